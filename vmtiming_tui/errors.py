@@ -1,0 +1,60 @@
+"""The errors this project raises: one hierarchy, each worded for the person who reads it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class VmTimingError(Exception):
+    """Anything that stops us; the message says what happened, ``hint`` what to do about it."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault in what was asked: the setting's name (``RunConfig`` field) and what to do."""
+
+    field: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class ConfigError(VmTimingError):
+    """A configuration that cannot run; carries every fault found, not only the first."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = tuple(problems)
+
+
+class EngineError(VmTimingError):
+    """The engine could not do what was asked: its process, its socket or its folder failed."""
+
+
+class QemuError(EngineError):
+    """QEMU could not be started, or ended before it could be spoken to."""
+
+
+class ReportError(VmTimingError):
+    """A guest's report that cannot be believed; never fatal to any other guest."""
+
+
+class EventError(VmTimingError):
+    """A line that is not one of our events: a damaged stream, file or database row."""
+
+
+class HistoryError(VmTimingError):
+    """The store of past runs cannot be read or written."""
+
+
+class ExportError(VmTimingError):
+    """An export could not be written; an existing file of that name is as it was."""

@@ -1,0 +1,87 @@
+"""What a run consists of: which storms, in which order, with which settings.
+
+A sweep (``-L VAR a,b,c``) is interleaved: every round boots each combination once, and every
+second round goes backwards (ABBA), so that a drift of the host falls on all of them alike.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from vmtiming_tui.config import RunConfig
+from vmtiming_tui.events import StormKind
+from vmtiming_tui.wire import from_json, to_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One combination of swept settings: their texts as given, and the config they make."""
+
+    config: RunConfig
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StormPlan:
+    """One storm to come."""
+
+    kind: StormKind
+    variant: Variant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """A whole run: ``warmup`` storms that do not count, then ``runs`` that do, per variant.
+
+    ``prepare`` is a shell command run before every storm; ``drop_caches`` empties the host's page
+    cache before every storm.
+    """
+
+    variants: tuple[Variant, ...]
+    warmup: int = 0
+    runs: int = 1
+    prepare: str = ""
+    drop_caches: bool = False
+    name: str = ""
+    notes: str = ""
+
+    @property
+    def config(self) -> RunConfig:
+        """The first variant's config: what a rerun or a new form starts from."""
+        return self.variants[0].config
+
+    @property
+    def number(self) -> int:
+        """The most VMs any storm of the plan boots."""
+        return max(variant.config.number for variant in self.variants)
+
+    def storms(self) -> Iterator[StormPlan]:
+        """Yield the storms in the order they are to be booted."""
+        kinds = itertools.chain(
+            itertools.repeat(StormKind.WARMUP, self.warmup),
+            itertools.repeat(StormKind.RUN, self.runs),
+        )
+        for turn, kind in enumerate(kinds):
+            for variant in self.variants if turn % 2 == 0 else reversed(self.variants):
+                yield StormPlan(kind=kind, variant=variant)
+
+    def __len__(self) -> int:
+        return (self.warmup + self.runs) * len(self.variants)
+
+
+def plan_of(config: RunConfig) -> RunPlan:
+    """Return the plan of a single storm."""
+    return RunPlan(variants=(Variant(config=config),))
+
+
+def plan_to_json(plan: RunPlan) -> dict[str, Any]:
+    """Return the plan's JSON form, as ``RunStarted.plan`` carries it."""
+    body = to_json(plan)
+    assert isinstance(body, dict)  # noqa: S101  a dataclass becomes an object
+    return body
+
+
+def plan_from_json(body: Any) -> RunPlan:
+    """Return the plan of its JSON form; raise ``EventError`` where it does not fit."""
+    return from_json(RunPlan, body)
