@@ -9,6 +9,7 @@ newer stream; missing ones take their default, and anything of another type is a
 import dataclasses
 import functools
 import json
+import math
 import re
 import types
 import typing
@@ -65,9 +66,12 @@ def _float(value: Any) -> float:
     if type(value) not in (int, float):
         raise _mismatch("a number", value)
     try:
-        return float(value)
+        number = float(value)
     except OverflowError:
-        raise _mismatch("a number that fits", value) from None
+        number = math.inf
+    if not math.isfinite(number):
+        raise _mismatch("a finite number", value)
+    return number
 
 
 def _optional(inner: Callable[[Any], Any]) -> Callable[[Any], Any]:

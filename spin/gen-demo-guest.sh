@@ -1,0 +1,191 @@
+#!/usr/bin/env bash
+# Build the demo guest: a small real Debian with systemd, its kernel and a lean initrd.
+#
+#   gen-demo-guest.sh [--variant demo|quick] OUTDIR
+#
+# leaves OUTDIR/rootfs.img (ext4 on the whole disk, sparse) and OUTDIR/BFILES/{vmlinuz,initrd}.
+#
+# Why so: mmdebstrap makes a Debian from the host's own package sources in one pass, as root or,
+# for others, in a user namespace; mke2fs -d fills a file system without mounting it. So no loop
+# device, no mount and no daemon is involved, and nothing can be left behind but one folder, which
+# the trap removes. OUTDIR gets its name only when all of it is whole.
+#
+# The initrd holds a static busybox and the few modules between the kernel and /dev/vda. It hands
+# systemd the moment it began in the way systemd hands on its own state, so that systemd-analyze
+# tells kernel, initrd and userspace apart as it does with a systemd in the initrd.
+set -euo pipefail
+
+die() { printf 'gen-demo-guest: %s\n' "$*" >&2; exit 1; }
+say() { printf 'gen-demo-guest: %s\n' "$*"; }
+
+assets=$(cd "$(dirname "${BASH_SOURCE[0]}")/../assets" && pwd)
+modules=(virtio_pci virtio_blk virtio_console pvpanic_pci)
+
+packages_of() {
+    printf '%s,' base-files base-passwd bash coreutils dash debconf diffutils dpkg findutils grep \
+        gzip hostname init-system-helpers kmod libc-bin login mawk mount ncurses-bin passwd sed \
+        systemd systemd-sysv tar util-linux dbus udev busybox-static "linux-image-cloud-$arch"
+    case $1 in
+        demo) echo cron,rsyslog,iproute2,procps ;;
+        quick) echo procps ;;
+    esac
+}
+
+# --- inside mmdebstrap's hook: the finished root is in $root -------------------------------------
+
+mask() {
+    local unit
+    for unit; do ln -sf /dev/null "$root/etc/systemd/system/$unit"; done
+}
+
+# What a first boot would do, done now: a fresh machine id and journal cost a TCG guest seconds.
+configure_root() {
+    echo vmtiming-demo >"$root/etc/hostname"
+    printf '/dev/vda / ext4 defaults,noatime 0 0\n' >"$root/etc/fstab"
+    head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$root/etc/machine-id"
+    echo >>"$root/etc/machine-id"
+    mkdir -p "$root/etc/systemd/journald.conf.d" "$root/etc/systemd/system-generators"
+    printf '[Journal]\nStorage=volatile\nRuntimeMaxUse=4M\n' \
+        >"$root/etc/systemd/journald.conf.d/demo.conf"
+    install -m 0755 "$assets/vm-report.sh" "$root/usr/bin/vm-report"
+    install -m 0644 "$assets/vm-report.service" "$root/lib/systemd/system/vm-report.service"
+    ln -sf /lib/systemd/system/vm-report.service \
+        "$root/etc/systemd/system/multi-user.target.wants/vm-report.service"
+    ln -sf /lib/systemd/system/multi-user.target "$root/etc/systemd/system/default.target"
+    mask getty@tty1.service serial-getty@ttyS0.service getty-static.service \
+        systemd-random-seed.service systemd-update-utmp.service systemd-pstore.service \
+        apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
+        e2scrub_reap.service fstrim.timer systemd-tmpfiles-clean.timer systemd-firstboot.service \
+        systemd-update-utmp-runlevel.service systemd-remount-fs.service modprobe@.service \
+        dev-hugepages.mount dev-mqueue.mount sys-kernel-debug.mount sys-kernel-tracing.mount \
+        sys-fs-fuse-connections.mount sys-kernel-config.mount kmod-static-nodes.service
+    local generator
+    for generator in cryptsetup debug getty gpt-auto hibernate-resume rc-local run system-update \
+        sysv veritysetup integritysetup; do
+        ln -sf /dev/null "$root/etc/systemd/system-generators/systemd-$generator-generator"
+    done
+    if [ "$variant" = quick ]; then
+        mask systemd-udevd.service systemd-udevd-control.socket systemd-udevd-kernel.socket \
+            systemd-udev-trigger.service systemd-logind.service dbus.service dbus.socket \
+            systemd-sysctl.service systemd-sysusers.service systemd-modules-load.service \
+            systemd-tmpfiles-setup-dev.service systemd-journal-flush.service \
+            systemd-ask-password-wall.path systemd-ask-password-console.path \
+            systemd-binfmt.service systemd-user-sessions.service
+    else
+        # Coldplug replays every device of the machine to udev: half of a TCG boot. The initrd has
+        # loaded the drivers this guest needs, so udevd runs and sees what is plugged in later.
+        mask systemd-udev-trigger.service
+    fi
+}
+
+write_init() {
+    cat <<'INIT'
+#!/bin/busybox sh
+/bin/busybox mount -t proc proc /proc
+while read -r first second third rest; do
+    [ "$first $second" = 'now at' ] && began=$third && break
+done </proc/timer_list
+/bin/busybox mount -t devtmpfs dev /dev
+while read -r module; do
+    /bin/busybox insmod "/modules/$module"
+done </modules/order
+read -r cmdline </proc/cmdline
+root=/dev/vda
+for word in $cmdline; do
+    case $word in root=*) root=${word#root=} ;; esac
+done
+tries=0
+until [ -b "$root" ] || [ "$tries" -ge 100 ]; do
+    tries=$((tries + 1))
+    /bin/busybox sleep 0.1
+done
+/bin/busybox mount -t ext4 -o rw,noatime "$root" /root || exit 1
+/bin/busybox mount --move /dev /root/dev
+# The key and the two clocks (wall, monotonic; microseconds) as systemd writes its own state down.
+echo "initrd-timestamp=$(/bin/busybox date +%s)000000 ${began%???}" >/state
+/bin/busybox umount /proc
+exec 3</state
+exec /bin/busybox switch_root /root /sbin/init --switched-root --system --deserialize 3
+INIT
+}
+
+make_initrd() {
+    local tree kernel_version path
+    tree=$(mktemp -d)
+    kernel_version=$(basename "$root"/lib/modules/*)
+    mkdir -p "$tree"/{bin,dev,proc,root,modules}
+    cp "$root/bin/busybox" "$tree/bin/"
+    for module in "${modules[@]}"; do
+        modprobe -d "$root" -S "$kernel_version" --show-depends "$module"
+    done | while read -r word path _; do
+        [ "$word" = insmod ] || continue
+        cp "$path" "$tree/modules/"
+        grep -qx "${path##*/}" "$tree/modules/order" 2>/dev/null ||
+            echo "${path##*/}" >>"$tree/modules/order"
+    done
+    write_init >"$tree/init"
+    chmod 0755 "$tree/init"
+    (cd "$tree" && find . -mindepth 1 | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0) >"$1"
+    rm -rf "$tree"
+}
+
+inside() {
+    root=$1
+    configure_root
+    mkdir "$root.out"
+    make_initrd "$root.out/initrd"
+    cp "$root"/boot/vmlinuz-* "$root.out/vmlinuz"
+    rm -rf "${root:?}"/boot/* "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/*
+    # A plain bind mount shows the tree without the /proc, /sys and /dev mounted inside it.
+    mkdir "$root.view"
+    mount --bind "$root" "$root.view"
+    local size
+    size=$(($(du -s --block-size=1M "$root.view" | cut -f1) * 5 / 4 + 64))
+    mke2fs -q -t ext4 -d "$root.view" -L demo-root -E lazy_itable_init=1 -O ^has_journal \
+        "$root.out/rootfs.img" "${size}M" >/dev/null
+    umount "$root.view"
+    rmdir "$root.view"
+    mv "$root.out" "$root/out"
+}
+
+# --- outside -------------------------------------------------------------------------------------
+
+build() {
+    local out=$1 started=$SECONDS
+    [ -e "$out" ] && die "$out is there already; remove it or name another folder"
+    for tool in mmdebstrap mke2fs cpio modprobe; do
+        command -v "$tool" >/dev/null || PATH=$PATH:/sbin:/usr/sbin command -v "$tool" >/dev/null ||
+            die "$tool is missing: apt-get install mmdebstrap e2fsprogs cpio kmod"
+    done
+    mkdir -p "$(dirname "$out")"
+    work=$(mktemp -d "$out.XXXXXX")
+    trap 'rm -rf "$work"' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    say "building the '$variant' guest (a minute or so, mostly unpacking packages) ..."
+    mkdir "$work/BFILES"
+    INITRD=No DEMO_VARIANT=$variant mmdebstrap --quiet --variant=custom --format=null \
+        --include="$(packages_of "$variant")" \
+        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+        --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
+        --customize-hook="bash '${BASH_SOURCE[0]}' --inside \"\$1\"" \
+        --customize-hook="copy-out /out/rootfs.img '$work'" \
+        --customize-hook="copy-out /out/vmlinuz /out/initrd '$work/BFILES'" \
+        "$suite"
+    chmod 0755 "$work"
+    mv -T "$work" "$out"
+    say "done in $((SECONDS - started)) s: $out"
+}
+
+variant=${DEMO_VARIANT:-demo}
+arch=$(dpkg --print-architecture)
+# shellcheck source=/dev/null
+suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+
+case ${1-} in
+    --inside) inside "$2"; exit ;;
+    --variant) variant=${2-}; shift 2 ;;
+esac
+case $variant in demo | quick) ;; *) die "there is no variant '$variant'; take demo or quick" ;; esac
+[ "$#" = 1 ] || die "usage: gen-demo-guest.sh [--variant demo|quick] OUTDIR"
+build "$(realpath -m "$1")"

@@ -1,0 +1,115 @@
+"""RunConfig: values are checked once, by the same code for every front end, all faults at once."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vmtiming_tui.config import Accel, RunConfig, StartMode, build_config, field_problem
+from vmtiming_tui.errors import ConfigError
+
+GOOD = {"number": "8", "memory_mib": "340", "prefix": "your-os", "suffix": ".img", "kernel": "k"}
+
+
+def problems_of(raw, **kwargs):
+    with pytest.raises(ConfigError) as caught:
+        build_config(raw, **kwargs)
+    return {problem.field: problem.text for problem in caught.value.problems}
+
+
+def test_good_texts_become_typed_values():
+    config = build_config(
+        GOOD | {"accel": "TCG", "start": "together", "timeout_s": "2.5", "parallel": ""},
+        files=False,
+    )
+
+    assert config == RunConfig(
+        number=8,
+        memory_mib=340,
+        prefix="your-os",
+        suffix=".img",
+        kernel="k",
+        accel=Accel.TCG,
+        start=StartMode.TOGETHER,
+        timeout_s=2.5,
+    )
+
+
+def test_every_fault_is_named_at_once_with_its_flag():
+    found = problems_of(
+        {"number": "many", "memory_mib": "-1", "accel": "xen", "timeout_s": "nan", "smp": "0"},
+        files=False,
+    )
+
+    assert set(found) == {
+        "number", "memory_mib", "accel", "timeout_s", "smp", "prefix", "kernel",
+    }  # fmt: skip
+    assert found["number"].startswith("-n/--number: 'many' is no whole number")
+    assert "auto, kvm, tcg" in found["accel"]
+
+
+def test_images_are_named_as_the_original_named_them():
+    config = build_config(GOOD | {"vmdir": "vms/"}, files=False)
+
+    assert str(config.image(3)) == "vms/your-os-3.img"
+
+
+def test_missing_files_are_all_named(tmp_path):
+    found = problems_of(
+        GOOD
+        | {
+            "kernel": str(tmp_path / "vmlinuz"),
+            "initrd": str(tmp_path / "initrd"),
+            "vmdir": str(tmp_path),
+            "qemu": "no-such-qemu",
+        }
+    )
+
+    assert set(found) == {"kernel", "initrd", "qemu", "number"}
+    assert "and 7 more not found" in found["number"]
+    assert "--base" in found["number"]
+
+
+def test_missing_images_are_no_fault_when_they_can_be_made(tmp_path):
+    for name in ("vmlinuz", "rootfs.img"):
+        (tmp_path / name).touch()
+
+    config = build_config(
+        GOOD
+        | {
+            "kernel": str(tmp_path / "vmlinuz"),
+            "base": str(tmp_path / "rootfs.img"),
+            "vmdir": str(tmp_path / "vms"),
+            "qemu": "sh",
+        }
+    )
+
+    assert config.base
+
+
+def test_together_and_parallel_contradict_each_other():
+    assert set(problems_of(GOOD | {"start": "together", "parallel": "2"}, files=False)) == {
+        "parallel"
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("number", "0"), ("number", "1.5"), ("memory_mib", "12GB"), ("stagger_s", "-1"),
+        ("timeout_s", "inf"), ("append", "a\nb"), ("append", "x" * 3000), ("prefix", ""),
+        ("kernel", "a\0b"), ("parallel", "0"),
+    ],
+)  # fmt: skip
+def test_a_form_sees_the_same_fault_while_typing(name, text):
+    assert field_problem(name, text)
+    assert name in problems_of(GOOD | {name: text}, files=False)
+
+
+@given(st.dictionaries(st.sampled_from(list(GOOD) + ["smp", "accel", "parallel"]), st.text()))
+def test_any_text_is_either_a_config_or_a_config_error(raw):
+    try:
+        config = build_config(raw, files=False)
+    except ConfigError as error:
+        assert error.problems
+    else:
+        assert config.number >= 1

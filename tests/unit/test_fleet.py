@@ -1,0 +1,139 @@
+"""Fleet: a run's state is what its events say, and nothing an event says can break it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vmtiming_tui import events as ev
+from vmtiming_tui.fleet import Fleet, RunState, VmState
+
+SECOND = 1_000_000_000
+
+
+def queued(vm=0, attempt=1, storm=1, at_ns=0):
+    return ev.VmQueued(at_ns=at_ns, vm=vm, attempt=attempt, storm=storm)
+
+
+def launched(vm=0, attempt=1, at_ns=1):
+    return ev.VmLaunched(at_ns=at_ns, vm=vm, attempt=attempt, pid=9, spawn_ns=at_ns, argv=("qemu",))
+
+
+def connected(vm=0, attempt=1, at_ns=2):
+    return ev.VmConnected(at_ns=at_ns, vm=vm, attempt=attempt)
+
+
+def started(vm=0, attempt=1, at_ns=3):
+    return ev.VmStarted(at_ns=at_ns, vm=vm, attempt=attempt, go_ns=at_ns)
+
+
+def booted(vm=0, attempt=1, at_ns=4):
+    return ev.VmBooted(
+        at_ns=at_ns, vm=vm, attempt=attempt, report_ns=at_ns, uncertainty_ns=0, text="Startup"
+    )
+
+
+def exited(vm=0, attempt=1, at_ns=5):
+    return ev.VmExited(at_ns=at_ns, vm=vm, attempt=attempt, exit_code=0, reason="guest-shutdown")
+
+
+def failed(vm=0, attempt=1, at_ns=4):
+    return ev.VmFailed(at_ns=at_ns, vm=vm, attempt=attempt, why="no bootable disk", stderr="boom")
+
+
+def qmp(name, vm=0, attempt=1, at_ns=4):
+    return ev.QmpSeen(at_ns=at_ns, vm=vm, attempt=attempt, name=name)
+
+
+def test_a_vm_goes_from_queued_to_off():
+    fleet, seen = Fleet(), []
+
+    for event in (queued(), launched(), connected(), started(), booted(), exited()):
+        fleet.fold(event)
+        seen.append(fleet.vms[0].state)
+
+    assert seen == ["queued", "launching", "connected", "connected", "booted", "off"]
+
+
+def test_boot_time_is_from_go_to_report():
+    fleet = Fleet([queued(), launched(), connected(), started(at_ns=10), booted(at_ns=10 + SECOND)])
+
+    assert fleet.vms[0].newest.boot_ns == SECOND
+
+
+@pytest.mark.parametrize("loss", [failed, lambda: ev.VmKilled(at_ns=9, vm=0, attempt=1)])
+def test_the_first_verdict_stands(loss):
+    assert Fleet([queued(), loss(), booted()]).vms[0].state.is_lost
+    assert Fleet([queued(), booted(), loss()]).vms[0].state is VmState.BOOTED
+
+
+def test_counts_follow_the_newest_attempts():
+    fleet = Fleet([queued(0), queued(1), failed(0), booted(1), queued(0, attempt=2)])
+
+    assert +fleet.counts == {VmState.QUEUED: 1, VmState.BOOTED: 1}
+    fleet.fold(exited(0, attempt=1))
+    assert fleet.vms[0].state is VmState.QUEUED
+
+
+def test_a_rerun_keeps_the_earlier_attempts():
+    fleet = Fleet([queued(), failed(), queued(attempt=2, storm=2), started(attempt=2, at_ns=7)])
+
+    first, second = fleet.vms[0].attempts
+    assert (first.state, first.why) == (VmState.FAILED, "no bootable disk")
+    assert (second.state, second.go_ns) == (VmState.QUEUED, 7)
+
+
+def test_stop_and_resume_show_as_paused():
+    fleet = Fleet([queued(), launched(), connected(), started(), qmp("STOP")])
+    assert fleet.vms[0].newest.paused
+
+    fleet.fold(qmp("RESUME"))
+    assert not fleet.vms[0].newest.paused
+
+
+def test_panic_and_reset_are_kept_and_named():
+    fleet = Fleet([queued(), started(), qmp("RESET"), qmp("GUEST_PANICKED")])
+
+    attempt = fleet.vms[0].newest
+    assert (attempt.resets, attempt.panicked) == (1, True)
+    assert "panicked" in fleet.troubles[0].text
+
+
+def test_troubles_are_newest_first_and_name_their_vm():
+    fleet = Fleet([queued(0), queued(1), failed(0), failed(1, at_ns=9)])
+
+    assert [trouble.vm for trouble in fleet.troubles] == [1, 0]
+
+
+def test_changed_vms_are_told_once():
+    fleet = Fleet([queued(0), queued(1)])
+
+    assert fleet.take_changed() == {0, 1}
+    assert fleet.take_changed() == set()
+
+
+def test_a_run_that_ended_can_go_on_with_a_rerun():
+    fleet = Fleet([ev.RunEnded(at_ns=1, outcome=ev.Outcome.STOPPED)])
+    assert (fleet.state, fleet.ran_to_end) == (RunState.STOPPED, True)
+
+    fleet.fold(ev.StormStarted(at_ns=2, storm=2, kind=ev.StormKind.RERUN, vms=(0,)))
+    assert (fleet.state, fleet.ran_to_end) == (RunState.RUNNING, False)
+
+
+small = st.integers(-1, 3)
+vm_events = st.one_of(
+    *(
+        st.builds(kind, vm=small, attempt=small, at_ns=small)
+        for kind in (
+            ev.VmQueued, ev.VmLaunched, ev.VmConnected, ev.VmStarted, ev.VmBooted, ev.VmFailed,
+            ev.VmTimedOut, ev.VmKilled, ev.VmExited, ev.VmUsage, ev.VmConsole,
+        )
+    )
+)  # fmt: skip
+
+
+@given(st.lists(vm_events, max_size=60))
+def test_any_order_of_events_leaves_counts_true(stream):
+    fleet = Fleet(stream)
+
+    states = [vm.state for vm in fleet.vms.values()]
+    assert +fleet.counts == {state: states.count(state) for state in set(states)}

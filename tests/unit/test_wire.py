@@ -1,0 +1,114 @@
+"""Events and commands as JSON lines: what is written is read back, what is damaged is refused."""
+
+import json
+import subprocess
+import sys
+import typing
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vmtiming_tui import commands, events, plan
+from vmtiming_tui.config import RunConfig
+from vmtiming_tui.errors import EventError
+from vmtiming_tui.plan import plan_from_json, plan_of, plan_to_json
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+json_objects = st.dictionaries(st.text(), json_values)
+
+
+def any_of(union):
+    """Build instances of any class of a union, with JSON where a field may hold anything."""
+    return st.one_of(*(any_instance(kind) for kind in union.__args__))
+
+
+def any_instance(kind):
+    special = {Mapping[str, typing.Any]: json_objects, float: finite, plan.RunPlan: plans}
+    fields = {
+        name: special[hint] for name, hint in typing.get_type_hints(kind).items() if hint in special
+    }
+    return st.builds(kind, **fields)
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+configs = st.builds(RunConfig, timeout_s=finite, stagger_s=finite)
+plans = st.builds(
+    plan.RunPlan,
+    variants=st.tuples(
+        st.builds(plan.Variant, config=configs, parameters=st.dictionaries(st.text(), st.text()))
+    ),
+)
+
+
+@given(any_of(events.Event))
+def test_every_event_survives_the_wire(event):
+    line = events.encode(event)
+
+    assert "\n" not in line
+    assert events.decode(line) == event
+    assert events.decode(line.encode()) == event
+
+
+@given(any_of(commands.Command))
+def test_every_command_survives_the_wire(command):
+    assert commands.decode(commands.encode(command)) == command
+
+
+@given(st.text() | st.binary() | json_values.map(json.dumps))
+def test_anything_else_is_refused_with_an_event_error(line):
+    with pytest.raises(EventError):
+        events.decode(line)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"event": "vm_booted"},
+        {"event": "storm_ended", "at_ns": "1", "storm": 1},
+        {"event": "storm_ended", "at_ns": True, "storm": 1},
+        {"event": "run_ended", "at_ns": 1, "outcome": "exploded"},
+        {"event": ["storm_ended"], "at_ns": 1, "storm": 1},
+        {"event": "host_sample", "at_ns": 1, "cpu_percent": 10**400, "load1": 1},
+        {"event": "host_sample", "at_ns": 1, "cpu_percent": float("nan"), "load1": 1},
+    ],
+)
+def test_a_known_event_with_a_wrong_field_is_refused(body):
+    with pytest.raises(EventError):
+        events.decode(json.dumps(body))
+
+
+def test_a_newer_writer_may_add_fields():
+    event = events.StormEnded(at_ns=5, storm=1)
+    body = json.loads(events.encode(event)) | {"added_later": {"x": 1}}
+
+    assert events.decode(json.dumps(body)) == event
+
+
+def test_deep_nesting_is_an_event_error_not_a_crash():
+    with pytest.raises(EventError):
+        events.decode("[" * 100_000)
+
+
+def test_a_plan_survives_inside_an_event():
+    whole = plan_of(RunConfig(number=3, prefix="p", qemu_args=("-cpu", "max")))
+
+    assert plan_from_json(json.loads(json.dumps(plan_to_json(whole)))) == whole
+
+
+def test_the_core_does_not_load_textual():
+    code = (
+        "import sys, vmtiming_tui.events, vmtiming_tui.commands, vmtiming_tui.fleet,"
+        " vmtiming_tui.stats, vmtiming_tui.plain, vmtiming_tui.history,"
+        " vmtiming_tui.export, vmtiming_tui.engine.__main__, vmtiming_tui.cli\n"
+        "sys.exit(' '.join(m for m in sys.modules if m.split('.')[0] in ('textual', 'rich')))"
+    )
+
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert (result.returncode, result.stderr) == (0, "")
