@@ -1,0 +1,201 @@
+"""BootRun: one run from its plan to its last VM."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vmtiming_tui import events as ev
+from vmtiming_tui.commands import VmAction
+from vmtiming_tui.config import Accel, RunConfig
+from vmtiming_tui.engine.attempt import Attempt, Boot, Tools
+from vmtiming_tui.engine.gate import StartGate
+from vmtiming_tui.engine.hooks import before_storm
+from vmtiming_tui.engine.images import make_overlays
+from vmtiming_tui.errors import QemuError
+from vmtiming_tui.plan import RunPlan
+
+_MAX_CONSOLE_BYTES = 256 * 1024
+
+
+class BootRun:
+    """Boots the storms of a plan one after another, then those asked for while it ran.
+
+    ``accels`` names the accelerator of each config by its ``accel_key``. Attempts are counted per
+    VM over the whole run.
+    """
+
+    def __init__(self, plan: RunPlan, accels: Mapping[Any, Accel], tools: Tools) -> None:
+        self._plan = plan
+        self._accels = accels
+        self._tools = tools
+        self._emit = tools.emit
+        self._attempts: dict[int, int] = {}
+        self._configs: dict[int, RunConfig] = {}
+        self._newest: dict[int, Attempt] = {}
+        self._reruns: list[tuple[int, ...]] = []
+        self._storms = 0
+        self._stopped = False
+        self._preparing: asyncio.Task[None] | None = None
+        self._actions: set[asyncio.Task[None]] = set()
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """The newest attempt of every VM."""
+        return list(self._newest.values())
+
+    @property
+    def has_reruns(self) -> bool:
+        """Whether something waits to be booted again."""
+        return bool(self._reruns)
+
+    async def run_plan(self) -> None:
+        """Boot every storm of the plan, then what was asked for again meanwhile.
+
+        Raises ``EngineError`` where a storm cannot be begun.
+        """
+        for storm in self._plan.storms():
+            config = storm.variant.config
+            configs = dict.fromkeys(range(config.number), config)
+            await self._storm(configs, storm.kind, storm.variant.parameters, len(self._plan))
+        await self.run_reruns()
+
+    async def run_reruns(self) -> None:
+        """Boot the VMs asked for again; raise ``EngineError`` where a storm cannot be begun."""
+        while self._reruns:
+            self._stopped = False
+            configs = {vm: self._configs[vm] for vm in self._reruns.pop(0)}
+            await self._storm(configs, ev.StormKind.RERUN, {}, 1)
+
+    async def _prepare(self, config: RunConfig, vms: Sequence[int]) -> None:
+        """Do what comes before a storm; a stop meanwhile cuts it short."""
+        self._preparing = asyncio.create_task(self._make_ready(config, vms))
+        try:
+            await asyncio.wait([self._preparing])
+            if not self._preparing.cancelled():
+                self._preparing.result()
+        finally:
+            self._preparing.cancel()
+            self._preparing = None
+
+    async def _make_ready(self, config: RunConfig, vms: Sequence[int]) -> None:
+        if config.base:
+            made = await make_overlays(config, vms, self._tools.children)
+            if made:
+                self._notice(ev.Level.INFO, f"made {made} overlays of {config.base}")
+        await before_storm(self._plan, self._tools.children, self._emit)
+
+    def _notice(self, level: ev.Level, text: str) -> None:
+        self._emit(ev.Notice(at_ns=time.monotonic_ns(), level=level, text=text))
+
+    async def _storm(
+        self,
+        configs: Mapping[int, RunConfig],
+        kind: ev.StormKind,
+        parameters: Mapping[str, str],
+        planned: int,
+    ) -> None:
+        vms = tuple(configs)
+        if not self._stopped:
+            await self._prepare(next(iter(configs.values())), vms)
+        if self._stopped:
+            return
+        self._storms += 1
+        storm = self._storms
+        self._emit(
+            ev.StormStarted(
+                at_ns=time.monotonic_ns(),
+                storm=storm,
+                kind=kind,
+                vms=vms,
+                parameters=parameters,
+                planned=planned,
+            )
+        )
+        gate = StartGate(next(iter(configs.values())), vms)
+        attempts = [self._queue(vm, config, storm) for vm, config in configs.items()]
+        async with asyncio.TaskGroup() as group:
+            for attempt in attempts:
+                group.create_task(attempt.run(gate))
+        self._emit(ev.StormEnded(at_ns=time.monotonic_ns(), storm=storm))
+
+    def _queue(self, vm: int, config: RunConfig, storm: int) -> Attempt:
+        number = self._attempts[vm] = self._attempts.get(vm, 0) + 1
+        self._configs[vm] = config
+        self._emit(ev.VmQueued(at_ns=time.monotonic_ns(), vm=vm, attempt=number, storm=storm))
+        accel = self._accels[accel_key(config)]
+        attempt = self._newest[vm] = Attempt(
+            Boot(vm=vm, attempt=number, storm=storm, config=config, accel=accel), self._tools
+        )
+        return attempt
+
+    def rerun(self, vms: Sequence[int]) -> None:
+        """Queue VMs to be booted again, as a storm of their own after those before it."""
+        known = tuple(dict.fromkeys(vm for vm in vms if vm in self._configs))
+        if known:
+            self._reruns.append(known)
+
+    def stop(self, *, now: bool = False) -> None:
+        """End everything that runs or waits; the run's own task ends soon after."""
+        self._stopped = True
+        self._reruns.clear()
+        if self._preparing is not None:
+            self._preparing.cancel()
+        for attempt in self._newest.values():
+            if now:
+                attempt.kill("killed with the run")
+            else:
+                attempt.stop("stopped with the run")
+
+    def act(self, action: VmAction, vms: Sequence[int]) -> None:
+        """Do something to running VMs; the others are left alone."""
+        for vm in dict.fromkeys(vms):
+            attempt = self._newest.get(vm)
+            if attempt is None:
+                continue
+            if action is VmAction.KILL:
+                attempt.kill("killed on request")
+            elif attempt.is_running:
+                task = asyncio.create_task(self._act(attempt, action))
+                self._actions.add(task)
+                task.add_done_callback(self._actions.discard)
+
+    async def _act(self, attempt: Attempt, action: VmAction) -> None:
+        try:
+            match action:
+                case VmAction.PAUSE:
+                    await attempt.command("stop")
+                case VmAction.RESUME:
+                    await attempt.command("cont")
+                case VmAction.POWERDOWN:
+                    await attempt.command("system_powerdown")
+                case VmAction.RESET:
+                    await self._reset(attempt)
+        except QemuError as error:
+            self._notice(
+                ev.Level.WARNING, f"VM {attempt.boot.vm}: cannot {action}: {error.message}"
+            )
+
+    async def _reset(self, attempt: Attempt) -> None:
+        # -no-reboot would make an end of it; only the guest's own reboots are to end.
+        await attempt.command("set-action", {"reboot": "reset"})
+        try:
+            await attempt.command("system_reset")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await attempt.was_reset.wait()
+        finally:
+            attempt.was_reset.clear()
+            await attempt.command("set-action", {"reboot": "shutdown"})
+
+    def read_console(self, vm: int, seen_bytes: int) -> None:
+        """Answer with the console's end, if it grew beyond ``seen_bytes``."""
+        attempt = self._newest.get(vm)
+        if attempt is not None and attempt.console_bytes != seen_bytes:
+            self._emit(attempt.console_event(_MAX_CONSOLE_BYTES))
+
+
+def accel_key(config: RunConfig) -> tuple[str, ...]:
+    """Return what the choice of an accelerator depends on."""
+    return (config.accel, config.qemu, config.kernel, config.machine, config.cpu, config.boot)

@@ -1,0 +1,314 @@
+"""Child processes as the engine sees them: asked of the warden, awaited on the loop."""
+
+import array
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vmtiming_tui.engine import warden
+from vmtiming_tui.engine.rundir import RunDir
+from vmtiming_tui.errors import EngineError, QemuError
+
+_OUTPUT_LIMIT = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended: its code, or the signal that ended it."""
+
+    at_ns: int
+    code: int | None = None
+    signal: int | None = None
+
+    @property
+    def words(self) -> str:
+        """The same as a person would say it."""
+        if self.signal is None:
+            return f"exit code {self.code}"
+        try:
+            return f"killed by {signal.Signals(self.signal).name}"
+        except ValueError:
+            return f"killed by signal {self.signal}"
+
+    @property
+    def returncode(self) -> int | None:
+        """As ``subprocess`` has it: negative for a signal."""
+        return self.code if self.signal is None else -self.signal
+
+
+class Tail:
+    """The last bytes of what a child writes to a pipe, read as they come."""
+
+    def __init__(self, limit: int = _OUTPUT_LIMIT) -> None:
+        self._limit = limit
+        self._kept = bytearray()
+        reader, self.write_fd = os.pipe()
+        os.set_blocking(reader, False)
+        self._reader: int | None = reader
+        self._ended = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().add_reader(reader, self._readable)
+
+    def _readable(self) -> None:
+        assert self._reader is not None  # noqa: S101
+        try:
+            data = os.read(self._reader, 65536)
+        except BlockingIOError:
+            return
+        self._kept += data
+        del self._kept[: -self._limit]
+        if not data:
+            self.close()
+
+    @property
+    def kept(self) -> bytes:
+        """What was read so far, its end only."""
+        return bytes(self._kept)
+
+    def given(self) -> None:
+        """Close our copy of the end a child writes to, so that the pipe can end."""
+        if self.write_fd >= 0:
+            os.close(self.write_fd)
+            self.write_fd = -1
+
+    def close(self) -> None:
+        """Stop reading."""
+        self.given()
+        if self._reader is not None:
+            asyncio.get_running_loop().remove_reader(self._reader)
+            os.close(self._reader)
+            self._reader = None
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    async def ended(self, limit_s: float) -> bytes:
+        """Return what was written, after the pipe's end or ``limit_s``."""
+        await asyncio.wait([self._ended], timeout=limit_s)
+        return bytes(self._kept)
+
+
+class Child:
+    """One process under the warden."""
+
+    def __init__(self, number: int, send_signal: Callable[[int, int], None]) -> None:
+        loop = asyncio.get_running_loop()
+        self._number = number
+        self._send_signal = send_signal
+        self.spawned: asyncio.Future[int] = loop.create_future()
+        self.exited: asyncio.Future[Exit] = loop.create_future()
+        self.pid = 0
+        self.spawn_ns = 0
+
+    def signal(self, number: int = signal.SIGKILL) -> None:
+        """Signal it and its process group; nothing happens once it is gone."""
+        self._send_signal(self._number, number)
+
+
+class Children:
+    """The engine's end of the warden."""
+
+    def __init__(self, sock: socket.socket, process: "subprocess.Popen[bytes]") -> None:
+        self._sock = sock
+        self._process = process
+        self._children: dict[int, Child] = {}
+        self._count = 0
+        self._outgoing: deque[tuple[bytes, list[int]]] = deque()
+        self._writing = False
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().add_reader(sock.fileno(), self._readable)
+
+    @property
+    def pid(self) -> int:
+        """The warden's own pid."""
+        return self._process.pid
+
+    async def spawn(self, argv: Sequence[str], fds: Sequence[tuple[int, Sequence[int]]]) -> Child:
+        """Start a process; ``fds`` pairs our descriptors with the numbers it shall have them by.
+
+        Our descriptors may be closed when this returns. Raises ``OSError`` as exec would.
+        """
+        self._count += 1
+        child = self._children[self._count] = Child(self._count, self._signal)
+        message = json.dumps(
+            {
+                "op": "spawn",
+                "id": self._count,
+                "argv": list(argv),
+                "targets": [list(targets) for _, targets in fds],
+            }
+        ).encode()
+        if len(message) > warden.MAX_MESSAGE // 2:
+            del self._children[self._count]
+            raise OSError(7, "Argument list too long")
+        self._post(message, [os.dup(fd) for fd, _ in fds])
+        await asyncio.shield(child.spawned)
+        return child
+
+    async def output(self, argv: Sequence[str], limit_s: float) -> tuple[int | None, str]:
+        """Run a command to its end; return its code (None: it took too long) and its words.
+
+        Raises ``QemuError`` where it cannot be started.
+        """
+        tail = Tail()
+        try:
+            try:
+                child = await self.spawn(argv, [(tail.write_fd, (1, 2))])
+            except OSError as error:
+                raise QemuError(f"{argv[0]!r} cannot be started: {error.strerror}") from None
+            tail.given()
+            try:
+                await asyncio.wait([child.exited], timeout=limit_s)
+            finally:
+                child.signal()
+            text = await tail.ended(1.0)
+            code = child.exited.result().returncode if child.exited.done() else None
+            return code, text.decode(errors="replace")
+        finally:
+            tail.close()
+
+    def _signal(self, number: int, which: int) -> None:
+        if number in self._children:
+            self._post(json.dumps({"op": "signal", "id": number, "signal": which}).encode(), [])
+
+    def _post(self, message: bytes, fds: list[int]) -> None:
+        self._outgoing.append((message, fds))
+        if not self._writing:
+            self._flush()
+
+    def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._outgoing:
+            message, fds = self._outgoing[0]
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+            try:
+                self._sock.sendmsg([message], rights)
+            except (BlockingIOError, InterruptedError):
+                if not self._writing:
+                    self._writing = True
+                    loop.add_writer(self._sock.fileno(), self._flush)
+                return
+            except OSError:
+                self._lose()
+                return
+            self._outgoing.popleft()
+            _close_all(fds)
+        if self._writing:
+            self._writing = False
+            loop.remove_writer(self._sock.fileno())
+
+    def _readable(self) -> None:
+        for _ in range(64):
+            try:
+                data = self._sock.recv(65536)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._lose()
+                return
+            self._hear(json.loads(data))
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        child = self._children.get(message["id"])
+        if child is None:
+            return
+        match message:
+            case {"op": "spawned", "pid": int(pid), "at_ns": int(at_ns)}:
+                child.pid, child.spawn_ns = pid, at_ns
+                _resolve(child.spawned, pid)
+            case {"op": "refused", "errno": int(number)}:
+                del self._children[message["id"]]
+                _fail(child.spawned, OSError(number, os.strerror(number)))
+            case {"op": "exited", "status": int(status), "at_ns": int(at_ns)}:
+                del self._children[message["id"]]
+                code = os.waitstatus_to_exitcode(status)
+                _resolve(
+                    child.exited,
+                    Exit(at_ns, code=code) if code >= 0 else Exit(at_ns, signal=-code),
+                )
+
+    def _lose(self) -> None:
+        if self.lost.done():
+            return
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._sock.fileno())
+        loop.remove_writer(self._sock.fileno())
+        self.lost.set_result(None)
+        for _, fds in self._outgoing:
+            _close_all(fds)
+        self._outgoing.clear()
+        for child in self._children.values():
+            _fail(child.spawned, OSError(3, "the process that starts QEMUs is gone"))
+            if child.pid:
+                # Their pdeathsig has ended direct children; this is for what escaped it.
+                with contextlib.suppress(OSError):
+                    os.killpg(child.pid, signal.SIGKILL)
+        self._children.clear()
+
+    def close(self) -> None:
+        """Let the warden go; it kills whatever is still below it, and is waited for."""
+        self._lose()
+        self._sock.close()
+        try:
+            self._process.wait(12)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _close_all(fds: Sequence[int]) -> None:
+    for fd in fds:
+        os.close(fd)
+
+
+def _resolve(future: asyncio.Future[Any], value: object) -> None:
+    if not future.done():
+        future.set_result(value)
+
+
+def _fail(future: asyncio.Future[Any], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
+        future.exception()  # whoever waited may be gone
+
+
+@asynccontextmanager
+async def start_warden(folder: RunDir) -> AsyncIterator[Children]:
+    """Start the warden; on leaving, every process under it is gone."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in (ours, theirs):
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            end.setsockopt(socket.SOL_SOCKET, option, 4 * warden.MAX_MESSAGE)
+    ours.setblocking(False)
+    program = [sys.executable, "-I", "-S", str(Path(warden.__file__))]
+    try:
+        process = subprocess.Popen(  # noqa: S603, ASYNC220  our own program, before anything runs
+            [*program, str(theirs.fileno()), str(folder.path)],
+            pass_fds=(theirs.fileno(), folder.lock_fd),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        ours.close()
+        raise EngineError(
+            f"no process can be started: {error.strerror}",
+            hint="raise the limit on processes: ulimit -u",
+        ) from None
+    finally:
+        theirs.close()
+    children = Children(ours, process)
+    try:
+        yield children
+    finally:
+        children.close()

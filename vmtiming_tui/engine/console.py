@@ -1,0 +1,119 @@
+"""The end of a VM's serial console: little in memory, the rest in a ring on disk."""
+
+import asyncio
+import os
+import re
+from pathlib import Path
+
+from vmtiming_tui.engine.report import printable
+
+KEPT_BYTES = 256 * 1024
+_MEMORY_BYTES = 16 * 1024
+_READ_BYTES = 64 * 1024
+
+_STEERING = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")  # colours and cursor moves, well-formed
+
+
+def readable(raw: bytes) -> str:
+    """Return console bytes as text: colours and cursor moves left out, the rest made visible."""
+    plain = _STEERING.sub(b"", raw).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return printable(plain, keep="\t\n")
+
+
+class ConsoleLog:
+    """Keeps the last ``KEPT_BYTES`` of a console and counts what went before.
+
+    The newest part is in memory; what is older goes to ``spill``, a ring of fixed size written
+    only when there is more than fits in memory. A full disk costs the older part only.
+    """
+
+    def __init__(self, spill: Path) -> None:
+        self._spill = spill
+        self._memory = bytearray()
+        self._spilled = 0
+        self._readable_from = 0
+        self._fd: int | None = None
+        self.total_bytes = 0
+
+    @property
+    def dropped_bytes(self) -> int:
+        """How much of the beginning is kept no more."""
+        oldest = max(self._readable_from, self._spilled - (KEPT_BYTES - 2 * _MEMORY_BYTES))
+        return min(oldest, self._spilled)
+
+    def add(self, data: bytes) -> None:
+        """Take in what the guest wrote."""
+        self.total_bytes += len(data)
+        self._memory += data
+        if len(self._memory) > 2 * _MEMORY_BYTES:
+            self._write(bytes(self._memory[:-_MEMORY_BYTES]))
+            del self._memory[:-_MEMORY_BYTES]
+
+    def _write(self, data: bytes) -> None:
+        size = KEPT_BYTES - 2 * _MEMORY_BYTES
+        start = self._spilled
+        self._spilled += len(data)
+        if len(data) > size:
+            start, data = self._spilled - size, data[-size:]
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            fd = os.open(self._spill, flags, 0o600)
+            try:
+                at = start % size
+                first = min(size - at, len(data))
+                written = os.pwrite(fd, data[:first], at)
+                written += os.pwrite(fd, data[first:], 0)
+            finally:
+                os.close(fd)
+        except OSError:
+            written = 0
+        if written < len(data):
+            self._readable_from = self._spilled  # nothing up to here can be trusted to be there
+
+    def tail(self, limit: int = KEPT_BYTES) -> bytes:
+        """Return the last bytes, at most ``limit``."""
+        wanted = min(limit - len(self._memory), self._spilled - self.dropped_bytes)
+        if wanted <= 0:
+            return bytes(self._memory[-limit:])
+        size = KEPT_BYTES - 2 * _MEMORY_BYTES
+        try:
+            ring = self._spill.read_bytes()
+        except OSError:
+            return bytes(self._memory)
+        start = (self._spilled - wanted) % size
+        return (ring[start:] + ring[:start])[:wanted] + bytes(self._memory)
+
+    def attach(self, fd: int) -> None:
+        """Read from a descriptor, which becomes ours, as the guest writes."""
+        os.set_blocking(fd, False)
+        self._fd = fd
+        asyncio.get_running_loop().add_reader(fd, self._readable)
+
+    def _readable(self) -> None:
+        assert self._fd is not None  # noqa: S101
+        try:
+            data = os.read(self._fd, _READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if data:
+            self.add(data)
+        else:
+            self.detach()
+
+    def detach(self) -> None:
+        """Stop reading, after taking in what is still there."""
+        if self._fd is None:
+            return
+        fd, self._fd = self._fd, None
+        asyncio.get_running_loop().remove_reader(fd)
+        try:
+            for _ in range(KEPT_BYTES // _READ_BYTES):
+                if not (data := os.read(fd, _READ_BYTES)):
+                    break
+                self.add(data)
+        except OSError:
+            return
+        finally:
+            os.close(fd)

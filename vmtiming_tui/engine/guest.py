@@ -1,0 +1,214 @@
+"""The report socket: who connects, what each guest says, and when it said it."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from vmtiming_tui.engine.limits import Limits
+from vmtiming_tui.engine.report import ReportParser, Statement
+
+_CREDENTIALS = struct.Struct("3i")
+_BACKLOG = 4096
+_READ_BYTES = 64 * 1024
+_STRANGER_PATIENCE_S = 2.0
+_MAX_ANCESTORS = 16
+
+
+class ReportListener(Protocol):
+    """What the server tells about one VM."""
+
+    def report_opened(self, connection: int, pid: int) -> None:
+        """QEMU (process ``pid``) connected its report chardev."""
+
+    def report_said(self, statement: Statement, received_ns: int) -> None:
+        """The guest said something; the bytes that completed it came at ``received_ns``."""
+
+    def report_closed(self) -> None:
+        """QEMU closed its end."""
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+class GuestLink:
+    """One VM's report connection."""
+
+    def __init__(
+        self, sock: socket.socket, vm: int, listener: ReportListener, limits: Limits
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._sock = sock
+        self._listener = listener
+        self._limits = limits
+        self._parser = ReportParser(vm)
+        self._received: list[tuple[int, bytes]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+        self._loop.add_reader(sock.fileno(), self._readable)
+
+    def _readable(self) -> None:
+        # Stamp and read only: what the bytes mean is worked out after every connection that is
+        # ready now has had its stamp.
+        received_ns = time.monotonic_ns()
+        try:
+            data = self._sock.recv(_READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if not self._received:
+            self._loop.call_soon(self._work)
+        self._received.append((received_ns, data))
+        if not data:
+            self._loop.remove_reader(self._sock.fileno())
+
+    def _work(self) -> None:
+        received, self._received = self._received, []
+        for received_ns, data in received:
+            if self._closed:
+                return
+            if not data:
+                self._finish("the end of the connection")
+                self.close()
+                self._listener.report_closed()
+                return
+            self._feed(data, received_ns)
+
+    def _feed(self, data: bytes, received_ns: int) -> None:
+        for statement in self._parser.feed(data):
+            self._listener.report_said(statement, received_ns)
+        if self._parser.is_closed:
+            self.close()
+        elif self._parser.is_midway:
+            if self._timer is None:
+                self._wait()
+        elif self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _wait(self) -> None:
+        first = self._parser.awaits_first_line
+        limit_s = self._limits.line_s if first else self._limits.details_s
+        self._timer = self._loop.call_later(limit_s, self._overdue, first, limit_s)
+
+    def _overdue(self, first: bool, limit_s: float) -> None:
+        self._timer = None
+        if first and not self._parser.awaits_first_line:
+            self._wait()  # the line came, its details are under way
+        else:
+            self._finish(f"nothing for {limit_s:g} s")
+
+    def _finish(self, why: str) -> None:
+        for statement in self._parser.finish(why):
+            self._listener.report_said(statement, time.monotonic_ns())
+
+    def close(self) -> None:
+        """Stop reading; say nothing more."""
+        if not self._closed:
+            self._closed = True
+            if self._timer is not None:
+                self._timer.cancel()
+            self._loop.remove_reader(self._sock.fileno())
+            self._sock.close()
+
+
+class GuestReportServer:
+    """One unix socket in the private run folder, where every QEMU brings its guest's report.
+
+    A peer is known by its pid (SO_PEERCRED), or by an ancestor's, where a wrapper starts QEMU;
+    nobody else is listened to.
+    """
+
+    def __init__(self, path: Path, limits: Limits, on_stranger: Callable[[int, int], None]) -> None:
+        self.path = path
+        self._limits = limits
+        self._on_stranger = on_stranger
+        self._vms: dict[int, tuple[int, ReportListener]] = {}
+        self._links: dict[int, GuestLink] = {}
+        self._strangers: set[asyncio.Task[None]] = set()
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+
+    def __enter__(self) -> "GuestReportServer":
+        self._sock.bind(os.fspath(self.path))
+        self.path.chmod(0o600)
+        self._sock.listen(_BACKLOG)
+        asyncio.get_running_loop().add_reader(self._sock.fileno(), self._accept)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.get_running_loop().remove_reader(self._sock.fileno())
+        self._sock.close()
+        for stranger in self._strangers:
+            stranger.cancel()
+        for link in self._links.values():
+            link.close()
+        self.path.unlink(missing_ok=True)
+
+    def expect(self, pid: int, vm: int, listener: ReportListener) -> None:
+        """Let process ``pid``, or one below it, speak for VM ``vm``."""
+        self._vms[pid] = (vm, listener)
+
+    def forget(self, pid: int) -> None:
+        """The process is gone, and what it may still have to say with it."""
+        self._vms.pop(pid, None)
+        if link := self._links.pop(pid, None):
+            link.close()
+
+    def _accept(self) -> None:
+        for _ in range(64):
+            try:
+                peer, _ = self._sock.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                return  # no descriptor left, or the peer gave up: the listener stays
+            peer.setblocking(False)
+            pid, uid, _ = _CREDENTIALS.unpack(
+                peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+            )
+            if (known := self._known(pid)) is not None:
+                self._welcome(peer, known, pid)
+            else:
+                task = asyncio.create_task(self._doubt(peer, pid, uid))
+                self._strangers.add(task)
+                task.add_done_callback(self._strangers.discard)
+
+    def _known(self, pid: int) -> int | None:
+        for _ in range(_MAX_ANCESTORS):
+            if pid in self._vms:
+                return pid
+            if pid <= 1:
+                break
+            pid = _parent(pid)
+        return None
+
+    async def _doubt(self, peer: socket.socket, pid: int, uid: int) -> None:
+        """Wait for a peer's process to be made known: QEMU may be quicker than its pid."""
+        with contextlib.ExitStack() as stack:
+            stack.callback(peer.close)
+            deadline = time.monotonic() + _STRANGER_PATIENCE_S
+            while time.monotonic() < deadline:
+                await asyncio.sleep(0.01)
+                if (known := self._known(pid)) is not None:
+                    stack.pop_all()
+                    self._welcome(peer, known, pid)
+                    return
+        self._on_stranger(pid, uid)
+
+    def _welcome(self, peer: socket.socket, owner: int, pid: int) -> None:
+        if owner in self._links:
+            peer.close()  # a VM speaks once; whatever this is, it is not its report
+            return
+        vm, listener = self._vms[owner]
+        self._links[owner] = GuestLink(peer, vm, listener, self._limits)
+        listener.report_opened(peer.fileno(), pid)

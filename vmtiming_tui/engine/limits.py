@@ -1,0 +1,24 @@
+"""How long the engine waits for whom."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds on waiting, in seconds; a VM's own limit is its ``timeout_s``.
+
+    ``greeting_s``: QMP's first word after the process exists. ``report_port_s``: QEMU opening its
+    report socket after that. ``line_s``: a report's first line once it was begun. ``details_s``:
+    what follows the first line. ``off_s``: the guest powering off by itself after its report.
+    ``powerdown_s``, ``quit_s``, ``kill_s``: the steps of ending a QEMU.
+    """
+
+    greeting_s: float = 30.0
+    report_port_s: float = 5.0
+    command_s: float = 5.0
+    line_s: float = 10.0
+    details_s: float = 10.0
+    off_s: float = 15.0
+    powerdown_s: float = 2.0
+    quit_s: float = 2.0
+    kill_s: float = 5.0

@@ -1,0 +1,107 @@
+"""Events to standard output: in order, never blocking the loop, within a bounded memory."""
+
+import asyncio
+import errno
+import os
+import stat
+from collections import deque
+from collections.abc import Callable
+
+from vmtiming_tui import events as ev
+
+SOFT_LIMIT_BYTES = 8 << 20
+HARD_LIMIT_BYTES = 256 << 20
+_PER_TURN = 16
+_EXPENDABLE = (ev.VmUsage, ev.HostSample, ev.QmpSeen, ev.VmConsole)
+
+
+class Outbox:
+    """Writes events as JSON lines; calls ``on_gone`` once when nobody reads them any more.
+
+    A few events are encoded per turn of the loop, so that a burst does not delay the stamps of
+    reports that arrive meanwhile. When the reader lags, events that only refine a figure are left
+    out first; a reader that falls behind by ``HARD_LIMIT_BYTES`` counts as gone.
+    """
+
+    def __init__(self, fd: int, on_gone: Callable[[], None]) -> None:
+        self._fd = fd
+        self._on_gone = on_gone
+        self._waiting: deque[ev.Event] = deque()
+        self._buffer = bytearray()
+        self._scheduled = False
+        self._blocked = False
+        self._gone = False
+        self.left_out = 0
+        mode = os.fstat(fd).st_mode
+        self._pollable = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)
+        self._was_blocking = os.get_blocking(fd)
+        if self._pollable:
+            os.set_blocking(fd, False)
+
+    def emit(self, event: ev.Event) -> None:
+        """Put an event in line."""
+        if self._gone:
+            return
+        if len(self._buffer) > SOFT_LIMIT_BYTES and isinstance(event, _EXPENDABLE):
+            self.left_out += 1
+            return
+        self._waiting.append(event)
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._scheduled = False
+        for _ in range(min(_PER_TURN, len(self._waiting))):
+            self._buffer += ev.encode(self._waiting.popleft()).encode() + b"\n"
+        if not self._blocked:
+            self._write()
+        if len(self._buffer) > HARD_LIMIT_BYTES:
+            self._lose()
+        elif self._waiting:
+            self._schedule()
+
+    def _write(self) -> None:
+        while self._buffer and not self._gone:
+            try:
+                with memoryview(self._buffer) as view:
+                    written = os.write(self._fd, view[: 1 << 20])
+            except (BlockingIOError, InterruptedError):
+                if not self._blocked:
+                    self._blocked = True
+                    asyncio.get_running_loop().add_writer(self._fd, self._unblocked)
+                return
+            except OSError as error:
+                if error.errno == errno.ENOSPC:
+                    self.left_out += 1
+                self._lose()
+                return
+            del self._buffer[:written]
+
+    def _unblocked(self) -> None:
+        asyncio.get_running_loop().remove_writer(self._fd)
+        self._blocked = False
+        self._write()
+
+    def _lose(self) -> None:
+        if not self._gone:
+            self._gone = True
+            self._waiting.clear()
+            self._buffer.clear()
+            if self._blocked:
+                asyncio.get_running_loop().remove_writer(self._fd)
+            self._on_gone()
+
+    async def drain(self, limit_s: float) -> None:
+        """Wait till everything is written, or the reader is gone, or ``limit_s`` is over."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + limit_s
+        while (self._waiting or self._buffer) and not self._gone and loop.time() < deadline:
+            await asyncio.sleep(0 if self._waiting else 0.005)
+        if self._blocked and not self._gone:
+            loop.remove_writer(self._fd)
+        if self._pollable:
+            os.set_blocking(self._fd, self._was_blocking)

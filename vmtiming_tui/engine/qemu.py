@@ -1,0 +1,111 @@
+"""The QEMU command line of one VM: a list of words, never a shell's line."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmtiming_tui.config import Accel, RunConfig
+
+QMP_FD = 3
+CONSOLE_FD = 4
+REPORT_PORT = "serial0"
+REPORT_ID = "report"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What differs between the machines QEMU can be: how its parts are named."""
+
+    options: tuple[str, ...] = ()
+    block: str = "virtio-blk-pci"
+    serial_bus: str = "virtio-serial-pci"
+    panic: tuple[str, ...] = ("-device", "pvpanic")
+    console: str = "ttyS0"
+    root: str = "/dev/vda"
+
+
+PC = Machine()
+
+
+def machine_of(config: RunConfig) -> Machine:
+    """Return the machine a config asks for."""
+    options: list[str] = []
+    if config.machine:
+        options += ["-machine", config.machine]
+    if config.cpu:
+        options += ["-cpu", config.cpu]
+    return Machine(options=tuple(options))
+
+
+def option(*bare: str, **settings: str | int | bool) -> str:
+    """Return a QEMU option's value; commas are doubled, which is all its syntax needs."""
+    words = [word.replace(",", ",,") for word in bare]
+    for key, value in settings.items():
+        text = ("on" if value else "off") if isinstance(value, bool) else str(value)
+        words.append(f"{key.rstrip('_').replace('_', '-')}={text.replace(',', ',,')}")
+    return ",".join(words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drive:
+    """A VM's disk image and its format, which QEMU is told rather than left to guess."""
+
+    path: Path
+    format: str
+
+
+def kernel_arguments(vm: int, config: RunConfig, machine: Machine = PC) -> str:
+    """Return the guest kernel's command line: ours, then the user's, who thereby wins.
+
+    ``panic=1`` turns a kernel panic into a reboot, which ``-no-reboot`` turns into an end.
+    """
+    ours = f"root={machine.root} quiet VMREPORTID:{vm} console={machine.console} panic=1"
+    return f"{ours} {config.append}".strip()
+
+
+def command_line(
+    vm: int,
+    config: RunConfig,
+    *,
+    accel: Accel,
+    drive: Drive,
+    report_socket: Path,
+    machine: Machine | None = None,
+) -> list[str]:
+    """Return the command that boots a VM, stopped till ``cont``.
+
+    Its QMP and console sockets are inherited as descriptors ``QMP_FD`` and ``CONSOLE_FD``; its
+    report port is connected to ``report_socket``. The user's own arguments come last.
+    """
+    machine = machine or machine_of(config)
+    # "./" keeps a leading "nbd:" or "json:" in a name from being taken for a protocol.
+    image = str(drive.path) if drive.path.is_absolute() else f"./{drive.path}"
+    words = [config.qemu]
+    words += ["-name", option(guest=f"{config.prefix}-{vm}", debug_threads=True)]
+    words += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-S"]
+    words += machine.options
+    words += ["-accel", accel.value, "-m", str(config.memory_mib), "-smp", str(config.smp)]
+    if config.kernel:
+        words += ["-kernel", config.kernel]
+        if config.initrd:
+            words += ["-initrd", config.initrd]
+        words += ["-append", kernel_arguments(vm, config, machine)]
+    words += [
+        "-drive",
+        option(file=image, format=drive.format, if_="none", id="root", snapshot=not config.persist),
+        *("-device", option(machine.block, drive="root")),
+        *("-chardev", option("socket", id="reports", path=str(report_socket))),
+        *("-device", machine.serial_bus),
+        *("-device", option("virtserialport", chardev="reports", name=REPORT_PORT, id=REPORT_ID)),
+        *("-chardev", option("socket", id="qmp", fd=QMP_FD)),
+        *("-mon", option(chardev="qmp", mode="control")),
+        *("-chardev", option("socket", id="console", fd=CONSOLE_FD)),
+        *("-serial", "chardev:console"),
+        *machine.panic,
+    ]
+    return [*words, *config.qemu_args]
+
+
+def split_options(value: str) -> Sequence[str]:
+    """Return the parts of an option's value as QEMU reads them: a doubled comma is a comma."""
+    return [part.replace("\0", ",") for part in value.replace(",,", "\0").split(",")]

@@ -1,0 +1,122 @@
+"""The engine's private folder: its report socket and the consoles; gone when the engine is."""
+
+import contextlib
+import fcntl
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmtiming_tui.errors import EngineError
+
+PREFIX = "vmtiming-"
+_LOCK = "lock"
+_MAX_SOCKET_PATH = 107  # sun_path of Linux, less its closing zero
+_UNLOCKED_AGE_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class RunDir:
+    """A folder of mode 0700; ``lock_fd`` is held as long as a process of this engine lives."""
+
+    path: Path
+    lock_fd: int
+
+    @property
+    def socket(self) -> Path:
+        """Where the report socket goes; short enough for a socket's address."""
+        return self.path / "report"
+
+    def console(self, vm: int, attempt: int) -> Path:
+        """Where the older part of a VM's console goes."""
+        return self.path / f"console-{vm}-{attempt}"
+
+
+def _is_private(folder: Path) -> bool:
+    try:
+        status = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+
+
+def parents() -> list[Path]:
+    """Return where run folders may be: the session's own folder first, then the temporary one."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    places = [Path(runtime)] if runtime.startswith("/") and _is_private(Path(runtime)) else []
+    return [*places, *dict.fromkeys((Path(tempfile.gettempdir()), Path("/tmp")))]  # noqa: S108
+
+
+def _make(parent: Path) -> RunDir | None:
+    probe = parent / f"{PREFIX}12345678" / "report"
+    if len(os.fsencode(probe)) > _MAX_SOCKET_PATH:
+        return None
+    try:
+        path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+    except OSError:
+        return None
+    # Locked before it gets its name, so that nobody ever sees a lock that is not held.
+    unnamed = path / "lock.new"
+    lock_fd = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fcntl.flock(lock_fd, fcntl.LOCK_EX)
+    unnamed.rename(path / _LOCK)
+    return RunDir(path, lock_fd)
+
+
+def remove(path: Path) -> None:
+    """Remove a run folder; its entries are files only, and no link is followed."""
+    with contextlib.suppress(FileNotFoundError), os.scandir(path) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(entry.path)  # noqa: PTH108
+        path.rmdir()
+
+
+@contextmanager
+def run_dir() -> Iterator[RunDir]:
+    """Make the folder, and remove it again; raise ``EngineError`` where no place is fit."""
+    made = next(filter(None, map(_make, parents())), None)
+    if made is None:
+        tried = " or ".join(dict.fromkeys(map(str, parents())))
+        raise EngineError(
+            f"cannot make a folder for the run in {tried}",
+            hint="free some space there, or set TMPDIR to a short path you may write to",
+        )
+    try:
+        yield made
+    finally:
+        with contextlib.suppress(OSError):
+            remove(made.path)
+        os.close(made.lock_fd)
+
+
+def _is_abandoned(path: Path) -> bool:
+    try:
+        lock_fd = os.open(path / _LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return time.time() - path.lstat().st_mtime > _UNLOCKED_AGE_S
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(lock_fd)
+    return True
+
+
+def remove_leftovers() -> int:
+    """Remove our run folders whose engine is gone (nobody holds their lock); return how many."""
+    count = 0
+    for parent in dict.fromkeys(parents()):
+        for path in parent.glob(f"{PREFIX}????????"):
+            with contextlib.suppress(OSError):
+                if _is_private(path) and _is_abandoned(path):
+                    remove(path)
+                    count += 1
+    return count

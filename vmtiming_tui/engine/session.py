@@ -1,0 +1,221 @@
+"""One engine from its start to its end: commands in, runs one after another, nothing left."""
+
+import asyncio
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from vmtiming_tui import __version__, commands
+from vmtiming_tui import events as ev
+from vmtiming_tui.engine import rundir
+from vmtiming_tui.engine.accel import choose_accel
+from vmtiming_tui.engine.attempt import Tools
+from vmtiming_tui.engine.boot import BootRun, accel_key
+from vmtiming_tui.engine.children import Children, start_warden
+from vmtiming_tui.engine.clock import StampReader
+from vmtiming_tui.engine.guest import GuestReportServer
+from vmtiming_tui.engine.host import HostWatch, host_facts, qemu_version
+from vmtiming_tui.engine.limits import Limits
+from vmtiming_tui.engine.preflight import check_host, raise_descriptor_limit
+from vmtiming_tui.engine.usage import UsageWatch
+from vmtiming_tui.errors import EngineError
+from vmtiming_tui.plan import RunPlan, plan_to_json
+from vmtiming_tui.wire import to_json
+
+_MAX_STRANGERS = 20
+
+
+class Session:
+    """Carries out commands; ``run`` returns when there is nothing more to do."""
+
+    def __init__(self, emit: Callable[[ev.Event], None], limits: Limits | None = None) -> None:
+        self._emit = emit
+        self._limits = limits or Limits()
+        self._starts: deque[commands.Start] = deque()
+        self._wake = asyncio.Event()
+        self._run: BootRun | None = None
+        self._beginning: asyncio.Task[BootRun] | None = None
+        self._outcome = ev.Outcome.FINISHED
+        self._leaving = False
+        self._strangers = 0
+
+    # Commands; each returns at once.
+
+    def obey(self, command: commands.Command) -> None:
+        """Take a command; what it leads to comes as events."""
+        match command:
+            case commands.Start():
+                self._starts.append(command)
+                self._wake.set()
+            case commands.Rerun():
+                if self._run is not None:
+                    self._run.rerun(command.vms)
+                    self._wake.set()
+            case commands.Act():
+                if self._run is not None:
+                    self._run.act(command.action, command.vms)
+            case commands.ReadConsole():
+                if self._run is not None:
+                    self._run.read_console(command.vm, command.seen_bytes)
+            case commands.Stop():
+                self._stop(command.now, ev.Outcome.STOPPED)
+            case commands.Quit():
+                self.leave(now=command.now)
+
+    def leave(self, *, now: bool = False, outcome: ev.Outcome = ev.Outcome.STOPPED) -> None:
+        """Stop what runs and end the session."""
+        self._leaving = True
+        self._wake.set()
+        self._stop(now, outcome)
+
+    def _stop(self, now: bool, outcome: ev.Outcome) -> None:
+        self._outcome = outcome
+        if self._beginning is not None:
+            self._beginning.cancel()
+        if self._run is not None:
+            self._run.stop(now=now)
+
+    # The session's life.
+
+    async def run(self) -> None:
+        """Serve till told to leave, or till a run that is not interactive is over."""
+        raise_descriptor_limit()
+        rundir.remove_leftovers()
+        with rundir.run_dir() as folder:
+            async with start_warden(folder) as children:
+                with GuestReportServer(folder.socket, self._limits, self._stranger) as server:
+                    tools = Tools(
+                        emit=self._emit,
+                        children=children,
+                        server=server,
+                        folder=folder,
+                        stamps=StampReader(),
+                        limits=self._limits,
+                    )
+                    serving = asyncio.create_task(self._serve(tools))
+                    await self._while_warden_lives(serving, children)
+
+    async def _while_warden_lives(self, serving: "asyncio.Task[None]", children: Children) -> None:
+        try:
+            await asyncio.wait([serving, children.lost], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            lost = not serving.done()
+            serving.cancel()
+            await asyncio.wait([serving])
+        if not lost:
+            serving.result()
+            return
+        self._fail(
+            EngineError(
+                "the helper process that starts QEMUs was killed; every VM went with it",
+                hint="run again; if that is no help, look for the OOM killer in the kernel's log",
+            )
+        )
+        self._end(ev.Outcome.INTERRUPTED)
+
+    async def _serve(self, tools: Tools) -> None:
+        while not self._leaving:
+            if not self._starts:
+                await self._woken()
+                continue
+            start = self._starts.popleft()
+            self._run, self._outcome = None, ev.Outcome.FINISHED
+            await self._one_run(start, tools)
+            if not start.interactive:
+                return
+
+    async def _woken(self) -> None:
+        await self._wake.wait()
+        self._wake.clear()
+
+    async def _one_run(self, start: commands.Start, tools: Tools) -> None:
+        try:
+            self._run = await self._begin(start.plan, tools)
+        except EngineError as error:
+            self._fail(error)
+            self._end(ev.Outcome.INTERRUPTED)
+            return
+        if self._run is None:
+            self._end(self._outcome)
+            return
+        async with HostWatch(self._emit), UsageWatch(self._run, self._emit):
+            await self._carry_out(self._run.run_plan())
+            while start.interactive and not (self._leaving or self._starts):
+                await self._woken()
+                if self._run.has_reruns:
+                    self._outcome = ev.Outcome.FINISHED
+                    await self._carry_out(self._run.run_reruns())
+
+    async def _carry_out(self, storms: Coroutine[Any, Any, None]) -> None:
+        try:
+            await storms
+        except EngineError as error:
+            self._fail(error)
+            self._outcome = ev.Outcome.INTERRUPTED
+        self._end(self._outcome)
+
+    async def _begin(self, plan: RunPlan, tools: Tools) -> BootRun | None:
+        """Settle what the run needs to know first; None where it was stopped meanwhile."""
+        self._beginning = asyncio.create_task(self._settle(plan, tools))
+        try:
+            await asyncio.wait([self._beginning])
+            if self._beginning.cancelled():
+                return None
+            return self._beginning.result()
+        finally:
+            self._beginning.cancel()
+            self._beginning = None
+
+    async def _settle(self, plan: RunPlan, tools: Tools) -> BootRun:
+        version = await qemu_version(plan.config.qemu, tools.children)
+        choices = {}
+        for variant in plan.variants:
+            key = accel_key(variant.config)
+            if key not in choices:
+                choices[key] = await choose_accel(variant.config, version, tools)
+        first = choices[accel_key(plan.config)]
+        check_host(plan, {key: choice.accel for key, choice in choices.items()})
+        facts = to_json(host_facts())
+        self._emit(
+            ev.RunStarted(
+                at_ns=time.monotonic_ns(),
+                run=_run_id(),
+                wall_ns=time.time_ns(),
+                number=plan.number,
+                plan=plan_to_json(plan),
+                host=facts if isinstance(facts, dict) else {},
+                accel=first.accel.value,
+                accel_reason=first.reason,
+                qemu_version=version,
+                tool_version=__version__,
+            )
+        )
+        for choice in choices.values():
+            if choice.warns:
+                self._notice(ev.Level.WARNING, choice.reason)
+        return BootRun(plan, {key: choice.accel for key, choice in choices.items()}, tools)
+
+    def _stranger(self, pid: int, uid: int) -> None:
+        self._strangers += 1
+        if self._strangers <= _MAX_STRANGERS:
+            self._notice(
+                ev.Level.WARNING,
+                f"process {pid} of user {uid} connected to the report socket and was refused: "
+                "it is none of the VMs",
+            )
+
+    def _notice(self, level: ev.Level, text: str) -> None:
+        self._emit(ev.Notice(at_ns=time.monotonic_ns(), level=level, text=text))
+
+    def _fail(self, error: EngineError) -> None:
+        self._emit(ev.EngineFailed(at_ns=time.monotonic_ns(), why=error.message, hint=error.hint))
+
+    def _end(self, outcome: ev.Outcome) -> None:
+        self._emit(ev.RunEnded(at_ns=time.monotonic_ns(), outcome=outcome))
+
+
+def _run_id() -> str:
+    """Return a name for a run that sorts by time and is no other's."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "-" + secrets.token_hex(3)

@@ -1,0 +1,259 @@
+"""The engine's only forker: a small process that starts QEMUs and never lets one outlive the engine.
+
+It runs by its path (``python -I -S warden.py SOCKET_FD RUN_FOLDER``), single-threaded, on the
+standard library's leanest parts, because it forks. The engine's loop is never stalled by a fork,
+and each child is bound to it three ways: by PR_SET_PDEATHSIG to this process, by its process
+group, and by descent (PR_SET_CHILD_SUBREAPER), which also catches what a wrapper leaves behind.
+When the engine's end of the socket closes, for whatever reason, everything below is killed and
+the run folder removed.
+
+Messages are JSON objects, one per SOCK_SEQPACKET datagram.
+In: ``{"op": "spawn", "id", "argv", "targets": [[fd, ...], ...]}`` with one descriptor per target
+list attached; ``{"op": "signal", "id", "signal"}``.
+Out: ``{"op": "spawned", "id", "pid", "at_ns"}``, ``{"op": "refused", "id", "errno"}``,
+``{"op": "exited", "id", "status", "at_ns"}`` (``status`` as ``wait`` gives it).
+"""
+
+import array
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+MAX_MESSAGE = 1 << 20
+MAX_FDS = 16
+
+_SCRATCH_FD = 64
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def _become(argv: list[bytes], fds: list[int], targets: list[list[int]], parent: int) -> None:
+    """Turn this forked child into the command; returns only by raising ``OSError``."""
+    os.setsid()
+    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _SCRATCH_FD) for fd in fds]
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    for fd, wanted in zip(high, targets, strict=True):
+        for target in wanted:
+            os.dup2(fd, target)
+    os.execvp(argv[0], argv)  # noqa: S606  no shell is what is meant
+
+
+def _spawn(argv: list[bytes], fds: list[int], targets: list[list[int]]) -> int:
+    """Fork and exec; return the child's pid, raise ``OSError`` when it could not become it."""
+    parent = os.getpid()
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    writer = _move_up(writer)
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(writer)
+        os.close(reader)
+        raise
+    if pid == 0:
+        try:
+            _become(argv, fds, targets, parent)
+        except OSError as error:
+            os.write(writer, str(error.errno or errno.EIO).encode())
+        finally:
+            os._exit(127)
+    os.close(writer)
+    try:
+        failure = os.read(reader, 16)
+    finally:
+        os.close(reader)
+    if failure:
+        os.waitpid(pid, 0)
+        raise OSError(int(failure), os.strerror(int(failure)))
+    return pid
+
+
+def _move_up(fd: int) -> int:
+    """Move a descriptor out of the way of those a child is given by number."""
+    high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _SCRATCH_FD)
+    os.close(fd)
+    return high
+
+
+class Warden:
+    """Children by the engine's ids, and the socket to the engine."""
+
+    def __init__(self, engine: socket.socket) -> None:
+        self._engine = engine
+        self._pids: dict[int, int] = {}
+        self._ids: dict[int, int] = {}
+
+    def _tell(self, **message: int | str) -> None:
+        try:
+            self._engine.send(json.dumps(message).encode())
+        except OSError:
+            return  # the engine is gone: the next receive says so
+
+    def serve(self, wakeup: int) -> None:
+        """Do what the engine says until it is gone."""
+        poller = select.poll()
+        poller.register(self._engine, select.POLLIN)
+        poller.register(wakeup, select.POLLIN)
+        while True:
+            for fd, _ in poller.poll():
+                if fd == wakeup:
+                    os.read(wakeup, 4096)
+                elif not self._receive():
+                    return
+            self._reap()
+
+    def _receive(self) -> bool:
+        size = array.array("i").itemsize
+        try:
+            data, ancillary, _, _ = self._engine.recvmsg(
+                MAX_MESSAGE, socket.CMSG_SPACE(MAX_FDS * size), socket.MSG_CMSG_CLOEXEC
+            )
+        except OSError:
+            return False
+        if not data:
+            return False
+        fds = array.array("i")
+        for level, kind, body in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                fds.frombytes(body[: len(body) - len(body) % size])
+        try:
+            self._obey(json.loads(data), list(fds))
+        finally:
+            for fd in fds:
+                os.close(fd)
+        return True
+
+    def _obey(self, message: dict, fds: list[int]) -> None:  # type: ignore[type-arg]
+        number = message["id"]
+        if message["op"] == "spawn":
+            at_ns = time.monotonic_ns()
+            try:
+                argv = [os.fsencode(word) for word in message["argv"]]
+                pid = _spawn(argv, fds, message["targets"])
+            except (OSError, ValueError) as error:
+                self._tell(op="refused", id=number, errno=getattr(error, "errno", errno.EINVAL))
+                return
+            self._pids[number], self._ids[pid] = pid, number
+            self._tell(op="spawned", id=number, pid=pid, at_ns=at_ns)
+        elif (pid := self._pids.get(number, 0)) > 0:
+            _signal_group(pid, message["signal"])
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                # Left a zombie until its group got its signal: a pid is never used twice.
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if found is None:
+                return
+            if found.si_pid in self._ids:
+                _signal_group(found.si_pid, signal.SIGKILL)
+            pid, status = os.waitpid(found.si_pid, 0)
+            number = self._ids.pop(pid, None)
+            if number is not None:
+                del self._pids[number]
+                self._tell(op="exited", id=number, status=status, at_ns=time.monotonic_ns())
+
+
+def _signal_group(pid: int, number: int) -> None:
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        try:
+            os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):
+            return
+
+
+def _parents() -> dict[int, int]:
+    """Return every process's parent, by pid."""
+    found = {}
+    for name in os.listdir("/proc"):  # noqa: PTH208  pathlib is too heavy here
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", "rb") as stat:  # noqa: PTH123
+                    found[int(name)] = int(stat.read().rpartition(b")")[2].split()[1])
+            except (OSError, IndexError, ValueError):
+                continue
+    return found
+
+
+def _below(ancestor: int) -> list[int]:
+    parents = _parents()
+    family = {ancestor}
+    grown = True
+    while grown:
+        more = {pid for pid, parent in parents.items() if parent in family} - family
+        grown = bool(more)
+        family |= more
+    return sorted(family - {ancestor})
+
+
+def kill_everything_below() -> None:
+    """Kill all descendants, also those that left their group, and reap them."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        for pid in _below(os.getpid()):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                continue
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        time.sleep(0.005)
+
+
+def remove_folder(folder: str) -> None:
+    """Remove the run folder where the engine could not do it any more."""
+    try:
+        for name in os.listdir(folder):  # noqa: PTH208
+            os.unlink(f"{folder}/{name}")  # noqa: PTH108
+        os.rmdir(folder)  # noqa: PTH106
+    except OSError:
+        return
+
+
+def main() -> None:
+    """Serve until the engine's end of the socket closes, then leave nothing."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
+        if int(name) > 2 and os.path.exists(f"/proc/self/fd/{name}"):  # noqa: PTH110
+            os.set_inheritable(int(name), False)
+    engine = socket.socket(fileno=_move_up(int(sys.argv[1])))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
+    _LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    wakeup, waker = map(_move_up, os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK))
+    os.set_blocking(waker, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    try:
+        Warden(engine).serve(wakeup)
+    finally:
+        signal.set_wakeup_fd(-1)
+        kill_everything_below()
+        remove_folder(sys.argv[2])
+
+
+if __name__ == "__main__":
+    main()
