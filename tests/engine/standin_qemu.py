@@ -208,7 +208,8 @@ class StandIn:
             case "query-status":
                 answer = {"status": "running" if self.running else "prelaunch"}
             case "system_reset":
-                after = lambda: self.event("RESET", {"guest": False, "reason": "host-qmp-system-reset"})  # noqa: E731, E501
+                data = {"guest": False, "reason": "host-qmp-system-reset"}
+                after = lambda: self.event("RESET", data)  # noqa: E731
             case "system_powerdown":
                 before = lambda: self.event("POWERDOWN", {})  # noqa: E731
                 after = lambda: self.later(0.02, lambda: self.end("guest-shutdown"))  # noqa: E731
@@ -241,7 +242,9 @@ class StandIn:
         elif not args.get("silent"):
             self.later(boot, self.speak)
 
-    def first_line(self, number=None, text="Startup finished in 1.5s (kernel) + 2.5s (userspace) = 4s"):
+    def first_line(
+        self, number=None, text="Startup finished in 1.5s (kernel) + 2.5s (userspace) = 4s"
+    ):
         number = self.args.vm if number is None else number
         return f"VMREPORTID:{number}|||{text} sent_ns={time.monotonic_ns()}\n".encode()
 
@@ -271,7 +274,13 @@ class StandIn:
         self.port(True)
         size = int(self.args.get("size", "2000000"))
         pace = self.args.seconds("pace", 0.05)
-        numbers = {"other": self.args.vm + 1, "range": 999_999, "negative": -1, "huge": "9" * 40, "word": "zero"}
+        numbers = {
+            "other": self.args.vm + 1,
+            "range": 999_999,
+            "negative": -1,
+            "huge": "9" * 40,
+            "word": "zero",
+        }
         whole = {
             "binary": bytes(range(256)) + b"\n",
             "utf8": self.first_line(text="caf\xe9").decode().encode("latin-1"),

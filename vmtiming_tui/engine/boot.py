@@ -9,10 +9,11 @@ from typing import Any
 from vmtiming_tui import events as ev
 from vmtiming_tui.commands import VmAction
 from vmtiming_tui.config import Accel, RunConfig
-from vmtiming_tui.engine.attempt import Attempt, Boot, Tools
+from vmtiming_tui.engine.attempt import Attempt
 from vmtiming_tui.engine.gate import StartGate
 from vmtiming_tui.engine.hooks import before_storm
 from vmtiming_tui.engine.images import make_overlays
+from vmtiming_tui.engine.tools import Boot, Tools
 from vmtiming_tui.errors import QemuError
 from vmtiming_tui.plan import RunPlan
 

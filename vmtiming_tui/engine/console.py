@@ -5,7 +5,7 @@ import os
 import re
 from pathlib import Path
 
-from vmtiming_tui.engine.report import printable
+from vmtiming_tui.text import printable
 
 KEPT_BYTES = 256 * 1024
 _MEMORY_BYTES = 16 * 1024

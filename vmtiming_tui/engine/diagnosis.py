@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from vmtiming_tui.engine.children import Exit
-from vmtiming_tui.engine.report import MAX_EXCERPT, printable
+from vmtiming_tui.engine.report import MAX_EXCERPT
+from vmtiming_tui.text import printable
 
 MAX_STDERR = 4000
 
@@ -111,11 +112,22 @@ def qemu_trouble(stderr: str) -> Why | None:
     return None
 
 
-def why_it_ended(ended: Exit, reason: str, stderr: str, console: str, *, connected: bool) -> Why:
+def why_it_ended(
+    ended: Exit,
+    reason: str,
+    stderr: str,
+    console: str,
+    *,
+    connected: bool,
+    rejected: str = "",
+) -> Why:
     """Return why QEMU ended before its guest reported.
 
-    ``reason`` is SHUTDOWN's where QMP gave one, ``console`` the guest's last words.
+    ``reason`` is SHUTDOWN's where QMP gave one, ``console`` the guest's last words, ``rejected``
+    what was wrong with what it wrote to its report port.
     """
+    if rejected and reason.startswith("guest-"):
+        return Why(f"bad report: {rejected}; then the guest ended ({reason})")
     if (panic := _PANIC.search(console)) and reason in ("guest-reset", "guest-panic", ""):
         return Why(
             f"the guest's kernel panicked: {panic[1].strip()[:MAX_EXCERPT]}",

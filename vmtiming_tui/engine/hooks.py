@@ -7,9 +7,9 @@ from pathlib import Path
 
 from vmtiming_tui import events as ev
 from vmtiming_tui.engine.children import Children
-from vmtiming_tui.engine.report import printable
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.plan import RunPlan
+from vmtiming_tui.text import printable
 
 _DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 _PREPARE_LIMIT_S = 3600
@@ -45,7 +45,7 @@ async def _drop_caches(children: Children) -> str:
         )
     await children.output(["sync"], _SYNC_LIMIT_S)
     try:
-        _DROP_CACHES.write_text("3")
+        _DROP_CACHES.write_text("3")  # noqa: ASYNC240  a write to procfs, once a storm
     except OSError as error:
         return f"the page cache was not emptied: {error.strerror}"
     return ""

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from vmtiming_tui import events as ev
 from vmtiming_tui.engine.children import Children
-from vmtiming_tui.engine.report import printable
 from vmtiming_tui.errors import QemuError
+from vmtiming_tui.text import printable
 
 _PROC = Path("/proc")
 _VERSION_LIMIT_S = 20.0

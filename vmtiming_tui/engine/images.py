@@ -11,8 +11,8 @@ from pathlib import Path
 
 from vmtiming_tui.config import RunConfig
 from vmtiming_tui.engine.children import Children
-from vmtiming_tui.engine.report import printable
 from vmtiming_tui.errors import EngineError
+from vmtiming_tui.text import printable
 
 _MAGICS = {
     b"QFI\xfb": "qcow2",
@@ -61,17 +61,12 @@ async def make_overlays(config: RunConfig, vms: Sequence[int], children: Childre
             hint="apt-get install qemu-utils",
         )
     folder = Path(config.vmdir)
-    base = Path(config.base).resolve()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        form = image_format(base)
-        fd, name = tempfile.mkstemp(prefix=".vmtiming-", suffix=".qcow2", dir=folder)
-        os.close(fd)
+        base, form, template = _begin(folder, config.base)
     except OSError as error:
         raise _failure(folder, error) from None
-    template = Path(name)
     try:
-        command = [qemu_img, "create", "-q", "-f", "qcow2", "-F", form, "-b", str(base), name]
+        command = [qemu_img, "create", "-q", "-f", "qcow2", "-F", form, "-b", base, str(template)]
         code, words = await children.output(command, 60)
         if code != 0:
             raise EngineError(
@@ -85,8 +80,20 @@ async def make_overlays(config: RunConfig, vms: Sequence[int], children: Childre
     except OSError as error:
         raise _failure(folder, error) from None
     finally:
-        template.unlink(missing_ok=True)
+        _discard(template)
     return len(missing)
+
+
+def _begin(folder: Path, base: str) -> tuple[str, str, Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    form = image_format(Path(base))
+    fd, name = tempfile.mkstemp(prefix=".vmtiming-", suffix=".qcow2", dir=folder)
+    os.close(fd)
+    return os.path.realpath(base), form, Path(name)
+
+
+def _discard(path: Path) -> None:
+    path.unlink(missing_ok=True)
 
 
 def _umask() -> int:
@@ -103,7 +110,7 @@ def _place(template: Path, final: Path, mode: int) -> None:
         with contextlib.suppress(FileExistsError):
             os.link(copy, final)  # unlike a rename, never in place of what came meanwhile
     finally:
-        copy.unlink(missing_ok=True)
+        _discard(copy)
 
 
 def _failure(folder: Path, error: OSError) -> EngineError:

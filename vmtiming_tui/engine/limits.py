@@ -9,7 +9,8 @@ class Limits:
 
     ``greeting_s``: QMP's first word after the process exists. ``report_port_s``: QEMU opening its
     report socket after that. ``line_s``: a report's first line once it was begun. ``details_s``:
-    what follows the first line. ``off_s``: the guest powering off by itself after its report.
+    what follows the first line (a busy host's guests need long to gather it). ``off_s``: the guest
+    powering off by itself after its report.
     ``powerdown_s``, ``quit_s``, ``kill_s``: the steps of ending a QEMU.
     """
 
@@ -17,7 +18,7 @@ class Limits:
     report_port_s: float = 5.0
     command_s: float = 5.0
     line_s: float = 10.0
-    details_s: float = 10.0
+    details_s: float = 60.0
     off_s: float = 15.0
     powerdown_s: float = 2.0
     quit_s: float = 2.0

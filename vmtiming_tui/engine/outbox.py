@@ -99,7 +99,7 @@ class Outbox:
         """Wait till everything is written, or the reader is gone, or ``limit_s`` is over."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + limit_s
-        while (self._waiting or self._buffer) and not self._gone and loop.time() < deadline:
+        while (self._waiting or self._buffer) and not self._gone and loop.time() < deadline:  # noqa: ASYNC110  once, at the end
             await asyncio.sleep(0 if self._waiting else 0.005)
         if self._blocked and not self._gone:
             loop.remove_writer(self._fd)

@@ -13,8 +13,8 @@ from qemu.qmp import ConnectError, ExecInterruptedError, ExecuteError, QMPClient
 from qemu.qmp.message import Message
 
 from vmtiming_tui.engine.clock import StampReader, stamp_of
-from vmtiming_tui.engine.report import printable
 from vmtiming_tui.errors import QemuError
+from vmtiming_tui.text import printable
 
 _MAX_MESSAGE_BYTES = 1 << 20
 _CLOSE_LIMIT_S = 2.0
@@ -39,6 +39,10 @@ def _reason(error: BaseException) -> str:
     cause = getattr(error, "exc", None) or error.__cause__ or error
     if isinstance(cause, EOFError):
         return "it closed the connection"
+    if isinstance(cause, ValueError) and "chunk" in str(cause):
+        return f"it wrote more than {_MAX_MESSAGE_BYTES >> 20} MiB without the end of a message"
+    if isinstance(cause, QMPError):
+        return "it does not speak QMP"
     return printable(str(cause).strip().partition("\n")[0])[:300] or type(cause).__name__
 
 
@@ -115,7 +119,7 @@ class QmpController:
         except TimeoutError:
             raise QemuError(f"QEMU did not answer {command} within {limit_s:g} s") from None
         except ExecuteError as error:
-            raise QemuError(f"QEMU refused {command}: {_reason(error)}") from None
+            raise QemuError(f"QEMU refused {command}: {printable(str(error))[:300]}") from None
         except (ExecInterruptedError, *_FAULTS) as error:
             raise QemuError(f"QEMU's control socket (QMP) is gone: {_reason(error)}") from None
 

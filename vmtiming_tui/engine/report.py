@@ -76,7 +76,12 @@ class Details:
         )
 
 
-Statement: TypeAlias = Booted | Rejected | Details
+@dataclass(frozen=True, slots=True)
+class DetailsBegun:
+    """The guest speaks the newer protocol: details follow, closed by an end line."""
+
+
+Statement: TypeAlias = Booted | Rejected | DetailsBegun | Details
 
 
 class _Phase(Enum):
@@ -204,6 +209,8 @@ class ReportParser:
             if line.strip() and len(entries) < _MAX_ENTRIES:
                 entries.append(printable(line.rstrip())[:_MAX_ENTRY])
         else:
+            if line.startswith(b"protocol="):
+                yield DetailsBegun()
             self._property(line)
 
     def _property(self, line: bytes) -> None:

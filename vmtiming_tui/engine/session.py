@@ -11,7 +11,6 @@ from vmtiming_tui import __version__, commands
 from vmtiming_tui import events as ev
 from vmtiming_tui.engine import rundir
 from vmtiming_tui.engine.accel import choose_accel
-from vmtiming_tui.engine.attempt import Tools
 from vmtiming_tui.engine.boot import BootRun, accel_key
 from vmtiming_tui.engine.children import Children, start_warden
 from vmtiming_tui.engine.clock import StampReader
@@ -19,6 +18,7 @@ from vmtiming_tui.engine.guest import GuestReportServer
 from vmtiming_tui.engine.host import HostWatch, host_facts, qemu_version
 from vmtiming_tui.engine.limits import Limits
 from vmtiming_tui.engine.preflight import check_host, raise_descriptor_limit
+from vmtiming_tui.engine.tools import Tools
 from vmtiming_tui.engine.usage import UsageWatch
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.plan import RunPlan, plan_to_json
@@ -140,13 +140,14 @@ class Session:
         if self._run is None:
             self._end(self._outcome)
             return
-        async with HostWatch(self._emit), UsageWatch(self._run, self._emit):
-            await self._carry_out(self._run.run_plan())
+        run = self._run
+        async with HostWatch(self._emit), UsageWatch(lambda: run.attempts):
+            await self._carry_out(run.run_plan())
             while start.interactive and not (self._leaving or self._starts):
                 await self._woken()
-                if self._run.has_reruns:
+                if run.has_reruns:
                     self._outcome = ev.Outcome.FINISHED
-                    await self._carry_out(self._run.run_reruns())
+                    await self._carry_out(run.run_reruns())
 
     async def _carry_out(self, storms: Coroutine[Any, Any, None]) -> None:
         try:
@@ -174,7 +175,7 @@ class Session:
         for variant in plan.variants:
             key = accel_key(variant.config)
             if key not in choices:
-                choices[key] = await choose_accel(variant.config, version, tools)
+                choices[key] = await choose_accel(variant.config, version, tools.children)
         first = choices[accel_key(plan.config)]
         check_host(plan, {key: choice.accel for key, choice in choices.items()})
         facts = to_json(host_facts())

@@ -3,12 +3,9 @@
 import asyncio
 import contextlib
 import os
-import time
-from collections.abc import Callable
-
-from vmtiming_tui import events as ev
-from vmtiming_tui.engine.attempt import Attempt
-from vmtiming_tui.engine.boot import BootRun
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 PER_SECOND = 100
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -30,44 +27,65 @@ def _disk_read_bytes(pid: int) -> int:
     return 0
 
 
-def usage_of(attempt: Attempt) -> ev.VmUsage | None:
-    """Return what an attempt's QEMU has used; None once it is gone."""
-    pid = attempt.pid
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """As ``VmUsage`` has it."""
+
+    rss_bytes: int
+    disk_read_bytes: int
+    cpu_ns: int
+    vcpu_run_ns: int
+    vcpu_wait_ns: int
+
+
+def usage_of(pid: int, vcpu_tids: Sequence[int]) -> Usage | None:
+    """Return what a QEMU has used; None where there is none, or no more.
+
+    ``schedstat`` of a vCPU's thread says how long it ran, and how long it was ready to run and
+    waited for a CPU (Documentation/scheduler/sched-stats).
+    """
     if not pid:
         return None
     try:
         stat = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
         run_ns = wait_ns = 0
-        for tid in attempt.vcpu_tids:
+        for tid in vcpu_tids:
             ran, waited, _ = _read(f"/proc/{pid}/task/{tid}/schedstat").split()
             run_ns, wait_ns = run_ns + int(ran), wait_ns + int(waited)
         read_bytes = 0
         with contextlib.suppress(PermissionError):
             read_bytes = _disk_read_bytes(pid)
+        return Usage(
+            rss_bytes=int(stat[21]) * _PAGE_BYTES,
+            disk_read_bytes=read_bytes,
+            cpu_ns=(int(stat[11]) + int(stat[12])) * _TICK_NS,
+            vcpu_run_ns=run_ns,
+            vcpu_wait_ns=wait_ns,
+        )
     except (OSError, ValueError, IndexError):
         return None
-    return ev.VmUsage(
-        at_ns=time.monotonic_ns(),
-        vm=attempt.boot.vm,
-        attempt=attempt.boot.attempt,
-        rss_bytes=int(stat[21]) * _PAGE_BYTES,
-        disk_read_bytes=read_bytes,
-        cpu_ns=(int(stat[11]) + int(stat[12])) * _TICK_NS,
-        vcpu_run_ns=run_ns,
-        vcpu_wait_ns=wait_ns,
-    )
+
+
+class Watched(Protocol):
+    """A boot as the watch sees it."""
+
+    @property
+    def is_booting(self) -> bool:
+        """Whether there is something to look at."""
+
+    def tell_usage(self) -> None:
+        """Say what it uses, as an event."""
 
 
 class UsageWatch:
-    """Says what each VM uses, once a second, or less often where there are many.
+    """Says what each VM that boots uses, once a second, or less often where there are many.
 
     ``PER_SECOND`` VMs are looked at per second at most, spread evenly, so that the engine's own
     cost and the delay it may give a report's stamp stay the same however many VMs there are.
     """
 
-    def __init__(self, run: BootRun, emit: Callable[[ev.Event], None]) -> None:
-        self._run = run
-        self._emit = emit
+    def __init__(self, watched: Callable[[], Sequence[Watched]]) -> None:
+        self._watched = watched
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "UsageWatch":
@@ -82,11 +100,11 @@ class UsageWatch:
 
     async def _watch(self) -> None:
         while True:
-            running = [attempt for attempt in self._run.attempts if attempt.pid]
-            pause_s = max(1 / max(len(running), 1), 1 / PER_SECOND)
-            for attempt in running:
+            booting = [watched for watched in self._watched() if watched.is_booting]
+            pause_s = max(1 / max(len(booting), 1), 1 / PER_SECOND)
+            for watched in booting:
                 await asyncio.sleep(pause_s)
-                if usage := usage_of(attempt):
-                    self._emit(usage)
-            if not running:
+                if watched.is_booting:
+                    watched.tell_usage()
+            if not booting:
                 await asyncio.sleep(0.5)

@@ -1,4 +1,4 @@
-"""The engine's only forker: a small process that starts QEMUs and never lets one outlive the engine.
+"""The one who forks for the engine, and lets no QEMU outlive it.
 
 It runs by its path (``python -I -S warden.py SOCKET_FD RUN_FOLDER``), single-threaded, on the
 standard library's leanest parts, because it forks. The engine's loop is never stalled by a fork,

@@ -1,0 +1,127 @@
+"""One QEMU process with everything that is connected to it."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+
+from vmtiming_tui.config import Accel, RunConfig
+from vmtiming_tui.engine.children import Child, Children, Exit, Tail
+from vmtiming_tui.engine.clock import StampReader
+from vmtiming_tui.engine.console import ConsoleLog
+from vmtiming_tui.engine.diagnosis import Why, words_of
+from vmtiming_tui.engine.facts import Fact, QmpLost
+from vmtiming_tui.engine.guest import GuestReportServer, ReportListener
+from vmtiming_tui.engine.images import image_format
+from vmtiming_tui.engine.qemu import CONSOLE_FD, QMP_FD, Drive, command_line
+from vmtiming_tui.engine.qmp import QmpController, QmpEvent
+
+_MAX_STDERR_BYTES = 64 * 1024
+
+
+class QemuProcess:
+    """Starts a QEMU, stopped, with its QMP, console and standard error in our hands.
+
+    ``tell`` gets its exit and the loss of its QMP session, ``hear`` its QMP events. ``close`` ends
+    whatever there is.
+    """
+
+    def __init__(
+        self,
+        vm: int,
+        argv: list[str],
+        console: ConsoleLog,
+        *,
+        tell: Callable[[Fact], None],
+        hear: Callable[[QmpEvent], None],
+        stamps: StampReader,
+    ) -> None:
+        self.argv = argv
+        self._vm = vm
+        self._console = console
+        self._tell = tell
+        self._server: GuestReportServer | None = None
+        self.child: Child | None = None
+        self._errors = Tail(_MAX_STDERR_BYTES)
+        ours, self._theirs = socket.socketpair()
+        self.qmp = QmpController(ours, f"vm-{vm}", hear, lambda why: tell(QmpLost(why)), stamps)
+
+    async def start(
+        self, children: Children, server: GuestReportServer, listener: ReportListener
+    ) -> Child:
+        """Start it, and let it speak for its VM; raise ``OSError`` as exec would."""
+        console, console_theirs = socket.socketpair()
+        with self._theirs, console_theirs:
+            self._console.attach(console.detach())
+            child = await children.spawn(
+                self.argv,
+                [
+                    (self._errors.write_fd, (1, 2)),
+                    (self._theirs.fileno(), (QMP_FD,)),
+                    (console_theirs.fileno(), (CONSOLE_FD,)),
+                ],
+            )
+        self._errors.given()
+        self.child, self._server = child, server
+        server.expect(child.pid, self._vm, listener)
+        child.exited.add_done_callback(self._exited)
+        return child
+
+    def _exited(self, exited: asyncio.Future[Exit]) -> None:
+        if not exited.cancelled():
+            self._tell(exited.result())
+
+    @property
+    def stderr(self) -> str:
+        """What it wrote to its standard error: the end of it, escaped."""
+        return words_of(self._errors.kept)
+
+    async def last_words(self) -> None:
+        """Return when its standard error is read to the end, or soon."""
+        await self._errors.ended(0.5)
+
+    def kill(self) -> None:
+        """End it, and what it started."""
+        if self.child is not None:
+            self.child.signal(signal.SIGKILL)
+
+    async def close(self) -> None:
+        """Leave nothing of it: no process, no descriptor, nobody to speak for it."""
+        self.kill()
+        if self.child is not None and self._server is not None:
+            self._server.forget(self.child.pid)
+        await self.qmp.close()
+        self._theirs.close()
+        self._errors.close()
+        self._console.detach()
+
+
+def describe(vm: int, config: RunConfig, accel: Accel, server: GuestReportServer) -> list[str]:
+    """Return the command line of a VM; raise ``OSError`` where its image cannot be read."""
+    image = config.image(vm)
+    return command_line(
+        vm,
+        config,
+        accel=accel,
+        drive=Drive(path=image, format=image_format(image)),
+        report_socket=server.path,
+    )
+
+
+def spawn_trouble(config: RunConfig, error: OSError) -> Why:
+    """Return why a QEMU could not be started, in words."""
+    if error.filename:
+        return Why(
+            f"its disk image {str(error.filename)!r} cannot be read: {error.strerror}",
+            "check -v, -p and -s, and the image's permissions",
+        )
+    hints = {
+        2: "install QEMU (apt-get install qemu-system-x86), or give its path with -q",
+        8: "give a program with -q that this host can run",
+        11: "raise the limit on processes: ulimit -u",
+        13: f"make it executable: chmod +x {config.qemu}",
+        24: "raise the limit on open files: ulimit -n 65536",
+    }
+    return Why(
+        f"{config.qemu!r} cannot be started: {error.strerror}", hints.get(error.errno or 0, "")
+    )

@@ -1,0 +1,35 @@
+"""What every boot of an engine works with, and which boot it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vmtiming_tui.config import Accel, RunConfig
+from vmtiming_tui.engine.children import Children
+from vmtiming_tui.engine.clock import StampReader
+from vmtiming_tui.engine.guest import GuestReportServer
+from vmtiming_tui.engine.limits import Limits
+from vmtiming_tui.engine.rundir import RunDir
+from vmtiming_tui.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every attempt of an engine works with."""
+
+    emit: Callable[[Event], None]
+    children: Children
+    server: GuestReportServer
+    folder: RunDir
+    stamps: StampReader
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """Which boot this is, and with which settings."""
+
+    vm: int
+    attempt: int
+    storm: int
+    config: RunConfig
+    accel: Accel
