@@ -105,8 +105,8 @@ def _proof_command(config: RunConfig) -> list[str]:
     return [*words, "-kernel", config.kernel, "-append", append]
 
 
-async def _first_words(ours: socket.socket, limit_s: float) -> bytes:
-    """Return what comes on the console till a kernel's line is in it, or the time is over."""
+async def _first_words(ours: socket.socket, limit_s: float) -> tuple[bytes, bool]:
+    """Return what comes on the console till a kernel's line is in it, and if QEMU closed it."""
     loop = asyncio.get_running_loop()
     heard = b""
     with contextlib.suppress(TimeoutError, OSError):
@@ -114,9 +114,9 @@ async def _first_words(ours: socket.socket, limit_s: float) -> bytes:
             while not any(mark in heard for mark in _MARKS):
                 data = await loop.sock_recv(ours, 4096)
                 if not data:
-                    break
+                    return heard, True
                 heard = (heard + data)[-65536:]
-    return heard
+    return heard, False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +146,8 @@ async def prove_kvm(config: RunConfig, children: Children) -> Proof:
                 return Proof(False, f"KVM could not be tried ({error.strerror})", settled=False)
         errors.given()
         try:
-            heard = await _first_words(ours, PROOF_LIMIT_S)
+            heard, gave_up = await _first_words(ours, PROOF_LIMIT_S)
         finally:
-            gave_up = child.exited.done()
             child.signal()
         if any(mark in heard for mark in _MARKS):
             return Proof(True)
