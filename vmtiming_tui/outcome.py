@@ -1,10 +1,12 @@
 """The verdict on a run: its exit code, and the sentences that explain it."""
 
+from collections import Counter
 from enum import IntEnum
 
 from vmtiming_tui.events import StormKind
 from vmtiming_tui.fleet import Attempt, Fleet, RunState, VmState
 from vmtiming_tui.stats import percentile
+from vmtiming_tui.summary import boots_s
 
 
 class ExitCode(IntEnum):
@@ -43,7 +45,7 @@ def counts(fleet: Fleet, attempt: Attempt) -> bool:
 def too_slow(fleet: Fleet, limit_s: float) -> list[str]:
     """Return a sentence for each VM slower than the limit, and for the p95."""
     booted = [attempt for attempt in counted(fleet) if attempt.boot_ns is not None]
-    seconds = [(attempt.boot_ns or 0) / 1e9 for attempt in booted]
+    seconds = boots_s(booted)
     sentences = [
         f"VM {attempt.vm} took {taken:.4g} s, over the limit of {limit_s:g} s"
         for attempt, taken in zip(booted, seconds, strict=True)
@@ -54,21 +56,58 @@ def too_slow(fleet: Fleet, limit_s: float) -> list[str]:
     return sentences
 
 
+def _was_cut_short(fleet: Fleet) -> bool:
+    """Whether someone ended the run before all it was to boot had been decided."""
+    if fleet.state is RunState.INTERRUPTED:
+        return True
+    if fleet.state is not RunState.STOPPED:
+        return False
+    storm = fleet.storm
+    return (
+        storm is None
+        or (storm.planned > 1 and storm.number < storm.planned)
+        or any(
+            attempt.state is VmState.KILLED or not attempt.state.is_decided
+            for attempt in counted(fleet)
+        )
+    )
+
+
 def exit_code(fleet: Fleet, *, fail_over_s: float | None = None) -> ExitCode:
-    """Return what the run deserves; ``fail_over_s`` is the limit of ``--fail-over``."""
-    attempts = counted(fleet)
-    if fleet.state is RunState.INTERRUPTED or (
-        fleet.state is RunState.STOPPED
-        and any(attempt.state in (VmState.KILLED, VmState.QUEUED) for attempt in attempts)
-    ):
+    """Return what the run deserves; ``fail_over_s`` is the limit of ``--fail-over`` (s)."""
+    if _was_cut_short(fleet):
         return ExitCode.INTERRUPTED
+    attempts = counted(fleet)
     if (
         fleet.failure
         or not attempts
-        or fleet.run is None
+        or not fleet.ran_to_end
         or not all(attempt.state.is_booted for attempt in attempts)
     ):
         return ExitCode.SOME_FAILED
     if fail_over_s is not None and too_slow(fleet, fail_over_s):
         return ExitCode.TOO_SLOW
     return ExitCode.ALL_BOOTED
+
+
+def reasons(fleet: Fleet, *, fail_over_s: float | None = None) -> list[str]:
+    """Return why the run deserves its exit code, a sentence each; nothing for 0."""
+    found = []
+    if _was_cut_short(fleet):
+        found.append("the run was ended before all of it was done")
+    elif not fleet.ran_to_end:
+        found.append("the run's events stop before its end")
+    if fleet.failure:
+        found.append(fleet.failure.why)
+    attempts = counted(fleet)
+    states = Counter(attempt.state for attempt in attempts)
+    for state in (VmState.FAILED, VmState.TIMED_OUT, VmState.KILLED):
+        if states[state]:
+            were = "was" if state is VmState.KILLED else ""
+            verb = f"{were} {state}".strip()
+            found.append(f"{states[state]} of {len(attempts)} boots {verb}")
+    if not attempts and not fleet.failure:
+        found.append("no VM was booted")
+    if fail_over_s is not None:
+        found += too_slow(fleet, fail_over_s)
+    return found

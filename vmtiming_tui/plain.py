@@ -1,14 +1,25 @@
 """The original tool's report: its text line for line, streamed as things happen.
 
 Scripts have read these lines since 2014, so their words and figures (``%.4g`` seconds) stay. What
-the original had no line for (a VM that failed) gets one of its own in the same place.
+the original had no line for (a VM that failed, a second storm) gets one of its own in the same
+place.
 """
 
-import shlex
+from collections.abc import Collection, Iterable, Sequence
 
 from vmtiming_tui import events as ev
-from vmtiming_tui.fleet import Attempt, Fleet, Storm
-from vmtiming_tui.text import printable
+from vmtiming_tui.fleet import Attempt, Fleet
+from vmtiming_tui.stats import Figures
+from vmtiming_tui.summary import (
+    Group,
+    boots_s,
+    counted_attempts,
+    counted_groups,
+    summarise,
+)
+from vmtiming_tui.text import printable, shell_line
+
+_STDERR_LINES = 5
 
 
 class PlainReport:
@@ -16,23 +27,26 @@ class PlainReport:
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
-        self._launching = 0
+        self._to_launch: set[int] = set()
+        self._launched = 0
 
     def lines_for(self, event: ev.Event) -> list[str]:
         """Return what an event adds to standard output."""
         match event:
             case ev.StormStarted():
-                self._launching = len(event.vms)
-                return [self._storm_title(event)] if event.planned > 1 else []
+                self._to_launch, self._launched = set(event.vms), 0
+                return [storm_title(event)] if event.planned > 1 else []
             case ev.VmLaunched():
-                return [shlex.join(event.argv), *self._launched()]
+                self._launched += 1
+                return [shell_line(event.argv), *self._settled(event.vm)]
+            case ev.VmFailed() | ev.VmTimedOut() | ev.VmKilled():
+                return self._settled(event.vm)
             case ev.ReportConnected():
                 return [f"Got a connection: {event.connection}"]
             case ev.VmBooted():
                 return [f"VM {event.vm} reported as booted"]
             case ev.StormEnded() if self._planned() > 1:
-                storm = self._fleet.storms.get(event.storm)
-                return [] if storm is None else storm_lines(storm)
+                return self._storm_lines(event.storm)
             case _:
                 return []
 
@@ -42,37 +56,63 @@ class PlainReport:
             case ev.Notice():
                 return [f"{event.level}: {printable(event.text)}"]
             case ev.EngineFailed():
-                return [
-                    f"Error: {printable(event.why)}",
-                    *([f"  {event.hint}"] if event.hint else []),
-                ]
+                return [f"Error: {printable(event.why, keep=_KEPT)}", *_indented([event.hint])]
             case ev.ReportRejected():
                 return [f"VM {event.vm}: {printable(event.why)}: {printable(event.excerpt)}"]
             case ev.VmFailed():
-                said = [f"  {printable(line)}" for line in event.stderr.splitlines()[-5:]]
-                hint = [f"  {printable(event.hint)}"] if event.hint else []
-                return [f"VM {event.vm} failed: {printable(event.why)}", *said, *hint]
+                said = event.stderr.splitlines()[-_STDERR_LINES:]
+                return [
+                    f"VM {event.vm} failed: {printable(event.why)}",
+                    *_indented([*said, event.hint]),
+                ]
+            case ev.VmTimedOut():
+                return [f"VM {event.vm} timed out: {printable(event.why)}"]
             case _:
                 return []
 
-    def final_lines(self) -> list[str]:
-        """Return the end of the report: a line a VM, the average and the whole time."""
-        if self._planned() > 1:
-            return []
-        return final_lines(self._fleet)
+    def final_lines(self, scope: Collection[int] | None = None) -> list[str]:
+        """Return the end of the report: a line a VM, the average and the whole time.
+
+        With several storms, whose own parts came as each ended, it is what they amount to.
+        """
+        groups = counted_groups(self._fleet, scope)
+        if sum(len(group.storms) for group in groups) > 1:
+            return [line for group in groups for line in group_lines(group)]
+        attempts = counted_attempts(self._fleet, scope)
+        return attempts_lines(attempts) if attempts else []
 
     def _planned(self) -> int:
         storm = self._fleet.storm
         return storm.planned if storm else 0
 
-    def _storm_title(self, event: ev.StormStarted) -> str:
-        parameters = "".join(f", {name} = {value}" for name, value in event.parameters.items())
-        kind = "warm-up" if event.kind is ev.StormKind.WARMUP else "storm"
-        return f"{kind} {event.storm} of {event.planned}{parameters}"
+    def _settled(self, vm: int) -> list[str]:
+        """Say that all are launched as soon as no VM is left that may yet be."""
+        if vm not in self._to_launch:
+            return []
+        self._to_launch.discard(vm)
+        return ["All machines booted", ""] if not self._to_launch and self._launched else []
 
-    def _launched(self) -> list[str]:
-        self._launching -= 1
-        return ["All machines booted", ""] if self._launching == 0 else []
+    def _storm_lines(self, number: int) -> list[str]:
+        storm = self._fleet.storms.get(number)
+        if storm is None or not storm.attempts:
+            return []
+        return attempts_lines([storm.attempts[vm] for vm in sorted(storm.attempts)])
+
+
+_KEPT = "\t\n"
+
+
+def _indented(lines: Iterable[str]) -> list[str]:
+    return [f"  {printable(line)}" for line in lines if line]
+
+
+def storm_title(event: ev.StormStarted) -> str:
+    """Return the line that opens one storm of several."""
+    parameters = "".join(
+        f", {printable(name)} = {printable(value)}" for name, value in event.parameters.items()
+    )
+    kind = "Warm-up storm" if event.kind is ev.StormKind.WARMUP else "Storm"
+    return f"{kind} {event.storm} of {event.planned}{parameters}"
 
 
 def vm_line(attempt: Attempt) -> str:
@@ -84,27 +124,40 @@ def vm_line(attempt: Attempt) -> str:
     return f"VM {attempt.vm} has not booted yet: {attempt.state}"
 
 
-def attempts_lines(attempts: list[Attempt]) -> list[str]:
-    """Return the report on VMs booted together, in the order of their ids."""
+def attempts_lines(attempts: Sequence[Attempt]) -> list[str]:
+    """Return the report on VMs booted together, in the order given."""
+    figures = summarise(attempts)
     lines = [vm_line(attempt) for attempt in attempts]
-    boots = [attempt.boot_ns for attempt in attempts if attempt.boot_ns is not None]
-    if boots:
-        lines.append(f"Average boot: {sum(boots) / len(boots) / 1e9:.4g}s")
-        first = min(attempt.go_ns or 0 for attempt in attempts if attempt.boot_ns is not None)
-        last = max(attempt.report_ns or 0 for attempt in attempts)
-        whole = "all VMs" if len(boots) == len(attempts) else f"{len(boots)} of {len(attempts)} VMs"
-        lines.append(f"It took {(last - first) / 1e9:.4g}s to boot {whole}")
-    else:
-        lines.append(f"None of {len(attempts)} VMs booted")
+    if figures.mean_s is None or figures.cluster_s is None:
+        return [*lines, f"None of {figures.number} VMs booted"]
+    all_of_them = figures.booted == figures.number
+    whole = "all VMs" if all_of_them else f"{figures.booted} of {figures.number} VMs"
+    return [
+        *lines,
+        f"Average boot: {figures.mean_s:.4g}s",
+        f"It took {figures.cluster_s:.4g}s to boot {whole}",
+    ]
+
+
+def group_lines(group: Group) -> list[str]:
+    """Return what the storms booted with the same settings amount to."""
+    name = f"{printable(group.label)}: " if group.label else ""
+    storms = f"{len(group.storms)} storm{'s' if len(group.storms) > 1 else ''}"
+    booted, number = len(boots_s(group.attempts)), len(group.attempts)
+    if not booted or group.clusters is None:
+        return [f"{name}{storms}: none of {number} boots succeeded"]
+    boot, whole = group.medians, group.clusters
+    median = "hidden by VMs that timed out" if boot is None else _range(boot)
+    which = "all VMs" if booted == number else f"{booted} of {number} boots"
+    lines = [f"{name}{storms}: median boot {median}, {which} in {_range(whole)}"]
+    if group.spread is not None:
+        lines.append(
+            f"{name}spread of boot times: {group.spread.within:.3g}s within a storm, "
+            f"{group.spread.between:.3g}s between storms"
+        )
     return lines
 
 
-def storm_lines(storm: Storm) -> list[str]:
-    """Return the report on one storm of several."""
-    return attempts_lines([storm.attempts[vm] for vm in sorted(storm.attempts)])
-
-
-def final_lines(fleet: Fleet) -> list[str]:
-    """Return the report on every VM's newest attempt; nothing where none was begun."""
-    newest = fleet.newest
-    return attempts_lines(newest) if newest else []
+def _range(figures: Figures) -> str:
+    around = f" ({figures.min:.4g}s to {figures.max:.4g}s)" if figures.min != figures.max else ""
+    return f"{figures.median:.4g}s{around}"

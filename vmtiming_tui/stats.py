@@ -1,7 +1,7 @@
 """Statistics of boot times: pure functions of numbers, each with the source of its formula.
 
-Samples are seconds unless a name says otherwise. An empty sample gives None where a figure needs
-data, so that a caller shows "none" instead of a made-up zero.
+Samples are seconds unless a name says otherwise. Where a sample is too small for a figure the
+answer is None, so that a caller shows "none" instead of a made-up zero.
 """
 
 import math
@@ -20,6 +20,41 @@ class Interval:
     low: float
     high: float
     confidence: float
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether both ends are known; an end hidden by censored values is infinite."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """The usual figures of one sample of at least one value, in the sample's unit."""
+
+    size: int
+    mean: float
+    stddev: float | None
+    median: float
+    interval: Interval | None
+    p95: float
+    min: float
+    max: float
+
+
+def describe(sample: Sequence[float]) -> Figures | None:
+    """Return the usual figures of a sample; None for an empty one."""
+    if not sample:
+        return None
+    return Figures(
+        size=len(sample),
+        mean=mean(sample),
+        stddev=stddev(sample),
+        median=median(sample),
+        interval=median_interval(sample),
+        p95=percentile(sample, 95),
+        min=min(sample),
+        max=max(sample),
+    )
 
 
 def percentile(sample: Sequence[float], percent: float) -> float:
@@ -44,13 +79,16 @@ def median(sample: Sequence[float]) -> float:
 
 
 def mean(sample: Sequence[float]) -> float:
-    """Return the arithmetic mean."""
-    return math.fsum(sample) / len(sample)
+    """Return the arithmetic mean, never outside the sample's range for rounding."""
+    return min(max(math.fsum(sample) / len(sample), min(sample)), max(sample))
 
 
 def stddev(sample: Sequence[float]) -> float | None:
     """Return the sample standard deviation (divisor n - 1); None for fewer than two values."""
-    return statistics.stdev(sample) if len(sample) > 1 else None
+    if len(sample) < 2:
+        return None
+    middle = math.fsum(sample) / len(sample)
+    return math.sqrt(math.fsum((value - middle) ** 2 for value in sample) / (len(sample) - 1))
 
 
 def mad(sample: Sequence[float]) -> float:
@@ -59,44 +97,59 @@ def mad(sample: Sequence[float]) -> float:
     return median([abs(value - middle) for value in sample])
 
 
-def median_interval(sample: Sequence[float], confidence: float = 0.95) -> Interval | None:
-    """Return a distribution-free interval of the median from order statistics.
+def interval_ranks(size: int, confidence: float = 0.95) -> tuple[int, float] | None:
+    """Return the rank j of the median's order-statistic interval and its true confidence.
 
-    Conover, Practical Nonparametric Statistics (1999), 3.2: the j-th smallest and j-th largest
-    values cover the median with probability 1 - 2 P(B < j), B binomial(n, 1/2); the largest j that
-    keeps the confidence is taken. None where even the extremes do not reach it (n < 6 at 95 %).
+    Conover, Practical Nonparametric Statistics (1999), 3.2: the j-th smallest and j-th largest of
+    ``size`` values cover the median with probability 1 - 2 P(B < j), B binomial(size, 1/2); the
+    largest j that keeps the confidence is taken. None where even the extremes do not reach it
+    (fewer than 6 values at 95 %).
     """
-    ordered, size = sorted(sample), len(sample)
-    tail, best = 0.0, 0
-    covered = 0.0
+    tail, best, covered = 0.0, 0, 0.0
     for rank in range(1, size // 2 + 1):
-        tail += math.comb(size, rank - 1) * 0.5**size if size < 1000 else _binomial(size, rank - 1)
+        tail += math.exp(_log_binomial(size, rank - 1) - size * math.log(2))
         if 1 - 2 * tail < confidence:
             break
         best, covered = rank, 1 - 2 * tail
-    if not best:
+    return (best, covered) if best else None
+
+
+def _log_binomial(size: int, successes: int) -> float:
+    return math.lgamma(size + 1) - math.lgamma(successes + 1) - math.lgamma(size - successes + 1)
+
+
+def median_interval(
+    sample: Sequence[float], confidence: float = 0.95, *, censored: int = 0
+) -> Interval | None:
+    """Return a distribution-free interval of the median from order statistics.
+
+    ``censored`` more values are known only to be larger than all others: an end that falls among
+    them is infinite. See ``interval_ranks``; None for fewer than 6 values at 95 %.
+    """
+    found = interval_ranks(len(sample) + censored, confidence)
+    if found is None:
         return None
-    return Interval(ordered[best - 1], ordered[-best], covered)
-
-
-def _binomial(size: int, successes: int) -> float:
-    log = math.lgamma(size + 1) - math.lgamma(successes + 1) - math.lgamma(size - successes + 1)
-    return math.exp(log - size * math.log(2))
+    rank, covered = found
+    ordered = sorted(sample)
+    low, high = rank - 1, len(sample) + censored - rank
+    return Interval(
+        ordered[low] if low < len(ordered) else math.inf,
+        ordered[high] if high < len(ordered) else math.inf,
+        covered,
+    )
 
 
 def modified_z_outliers(sample: Sequence[float]) -> list[int]:
     """Return the indices of values more than 14.826 MADs away from the median.
 
-    Iglewicz and Hoaglin's modified z with the limit hyperfine uses (10 after scaling by 1.4826).
+    Iglewicz and Hoaglin (1993), modified z, with the limit hyperfine uses: 10 scaled MADs, 1.4826
+    making the MAD an estimate of the deviation. As there, a MAD of 0 makes every value that
+    differs from the median an outlier.
     """
-    if len(sample) < 3 or not (spread := mad(sample)):
+    if len(sample) < 3:
         return []
-    middle = median(sample)
-    return [
-        index
-        for index, value in enumerate(sample)
-        if abs(value - middle) / spread > MODIFIED_Z_LIMIT
-    ]
+    middle, reach = median(sample), MODIFIED_Z_LIMIT * mad(sample)
+    return [index for index, value in enumerate(sample) if abs(value - middle) > reach]
 
 
 def tukey_outliers(sample: Sequence[float]) -> list[int]:
@@ -110,21 +163,80 @@ def tukey_outliers(sample: Sequence[float]) -> list[int]:
     ]
 
 
+def survival(sample: Sequence[float], censored: Sequence[float]) -> list[tuple[float, float]]:
+    """Return the share still waiting after each value of the sample: (value, share), rising.
+
+    The product-limit estimate of Kaplan and Meier (1958). ``censored`` values are only known to be
+    larger than what they say; of two equal ones the observed counts first.
+    """
+    waiting, share = len(sample) + len(censored), 1.0
+    steps: list[tuple[float, float]] = []
+    for value, is_censored in sorted(
+        [(value, False) for value in sample] + [(value, True) for value in censored]
+    ):
+        if not is_censored:
+            share *= 1 - 1 / waiting
+            if steps and steps[-1][0] == value:
+                steps.pop()
+            steps.append((value, share))
+        waiting -= 1
+    return steps
+
+
 def censored_quantile(
     sample: Sequence[float], censored: Sequence[float], percent: float
 ) -> float | None:
     """Return a quantile where some values are only known to be larger than a limit.
 
-    The Kaplan-Meier estimate (1958): the smallest time by which the estimated share still waiting
-    has fallen to 1 - percent/100. None where the censored values hide it.
+    Without censored values it is ``percentile``. With them it is the Kaplan-Meier quantile: the
+    smallest value by which the estimated share still waiting has fallen to 1 - percent/100; None
+    where the censored values hide it, or nothing was observed.
     """
-    waiting, share = len(sample) + len(censored), 1.0
-    target = 1 - percent / 100
-    events = sorted([(value, 0) for value in sample] + [(value, 1) for value in censored])
-    for value, is_censored in events:
-        if not is_censored:
-            share *= 1 - 1 / waiting
-            if share <= target + 1e-12:
-                return value
-        waiting -= 1
-    return None
+    if not censored:
+        return percentile(sample, percent) if sample else None
+    target = 1 - percent / 100 + 1e-12
+    return next((value for value, share in survival(sample, censored) if share <= target), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How much of a spread lies between groups and how much within them, as deviations.
+
+    ``shared`` is the share of the variance that is common to a group (intraclass correlation): near
+    0 the values of one group are as good as independent, near 1 they say the same thing again.
+    """
+
+    between: float
+    within: float
+
+    @property
+    def shared(self) -> float | None:
+        """Return the intraclass correlation, 0 to 1; None where nothing varies."""
+        total = self.between**2 + self.within**2
+        return self.between**2 / total if total else None
+
+
+def spread(groups: Sequence[Sequence[float]]) -> Spread | None:
+    """Return the spread between and within groups; None for fewer than two groups of two.
+
+    One-way random effects by analysis of variance, unbalanced: Searle, Casella and McCulloch,
+    Variance Components (1992), 3.6. A negative estimate of the part between is set to 0.
+    """
+    groups = [group for group in groups if group]
+    count, total = len(groups), sum(map(len, groups))
+    if count < 2 or total <= count:
+        return None
+    means = [math.fsum(group) / len(group) for group in groups]
+    grand = math.fsum(map(math.fsum, groups)) / total
+    inside = math.fsum(
+        (value - middle) ** 2
+        for group, middle in zip(groups, means, strict=True)
+        for value in group
+    )
+    outside = math.fsum(
+        len(group) * (middle - grand) ** 2 for group, middle in zip(groups, means, strict=True)
+    )
+    within = inside / (total - count)
+    even = (total - sum(len(group) ** 2 for group in groups) / total) / (count - 1)
+    between = (outside / (count - 1) - within) / even
+    return Spread(between=math.sqrt(max(between, 0.0)), within=math.sqrt(within))

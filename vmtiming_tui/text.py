@@ -1,6 +1,8 @@
 """Foreign text made safe to show: everything unseen or steering becomes a visible escape."""
 
+import shlex
 import unicodedata
+from collections.abc import Sequence
 
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
@@ -26,3 +28,22 @@ def printable(raw: bytes | str, *, keep: str = "\t") -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_visible(char, keep) for char in text)
+
+
+def _shell_word(word: str) -> str:
+    if word.isprintable():
+        return shlex.quote(word)
+    raw = word.encode(errors="surrogateescape")
+    inside = "".join(
+        chr(byte) if 0x20 <= byte < 0x7F and byte not in b"'\\" else f"\\x{byte:02x}"
+        for byte in raw
+    )
+    return f"$'{inside}'"
+
+
+def shell_line(argv: Sequence[str]) -> str:
+    """Return a command as one line to show and to paste into bash, nothing in it unseen.
+
+    Words with control characters come out as ``$'...'``, which keeps every byte.
+    """
+    return " ".join(map(_shell_word, argv))
