@@ -12,14 +12,15 @@ from vmtiming_tui import events as ev
 SOFT_LIMIT_BYTES = 8 << 20
 HARD_LIMIT_BYTES = 256 << 20
 _PER_TURN = 16
+_DELAY_S = 0.004  # a guest's report follows QMP's word of its open port by less
 _EXPENDABLE = (ev.VmUsage, ev.HostSample, ev.QmpSeen, ev.VmConsole)
 
 
 class Outbox:
     """Writes events as JSON lines; calls ``on_gone`` once when nobody reads them any more.
 
-    A few events are encoded per turn of the loop, so that a burst does not delay the stamps of
-    reports that arrive meanwhile. When the reader lags, events that only refine a figure are left
+    Events are encoded a little later, and a few per turn of the loop, so that doing it does not
+    delay the stamps of reports that arrive meanwhile. When the reader lags, events that only refine a figure are left
     out first; a reader that falls behind by ``HARD_LIMIT_BYTES`` counts as gone.
     """
 
@@ -48,10 +49,10 @@ class Outbox:
         self._waiting.append(event)
         self._schedule()
 
-    def _schedule(self) -> None:
+    def _schedule(self, delay_s: float = _DELAY_S) -> None:
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._turn)
+            asyncio.get_running_loop().call_later(delay_s, self._turn)
 
     def _turn(self) -> None:
         self._scheduled = False
@@ -62,7 +63,7 @@ class Outbox:
         if len(self._buffer) > HARD_LIMIT_BYTES:
             self._lose()
         elif self._waiting:
-            self._schedule()
+            self._schedule(0)
 
     def _write(self) -> None:
         while self._buffer and not self._gone:
@@ -100,7 +101,7 @@ class Outbox:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + limit_s
         while (self._waiting or self._buffer) and not self._gone and loop.time() < deadline:  # noqa: ASYNC110  once, at the end
-            await asyncio.sleep(0 if self._waiting else 0.005)
+            await asyncio.sleep(0.001)
         if self._blocked and not self._gone:
             loop.remove_writer(self._fd)
         if self._pollable:

@@ -69,6 +69,7 @@ class QmpController:
         # The filter sees each event as it is read, and lets none into a queue that could grow.
         self._client.events.event_filter = self._hear
         self._owner: asyncio.Task[None] | None = None
+        self._closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def is_connected(self) -> bool:
@@ -91,18 +92,32 @@ class QmpController:
         self._owner = asyncio.create_task(self._own())
 
     async def _own(self) -> None:
-        """Hold the session: see its end, and disconnect exactly once."""
-        try:
-            while self._client.runstate is Runstate.RUNNING:
-                await self._client.runstate_changed()
-        finally:
-            why = await self._disconnect()
-        self._on_lost(why)
+        """Hold the session: see its end, or make it, and disconnect exactly once."""
+        ended = asyncio.create_task(self._ended())
+        await asyncio.wait([ended, self._closing], return_when=asyncio.FIRST_COMPLETED)
+        by_itself = ended.done()
+        ended.cancel()
+        await asyncio.wait([ended])
+        why = await self._disconnect()
+        if by_itself:
+            self._on_lost(why)
+
+    async def _ended(self) -> None:
+        while self._client.runstate is Runstate.RUNNING:
+            await self._client.runstate_changed()
 
     async def _disconnect(self) -> str:
+        # Never cancelled: what it gathers would be left with errors nobody looks at. A peer that
+        # does not read is cut off instead.
+        ending = asyncio.create_task(self._client.disconnect())
+        await asyncio.wait([ending], timeout=_CLOSE_LIMIT_S)
+        if not ending.done():
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
+            await asyncio.wait([ending], timeout=_CLOSE_LIMIT_S)
         try:
-            async with asyncio.timeout(_CLOSE_LIMIT_S):
-                await self._client.disconnect()
+            async with asyncio.timeout(0):
+                await ending
         except TimeoutError:
             return "it did not close"
         except _FAULTS as error:
@@ -125,11 +140,10 @@ class QmpController:
 
     async def close(self) -> None:
         """End the session, whatever its state."""
+        if not self._closing.done():
+            self._closing.set_result(None)
         if self._owner is not None:
-            if not self._owner.done():
-                self._owner.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._owner
+            await asyncio.wait([self._owner])
         self._sock.close()
 
     def _hear(self, message: Message) -> bool:

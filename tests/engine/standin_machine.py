@@ -1,0 +1,393 @@
+"""A stand-in for QEMU, given through ``-q``: it speaks QMP and the report port, and misbehaves.
+
+It takes the engine's own command line, opens what QEMU would open (the report socket by path, QMP
+and the console by descriptor), says its greeting, waits for ``cont``, "boots", writes the report,
+and powers off. What it does comes from the kernel arguments (``--append``), as words
+``standin.KEY=VALUE``; ``standin.3.KEY=VALUE`` holds for VM 3 only. Times are in seconds.
+
+=================  ==========================================================================
+boot=0.05          from ``cont`` to the report
+off=0.05           from the report to powering off; ``never`` stays on
+greet=0            before the greeting; ``never`` leaves it out, ``garbage`` writes rubbish,
+                   ``flood`` 2 MB without a newline, ``close`` closes instead
+die=PHASE:HOW      end at ``start``, ``greeted``, ``connected``, ``go``, ``half`` (of the boot) or
+                   ``reported``; HOW is an exit code, or a signal's name such as KILL or SEGV
+hang=PHASE         stop for good (SIGSTOP) at that phase
+qmp=PHASE:HOW      at that phase ``close`` the QMP connection, or write ``garbage`` to it
+event=PHASE:NAME:DATA   a QMP event at that phase, DATA as JSON without spaces
+shutdown=REASON    power off with this reason instead of reporting
+silent=1           never report
+report=KIND        ``full`` (default), ``first`` (the first line only), ``other`` (another VM's
+                   number), ``range``, ``negative``, ``huge``, ``word``, ``binary``, ``utf8``,
+                   ``flood`` (no newline, ``size`` bytes), ``slow`` (a byte every ``pace``),
+                   ``half`` (half a line), ``empty`` (opens and closes), ``twice``, ``pieces``,
+                   ``early`` (before ``cont``), ``escapes``, ``markup``, ``bars``, ``long``
+size=2000000       bytes of a flood
+pace=0.05          between two bytes
+console=TEXT       written to the console at ``cont``; ``+`` stands for a blank
+noise=BYTES        so much console output, in lines of 100 bytes
+stderr=TEXT        written to standard error at the start; ``+`` stands for a blank
+deaf=COMMANDS      QMP commands (comma between) it does not answer
+noport=1           does not connect its report port
+stranger=1         connects a second time and claims to be another
+=================  ==========================================================================
+
+The report's text holds ``sent_ns=`` with this process's CLOCK_MONOTONIC just before it was
+written, so that a test knows the true time.
+"""
+
+# Hundreds of these start at once: the public modules (json, socket, signal) bring enum and re
+# along, and would cost more than everything else together.
+import _json
+import _signal as signal
+import _socket as socket
+import os
+import select
+import sys
+import time
+
+
+class _Plain:
+    """How ``_json`` is to read: as ``json.loads`` does by default."""
+
+    strict = True
+    object_hook = object_pairs_hook = None
+    parse_float, parse_int, parse_constant = float, int, float
+    memo = None
+
+
+scan_json = _json.make_scanner(_Plain)
+
+
+def dump_json(value):
+    """Return plain values as JSON."""
+    match value:
+        case None | True | False:
+            return {None: "null", True: "true", False: "false"}[value]
+        case str():
+            return _json.encode_basestring_ascii(value)
+        case dict():
+            pairs = (f"{dump_json(key)}: {dump_json(item)}" for key, item in value.items())
+            return "{" + ", ".join(pairs) + "}"
+        case list():
+            return "[" + ", ".join(map(dump_json, value)) + "]"
+    return repr(value)
+
+
+GREETING = {
+    "QMP": {
+        "version": {"qemu": {"major": 7, "minor": 2, "micro": 0}, "package": "stand-in"},
+        "capabilities": ["oob"],
+    }
+}
+
+
+def option(value, key):
+    """Return a key of a QEMU option's value; a doubled comma is a comma."""
+    for part in value.replace(",,", "\0").split(","):
+        name, _, text = part.replace("\0", ",").partition("=")
+        if name == key:
+            return text
+    return ""
+
+
+class Arguments:
+    """What the command line says."""
+
+    def __init__(self, argv):
+        self.report = self.qmp = self.console = ""
+        append = ""
+        for flag, value in zip(argv, [*argv[1:], ""], strict=True):
+            if flag == "-append":
+                append = value
+            elif flag == "-chardev":
+                match option(value, "id"):
+                    case "reports":
+                        self.report = option(value, "path")
+                    case "qmp":
+                        self.qmp = int(option(value, "fd"))
+                    case "console":
+                        self.console = int(option(value, "fd"))
+        words = [word.partition("=") for word in append.split()]
+        plain = [word.partition(":") for word in append.split() if "VMREPORTID:" in word]
+        self.vm = int(plain[0][2]) if plain else 0
+        self.settings = {}
+        for prefix in ("standin.", f"standin.{self.vm}."):
+            for key, _, value in words:
+                name = key.removeprefix(prefix)
+                if name != key and "." not in name:
+                    self.settings.setdefault(name, [])
+                    if prefix != "standin.":
+                        self.settings[name] = []
+                    self.settings[name].append(value)
+
+    def get(self, key, default=""):
+        return self.settings[key][-1] if key in self.settings else default
+
+    def all(self, key):
+        return [value for value in self.settings.get(key, ()) if value]
+
+    def seconds(self, key, default):
+        return float(self.get(key, default))
+
+
+class StandIn:
+    """One machine that is none."""
+
+    def __init__(self, args):
+        self.args = args
+        self.qmp = socket.socket(fileno=args.qmp)
+        self.console = socket.socket(fileno=args.console)
+        self.report = None
+        self.buffer = ""
+        self.gone = False
+        self.running = False
+        self.timers = []
+        self.deaf = args.get("deaf").split(",")
+
+    # Phases.
+
+    def phase(self, name):
+        args = self.args
+        for script in args.all("event"):
+            when, event, *data = script.split(":", 2)
+            if when == name:
+                self.event(event, scan_json(data[0], 0)[0] if data else {})
+        for script in args.all("qmp"):
+            when, how = script.split(":")
+            if when == name and how == "close":
+                self.qmp.shutdown(socket.SHUT_RDWR)
+            elif when == name:
+                self.qmp.sendall(b"\x00\xff this is no JSON }{\n")
+        if args.get("hang") == name:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        when, _, how = args.get("die").partition(":")
+        if when == name:
+            if how.isdigit():
+                os._exit(int(how))
+            os.kill(os.getpid(), getattr(signal, "SIG" + how))
+            time.sleep(10)
+
+    def later(self, seconds, action):
+        self.timers.append((time.monotonic() + seconds, action))
+        self.timers.sort(key=lambda timer: timer[0])
+
+    # QMP.
+
+    def tell(self, message):
+        try:
+            self.qmp.sendall(dump_json(message).encode() + b"\r\n")
+        except OSError:
+            return
+
+    def event(self, name, data):
+        now = time.time_ns() // 1000
+        stamp = {"seconds": now // 1_000_000, "microseconds": now % 1_000_000}
+        self.tell({"event": name, "data": data, "timestamp": stamp})
+
+    def greet(self):
+        how = self.args.get("greet", "0")
+        if how == "garbage":
+            self.qmp.sendall(b"SSH-2.0-OpenSSH\r\n")
+        elif how == "flood":
+            self.qmp.setblocking(True)
+            try:
+                self.qmp.sendall(b"x" * 2_000_000)
+            except OSError:
+                return
+        elif how == "close":
+            self.qmp.shutdown(socket.SHUT_RDWR)
+        elif how != "never":
+            self.later(float(how), lambda: self.tell(GREETING))
+
+    def hear(self):
+        try:
+            data = self.qmp.recv(65536)
+        except OSError:
+            data = b""
+        if not data:
+            return False
+        self.buffer = (self.buffer + data.decode()).lstrip()
+        while self.buffer:
+            try:
+                message, end = scan_json(self.buffer, 0)
+            except (ValueError, StopIteration):
+                break
+            self.buffer = self.buffer[end:].lstrip()
+            self.obey(message)
+        return True
+
+    def obey(self, message):
+        command = message.get("execute") or message.get("exec-oob")
+        if command in self.deaf:
+            return
+        answer = {}
+        before = after = None
+        match command:
+            case "qmp_capabilities":
+                after = lambda: self.phase("greeted")  # noqa: E731
+            case "cont":
+                before = lambda: self.event("RESUME", {})  # noqa: E731
+                after = self.go
+            case "stop":
+                before = lambda: self.event("STOP", {})  # noqa: E731
+            case "query-cpus-fast":
+                answer = [{"thread-id": os.getpid(), "cpu-index": 0}]
+            case "query-status":
+                answer = {"status": "running" if self.running else "prelaunch"}
+            case "system_reset":
+                data = {"guest": False, "reason": "host-qmp-system-reset"}
+                after = lambda: self.event("RESET", data)  # noqa: E731
+            case "system_powerdown":
+                before = lambda: self.event("POWERDOWN", {})  # noqa: E731
+                after = lambda: self.later(0.02, lambda: self.end("guest-shutdown"))  # noqa: E731
+            case "quit":
+                after = lambda: self.end("host-qmp-quit")  # noqa: E731
+        if before:
+            before()
+        self.tell({"return": answer, "id": message.get("id")})
+        if after:
+            after()
+
+    # The guest.
+
+    def go(self):
+        if self.running:
+            return
+        self.running = True
+        args = self.args
+        if text := args.get("console"):
+            self.console.sendall(text.replace("+", " ").encode() + b"\r\n")
+        left = int(args.get("noise", "0"))
+        while left > 0:
+            self.console.sendall(b"n" * 99 + b"\n")
+            left -= 100
+        self.phase("go")
+        boot = args.seconds("boot", 0.05)
+        self.later(boot / 2, lambda: self.phase("half"))
+        if reason := args.get("shutdown"):
+            self.later(boot, lambda: self.end(reason))
+        elif not args.get("silent"):
+            self.later(boot, self.speak)
+
+    def first_line(
+        self, number=None, text="Startup finished in 1.5s (kernel) + 2.5s (userspace) = 4s"
+    ):
+        number = self.args.vm if number is None else number
+        return f"VMREPORTID:{number}|||{text} sent_ns={time.monotonic_ns()}\n".encode()
+
+    def details(self):
+        uptime = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        return (
+            f"protocol=2\nclock_us={uptime}\nclock_resolution_us=10000\n"
+            "FirmwareTimestampMonotonic=0\nLoaderTimestampMonotonic=0\n"
+            "KernelTimestampMonotonic=0\nInitRDTimestampMonotonic=1000000\n"
+            "UserspaceTimestampMonotonic=1500000\nFinishTimestampMonotonic=4000000\n"
+            "Version=252\nSystemState=running\n"
+            "[slowest]\n1.2s dev-vda.device\n[failed]\n[critical-chain]\nmulti-user.target @4s\n"
+            "[end]\n"
+        ).encode()
+
+    def write(self, data):
+        try:
+            self.report.sendall(data)
+        except OSError:
+            return
+
+    def port(self, opened):
+        self.event("VSERPORT_CHANGE", {"open": opened, "id": "report"})
+
+    def speak(self):
+        kind = self.args.get("report", "full")
+        self.port(True)
+        size = int(self.args.get("size", "2000000"))
+        pace = self.args.seconds("pace", 0.05)
+        numbers = {
+            "other": self.args.vm + 1,
+            "range": 999_999,
+            "negative": -1,
+            "huge": "9" * 40,
+            "word": "zero",
+        }
+        whole = {
+            "binary": bytes(range(256)) + b"\n",
+            "utf8": self.first_line(text="caf\xe9").decode().encode("latin-1"),
+            "half": b"VMREPORTID:0|||Startup fin",
+            "empty": b"",
+            "escapes": self.first_line(text="\x1b]0;owned\x07\x1b[31mred\u202etxt.exe\x00"),
+            "markup": self.first_line(text="[red]x[/red] [@click=app.bell]y[/] <b>z</b> =1+1"),
+            "bars": self.first_line(text="a|||b|||c"),
+            "long": self.first_line(text="y" * 60_000),
+            "twice": self.first_line() + self.first_line(),
+            "first": self.first_line(),
+        }
+        if kind in numbers:
+            self.write(self.first_line(numbers[kind]))
+        elif kind == "flood":
+            while size > 0:
+                self.write(b"z" * min(size, 65536))
+                size -= 65536
+        elif kind == "slow":
+            for byte in self.first_line():
+                self.write(bytes([byte]))
+                time.sleep(pace)
+        elif kind == "pieces":
+            for data in (self.first_line() + self.details()).split(b"e"):
+                self.write(data)
+                self.write(b"e")
+        elif kind in whole:
+            self.write(whole[kind])
+        else:
+            # Built first: its stamp is to be the last thing before the write.
+            details = self.details()
+            self.write(self.first_line() + details)
+        self.port(False)
+        self.phase("reported")
+        off = self.args.get("off", "0.05")
+        if off != "never":
+            self.later(float(off), lambda: self.end("guest-shutdown"))
+
+    def end(self, reason):
+        guest = reason.startswith("guest")
+        self.event("SHUTDOWN", {"guest": guest, "reason": reason})
+        self.gone = True
+
+    def connect(self):
+        if self.args.get("noport"):
+            return
+        self.report = socket.socket(socket.AF_UNIX)
+        self.report.connect(self.args.report)
+        if self.args.get("stranger"):
+            self.other = socket.socket(socket.AF_UNIX)
+            self.other.connect(self.args.report)
+            self.other.sendall(self.first_line(self.args.vm + 1))
+
+    def run(self):
+        if text := self.args.get("stderr"):
+            print(text.replace("+", " "), file=sys.stderr, flush=True)
+        self.phase("start")
+        self.connect()
+        self.phase("connected")
+        self.greet()
+        if self.args.get("report") == "early":
+            self.write(self.first_line())
+        hears = True
+        poller = select.poll()
+        poller.register(self.qmp, select.POLLIN)
+        while not self.gone:
+            wait = None if not self.timers else max(0, self.timers[0][0] - time.monotonic()) * 1000
+            if poller.poll(wait) and hears:
+                hears = self.hear()
+                if not hears:
+                    poller.unregister(self.qmp)
+            while self.timers and self.timers[0][0] <= time.monotonic() and not self.gone:
+                self.timers.pop(0)[1]()
+
+
+def main():
+    if "-version" in sys.argv or "--version" in sys.argv:
+        print("QEMU emulator version 7.2.0 (stand-in)")
+    elif "help" in sys.argv:
+        print("Accelerators supported in QEMU binary:\ntcg\nkvm")
+    else:
+        StandIn(Arguments(sys.argv)).run()
