@@ -66,7 +66,8 @@ class PlainReport:
                     *_indented([*said, event.hint]),
                 ]
             case ev.VmTimedOut():
-                return [f"VM {event.vm} timed out: {printable(event.why)}"]
+                why = event.why or f"no report within {event.limit_ns / 1e9:g} s"
+                return [f"VM {event.vm} timed out: {printable(why)}"]
             case _:
                 return []
 

@@ -1,0 +1,223 @@
+"""What to keep in mind before believing a run's figures: warnings in words, worst first.
+
+Each says what was seen and what to do about it, as hyperfine's do; none is given without a figure
+behind it. Thresholds are constants here, so that they can be argued with.
+"""
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from vmtiming_tui import stats
+from vmtiming_tui.fleet import Attempt, Fleet, VmState
+from vmtiming_tui.plan import RunPlan
+from vmtiming_tui.sides import plan_of_run
+from vmtiming_tui.stages import labels_of, stages_of
+from vmtiming_tui.summary import Group, counted_groups
+
+BUSY_LOAD = 0.25
+BUSY_PSI_PERCENT = 10.0
+STRAINED_PSI_PERCENT = 20.0
+WAITED_SHARE = 0.1
+FIRST_SLOWER = 1.05
+_MIB = 1 << 20
+_NAMED = 5
+
+
+class Kind(StrEnum):
+    """What a caution is about; for a front end that groups or links them."""
+
+    LOST = "lost"
+    REPEATS = "repeats"
+    OUTLIERS = "outliers"
+    STAGES = "stages"
+    HOST = "host"
+    SIZE = "size"
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """One thing to keep in mind, in words."""
+
+    kind: Kind
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def cautions(fleet: Fleet, scope: Collection[int] | None = None) -> list[Caution]:
+    """Return what makes a run's figures less sure than they look."""
+    groups = counted_groups(fleet, scope)
+    attempts = [attempt for group in groups for attempt in group.attempts]
+    plan = plan_of_run(fleet.run)
+    texts = [
+        *((Kind.LOST, text) for text in _lost(attempts)),
+        *((Kind.REPEATS, text) for group in groups for text in _repeats(group, plan)),
+        *((Kind.OUTLIERS, text) for group in groups for text in _outliers(group)),
+        *((Kind.STAGES, text) for text in _stages(attempts)),
+        *((Kind.HOST, text) for text in _host(fleet, attempts)),
+        *((Kind.SIZE, text) for text in _size(fleet, plan)),
+    ]
+    return [Caution(kind, text) for kind, text in texts]
+
+
+def _named(vms: Sequence[int]) -> str:
+    shown = ", ".join(str(vm) for vm in vms[:_NAMED])
+    more = f" and {len(vms) - _NAMED} more" if len(vms) > _NAMED else ""
+    return f"VM{'s' if len(vms) > 1 else ''} {shown}{more}"
+
+
+def _lost(attempts: Sequence[Attempt]) -> Iterator[str]:
+    gone = [attempt for attempt in attempts if attempt.state.is_lost]
+    if not gone:
+        return
+    late = sum(attempt.state is VmState.TIMED_OUT for attempt in gone)
+    waited = f"; the {late} that timed out count as slower than their limit" if late else ""
+    yield (
+        f"{len(gone)} of {len(attempts)} boots did not succeed and are left out of the mean{waited}"
+    )
+
+
+def _prefix(group: Group) -> str:
+    return f"{group.label}: " if group.label else ""
+
+
+def _repeats(group: Group, plan: RunPlan | None) -> Iterator[str]:
+    again = sorted(
+        attempt.vm
+        for storm in group.storms
+        if len({attempt.storm for attempt in storm.attempts}) > 1
+        for attempt in storm.attempts
+        if attempt.storm != storm.number
+    )
+    if again:
+        yield (
+            f"{_named(again)} booted again apart from the others, in a smaller storm; "
+            "run all of them again (ctrl+r) for figures of one storm"
+        )
+    medians = [storm.summary.median_s for storm in group.storms]
+    known = [median for median in medians if median is not None]
+    if len(known) < 3 or len(known) < len(medians):
+        return
+    rest = stats.median(known[1:])
+    if 0 in stats.modified_z_outliers(known) or (
+        known[0] > max(known[1:]) and known[0] > FIRST_SLOWER * rest
+    ):
+        help_ = (
+            "let more storms warm up (--warmup)"
+            if plan is not None and plan.warmup
+            else "the host's page cache was likely cold: add --warmup 1, or --drop-caches "
+            "to have every storm start cold"
+        )
+        yield (
+            f"{_prefix(group)}the first storm was slower than the rest "
+            f"({known[0]:.4g} s against {rest:.4g} s); {help_}"
+        )
+    odd = [index for index in stats.modified_z_outliers(known) if index]
+    if odd:
+        numbers = ", ".join(str(group.storms[index].number) for index in odd)
+        yield (
+            f"{_prefix(group)}storm {numbers} differs from the others by far; "
+            "something else ran on the host: repeat on a quiet one"
+        )
+
+
+def _outliers(group: Group) -> Iterator[str]:
+    far: set[int] = set()
+    fenced: set[int] = set()
+    for storm in group.storms:
+        far |= set(storm.summary.outliers_z)
+        fenced |= set(storm.summary.outliers_tukey)
+    if far:
+        yield (
+            f"{_prefix(group)}{_named(sorted(far))}: outliers, more than 10 scaled MADs from the "
+            "median; see their stages for what held them up"
+        )
+    elif len(fenced) > max(1, math.ceil(len(group.attempts) * 0.1)):
+        yield (
+            f"{_prefix(group)}{len(fenced)} VMs lie outside Tukey's fences: "
+            "the boot times have a long tail, so read the median rather than the mean"
+        )
+
+
+def _stages(attempts: Sequence[Attempt]) -> Iterator[str]:
+    doubted: dict[str, list[int]] = {}
+    for attempt in attempts:
+        if attempt.boot_ns is not None and (doubts := stages_of(attempt).doubts):
+            doubted.setdefault(doubts[0], []).append(attempt.vm)
+    for doubt, vms in sorted(doubted.items(), key=lambda item: -len(item[1]))[:3]:
+        yield f"stages of {_named(sorted(set(vms)))} are doubtful: {doubt}"
+
+
+def _figure(host: Mapping[str, Any], name: str) -> float:
+    value = host.get(name)
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def _host(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
+    host = fleet.run.host if fleet.run else {}
+    cores, load = _figure(host, "cores"), _figure(host, "load1")
+    psi = host.get("psi")
+    pressed = [
+        f"{name} pressure {value:.0f} %"
+        for name, value in (psi.items() if isinstance(psi, Mapping) else ())
+        if isinstance(value, (int, float)) and value >= BUSY_PSI_PERCENT
+    ]
+    if cores and load >= BUSY_LOAD * cores:
+        pressed.insert(0, f"load {load:.2f} on {cores:g} cores")
+    if pressed:
+        yield f"the host was busy before the first storm ({', '.join(pressed)}); let it settle"
+    yield from _during(fleet, attempts)
+    governor = host.get("governor")
+    if governor and governor != "performance":
+        yield (
+            f"the CPU governor is {governor}; clocks change while VMs boot: "
+            "cpupower frequency-set -g performance"
+        )
+    if host.get("virtualised"):
+        yield "the host is itself a virtual machine; its neighbours show in these figures"
+    if any(labels_of(fleet, attempt).accel == "tcg" for attempt in attempts[:1]):
+        yield "TCG emulates the CPU in software: compare these figures with other TCG runs only"
+
+
+def _during(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
+    for name, what, help_ in (
+        ("psi_memory", "memory", "boot fewer VMs at once or give them less memory"),
+        ("psi_io", "disk", "keep the images on a faster disk or in memory"),
+    ):
+        seen = [value for each in fleet.host_samples if (value := getattr(each, name)) is not None]
+        if seen and max(seen) >= STRAINED_PSI_PERCENT:
+            yield f"the host waited for its {what} (pressure up to {max(seen):.0f} %); {help_}"
+    run_ns = sum(attempt.usage.vcpu_run_ns for attempt in attempts if attempt.usage)
+    wait_ns = sum(attempt.usage.vcpu_wait_ns for attempt in attempts if attempt.usage)
+    if run_ns and wait_ns / (run_ns + wait_ns) >= WAITED_SHARE:
+        share = 100 * wait_ns / (run_ns + wait_ns)
+        yield (
+            f"the VMs waited for a free core {share:.0f} % of the time they could have run; "
+            "--parallel boots fewer at once"
+        )
+
+
+def _size(fleet: Fleet, plan: RunPlan | None) -> Iterator[str]:
+    host = fleet.run.host if fleet.run else {}
+    if plan is None:
+        return
+    cores, free = _figure(host, "cores"), _figure(host, "memory_available_bytes")
+    at_once = [
+        (min(variant.config.parallel or variant.config.number, variant.config.number), variant)
+        for variant in plan.variants
+    ]
+    vcpus = max(count * variant.config.smp for count, variant in at_once)
+    if cores and vcpus > cores:
+        yield (
+            f"up to {vcpus} vCPUs share {cores:g} cores: boot times include waiting for one another"
+        )
+    asked = max(variant.config.number * variant.config.memory_mib for variant in plan.variants)
+    if free and asked * _MIB > free:
+        yield (
+            f"the VMs may take {asked} MiB and the host had {free / _MIB:.0f} MiB free: "
+            "it may swap, or end a VM"
+        )
