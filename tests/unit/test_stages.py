@@ -1,0 +1,246 @@
+"""stages: one boot divided on the host's axis, adding up or doubted in words."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from making import MS, SECOND, argv, boot_events, fleet_of, run_events, run_started, storm_events
+
+from vmtiming_tui import events as ev
+from vmtiming_tui.fleet import Attempt, Fleet
+from vmtiming_tui.stages import Stage, labels_of, stages_of, text_parts_ns, timespan_ns
+
+WHO = {"vm": 0, "attempt": 1}
+
+
+def attempt_of(*events: ev.Event, boot: float = 5.0, **each) -> Attempt:
+    fleet = Fleet([ev.VmQueued(at_ns=0, storm=1, **WHO), *boot_events(0, boot, **each), *events])
+    return fleet.vms[0].newest
+
+
+def stamped(clock_us: int, resolution_us: int = 1, **stamps_us: int) -> ev.VmDetails:
+    return ev.VmDetails(
+        at_ns=9 * SECOND,
+        clock_us=clock_us,
+        clock_resolution_us=resolution_us,
+        timestamps_us={f"{name}TimestampMonotonic": us for name, us in stamps_us.items()},
+        **WHO,
+    )
+
+
+def test_the_stages_lie_on_the_hosts_axis():
+    attempt = attempt_of(
+        stamped(4_600_000, InitRD=1_000_000, Userspace=2_500_000, Finish=4_500_000), text="up"
+    )
+
+    stages = stages_of(attempt)
+
+    assert stages.qemu_ns == 100 * MS
+    assert dict(stages.known) == {
+        Stage.FIRMWARE: 400 * MS,
+        Stage.KERNEL: 1000 * MS,
+        Stage.INITRD: 1500 * MS,
+        Stage.USERSPACE: 2000 * MS,
+        Stage.LAG: 100 * MS,
+    }
+    assert stages.doubts == ()
+
+
+@given(st.integers(1, 10**8), st.integers(1, 10**8), st.integers(1, 10**8), st.integers(0, 10**8))
+def test_the_stages_always_sum_to_the_boot(kernel_us, initrd_us, userspace_us, lag_us):
+    userspace = kernel_us + initrd_us
+    finish = userspace + userspace_us
+    attempt = attempt_of(
+        stamped(finish + lag_us, InitRD=kernel_us, Userspace=userspace, Finish=finish),
+        boot=500.0,
+        text="up",
+    )
+
+    stages = stages_of(attempt)
+
+    assert sum(ns for _, ns in stages.known) == attempt.boot_ns
+    assert stages.residual_ns == 0
+    assert stages.doubts == ()
+
+
+def test_the_error_is_the_stamps_uncertainty_and_the_clocks_resolution():
+    attempt = attempt_of(stamped(4_000_000, 10_000, Userspace=1_000_000, Finish=3_900_000))
+
+    assert stages_of(attempt).error_ns == 1 * MS + 10 * MS
+
+
+def test_a_guest_clock_longer_than_the_boot_is_doubted():
+    attempt = attempt_of(stamped(5_100_000, Userspace=1_000_000, Finish=5_000_000))
+
+    doubts = stages_of(attempt).doubts
+
+    assert any("firmware stage would be negative (-0.100 s)" in doubt for doubt in doubts)
+
+
+def test_stamps_out_of_order_are_doubted():
+    attempt = attempt_of(
+        stamped(4_000_000, InitRD=2_000_000, Userspace=1_000_000, Finish=3_900_000)
+    )
+
+    assert any("initrd stage would be negative" in doubt for doubt in stages_of(attempt).doubts)
+
+
+def test_a_clock_that_jumped_shows_between_stamps_and_words():
+    said = "Startup finished in 1.000s (kernel) + 1.000s (initrd) + 2.000s (userspace) = 4.000s"
+    stamps = {"InitRD": 1_000_000, "Userspace": 2_000_000, "Finish": 4_500_000}
+    attempt = attempt_of(stamped(4_600_000, **stamps), text=said)
+
+    assert stages_of(attempt).doubts == (
+        "systemd-analyze says userspace took 2.000 s, its stamps 2.500 s",
+    )
+
+
+def test_an_initrd_that_tells_nothing_is_named():
+    attempt = attempt_of(stamped(4_600_000, Userspace=2_500_000, Finish=4_500_000), text="up")
+
+    stages = stages_of(attempt)
+
+    assert stages.initrd_ns is None
+    assert stages.kernel_ns == 2500 * MS
+    assert "no initrd part" in stages.doubts[0]
+
+
+def test_a_boot_not_finished_is_named():
+    attempt = attempt_of(stamped(4_600_000, InitRD=1_000_000, Userspace=2_500_000), text="up")
+
+    stages = stages_of(attempt)
+
+    assert stages.lag_ns is None
+    assert stages.userspace_ns == 2100 * MS
+    assert stages.doubts == ("systemd had not finished booting when the guest reported",)
+
+
+@pytest.mark.parametrize(
+    ("event", "doubt"),
+    [
+        (ev.QmpSeen(at_ns=SECOND, name="STOP", **WHO), "paused"),
+        (ev.QmpSeen(at_ns=SECOND, name="RESET", **WHO), "reset"),
+        (ev.ReportRejected(at_ns=SECOND, why="a second report", **WHO), "more than once"),
+    ],
+)
+def test_what_happened_meanwhile_is_a_doubt(event, doubt):
+    assert any(doubt in text for text in stages_of(attempt_of(event)).doubts)
+
+
+def test_an_unsure_stamp_is_a_doubt():
+    fleet = Fleet(
+        [
+            ev.VmQueued(at_ns=0, storm=1, **WHO),
+            ev.VmStarted(at_ns=0, go_ns=0, **WHO),
+            ev.VmBooted(
+                at_ns=SECOND, report_ns=SECOND, uncertainty_ns=80 * MS, text="up 1 min", **WHO
+            ),
+        ]
+    )
+
+    assert "the report's stamp may be off by 80 ms" in stages_of(fleet.vms[0].newest).doubts
+
+
+def test_a_guest_of_the_first_line_only_is_divided_by_its_words():
+    attempt = attempt_of(
+        with_details=False,
+        text="Startup finished in 988ms (kernel) + 1.167s (initrd) + 2.001s (userspace) = 4.158s",
+    )
+
+    stages = stages_of(attempt)
+
+    assert stages.from_text
+    assert [ns // MS for _, ns in stages.known] == [988, 1167, 2001]
+    assert stages.residual_ns == (5000 - 988 - 1167 - 2001) * MS
+    assert stages.doubts == ()
+
+
+def test_words_longer_than_the_boot_are_doubted():
+    attempt = attempt_of(
+        with_details=False, text="Startup finished in 2s (kernel) + 4s (userspace) = 6s"
+    )
+
+    assert "1.000 s longer than the host's" in stages_of(attempt).doubts[0]
+
+
+def test_a_guest_without_systemd_is_not_divided():
+    stages = stages_of(attempt_of(with_details=False, text=" 12:01:01 up 0 min, load average: 0.1"))
+
+    assert stages.known == ()
+    assert stages.doubts == ("the guest did not say how its boot divides",)
+
+
+def test_a_vm_that_did_not_boot_has_no_stages():
+    stages = stages_of(attempt_of(boot="failed"))
+
+    assert (stages.known, stages.residual_ns, stages.doubts) == ((), None, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "ns"),
+    [
+        ("988ms", 988 * MS),
+        ("1.167s", 1167 * MS),
+        ("1min 2.345s", 62_345 * MS),
+        ("2min", 120 * SECOND),
+        ("1h 1min 1s", 3661 * SECOND),
+        ("500us", 500_000),
+        ("500µs", 500_000),
+        ("nonsense", 0),
+    ],
+)
+def test_time_spans_are_read_as_systemd_writes_them(text, ns):
+    assert timespan_ns(text) == ns
+
+
+def test_firmware_and_loader_of_an_efi_boot_are_read_too():
+    text = (
+        "Startup finished in 3.1s (firmware) + 1min 2.5s (loader) + 800ms (kernel) "
+        "+ 2.25s (userspace) = 1min 8.65s"
+    )
+
+    assert {name: ns // MS for name, ns in text_parts_ns(text).items()} == {
+        "firmware": 3100,
+        "loader": 62500,
+        "kernel": 800,
+        "userspace": 2250,
+    }
+
+
+@given(st.text(max_size=300) | st.just("1s" * 40_000) | st.just("9" * 60_000 + "s (kernel)"))
+def test_no_words_of_a_guest_break_the_division(text):
+    for line in (text, f"Startup finished in {text}"):
+        attempt = attempt_of(with_details=False, text=line)
+        assert stages_of(attempt).qemu_ns == 100 * MS
+
+
+def test_labels_say_how_an_attempt_booted():
+    fleet = fleet_of([[5.0], [5.0]])
+    first, second = fleet.vms[0].attempts
+
+    labels = labels_of(fleet, first)
+    assert (labels.accel, labels.cache, labels.boot) == ("kvm", "as found", "first")
+    labels = labels_of(fleet, second)
+    assert (labels.accel, labels.cache, labels.boot) == ("kvm", "warm", "repeated")
+
+
+@pytest.mark.parametrize(("refused", "cache"), [(False, "cold"), (True, "warm")])
+def test_the_cache_is_cold_only_if_it_was_really_emptied(refused, cache):
+    stream = run_events([[5.0], [5.0]], started={"plan": {"drop_caches": True}})
+    if refused:
+        stream.append(
+            ev.Notice(
+                at_ns=1,
+                level=ev.Level.WARNING,
+                text="the page cache was not emptied: only root may do that",
+            )
+        )
+    fleet = Fleet(stream)
+
+    assert labels_of(fleet, fleet.vms[0].newest).cache == cache
+
+
+def test_the_accelerator_is_what_qemu_was_given():
+    fleet = Fleet([run_started(accel="kvm"), *storm_events([5.0], accel="tcg")])
+
+    assert fleet.vms[0].newest.argv == argv(0, "tcg")
+    assert labels_of(fleet, fleet.vms[0].newest).accel == "tcg"
