@@ -102,10 +102,9 @@ def _repeats(group: Group, plan: RunPlan | None) -> Iterator[str]:
     known = [median for median in medians if median is not None]
     if len(known) < 3 or len(known) < len(medians):
         return
-    rest = stats.median(known[1:])
-    if 0 in stats.modified_z_outliers(known) or (
-        known[0] > max(known[1:]) and known[0] > FIRST_SLOWER * rest
-    ):
+    rest, odd = stats.median(known[1:]), stats.modified_z_outliers(known)
+    first_is_slow = known[0] > max(known[1:]) and (0 in odd or known[0] > FIRST_SLOWER * rest)
+    if first_is_slow:
         help_ = (
             "let more storms warm up (--warmup)"
             if plan is not None and plan.warmup
@@ -116,9 +115,9 @@ def _repeats(group: Group, plan: RunPlan | None) -> Iterator[str]:
             f"{_prefix(group)}the first storm was slower than the rest "
             f"({known[0]:.4g} s against {rest:.4g} s); {help_}"
         )
-    odd = [index for index in stats.modified_z_outliers(known) if index]
-    if odd:
-        numbers = ", ".join(str(group.storms[index].number) for index in odd)
+    others = [index for index in odd if index or not first_is_slow]
+    if others:
+        numbers = ", ".join(str(group.storms[index].number) for index in others)
         yield (
             f"{_prefix(group)}storm {numbers} differs from the others by far; "
             "something else ran on the host: repeat on a quiet one"

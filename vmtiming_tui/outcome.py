@@ -103,9 +103,7 @@ def reasons(fleet: Fleet, *, fail_over_s: float | None = None) -> list[str]:
     states = Counter(attempt.state for attempt in attempts)
     for state in (VmState.FAILED, VmState.TIMED_OUT, VmState.KILLED):
         if states[state]:
-            were = "was" if state is VmState.KILLED else ""
-            verb = f"{were} {state}".strip()
-            found.append(f"{states[state]} of {len(attempts)} boots {verb}")
+            found.append(f"{states[state]} of {len(attempts)} boots {state}")
     if not attempts and not fleet.failure:
         found.append("no VM was booted")
     if fail_over_s is not None:

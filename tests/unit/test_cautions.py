@@ -1,0 +1,173 @@
+"""cautions: each said when there is reason to, with a figure, and never without."""
+
+import pytest
+from making import (
+    FAILED,
+    HOST,
+    SECOND,
+    TIMED_OUT,
+    fleet_of,
+    plan,
+    run_events,
+    run_started,
+    storm_events,
+)
+
+from vmtiming_tui import events as ev
+from vmtiming_tui.cautions import Kind, cautions
+from vmtiming_tui.fleet import Fleet
+from vmtiming_tui.plan import plan_to_json
+
+STEADY = [[5.0, 5.1], [5.05, 5.12], [5.02, 5.11], [5.03, 5.09]]
+
+
+def texts(fleet: Fleet, kind: Kind) -> list[str]:
+    return [caution.text for caution in cautions(fleet) if caution.kind is kind]
+
+
+def test_a_steady_run_on_a_quiet_host_needs_none():
+    assert cautions(fleet_of(STEADY)) == []
+
+
+def test_boots_that_did_not_succeed_are_said():
+    (text,) = texts(fleet_of([[5.0, FAILED, TIMED_OUT]]), Kind.LOST)
+
+    assert text.startswith("2 of 3 boots did not succeed")
+    assert "the 1 that timed out count as slower" in text
+
+
+def test_a_slow_first_storm_suggests_a_warmup():
+    (text,) = texts(fleet_of([[7.0, 7.1], *STEADY]), Kind.REPEATS)
+
+    assert "the first storm was slower than the rest (7.05 s against 5.062 s)" in text
+    assert "--warmup 1" in text
+
+
+def test_where_storms_warm_up_already_more_are_suggested():
+    started = {"plan": plan_to_json(plan()) | {"warmup": 1}}
+    kinds = [ev.StormKind.WARMUP, *[ev.StormKind.RUN] * 5]
+    fleet = fleet_of([[9.0, 9.0], [7.0, 7.1], *STEADY], kinds=kinds, started=started)
+
+    (text,) = texts(fleet, Kind.REPEATS)
+
+    assert "let more storms warm up" in text
+
+
+def test_a_first_storm_faster_than_the_rest_is_no_cold_cache():
+    assert texts(fleet_of([[5.0, 5.0], *STEADY]), Kind.REPEATS) == []
+
+    (text,) = texts(fleet_of([[4.0, 4.0], *STEADY]), Kind.REPEATS)
+    assert text.startswith("storm 1 differs from the others by far")
+
+
+def test_a_storm_far_from_the_others_is_named():
+    (text,) = texts(fleet_of([*STEADY, [9.0, 9.1], *STEADY]), Kind.REPEATS)
+
+    assert text.startswith("storm 5 differs from the others by far")
+
+
+def test_vms_booted_again_in_less_company_are_named():
+    again = storm_events(
+        {1: 3.0}, storm=2, kind=ev.StormKind.RERUN, attempts={1: 2}, at_ns=90 * SECOND
+    )
+    fleet = Fleet([*run_events([[5.0, FAILED, 5.1]], outcome=None), *again])
+
+    (text,) = texts(fleet, Kind.REPEATS)
+
+    assert text.startswith("VM 1 booted again apart from the others")
+
+
+def test_all_vms_booted_again_are_a_storm_like_any():
+    again = storm_events(
+        [5.0, 5.1], storm=2, kind=ev.StormKind.RERUN, attempts={0: 2, 1: 2}, at_ns=90 * SECOND
+    )
+
+    assert texts(Fleet([*run_events([[5.0, FAILED]], outcome=None), *again]), Kind.REPEATS) == []
+
+
+def test_outliers_are_named_by_their_vm():
+    (text,) = texts(fleet_of([[5.0, 5.02, 5.01, 5.03, 4.99, 25.0]]), Kind.OUTLIERS)
+
+    assert text.startswith("VM 5: outliers")
+
+
+def test_many_outliers_are_counted_rather_than_listed():
+    boots = [5.0 + 0.001 * (vm % 7) for vm in range(60)] + [50.0] * 8
+
+    (text,) = texts(fleet_of([boots]), Kind.OUTLIERS)
+
+    assert text.startswith("VMs 60, 61, 62, 63, 64 and 3 more: outliers")
+
+
+def test_doubtful_stages_are_said_once_a_reason():
+    (text,) = texts(fleet_of([[5.0, 5.1]], with_details=False, text="up 1 min"), Kind.STAGES)
+
+    assert text == ("stages of VMs 0, 1 are doubtful: the guest did not say how its boot divides")
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ({"load1": 4.0}, "the host was busy before the first storm (load 4.00 on 8 cores)"),
+        ({"psi": {"io": 35.0}}, "(io pressure 35 %)"),
+        ({"governor": "powersave"}, "the CPU governor is powersave"),
+        ({"virtualised": "KVM"}, "the host is itself a virtual machine"),
+    ],
+)
+def test_a_host_not_fit_for_measuring_is_said(host, words):
+    (text,) = texts(fleet_of(STEADY, started={"host": {**HOST, **host}}), Kind.HOST)
+
+    assert words in text
+
+
+def test_emulation_is_said():
+    (text,) = texts(fleet_of(STEADY, accel="tcg"), Kind.HOST)
+
+    assert "TCG emulates" in text
+
+
+def test_pressure_during_the_run_names_what_was_short():
+    sample = ev.HostSample(at_ns=2, cpu_percent=90, load1=4, psi_cpu=80, psi_io=45, psi_memory=5)
+
+    (text,) = texts(Fleet([*run_events(STEADY), sample]), Kind.HOST)
+
+    assert text.startswith("the host waited for its disk (pressure up to 45 %)")
+
+
+def test_vms_that_waited_for_a_core_are_said_with_their_share():
+    usage = ev.VmUsage(
+        at_ns=2, vm=0, attempt=1, vcpu_run_ns=31_500_000_000, vcpu_wait_ns=53_500_000_000
+    )
+
+    (text,) = texts(Fleet([*run_events([[5.0, 5.1]]), usage]), Kind.HOST)
+
+    assert "waited for a free core 63 % of the time" in text
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"number": 12}, "up to 12 vCPUs share 8 cores"),
+        ({"number": 4, "smp": 4}, "up to 16 vCPUs share 8 cores"),
+        ({"number": 4, "memory_mib": 4096}, "may take 16384 MiB and the host had 12288 MiB free"),
+    ],
+)
+def test_more_than_the_host_has_is_said(settings, words):
+    started = {"plan": plan_to_json(plan(**settings))}
+
+    (text,) = texts(fleet_of(STEADY, started=started), Kind.SIZE)
+
+    assert words in text
+
+
+def test_few_at_once_do_not_overcommit_the_cores():
+    started = {"plan": plan_to_json(plan(number=12, parallel=4))}
+
+    assert texts(fleet_of(STEADY, started=started), Kind.SIZE) == []
+
+
+@pytest.mark.parametrize("odd", [{}, {"cores": "many", "psi": 3, "load1": None}])
+def test_a_foreign_hosts_facts_break_nothing(odd):
+    stream = [run_started(host=odd, plan={"variants": "none"}), *storm_events([5.0])]
+
+    assert cautions(Fleet(stream)) == []

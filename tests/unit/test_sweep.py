@@ -1,0 +1,166 @@
+"""sweep: the table over settings, the penalty of company, and the knee."""
+
+import pytest
+from making import TIMED_OUT, fleet_of
+
+from vmtiming_tui.errors import ConfigError
+from vmtiming_tui.plan import build_plan, sweep_values
+from vmtiming_tui.stages import Stage
+from vmtiming_tui.sweep import sweep_of
+
+RAW = {"prefix": "vm", "kernel": "k"}
+
+
+def number_sweep(rows):
+    """A run over ``number``: each row is (N, boot seconds), twice, the second time backwards."""
+    turns = [*rows, *reversed(rows)]
+    return sweep_of(
+        fleet_of(
+            [[boot] * number for number, boot in turns],
+            parameters=[{"number": str(number)} for number, _ in turns],
+            skew_s=0.0,
+        )
+    )
+
+
+def test_a_run_without_a_sweep_has_no_table():
+    assert sweep_of(fleet_of([[5.0], [6.0]])) is None
+
+
+def test_the_table_has_a_row_a_setting():
+    sweep = number_sweep([(1, 4.0), (2, 5.0), (4, 8.0)])
+
+    assert sweep.names == ("number",)
+    assert [row.parameters for row in sweep.rows] == [
+        {"number": "1"},
+        {"number": "2"},
+        {"number": "4"},
+    ]
+    assert [row.boot.median for row in sweep.rows] == [4.0, 5.0, 8.0]
+    assert [row.storms for row in sweep.rows] == [2, 2, 2]
+    assert [row.relative for row in sweep.rows] == [1.0, 1.25, 2.0]
+    assert [row.vms_per_s for row in sweep.rows] == [0.25, 0.4, 0.5]
+
+
+def test_the_penalty_is_told_by_stage():
+    penalty = number_sweep([(1, 4.4), (4, 8.4)]).penalties[0]
+
+    assert (penalty.base, penalty.number) == (1, 4)
+    assert penalty.boot == pytest.approx(8.4 / 4.4)
+    assert penalty.stages[Stage.FIRMWARE] == pytest.approx(1)
+    assert penalty.added_s[Stage.FIRMWARE] == pytest.approx(0)
+    assert penalty.stages[Stage.KERNEL] == pytest.approx(7.98 / 3.98)
+    assert sum(penalty.added_s.values()) == pytest.approx(4.0)
+
+
+def test_the_knee_is_where_more_vms_bring_no_more_per_second():
+    assert number_sweep([(1, 4.0), (2, 4.0), (4, 8.0), (8, 16.0)]).knees[0].number == 2
+
+
+def test_a_rate_that_still_grows_has_no_knee_yet():
+    knee = number_sweep([(1, 4.0), (2, 4.0), (4, 4.0)]).knees[0]
+
+    assert (knee.number, knee.vms_per_s) == (None, 1.0)
+
+
+def test_a_rate_that_falls_has_its_knee_at_its_height():
+    assert number_sweep([(1, 4.0), (2, 4.0), (4, 12.0)]).knees[0].number == 2
+
+
+def test_each_other_setting_has_a_knee_of_its_own():
+    settings = [
+        {"number": "1", "smp": "1"},
+        {"number": "2", "smp": "1"},
+        {"number": "1", "smp": "2"},
+        {"number": "2", "smp": "2"},
+    ]
+    rows = [[4.0], [8.0, 8.0], [3.0], [3.0, 3.0]]
+
+    sweep = sweep_of(fleet_of(rows, parameters=settings, skew_s=0.0))
+
+    assert [(knee.parameters, knee.number) for knee in sweep.knees] == [
+        ({"smp": "1"}, 1),
+        ({"smp": "2"}, None),
+    ]
+
+
+def test_a_setting_that_never_booted_stays_in_the_table():
+    sweep = sweep_of(
+        fleet_of([[5.0], [TIMED_OUT]], parameters=[{"memory": "512"}, {"memory": "64"}])
+    )
+
+    assert [(row.booted, row.attempts) for row in sweep.rows] == [(1, 1), (0, 1)]
+    assert sweep.rows[1].boot is None
+
+
+@pytest.mark.parametrize("text", ["", "-4", "many", "1e3", "٤", "9" * 400])
+def test_a_number_that_is_none_gives_no_knee_and_no_error(text):
+    sweep = sweep_of(fleet_of([[5.0], [6.0]], parameters=[{"number": "1"}, {"number": text}]))
+
+    assert (len(sweep.rows), sweep.knees, sweep.penalties) == (2, (), ())
+
+
+def test_a_plan_of_a_sweep_has_every_combination_forth_and_back():
+    plan = build_plan(
+        RAW, sweeps=[("number", "1,2"), ("memory", "256,512")], runs="2", warmup="1", files=False
+    )
+
+    assert [variant.parameters for variant in plan.variants] == [
+        {"number": "1", "memory": "256"},
+        {"number": "1", "memory": "512"},
+        {"number": "2", "memory": "256"},
+        {"number": "2", "memory": "512"},
+    ]
+    assert [variant.config.memory_mib for variant in plan.variants] == [256, 512, 256, 512]
+    order = [storm.variant.parameters["number"] for storm in plan.storms()]
+    assert order == list("112222111122")
+    assert (plan.number, len(plan)) == (2, 12)
+
+
+def test_a_comma_that_belongs_to_a_value_is_kept():
+    assert sweep_values(r"console=ttyS0\,115200,quiet") == ["console=ttyS0,115200", "quiet"]
+
+
+def test_every_fault_of_a_plan_is_found_at_once():
+    with pytest.raises(ConfigError) as caught:
+        build_plan(
+            {"prefix": "", "kernel": "k"},
+            sweeps=[("memory", "256,lots"), ("smp", "1,2")],
+            warmup="-1",
+            runs="0",
+            name="two\nlines",
+            files=False,
+        )
+
+    texts = "\n".join(str(problem) for problem in caught.value.problems)
+    for flag in ("--prefix", "--memory: 'lots'", "--warmup", "--runs", "--name"):
+        assert flag in texts
+    assert len(caught.value.problems) == 5
+
+
+@pytest.mark.parametrize(
+    ("sweeps", "words"),
+    [
+        ([("colour", "red,blue")], "'colour' cannot be varied; give one of number, memory"),
+        ([("smp", "1,2"), ("smp", "4")], "smp is given twice"),
+        ([("smp", "1,,2")], "smp has an empty value"),
+        ([("smp", "2,1,2")], "smp has a value twice"),
+        ([("number", ",".join(map(str, range(1, 1200))))], "are too many"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_said_with_its_remedy(sweeps, words):
+    with pytest.raises(ConfigError, match=words):
+        build_plan(RAW, sweeps=sweeps, files=False)
+
+
+def test_no_kernel_arguments_is_a_value_too():
+    plan = build_plan(RAW, sweeps=[("append", ",quiet")], files=False)
+
+    assert [variant.config.append for variant in plan.variants] == ["", "quiet"]
+
+
+def test_without_a_sweep_the_plan_is_its_config():
+    plan = build_plan(RAW | {"number": "3"}, runs="2", prepare="sync", name="nightly", files=False)
+
+    assert (plan.variants[0].parameters, plan.config.number, len(plan)) == ({}, 3, 2)
+    assert (plan.prepare, plan.name) == ("sync", "nightly")
