@@ -1,0 +1,54 @@
+"""A run written to a file: the format is the file's ending, the figures are those of the summary.
+
+Every format is a pure function of one ``Document``; writing is apart, in ``files``.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+from vmtiming_tui.errors import ExportError
+from vmtiming_tui.export.csv_export import render_csv
+from vmtiming_tui.export.document import Document, document_of
+from vmtiming_tui.export.files import write_whole
+from vmtiming_tui.export.html_export import render_html
+from vmtiming_tui.export.json_export import render_json
+from vmtiming_tui.export.markdown_export import render_markdown
+from vmtiming_tui.export.text_export import render_text
+from vmtiming_tui.fleet import Fleet
+
+FORMATS: Mapping[str, Callable[[Document], str]] = {
+    ".json": render_json,
+    ".csv": render_csv,
+    ".md": render_markdown,
+    ".txt": render_text,
+    ".html": render_html,
+}
+
+
+def render(suffix: str, fleet: Fleet, scope: Collection[int] | None = None) -> str:
+    """Return a run as a file's text; ``scope`` keeps only these VMs.
+
+    Raises ``ExportError`` for an ending that is no format.
+    """
+    renderer = FORMATS.get(suffix.lower())
+    if renderer is None:
+        raise ExportError(
+            f"{suffix or 'no ending'} is no format to export to",
+            hint=f"end the file's name in one of {' '.join(FORMATS)}",
+        )
+    return renderer(document_of(fleet, scope))
+
+
+def write_export(
+    path: Path,
+    fleet: Fleet,
+    *,
+    scope: Collection[int] | None = None,
+    overwrite: bool = True,
+) -> Path:
+    """Write a run to a file, whole or not at all, and return its path.
+
+    Raises ``ExportError`` where it cannot be written; an existing file is then as it was.
+    """
+    write_whole(path, render(path.suffix, fleet, scope), overwrite=overwrite)
+    return path

@@ -1,0 +1,238 @@
+"""What every export shows: one run, its figures reckoned once, and how they are worded."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from vmtiming_tui.cautions import Caution, cautions
+from vmtiming_tui.events import StormKind
+from vmtiming_tui.fleet import Attempt, Fleet, RunState, VmState
+from vmtiming_tui.plan import RunPlan
+from vmtiming_tui.sides import plan_of_run
+from vmtiming_tui.stages import Labels, Stage, Stages, labels_of, stages_of
+from vmtiming_tui.stats import Figures
+from vmtiming_tui.summary import Group, Summary, counted_groups, summarise_fleet
+from vmtiming_tui.sweep import Sweep, sweep_of
+
+NOTHING = "–"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """One attempt as it is exported; ``counts`` says whether the figures rest on it."""
+
+    attempt: Attempt
+    kind: StormKind
+    parameters: Mapping[str, str]
+    stages: Stages
+    labels: Labels
+    counts: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One run ready to be written: ``summary`` is of every VM's newest attempt.
+
+    ``scope`` holds the VMs it was narrowed to, None for all of them.
+    """
+
+    fleet: Fleet
+    scope: frozenset[int] | None
+    plan: RunPlan | None
+    summary: Summary
+    groups: tuple[Group, ...]
+    sweep: Sweep | None
+    cautions: tuple[Caution, ...]
+    boots: tuple[Boot, ...]
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the run had not come to its end, so that more may follow."""
+        return not self.fleet.ran_to_end
+
+    @property
+    def was_cut_short(self) -> bool:
+        """Whether it ended otherwise than by itself."""
+        return self.fleet.state in (RunState.STOPPED, RunState.INTERRUPTED)
+
+    @property
+    def newest(self) -> list[Boot]:
+        """The newest boot of every VM, by VM."""
+        return [
+            boot for boot in self.boots if self.fleet.vms[boot.attempt.vm].newest is boot.attempt
+        ]
+
+    @property
+    def title(self) -> str:
+        """What the run is called: its name where it was given one."""
+        if self.plan is not None and self.plan.name:
+            return self.plan.name
+        return f"Run {self.fleet.run.run}" if self.fleet.run else "Run"
+
+    @property
+    def word(self) -> str:
+        """The sentence that marks an export of a run not done, empty for a whole one."""
+        if self.is_partial:
+            return "Partial: the run had not ended when this was written."
+        if self.fleet.state is RunState.INTERRUPTED:
+            return "Interrupted: the run was cut off before its end."
+        if self.fleet.state is RunState.STOPPED:
+            return "Stopped: the run was ended on request."
+        return ""
+
+
+def document_of(fleet: Fleet, scope: Collection[int] | None = None) -> Document:
+    """Return a run ready to be written; ``scope`` keeps only these VMs."""
+    groups = counted_groups(fleet, scope)
+    counted = {id(attempt) for group in groups for attempt in group.attempts}
+    return Document(
+        fleet=fleet,
+        scope=None if scope is None else frozenset(scope),
+        plan=plan_of_run(fleet.run),
+        summary=summarise_fleet(fleet, scope),
+        groups=tuple(groups),
+        sweep=sweep_of(fleet),
+        cautions=tuple(cautions(fleet, scope)),
+        boots=tuple(
+            _boot(fleet, attempt, counts=id(attempt) in counted)
+            for vm in sorted(fleet.vms)
+            if scope is None or vm in scope
+            for attempt in fleet.vms[vm].attempts
+        ),
+    )
+
+
+def _boot(fleet: Fleet, attempt: Attempt, *, counts: bool) -> Boot:
+    storm = fleet.storms.get(attempt.storm)
+    return Boot(
+        attempt=attempt,
+        kind=storm.kind if storm else StormKind.RUN,
+        parameters=storm.parameters if storm else {},
+        stages=stages_of(attempt),
+        labels=labels_of(fleet, attempt),
+        counts=counts,
+    )
+
+
+def seconds(value: float | None) -> str:
+    """Return seconds to the millisecond, which is about as well as they are known."""
+    return NOTHING if value is None else f"{value:.3f} s"
+
+
+def seconds_of_ns(value: int | None) -> str:
+    """Return ns as seconds to the millisecond."""
+    return seconds(None if value is None else value / 1e9)
+
+
+def percent(part: int, whole: int) -> str:
+    """Return a share in percent."""
+    return f"{100 * part / whole:.0f} %" if whole else NOTHING
+
+
+def mebibytes(size: int) -> str:
+    """Return bytes as MiB."""
+    return f"{size / (1 << 20):.0f} MiB"
+
+
+def utc(wall_ns: int) -> str:
+    """Return a wall clock's ns since 1970 as ISO 8601 in UTC, to the second; empty where absurd."""
+    try:
+        return datetime.fromtimestamp(wall_ns // 1_000_000_000, UTC).isoformat()
+    except (OverflowError, ValueError, OSError):
+        return ""
+
+
+def figure_rows(summary: Summary) -> list[tuple[str, str]]:
+    """Return the figures of a set of VMs as (name, worded value), in the order they are read."""
+    interval = summary.median_interval
+    between = (
+        f"{seconds(interval.low)} to {seconds(interval.high)} ({100 * interval.confidence:.1f} %)"
+        if interval
+        else NOTHING
+    )
+    rate = NOTHING if summary.vms_per_s is None else f"{summary.vms_per_s:.3f}"
+    return [
+        ("VMs", f"{summary.number}"),
+        ("booted", f"{summary.booted}"),
+        *((str(state), f"{summary.counts[state]}") for state in _lost_states(summary)),
+        ("cluster boot time", seconds(summary.cluster_s)),
+        ("mean", seconds(summary.mean_s)),
+        ("standard deviation", seconds(summary.stddev_s)),
+        ("median", seconds(summary.median_s)),
+        ("interval of the median", between),
+        ("p90", seconds(summary.p90_s)),
+        ("p95", seconds(summary.p95_s)),
+        ("p99", seconds(summary.p99_s)),
+        ("fastest", seconds(summary.min_s)),
+        ("slowest", seconds(summary.max_s)),
+        ("median absolute deviation", seconds(summary.mad_s)),
+        ("launch skew", seconds(summary.launch_skew_s)),
+        ("VMs per second", rate),
+        *((f"{share} % booted after", seconds(at)) for share, at in summary.time_to_s.items()),
+    ]
+
+
+def _lost_states(summary: Summary) -> list[VmState]:
+    return [
+        state
+        for state in VmState
+        if summary.counts.get(state) and state not in (VmState.BOOTED, VmState.OFF)
+    ]
+
+
+def stage_rows(summary: Summary) -> list[tuple[str, Figures]]:
+    """Return the figures of every stage that is known, the time before the start first."""
+    before = [("qemu", summary.qemu)] if summary.qemu else []
+    return before + [(str(stage), figures) for stage, figures in summary.stages.items()]
+
+
+def fact_rows(document: Document) -> list[tuple[str, str]]:
+    """Return under what circumstances the run was made, as (name, worded value)."""
+    run, plan = document.fleet.run, document.plan
+    rows: list[tuple[str, str]] = [("state", str(document.fleet.state))]
+    if run is not None:
+        host = run.host
+        rows += [
+            ("run", run.run),
+            ("started", utc(run.wall_ns)),
+            ("host", str(host.get("hostname", ""))),
+            ("CPU", _cpu(host)),
+            ("host kernel", str(host.get("kernel", ""))),
+            ("host system", str(host.get("os", ""))),
+            ("virtualised", str(host.get("virtualised", ""))),
+            ("governor", str(host.get("governor", ""))),
+            ("load before", str(host.get("load1", ""))),
+            ("memory", _memory(host)),
+            ("accelerator", f"{run.accel} ({run.accel_reason})" if run.accel_reason else run.accel),
+            ("QEMU", run.qemu_version),
+            ("vm-timing-report", run.tool_version),
+        ]
+    if plan is not None:
+        config = plan.config
+        rows += [
+            ("VMs", str(plan.number)),
+            ("memory a VM", f"{config.memory_mib} MiB"),
+            ("vCPUs a VM", str(config.smp)),
+            ("kernel", config.kernel),
+            ("initrd", config.initrd),
+            ("images", str(config.image(0)) if config.prefix else ""),
+            ("storms", f"{plan.runs} and {plan.warmup} to warm up"),
+            ("notes", plan.notes),
+        ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _cpu(host: Mapping[str, object]) -> str:
+    model, cores = host.get("cpu_model", ""), host.get("cores", "")
+    return f"{model}, {cores} cores" if model and cores else str(model)
+
+
+def _memory(host: Mapping[str, object]) -> str:
+    size = host.get("memory_bytes")
+    return mebibytes(size) if isinstance(size, int) else ""
+
+
+def known_stages(boots: Iterable[Boot]) -> Sequence[Stage]:
+    """Return the stages at least one of the boots knows, in order."""
+    found = {stage for boot in boots for stage, _ in boot.stages.known}
+    return [stage for stage in Stage if stage in found]

@@ -1,0 +1,13 @@
+"""The original's report as a file: the plain report's last lines under a heading."""
+
+from vmtiming_tui.export.document import Document
+from vmtiming_tui.plain import PlainReport
+from vmtiming_tui.text import printable
+
+
+def render_text(document: Document) -> str:
+    """Return the plain report's end; a run that was not done says so in its first line."""
+    lines = PlainReport(document.fleet).final_lines(document.scope)
+    warnings = [f"Warning: {printable(str(caution))}" for caution in document.cautions]
+    marks = [document.word] if document.word else []
+    return "\n".join([*marks, *lines, *warnings]) + "\n"
