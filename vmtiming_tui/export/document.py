@@ -51,16 +51,20 @@ class Document:
         return not self.fleet.ran_to_end
 
     @property
-    def was_cut_short(self) -> bool:
-        """Whether it ended otherwise than by itself."""
-        return self.fleet.state in (RunState.STOPPED, RunState.INTERRUPTED)
-
-    @property
     def newest(self) -> list[Boot]:
         """The newest boot of every VM, by VM."""
-        return [
-            boot for boot in self.boots if self.fleet.vms[boot.attempt.vm].newest is boot.attempt
-        ]
+        vms = self.fleet.vms
+        return [boot for boot in self.boots if vms[boot.attempt.vm].newest is boot.attempt]
+
+    @property
+    def has_several_storms(self) -> bool:
+        """Whether there are figures over storms besides those of each VM's newest boot."""
+        return sum(len(group.storms) for group in self.groups) > 1
+
+    @property
+    def figures_title(self) -> str:
+        """What the summary is of."""
+        return "Figures of each VM's newest boot" if self.has_several_storms else "Figures"
 
     @property
     def title(self) -> str:
