@@ -109,7 +109,7 @@ class Arguments:
                     case "console":
                         self.console = int(option(value, "fd"))
         words = [word.partition("=") for word in append.split()]
-        plain = [word.partition(":") for word in append.split() if "VMREPORTID:" in word]
+        plain = [word.partition(":") for word in append.split() if word.startswith("VMREPORTID:")]
         self.vm = int(plain[0][2]) if plain else 0
         self.settings = {}
         for prefix in ("standin.", f"standin.{self.vm}."):
@@ -360,7 +360,10 @@ class StandIn:
         if self.args.get("stranger"):
             self.other = socket.socket(socket.AF_UNIX)
             self.other.connect(self.args.report)
-            self.other.sendall(self.first_line(self.args.vm + 1))
+            try:
+                self.other.sendall(self.first_line(self.args.vm + 1))
+            except OSError:
+                return
 
     def run(self):
         if text := self.args.get("stderr"):

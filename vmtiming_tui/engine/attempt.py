@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeAlias
 
 from vmtiming_tui import events as ev
 from vmtiming_tui.engine import diagnosis
@@ -23,13 +23,17 @@ from vmtiming_tui.text import printable
 
 _FINAL_CONSOLE_BYTES = 16 * 1024
 _MAX_QMP_EVENTS = 300
+_EXIT_WAIT_S = 1.0
 _WEIGHTY = frozenset({"SHUTDOWN", "STOP", "RESUME", "RESET", "GUEST_PANICKED"})
+
+
+_Loss: TypeAlias = ev.VmFailed | ev.VmTimedOut | ev.VmKilled
 
 
 class _LostError(Exception):
     """The attempt is decided, and not well: carries the event that says so."""
 
-    def __init__(self, event: ev.VmFailed | ev.VmTimedOut | ev.VmKilled) -> None:
+    def __init__(self, event: _Loss) -> None:
         super().__init__()
         self.event = event
 
@@ -143,17 +147,36 @@ class Attempt:
                 await self._go()
                 await self._await_report()
             except _LostError as lost:
-                self._lost = True
-                self._emit(lost.event)
-                self.tell_usage()
+                self._lose(lost.event)
             except QemuError as error:
-                self._lost = True
-                self._emit(self._failed(diagnosis.Why(error.message, error.hint)))
+                if event := await self._better_reason(error):
+                    self._lose(event)
             finally:
                 gate.leave(self.boot.vm)
             await self._see_off()
         finally:
             await self._clean_up()
+
+    def _lose(self, event: _Loss) -> None:
+        self._lost = True
+        self._emit(event)
+        self.tell_usage()
+
+    async def _better_reason(self, error: QemuError) -> _Loss | None:
+        """Wait for QEMU's exit, which says why it did not answer better than a lost connection.
+
+        None where the report came after all.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _EXIT_WAIT_S
+        while not self._booted and (left := deadline - loop.time()) > 0:
+            try:
+                await self._until(lambda: self._booted, left)
+            except _LostError as lost:
+                return lost.event
+            except QemuError:
+                continue
+        return None if self._booted else self._failed(diagnosis.Why(error.message, error.hint))
 
     @property
     def _running(self) -> QemuProcess:
@@ -220,8 +243,6 @@ class Attempt:
         try:
             await self._running.qmp.connect(self._tools.limits.greeting_s)
         except QemuError as error:
-            # Where QEMU is ending, its exit says why better than the connection it took along.
-            await asyncio.sleep(0.5)
             self._facts.put_nowait(QmpReady(error.message))
         else:
             self._facts.put_nowait(QmpReady())
@@ -298,10 +319,10 @@ class Attempt:
                 self._emit(ev.ReportConnected(**self._who(), connection=connection))
             case QmpReady(""):
                 self._qmp_ready = True
-            case QmpReady(trouble) if self._is_open:
+            case QmpReady(trouble) if self._is_open and self._exit is None:
                 raise QemuError(trouble)
-            case QmpLost(why):
-                await self._take_loss(why)
+            case QmpLost(why) if self._is_open and self._exit is None:
+                raise QemuError(f"QEMU's control socket (QMP) was lost while it runs: {why}")
             case Exit():
                 await self._take_exit(fact)
             case Killed(why):
@@ -312,16 +333,6 @@ class Attempt:
     @property
     def _is_open(self) -> bool:
         return not (self._booted or self._lost)
-
-    async def _take_loss(self, why: str) -> None:
-        """QMP is gone: QEMU's exit follows at once, or something is wrong with it."""
-        if not self._is_open:
-            return
-        child = self._running.child
-        assert child is not None  # noqa: S101
-        await asyncio.wait([child.exited], timeout=1.0)
-        if not child.exited.done():
-            raise QemuError(f"QEMU's control socket (QMP) was lost while it runs: {why}")
 
     async def _take_exit(self, ended: Exit) -> None:
         self._exit = ended

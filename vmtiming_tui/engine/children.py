@@ -3,6 +3,7 @@
 import array
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -45,6 +46,21 @@ class Exit:
     def returncode(self) -> int | None:
         """As ``subprocess`` has it: negative for a signal."""
         return self.code if self.signal is None else -self.signal
+
+
+def start_hint(program: str, error: OSError) -> str:
+    """Return what to do about a program that cannot be started."""
+    return {
+        errno.ENOENT: f"check that {program!r} is installed (QEMU: apt-get install "
+        "qemu-system-x86), or give its path with -q",
+        errno.ENOEXEC: "give a program with -q that this host can run",
+        errno.EACCES: f"make it executable: chmod +x {program}",
+        errno.EAGAIN: "raise the limit on processes: ulimit -u",
+        errno.EMFILE: "raise the limit on open files: ulimit -n 65536",
+        errno.ENFILE: "the whole host has no file descriptor left: sysctl fs.file-max",
+        errno.ENOMEM: "the host has no memory left: boot fewer VMs, or one after another",
+        errno.E2BIG: "its command line is too long: shorten what follows --",
+    }.get(error.errno or 0, "")
 
 
 class Tail:
@@ -149,7 +165,7 @@ class Children:
         ).encode()
         if len(message) > warden.MAX_MESSAGE // 2:
             del self._children[self._count]
-            raise OSError(7, "Argument list too long")
+            raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
         self._post(message, [os.dup(fd) for fd, _ in fds])
         await asyncio.shield(child.spawned)
         return child
@@ -164,7 +180,10 @@ class Children:
             try:
                 child = await self.spawn(argv, [(tail.write_fd, (1, 2))])
             except OSError as error:
-                raise QemuError(f"{argv[0]!r} cannot be started: {error.strerror}") from None
+                raise QemuError(
+                    f"{argv[0]!r} cannot be started: {error.strerror}",
+                    hint=start_hint(argv[0], error),
+                ) from None
             tail.given()
             try:
                 await asyncio.wait([child.exited], timeout=limit_s)
@@ -249,7 +268,7 @@ class Children:
             _close_all(fds)
         self._outgoing.clear()
         for child in self._children.values():
-            _fail(child.spawned, OSError(3, "the process that starts QEMUs is gone"))
+            _fail(child.spawned, OSError(errno.ESRCH, "the process that starts QEMUs is gone"))
             if child.pid:
                 # Their pdeathsig has ended direct children; this is for what escaped it.
                 with contextlib.suppress(OSError):

@@ -1,12 +1,12 @@
 """The report socket: who connects, what each guest says, and when it said it."""
 
 import asyncio
-import contextlib
 import os
 import socket
 import struct
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -122,6 +122,13 @@ class GuestLink:
             self._sock.close()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Stranger:
+    sock: socket.socket
+    pid: int
+    uid: int
+
+
 class GuestReportServer:
     """One unix socket in the private run folder, where every QEMU brings its guest's report.
 
@@ -135,7 +142,7 @@ class GuestReportServer:
         self._on_stranger = on_stranger
         self._vms: dict[int, tuple[int, ReportListener]] = {}
         self._links: dict[int, GuestLink] = {}
-        self._strangers: set[asyncio.Task[None]] = set()
+        self._doubted: list[_Stranger] = []
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
 
     def __enter__(self) -> "GuestReportServer":
@@ -148,8 +155,9 @@ class GuestReportServer:
     def __exit__(self, *_: object) -> None:
         asyncio.get_running_loop().remove_reader(self._sock.fileno())
         self._sock.close()
-        for stranger in self._strangers:
-            stranger.cancel()
+        doubted, self._doubted = self._doubted, []
+        for stranger in doubted:
+            stranger.sock.close()
         for link in self._links.values():
             link.close()
         self.path.unlink(missing_ok=True)
@@ -157,6 +165,12 @@ class GuestReportServer:
     def expect(self, pid: int, vm: int, listener: ReportListener) -> None:
         """Let process ``pid``, or one below it, speak for VM ``vm``."""
         self._vms[pid] = (vm, listener)
+        doubted, self._doubted = self._doubted, []
+        for stranger in doubted:
+            if (known := self._known(stranger.pid)) is not None:
+                self._welcome(stranger.sock, known, stranger.pid)
+            else:
+                self._doubted.append(stranger)
 
     def forget(self, pid: int) -> None:
         """The process is gone, and what it may still have to say with it."""
@@ -179,9 +193,7 @@ class GuestReportServer:
             if (known := self._known(pid)) is not None:
                 self._welcome(peer, known, pid)
             else:
-                task = asyncio.create_task(self._doubt(peer, pid, uid))
-                self._strangers.add(task)
-                task.add_done_callback(self._strangers.discard)
+                self._doubt(_Stranger(peer, pid, uid))
 
     def _known(self, pid: int) -> int | None:
         for _ in range(_MAX_ANCESTORS):
@@ -192,18 +204,16 @@ class GuestReportServer:
             pid = _parent(pid)
         return None
 
-    async def _doubt(self, peer: socket.socket, pid: int, uid: int) -> None:
+    def _doubt(self, stranger: "_Stranger") -> None:
         """Wait for a peer's process to be made known: QEMU may be quicker than its pid."""
-        with contextlib.ExitStack() as stack:
-            stack.callback(peer.close)
-            deadline = time.monotonic() + _STRANGER_PATIENCE_S
-            while time.monotonic() < deadline:
-                await asyncio.sleep(0.01)
-                if (known := self._known(pid)) is not None:
-                    stack.pop_all()
-                    self._welcome(peer, known, pid)
-                    return
-        self._on_stranger(pid, uid)
+        self._doubted.append(stranger)
+        asyncio.get_running_loop().call_later(_STRANGER_PATIENCE_S, self._refuse, stranger)
+
+    def _refuse(self, stranger: "_Stranger") -> None:
+        if stranger in self._doubted:
+            self._doubted.remove(stranger)
+            stranger.sock.close()
+            self._on_stranger(stranger.pid, stranger.uid)
 
     def _welcome(self, peer: socket.socket, owner: int, pid: int) -> None:
         if owner in self._links:

@@ -20,8 +20,9 @@ class Outbox:
     """Writes events as JSON lines; calls ``on_gone`` once when nobody reads them any more.
 
     Events are encoded a little later, and a few per turn of the loop, so that doing it does not
-    delay the stamps of reports that arrive meanwhile. When the reader lags, events that only refine a figure are left
-    out first; a reader that falls behind by ``HARD_LIMIT_BYTES`` counts as gone.
+    delay the stamps of reports that arrive meanwhile. When the reader lags, events that only
+    refine a figure are left out first; a reader that falls behind by ``HARD_LIMIT_BYTES`` counts
+    as gone.
     """
 
     def __init__(self, fd: int, on_gone: Callable[[], None]) -> None:

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 
 from vmtiming_tui.config import Accel, RunConfig
-from vmtiming_tui.engine.children import Child, Children, Exit, Tail
+from vmtiming_tui.engine.children import Child, Children, Exit, Tail, start_hint
 from vmtiming_tui.engine.clock import StampReader
 from vmtiming_tui.engine.console import ConsoleLog
 from vmtiming_tui.engine.diagnosis import Why, words_of
@@ -115,13 +115,6 @@ def spawn_trouble(config: RunConfig, error: OSError) -> Why:
             f"its disk image {str(error.filename)!r} cannot be read: {error.strerror}",
             "check -v, -p and -s, and the image's permissions",
         )
-    hints = {
-        2: "install QEMU (apt-get install qemu-system-x86), or give its path with -q",
-        8: "give a program with -q that this host can run",
-        11: "raise the limit on processes: ulimit -u",
-        13: f"make it executable: chmod +x {config.qemu}",
-        24: "raise the limit on open files: ulimit -n 65536",
-    }
     return Why(
-        f"{config.qemu!r} cannot be started: {error.strerror}", hints.get(error.errno or 0, "")
+        f"{config.qemu!r} cannot be started: {error.strerror}", start_hint(config.qemu, error)
     )

@@ -1,0 +1,156 @@
+"""Stand-ins under the real engine in a process of its own, and proof that nothing is left."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from vmtiming_tui import commands
+from vmtiming_tui import events as ev
+from vmtiming_tui.config import RunConfig
+from vmtiming_tui.engine.client import EngineClient
+from vmtiming_tui.fleet import Fleet
+from vmtiming_tui.plan import RunPlan, plan_of
+
+HERE = Path(__file__).parent
+LIMIT_S = 60
+
+E = TypeVar("E")
+
+
+def processes_naming(text: str) -> list[int]:
+    """Return the pids whose command line holds a text."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                if text.encode() in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Return when something became true; fail where it never does."""
+    async with asyncio.timeout(LIMIT_S):
+        while not true():  # noqa: ASYNC110  what is awaited happens in other processes
+            await asyncio.sleep(0.005)
+
+
+@dataclass
+class Lab:
+    """A folder with a stand-in for QEMU, images, and the place for run folders."""
+
+    folder: Path
+    runtime: Path
+
+    @property
+    def qemu(self) -> Path:
+        return self.folder / "qemu"
+
+    def launcher(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.write_text(text)
+        path.chmod(0o755)
+        return path
+
+    def config(self, number: int = 2, script: str = "", **settings: object) -> RunConfig:
+        for vm in range(number):
+            image = self.folder / f"vm-{vm}.img"
+            if not image.exists():
+                image.write_bytes(b"disk" * 128)
+        kernel = self.folder / "vmlinuz"
+        kernel.touch()
+        asked = {
+            "number": number,
+            "memory_mib": 1,
+            "prefix": "vm",
+            "suffix": ".img",
+            "vmdir": str(self.folder),
+            "kernel": str(kernel),
+            "qemu": str(self.qemu),
+            "accel": "tcg",
+            "append": " ".join(f"standin.{word}" for word in script.split()),
+            "timeout_s": 30.0,
+            "force": True,
+            **settings,
+        }
+        return RunConfig(**asked)  # type: ignore[arg-type]
+
+    def leftovers(self) -> list[object]:
+        return [*processes_naming(str(self.folder)), *self.runtime.iterdir()]
+
+
+@dataclass
+class Story:
+    """What an engine said, and the fleet that makes."""
+
+    client: EngineClient
+    events: list[ev.Event] = field(default_factory=list)
+    fleet: Fleet = field(default_factory=Fleet)
+    batches: AsyncIterator[list[ev.Event]] | None = None
+
+    def take(self, batch: list[ev.Event]) -> None:
+        self.events += batch
+        for event in batch:
+            self.fleet.fold(event)
+
+    async def to_end(self) -> None:
+        """Read till the engine has ended."""
+        async with asyncio.timeout(LIMIT_S):
+            async for batch in self.client.batches():
+                self.take(batch)
+
+    async def till(self, seen: Callable[["Story"], object]) -> None:
+        """Read till something can be seen."""
+        async with asyncio.timeout(LIMIT_S):
+            while not seen(self):
+                if self.batches is None:
+                    self.batches = self.client.batches()
+                self.take(await anext(self.batches))
+
+    def of(self, kind: type[E], vm: int | None = None) -> list[E]:
+        found = [event for event in self.events if isinstance(event, kind)]
+        return [event for event in found if vm is None or getattr(event, "vm", None) == vm]
+
+    @property
+    def states(self) -> list[str]:
+        return [attempt.state.value for attempt in self.fleet.newest]
+
+
+def make_lab(folder: Path, runtime: Path) -> Lab:
+    """Return a lab whose ``-q`` starts the stand-in with as little Python as can be."""
+    lab = Lab(folder, runtime)
+    lab.launcher(
+        "qemu",
+        f"#!{os.path.realpath(sys.executable)} -IS\n"
+        f"import sys\nsys.path.insert(0, {str(HERE)!r})\n"
+        "from standin_machine import main\nmain()\n",
+    )
+    return lab
+
+
+@asynccontextmanager
+async def engine(lab: Lab) -> AsyncIterator[Story]:
+    """An engine, which leaves nothing when it is left."""
+    async with EngineClient() as client:
+        story = Story(client)
+        yield story
+    assert client.stderr == ""
+    assert lab.leftovers() == []
+
+
+async def tell(lab: Lab, plan: RunPlan | RunConfig, *, interactive: bool = False) -> Story:
+    """Run a plan to its end."""
+    if isinstance(plan, RunConfig):
+        plan = plan_of(plan)
+    async with engine(lab) as story:
+        story.client.send(commands.Start(plan=plan, interactive=interactive))
+        await story.to_end()
+    assert story.fleet.misfits == 0
+    return story
