@@ -36,7 +36,8 @@ say "virtual environment in $venv"
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
 "$venv/bin/pip" install --quiet --disable-pip-version-check --editable '.[dev]' 2>&1 |
     grep -v '^WARNING: Location' || true
-export PATH="$PWD/$venv/bin:$PATH"
+PATH=$(cd "$venv/bin" && pwd):$PATH
+export PATH
 python -c 'import vmtiming_tui, pytest'
 
 if [ "$#" -gt 0 ]; then

@@ -1,0 +1,199 @@
+"""``vm-timing-report``: without a subcommand it runs; subcommands for all the rest."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vmtiming_tui import __version__
+from vmtiming_tui.cli.options import (
+    image_options,
+    machine_options,
+    plan_from,
+    plan_options,
+    raw_config,
+    wish_options,
+    wishes_of,
+)
+from vmtiming_tui.config import Raw, build_config
+from vmtiming_tui.errors import ConfigError, Problem, VmTimingError
+from vmtiming_tui.plan import RunPlan
+from vmtiming_tui.session import Wishes
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What was found before the options were read: QEMU's arguments, and unknown options."""
+
+    qemu_args: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+EXAMPLE = (
+    "vm-timing-report -n 8 -m 340 -p your-os -s .img -k BFILES/vmlinuz -i BFILES/initrd -v vms/"
+)
+
+
+def start_run(plan: RunPlan, wishes: Wishes) -> int:
+    """Hand the plan to the front end the user wants; return the exit code."""
+    if wishes.plain or wishes.as_json:
+        from vmtiming_tui.headless import run_headless
+
+        return run_headless(plan, wishes)
+    from vmtiming_tui.tui import run_dashboard
+
+    return run_dashboard(plan, wishes)
+
+
+def run_from(ctx: click.Context, raw: dict[str, Raw], given: dict[str, Any]) -> None:
+    """Check everything that was given, all at once, then run."""
+    problems: list[Problem] = list(ctx.obj.problems)
+    plan = wishes = None
+    try:
+        plan = plan_from(given, raw)
+    except ConfigError as error:
+        problems += error.problems
+    try:
+        wishes = wishes_of(given, terminal=sys.stdout.isatty() and sys.stdin.isatty())
+    except ConfigError as error:
+        problems += error.problems
+    if problems or plan is None or wishes is None:
+        raise ConfigError(problems)
+    ctx.exit(start_run(plan, wishes))
+
+
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=f"Example: {EXAMPLE}",
+)
+@click.version_option(__version__, prog_name="vm-timing-report")
+@image_options
+@machine_options
+@plan_options
+@wish_options
+@click.pass_context
+def cli(ctx: click.Context, /, **given: Any) -> None:
+    """Boot N virtual machines at once and say how long each took.
+
+    Images are VMDIR/PREFIX-<i>SUFFIX, for i from 0. On a terminal a live dashboard opens;
+    otherwise, or with --plain, the plain report is printed. Everything after `--` goes to QEMU.
+
+    Exit code: 0 all booted, 1 some did not, 2 bad usage, 3 too slow, 130 interrupted.
+    """
+    if ctx.invoked_subcommand is None:
+        run_from(ctx, raw_config(given, ctx.obj.qemu_args), given)
+    elif ctx.obj.problems:
+        raise ConfigError(ctx.obj.problems)
+
+
+@cli.command()
+@click.option(
+    "--variant", type=click.Choice(["demo", "quick"]), default="demo", show_default=True,
+    help="An honest small Debian, or one that leaves out more to boot faster.",
+)  # fmt: skip
+@machine_options
+@plan_options
+@wish_options
+@click.pass_context
+def demo(ctx: click.Context, /, variant: str, **given: Any) -> None:
+    """Boot 4 small Debian guests, made here and kept in the cache."""
+    from vmtiming_tui.demo import Variant, build_guest, demo_raw
+
+    guest = build_guest(Variant(variant))
+    run_from(ctx, demo_raw(raw_config(given, ctx.obj.qemu_args), guest), given)
+
+
+@cli.command()
+@click.option("-k", "--kernel", metavar="FILE", help="The kernel to prove KVM with.")
+@machine_options
+@click.pass_context
+def doctor(ctx: click.Context, /, **given: Any) -> None:
+    """Say whether runs can work on this host, and what mends what is missing."""
+    from vmtiming_tui.doctor import can_run, examine, report
+
+    raw = {"prefix": "any", "kernel": "any"} | raw_config(given, ())
+    config = build_config(raw, files=False)
+    checks = examine(replace(config, kernel=given["kernel"] or ""))
+    click.echo(report(checks))
+    ctx.exit(0 if can_run(checks) else 1)
+
+
+@cli.command(context_settings={"ignore_unknown_options": True})
+@click.argument("image")
+@click.option("--out", default=".", metavar="DIR", help="Where to put it all.  [default: .]")
+@click.option("-n", "--number", default="4", metavar="N", help="How many overlays.  [default: 4]")
+@click.option("-m", "--memory", "memory_mib", default="512", metavar="MIB", help="For the command.")
+@click.option("-p", "--prefix", default="vm", metavar="TEXT", help="Prefix of the overlays' names.")
+@click.option("-s", "--suffix", default=".img", metavar="TEXT", help="Their suffix.")
+@click.argument("spin_options", nargs=-1, type=click.UNPROCESSED)
+def prepare(image: str, out: str, spin_options: tuple[str, ...], **names: str) -> None:
+    """Make a disk IMAGE ready: its root, kernel and initrd, and an overlay for each VM.
+
+    SPIN_OPTIONS such as --size 4G go to spin-from-raw.sh; write them after the others.
+    """
+    from vmtiming_tui.prepare import prepare as prepare_image
+
+    folder = Path(out)
+    raw = names | {
+        "vmdir": str(folder / "vms"),
+        "kernel": str(folder / "BFILES" / "vmlinuz"),
+        "initrd": str(folder / "BFILES" / "initrd"),
+        "base": str(folder / "rootfs.img"),
+    }
+    prepared = prepare_image(image, folder, build_config(raw, files=False), spin_options)
+    click.echo(f"Made {prepared.overlays} overlays. Now boot them:\n\n  {prepared.command}")
+
+
+def _usage_problem(error: click.UsageError) -> Problem:
+    return Problem("usage", error.format_message())
+
+
+def _parse(args: list[str], qemu_args: tuple[str, ...]) -> click.Context:
+    """Return the parsed context; unknown options are put aside, so that all faults are found."""
+    problems: list[Problem] = []
+    while True:
+        given = Given(qemu_args, tuple(problems))
+        try:
+            return cli.make_context("vm-timing-report", list(args), obj=given)
+        except click.NoSuchOption as error:
+            problems.append(_usage_problem(error))
+            known = [arg for arg in args if arg.split("=")[0] != error.option_name]
+            if len(known) == len(args):
+                raise ConfigError(problems) from None
+            args = known
+        except click.UsageError as error:
+            raise ConfigError([*problems, _usage_problem(error)]) from None
+
+
+def _complain(error: VmTimingError) -> None:
+    if isinstance(error, ConfigError):
+        for problem in error.problems:
+            click.echo(f"Error: {problem}", err=True)
+        click.echo("Nothing was started. See vm-timing-report --help.", err=True)
+        return
+    click.echo(f"Error: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"  {error.hint}", err=True)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Be the command ``vm-timing-report``: everything after ``--`` is kept for QEMU."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    split = args.index("--") if "--" in args else len(args)
+    try:
+        with _parse(args[:split], tuple(args[split + 1 :])) as context:
+            cli.invoke(context)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.UsageError as error:
+        _complain(ConfigError([_usage_problem(error)]))
+        sys.exit(ConfigError.exit_code)
+    except VmTimingError as error:
+        _complain(error)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
