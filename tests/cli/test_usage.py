@@ -1,0 +1,44 @@
+"""Bad usage: every error at once, what to do about it, exit code 2, and nothing started."""
+
+import pytest
+
+
+def test_every_error_is_listed_at_once_and_nothing_is_started(run, lab):
+    code, out, err = run(
+        "-n", "many", "-m", "0", "-k", "none", "--accel", "xen", "--nonsense", "--more",
+        "-q", "no-qemu", "-o", "run.xyz", "--fail-over", "-1", "-L", "colour", "red",
+    )  # fmt: skip
+
+    assert (code, out) == (2, "")
+    for words in (
+        "--nonsense", "--more", "-n/--number: 'many'", "-m/--memory: 0", "-k/--kernel: there is no",
+        "--accel: 'xen'", "-q/--qemu: 'no-qemu'", "run.xyz", "--fail-over: -1",
+        "'colour' cannot be varied", "-p/--prefix", "Nothing was started",
+    ):  # fmt: skip
+        assert words in err
+    assert "Traceback" not in err
+    assert not list(lab.runtime.iterdir())
+
+
+@pytest.mark.parametrize("words", [["frobnicate"], ["-n"], ["demo", "--wrong"], ["doctor", "x"]])
+def test_a_word_nobody_knows_is_named(run, words):
+    code, _, err = run(*words)
+
+    assert code == 2
+    assert err.startswith("Error: ")
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_names_every_flag_of_the_original(run, flag):
+    code, out, _ = run(flag)
+
+    assert code == 0
+    for each in ("-n, --number", "-m, --memory", "-p, --prefix", "-s, --suffix", "-v, --vmdir",
+                 "-k, --kernel", "-i, --initrd", "-q, --qemu", "-h, --help"):  # fmt: skip
+        assert each in out
+
+
+def test_version(run):
+    from vmtiming_tui import __version__
+
+    assert run("--version") == (0, f"vm-timing-report, version {__version__}\n", "")
