@@ -34,6 +34,7 @@ def run_tool(tmp_path):
     def run(*args, **kwargs):
         return subprocess.run(
             [sys.executable, "-m", "vmtiming_tui", *map(str, args)],
+            check=False,
             cwd=tmp_path,
             env=environment,
             capture_output=True,

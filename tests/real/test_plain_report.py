@@ -43,6 +43,7 @@ def storm(images):
     args += ["-o", "run.json", "-o", "run.csv", "-o", "run.md", "-o", "run.txt", "-o", "run.html"]
     result = subprocess.run(
         [sys.executable, "-m", "vmtiming_tui", *args, "--fail-over", "200"],
+        check=False,
         cwd=folder,
         env=os.environ | {"XDG_STATE_HOME": str(folder / "state")},
         capture_output=True,
