@@ -3,7 +3,8 @@
 It takes the engine's own command line, opens what QEMU would open (the report socket by path, QMP
 and the console by descriptor), says its greeting, waits for ``cont``, "boots", writes the report,
 and powers off. What it does comes from the kernel arguments (``--append``), as words
-``standin.KEY=VALUE``; ``standin.3.KEY=VALUE`` holds for VM 3 only. Times are in seconds.
+``standin.KEY=VALUE``; ``standin.3.KEY=VALUE`` holds for VM 3 only. Times are in seconds, or a
+range such as ``1~5`` to choose from at random.
 
 =================  ==========================================================================
 boot=0.05          from ``cont`` to the report
@@ -128,7 +129,9 @@ class Arguments:
         return [value for value in self.settings.get(key, ()) if value]
 
     def seconds(self, key, default):
-        return float(self.get(key, default))
+        low, _, high = str(self.get(key, default)).partition("~")
+        chance = int.from_bytes(os.urandom(4)) / 2**32
+        return float(low) + chance * (float(high or low) - float(low))
 
 
 class StandIn:
