@@ -1,0 +1,248 @@
+"""The dashboard: an app that owns the timer, the theme and the way out, and little else."""
+
+import asyncio
+import contextlib
+import signal
+import traceback
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, cast
+
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from vmtiming_tui.commands import Command, Quit, ReadConsole, Stop
+from vmtiming_tui.plan import RunPlan
+from vmtiming_tui.tui import keymap
+from vmtiming_tui.tui.glyphs import glyphs_for
+from vmtiming_tui.tui.keymap import Key
+from vmtiming_tui.tui.link import Connect, Link
+from vmtiming_tui.tui.model import Change, Model
+from vmtiming_tui.tui.screens.main import MainScreen
+from vmtiming_tui.tui.settings import DashboardSettings
+from vmtiming_tui.tui.text import plural
+from vmtiming_tui.tui.theme import DARK, DARK_NAME, LIGHT_NAME, PLAIN_NAME, THEMES, palette_for
+from vmtiming_tui.tui.widgets.bars import Footer
+
+TURN_S = 0.1
+LEAST_WIDTH, LEAST_HEIGHT = 80, 24
+_LEAVE_LIMIT_S = 22.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class VmTimingApp(App[None], inherit_bindings=False):
+    """Folds events ten times a second and shows what they add up to."""
+
+    CSS_PATH = "app.tcss"
+    TITLE = "vm-timing-report"
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings(keymap.ANYWHERE)]
+    AUTO_FOCUS = None
+
+    def __init__(
+        self,
+        connect: Connect,
+        plan: RunPlan,
+        settings: DashboardSettings | None = None,
+        *,
+        live: bool = True,
+    ) -> None:
+        self.settings = settings or DashboardSettings()
+        plain = not self.settings.colour
+        super().__init__(ansi_color=True if plain else None)
+        self.glyphs = glyphs_for(ascii_only=self.settings.ascii_only, colour=not plain)
+        self.palette = palette_for(dark=True, colour=not plain)
+        self.model = Model(plan, self.settings.clock)
+        self.link = Link(connect, self.model, self.settings.clock)
+        self.live = live
+        self.crash = ""
+        self.signal: signal.Signals | None = None
+        self._leaving = False
+        self._next_plan: RunPlan | None = None
+        self._failure_seen: object = None
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.set_keymap(dict(self.settings.keys))
+        dark = self.settings.theme == "dark"
+        self.theme = PLAIN_NAME if plain else DARK_NAME if dark else LIGHT_NAME
+        self.palette = palette_for(dark=dark, colour=not plain)
+
+    # The app's life.
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Return our own variables for themes that do not have them."""
+        return {"dim": DARK.dim, "faint": DARK.faint}
+
+    def get_default_screen(self) -> Screen[Any]:
+        """Begin with all VMs."""
+        return MainScreen(self.model)
+
+    def on_mount(self) -> None:
+        """Start the run, the timer, and an orderly way out for signals."""
+        if not self.link.is_open:
+            self.link.start(self.model.plan)
+        self.set_interval(TURN_S, self.turn)
+        self.theme_changed_signal.subscribe(self, self._restyle)
+        with contextlib.suppress(RuntimeError, ValueError):
+            for number in _SIGNALS:
+                asyncio.get_running_loop().add_signal_handler(number, self._on_signal, number)
+        for problem in self.settings.problems:
+            self.notify(problem, title="Settings", severity="warning", timeout=20, markup=False)
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        self.signal = number
+        self.link.send(Quit(now=True))
+        self.exit(return_code=128 + number)
+
+    def _fatal_error(self) -> None:
+        """Keep what went wrong for a sentence once the terminal is restored."""
+        self.crash = traceback.format_exc()
+        self._close_messages_no_wait()
+
+    def turn(self) -> None:
+        """Fold what has come and let every screen show what changed."""
+        change = self.model.turn()
+        for screen in self.screen_stack:
+            tick = cast("Callable[[Change], None] | None", getattr(screen, "tick", None))
+            if tick is not None:
+                tick(change)
+        self._watch_for_failure()
+        if self._next_plan is not None and self.model.fleet.ran_to_end:
+            plan, self._next_plan = self._next_plan, None
+            self.link.start(plan)
+
+    def _watch_for_failure(self) -> None:
+        failure = self.model.fleet.failure
+        if failure is not None and failure is not self._failure_seen and not self._leaving:
+            self._failure_seen = failure
+            from vmtiming_tui.tui.screens.engine_error import EngineErrorScreen
+
+            self.push_screen(EngineErrorScreen(failure, self.model))
+
+    # Size and theme.
+
+    def on_resize(self) -> None:
+        """Where there is too little room, show a summary on top of everything until there is."""
+        from vmtiming_tui.tui.screens.too_small import TooSmallScreen
+
+        small = self.size.width < LEAST_WIDTH or self.size.height < LEAST_HEIGHT
+        if small and not isinstance(self.screen, TooSmallScreen):
+            self.push_screen(TooSmallScreen(self.model))
+        elif not small and isinstance(self.screen, TooSmallScreen):
+            self.pop_screen()
+
+    def _restyle(self, _: object) -> None:
+        self.palette = palette_for(dark=self.current_theme.dark, colour=self.settings.colour)
+        for screen in self.screen_stack:
+            for widget in screen.query("*"):
+                redraw = getattr(widget, "redraw", None)
+                if redraw is not None:
+                    redraw()
+
+    def action_switch_theme(self) -> None:
+        """Switch between dark and light."""
+        if self.settings.colour:
+            self.theme = LIGHT_NAME if self.current_theme.dark else DARK_NAME
+
+    # Keys, in one place.
+
+    def key_for(self, key: Key) -> str:
+        """Return the key as the user has it, for the footer."""
+        mine = self.settings.keys.get(key.id)
+        if mine is None and key.display:
+            return key.display
+        return keymap.key_name((mine or key.keys).split(",")[0].strip())
+
+    def keys_for(self, key: Key) -> str:
+        """Return every key of a binding as the user has them, for the help."""
+        mine = self.settings.keys.get(key.id)
+        return " ".join(keymap.key_name(one.strip()) for one in (mine or key.keys).split(","))
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Offer every key's action in the palette: those of the screen, then those of the app."""
+        for key in (*getattr(screen, "KEYS", ()), *keymap.ANYWHERE):
+            if key.id == "palette":
+                continue
+
+            def run(action: str = key.action, target: Screen[Any] = screen) -> None:
+                self.run_worker(self._run_action(action, target), exit_on_error=True)
+
+            title = f"{key.label[:1].upper()}{key.label[1:]}"
+            yield SystemCommand(title, f"{key.help}  [{self.keys_for(key)}]", run)
+
+    async def _run_action(self, action: str, target: Screen[Any]) -> None:
+        name = action.partition("(")[0]
+        await self.run_action(action, target if hasattr(target, f"action_{name}") else self)
+
+    async def on_footer_pressed(self, message: Footer.Pressed) -> None:
+        """Do what a clicked key of the footer does."""
+        await self._run_action(message.action, self.screen)
+
+    # Commands and the way out.
+
+    def send(self, command: Command) -> None:
+        """Ask the engine for something; a stored run obeys nothing."""
+        if self.live:
+            self.link.send(command)
+        elif not isinstance(command, ReadConsole):
+            self.notify("This is a stored run: it can only be looked at.", severity="warning")
+
+    def begin(self, plan: RunPlan) -> None:
+        """Start a run; one that is under way is stopped first."""
+        if not self.live:
+            self.send(Stop())
+        elif self.model.is_busy:
+            self._next_plan = plan
+            self.send(Stop())
+        else:
+            self.link.start(plan)
+
+    async def action_leave(self) -> None:
+        """Leave; ask first while VMs run."""
+        running = self.model.running
+        if not (self.live and self.model.is_busy) or self._leaving:
+            await self.leave()
+            return
+        from vmtiming_tui.tui.screens.confirm import ConfirmScreen
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.run_worker(self.leave(), exclusive=True, group="leave")
+
+        what = f"{plural(len(running), 'VM')} still running" if running else "The run is not over"
+        question = f"{what}. End {'it' if len(running) == 1 else 'everything'} and leave?"
+        self.push_screen(ConfirmScreen("Leave", question, yes="End and leave"), answered)
+
+    async def leave(self) -> None:
+        """End the engine and everything it runs, then the app; at once where asked twice."""
+        if self._leaving or not self.link.is_open:
+            self.exit()
+            return
+        self._leaving = True
+        self.model.freeze(on=False)
+        self.link.send(Quit())
+        self.notify("Ending the VMs; q again leaves at once.", timeout=_LEAVE_LIMIT_S)
+        await self.link.ended(_LEAVE_LIMIT_S)
+        self.exit()
+
+    def action_help(self) -> None:
+        """Show every key that works here."""
+        from vmtiming_tui.tui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(getattr(self.screen, "KEYS", ())))
+
+    def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
+        """Save this screen as an SVG picture in the current folder and say where."""
+        from vmtiming_tui.tui.screenshot import save
+
+        try:
+            saved = save(self, folder=path, name=filename)
+        except OSError as error:
+            self.notify(f"{error.filename}: {error.strerror}", title="Screenshot not saved",
+                        severity="error", markup=False)  # fmt: skip
+            return
+        self.notify(str(saved), title="Screenshot saved", markup=False)
+
+    def copy(self, text: str, what: str) -> None:
+        """Put a text on the clipboard, through the terminal (OSC 52), and say so."""
+        self.copy_to_clipboard(text)
+        self.notify(f"{what} copied", timeout=3, markup=False)

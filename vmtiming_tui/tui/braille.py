@@ -1,0 +1,64 @@
+"""The completion curve as characters: filled braille, or ASCII columns; pure."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+_LEFT = (0x00, 0x40, 0x44, 0x46, 0x47)
+_RIGHT = (0x00, 0x80, 0xA0, 0xB0, 0xB8)
+
+
+def step_heights(
+    curve: Sequence[tuple[int, int]], *, until_ns: int, span_ns: int, top: int, columns: int,
+    levels: int,
+) -> list[int]:  # fmt: skip
+    """Return the height of each dot column, 0 to ``levels``; -1 beyond ``until_ns``.
+
+    ``curve`` is (ns, k) rising in both; the axis is ``span_ns`` wide and ``top`` high. A VM that
+    has booted is always at least one dot, and only all of them reach the top.
+    """
+    times = [at for at, _ in curve]
+    heights = []
+    for column in range(columns):
+        at_ns = (column + 1) * span_ns // columns
+        if column * span_ns // columns > until_ns:
+            heights.append(-1)
+            continue
+        known = bisect_right(times, at_ns)
+        count = curve[known - 1][1] if known else 0
+        if not count or top <= 0:
+            heights.append(0)
+        else:
+            full = count >= top
+            heights.append(levels if full else max(1, min(count * levels // top, levels - 1)))
+    return heights
+
+
+def braille_rows(heights: Sequence[int], rows: int) -> list[str]:
+    """Return rows of filled braille, top first, from two dot columns a character."""
+    result = []
+    for row in range(rows):
+        base = (rows - 1 - row) * 4
+        chars = []
+        for left, right in zip(heights[::2], heights[1::2], strict=True):
+            low = _LEFT[max(0, min(left - base, 4))]
+            high = _RIGHT[max(0, min(right - base, 4))]
+            chars.append(chr(0x2800 + low + high) if low + high else " ")
+        result.append("".join(chars))
+    return result
+
+
+def ascii_rows(heights: Sequence[int], rows: int) -> list[str]:
+    """Return rows of ``#``, top first; each character has two levels, ``.`` and ``#``."""
+    result = []
+    for row in range(rows):
+        base = (rows - 1 - row) * 2
+        result.append("".join(" .#"[max(0, min(height - base, 2))] for height in heights))
+    return result
+
+
+def sparkline(values: Sequence[float], blocks: str, width: int, top: float = 100.0) -> str:
+    """Return the last values as one line of blocks."""
+    steps = len(blocks) - 1
+    return "".join(
+        blocks[max(0, min(round(value / top * steps), steps))] for value in values[-width:]
+    )

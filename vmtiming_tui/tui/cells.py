@@ -1,0 +1,132 @@
+"""What one VM looks like in the grid: as much as its cell has room for; pure."""
+
+from rich.style import Style
+
+from vmtiming_tui.fleet import Attempt, Vm, VmState
+from vmtiming_tui.stages import stages_of
+from vmtiming_tui.tui.bars import BarMaker
+from vmtiming_tui.tui.glyphs import Glyphs
+from vmtiming_tui.tui.model import differs
+from vmtiming_tui.tui.shape import SECONDS_WIDTH, Shape
+from vmtiming_tui.tui.text import Part, clip, parts_width, seconds, shown, size
+from vmtiming_tui.tui.theme import Palette
+
+_WORDY_BAR = 24
+_PLAIN_BAR = 12
+
+
+class CellPainter:
+    """Paints cells of one shape; ``scale_ns`` and ``median_ns`` are common to all bars."""
+
+    def __init__(self, palette: Palette, glyphs: Glyphs, shape: Shape) -> None:
+        self.shape, self._palette, self._glyphs = shape, palette, glyphs
+        self._bars = BarMaker(palette, glyphs)
+        self.scale_ns = 1_000_000_000
+        self.median_ns: int | None = None
+        self._plain = shape.bar <= _PLAIN_BAR and not shape.word
+        self._progress = [
+            (glyphs.bar * (halves // 2) + glyphs.bar_end * (halves % 2)).ljust(shape.bar)
+            for halves in range(2 * shape.bar + 1)
+        ]
+        filler = shape.cell - shape.bar_at - shape.bar
+        self._gap = " " * max(filler, 0)
+        self._cursor: dict[Style, Style] = {}
+
+    def is_moving(self, attempt: Attempt) -> bool:
+        """Return whether the cell changes by the clock alone."""
+        return attempt.go_ns is not None and attempt.state in (
+            VmState.CONNECTED,
+            VmState.LAUNCHING,
+        )
+
+    def line(self, vm: Vm, now_ns: int, *, marked: bool) -> list[Part]:
+        """Return a VM's first line, exactly as wide as a cell."""
+        attempt = vm.attempts[-1]
+        state = attempt.state
+        elapsed_ns = attempt.elapsed_ns(now_ns)
+        moving = not state.is_decided
+        if elapsed_ns is None:
+            figure = ""
+        elif moving:
+            figure = f"{elapsed_ns / 1e9:.1f}"
+        else:
+            figure = seconds(elapsed_ns)
+        shape = self.shape
+        flag = self._flag(vm, attempt)
+        if self._plain and moving and not marked and not flag:
+            return [
+                (self._plain_line(vm.id, state, elapsed_ns, figure), self._palette.states[state])
+            ]
+        palette = self._palette
+        style = palette.states[state]
+        word = f" {self._glyphs.word(state):<9}" if shape.word else ""
+        head = [
+            (self._glyphs.mark if marked else " ", palette.accent),
+            (f"{vm.id:>{shape.id_width}} ", palette.strong if marked else palette.dim),
+            (f"{self._glyphs.states[state]}{word} {figure:>{SECONDS_WIDTH}}", style),
+            (flag or " ", palette.warning),
+            (" ", palette.text),
+        ]
+        return [*head, *self._tail(attempt, elapsed_ns), (self._gap, palette.text)]
+
+    def _plain_line(self, vm: int, state: VmState, elapsed_ns: int | None, figure: str) -> str:
+        shape = self.shape
+        halves = 0
+        if elapsed_ns:
+            halves = min(elapsed_ns * 2 * shape.bar // self.scale_ns, 2 * shape.bar)
+        return (
+            f" {vm:>{shape.id_width}} {self._glyphs.states[state]} {figure:>6}  "
+            f"{self._progress[halves]}{self._gap}"
+        )
+
+    def _flag(self, vm: Vm, attempt: Attempt) -> str:
+        if attempt.paused:
+            return self._glyphs.paused
+        if attempt.resets:
+            return self._glyphs.reset
+        if len(vm.attempts) > 1 and (difference := differs(vm)):
+            return self._glyphs.slower if difference > 0 else self._glyphs.faster
+        return ""
+
+    def _tail(self, attempt: Attempt, elapsed_ns: int | None) -> list[Part]:
+        width = self.shape.bar
+        if attempt.state.is_lost and width >= _WORDY_BAR:
+            why = clip(shown(attempt.why), width, self._glyphs.ellipsis)
+            style = self._palette.states[attempt.state]
+            return [(why, style), (" " * (width - parts_width([(why, style)])), style)]
+        return self._bars.attempt(attempt, elapsed_ns, self.scale_ns, width, self.median_ns)
+
+    def second_line(self, vm: Vm) -> list[Part]:
+        """Return what stands under a tall cell's bar: the stages' figures, or what to do."""
+        attempt, shape = vm.newest, self.shape
+        if attempt.state.is_booted:
+            words = [f"{stage} {seconds(ns)}" for stage, ns in stages_of(attempt).known]
+            text = f" {self._glyphs.dot} ".join(words)
+        elif attempt.state.is_lost:
+            text = shown(attempt.hint)
+        else:
+            text = self._use(attempt)
+        indent = " " * shape.bar_at
+        text = clip(text, shape.cell - shape.bar_at, self._glyphs.ellipsis)
+        rest = shape.cell - shape.bar_at - parts_width([(text, self._palette.dim)])
+        return [(f"{indent}{text}{' ' * rest}", self._palette.dim)]
+
+    def third_line(self, vm: Vm) -> list[Part]:
+        """Return what stands under that: the guest's own words."""
+        shape = self.shape
+        text = clip(shown(vm.newest.text), shape.cell - shape.bar_at, self._glyphs.ellipsis)
+        return [(f"{' ' * shape.bar_at}{text}".ljust(shape.cell), self._palette.dim)]
+
+    def _use(self, attempt: Attempt) -> str:
+        """Return what a booting VM's QEMU has used so far."""
+        usage = attempt.usage
+        if usage is None:
+            return ""
+        words = [f"RSS {size(usage.rss_bytes)}", f"CPU {seconds(usage.cpu_ns, 1)} s"]
+        if total := usage.vcpu_run_ns + usage.vcpu_wait_ns:
+            words.append(f"waited for a CPU {100 * usage.vcpu_wait_ns / total:.0f} %")
+        return f" {self._glyphs.dot} ".join(words)
+
+    def under_cursor(self, parts: list[Part]) -> list[Part]:
+        """Return parts as they look where the cursor is."""
+        return [(text, style + self._palette.cursor) for text, style in parts]

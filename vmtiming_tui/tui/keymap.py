@@ -1,0 +1,186 @@
+"""Every key of the dashboard, once: bindings, footer, help, palette and README follow from this.
+
+A user's keymap (``[keys]`` in ``config.toml``) names a key by its id: ``"main.rerun" = "f5"``.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from textual.binding import Binding
+
+
+class Scope(StrEnum):
+    """Where a key works."""
+
+    ANYWHERE = "anywhere"
+    MAIN = "main"
+    DETAIL = "detail"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key: ``label`` for the footer, ``help`` for the rest; ``rank`` orders the footer."""
+
+    id: str
+    keys: str
+    action: str
+    label: str
+    help: str
+    group: str
+    rank: int = 0
+    display: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The keys as a person reads them."""
+        return self.display or " ".join(map(key_name, self.keys.split(",")))
+
+    def binding(self) -> Binding:
+        """Return Textual's form of it."""
+        return Binding(
+            self.keys,
+            self.action,
+            self.label,
+            show=self.rank > 0,
+            key_display=self.display or None,
+            tooltip=self.help,
+            id=self.id,
+        )
+
+
+_NAMES = {
+    "question_mark": "?",
+    "slash": "/",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "comma": ",",
+    "full_stop": ".",
+    "escape": "esc",
+    "question": "?",
+}
+
+
+def key_name(key: str) -> str:
+    """Return a key as it is written in the help: ``question_mark`` is ``?``, ``f1`` is ``F1``."""
+    if key in _NAMES:
+        return _NAMES[key]
+    if len(key) > 1 and key[0] == "f" and key[1:].isdigit():
+        return key.upper()
+    return key
+
+
+STATE_KEYS = ("starting", "connected", "booted", "failed", "timed out", "killed")
+
+ANYWHERE = (
+    Key("help", "question_mark,f1", "help", "help", "Show every key", "Anywhere", 1),
+    Key("palette", "ctrl+p", "command_palette", "palette", "Find any action by its name",
+        "Anywhere", 90),
+    Key("screenshot", "ctrl+s", "screenshot", "screenshot",
+        "Save this screen as an SVG picture in the current folder", "Anywhere", 80),
+    Key("theme", "ctrl+t", "switch_theme", "theme", "Switch between the dark and the light theme",
+        "Anywhere", 85),
+    Key("suspend", "ctrl+z", "suspend_process", "suspend",
+        "Go back to the shell; the run goes on (fg comes back)", "Anywhere"),
+    Key("quit", "q,ctrl+q,ctrl+c", "leave", "quit", "Leave; asks while VMs run", "Anywhere", 2,
+        "q"),
+)  # fmt: skip
+
+MAIN = (
+    Key("main.detail", "enter", "detail", "detail", "Look into the VM under the cursor", "VMs", 10),
+    Key("main.rerun", "r", "rerun", "rerun", "Boot the marked VMs again, or the current one",
+        "Runs", 11),
+    Key("main.rerun_failed", "R", "rerun_failed", "rerun failed",
+        "Boot every VM again that failed, timed out or was killed", "Runs", 22),
+    Key("main.rerun_all", "ctrl+r", "rerun_all", "rerun all", "Boot every VM again", "Runs", 60),
+    Key("main.new_run", "n", "new_run", "new run", "Start a run with other settings", "Runs", 16),
+    Key("main.kill", "K", "kill", "kill", "Kill the marked VMs, or the current one; asks first",
+        "Runs", 26),
+    Key("main.export", "e", "export", "export", "Write the figures to a file", "Results", 12),
+    Key("main.copy", "y", "copy", "copy cmd", "Copy the VM's QEMU command", "Results", 50),
+    Key("main.view", "v", "toggle_view", "list/grid", "Switch between the grid and the list",
+        "View", 15),
+    Key("main.freeze", "p", "freeze", "freeze",
+        "Hold the picture still; the VMs and the engine go on", "View", 28),
+    Key("main.filter", "slash", "filter", "filter",
+        "Show only VMs that match: a state, an id, 3-7, >20 (seconds), a word; ! inverts", "View",
+        13),
+    *(
+        Key(f"main.state_{number}", str(number), f"by_state({number})", name,
+            f"Show only VMs that are {name}; again for all", "View")
+        for number, name in enumerate(STATE_KEYS, 1)
+    ),
+    Key("main.sort_left", "less_than_sign", "sort(-1)", "sort back", "Sort by the column before",
+        "View"),
+    Key("main.sort_right", "greater_than_sign", "sort(1)", "sort", "Sort by the next column",
+        "View", 41),
+    Key("main.reverse", "o", "reverse", "reverse", "Turn the order around", "View", 42),
+    Key("main.back", "escape", "back", "back", "Drop the filter, then the marks", "View"),
+    Key("main.mark", "space", "mark", "mark", "Mark the VM under the cursor", "VMs", 18),
+    Key("main.mark_all", "a", "mark_all", "mark all", "Mark every VM shown; again for none",
+        "VMs", 45),
+    Key("main.left", "left,h", "cursor(-1, 0)", "left", "One VM to the left", "VMs"),
+    Key("main.down", "down,j", "cursor(0, 1)", "down", "One row down", "VMs"),
+    Key("main.up", "up,k", "cursor(0, -1)", "up", "One row up", "VMs"),
+    Key("main.right", "right,l", "cursor(1, 0)", "right", "One VM to the right", "VMs"),
+    Key("main.page_up", "pageup", "page(-1)", "page up", "One page up", "VMs"),
+    Key("main.page_down", "pagedown", "page(1)", "page down", "One page down", "VMs"),
+    Key("main.first", "g,home", "first", "first", "The first VM", "VMs"),
+    Key("main.last", "G,end", "last", "last", "The last VM", "VMs"),
+)  # fmt: skip
+
+DETAIL = (
+    Key("detail.back", "escape", "back", "back", "Back to all VMs", "One VM", 5),
+    Key("detail.previous", "left_square_bracket", "neighbour(-1)", "previous VM",
+        "The VM before, in the order shown", "One VM", 10),
+    Key("detail.next", "right_square_bracket", "neighbour(1)", "next VM",
+        "The next VM, in the order shown", "One VM", 11),
+    Key("detail.older", "comma", "attempt(-1)", "older attempt", "Show the attempt before this one",
+        "One VM", 40),
+    Key("detail.newer", "full_stop", "attempt(1)", "newer attempt",
+        "Show the attempt after this one", "One VM", 41),
+    Key("detail.rerun", "r", "rerun", "rerun", "Boot this VM again", "One VM", 20),
+    Key("detail.pause", "P", "pause", "pause VM", "Pause this VM, or let it go on", "One VM", 22),
+    Key("detail.powerdown", "D", "powerdown", "power down",
+        "Press this VM's power button; asks first", "One VM", 24),
+    Key("detail.reset", "X", "reset", "reset", "Reset this VM; asks first", "One VM", 25),
+    Key("detail.kill", "K", "kill", "kill", "Kill this VM; asks first", "One VM", 26),
+    Key("detail.copy", "y", "copy", "copy cmd", "Copy the QEMU command", "One VM", 30),
+    Key("detail.pane", "tab", "pane(1)", "next pane", "The next pane", "Panes", 12),
+    Key("detail.pane_back", "shift+tab", "pane(-1)", "previous pane", "The pane before", "Panes"),
+    *(
+        Key(f"detail.pane_{number}", str(number), f"show_pane({number})", name,
+            f"The pane with {what}", "Panes")
+        for number, (name, what) in enumerate(
+            (("guest", "what the guest said"), ("console", "the serial console"),
+             ("events", "the QMP events"), ("qemu", "QEMU's command and stderr")), 1)
+    ),
+    Key("detail.search", "slash", "search", "search", "Search in the pane", "Panes", 14),
+    Key("detail.match_next", "n", "match(1)", "next match", "The next match", "Panes"),
+    Key("detail.match_back", "N", "match(-1)", "previous match", "The match before", "Panes"),
+    Key("detail.follow", "f", "follow", "follow", "Stay at the console's end as it grows", "Panes",
+        16),
+    Key("detail.down", "down,j", "scroll_by(1)", "down", "One line down", "Panes"),
+    Key("detail.up", "up,k", "scroll_by(-1)", "up", "One line up", "Panes"),
+    Key("detail.page_down", "pagedown", "scroll_pages(1)", "page down", "One page down", "Panes"),
+    Key("detail.page_up", "pageup", "scroll_pages(-1)", "page up", "One page up", "Panes"),
+    Key("detail.top", "g,home", "to_end(-1)", "top", "The pane's first line", "Panes"),
+    Key("detail.bottom", "G,end", "to_end(1)", "bottom", "The pane's last line", "Panes"),
+    Key("detail.export", "e", "export", "export", "Write the figures to a file", "One VM", 32),
+)  # fmt: skip
+
+SCOPES = {Scope.ANYWHERE: ANYWHERE, Scope.MAIN: MAIN, Scope.DETAIL: DETAIL}
+ALL = (*ANYWHERE, *MAIN, *DETAIL)
+IDS = frozenset(key.id for key in ALL)
+
+
+def bindings(keys: tuple[Key, ...]) -> list[Binding]:
+    """Return the bindings of a screen or of the app."""
+    return [key.binding() for key in keys]
+
+
+def table() -> str:
+    """Return every key as the Markdown table the README carries."""
+    rows = [f"| `{key.shown}` | {key.help} | `{key.id}` |" for key in (*MAIN, *DETAIL, *ANYWHERE)]
+    return "\n".join(["| Key | What it does | Name in the keymap |", "|---|---|---|", *rows])

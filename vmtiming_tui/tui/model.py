@@ -1,0 +1,295 @@
+"""What the dashboard holds: the fleet as folded so far, the view of it, and its live figures.
+
+Events come in as they are read and are folded on the dashboard's timer. While the picture is
+frozen they wait; nothing is lost and the engine never notices. Pure of Textual.
+"""
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from vmtiming_tui import events as ev
+from vmtiming_tui import stats
+from vmtiming_tui.config import RunConfig
+from vmtiming_tui.errors import EventError
+from vmtiming_tui.fleet import Attempt, Fleet, RunState, Storm, Vm, VmState
+from vmtiming_tui.plan import RunPlan, plan_from_json
+from vmtiming_tui.summary import completion, counted_attempts, storm_attempts, time_left_ns
+from vmtiming_tui.tui.view import View
+
+MUCH = 0.2
+"""A rerun differs by much from the boot before it when it is this share slower or faster."""
+
+_FOLD_BUDGET_S = 0.008
+_LEAST_PAUSE_NS = 500_000_000
+_COST_SHARE = 25
+_HOST_SAMPLES = 60
+_RUNNING = frozenset({VmState.QUEUED, VmState.LAUNCHING, VmState.CONNECTED, VmState.BOOTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The live figures, in ns; None where there is nothing to reckon them from.
+
+    ``curve`` is (ns since the storm's first start, how many had booted by then).
+    """
+
+    booted: int = 0
+    median_ns: int | None = None
+    p95_ns: int | None = None
+    max_ns: int | None = None
+    left_ns: int | None = None
+    curve: tuple[tuple[int, int], ...] = ()
+    curve_number: int = 0
+    curve_start_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one turn of the timer brought."""
+
+    vms: frozenset[int] = frozenset()
+    new_run: bool = False
+    order: bool = False
+    figures: bool = False
+
+
+def ns_of(value_s: float) -> int:
+    """Return seconds as ns."""
+    return round(value_s * 1e9)
+
+
+def shown_storm(fleet: Fleet) -> Storm | None:
+    """Return the storm the curve is of: the newest, but no rerun that is over."""
+    newest = fleet.storm
+    if newest is None or newest.kind is not ev.StormKind.RERUN or newest.ended_ns is None:
+        return newest
+    planned = [s for s in fleet.storms.values() if s.kind is not ev.StormKind.RERUN]
+    return planned[-1] if planned else newest
+
+
+def reckon(fleet: Fleet, now_ns: int) -> Figures:
+    """Return the live figures of a fleet: of every VM's newest attempt, and the newest storm's."""
+    boots_s = sorted(
+        attempt.boot_ns / 1e9 for attempt in counted_attempts(fleet) if attempt.boot_ns is not None
+    )
+    storm = shown_storm(fleet)
+    in_storm = storm_attempts(storm) if storm else []
+    starts = [attempt.go_ns for attempt in in_storm if attempt.go_ns is not None]
+    return Figures(
+        booted=len(boots_s),
+        median_ns=ns_of(stats.median(boots_s)) if boots_s else None,
+        p95_ns=ns_of(stats.percentile(boots_s, 95)) if boots_s else None,
+        max_ns=ns_of(boots_s[-1]) if boots_s else None,
+        left_ns=time_left_ns(in_storm, now_ns) if fleet.state is RunState.RUNNING else None,
+        curve=tuple(completion(in_storm)),
+        curve_number=len(storm.vms) if storm else 0,
+        curve_start_ns=min(starts, default=None),
+    )
+
+
+def is_running(vm: Vm) -> bool:
+    """Return whether a VM's QEMU may still be there, or is about to be."""
+    newest = vm.newest
+    return newest.exited_ns is None and newest.state in _RUNNING
+
+
+def differs(vm: Vm) -> int:
+    """Return 1 if the newest boot took much longer than the one before it, -1 if much less."""
+    if len(vm.attempts) < 2 or (newest := vm.newest.boot_ns) is None:
+        return 0
+    earlier = next((a.boot_ns for a in vm.attempts[-2::-1] if a.boot_ns), None)
+    if earlier is None or abs(newest - earlier) <= MUCH * earlier:
+        return 0
+    return 1 if newest > earlier else -1
+
+
+class Model:
+    """The one place the widgets read from."""
+
+    def __init__(self, plan: RunPlan, clock: Callable[[], int]) -> None:
+        self.plan = plan
+        self.fleet = Fleet()
+        self.view = View()
+        self.figures = Figures()
+        self.stream_over = False
+        self._clock = clock
+        self._waiting: deque[ev.Event] = deque()
+        self._frozen_ns: int | None = None
+        self._thinned = 0
+        self._holds = 0
+        self._stale_figures = True
+        self._stale_order = True
+        self._figures_due_ns = self._order_due_ns = 0
+
+    # The picture and the clock.
+
+    @property
+    def now_ns(self) -> int:
+        """Now, on the engine's clock; stands still while the picture is frozen."""
+        return self._clock() if self._frozen_ns is None else self._frozen_ns
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the picture is held still."""
+        return self._frozen_ns is not None
+
+    @property
+    def waiting(self) -> int:
+        """How many events wait to be folded."""
+        return len(self._waiting)
+
+    def freeze(self, on: bool) -> None:
+        """Hold the picture still, or let it catch up."""
+        self._frozen_ns = self._clock() if on else None
+
+    @property
+    def elapsed_ns(self) -> int | None:
+        """Since the run began, or a rerun that is under way; None before it."""
+        fleet = self.fleet
+        if fleet.run is None:
+            return None
+        storm = shown_storm(fleet)
+        if storm is None or storm.kind is not ev.StormKind.RERUN:
+            began = fleet.run.at_ns
+        else:
+            began = storm.started_ns
+        ended = fleet.ended_ns
+        if storm is not fleet.storm and storm is not None:
+            ended = storm.ended_ns
+        return max((ended or self.now_ns) - began, 0)
+
+    @property
+    def config(self) -> RunConfig:
+        """The settings of what runs now."""
+        return self.plan.config
+
+    @property
+    def running(self) -> list[int]:
+        """The VMs whose QEMU may be running."""
+        return [vm.id for vm in self.fleet.vms.values() if is_running(vm)]
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether leaving now would end something that runs or is about to."""
+        if self.stream_over:
+            return False
+        return not self.fleet.ran_to_end and self.fleet.failure is None
+
+    @property
+    def lost(self) -> list[int]:
+        """The VMs that will never report."""
+        return [vm.id for vm in self.fleet.vms.values() if vm.state.is_lost]
+
+    # Events in.
+
+    def take(self, batch: Iterable[ev.Event]) -> None:
+        """Put events in line for the next turn."""
+        self._waiting.extend(batch)
+        if self.is_frozen and len(self._waiting) > 2 * self._thinned + 10_000:
+            self._thin_out()
+
+    def _thin_out(self) -> None:
+        """Of events that only refine a figure keep each VM's last, so that a freeze is cheap."""
+        seen: set[Any] = set()
+        kept: list[ev.Event] = []
+        for event in reversed(self._waiting):
+            if isinstance(event, (ev.VmUsage, ev.VmConsole)):
+                who = (type(event), event.vm, event.attempt)
+                if who in seen:
+                    continue
+                seen.add(who)
+            kept.append(event)
+        self._waiting = deque(reversed(kept))
+        self._thinned = len(kept)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Leave the fleet as it is, for a thread that reads it; events wait till it is done."""
+        self._holds += 1
+        try:
+            yield
+        finally:
+            self._holds -= 1
+
+    def turn(self, *, everything: bool = False) -> Change:
+        """Fold what waits, for a few milliseconds unless ``everything``; say what changed."""
+        if self._holds or (self.is_frozen and not everything):
+            return Change()
+        new_run = False
+        deadline = time.perf_counter() + _FOLD_BUDGET_S
+        count = 0
+        while self._waiting:
+            event = self._waiting.popleft()
+            if isinstance(event, ev.RunStarted):
+                new_run |= self._begin(event)
+            self.fleet.fold(event)
+            count += 1
+            if not everything and not count % 32 and time.perf_counter() > deadline:
+                break
+        changed = frozenset(self.fleet.take_changed())
+        if count:
+            self._stale_figures = self._stale_order = True
+        return Change(changed, new_run, self.reorder(), self._reckon())
+
+    def _begin(self, event: ev.RunStarted) -> bool:
+        with contextlib.suppress(EventError):  # of another version: it is only for the title
+            self.plan = plan_from_json(event.plan)
+        if self.fleet.run is None:
+            return False
+        self.fleet = Fleet()
+        self.view.marked.clear()
+        self.view.shown = []
+        self.figures = Figures()
+        return True
+
+    # Figures and order, no more often than they can be afforded.
+
+    def reorder(self, *, now: bool = False) -> bool:
+        """Reckon anew what is shown if it may have changed; return whether it did."""
+        if not now:
+            if not (self._stale_order or self.view.moves):
+                return False
+            if time.perf_counter_ns() < self._order_due_ns:
+                return False
+        began = time.perf_counter()
+        changed = self.view.refresh(self.fleet, self.now_ns)
+        cost_ns = ns_of(time.perf_counter() - began)
+        self._order_due_ns = time.perf_counter_ns() + _COST_SHARE * cost_ns
+        self._stale_order = False
+        return changed
+
+    def _reckon(self) -> bool:
+        if not self._stale_figures or time.perf_counter_ns() < self._figures_due_ns:
+            return False
+        began = time.perf_counter()
+        self.figures = reckon(self.fleet, self.now_ns)
+        cost_ns = ns_of(time.perf_counter() - began)
+        self._figures_due_ns = time.perf_counter_ns() + max(_LEAST_PAUSE_NS, _COST_SHARE * cost_ns)
+        self._stale_figures = False
+        return True
+
+    def settle(self) -> None:
+        """Fold everything there is and reckon from all of it: for the end, and for exports."""
+        self.turn(everything=True)
+        self.figures = reckon(self.fleet, self.now_ns)
+
+    # What the user means.
+
+    def chosen(self, cursor: int | None) -> tuple[int, ...]:
+        """Return the marked VMs, or the one under the cursor."""
+        if self.view.marked:
+            return tuple(sorted(self.view.marked))
+        return () if cursor is None else (cursor,)
+
+    def attempt_of(self, vm: int) -> Attempt | None:
+        """Return a VM's newest attempt."""
+        known = self.fleet.vms.get(vm)
+        return known.newest if known else None
+
+    def host_cpu(self) -> list[float]:
+        """Return the host's CPU percentages, oldest first, of the last minute or so."""
+        return [sample.cpu_percent for sample in self.fleet.host_samples[-_HOST_SAMPLES:]]

@@ -1,0 +1,166 @@
+"""Opening the dashboard on a live engine or on a stored run, and what remains to say after it."""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vmtiming_tui.commands import Command, Quit
+from vmtiming_tui.engine.client import EngineClient, EventSource
+from vmtiming_tui.events import Event
+from vmtiming_tui.plan import RunPlan
+from vmtiming_tui.tui.settings import DashboardSettings, config_path, load_settings
+
+if TYPE_CHECKING:
+    from vmtiming_tui.session import Wishes
+    from vmtiming_tui.tui.app import VmTimingApp
+
+REPLAY_STEP_S = 0.05
+
+
+class ReplaySource:
+    """Plays stored events at ``speed`` times their pace; commands but Quit mean nothing to it."""
+
+    def __init__(self, events: Sequence[Event], speed: float = 1.0) -> None:
+        self._events, self._speed = events, speed
+        self._began_ns = time.monotonic_ns()
+        self._zero_ns = events[0].at_ns if events else 0
+        self._left = asyncio.Event()
+
+    def now_ns(self) -> int:
+        """Return the moment of the stored run that is being shown, on its own clock."""
+        passed_ns = time.monotonic_ns() - self._began_ns
+        end_ns = self._events[-1].at_ns if self._events else 0
+        return min(self._zero_ns + int(passed_ns * self._speed), end_ns)
+
+    def send(self, command: Command) -> None:
+        """Take Quit; a run of the past obeys nothing else."""
+        if isinstance(command, Quit):
+            self._left.set()
+
+    async def batches(self) -> AsyncIterator[list[Event]]:
+        """Yield the events whose time has come."""
+        at = 0
+        while at < len(self._events) and not self._left.is_set():
+            now_ns, first = self.now_ns(), at
+            while at < len(self._events) and self._events[at].at_ns <= now_ns:
+                at += 1
+            if at > first:
+                yield list(self._events[first:at])
+            try:
+                await asyncio.wait_for(self._left.wait(), REPLAY_STEP_S)
+            except TimeoutError:
+                continue
+
+
+def _crash_file() -> Path:
+    import platformdirs
+
+    return platformdirs.user_state_path("vmtiming-tui") / "dashboard-crash.txt"
+
+
+def _tell_of_crash(crash: str) -> None:
+    last = crash.strip().rpartition("\n")[2]
+    sys.stderr.write(
+        f"vm-timing-report: the dashboard failed ({last[:200]}); every VM was ended.\n"
+    )
+    path = _crash_file()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(crash, encoding="utf-8")
+    except OSError:
+        sys.stderr.write(crash)
+        return
+    sys.stderr.write(f"  Run with --plain to do without it; {path} has what to report.\n")
+
+
+def _settings(*, ascii_only: bool) -> DashboardSettings:
+    from vmtiming_tui.tui.keymap import IDS
+
+    return load_settings(config_path(), IDS, ascii_only=ascii_only)
+
+
+async def _show(app: "VmTimingApp") -> None:
+    """Run the app and, whatever ended it, end the engine after it."""
+    try:
+        await app.run_async()
+    finally:
+        await app.link.close()
+    app.model.freeze(on=False)
+    app.model.settle()
+
+
+def run_dashboard(
+    plan: RunPlan, wishes: "Wishes", record: Callable[[bytes], None] | None = None
+) -> int:
+    """Show the run as it goes; return the exit code it deserves.
+
+    ``record`` is handed the raw lines of events as they come. The exports that were asked for are
+    written at the end, and said on standard error once the terminal is back.
+    """
+
+    async def live() -> "VmTimingApp":
+        @asynccontextmanager
+        async def connect() -> AsyncIterator[EventSource]:
+            async with EngineClient(tap=record) as engine:
+                yield engine
+
+        from vmtiming_tui.tui.app import VmTimingApp
+
+        app = VmTimingApp(connect, plan, _settings(ascii_only=wishes.ascii_only))
+        await _show(app)
+        return app
+
+    app = asyncio.run(live())
+    return _afterwards(app, wishes)
+
+
+def _afterwards(app: "VmTimingApp", wishes: "Wishes") -> int:
+    from vmtiming_tui.session import verdict, write_exports
+
+    fleet = app.model.fleet
+    written, failed = write_exports(fleet, wishes)
+    for path in written:
+        sys.stderr.write(f"Wrote {path}\n")
+    for error in failed:
+        sys.stderr.write(f"Error: {error}\n")
+    if app.crash:
+        _tell_of_crash(app.crash)
+        return 1
+    if fleet.failure is not None:
+        hint = f"\n  {fleet.failure.hint}" if fleet.failure.hint else ""
+        sys.stderr.write(f"Error: {fleet.failure.why}{hint}\n")
+    if app.signal is not None:
+        return 130
+    return max(verdict(fleet, wishes), 1 if failed else 0)
+
+
+def replay_dashboard(
+    events: Sequence[Event], plan: RunPlan, *, speed: float = 1.0, ascii_only: bool = False
+) -> int:
+    """Show a stored run as it went, ``speed`` times as fast; return the exit code."""
+
+    async def replay() -> "VmTimingApp":
+        from dataclasses import replace
+
+        from vmtiming_tui.tui.app import VmTimingApp
+
+        source = ReplaySource(events, speed)
+
+        @asynccontextmanager
+        async def connect() -> AsyncIterator[EventSource]:
+            yield source
+
+        settings = replace(_settings(ascii_only=ascii_only), clock=source.now_ns)
+        app = VmTimingApp(connect, plan, settings, live=False)
+        await _show(app)
+        return app
+
+    app = asyncio.run(replay())
+    if app.crash:
+        _tell_of_crash(app.crash)
+        return 1
+    return 0

@@ -1,0 +1,339 @@
+"""One VM: its boot to scale, all its attempts, the guest's words, console, QMP events and QEMU."""
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widgets import Input
+
+from vmtiming_tui.commands import Act, ReadConsole, Rerun, VmAction
+from vmtiming_tui.fleet import Attempt
+from vmtiming_tui.tui import keymap
+from vmtiming_tui.tui.model import Change, Model, is_running
+from vmtiming_tui.tui.panes import (
+    command_line,
+    console_lines,
+    event_lines,
+    guest_lines,
+    qemu_lines,
+)
+from vmtiming_tui.tui.widgets.anatomy import StageBar, Usage, VmLine, VmTitle
+from vmtiming_tui.tui.widgets.bars import Footer, Header
+from vmtiming_tui.tui.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from vmtiming_tui.tui.app import VmTimingApp
+
+_ALL_PANES_FROM = (120, 36)
+_CONSOLE_EVERY = 5
+_LOSES = {
+    VmAction.RESET: "Reset VM {}? Its boot begins again and this attempt's time counts on.",
+    VmAction.POWERDOWN: "Press the power button of VM {}? Its boot is lost if it has not reported.",
+    VmAction.KILL: "Kill VM {}? A boot that is under way is lost.",
+}
+
+
+class DetailScreen(Screen[int]):
+    """Returns the VM it was left at."""
+
+    KEYS = keymap.DETAIL
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings(keymap.DETAIL)]
+    AUTO_FOCUS = ""
+
+    def __init__(self, model: Model, vm: int) -> None:
+        super().__init__()
+        self.model = model
+        self.vm_id = vm
+        self.attempt_number = 0
+        self.header = Header(model, id="header")
+        self.title_line = VmTitle(model, id="vm-title")
+        self.stages = StageBar(model, id="stages")
+        self.usage = Usage(model, id="usage")
+        self.panes = (
+            Pane("1 Guest", id="guest"),
+            Pane("2 Console", id="console"),
+            Pane("3 QMP events", id="events"),
+            Pane("4 QEMU", id="qemu"),
+        )
+        self.guest_pane, self.console_pane, self.events_pane, self.qemu_pane = self.panes
+        self.search = Input(placeholder="search in this pane", id="search", compact=True)
+        self.footer = Footer((*keymap.DETAIL, *keymap.ANYWHERE), id="footer")
+        self._at_pane = 0
+        self._turns = 0
+        self._follows_newest = True
+
+    @property
+    def host(self) -> "VmTimingApp":
+        """The app, as what it is."""
+        return cast("VmTimingApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        """From the top down."""
+        yield self.header
+        yield self.title_line
+        yield self.stages
+        yield self.usage
+        with Container(id="panes"):
+            yield from self.panes
+        yield self.search
+        yield self.footer
+
+    def on_mount(self) -> None:
+        """Show the newest attempt."""
+        self.search.display = False
+        for pane in self.panes:
+            pane.match_style = self.host.palette.match
+        self.console_pane.set_follow(True)
+        self._show_vm(self.vm_id)
+        self._show_panes()
+
+    # What is shown.
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The attempt that is looked at."""
+        return self.title_line.attempt
+
+    def _show_vm(self, vm: int) -> None:
+        self.vm_id = vm
+        self._follows_newest = True
+        self._renew(all_panes=True)
+        self._ask_for_console()
+
+    def _renew(self, *, all_panes: bool) -> None:
+        vm = self.model.fleet.vms.get(self.vm_id)
+        count = len(vm.attempts) if vm else 0
+        if self._follows_newest or self.attempt_number > count:
+            self.attempt_number = count
+        for line in self.query(VmLine):
+            line.vm_id, line.attempt_number = self.vm_id, self.attempt_number
+        height = self.stages.height_wanted
+        if self.stages.styles.height is None or self.stages.styles.height.value != height:
+            self.stages.styles.height = height
+        for line in self.query(VmLine):
+            line.renew()
+        if all_panes and self.attempt is not None:
+            self._fill_panes(self.attempt)
+
+    def _fill_panes(self, attempt: Attempt) -> None:
+        palette = self.host.palette
+        self.guest_pane.show(guest_lines(attempt, palette))
+        console, note = console_lines(attempt, palette)
+        self.console_pane.set_note(note)
+        self.console_pane.show(console)
+        self.events_pane.show(event_lines(attempt, palette))
+        self.qemu_pane.show(qemu_lines(attempt, palette))
+
+    def redraw(self) -> None:
+        """Draw everything again, as after a change of theme."""
+        self._renew(all_panes=True)
+
+    def tick(self, change: Change) -> None:
+        """Show what one turn brought."""
+        self.header.renew()
+        self._renew(all_panes=self.vm_id in change.vms or change.new_run)
+        self._turns += 1
+        if not self._turns % _CONSOLE_EVERY and not self.model.is_frozen:
+            self._ask_for_console()
+
+    def _ask_for_console(self) -> None:
+        vm = self.model.fleet.vms.get(self.vm_id)
+        if vm is not None and is_running(vm):
+            console = vm.newest.console
+            seen = console.total_bytes if console else 0
+            self.host.send(ReadConsole(vm=self.vm_id, seen_bytes=seen))
+
+    # Panes.
+
+    def on_resize(self) -> None:
+        """Show all panes side by side where there is room for them, else one."""
+        self._show_panes()
+
+    @property
+    def shows_all(self) -> bool:
+        """Whether there is room for all panes."""
+        width, height = self.size
+        return width >= _ALL_PANES_FROM[0] and height >= _ALL_PANES_FROM[1]
+
+    def _show_panes(self) -> None:
+        together = self.shows_all
+        self.query_one("#panes").set_class(together, "-together")
+        for at, pane in enumerate(self.panes):
+            active = at == self._at_pane
+            pane.display = together or active
+            pane.set_class(active, "-active")
+            name = pane.border_title.lstrip("> ") if isinstance(pane.border_title, str) else ""
+            pane.border_title = f"> {name}" if active and together else name
+        if not together:
+            self._name_hidden_panes()
+
+    def _name_hidden_panes(self) -> None:
+        names = []
+        for at, name in enumerate(("Guest", "Console", "QMP events", "QEMU"), 1):
+            here = at - 1 == self._at_pane
+            names.append(f"\\[{at} {name}]" if here else f" {at} {name} ")
+        self.panes[self._at_pane].border_title = "".join(names)
+
+    @property
+    def pane(self) -> Pane:
+        """The pane the keys are for."""
+        return self.panes[self._at_pane]
+
+    def _restore_titles(self) -> None:
+        for at, (pane, name) in enumerate(
+            zip(self.panes, ("Guest", "Console", "QMP events", "QEMU"), strict=True), 1
+        ):
+            pane.border_title = f"{at} {name}"
+
+    def action_show_pane(self, number: int) -> None:
+        """Make a pane the one the keys are for."""
+        self._at_pane = number - 1
+        self._restore_titles()
+        self._show_panes()
+
+    def action_pane(self, step: int) -> None:
+        """Go to the next pane, or the one before."""
+        self.action_show_pane((self._at_pane + step) % len(self.panes) + 1)
+
+    def on_pane_picked(self, message: Pane.Picked) -> None:
+        """A pane was clicked."""
+        self.action_show_pane(self.panes.index(message.pane) + 1)
+
+    def action_scroll_by(self, lines: int) -> None:
+        """Scroll the pane by lines."""
+        if lines < 0:
+            self.pane.set_follow(False)
+        self.pane.scroll_relative(y=lines, animate=False, force=True)
+
+    def action_scroll_pages(self, pages: int) -> None:
+        """Scroll the pane by pages."""
+        self.action_scroll_by(pages * max(self.pane.size.height - 3, 1))
+
+    def action_to_end(self, way: int) -> None:
+        """Go to the pane's first or last line."""
+        if way < 0:
+            self.pane.set_follow(False)
+            self.pane.scroll_home(animate=False, force=True)
+        else:
+            self.pane.scroll_end(animate=False, force=True)
+
+    def action_follow(self) -> None:
+        """Stay at the console's end, or not."""
+        if not self.shows_all:
+            self.action_show_pane(2)
+        self.console_pane.set_follow(not self.console_pane.follows)
+
+    # Search.
+
+    def action_search(self) -> None:
+        """Ask for what."""
+        self.search.display = True
+        self.search.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Search while typing."""
+        if self.search.display:
+            self.pane.search(event.value)
+
+    def on_input_submitted(self) -> None:
+        """Keep what was found and go back to the pane."""
+        self.search.display = False
+        self.set_focus(None)
+
+    def action_match(self, step: int) -> None:
+        """Go to the next match, or the one before."""
+        self.pane.go_to_match(step)
+
+    def action_back(self) -> None:
+        """Leave the search; drop what was found; go back to all VMs."""
+        if self.search.display or self.search.value:
+            self.search.value = ""
+            self.pane.search("")
+            self.on_input_submitted()
+        else:
+            self.dismiss(self.vm_id)
+
+    # Other VMs and attempts.
+
+    def action_neighbour(self, step: int) -> None:
+        """Go to the next VM in the order shown, or the one before; around the ends."""
+        shown = self.model.view.shown or sorted(self.model.fleet.vms)
+        if shown:
+            at = shown.index(self.vm_id) if self.vm_id in shown else 0
+            self._show_vm(shown[(at + step) % len(shown)])
+
+    def action_attempt(self, step: int) -> None:
+        """Look at an older or a newer attempt."""
+        vm = self.model.fleet.vms.get(self.vm_id)
+        if vm is not None:
+            self.attempt_number = max(1, min(self.attempt_number + step, len(vm.attempts)))
+            self._follows_newest = self.attempt_number == len(vm.attempts)
+            self._renew(all_panes=True)
+
+    # What is done to this VM.
+
+    def _may_act(self) -> bool:
+        vm = self.model.fleet.vms.get(self.vm_id)
+        if vm is not None and is_running(vm):
+            return True
+        self.app.notify(f"VM {self.vm_id} is not running.", severity="warning")
+        return False
+
+    def _act(self, action: VmAction) -> None:
+        if not self._may_act():
+            return
+        vm = self.vm_id
+        command = Act(action=action, vms=(vm,))
+        if action not in _LOSES:
+            self.host.send(command)
+            return
+        from vmtiming_tui.tui.screens.confirm import ConfirmScreen
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.host.send(command)
+
+        title = {"powerdown": "Power down"}.get(str(action), str(action).capitalize())
+        question = _LOSES[action].format(vm)
+        self.app.push_screen(ConfirmScreen(title, question, yes=title), answered)
+
+    def action_pause(self) -> None:
+        """Pause the VM, or let it go on."""
+        vm = self.model.fleet.vms.get(self.vm_id)
+        self._act(VmAction.RESUME if vm and vm.newest.paused else VmAction.PAUSE)
+
+    def action_powerdown(self) -> None:
+        """Press the power button, after a question."""
+        self._act(VmAction.POWERDOWN)
+
+    def action_reset(self) -> None:
+        """Reset, after a question."""
+        self._act(VmAction.RESET)
+
+    def action_kill(self) -> None:
+        """Kill, after a question."""
+        self._act(VmAction.KILL)
+
+    def action_rerun(self) -> None:
+        """Boot this VM again."""
+        vm = self.model.fleet.vms.get(self.vm_id)
+        if vm is None or not vm.state.is_decided:
+            self.app.notify(f"VM {self.vm_id} is booting now.", severity="warning")
+            return
+        self.host.send(Rerun(vms=(self.vm_id,)))
+        self.app.notify(f"Rerun of VM {self.vm_id} asked for.", timeout=3)
+
+    def action_copy(self) -> None:
+        """Copy the QEMU command of the attempt that is looked at."""
+        if self.attempt is None or not self.attempt.argv:
+            self.app.notify("QEMU has not been started yet.", severity="warning")
+            return
+        self.host.copy(command_line(self.attempt), f"QEMU command of VM {self.vm_id}")
+
+    def action_export(self) -> None:
+        """Ask where to write the figures."""
+        from vmtiming_tui.tui.screens.export import ExportScreen
+
+        self.app.push_screen(ExportScreen(self.model))

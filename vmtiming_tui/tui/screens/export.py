@@ -1,0 +1,173 @@
+"""Where to write the figures, in which format, of which VMs; written as ``--export`` does."""
+
+import asyncio
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Button, Input, Label, RadioButton, RadioSet, Static
+
+from vmtiming_tui.errors import ExportError
+from vmtiming_tui.export import FORMATS, write_export
+from vmtiming_tui.tui.model import Model
+from vmtiming_tui.tui.screens.confirm import ConfirmScreen
+from vmtiming_tui.tui.screens.dialog import Dialog
+from vmtiming_tui.tui.text import plural, shown
+
+
+def suggested_name(model: Model) -> str:
+    """Return a file name that says which run it is: ``vm-timing-debian-20250131-174502.json``."""
+    run = model.fleet.run
+    name = "".join(c if c.isalnum() or c in "-._" else "-" for c in model.config.prefix).strip("-.")
+    when = time.strftime("%Y%m%d-%H%M%S", time.localtime(run.wall_ns / 1e9)) if run else "run"
+    return f"vm-timing-{name[:40] or 'vms'}-{when}.json"
+
+
+class ExportScreen(Dialog[None]):
+    """Asks, writes off the loop, and says where the file is."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "copy", "Copy the path", show=False),
+        Binding("down", "app.focus_next", "Next", show=False),
+        Binding("up", "app.focus_previous", "Before", show=False),
+    ]
+    AUTO_FOCUS = "#path"
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self._model = model
+        self._written: Path | None = None
+
+    def compose(self) -> ComposeResult:
+        """Path, scope, and what comes of it."""
+        view, fleet = self._model.view, self._model.fleet
+        with Vertical(classes="box form") as box:
+            box.border_title = "Export"
+            yield Label("File; its ending is the format", classes="name-above")
+            yield Input(suggested_name(self._model), id="path", compact=True)
+            yield Static("", id="format", markup=False, classes="note")
+            yield Label("VMs", classes="name-above")
+            with RadioSet(id="scope", compact=True):
+                yield RadioButton(f"all ({len(fleet.vms):,})", value=not view.marked, id="all")
+                yield RadioButton(
+                    f"marked ({len(view.marked):,})",
+                    value=bool(view.marked),
+                    disabled=not view.marked,
+                    id="marked",
+                )
+                yield RadioButton(
+                    f"filtered ({len(view.shown) if view.filter_text else 0:,})",
+                    disabled=not view.filter_text,
+                    id="filtered",
+                )
+            yield Static("", id="partial", markup=False, classes="warn")
+            yield Static("", id="result", markup=False)
+            with Horizontal(classes="buttons"):
+                yield Button("Cancel (esc)", id="cancel", compact=True)
+                yield Button("Write (enter)", id="write", variant="primary", compact=True)
+                yield Button("Copy path (y)", id="copy", compact=True)
+
+    def on_mount(self) -> None:
+        """Say what kind of export this would be."""
+        self.query_one("#copy").display = False
+        partial = self.query_one("#partial", Static)
+        if self._model.is_busy:
+            partial.update("The run goes on: the file will say that it is partial.")
+        elif self._model.is_frozen:
+            partial.update("The picture is frozen: the file will hold what is on it.")
+        partial.display = self._model.is_busy or self._model.is_frozen
+        self._judge()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Say which format the ending means."""
+        self._judge()
+
+    def _path(self) -> Path:
+        return Path(self.query_one("#path", Input).value.strip()).expanduser()
+
+    def _judge(self) -> None:
+        path = self._path()
+        fault = ""
+        if path.suffix.lower() not in FORMATS:
+            fault = f"Unknown ending {path.suffix!r}; use one of {' '.join(FORMATS)}"
+        elif path.is_dir():
+            fault = "This is a folder; give a file's name"
+        elif not path.parent.is_dir():
+            fault = f"There is no folder {shown(str(path.parent))}; make it first"
+        note = self.query_one("#format", Static)
+        exists = " (exists; asks before it is replaced)" if not fault and path.exists() else ""
+        note.update(fault or f"Format {path.suffix.lower().lstrip('.')}{exists}")
+        note.set_class(bool(fault), "fault")
+        self.query_one("#write", Button).disabled = bool(fault)
+
+    def _scope(self) -> Collection[int] | None:
+        pressed = self.query_one("#scope", RadioSet).pressed_button
+        match pressed.id if pressed else "all":
+            case "marked":
+                return frozenset(self._model.view.marked)
+            case "filtered":
+                return frozenset(self._model.view.shown)
+        return None
+
+    def on_input_submitted(self) -> None:
+        """Enter writes."""
+        self._write()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Write, copy, or leave."""
+        match event.button.id:
+            case "write":
+                self._write()
+            case "copy":
+                self.action_copy()
+            case _:
+                self.dismiss(None)
+
+    def _write(self) -> None:
+        if self.query_one("#write", Button).disabled:
+            return
+        path = self._path()
+        if not path.exists():
+            self.run_worker(self._write_to(path), exclusive=True)
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.run_worker(self._write_to(path), exclusive=True)
+
+        question = f"{shown(str(path))} is there already. Replace it?"
+        self.app.push_screen(ConfirmScreen("Replace", question, yes="Replace"), answered)
+
+    async def _write_to(self, path: Path) -> None:
+        """Write in a thread; the fleet is left alone meanwhile, its events wait."""
+        result = self.query_one("#result", Static)
+        result.remove_class("fault")
+        result.add_class("-told")
+        result.update("Writing ...")
+        scope = self._scope()
+        try:
+            with self._model.held():
+                size = await asyncio.to_thread(self._write_now, path, scope)
+        except ExportError as error:
+            result.add_class("fault")
+            hint = f"\n{shown(error.hint)}" if error.hint else ""
+            result.update(f"Not written: {shown(error.message)}{hint}")
+            return
+        result.update(f"Wrote {shown(str(self._written))} ({plural(size, 'byte')})")
+        self.query_one("#copy").display = True
+        self.query_one("#cancel", Button).label = "Close (esc)"
+        self.query_one("#copy").focus()
+
+    def _write_now(self, path: Path, scope: Collection[int] | None) -> int:
+        written = write_export(path, self._model.fleet, scope=scope, overwrite=True)
+        self._written = written.resolve()
+        return self._written.stat().st_size
+
+    def action_copy(self) -> None:
+        """Copy the path of the file written."""
+        if self._written is not None:
+            self.host.copy(str(self._written), "Path")

@@ -1,0 +1,108 @@
+"""Every key that works on a screen, from the very bindings."""
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from vmtiming_tui.fleet import VmState
+from vmtiming_tui.tui import keymap
+from vmtiming_tui.tui.keymap import Key
+from vmtiming_tui.tui.screens.dialog import Dialog
+
+_KEYS_WIDTH = 14
+_TWO_COLUMNS_FROM = 132
+
+
+class HelpScreen(Dialog[None]):
+    """Keys by group; two columns where there is room."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark,f1,q,enter", "cancel", "Back", show=False),
+        Binding("down,j", "scroll(1)", "Down", show=False),
+        Binding("up,k", "scroll(-1)", "Up", show=False),
+        Binding("pagedown,space", "scroll(15)", "Page down", show=False),
+        Binding("pageup", "scroll(-15)", "Page up", show=False),
+    ]
+
+    def __init__(self, keys: Sequence[Key]) -> None:
+        super().__init__()
+        self._keys = (*keys, *keymap.ANYWHERE)
+
+    def compose(self) -> ComposeResult:
+        """One scrolling box."""
+        with VerticalScroll(classes="box wide", id="help", can_focus=False) as box:
+            box.border_title = "Keys"
+            box.border_subtitle = "esc closes"
+            yield Static(id="help-text", markup=False)
+
+    def on_mount(self) -> None:
+        """Write the text for the width there is."""
+        self._write()
+
+    def on_resize(self) -> None:
+        """Write it anew."""
+        self._write()
+
+    def _blocks(self, width: int) -> list[list[Text]]:
+        palette = self.host.palette
+        groups: dict[str, list[Text]] = {}
+        for key in self._keys:
+            line = Text(no_wrap=True, overflow="ellipsis")
+            line.append(f"{self.host.keys_for(key):<{_KEYS_WIDTH}} ", palette.key)
+            words = Text(key.help, palette.text)
+            wrapped = words.wrap(self.app.console, max(width - _KEYS_WIDTH - 2, 20))
+            line.append_text(wrapped[0])
+            block = groups.setdefault(key.group, [Text(key.group, palette.strong)])
+            block.append(line)
+            block += [Text(" " * (_KEYS_WIDTH + 1)).append_text(rest) for rest in wrapped[1:]]
+        return [*groups.values(), self._legend()]
+
+    def _legend(self) -> list[Text]:
+        palette, glyphs = self.host.palette, self.host.glyphs
+        lines = [Text("States and signs", palette.strong)]
+        for state in VmState:
+            if state is not VmState.OFF:
+                line = Text(f"{glyphs.states[state]} ", palette.states[state])
+                lines.append(line.append(str(state), palette.text))
+        for sign, words in (
+            (glyphs.slower, "slower than this VM's boot before, by more than 20 %"),
+            (glyphs.faster, "faster than this VM's boot before, by more than 20 %"),
+            (glyphs.paused, "paused"),
+            (glyphs.reset, "was reset while it booted"),
+            (glyphs.median, "where the median boot ends"),
+        ):
+            line = Text(f"{sign} ", palette.warning)
+            lines.append(line.append(words, palette.text))
+        return lines
+
+    def _write(self) -> None:
+        columns = 2 if self.size.width >= _TWO_COLUMNS_FROM else 1
+        width = (min(self.size.width, 150) - 10) // columns
+        flows: list[list[Text]] = [[] for _ in range(columns)]
+        blocks = self._blocks(width)
+        total = sum(len(block) + 1 for block in blocks)
+        for block in blocks:
+            first = flows[0]
+            flow = first if columns == 1 or len(first) + len(block) / 2 < total / 2 else flows[-1]
+            flow += [*([Text()] if flow else []), *block]
+        rows = []
+        for row in zip_longest(*flows, fillvalue=Text()):
+            line = Text()
+            for cell in row:
+                padded = cell.copy()
+                padded.truncate(width - 1, overflow="ellipsis", pad=True)
+                line.append_text(padded)
+                line.append(" ")
+            line.rstrip()
+            rows.append(line)
+        self.query_one("#help-text", Static).update(Text("\n").join(rows))
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll by lines."""
+        self.query_one("#help").scroll_relative(y=lines, animate=False)

@@ -1,0 +1,156 @@
+"""A form for a run with other settings, validated while typing by the command line's own code."""
+
+import asyncio
+from dataclasses import replace
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import Button, Input, Label, Select, Static
+
+from vmtiming_tui.config import Accel, Raw, RunConfig, build_config, field_problem
+from vmtiming_tui.errors import ConfigError
+from vmtiming_tui.fleet import VmState
+from vmtiming_tui.plan import RunPlan, Variant
+from vmtiming_tui.tui.model import Model
+from vmtiming_tui.tui.screens.dialog import Dialog
+from vmtiming_tui.tui.text import plural
+from vmtiming_tui.wire import to_json
+
+FIELDS = (
+    ("number", "Number of VMs", ""),
+    ("memory_mib", "Memory", "MiB each"),
+    ("smp", "vCPUs", "each"),
+    ("accel", "Accelerator", ""),
+    ("append", "Kernel arguments", ""),
+    ("stagger_s", "Stagger", "s between two starts"),
+    ("timeout_s", "Timeout", "s for each VM"),
+)
+
+
+def _as_typed(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)
+
+
+class NewRunScreen(Dialog[RunPlan]):
+    """Answers with the plan to start."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+r", "start", "Start", show=False, priority=True),
+        Binding("down", "app.focus_next", "Next", show=False),
+        Binding("up", "app.focus_previous", "Before", show=False),
+    ]
+    AUTO_FOCUS = "#number"
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self._model = model
+        self._config: RunConfig = model.config
+        self._file_problems: dict[str, str] = {}
+
+    def compose(self) -> ComposeResult:
+        """A row a setting, its fault beneath it."""
+        with Vertical(classes="box form") as box:
+            box.border_title = "New run"
+            with VerticalScroll(classes="fields", can_focus=False):
+                for name, label, unit in FIELDS:
+                    with Horizontal(classes="field"):
+                        yield Label(label, classes="name")
+                        if name == "accel":
+                            yield Select(
+                                [(str(accel), accel) for accel in Accel],
+                                value=self._config.accel,
+                                allow_blank=False,
+                                id=name,
+                                compact=True,
+                            )
+                        else:
+                            value = _as_typed(getattr(self._config, name))
+                            yield Input(
+                                value, id=name, compact=True, classes="wide" * (name == "append")
+                            )
+                        if unit:
+                            yield Label(unit, classes="unit")
+                    yield Static("", id=f"{name}-fault", classes="fault under", markup=False)
+                yield Static("", id="other-fault", classes="fault", markup=False)
+            if self._model.is_busy:
+                count = len(self._model.running)
+                what = plural(count, "running VM") if count else "the run under way"
+                yield Static(f"Starting ends {what} first.", classes="warn", markup=False)
+            with Horizontal(classes="buttons"):
+                yield Button("Cancel (esc)", id="cancel", compact=True)
+                yield Button("Start (enter)", id="start", variant="primary", compact=True)
+
+    def _raw(self) -> dict[str, Raw]:
+        body = to_json(self._config)
+        assert isinstance(body, dict)  # noqa: S101  a dataclass becomes an object
+        raw: dict[str, Raw] = dict(body)
+        for name, _, _ in FIELDS:
+            if name == "accel":
+                raw[name] = str(self.query_one("#accel", Select).value)
+            else:
+                raw[name] = self.query_one(f"#{name}", Input).value
+        return raw
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Say what is wrong as it is typed."""
+        self._file_problems.clear()
+        self._show_faults()
+
+    def on_mount(self) -> None:
+        """The settings of the last run may be at fault themselves."""
+        self._show_faults()
+
+    def _faults(self) -> dict[str, str]:
+        raw = self._raw()
+        faults = {name: text for name, _, _ in FIELDS if (text := field_problem(name, raw[name]))}
+        if not faults:
+            try:
+                build_config(raw, files=False)
+            except ConfigError as error:
+                faults = {problem.field: problem.text for problem in error.problems}
+        return faults
+
+    def _show_faults(self) -> bool:
+        faults = self._faults() | self._file_problems
+        names = [name for name, _, _ in FIELDS]
+        for name in names:
+            self._mark(name, faults.get(name, ""))
+            self.query_one(f"#{name}").set_class(name in faults, "-faulty")
+        self._mark("other", "\n".join(text for name, text in faults.items() if name not in names))
+        self.query_one("#start", Button).disabled = bool(faults)
+        return bool(faults)
+
+    def _mark(self, name: str, fault: str) -> None:
+        widget = self.query_one(f"#{name}-fault", Static)
+        cross = self.host.glyphs.states[VmState.FAILED]
+        widget.update(f"{cross} {fault}" if fault else "")
+        widget.display = bool(fault)
+
+    def on_input_submitted(self) -> None:
+        """Enter starts."""
+        self.action_start()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Start, or not."""
+        if event.button.id == "start":
+            self.action_start()
+        else:
+            self.dismiss(None)
+
+    def action_start(self) -> None:
+        """Check files too, off the loop, then answer."""
+        if not self._show_faults():
+            self.run_worker(self._check_and_answer(), exclusive=True)
+
+    async def _check_and_answer(self) -> None:
+        try:
+            config = await asyncio.to_thread(build_config, self._raw())
+        except ConfigError as error:
+            self._file_problems = {problem.field: problem.text for problem in error.problems}
+            self._show_faults()
+            return
+        self.dismiss(replace(self._model.plan, variants=(Variant(config=config),)))

@@ -1,0 +1,76 @@
+"""What is left of the dashboard on a terminal too small for it: the counts, and a way out."""
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from vmtiming_tui.fleet import VmState
+from vmtiming_tui.tui.model import Change, Model
+from vmtiming_tui.tui.text import Part, clock, plural, seconds
+from vmtiming_tui.tui.widgets.bars import ModelLine
+
+if TYPE_CHECKING:
+    from vmtiming_tui.tui.app import VmTimingApp
+
+
+class Summary(ModelLine):
+    """Counts and figures, as many lines as there are."""
+
+    asks = False
+
+    def lines(self, width: int) -> list[list[Part]]:
+        """Return the most telling line first."""
+        palette, glyphs, model = self.host.palette, self.host.glyphs, self.model
+        fleet = model.fleet
+        counts: list[Part] = []
+        for state in VmState:
+            if state is VmState.OFF:
+                continue
+            count = fleet.counts[state]
+            if state is VmState.BOOTED:
+                count += fleet.counts[VmState.OFF]
+            if count:
+                counts.append((f"{glyphs.states[state]}{count:,} ", palette.states[state]))
+        elapsed = model.elapsed_ns
+        counts.append((clock(elapsed) if elapsed is not None else "starting", palette.strong))
+        lines = [counts]
+        if model.figures.median_ns is not None:
+            lines.append([(f"median {seconds(model.figures.median_ns)} s", palette.text)])
+        lines.append([(f"{plural(model.plan.number, 'VM')}, {fleet.state}", palette.dim)])
+        if self.asks:
+            lines.insert(0, [("VMs run: q ends them", palette.warning)])
+        else:
+            lines.append([("Too small: 80x24 needed", palette.dim)])
+            lines.append([("q quits", palette.dim)])
+        return lines
+
+
+class TooSmallScreen(Screen[None]):
+    """Lies over everything else till there is room again."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,ctrl+c,ctrl+q", "leave_small", "Quit", show=False, priority=True)
+    ]
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.summary = Summary(model, id="summary")
+        self._model = model
+
+    def compose(self) -> ComposeResult:
+        """Nothing but the summary."""
+        yield self.summary
+
+    def tick(self, change: Change) -> None:
+        """Show what one turn brought."""
+        self.summary.renew()
+
+    async def action_leave_small(self) -> None:
+        """Leave; while VMs run only when asked twice."""
+        if self._model.is_busy and not self.summary.asks:
+            self.summary.asks = True
+            self.summary.renew()
+            return
+        self.app.run_worker(cast("VmTimingApp", self.app).leave(), group="leave")

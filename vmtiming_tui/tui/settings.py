@@ -1,0 +1,86 @@
+"""How the dashboard looks and which keys it obeys: the command line's and the user's wishes."""
+
+import os
+import time
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+FILE = "config.toml"
+_THEMES = ("dark", "light")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DashboardSettings:
+    """``clock`` gives now on the engine's clock in ns; ``problems`` are faults of the file."""
+
+    ascii_only: bool = False
+    colour: bool = True
+    theme: str = "dark"
+    keys: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    clock: Callable[[], int] = time.monotonic_ns
+
+
+def config_path() -> Path:
+    """Return where the user's settings are: ``~/.config/vmtiming-tui/config.toml`` on Linux."""
+    import platformdirs
+
+    return platformdirs.user_config_path("vmtiming-tui") / FILE
+
+
+def _section(body: Mapping[str, Any], name: str, problems: list[str]) -> Mapping[str, Any]:
+    section = body.get(name, {})
+    if isinstance(section, dict):
+        return section
+    problems.append(f"[{name}] is no table; write [{name}] on a line of its own")
+    return {}
+
+
+def _keys(section: Mapping[str, Any], known: frozenset[str], problems: list[str]) -> dict[str, str]:
+    keys = {}
+    for name, value in section.items():
+        if name not in known:
+            problems.append(f"[keys] knows no {name!r}; the help (?) and the README list the names")
+        elif not isinstance(value, str) or not value.strip():
+            problems.append(f'[keys] {name} takes keys as a text, such as "f5,ctrl+l"')
+        else:
+            keys[name] = value
+    return keys
+
+
+def load_settings(
+    path: Path, known_keys: frozenset[str], *, ascii_only: bool = False
+) -> DashboardSettings:
+    """Return the settings of the user's file; its faults come as ``problems``, never as an error.
+
+    ``NO_COLOR`` in the environment, when not empty, turns colour off (no-color.org).
+    """
+    problems: list[str] = []
+    body: Mapping[str, Any] = {}
+    try:
+        body = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        pass
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"cannot be read: {error}")
+    except tomllib.TOMLDecodeError as error:
+        problems.append(f"is not TOML: {error}")
+    look = _section(body, "ui", problems)
+    theme = look.get("theme", "dark")
+    if theme not in _THEMES:
+        problems.append(f"[ui] theme is {theme!r}; give dark or light")
+        theme = "dark"
+    plain = look.get("ascii", False)
+    if not isinstance(plain, bool):
+        problems.append("[ui] ascii is true or false")
+        plain = False
+    return DashboardSettings(
+        ascii_only=ascii_only or plain,
+        colour=not os.environ.get("NO_COLOR"),
+        theme=theme,
+        keys=_keys(_section(body, "keys", problems), known_keys, problems),
+        problems=tuple(f"{path}: {problem}" for problem in problems),
+    )

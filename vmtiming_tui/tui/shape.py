@@ -1,0 +1,49 @@
+"""How VMs are laid out: as few columns as show all of them, so that each gets the most room."""
+
+from dataclasses import dataclass
+
+SECONDS_WIDTH = 6
+_WORD_WIDTH = 10
+_FIXED = 12
+_WORD_FROM = 44
+_LEAST_BAR = 3
+_GAP = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The grid's geometry in cells; ``bar`` is 0 where there is no room for one."""
+
+    columns: int
+    cell: int
+    row_height: int
+    id_width: int
+    bar: int
+    word: bool
+
+    @property
+    def bar_at(self) -> int:
+        """Where in a cell the bar begins."""
+        return _FIXED + self.id_width + (_WORD_WIDTH if self.word else 0)
+
+
+def shape_for(width: int, height: int, count: int, highest_id: int) -> Shape:
+    """Return the layout of ``count`` VMs on ``width`` x ``height`` cells.
+
+    Columns are added only till everything fits without scrolling. Where nothing fits, cells are
+    as small as a short bar allows.
+    """
+    id_width = max(len(str(highest_id)), 2)
+    bare = _FIXED + id_width
+    with_bar = bare + _LEAST_BAR + _GAP
+    height = max(height, 1)
+    most = max(width // bare, 1)
+    comfortable = max(width // with_bar, 1)
+    needed = max(-(-count // height), 1)
+    columns = needed if needed <= most else comfortable
+    cell = max(width // columns, 1)
+    word = cell >= _WORD_FROM
+    bar = cell - _FIXED - id_width - (_WORD_WIDTH if word else 0) - _GAP
+    rows = max(-(-count // columns), 1)
+    row_height = min(max(height // rows, 1), 4) if columns == 1 else 1
+    return Shape(columns, cell, row_height, id_width, max(bar, 0), word)

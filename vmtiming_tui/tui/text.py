@@ -1,0 +1,128 @@
+"""Figures and words as the dashboard writes them, and lines of styled text that fit a width."""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+
+from vmtiming_tui.text import printable
+
+Part: TypeAlias = tuple[str, Style]
+
+
+def seconds(ns: int | None, digits: int = 2) -> str:
+    """Return a duration in seconds, fewer digits where there are many; empty where unknown."""
+    if ns is None:
+        return ""
+    value = ns / 1e9
+    if value >= 10_000:
+        digits = 0
+    elif value >= 1000:
+        digits = min(digits, 1)
+    return f"{value:.{digits}f}"
+
+
+def clock(ns: int) -> str:
+    """Return a time passed as ``m:ss.t`` or ``h:mm:ss``."""
+    tenths = max(ns, 0) // 100_000_000
+    minutes, rest = divmod(tenths, 600)
+    if minutes >= 60:
+        return f"{minutes // 60}:{minutes % 60:02d}:{rest // 10:02d}"
+    return f"{minutes}:{rest // 10:02d}.{rest % 10}"
+
+
+def about(ns: int) -> str:
+    """Return a time to come, no finer than it can be known: ``35 s``, ``4 min``, ``1.5 h``."""
+    whole = max(round(ns / 1e9), 0)
+    if whole < 100:
+        return f"{whole} s"
+    if whole < 5940:
+        return f"{round(whole / 60)} min"
+    return f"{whole / 3600:.1f} h"
+
+
+def size(count: int) -> str:
+    """Return bytes in binary units with three significant digits: ``340 MiB``."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1000 or unit == "GiB":
+            return f"{value:.0f} {unit}" if value >= 100 or unit == "B" else f"{value:.3g} {unit}"
+        value /= 1024
+    raise AssertionError
+
+
+def plural(count: int, noun: str) -> str:
+    """Return ``1 VM``, ``2 VMs``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def shown(text: str) -> str:
+    """Return foreign text safe for one line on a terminal, whatever made the stream it is from."""
+    return printable(text, keep="").strip()
+
+
+def shown_lines(text: str) -> list[str]:
+    """Return foreign text as lines safe for a terminal; tabs become spaces."""
+    return [printable(line.expandtabs(8), keep="") for line in text.splitlines()]
+
+
+def clip(text: str, width: int, ellipsis: str = "…") -> str:
+    """Return text no wider than ``width`` cells, its end replaced where it was."""
+    if cell_len(text) <= width:
+        return text
+    if width <= 1:
+        return ellipsis[:width]
+    return set_cell_size(text, width - 1).rstrip() + ellipsis
+
+
+def parts_width(parts: Iterable[Part]) -> int:
+    """Return how many cells the parts take."""
+    return sum(cell_len(text) for text, _ in parts)
+
+
+def spread(
+    left: Sequence[Part], right: Sequence[Part], width: int, ellipsis: str = "…"
+) -> list[Part]:
+    """Return one line with parts at its two ends; the left gives way where both do not fit."""
+    room = width - parts_width(right)
+    kept: list[Part] = []
+    for text, style in left:
+        needed = cell_len(text)
+        if needed > room:
+            if room > 1:
+                kept.append((clip(text, room, ellipsis), style))
+                room -= cell_len(kept[-1][0])
+            break
+        kept.append((text, style))
+        room -= needed
+    blank = Style()
+    return [*kept, (" " * max(room, 0), blank), *right]
+
+
+def fitting(groups: Iterable[Sequence[Part]], width: int) -> list[Part]:
+    """Return the groups that fit a width as wholes, in their order."""
+    kept: list[Part] = []
+    for group in groups:
+        needed = parts_width(group)
+        if needed <= width:
+            kept += group
+            width -= needed
+    return kept
+
+
+def segments(parts: Iterable[Part], under: Style) -> list[Segment]:
+    """Return parts as segments on a background, neighbours of one style joined."""
+    result: list[Segment] = []
+    texts: list[str] = []
+    last: Style | None = None
+    for text, style in parts:
+        if style is not last and last is not None:
+            result.append(Segment("".join(texts), under + last))
+            texts = []
+        last = style
+        texts.append(text)
+    if last is not None:
+        result.append(Segment("".join(texts), under + last))
+    return result

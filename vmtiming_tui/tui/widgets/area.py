@@ -1,0 +1,247 @@
+"""What grid and list have in common: a cursor over VMs, scrolling, careful repainting."""
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import TYPE_CHECKING, cast
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from vmtiming_tui.tui.model import Change, Model
+from vmtiming_tui.tui.text import shown
+from vmtiming_tui.tui.widgets.line import ground
+
+if TYPE_CHECKING:
+    from vmtiming_tui.tui.app import VmTimingApp
+
+
+def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield (first, count) of each run of consecutive numbers."""
+    ordered = enumerate(sorted(numbers))
+    for _, pairs in groupby(ordered, lambda pair: pair[1] - pair[0]):
+        members = [number for _, number in pairs]
+        yield members[0], len(members)
+
+
+class VmArea(ScrollView, can_focus=False):
+    """Shows the model's VMs in rows of ``columns``, each row ``row_height`` lines high.
+
+    A row is drawn once and kept until one of its VMs changes, the clock moves it, or the cursor
+    comes or goes.
+    """
+
+    DEFAULT_CSS = (
+        "VmArea { height: 1fr; width: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }"
+    )
+
+    class Chosen(Message):
+        """A VM was clicked on a second time: it is to be opened."""
+
+        def __init__(self, vm: int) -> None:
+            super().__init__()
+            self.vm = vm
+
+    class Moved(Message):
+        """The cursor or the marks have moved."""
+
+    def __init__(self, model: Model, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.model = model
+        self.columns = 1
+        self.row_height = 1
+        self.cursor = 0
+        self._rows: dict[int, list[Strip]] = {}
+        self._moving: set[int] = set()
+        self._place: dict[int, int] = {}
+        self.under = Style()
+
+    @property
+    def host(self) -> "VmTimingApp":
+        """The app, as what it is."""
+        return cast("VmTimingApp", self.app)
+
+    # What subclasses say.
+
+    def reshape(self) -> None:
+        """Reckon the layout anew for the size and the number of VMs."""
+        raise NotImplementedError
+
+    def draw_row(self, row: int, now_ns: int) -> tuple[list[Strip], bool]:
+        """Return a row's lines, and whether the clock alone changes them."""
+        raise NotImplementedError
+
+    def forget(self, vms: Iterable[int]) -> None:
+        """Drop what is kept of these VMs."""
+
+    # Cursor.
+
+    @property
+    def current(self) -> int | None:
+        """The VM under the cursor."""
+        ids = self.model.view.shown
+        return ids[min(self.cursor, len(ids) - 1)] if ids else None
+
+    def put_cursor(self, index: int) -> None:
+        """Move the cursor to a place in the order shown, and scroll it into view."""
+        last = len(self.model.view.shown) - 1
+        index = max(0, min(index, last))
+        before, self.cursor = self.cursor, index
+        self.repaint({before // self.columns, index // self.columns})
+        self._show_row(index // self.columns)
+        self.post_message(self.Moved())
+
+    def put_cursor_on(self, vm: int) -> None:
+        """Move the cursor to a VM if it is shown."""
+        if (place := self._place.get(vm)) is not None:
+            self.put_cursor(place)
+
+    def move(self, across: int, down: int) -> None:
+        """Move the cursor by cells and rows; it stays at the ends."""
+        count = len(self.model.view.shown)
+        target = self.cursor + across + down * self.columns
+        if down and not 0 <= target < count:
+            last_row = (count - 1) // self.columns
+            target = (
+                count - 1 if down > 0 and self.cursor // self.columns < last_row else self.cursor
+            )
+            if abs(down) > 1 and down < 0:
+                target = self.cursor % self.columns
+        self.put_cursor(target)
+
+    def page(self, step: int) -> None:
+        """Move the cursor by the rows that are visible."""
+        rows = max(self.size.height // self.row_height - 1, 1)
+        self.move(0, step * rows)
+
+    def _show_row(self, row: int) -> None:
+        top, bottom = row * self.row_height, (row + 1) * self.row_height
+        offset, height = round(self.scroll_y), self.size.height
+        if top < offset:
+            self.scroll_to(y=top, animate=False, force=True)
+        elif bottom > offset + height:
+            self.scroll_to(y=bottom - height, animate=False, force=True)
+
+    # Painting.
+
+    def tick(self, change: Change) -> None:
+        """Take in what one turn brought, and repaint what it changed."""
+        if change.new_run or change.order:
+            self.rebuild()
+            return
+        view_rows = self._visible_rows()
+        stale = (
+            {row for row in self._moving if row in view_rows} if not self.model.is_frozen else set()
+        )
+        if change.vms:
+            self.forget(change.vms)
+            place, columns = self._place, self.columns
+            stale |= {place[vm] // columns for vm in change.vms if vm in place}
+        self.repaint(stale)
+
+    def rebuild(self) -> None:
+        """Lay everything out anew, keeping the cursor on its VM."""
+        ids = self.model.view.shown
+        held = next((vm for vm, at in self._place.items() if at == self.cursor), None)
+        self._place = {vm: at for at, vm in enumerate(ids)}
+        self.cursor = self._place.get(held, self.cursor) if held is not None else self.cursor
+        self.cursor = max(0, min(self.cursor, len(ids) - 1))
+        self.under = ground(self)
+        self.reshape()
+        self.forget(list(self._place))
+        self._rows.clear()
+        self._moving.clear()
+        rows = -(-len(ids) // self.columns)
+        self.virtual_size = Size(self.scrollable_content_region.width, rows * self.row_height)
+        self.refresh()
+
+    def repaint(self, rows: Iterable[int]) -> None:
+        """Draw these rows again, those that can be seen at once."""
+        view_rows = self._visible_rows()
+        seen = []
+        for row in rows:
+            self._rows.pop(row, None)
+            if row in view_rows:
+                seen.append(row)
+        width, offset = self.size.width, self.scroll_offset.y
+        for first, count in _runs(seen):
+            top = first * self.row_height - offset
+            self.refresh(Region(0, top, width, count * self.row_height))
+
+    def _visible_rows(self) -> range:
+        offset, height = self.scroll_offset.y, self.size.height
+        return range(offset // self.row_height, -(-(offset + height) // self.row_height))
+
+    def redraw(self) -> None:
+        """Draw everything again, as after a change of theme."""
+        self.rebuild()
+
+    def render_line(self, y: int) -> Strip:
+        """Return one visible line."""
+        width = self.scrollable_content_region.width
+        row, line = divmod(y + self.scroll_offset.y, self.row_height)
+        if row * self.columns >= len(self.model.view.shown):
+            if not self.model.view.shown and y == min(self.size.height // 3, 8):
+                words = Segment(self._nothing().center(width), self.under + self.host.palette.dim)
+                return Strip([words]).adjust_cell_length(width, self.under)
+            return Strip.blank(width, self.under)
+        strips = self._rows.get(row)
+        if strips is None:
+            strips, moving = self.draw_row(row, self.model.now_ns)
+            self._rows[row] = strips
+            (self._moving.add if moving else self._moving.discard)(row)
+        return strips[line].adjust_cell_length(width, self.under)
+
+    def _nothing(self) -> str:
+        """Return why there is no VM to be seen."""
+        if self.model.fleet.vms:
+            return f"No VM matches {shown(self.model.view.filter_text)}; esc shows all"
+        if self.model.fleet.run is None:
+            return "Starting: looking at the host, the images and the accelerator"
+        return "No VM yet"
+
+    # Events of Textual.
+
+    def on_resize(self) -> None:
+        """Lay out anew for the new size."""
+        self.rebuild()
+        if self.model.view.shown:
+            self._show_row(self.cursor // self.columns)
+
+    def _index_at(self, event: events.Click) -> int | None:
+        row = (event.y + self.scroll_offset.y) // self.row_height
+        column = event.x * self.columns // max(self.columns * self.cell_width, 1)
+        index = row * self.columns + column
+        if column >= self.columns or index >= len(self.model.view.shown):
+            return None
+        return index
+
+    @property
+    def cell_width(self) -> int:
+        """How wide one VM is."""
+        return self.scrollable_content_region.width
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor where the click is; a second click opens, with ctrl or shift it marks."""
+        index = self._index_at(event)
+        if index is None:
+            return
+        if event.ctrl or event.shift:
+            self.put_cursor(index)
+            self.mark_current()
+        elif index == self.cursor and self.current is not None:
+            self.post_message(self.Chosen(self.current))
+        else:
+            self.put_cursor(index)
+
+    def mark_current(self) -> None:
+        """Mark the VM under the cursor, or take its mark away."""
+        if (vm := self.current) is not None:
+            self.model.view.toggle_mark(vm)
+            self.forget([vm])
+            self.repaint({self.cursor // self.columns})
+            self.post_message(self.Moved())

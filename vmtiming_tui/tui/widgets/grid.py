@@ -1,0 +1,119 @@
+"""The grid of VMs: one widget on Textual's Line API, for 8 VMs and for 5,000 alike."""
+
+import time
+from collections.abc import Iterable
+
+from textual.strip import Strip
+
+from vmtiming_tui.tui.bars import scale_for
+from vmtiming_tui.tui.cells import CellPainter
+from vmtiming_tui.tui.model import Change, Model
+from vmtiming_tui.tui.shape import Shape, shape_for
+from vmtiming_tui.tui.text import Part, segments
+from vmtiming_tui.tui.widgets.area import VmArea
+
+_SCALE_EVERY_NS = 500_000_000
+
+
+class VmGrid(VmArea):
+    """Cells of id, glyph, seconds and a bar to a common scale."""
+
+    def __init__(self, model: Model, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(model, id=id)
+        self._painter: CellPainter | None = None
+        self._still: dict[int, list[Part]] = {}
+        self._scale_due_ns = 0
+        self.scale_ns = 1_000_000_000
+
+    @property
+    def cell_width(self) -> int:
+        """How wide one VM is."""
+        return self._painter.shape.cell if self._painter else 1
+
+    def shape(self, width: int, height: int) -> Shape:
+        """Return the layout on so much room."""
+        shown, fleet = self.model.view.shown, self.model.fleet
+        return shape_for(width, height, len(shown), max(fleet.vms, default=0))
+
+    def reshape(self) -> None:
+        """Lay out for the size; wider where no scrollbar is needed."""
+        size = self.scrollable_content_region
+        shape = self.shape(size.width, size.height)
+        self.columns, self.row_height = shape.columns, shape.row_height
+        self._painter = CellPainter(self.host.palette, self.host.glyphs, shape)
+        self._still.clear()
+        self._scale_due_ns = 0
+        self._rescale()
+
+    def tick(self, change: Change) -> None:
+        """Repaint what changed; everything when the common scale did."""
+        if self._rescale() and not (change.new_run or change.order):
+            self._still.clear()
+            self._rows.clear()
+            self.refresh()
+        super().tick(change)
+
+    def _rescale(self) -> bool:
+        model, painter = self.model, self._painter
+        now_ns, this_ns = model.now_ns, time.perf_counter_ns()
+        if painter is None or this_ns < self._scale_due_ns:
+            return False
+        self._scale_due_ns = this_ns + _SCALE_EVERY_NS
+        longest = max(
+            (attempt.elapsed_ns(now_ns) or 0 for attempt in model.fleet.newest), default=0
+        )
+        scale_ns, median_ns = scale_for(longest, model.figures.median_ns), model.figures.median_ns
+        same = scale_ns == painter.scale_ns and (
+            median_ns == painter.median_ns or painter.shape.bar < 10
+        )
+        painter.scale_ns, painter.median_ns, self.scale_ns = scale_ns, median_ns, scale_ns
+        return not same
+
+    def forget(self, vms: Iterable[int]) -> None:
+        """Drop the cells kept of these VMs."""
+        for vm in vms:
+            self._still.pop(vm, None)
+
+    def _cell(self, vm_id: int, now_ns: int) -> tuple[list[Part], bool]:
+        kept = self._still.get(vm_id)
+        if kept is not None:
+            return kept, False
+        painter = self._painter
+        assert painter is not None  # noqa: S101  made by reshape, before anything is drawn
+        vm = self.model.fleet.vms[vm_id]
+        parts = painter.line(vm, now_ns, marked=vm_id in self.model.view.marked)
+        moving = painter.is_moving(vm.attempts[-1])
+        if not moving:
+            self._still[vm_id] = parts
+        return parts, moving
+
+    def draw_row(self, row: int, now_ns: int) -> tuple[list[Strip], bool]:
+        """Return a row's lines, and whether a clock runs in it."""
+        painter = self._painter
+        assert painter is not None  # noqa: S101
+        shown = self.model.view.shown
+        first = row * self.columns
+        parts: list[Part] = []
+        any_moving = False
+        for index in range(first, min(first + self.columns, len(shown))):
+            cell, moving = self._cell(shown[index], now_ns)
+            any_moving |= moving
+            parts += painter.under_cursor(cell) if index == self.cursor else cell
+        strips = [Strip(segments(parts, self.under))]
+        if self.row_height > 1:
+            strips += self._lower_lines(shown[first], first == self.cursor)
+        return strips, any_moving
+
+    def _lower_lines(self, vm_id: int, has_cursor: bool) -> list[Strip]:
+        painter = self._painter
+        assert painter is not None  # noqa: S101
+        blank = Strip([])
+        if self.row_height == 2:
+            return [blank]
+        vm = self.model.fleet.vms[vm_id]
+        lines = [painter.second_line(vm)]
+        if self.row_height > 3:
+            lines.append(painter.third_line(vm))
+        if has_cursor:
+            lines = [painter.under_cursor(parts) for parts in lines]
+        return [*(Strip(segments(parts, self.under)) for parts in lines), blank]

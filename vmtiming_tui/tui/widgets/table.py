@@ -1,0 +1,138 @@
+"""The list of VMs: a row each, with what is known of its stages and of its QEMU process."""
+
+from collections.abc import Iterable
+
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+
+from vmtiming_tui.stages import Stages, stages_of
+from vmtiming_tui.tui.columns import COLUMNS, NARROW, value
+from vmtiming_tui.tui.model import Model, differs
+from vmtiming_tui.tui.text import Part, clip, segments, shown
+from vmtiming_tui.tui.view import Sort
+from vmtiming_tui.tui.widgets.area import VmArea
+from vmtiming_tui.tui.widgets.line import LinesWidget
+
+STATE_WIDTH = 12
+_WHY_FROM, _TEXT_FROM = 16, 60
+
+
+def _id_width(model: Model) -> int:
+    return max(len(str(max(model.fleet.vms, default=0))), 3)
+
+
+def layout(model: Model, width: int) -> list[tuple[Sort, str, int]]:
+    """Return (sort, heading, width) of every column on this width; the first has the mark in it."""
+    narrow = width < NARROW
+    return [
+        (Sort.ID, "VM", _id_width(model) + 1),
+        (Sort.STATE, "state", STATE_WIDTH),
+        *(
+            (column.sort, column.short, column.short_width)
+            if narrow
+            else (column.sort, column.heading, column.width)
+            for column in COLUMNS
+        ),
+    ]
+
+
+class VmTable(VmArea):
+    """One VM a row."""
+
+    def __init__(self, model: Model, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(model, id=id)
+        self._stages: dict[int, Stages] = {}
+
+    def reshape(self) -> None:
+        """A row is a line, always."""
+        self.columns = self.row_height = 1
+
+    def forget(self, vms: Iterable[int]) -> None:
+        """Drop the stages kept of these VMs."""
+        for vm in vms:
+            self._stages.pop(vm, None)
+
+    def draw_row(self, row: int, now_ns: int) -> tuple[list[Strip], bool]:
+        """Return the row's line, and whether its clock runs."""
+        model, palette, glyphs = self.model, self.host.palette, self.host.glyphs
+        vm_id = model.view.shown[row]
+        vm = model.fleet.vms[vm_id]
+        attempt = vm.newest
+        stages = self._stages.get(vm_id)
+        if stages is None:
+            stages = self._stages[vm_id] = stages_of(attempt)
+        style = palette.states[attempt.state]
+        marked = vm_id in model.view.marked
+        difference = differs(vm)
+        flag = (" ", glyphs.slower, glyphs.faster)[difference]
+        if attempt.paused:
+            flag = glyphs.paused
+        elif attempt.resets:
+            flag = glyphs.reset
+        width = self.scrollable_content_region.width
+        parts: list[Part] = [
+            (glyphs.mark if marked else " ", palette.accent),
+            (f"{vm_id:>{_id_width(model)}} ", palette.strong if marked else palette.dim),
+            (
+                f"{glyphs.states[attempt.state]} {glyphs.word(attempt.state):<{STATE_WIDTH - 3}}",
+                style,
+            ),
+            (flag, palette.warning),
+        ]
+        used = 3 + _id_width(model) + STATE_WIDTH - 1
+        for sort, _, cells in layout(model, width)[2:]:
+            text = value(sort, vm, attempt, stages, now_ns)
+            parts.append((f"{text:>{cells}}", style if sort is Sort.TIME else palette.text))
+            used += cells
+        room = width - used - 3
+        if room >= (_WHY_FROM if attempt.why else _TEXT_FROM):
+            words = shown(attempt.why or attempt.text)
+            parts.append((f"   {clip(words, room, glyphs.ellipsis)}", palette.dim))
+        text_width = sum(len(text) for text, _ in parts)
+        parts.append((" " * max(width - text_width, 0), palette.text))
+        if row == self.cursor:
+            parts = [(text, style + palette.cursor) for text, style in parts]
+        moving = attempt.go_ns is not None and not attempt.state.is_decided
+        return [Strip(segments(parts, self.under))], moving
+
+
+class TableHead(LinesWidget):
+    """The list's headings; a click sorts by one."""
+
+    class Sorted(Message):
+        """A heading was clicked."""
+
+        def __init__(self, sort: Sort) -> None:
+            super().__init__()
+            self.sort = sort
+
+    def __init__(self, model: Model, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.model = model
+
+    def lines(self, width: int) -> list[list[Part]]:
+        """Return the headings, the sorted one with its arrow."""
+        palette, glyphs, view = self.host.palette, self.host.glyphs, self.model.view
+        arrow = glyphs.descending if view.descending else glyphs.ascending
+        parts: list[Part] = [(" ", palette.dim)]
+        for sort, heading, cells in layout(self.model, width):
+            is_sorted = sort is view.sort
+            style = palette.accent if is_sorted else palette.dim
+            text = f"{heading}{arrow}" if is_sorted else heading
+            if sort is Sort.STATE:
+                parts.append((f"{text:<{cells}}", style))
+            elif sort is Sort.ID:
+                parts.append((f"{text:>{cells - 1}} ", style))
+            else:
+                parts.append((f"{text:>{cells}}", style))
+        return [parts]
+
+    def on_click(self, event: events.Click) -> None:
+        """Sort by the heading that was clicked."""
+        x = 1
+        for sort, _, cells in layout(self.model, self.size.width):
+            if event.x < x + cells:
+                self.post_message(self.Sorted(sort))
+                return
+            x += cells
