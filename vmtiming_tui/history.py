@@ -1,0 +1,298 @@
+"""Past runs: listed, found, loaded, exported, removed.
+
+A run *is* its events: what was measured is read back by folding the stored lines into a ``Fleet``
+as on the day, so that every figure is reckoned by the code that reckons live ones.
+"""
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from vmtiming_tui import events as ev
+from vmtiming_tui.errors import EventError, HistoryError
+from vmtiming_tui.export import write_export
+from vmtiming_tui.fleet import Fleet, RunState
+from vmtiming_tui.recorder import Recorder, figures_of, is_alive, update_row
+from vmtiming_tui.store import default_path, failure, is_damage, open_store, transaction
+from vmtiming_tui.text import printable
+
+_MAX_CHUNK_BYTES = 256 << 20
+_SHOWN_MATCHES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun:
+    """A run's row in the list: what it was, and its figures (s) over the boots that count.
+
+    ``median_s`` and ``p95_s`` are of all boots, ``cluster_s`` the median of the storms' cluster
+    times. ``curve`` is of its last storm: (s, how many had booted), at most some 40 points.
+    """
+
+    key: int
+    run: str
+    name: str
+    notes: str
+    wall_ns: int
+    state: RunState
+    number: int
+    host: str
+    accel: str
+    qemu_version: str
+    tool_version: str
+    storms: int
+    boots: int
+    booted: int
+    median_s: float | None
+    p95_s: float | None
+    cluster_s: float | None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    curve: tuple[tuple[float, int], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """What to call it: its name where it has one, else its id."""
+        return self.name or self.run
+
+
+class History:
+    """The runs of one database file; a context manager."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, word: str) -> None:
+        self.path = path
+        self.word = word
+        self._connection = connection
+
+    @classmethod
+    def open(cls, path: Path | None = None) -> "History":
+        """Open the history, the user's own where no path is given.
+
+        ``word`` then says what the user should know, such as that a damaged one was set aside.
+        Raises ``HistoryError``.
+        """
+        path = path or default_path()
+        connection, word = open_store(path)
+        history = cls(path, connection, word)
+        try:
+            history._settle()
+        except BaseException:
+            connection.close()
+            raise
+        return history
+
+    def __enter__(self) -> "History":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._connection.close()
+
+    def recorder(self, on_trouble: Callable[[str], None] | None = None) -> Recorder:
+        """Return what keeps a session's runs here as they happen."""
+        return Recorder(self.path, on_trouble)
+
+    def runs(self) -> list[StoredRun]:
+        """Return every run, newest first."""
+        with self._worded():
+            rows = self._connection.execute("SELECT * FROM runs ORDER BY wall_ns DESC, key DESC")
+            return [_stored(row) for row in rows]
+
+    def find(self, text: str) -> StoredRun:
+        """Return the run that is meant: ``last``, an id, a name, or how an id begins.
+
+        Of several runs of one name it is the newest. Raises ``HistoryError`` where there is none,
+        or where several ids begin so.
+        """
+        runs = self.runs()
+        if text == "last" and runs:
+            return runs[0]
+        for exact in (
+            next((run for run in runs if run.run == text), None),
+            next((run for run in runs if run.name and run.name == text), None),
+        ):
+            if exact is not None:
+                return exact
+        found = [run for run in runs if text and run.run.startswith(text)]
+        if len(found) == 1:
+            return found[0]
+        shown = printable(repr(text))
+        if not found:
+            raise HistoryError(
+                f"no run in the history is called {shown}",
+                hint="`vm-timing-report history` lists ids and names; `last` is the newest",
+            )
+        ids = ", ".join(run.run for run in found[:_SHOWN_MATCHES])
+        raise HistoryError(f"{len(found)} runs begin with {shown}: {ids}", hint="give more of it")
+
+    def lines(self, run: StoredRun) -> Iterator[bytes]:
+        """Yield a run's events as the lines they came as, without newlines."""
+        with self._worded():
+            chunks = self._connection.execute(
+                "SELECT lines FROM chunks WHERE run = ? ORDER BY sequence", (run.key,)
+            )
+            for (blob,) in chunks:
+                yield from _unpacked(blob).split(b"\n")[:-1]
+
+    def events(self, run: StoredRun) -> list[ev.Event]:
+        """Return a run's events.
+
+        A run that was cut off gets an end that says so; lines that cannot be read are left out,
+        and a notice says how many.
+        """
+        events, unread = list[ev.Event](), 0
+        last_ns = 0
+        over = False
+        for line in self.lines(run):
+            try:
+                event = ev.decode(line)
+            except EventError:
+                unread += 1
+                continue
+            events.append(event)
+            last_ns = max(last_ns, event.at_ns)
+            over = isinstance(event, ev.RunEnded) or (over and not _reopens(event))
+        if unread:
+            text = f"{unread} events of this stored run could not be read and are left out"
+            events.append(ev.Notice(at_ns=last_ns, level=ev.Level.ERROR, text=text))
+        if run.state is RunState.INTERRUPTED and not over:
+            events.append(ev.RunEnded(at_ns=last_ns, outcome=ev.Outcome.INTERRUPTED))
+        return events
+
+    def load(self, run: StoredRun) -> Fleet:
+        """Return a run as its events left it."""
+        return Fleet(self.events(run))
+
+    def export(
+        self,
+        run: StoredRun,
+        path: Path,
+        *,
+        scope: Collection[int] | None = None,
+        overwrite: bool = True,
+    ) -> Path:
+        """Write a run to a file, as a live one is; raise ``ExportError``."""
+        return write_export(path, self.load(run), scope=scope, overwrite=overwrite)
+
+    def annotate(
+        self, run: StoredRun, *, name: str | None = None, notes: str | None = None
+    ) -> None:
+        """Give a run another name or other notes; None leaves them."""
+        with self._worded(), transaction(self._connection):
+            self._connection.execute(
+                "UPDATE runs SET name = coalesce(?, name), notes = coalesce(?, notes) "
+                "WHERE key = ?",
+                (name, notes, run.key),
+            )
+
+    def remove(self, run: StoredRun) -> None:
+        """Forget a run; raise ``HistoryError`` while it is being recorded."""
+        with self._worded():
+            with transaction(self._connection):
+                row = self._connection.execute(
+                    "SELECT * FROM runs WHERE key = ?", (run.key,)
+                ).fetchone()
+                if row is None:
+                    return
+                if _stored(row).state is RunState.RUNNING:
+                    raise HistoryError(
+                        f"run {printable(run.label)} still goes on", hint="stop it first"
+                    )
+                self._connection.execute("DELETE FROM runs WHERE key = ?", (run.key,))
+            self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+
+    def _settle(self) -> None:
+        """Write down the end of runs whose recorder is gone: they were interrupted."""
+        with self._worded():
+            unsettled = [
+                _stored(row)
+                for row in self._connection.execute(
+                    "SELECT * FROM runs WHERE state IN (?, ?)",
+                    (str(RunState.RUNNING), str(RunState.WAITING)),
+                )
+            ]
+        for run in unsettled:
+            if run.state is RunState.INTERRUPTED:
+                row = {"state": str(RunState.INTERRUPTED), **figures_of(self.load(run))}
+                with self._worded(), transaction(self._connection):
+                    update_row(self._connection, run.key, row)
+
+    @contextmanager
+    def _worded(self) -> Iterator[None]:
+        """Word the database's errors for the user."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            hint = (
+                f"`sqlite3 {printable(str(self.path))} .recover` may bring its runs back"
+                if is_damage(error)
+                else "try again; --no-history does without it"
+            )
+            where = printable(str(self.path))
+            raise HistoryError(
+                f"the history {where} failed: {failure(error)}", hint=hint
+            ) from error
+
+
+def _reopens(event: ev.Event) -> bool:
+    return isinstance(event, ev.StormStarted)
+
+
+def _unpacked(blob: Any) -> bytes:
+    """Return a chunk's lines; those of a damaged one are a line nobody can read."""
+    try:
+        reader = zlib.decompressobj()
+        return reader.decompress(bytes(blob), _MAX_CHUNK_BYTES)
+    except (zlib.error, TypeError):
+        return b"damaged\n"
+
+
+def _stored(row: sqlite3.Row) -> StoredRun:
+    return StoredRun(
+        key=row["key"],
+        run=row["run"],
+        name=row["name"],
+        notes=row["notes"],
+        wall_ns=row["wall_ns"],
+        state=_state(row["state"], row["owner"]),
+        number=row["number"],
+        host=row["host"],
+        accel=row["accel"],
+        qemu_version=row["qemu_version"],
+        tool_version=row["tool_version"],
+        storms=row["storms"],
+        boots=row["boots"],
+        booted=row["booted"],
+        median_s=row["median_s"],
+        p95_s=row["p95_s"],
+        cluster_s=row["cluster_s"],
+        counts=_json(row["counts"], dict),
+        curve=tuple((float(at), int(k)) for at, k in _json(row["curve"], list)),
+    )
+
+
+def _state(word: str, owner: str) -> RunState:
+    """Return a run's state; one whose recorder is gone before its end was interrupted."""
+    try:
+        state = RunState(word)
+    except ValueError:
+        return RunState.INTERRUPTED
+    if state in (RunState.WAITING, RunState.RUNNING):
+        return RunState.RUNNING if is_alive(owner) else RunState.INTERRUPTED
+    return state
+
+
+def _json(text: str, kind: type) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return kind()
+    return value if isinstance(value, kind) else kind()

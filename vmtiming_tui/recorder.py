@@ -1,0 +1,297 @@
+"""Keeping a run as it happens: raw lines in, a transaction every half second, by a thread.
+
+The thread belongs to the front end, never to the engine. It looks into no more lines than the
+run's row in the list needs; all lines are kept as they came.
+"""
+
+import json
+import os
+import sqlite3
+import threading
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from vmtiming_tui import events as ev
+from vmtiming_tui import stats
+from vmtiming_tui.errors import EventError
+from vmtiming_tui.fleet import Fleet, RunState
+from vmtiming_tui.sides import plan_of_run
+from vmtiming_tui.store import connect, failure, transaction
+from vmtiming_tui.summary import boots_s, censored_s, completion, counted_groups
+
+BATCH_S = 0.5
+BATCH_BYTES = 1 << 20
+MOST_WAITING_BYTES = 64 << 20
+RETRY_S = 5.0
+CURVE_POINTS = 40
+ROW_COST_SHARE = 50
+
+Row = dict[str, str | int | float | None]
+
+_STARTED = b'{"event":"run_started"'
+_TELLING = tuple(
+    f'{{"event":"{tag}"'.encode()
+    for tag in (
+        "run_started", "run_ended", "engine_failed", "storm_started", "storm_ended", "vm_queued",
+        "vm_started", "vm_booted", "vm_failed", "vm_timed_out", "vm_killed", "vm_exited",
+    )
+)  # fmt: skip
+
+
+def owner_of(pid: int) -> str:
+    """Return what tells a process from every other, also after its id was given away again.
+
+    The host's boot id, the process's id and its start time; empty where there is no such process.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return ""
+    return f"{boot} {pid} {int(fields[19])}"
+
+
+def is_alive(owner: str) -> bool:
+    """Return whether the process an owner names still runs."""
+    words = owner.split()
+    return len(words) == 3 and words[1].isdigit() and owner_of(int(words[1])) == owner
+
+
+class Recorder:
+    """Keeps every run of a session; a context manager, left when the session is over.
+
+    ``on_trouble`` is called, from the recorder's thread, with a sentence when lines cannot be kept
+    (a full disk, say) and again when they can; the run itself never waits for it.
+    """
+
+    def __init__(self, path: Path, on_trouble: Callable[[str], None] | None = None) -> None:
+        self._path = path
+        self._on_trouble = on_trouble
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
+        self._lost_bytes = 0
+        self._closing = False
+        self._more = threading.Condition()
+        self._thread = threading.Thread(target=self._work, name="history", daemon=True)
+        self._writer = _Writer(path)
+        self.trouble = ""
+
+    def __enter__(self) -> "Recorder":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._more:
+            self._closing = True
+            self._more.notify()
+        self._thread.join()
+
+    def write(self, raw_lines: bytes) -> None:
+        """Take a piece of the stream, cut anywhere; returns at once."""
+        with self._more:
+            if self._closing:
+                return
+            held = self._waiting_bytes + self._writer.waiting_bytes
+            if held + len(raw_lines) > MOST_WAITING_BYTES:
+                self._lost_bytes += len(raw_lines)
+                return
+            self._waiting.append(raw_lines)
+            self._waiting_bytes += len(raw_lines)
+            if self._waiting_bytes >= BATCH_BYTES:
+                self._more.notify()
+
+    def _take(self) -> tuple[bytes, bool]:
+        """Wait for a batch; returns it and whether it is the last."""
+        with self._more:
+            self._more.wait_for(
+                lambda: self._closing or self._waiting_bytes >= BATCH_BYTES, BATCH_S
+            )
+            taken, self._waiting, self._waiting_bytes = b"".join(self._waiting), [], 0
+            return taken, self._closing
+
+    def _work(self) -> None:
+        is_last = False
+        try:
+            while not is_last:
+                lines, is_last = self._take()
+                self._writer.take(lines)
+                self._flush(is_last=is_last)
+        finally:
+            self._writer.close()
+
+    def _flush(self, *, is_last: bool) -> None:
+        try:
+            self._writer.flush(is_last=is_last)
+        except (sqlite3.Error, OSError) as error:
+            self._say(
+                f"the run is not being kept in the history: {failure(error)} "
+                f"({self._path}); the run itself goes on"
+            )
+        else:
+            self._say("part of the run is missing from the history" if self._lost_bytes else "")
+
+    def _say(self, trouble: str) -> None:
+        if trouble == self.trouble:
+            return
+        self.trouble = trouble
+        if self._on_trouble is not None:
+            self._on_trouble(trouble or "the run is kept in the history again")
+
+
+class _Run:
+    """One run being kept: its row, and the lines not yet written."""
+
+    def __init__(self) -> None:
+        self.fleet = Fleet()
+        self.key: int | None = None
+        self.sequence = 0
+        self.lines: list[bytes] = []
+        self._row_due_s = 0.0
+
+    def take(self, line: bytes) -> None:
+        """Take a line; only one that the row is made of is looked into."""
+        self.lines.append(line)
+        if line.startswith(_TELLING):
+            try:
+                self.fleet.fold(ev.decode(line))
+            except EventError:
+                return
+
+    def row(self, *, over: bool) -> Row:
+        """Return what has changed in the list: all of it at the end, figures now and then before.
+
+        Figures of a large run take a while to reckon, so they get a fixed small share of the time.
+        """
+        state = self.fleet.state
+        if over and not self.fleet.ran_to_end:
+            state = RunState.INTERRUPTED
+        row: Row = {"state": str(state)}
+        now_s = time.monotonic()
+        if over or self.fleet.ran_to_end or now_s >= self._row_due_s:
+            row |= figures_of(self.fleet)
+            spent_s = time.monotonic() - now_s
+            self._row_due_s = now_s + spent_s * ROW_COST_SHARE
+        return row
+
+
+class _Writer:
+    """Puts lines into the database, each run's under its own key."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._rest = b""
+        self._runs: list[_Run] = []
+        self.waiting_bytes = 0
+
+    def take(self, lines: bytes) -> None:
+        """Take a piece of the stream and deal its whole lines out to their runs."""
+        *whole, self._rest = (self._rest + lines).split(b"\n")
+        for line in whole:
+            if line.startswith(_STARTED):
+                self._runs.append(_Run())
+            if self._runs and line:
+                self._runs[-1].take(line)
+                self.waiting_bytes += len(line)
+
+    def flush(self, *, is_last: bool) -> None:
+        """Write what is waiting, all of it or nothing; raise ``sqlite3.Error``."""
+        changed = [run for run in self._runs if run.lines or (is_last and run.key is not None)]
+        if changed:
+            if self._connection is None:
+                self._connection = connect(self._path)
+            with transaction(self._connection):
+                keys = [
+                    _write_run(self._connection, run, over=is_last or run is not self._runs[-1])
+                    for run in changed
+                ]
+            for run, key in zip(changed, keys, strict=True):
+                run.sequence += bool(run.lines)
+                run.key, run.lines = key, []
+        del self._runs[:-1]
+        self.waiting_bytes = 0
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if self._connection is not None:
+            self._connection.close()
+
+
+def _write_run(connection: sqlite3.Connection, run: _Run, *, over: bool) -> int:
+    """Write a run's new lines and what they change in the list; returns its key."""
+    key = run.key if run.key is not None else _insert(connection, run.fleet)
+    if run.lines:
+        blob = zlib.compress(b"\n".join(run.lines) + b"\n", 6)
+        connection.execute("INSERT INTO chunks VALUES (?, ?, ?)", (key, run.sequence, blob))
+    update_row(connection, key, run.row(over=over))
+    return key
+
+
+def update_row(connection: sqlite3.Connection, key: int, row: Row) -> None:
+    """Change these columns of a run's row."""
+    columns = ", ".join(f"{name} = :{name}" for name in row)
+    connection.execute(f"UPDATE runs SET {columns} WHERE key = :key", {**row, "key": key})  # noqa: S608  names of our own
+
+
+def _insert(connection: sqlite3.Connection, fleet: Fleet) -> int:
+    started = fleet.run
+    plan = plan_of_run(started)
+    cursor = connection.execute(
+        """
+        INSERT INTO runs (
+            run, wall_ns, state, number, host, accel, qemu_version, tool_version, owner,
+            name, notes
+        )
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+        (
+            started.run if started else "unreadable",
+            started.wall_ns if started else time.time_ns(),
+            str(fleet.state),
+            started.number if started else 0,
+            str(started.host.get("hostname", "")) if started else "",
+            started.accel if started else "",
+            started.qemu_version if started else "",
+            started.tool_version if started else "",
+            owner_of(os.getpid()),
+            plan.name if plan else "",
+            plan.notes if plan else "",
+        ),
+    )
+    key = cursor.lastrowid
+    assert key is not None  # noqa: S101  an INSERT that succeeded has one
+    return key
+
+
+def figures_of(fleet: Fleet) -> Row:
+    """Return what the list shows of a run besides its state: the figures of boots that count."""
+    groups = counted_groups(fleet)
+    boots = [attempt for group in groups for attempt in group.attempts]
+    times, waited = boots_s(boots), censored_s(boots)
+    clusters = [
+        storm.summary.cluster_s
+        for group in groups
+        for storm in group.storms
+        if storm.summary.cluster_s is not None
+    ]
+    curve = completion(groups[-1].storms[-1].attempts) if groups else []
+    step = max(1, -(-len(curve) // CURVE_POINTS))
+    points = [*curve[:-1:step], *curve[-1:]]
+    return {
+        "counts": json.dumps({str(state): n for state, n in fleet.counts.items() if n}),
+        "storms": len(fleet.storms),
+        "boots": len(boots),
+        "booted": len(times),
+        "median_s": stats.censored_quantile(times, waited, 50),
+        "p95_s": stats.censored_quantile(times, waited, 95),
+        "cluster_s": stats.median(clusters) if clusters else None,
+        "curve": json.dumps([[ns / 1e9, k] for ns, k in points]),
+    }
