@@ -1,0 +1,196 @@
+"""JSON exports: the schema, hyperfine's results, and reading them back."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from making import (
+    FAILED,
+    KILLED,
+    PENDING,
+    TIMED_OUT,
+    boot_events,
+    fleet_of,
+    plan,
+    run_events,
+    run_started,
+)
+
+from vmtiming_tui import events as ev
+from vmtiming_tui.errors import ExportError
+from vmtiming_tui.export import render
+from vmtiming_tui.export.reading import fleet_of as fleet_of_export
+from vmtiming_tui.export.reading import read_export
+from vmtiming_tui.fleet import Fleet
+from vmtiming_tui.plan import plan_to_json
+from vmtiming_tui.summary import summarise_fleet
+
+
+def exported(fleet, scope=None):
+    return json.loads(render(".json", fleet, scope))
+
+
+def test_carries_the_run_its_host_and_its_plan():
+    named = plan_to_json(plan(number=2, memory_mib=340))
+    named["name"] = "nightly"
+    body = exported(fleet_of([[5, 6]], started={"plan": named}))
+    assert (body["format"], body["version"], body["partial"]) == ("vm-timing-report", 1, False)
+    assert body["run"]["id"] == "run-1"
+    assert body["run"]["name"] == "nightly"
+    assert body["run"]["started"] == "2023-11-14T22:13:20+00:00"
+    assert body["host"]["hostname"] == "bench1"
+    assert body["plan"]["variants"][0]["config"]["memory_mib"] == 340
+
+
+def test_carries_every_attempt_with_its_stages_in_seconds():
+    body = exported(fleet_of([[5, 6], [7, TIMED_OUT]]))
+    vms = {vm["vm"]: vm["attempts"] for vm in body["vms"]}
+    assert [attempt["boot_s"] for attempt in vms[0]] == [5.0, 7.0]
+    assert [attempt["state"] for attempt in vms[1]] == ["off", "timed out"]
+    stages = vms[0][0]["stages"]
+    parts = [stages[f"{name}_s"] for name in ("firmware", "kernel", "initrd", "userspace", "lag")]
+    assert math.fsum(parts) == pytest.approx(5.0, abs=stages["error_s"])
+    assert vms[1][1]["limit_s"] == 30.0
+    assert [storm["storm"] for storm in body["storms"]] == [1, 2]
+    assert body["groups"][0]["storms"] == [1, 2]
+
+
+def test_says_of_a_run_not_over_that_it_is_partial():
+    assert exported(fleet_of([[5, PENDING]], outcome=None))["partial"] is True
+    interrupted = exported(fleet_of([[5, PENDING]], outcome=ev.Outcome.INTERRUPTED))
+    assert (interrupted["partial"], interrupted["state"]) == (False, "interrupted")
+
+
+def test_narrows_everything_to_the_scope():
+    body = exported(fleet_of([[5, 6, 7]]), scope={0, 2})
+    assert [vm["vm"] for vm in body["vms"]] == [0, 2]
+    assert body["scope"] == [0, 2]
+    assert body["storms"][0]["vms"] == [0, 2]
+    assert body["summary"]["number"] == body["storms"][0]["summary"]["number"] == 2
+    assert body["results"][0]["times"] == [5.0, 7.0]
+
+
+def test_results_have_the_names_and_types_hyperfines_scripts_read():
+    sweep = [{"number": "2"}, {"number": "3"}]
+    results = exported(fleet_of([[5, 6], [7, 8, TIMED_OUT]], parameters=sweep))["results"]
+    assert [result["parameters"] for result in results] == sweep
+    for result in results:
+        assert type(result["command"]) is str
+        for name in ("mean", "stddev", "median", "min", "max"):
+            assert type(result[name]) is float
+        assert all(type(time) is float for time in result["times"])
+        assert len(result["times"]) == len(result["exit_codes"])
+        assert set(result["exit_codes"]) == {0}
+        assert result["min"] <= result["median"] <= result["max"]
+        assert {"user", "system"} <= set(result)
+    assert results[1]["times"] == [7.0, 8.0]
+
+
+def test_a_single_boot_has_no_deviation_and_no_boot_no_result():
+    assert exported(fleet_of([[5]]))["results"][0]["stddev"] is None
+    assert exported(fleet_of([[FAILED]]))["results"] == []
+
+
+FATES = st.one_of(
+    st.floats(1, 25).map(lambda seconds: round(seconds, 6)),
+    st.sampled_from([TIMED_OUT, FAILED, KILLED]),
+)
+
+
+@given(storms=st.lists(st.lists(FATES, min_size=1, max_size=5), min_size=1, max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_reading_an_export_back_gives_the_same_export(storms):
+    fleet = fleet_of(storms)
+    text = render(".json", fleet)
+    again = fleet_of_export(text)
+    assert summarise_fleet(again) == summarise_fleet(fleet)
+    assert render(".json", again) == text
+
+
+def test_reading_back_keeps_what_makes_a_boot_doubtful():
+    stream = [
+        run_started(),
+        ev.StormStarted(at_ns=1, storm=1, kind=ev.StormKind.RUN, vms=(0,)),
+        ev.VmQueued(at_ns=1, vm=0, attempt=1, storm=1),
+    ]
+    who = {"vm": 0, "attempt": 1}
+    *life, end = boot_events(0, 5, at_ns=2)
+    for event in life:
+        stream.append(event)
+        if isinstance(event, ev.VmStarted):
+            stream += [
+                ev.QmpSeen(at_ns=event.at_ns, name=name, **who)
+                for name in ("STOP", "RESUME", "RESET", "GUEST_PANICKED")
+            ]
+    stream.append(ev.ReportRejected(at_ns=9, why="a second report", excerpt="VMREP", **who))
+    stream.append(
+        ev.VmUsage(at_ns=end.at_ns, cpu_ns=7, vcpu_run_ns=5, vcpu_wait_ns=2, rss_bytes=9, **who)
+    )
+    stream.append(ev.Notice(at_ns=3, level=ev.Level.WARNING, text="the page cache was not emptied"))
+    stream.append(ev.HostSample(at_ns=4, cpu_percent=50.0, load1=1.5, psi_cpu=2.0))
+    stream.append(end)
+    fleet = Fleet(stream)
+    text = render(".json", fleet)
+    assert json.loads(text)["vms"][0]["attempts"][0]["stages"]["doubts"]
+    assert render(".json", fleet_of_export(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[]", "not an export"),
+        ('{"format": "vm-timing-report", "version": 99}', "version 99"),
+        ('{"format": "vm-timing-report", "version": 1}', "damaged"),
+        ('{"format": "vm-timing-report", "version": 1, "run": 5, "host_samples": {}}', "damaged"),
+    ],
+)
+def test_what_is_no_export_is_refused_in_words(text, words):
+    with pytest.raises(ExportError, match=words) as caught:
+        fleet_of_export(text)
+    assert caught.value.hint
+
+
+EXPORT = render(".json", fleet_of([[5, TIMED_OUT], [6, FAILED]]))
+SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5))
+
+
+@given(data=st.data())
+@settings(max_examples=200, deadline=None)
+def test_no_damage_to_an_export_gets_past_the_reader_as_another_error(data):
+    place = body = json.loads(EXPORT)
+    while True:
+        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+        if not keys:
+            break
+        key = data.draw(st.sampled_from(keys))
+        if isinstance(place[key], (dict, list)) and data.draw(st.booleans()):
+            place = place[key]
+            continue
+        if isinstance(place, dict) and data.draw(st.booleans()):
+            del place[key]
+        else:
+            place[key] = data.draw(st.one_of(SCALARS, st.just([]), st.just({})))
+        break
+    try:
+        fleet = fleet_of_export(json.dumps(body))
+    except ExportError as error:
+        assert error.hint
+    else:
+        assert isinstance(fleet, Fleet)
+
+
+def test_a_file_that_is_not_there_is_said_so(tmp_path):
+    with pytest.raises(ExportError, match="cannot be read: No such file"):
+        read_export(tmp_path / "none.json")
+
+
+def test_foreign_text_survives_as_it_was():
+    nasty = "\x1b[31m</script>\u202e\ud800 = |||"
+    fleet = Fleet(run_events([[5]], text=nasty))
+    text = render(".json", fleet)
+    assert text.isascii()
+    assert json.loads(text)["vms"][0]["attempts"][0]["text"] == nasty
