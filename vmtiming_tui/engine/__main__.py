@@ -74,6 +74,13 @@ class CommandReader:
                 )
 
 
+def _quieten_collector() -> None:
+    """Keep garbage collection out of the way of stamps; a run collects when a storm is over."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 1000)
+
+
 async def _serve() -> int:
     gone = asyncio.Event()
     outbox = Outbox(sys.stdout.fileno(), gone.set)
@@ -94,8 +101,7 @@ async def _serve() -> int:
         loop.add_signal_handler(number, on_signal)
     watching = asyncio.create_task(on_gone())
     reader = CommandReader(sys.stdin.fileno(), session, outbox)
-    gc.collect()
-    gc.freeze()
+    _quieten_collector()
     code = 0
     try:
         await session.run()

@@ -141,14 +141,18 @@ class HostWatch:
             await asyncio.sleep(self._period_s)
             before_busy, before_total = busy, total
             busy, total = _cpu_times()
+            psi = {}
+            for name in ("cpu", "io", "memory"):
+                psi[name] = pressure(name)
+                await asyncio.sleep(0)  # a report that came meanwhile has its stamp first
             self._emit(
                 ev.HostSample(
                     at_ns=time.monotonic_ns(),
                     cpu_percent=round(100 * (busy - before_busy) / max(total - before_total, 1), 1),
                     load1=os.getloadavg()[0],
-                    psi_cpu=pressure("cpu"),
-                    psi_io=pressure("io"),
-                    psi_memory=pressure("memory"),
+                    psi_cpu=psi["cpu"],
+                    psi_io=psi["io"],
+                    psi_memory=psi["memory"],
                     memory_available_bytes=memory_bytes("MemAvailable"),
                 )
             )
