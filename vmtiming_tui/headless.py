@@ -9,14 +9,12 @@ from contextlib import contextmanager
 
 import click
 
-from vmtiming_tui.cautions import cautions
 from vmtiming_tui.commands import Quit, Start, Stop
 from vmtiming_tui.engine.client import EngineClient
 from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.outcome import reasons
 from vmtiming_tui.plain import PlainReport
 from vmtiming_tui.plan import RunPlan
-from vmtiming_tui.session import Wishes, verdict, write_exports
+from vmtiming_tui.session import Wishes, conclude
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -42,6 +40,10 @@ def _stopping_on_signals(engine: EngineClient) -> Iterator[list[signal.Signals]]
     finally:
         for number in SIGNALS:
             loop.remove_signal_handler(number)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _write_out(text: str) -> None:
@@ -72,20 +74,6 @@ async def _run(
                         click.echo(line, err=True)
 
 
-def _close(fleet: Fleet, wishes: Wishes) -> int:
-    """Say what the run leaves to say on standard error, export it; return the exit code."""
-    for caution in cautions(fleet):
-        click.echo(f"Warning: {caution}", err=True)
-    written, failed = write_exports(fleet, wishes)
-    for path in written:
-        click.echo(f"Wrote {path}", err=True)
-    for error in failed:
-        click.echo(f"Error: {error}", err=True)
-    for reason in reasons(fleet, fail_over_s=wishes.fail_over_s):
-        click.echo(f"Exit: {reason}", err=True)
-    return max(verdict(fleet, wishes), 1 if failed else 0)
-
-
 def run_headless(
     plan: RunPlan, wishes: Wishes, record: Callable[[bytes], None] | None = None
 ) -> int:
@@ -103,4 +91,4 @@ def run_headless(
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
-    return _close(fleet, wishes)
+    return conclude(fleet, wishes, _say)

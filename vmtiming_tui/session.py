@@ -1,13 +1,20 @@
 """What every front end does around a run: what was wished for, and the verdict at its end."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmtiming_tui.errors import ConfigError, ExportError, Problem
+from vmtiming_tui.baseline import side_named
+from vmtiming_tui.cautions import cautions
+from vmtiming_tui.compare import compare_sides
+from vmtiming_tui.errors import ConfigError, ExportError, HistoryError, Problem, VmTimingError
 from vmtiming_tui.export import FORMATS, write_export
 from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.outcome import exit_code
+from vmtiming_tui.history import History
+from vmtiming_tui.outcome import ExitCode, exit_code, reasons
+from vmtiming_tui.sides import side_of
+from vmtiming_tui.tables import comparison_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +55,11 @@ class Wishes:
                 limits[name] = None if text is None else _positive(text, unit)
             except ValueError as error:
                 problems.append(Problem(name, f"--{name.replace('_', '-')}: {error}"))
+        if baseline:
+            try:
+                side_named(baseline)
+            except VmTimingError as error:
+                problems.append(Problem("baseline", f"--baseline: {error.message}; {error.hint}"))
         if fail_slower is not None and not baseline:
             problems.append(
                 Problem("baseline", "--fail-slower: add --baseline RUN to compare with")
@@ -84,6 +96,27 @@ def _unwritable(path: Path) -> Problem | None:
     return None
 
 
+@contextmanager
+def recording(
+    wishes: Wishes, say: Callable[[str], None]
+) -> Iterator[Callable[[bytes], None] | None]:
+    """Yield what takes the raw lines of events into the history; None where none is kept.
+
+    A history that cannot be used is said, and never in the way of the run.
+    """
+    with ExitStack() as stack:
+        record = None
+        if wishes.keep:
+            try:
+                history = stack.enter_context(History.open())
+                if history.word:
+                    say(history.word)
+                record = stack.enter_context(history.recorder(say)).write
+            except HistoryError as error:
+                say(f"this run is not kept: {error.message}")
+        yield record
+
+
 def write_exports(
     fleet: Fleet, wishes: Wishes, *, scope: Collection[int] | None = None
 ) -> tuple[list[Path], list[ExportError]]:
@@ -97,6 +130,34 @@ def write_exports(
     return written, failed
 
 
-def verdict(fleet: Fleet, wishes: Wishes) -> int:
-    """Return the exit code the run deserves."""
-    return exit_code(fleet, fail_over_s=wishes.fail_over_s)
+def _too_slow(fleet: Fleet, wishes: Wishes, say: Callable[[str], None]) -> bool:
+    """Compare with the baseline, where there is one; return whether it is slower for sure."""
+    if not wishes.baseline:
+        return False
+    comparison = compare_sides(side_named(wishes.baseline), side_of(fleet, "this run"))
+    for line in comparison_lines(comparison):
+        say(line)
+    return wishes.fail_slower is not None and comparison.is_slower_than(wishes.fail_slower)
+
+
+def conclude(fleet: Fleet, wishes: Wishes, say: Callable[[str], None]) -> int:
+    """Export what was asked for, say what is left to say, and return the exit code."""
+    for caution in cautions(fleet):
+        say(f"Warning: {caution}")
+    written, failed = write_exports(fleet, wishes)
+    for path in written:
+        say(f"Wrote {path}")
+    for error in failed:
+        say(f"Error: {error}")
+    try:
+        slower = _too_slow(fleet, wishes, say)
+    except VmTimingError as error:
+        say(f"Error: {error.message}")
+        slower, failed = False, [*failed, ExportError(error.message)]
+    for reason in reasons(fleet, fail_over_s=wishes.fail_over_s):
+        say(f"Exit: {reason}")
+    code = exit_code(fleet, fail_over_s=wishes.fail_over_s)
+    if slower and code is ExitCode.ALL_BOOTED:
+        say(f"Exit: slower than {wishes.baseline} by more than {wishes.fail_slower:g} % for sure")
+        code = ExitCode.TOO_SLOW
+    return max(code, ExitCode.SOME_FAILED if failed else ExitCode.ALL_BOOTED)

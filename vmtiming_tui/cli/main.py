@@ -18,10 +18,11 @@ from vmtiming_tui.cli.options import (
     wish_options,
     wishes_of,
 )
+from vmtiming_tui.cli.past import PAST_COMMANDS
 from vmtiming_tui.config import Raw, build_config
 from vmtiming_tui.errors import ConfigError, Problem, VmTimingError
 from vmtiming_tui.plan import RunPlan
-from vmtiming_tui.session import Wishes
+from vmtiming_tui.session import Wishes, recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,24 @@ EXAMPLE = (
 
 def start_run(plan: RunPlan, wishes: Wishes) -> int:
     """Hand the plan to the front end the user wants; return the exit code."""
-    if wishes.plain or wishes.as_json:
-        from vmtiming_tui.headless import run_headless
+    headless = wishes.plain or wishes.as_json
+    # The dashboard owns the terminal while it is open, so words wait until it has closed.
+    later: list[str] = []
+    with recording(wishes, _complain_softly if headless else later.append) as record:
+        if headless:
+            from vmtiming_tui.headless import run_headless
 
-        return run_headless(plan, wishes)
-    from vmtiming_tui.tui import run_dashboard
+            return run_headless(plan, wishes, record)
+        from vmtiming_tui.tui import run_dashboard
 
-    return run_dashboard(plan, wishes)
+        code = run_dashboard(plan, wishes, record)
+    for word in later:
+        _complain_softly(word)
+    return code
+
+
+def _complain_softly(word: str) -> None:
+    click.echo(f"Warning: {word}", err=True)
 
 
 def run_from(ctx: click.Context, raw: dict[str, Raw], given: dict[str, Any]) -> None:
@@ -178,6 +190,10 @@ def _complain(error: VmTimingError) -> None:
     click.echo(f"Error: {error.message}", err=True)
     if error.hint:
         click.echo(f"  {error.hint}", err=True)
+
+
+for command in PAST_COMMANDS:
+    cli.add_command(command)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -118,24 +118,21 @@ def run_dashboard(
     return _afterwards(app, wishes)
 
 
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
 def _afterwards(app: "VmTimingApp", wishes: "Wishes") -> int:
-    from vmtiming_tui.session import verdict, write_exports
+    from vmtiming_tui.session import conclude
 
     fleet = app.model.fleet
-    written, failed = write_exports(fleet, wishes)
-    for path in written:
-        sys.stderr.write(f"Wrote {path}\n")
-    for error in failed:
-        sys.stderr.write(f"Error: {error}\n")
+    if fleet.failure is not None and fleet.failure.hint:
+        _say(f"  {fleet.failure.hint}")
+    code = conclude(fleet, wishes, _say)
     if app.crash:
         _tell_of_crash(app.crash)
         return 1
-    if fleet.failure is not None:
-        hint = f"\n  {fleet.failure.hint}" if fleet.failure.hint else ""
-        sys.stderr.write(f"Error: {fleet.failure.why}{hint}\n")
-    if app.signal is not None:
-        return 130
-    return max(verdict(fleet, wishes), 1 if failed else 0)
+    return code if app.signal is None else 130
 
 
 def replay_dashboard(

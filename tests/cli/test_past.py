@@ -1,0 +1,90 @@
+"""Runs that are over, from the command line: listed, shown, compared, exported, forgotten."""
+
+import json
+import signal
+
+import pytest
+
+
+@pytest.fixture
+def two_runs(run, arguments):
+    """A run named ``old``, and one named ``new`` that takes far longer."""
+    assert run(*arguments(2, "boot=0.1", "--name", "old", "-r", "6"))[0] == 0
+    assert run(*arguments(2, "boot=1", "--name", "new", "-r", "6", "-o", "new.json"))[0] == 0
+
+
+def test_runs_are_listed_newest_first_and_shown_as_they_were_printed(run, arguments):
+    assert run("history")[1] == "No run has been kept yet.\n"
+    run(*arguments(2, "", "--no-history"))
+    assert run("history")[1] == "No run has been kept yet.\n"
+    _, printed, _ = run(*arguments(2, "", "--name", "first"))
+    run(*arguments(1, "", "--name", "second"))
+
+    listed = run("history")[1].splitlines()
+    shown = run("show", "first")[1]
+
+    assert [("first" in line, "second" in line) for line in listed[1:]] == [
+        (False, True),
+        (True, False),
+    ]
+    assert shown.splitlines()[-4:] == printed.splitlines()[-4:]
+
+
+def test_a_slower_run_is_called_so_and_fails_a_build_only_when_it_is_sure(run, two_runs):
+    code, out, _ = run("compare", "old", "new", "--fail-slower", "50")
+    assert (code, "slower" in out) == (3, True)
+
+    assert run("compare", "old", "new.json", "--fail-slower", "50")[0] == 3
+    assert run("compare", "old", "old", "--fail-slower", "1")[0] == 0
+    assert run("compare", "new", "old", "--fail-slower", "1")[0] == 0
+
+
+def test_a_run_can_be_held_against_a_baseline(run, arguments, two_runs):
+    words = arguments(2, "boot=1", "-r", "6", "--baseline", "old", "--fail-slower", "50")
+
+    code, _, err = run(*words)
+
+    assert code == 3
+    assert "slower than old by more than 50 %" in err
+
+
+def test_a_baseline_that_is_not_there_is_bad_usage(run, arguments):
+    code, out, err = run(*arguments(1, "", "--baseline", "nobody"))
+
+    assert (code, out) == (2, "")
+    assert "--baseline: no run in the history is called 'nobody'" in err
+
+
+def test_an_export_of_the_history_is_what_the_run_itself_exported(run, two_runs, lab):
+    assert run("export", "new", "again.json")[0] == 0
+    assert run("export", "new", "again.json")[0] == 1
+    assert run("export", "new", "again.json", "--force")[0] == 0
+
+    first, again = (
+        json.loads((lab.folder / name).read_text()) for name in ("new.json", "again.json")
+    )
+    assert first["summary"] == again["summary"]
+    assert first["results"] == again["results"]
+
+
+def test_a_forgotten_run_is_gone(run, two_runs):
+    assert run("rm", "old")[0] == 0
+
+    code, _, err = run("show", "old")
+    assert (code, "no run in the history" in err) == (1, True)
+
+
+def test_a_tool_killed_half_way_leaves_an_interrupted_run_with_what_had_happened(
+    tool, run, arguments
+):
+    process = tool(*arguments(2, "1.boot=60", "--name", "cut"))
+    for line in process.stdout:
+        if line.startswith("VM 0 reported"):
+            break
+    while "cut" not in run("history")[1] or "1/" not in run("history")[1]:
+        pass  # the batch that holds the boot is written within half a second
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+    assert "interrupted" in run("history")[1]
+    assert "VM 0 booted in" in run("show", "cut")[1]

@@ -1,0 +1,234 @@
+"""The history, comparisons, sweeps and stragglers as lines of text for a terminal or a pipe.
+
+Figures stand right in their columns. Names that came from elsewhere are made safe to show.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from vmtiming_tui.compare import Comparison, Difference, GroupComparison
+from vmtiming_tui.fleet import Fleet
+from vmtiming_tui.history import StoredRun
+from vmtiming_tui.plain import PlainReport
+from vmtiming_tui.stats import Figures, Interval
+from vmtiming_tui.straggler import Straggler
+from vmtiming_tui.sweep import Knee, Penalty, Sweep, sweep_of
+from vmtiming_tui.text import printable
+
+NOTHING = "-"
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> list[str]:
+    """Return aligned lines; the first ``left`` columns to the left, the others to the right."""
+    lines = [tuple(heads), *(tuple(map(printable, row)) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if index < left else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+
+
+def seconds(value: float | None) -> str:
+    """Return seconds as the plain report shows them."""
+    return NOTHING if value is None or not math.isfinite(value) else f"{value:.4g}s"
+
+
+def _median(figures: Figures | None) -> str:
+    return NOTHING if figures is None else seconds(figures.median)
+
+
+def _between(figures: Figures | None) -> str:
+    """Return the median's interval, or the range where there are too few values for one."""
+    if figures is None or figures.size < 2:
+        return NOTHING
+    interval = figures.interval
+    low, high = (interval.low, interval.high) if interval else (figures.min, figures.max)
+    return f"{seconds(low)}..{seconds(high)}"
+
+
+def percent(value: float | None) -> str:
+    """Return a change in percent, its sign always shown."""
+    return NOTHING if value is None or not math.isfinite(value) else f"{value:+.1f}%"
+
+
+def _percents(interval: Interval | None) -> str:
+    if interval is None:
+        return NOTHING
+    high = percent(interval.high) if math.isfinite(interval.high) else "?"
+    return f"{percent(interval.low)}..{high}"
+
+
+def _named(parameters: Mapping[str, str]) -> str:
+    return printable(" ".join(f"{name}={value}" for name, value in parameters.items()))
+
+
+def comparison_lines(comparison: Comparison) -> list[str]:
+    """Return a comparison: a table a setting, the verdict in a sentence, then the cautions."""
+    lines = []
+    for group in comparison.groups:
+        lines += _group_lines(comparison, group)
+    if not comparison.groups:
+        lines = ["The two runs have no setting in common that both booted."]
+    return [*lines, *(f"Warning: {printable(caution)}" for caution in comparison.cautions)]
+
+
+def _group_lines(comparison: Comparison, group: GroupComparison) -> list[str]:
+    boot = group.boot
+    heads = (
+        "stage",
+        comparison.first or "first",
+        "interval",
+        comparison.second or "second",
+        "interval",
+        "change",
+        "interval",
+        "p",
+        "",
+    )
+    title = [f"{_named(group.parameters)}:"] if group.parameters else []
+    return [
+        *title,
+        *table(tuple(map(printable, heads)), map(_difference_row, group.differences)),
+        "",
+        f"{printable(boot.sentence)}.",
+        "",
+    ]
+
+
+def _difference_row(each: Difference) -> Sequence[str]:
+    return (
+        each.name,
+        _median(each.first),
+        _between(each.first),
+        _median(each.second),
+        _between(each.second),
+        percent(each.percent),
+        _percents(each.percent_interval),
+        NOTHING if each.p_value is None else f"{each.p_value:.3f}",
+        str(each.verdict),
+    )
+
+
+def sweep_lines(sweep: Sweep) -> list[str]:
+    """Return a sweep: a row a setting, then what booting many at once costs, and the knee."""
+    heads = (*sweep.names, "storms", "booted", "boot", "interval", "all VMs", "VMs/s", "relative")
+    rows = [
+        (
+            *(row.parameters.get(name, "") for name in sweep.names),
+            str(row.storms),
+            f"{row.booted}/{row.attempts}",
+            _median(row.boot),
+            _between(row.boot),
+            _median(row.cluster),
+            NOTHING if row.vms_per_s is None else f"{row.vms_per_s:.3g}",
+            NOTHING if row.relative is None else f"{row.relative:.2f}",
+        )
+        for row in sweep.rows
+    ]
+    lines = table(heads, rows, left=len(sweep.names))
+    if sweep.penalties:
+        lines += ["", *map(_penalty_line, sweep.penalties)]
+    return [*lines, *map(_knee_line, sweep.knees)]
+
+
+def _where(parameters: Mapping[str, str]) -> str:
+    return f"{_named(parameters)}: " if parameters else ""
+
+
+def _penalty_line(penalty: Penalty) -> str:
+    times = "unknown" if penalty.boot is None else f"{penalty.boot:.2f} times as long"
+    most = sorted(penalty.added_s.items(), key=lambda item: -item[1])
+    parts = [f"{stage} {added:+.3g}s" for stage, added in most if abs(added) >= 0.001]
+    stages = f" ({', '.join(parts)})" if parts else ""
+    return (
+        f"{_where(penalty.parameters)}{penalty.number} VMs at once against {penalty.base}: "
+        f"a boot takes {times}{stages}"
+    )
+
+
+def _knee_line(knee: Knee) -> str:
+    where = _where(knee.parameters)
+    if knee.number is None:
+        return (
+            f"{where}VMs per second still grew with the most VMs tried "
+            f"({knee.vms_per_s:.3g} a second)"
+        )
+    return (
+        f"{where}VMs per second stop growing at {knee.number} VMs ({knee.vms_per_s:.3g} a second)"
+    )
+
+
+def straggler_lines(found: Straggler) -> list[str]:
+    """Return why the slowest VM was slow, as far as it can be told."""
+    slow, middle = found.slowest, found.middle
+    lines = [
+        f"VM {slow.vm} was the slowest: {seconds((slow.boot_ns or 0) / 1e9)}, "
+        f"{seconds(found.behind_ns / 1e9)} behind VM {middle.vm} in the middle"
+    ]
+    added = [f"{stage} {ns / 1e9:+.3g}s" for stage, ns in found.added_ns.items()]
+    if added:
+        lines.append(f"  by stage: {', '.join(added)}")
+    lines += [
+        f"  {printable(unit.name)}: {seconds(unit.slowest_ns / 1e9)} against "
+        f"{seconds(None if unit.middle_ns is None else unit.middle_ns / 1e9)}"
+        for unit in found.units
+    ]
+    if found.waited_share is not None:
+        lines.append(f"  it waited for a free core {100 * found.waited_share:.0f} % of its time")
+    return lines
+
+
+def _ago(wall_ns: int) -> str:
+    return datetime.fromtimestamp(wall_ns / 1e9).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def history_lines(runs: Sequence[StoredRun]) -> list[str]:
+    """Return the list of runs, a row each."""
+    if not runs:
+        return ["No run has been kept yet."]
+    heads = (
+        "run",
+        "name",
+        "when",
+        "state",
+        "storms",
+        "booted",
+        "median",
+        "p95",
+        "all VMs",
+        "accel",
+    )
+    rows = [
+        (
+            run.run,
+            run.name,
+            _ago(run.wall_ns),
+            str(run.state),
+            str(run.storms),
+            f"{run.booted}/{run.boots}",
+            seconds(run.median_s),
+            seconds(run.p95_s),
+            seconds(run.cluster_s),
+            run.accel,
+        )
+        for run in runs
+    ]
+    return table(heads, rows, left=4)
+
+
+def show_lines(run: StoredRun, fleet: Fleet) -> list[str]:
+    """Return a stored run's heading, and its report as it was printed."""
+    heading = f"{run.run}  {_ago(run.wall_ns)}  {run.state}  on {run.host}, {run.accel}"
+    names = [printable(text) for text in (run.name, run.notes) if text]
+    sweep = sweep_of(fleet)
+    return [
+        printable(heading),
+        *names,
+        "",
+        *PlainReport(fleet).final_lines(),
+        *(["", *sweep_lines(sweep)] if sweep else []),
+    ]
