@@ -12,7 +12,6 @@ from typing import Any
 from vmtiming_tui import stats
 from vmtiming_tui.export.document import Boot, Document, utc
 from vmtiming_tui.fleet import Attempt, Fleet, Storm
-from vmtiming_tui.sides import side_of
 from vmtiming_tui.stages import Stages
 from vmtiming_tui.summary import Group, Summary, boots_s, storm_attempts, summarise
 from vmtiming_tui.sweep import Sweep
@@ -68,7 +67,6 @@ def body_of(document: Document) -> Body:
             {**_without(to_json(sample), "at_ns"), "at_s": clock.at(sample.at_ns)}
             for sample in fleet.host_samples
         ],
-        "side": to_json(side_of(fleet)),
         "results": hyperfine_results(document),
     }
 
