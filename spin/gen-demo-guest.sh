@@ -21,10 +21,30 @@ say() { printf 'gen-demo-guest: %s\n' "$*"; }
 assets=$(cd "$(dirname "${BASH_SOURCE[0]}")/../assets" && pwd)
 modules=(virtio_pci virtio_blk virtio_console pvpanic_pci)
 
+kernel_package() {
+    case $distribution in
+        ubuntu) echo linux-image-virtual ;;
+        *) echo "linux-image-cloud-$arch" ;;
+    esac
+}
+
+# The host's own sources of this suite, as one-line entries; nothing when it has none.
+host_sources() {
+    # shellcheck disable=SC2016 # apt-get fills these in; what it does not know it leaves as it is
+    apt-get indextargets --format '$(ORIGIN)|$(SIGNED_BY)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)' \
+        'Created-By: Packages' 2>/dev/null | sort -u |
+        while IFS='|' read -r origin key uri release component; do
+            case $origin in Debian | Ubuntu | '' | '$('*) ;; *) continue ;; esac
+            case $release in "$suite" | "$suite"-updates | "$suite"-security) ;; *) continue ;; esac
+            case $key in /*) key="[signed-by=$key] " ;; *) key= ;; esac
+            echo "deb $key$uri $release $component"
+        done
+}
+
 packages_of() {
     printf '%s,' base-files base-passwd bash coreutils dash debconf diffutils dpkg findutils grep \
         gzip hostname init-system-helpers kmod libc-bin login mawk mount ncurses-bin passwd sed \
-        systemd systemd-sysv tar util-linux dbus udev busybox-static "linux-image-cloud-$arch"
+        systemd systemd-sysv tar util-linux dbus udev busybox-static "$(kernel_package)"
     case $1 in
         demo) echo cron,rsyslog,iproute2,procps ;;
         quick) echo procps ;;
@@ -109,28 +129,46 @@ exec /bin/busybox switch_root /root /sbin/init --switched-root --system --deseri
 INIT
 }
 
+# busybox's insmod takes modules as they are; newer suites compress them.
+plain() {
+    case $1 in
+        *.xz) xz -dc "$1" ;;
+        *.zst) zstd -qdc "$1" ;;
+        *) cat "$1" ;;
+    esac
+}
+
 make_initrd() {
-    local tree kernel_version path
-    tree=$(mktemp -d)
+    local tree=$root.tree kernel_version path module
+    mkdir "$tree"
     kernel_version=$(basename "$root"/lib/modules/*)
     mkdir -p "$tree"/{bin,dev,proc,root,modules}
+    : >"$tree/modules/order"
     cp "$root/bin/busybox" "$tree/bin/"
     for module in "${modules[@]}"; do
         modprobe -d "$root" -S "$kernel_version" --show-depends "$module"
     done | while read -r word path _; do
         [ "$word" = insmod ] || continue
-        cp "$path" "$tree/modules/"
-        grep -qx "${path##*/}" "$tree/modules/order" 2>/dev/null ||
-            echo "${path##*/}" >>"$tree/modules/order"
+        module=${path##*/}
+        module=${module%.ko*}.ko
+        grep -qx "$module" "$tree/modules/order" && continue
+        plain "$path" >"$tree/modules/$module"
+        echo "$module" >>"$tree/modules/order"
     done
     write_init >"$tree/init"
     chmod 0755 "$tree/init"
     (cd "$tree" && find . -mindepth 1 | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0) >"$1"
-    rm -rf "$tree"
+}
+
+inside_clean_up() {
+    ! mountpoint -q "$root.view" || umount "$root.view"
+    rm -rf --one-file-system "$root.out" "$root.tree" "$root.view"
 }
 
 inside() {
     root=$1
+    trap inside_clean_up EXIT
+    trap 'exit 143' INT TERM HUP
     configure_root
     mkdir "$root.out"
     make_initrd "$root.out/initrd"
@@ -141,17 +179,26 @@ inside() {
     mount --bind "$root" "$root.view"
     local size
     size=$(($(du -s --block-size=1M "$root.view" | cut -f1) * 5 / 4 + 64))
-    mke2fs -q -t ext4 -d "$root.view" -L demo-root -E lazy_itable_init=1 -O ^has_journal \
+    mke2fs -q -t ext4 -d "$root.view" -L demo-root -b 4096 -E lazy_itable_init=1 -O ^has_journal \
         "$root.out/rootfs.img" "${size}M" >/dev/null
     umount "$root.view"
-    rmdir "$root.view"
     mv "$root.out" "$root/out"
 }
 
 # --- outside -------------------------------------------------------------------------------------
 
+# shellcheck disable=SC2317 # the trap calls it
+clean_up() {
+    trap '' INT TERM HUP
+    if [ -n "$builder" ]; then
+        kill -TERM -- "-$builder" 2>/dev/null || true
+        wait "$builder" 2>/dev/null || true
+    fi
+    rm -rf --one-file-system "$work"
+}
+
 build() {
-    local out=$1 started=$SECONDS
+    local out=$1 started=$SECONDS sources=()
     [ -e "$out" ] && die "$out is there already; remove it or name another folder"
     for tool in mmdebstrap mke2fs cpio modprobe; do
         command -v "$tool" >/dev/null || PATH=$PATH:/sbin:/usr/sbin command -v "$tool" >/dev/null ||
@@ -159,19 +206,31 @@ build() {
     done
     mkdir -p "$(dirname "$out")"
     work=$(mktemp -d "$out.XXXXXX")
-    trap 'rm -rf "$work"' EXIT
+    builder=
+    trap clean_up EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
     say "building the '$variant' guest (a minute or so, mostly unpacking packages) ..."
     mkdir "$work/BFILES"
-    INITRD=No DEMO_VARIANT=$variant mmdebstrap --quiet --variant=custom --format=null \
+    host_sources >"$work/sources"
+    [ ! -s "$work/sources" ] || sources=("$work/sources")
+    # As root the tree is made inside $work, which goes with whatever is in it. In a user namespace
+    # it belongs to others and may not be reached below a home folder: there mmdebstrap tidies up.
+    [ "$(id -u)" != 0 ] || { mkdir "$work/tmp" && chmod 0711 "$work" && export TMPDIR=$work/tmp; }
+    # A session of its own lets one signal reach all of it; bash runs a trap at once only in `wait`.
+    DEMO_VARIANT=$variant INITRD=No setsid mmdebstrap --quiet --variant=custom --format=null \
         --include="$(packages_of "$variant")" \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
         --customize-hook="bash '${BASH_SOURCE[0]}' --inside \"\$1\"" \
         --customize-hook="copy-out /out/rootfs.img '$work'" \
         --customize-hook="copy-out /out/vmlinuz /out/initrd '$work/BFILES'" \
-        "$suite"
+        "$suite" - "${sources[@]}" </dev/null &
+    builder=$!
+    wait "$builder" || die 'mmdebstrap failed; its own words are above'
+    builder=
+    rm -rf --one-file-system "$work/tmp" "$work/sources"
+    fallocate --dig-holes "$work/rootfs.img"
     chmod 0755 "$work"
     mv -T "$work" "$out"
     say "done in $((SECONDS - started)) s: $out"
@@ -181,6 +240,8 @@ variant=${DEMO_VARIANT:-demo}
 arch=$(dpkg --print-architecture)
 # shellcheck source=/dev/null
 suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+# shellcheck source=/dev/null
+distribution=$(. /etc/os-release && echo "$ID")
 
 case ${1-} in
     --inside) inside "$2"; exit ;;
