@@ -34,13 +34,16 @@ install_packages() {
 }
 
 install_tool() {
-    if [ ! -x "$venv/bin/pip" ]; then
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        die "$(python3 --version) is too old: vmtiming-tui needs Python 3.11 or newer"
+    # One made by a Python that has since gone is made anew.
+    if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
         say "making a virtual environment in $venv"
         rm -rf "$venv"
-        python3 -m venv "$venv" || die "python3 -m venv failed; is python3 3.11 or newer?"
+        python3 -m venv "$venv" || die "python3 -m venv failed; its own words are above"
     fi
     say "installing vmtiming-tui into it"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check "$checkout" ||
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$checkout" ||
         die "pip install failed; is there a network?"
 }
 
