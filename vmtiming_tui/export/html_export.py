@@ -1,18 +1,451 @@
-"""A run as one HTML page that needs nothing but itself."""
+"""A run as one HTML page that needs nothing but itself: no network, no fonts, no files beside it.
 
-from html import escape
+Its content security policy allows its own style and script, by their hashes, and nothing else, so
+that even a fault in the escaping could not make a guest's words run or call out.
+"""
 
-from vmtiming_tui.export.document import Document, figure_rows
-from vmtiming_tui.text import printable
+import base64
+import functools
+import hashlib
+from collections.abc import Iterable, Sequence
+from importlib import resources
+
+from vmtiming_tui.export import charts
+from vmtiming_tui.export.document import (
+    NOTHING,
+    Boot,
+    Document,
+    fact_rows,
+    figure_rows,
+    known_stages,
+    seconds,
+    seconds_of_ns,
+    stage_rows,
+    utc,
+)
+from vmtiming_tui.export.markup import Markup, Part, join, tag
+from vmtiming_tui.fleet import VmState
+from vmtiming_tui.stages import Stage
+from vmtiming_tui.summary import Group, Summary, completion
+from vmtiming_tui.text import shell_line
+
+_SERIES = 6
+_DRAWN = "stages"
+_SAID = "words"
+_MOST_FAINT = 20
+_MOST_TEXT = 2000
+_MARKS = {
+    VmState.QUEUED: ("·", "dim"),
+    VmState.LAUNCHING: ("◌", "dim"),
+    VmState.CONNECTED: ("◔", "dim"),
+    VmState.BOOTED: ("✓", "booted"),
+    VmState.OFF: ("✓", "booted"),
+    VmState.FAILED: ("✗", "failed"),
+    VmState.TIMED_OUT: ("!", "late"),
+    VmState.KILLED: ("-", "dim"),
+}
+
+
+@functools.cache
+def _asset(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(content: str) -> str:
+    digest = hashlib.sha256(content.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 def render_html(document: Document) -> str:
     """Return the page."""
-    rows = "".join(
-        f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
-        for name, value in figure_rows(document.summary)
+    style, script = _asset("page.css"), _asset("page.js")
+    policy = (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        "base-uri 'none'; form-action 'none'"
     )
-    title = escape(printable(document.title))
-    return (
-        f"<!doctype html><title>{title}</title><p>{escape(document.word)}</p><table>{rows}</table>"
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="referrer", content="no-referrer"),
+        tag("title", f"{document.title} · boot times"),
+        tag("style", Markup(style)),
     )
+    body = tag("body", _main(document), tag("script", Markup(script)))
+    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _main(document: Document) -> Markup:
+    return tag(
+        "main",
+        _header(document),
+        _tiles(document),
+        _curves(document),
+        _sweep(document),
+        _storms(document),
+        _stages(document),
+        _notes(document),
+        _vms(document),
+        _circumstances(document),
+        _footer(document),
+    )
+
+
+def _section(title: str, *parts: Part) -> Markup:
+    return tag("section", tag("h2", title), *parts)
+
+
+def _header(document: Document) -> Markup:
+    run, plan = document.fleet.run, document.plan
+    boots = [boot for boot in document.boots if boot.counts]
+    booted = sum(boot.attempt.boot_ns is not None for boot in boots)
+    storms = sum(len(group.storms) for group in document.groups)
+    words = [f"{booted} of {len(boots)} VMs booted"]
+    if document.has_several_storms:
+        words = [f"{storms} storms, {booted} of {len(boots)} boots succeeded"]
+    if run is not None:
+        words += [f"on {run.host.get('hostname', '')}", run.accel, utc(run.wall_ns)]
+    return tag(
+        "header",
+        tag("h1", document.title),
+        tag("p", " · ".join(word for word in words if word), class_="lead"),
+        tag("p", plan.notes, class_="lead") if plan is not None and plan.notes else "",
+        tag("p", document.word, class_="mark", id="mark") if document.word else "",
+    )
+
+
+def _tiles(document: Document) -> Markup:
+    """Return the figures to see first; a sweep has none, its table is what counts."""
+    if document.sweep is not None:
+        return Markup("")
+    several = document.has_several_storms
+    tiles = _storm_tiles(document.groups[0]) if several else _boot_tiles(document.summary)
+    return tag(
+        "dl",
+        *(
+            tag("div", tag("dt", name), tag("dd", value, tag("small", more)), class_="tile")
+            for name, value, more in tiles
+        ),
+        class_="tiles",
+    )
+
+
+def _between(low: float, high: float) -> str:
+    return f"{low:.3f} to {high:.3f} s"
+
+
+def _boot_tiles(summary: Summary) -> list[tuple[str, str, str]]:
+    interval = summary.median_interval
+    hidden = "hidden by those not booted" if summary.booted and summary.censored else ""
+    p99 = hidden if summary.p99_s is None else f"p99 {seconds(summary.p99_s)}"
+    return [
+        (
+            "all booted in" if summary.booted == summary.number else "those booted took",
+            seconds(summary.cluster_s),
+            f"{summary.booted} of {summary.number} VMs",
+        ),
+        (
+            "median boot",
+            seconds(summary.median_s),
+            _between(interval.low, interval.high) if interval else "",
+        ),
+        (
+            "mean",
+            seconds(summary.mean_s),
+            "" if summary.stddev_s is None else f"± {seconds(summary.stddev_s)}",
+        ),
+        ("p95", seconds(summary.p95_s), p99),
+        ("fastest", seconds(summary.min_s), ""),
+        ("slowest", seconds(summary.max_s), ""),
+    ]
+
+
+def _storm_tiles(group: Group) -> list[tuple[str, str, str]]:
+    medians, clusters, rates = group.medians, group.clusters, group.rates
+    known = f"of {medians.size} storms" if medians else ""
+    interval = medians.interval if medians else None
+    return [
+        (
+            "median boot",
+            seconds(medians.median if medians else None),
+            _between(interval.low, interval.high) if interval else known,
+        ),
+        (
+            "all booted in",
+            seconds(clusters.median if clusters else None),
+            _between(clusters.min, clusters.max) if clusters else "",
+        ),
+        ("VMs per second", f"{rates.median:.3f}" if rates else NOTHING, ""),
+        ("spread within a storm", seconds(group.spread.within if group.spread else None), ""),
+        ("spread between storms", seconds(group.spread.between if group.spread else None), ""),
+    ]
+
+
+def _series(groups: Sequence[Group]) -> list[charts.Series]:
+    """Return a curve for each setting's last storm, and faint ones for the storms before."""
+    faint: list[charts.Series] = []
+    strong: list[charts.Series] = []
+    for index, group in enumerate(groups):
+        for storm in group.storms[-_MOST_FAINT:]:
+            is_last = storm is group.storms[-1]
+            points = [(ns / 1e9, k) for ns, k in completion(storm.attempts)]
+            style = f"series-{index}" if is_last and index < _SERIES else "faint"
+            if is_last or len(groups) == 1:
+                label = group.label or charts.storm_label(storm)
+                series = charts.Series(label, style, len(storm.attempts), points)
+                (faint if style == "faint" else strong).append(series)
+    return faint + strong
+
+
+def _curves(document: Document) -> Markup:
+    series = _series(document.groups)
+    chart = charts.completion_chart(series)
+    if not chart:
+        return Markup("")
+    strong = [each for each in series if each.style != "faint"]
+    keys = [(each.style, each.label) for each in strong]
+    if len(strong) < len(series):
+        keys.append(("faint", "storms before" if len(document.groups) == 1 else "further settings"))
+    legend = _legend(keys) if len(series) > 1 else Markup("")
+    return _section("VMs booted over time", chart, legend)
+
+
+def _legend(keys: Iterable[tuple[str, str]]) -> Markup:
+    items = []
+    for style, label in keys:
+        swatch = tag(
+            "svg", tag("rect", width=10, height=10, rx=2, class_=style), viewBox="0 0 10 10"
+        )
+        items.append(tag("li", swatch, label, class_=style))
+    return tag("ul", *items, class_="legend")
+
+
+def _table(names: Sequence[str], rows: Iterable[Markup], *, left: int = 1, name: str) -> Markup:
+    """Return a table that sorts by any of its columns but a drawn one."""
+    heads = [
+        tag(
+            "th",
+            name_of if name_of == _DRAWN else tag("button", name_of, type="button"),
+            scope="col",
+            class_="left" if index < left or name_of in (_DRAWN, _SAID) else None,
+        )
+        for index, name_of in enumerate(names)
+    ]
+    head, body = tag("thead", tag("tr", *heads)), tag("tbody", *rows)
+    return tag("div", tag("table", head, body, class_="sortable", id=name), class_="wide")
+
+
+def _row(*cells: Part, left: int = 1) -> Markup:
+    return tag(
+        "tr",
+        *(
+            cell
+            if isinstance(cell, Markup) and cell.startswith("<td")
+            else tag("td", cell, class_="left" if index < left else None)
+            for index, cell in enumerate(cells)
+        ),
+    )
+
+
+def _time(value_s: float | None, *, mark: str | None = None) -> Markup:
+    """Return a cell of seconds that sorts by all of its digits."""
+    sort = "" if value_s is None else repr(value_s)
+    return tag("td", seconds(value_s), data_value=sort, class_=mark)
+
+
+def _time_ns(value_ns: int | None) -> Markup:
+    return _time(None if value_ns is None else value_ns / 1e9)
+
+
+def _storms(document: Document) -> Markup:
+    if not document.has_several_storms:
+        return Markup("")
+    storms = sorted(
+        (storm for group in document.groups for storm in group.storms),
+        key=lambda storm: storm.number,
+    )
+    labels = {storm.number: group.label for group in document.groups for storm in group.storms}
+    rows = [
+        _row(
+            str(storm.number),
+            labels[storm.number] or NOTHING,
+            f"{storm.summary.booted} of {storm.summary.number}",
+            _time(storm.summary.median_s),
+            _time(storm.summary.p95_s),
+            _time(storm.summary.max_s),
+            _time(storm.summary.cluster_s),
+            left=2,
+        )
+        for storm in storms
+    ]
+    names = ("storm", "settings", "booted", "median", "p95", "slowest", "all of them")
+    spreads = [
+        tag(
+            "p",
+            f"{f'{group.label}: ' if group.label else ''}spread of boot times: "
+            f"{seconds(group.spread.within)} within a storm, "
+            f"{seconds(group.spread.between)} between storms.",
+            class_="dim",
+        )
+        for group in document.groups
+        if group.spread is not None
+    ]
+    return _section(
+        "Storms", charts.storm_chart(storms), *spreads, _table(names, rows, left=2, name="storms")
+    )
+
+
+def _sweep(document: Document) -> Markup:
+    sweep = document.sweep
+    if sweep is None:
+        return Markup("")
+    varied = len(sweep.names)
+    rows = [
+        _row(
+            *(row.parameters.get(name, "") for name in sweep.names),
+            str(row.storms),
+            f"{row.booted} of {row.attempts}",
+            _time(row.boot.median if row.boot else None),
+            _time(row.cluster.median if row.cluster else None),
+            NOTHING if row.vms_per_s is None else f"{row.vms_per_s:.3f}",
+            NOTHING if row.relative is None else f"{row.relative:.2f}",
+            left=varied,
+        )
+        for row in sweep.rows
+    ]
+    names = (*sweep.names, "storms", "booted", "boot", "all of them", "VMs per second", "relative")
+    return _section("Sweep", _table(names, rows, left=varied, name="sweep"))
+
+
+def _stages(document: Document) -> Markup:
+    known = stage_rows(document.summary)
+    if not known:
+        return Markup("")
+    rows = [
+        _row(
+            name,
+            str(each.size),
+            _time(each.median),
+            _time(each.mean),
+            _time(each.p95),
+            _time(each.min),
+            _time(each.max),
+        )
+        for name, each in known
+    ]
+    medians = list(document.summary.stage_medians_s.items())
+    names = ("stage", "VMs", "median", "mean", "p95", "fastest", "slowest")
+    return _section(
+        "Stages",
+        charts.median_bar(medians),
+        _stage_legend([stage for stage, _ in medians]),
+        tag("h3", "Over the VMs that booted"),
+        _table(names, rows, name="stages"),
+    )
+
+
+def _stage_legend(stages: Iterable[Stage]) -> Markup:
+    return _legend((f"stage-{stage}", str(stage)) for stage in stages)
+
+
+def _notes(document: Document) -> Markup:
+    failure = document.fleet.failure
+    texts = [failure.why] if failure is not None else []
+    texts += [str(caution) for caution in document.cautions]
+    texts += [
+        f"VM {boot.attempt.vm} is doubtful: {doubt}"
+        for boot in document.newest
+        for doubt in boot.stages.doubts
+    ]
+    if not texts:
+        return Markup("")
+    return _section("Keep in mind", tag("ul", *(tag("li", each) for each in texts), class_="notes"))
+
+
+def _vms(document: Document) -> Markup:
+    boots = document.newest
+    if not boots:
+        return Markup("")
+    stages = known_stages(boots)
+    longest_ns = max((boot.attempt.boot_ns or 0 for boot in boots), default=0)
+    has_words = any(_words(boot) for boot in boots)
+    names = ["VM", "state", "attempt", "boot", _DRAWN, *map(str, stages)]
+    table = _table(
+        [*names, *([_SAID] if has_words else [])],
+        [_vm_row(boot, stages, longest_ns, has_words=has_words) for boot in boots],
+        left=2,
+        name="vms",
+    )
+    field = tag(
+        "input", type="search", placeholder="filter", aria_label="filter the VMs", hidden=True,
+        data_filters="vms",
+    )  # fmt: skip
+    title = "VMs, the newest boot of each" if document.has_several_storms else "VMs"
+    above = tag("div", tag("h2", title), field, class_="above")
+    return tag("section", above, _stage_legend(stages), table)
+
+
+def _words(boot: Boot) -> str:
+    """Return what is to be said of a boot: why it failed, or the guest's words if that is all."""
+    if boot.attempt.why:
+        return boot.attempt.why
+    return boot.attempt.text[:_MOST_TEXT] if boot.stages.from_text else ""
+
+
+def _vm_row(boot: Boot, stages: Sequence[Stage], longest_ns: int, *, has_words: bool) -> Markup:
+    attempt = boot.attempt
+    glyph, mark = _MARKS[attempt.state]
+    word = VmState.BOOTED if attempt.state is VmState.OFF else attempt.state
+    return _row(
+        str(attempt.vm),
+        tag("td", f"{glyph} {word}", class_=f"left {mark}"),
+        str(attempt.number),
+        _time_ns(attempt.boot_ns),
+        tag("td", charts.stage_bar(boot, longest_ns), class_="left"),
+        *(_time_ns(boot.stages.of(stage)) for stage in stages),
+        *([tag("td", _words(boot), class_="said")] if has_words else []),
+    )
+
+
+def _pairs(rows: Iterable[tuple[str, str]]) -> Markup:
+    body = [
+        tag("tr", tag("th", name, scope="row", class_="left"), tag("td", value, class_="left"))
+        for name, value in rows
+    ]
+    return tag("table", tag("tbody", *body), class_="plain")
+
+
+def _circumstances(document: Document) -> Markup:
+    commands = [boot.attempt.argv for boot in document.boots if boot.attempt.argv]
+    command = (
+        tag(
+            "details",
+            tag("summary", "QEMU command of the first VM"),
+            tag("pre", shell_line(commands[0])),
+        )
+        if commands
+        else ""
+    )
+    return tag(
+        "section",
+        tag(
+            "div",
+            tag("div", tag("h2", document.figures_title), _figures(document)),
+            tag("div", tag("h2", "Circumstances"), _pairs(fact_rows(document))),
+            class_="columns",
+        ),
+        command,
+    )
+
+
+def _figures(document: Document) -> Markup:
+    return tag("div", _pairs(figure_rows(document.summary)), id="figures")
+
+
+def _footer(document: Document) -> Markup:
+    run = document.fleet.run
+    ended_ns, began_ns = document.fleet.ended_ns, run.at_ns if run else 0
+    lasted = f" · lasted {seconds_of_ns(ended_ns - began_ns)}" if run and ended_ns else ""
+    version = f" {run.tool_version}" if run else ""
+    return tag("footer", join("vm-timing-report", version, lasted))
