@@ -105,7 +105,7 @@ def test_a_form_sees_the_same_fault_while_typing(name, text):
     assert name in problems_of(GOOD | {name: text}, files=False)
 
 
-@given(st.dictionaries(st.sampled_from(list(GOOD) + ["smp", "accel", "parallel"]), st.text()))
+@given(st.dictionaries(st.sampled_from([*GOOD, "smp", "accel", "parallel"]), st.text()))
 def test_any_text_is_either_a_config_or_a_config_error(raw):
     try:
         config = build_config(raw, files=False)
