@@ -23,24 +23,32 @@ def quick_guest() -> Guest:
     return build_guest(Variant.QUICK)
 
 
-@pytest.fixture
-def run_tool(tmp_path):
-    """Run ``vm-timing-report`` as a person would, in an empty folder, with its own state."""
-    environment = os.environ | {
-        "XDG_STATE_HOME": str(tmp_path / "state"),
-        "XDG_CONFIG_HOME": str(tmp_path / "config"),
-    }
+class Workplace:
+    """A folder to call ``vm-timing-report`` in, as a person would, with state of its own."""
 
-    def run(*args, **kwargs):
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.runtime = folder / "runtime"
+        self.runtime.mkdir(mode=0o700)
+        self.environment = os.environ | {
+            "XDG_RUNTIME_DIR": str(self.runtime),
+            "XDG_STATE_HOME": str(folder / "state"),
+            "XDG_CONFIG_HOME": str(folder / "config"),
+        }
+
+    def __call__(self, *words: object) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, "-m", "vmtiming_tui", *map(str, args)],
+            [sys.executable, "-m", "vmtiming_tui", *map(str, words)],
             check=False,
-            cwd=tmp_path,
-            env=environment,
+            cwd=self.folder,
+            env=self.environment,
             capture_output=True,
             text=True,
-            timeout=300,
-            **kwargs,
+            timeout=400,
         )
 
-    return run
+
+@pytest.fixture(scope="module")
+def in_folder(tmp_path_factory) -> Workplace:
+    """Call the tool in a folder of the module's own."""
+    return Workplace(tmp_path_factory.mktemp("work"))

@@ -1,0 +1,86 @@
+"""Three storms of two real guests: stages add up, and all that is made of the run agrees."""
+
+import asyncio
+import csv
+import json
+
+import pytest
+
+from vmtiming_tui.fleet import Fleet
+from vmtiming_tui.history import History
+from vmtiming_tui.replay import replay
+from vmtiming_tui.stages import stages_of
+from vmtiming_tui.summary import counted_groups
+
+
+@pytest.fixture(scope="module")
+def repeated(quick_guest, in_folder):
+    """The run, once for the whole module: its folder and what it printed."""
+    result = in_folder(
+        "-n", 2, "-m", 340, "-p", "vm", "-s", ".img", "-v", "vms", "-r", 3, "--name", "three",
+        "-k", quick_guest.kernel, "-i", quick_guest.initrd, "--base", quick_guest.rootfs,
+        "-o", "run.json", "-o", "run.csv",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result
+
+
+@pytest.fixture(scope="module")
+def stored(repeated, in_folder):
+    """The same run, as the history kept it."""
+    with History.open(in_folder.folder / "state" / "vmtiming-tui" / "history.db") as history:
+        return history.events(history.find("three"))
+
+
+def test_stages_of_every_boot_add_up_to_the_host_figure(stored):
+    attempts = list(Fleet(stored).attempts)
+
+    assert len(attempts) == 6
+    for attempt in attempts:
+        stages = stages_of(attempt)
+        assert stages.doubts == ()
+        assert len(stages.known) == 5
+        assert abs(stages.residual_ns) <= stages.error_ns
+        assert stages.firmware_ns > 0
+        assert stages.lag_ns >= 0
+
+
+def test_the_storm_is_the_unit(stored, repeated):
+    (group,) = counted_groups(Fleet(stored))
+
+    assert len(group.storms) == 3
+    assert "3 storms: median boot" in repeated.stdout
+
+
+def test_a_replay_ends_as_the_run_did(stored):
+    async def played():
+        fleet = Fleet()
+        async for batch in replay(stored, speed=float("inf")):
+            for event in batch:
+                fleet.fold(event)
+        return fleet
+
+    fleet = asyncio.run(played())
+    assert [attempt.boot_ns for attempt in fleet.attempts] == [
+        attempt.boot_ns for attempt in Fleet(stored).attempts
+    ]
+
+
+def test_exports_of_the_run_and_of_the_history_say_the_same(repeated, in_folder):
+    for name in ("again.json", "again.csv", "again.md", "again.txt", "again.html"):
+        assert in_folder("export", "three", name).returncode == 0
+
+    first, again = (
+        json.loads((in_folder.folder / name).read_text()) for name in ("run.json", "again.json")
+    )
+    assert first["summary"] == again["summary"]
+    assert first["vms"] == again["vms"]
+    rows = list(csv.DictReader((in_folder.folder / "again.csv").open()))
+    assert len(rows) == 6
+
+
+def test_a_run_compared_with_itself_shows_no_difference(repeated, in_folder):
+    result = in_folder("compare", "three", "run.json", "--fail-slower", "1")
+
+    assert result.returncode == 0
+    assert "slower" not in result.stdout.replace("--fail-slower", "")
