@@ -138,27 +138,21 @@ def stage_bar(boot: Boot, longest_ns: int) -> Markup:
     parts, at = [], 0.0
     for stage, ns in known:
         width = BAR_WIDTH * ns / longest_ns
-        parts.append(_stage_rect(stage, ns, at, width, 12.0))
+        parts.append(tag("rect", class_=f"stage-{stage}", x=at, width=width, height=12))
         at += width
     rest = BAR_WIDTH * boot_ns / longest_ns - at
     if rest > 0.5:
-        rect = tag("rect", class_="rest", x=at, y=0, width=rest, height=12)
-        parts.append(tag("g", tag("title", "not told apart"), rect))
+        parts.append(tag("rect", class_="rest", x=at, width=rest, height=12))
     said = ", ".join(f"{stage} {seconds(ns / 1e9)}" for stage, ns in known)
     return tag(
         "svg",
+        tag("title", said or "stages unknown"),
         *parts,
         class_="bar",
         viewBox=f"0 0 {BAR_WIDTH:g} 12",
         preserveAspectRatio="none",
         role="img",
-        aria_label=said or "stages unknown",
     )
-
-
-def _stage_rect(stage: Stage, ns: float, x: float, width: float, height: float) -> Markup:
-    rect = tag("rect", class_=f"stage-{stage}", x=x, y=0, width=width, height=height)
-    return tag("g", tag("title", f"{stage} {seconds(ns / 1e9)}"), rect)
 
 
 def median_bar(medians_s: Sequence[tuple[Stage, float]]) -> Markup:
@@ -170,7 +164,8 @@ def median_bar(medians_s: Sequence[tuple[Stage, float]]) -> Markup:
     parts, at = [], 0.0
     for stage, value in known:
         width = WIDTH * value / whole
-        parts.append(_stage_rect(stage, value * 1e9, at, width, 34.0))
+        rect = tag("rect", class_=f"stage-{stage}", x=at, width=width, height=34)
+        parts.append(tag("g", tag("title", f"{stage} {seconds(value)}"), rect))
         if width > 78:
             share = f"{100 * value / whole:.0f} %"
             parts.append(tag("text", share, class_="inside", x=at + width / 2, y=22))

@@ -46,7 +46,7 @@ def tag(name: str, /, *parts: Part, **attributes: Value) -> Markup:
         if value is None or value is False:
             continue
         attribute = key.rstrip("_").replace("_", "-")
-        shown = f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
+        shown = f"{round(value, 2):g}" if isinstance(value, float) else value
         words.append(attribute if value is True else f'{attribute}="{text(shown)}"')
     opened = " ".join(words)
     if name in _VOID and not parts:
