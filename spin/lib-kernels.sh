@@ -63,7 +63,7 @@ section() {
     command -v objcopy >/dev/null ||
         die "there is a unified kernel image; to take it apart: apt-get install binutils"
     rm -f "$3"
-    objcopy -O binary --only-section="$2" --set-section-flags "$2=alloc" "$1" "$3" 2>/dev/null &&
+    objcopy -O binary --only-section="$2" "$1" "$3" 2>/dev/null &&
         [ -s "$3" ]
 }
 

@@ -187,8 +187,8 @@ mount_merged() {
     done
     # snapper keeps its snapshots below the root: every one a whole system more.
     if [ "$(stat -c %i "$tree/.snapshots" 2>/dev/null)" = 256 ]; then
-        mount -t tmpfs -o ro,size=4k tmpfs "$tree/.snapshots"
         mounts+=("$tree/.snapshots")
+        mount -t tmpfs -o ro,size=4k tmpfs "$tree/.snapshots"
     fi
 }
 

@@ -44,6 +44,7 @@ mount_volume() {
     # Several copies of one image may be open on this host at once.
     [ "$type" != xfs ] || options+=,nouuid
     mkdir -p "$where"
+    mounts+=("$where")
     if ! error=$(mount_read_only "$volume" "$where" "$options"); then
         [ "${volume_offset[volume]}" != 0 ] || [[ ${volume_file[volume]} != "$work"/volume-* ]] ||
             die "${volume_name[volume]} ($type) cannot be mounted: $error"
@@ -54,7 +55,6 @@ mount_volume() {
         error=$(mount -t "$type" -o "loop,noatime$options" "${volume_file[volume]}" "$where" 2>&1) ||
             die "${volume_name[volume]} ($type) cannot be mounted: ${error##*: }"
     fi
-    mounts+=("$where")
 }
 
 mount_read_only() {

@@ -50,7 +50,13 @@ find_volumes() {
         check_length "$((${#volume_name[@]} - 1))" "$((sectors * sector))"
     done < <(partx --raw --noheadings --bytes --sector-size "$sector" \
         --output NR,START,SECTORS,UUID "$file" 2>/dev/null)
-    [ "${#volume_name[@]}" -gt 0 ] || die "$raw has a partition table ($table) but no partitions"
+    [ "${#volume_name[@]}" = 0 ] || return 0
+    # The header of a GPT names its copy in the last sector; readers refuse one that points too far.
+    start=$(od --address-radix=n --format=u8 --skip-bytes=$((sector + 32)) --read-bytes=8 "$file")
+    [ "$table" = dos ] || [ "$(((start + 1) * sector))" -le "$size" ] ||
+        die "$raw is cut short: its partition table is for $(((start + 1) * sector)) bytes," \
+            "there are $size; get it again"
+    die "$raw has a partition table ($table) but no partitions"
 }
 
 # An ext4 says how long it is; less than that was lost on the way here.

@@ -34,8 +34,10 @@ run() {
     local label=$1 file=$2 bytes=$3 status=0 done_bytes
     shift 3
     if [ -n "$label" ]; then say "$label"; fi
+    child=starting
     "$@" </dev/null >"$work/stdout" 2>"$work/stderr" &
     child=$!
+    [ -z "$stopped" ] || stop "$stopped"
     if [ -n "$file" ] && [ "$bytes" -gt 0 ] && [ -n "$label" ] && [ -t 2 ]; then
         while kill -0 "$child" 2>/dev/null; do
             done_bytes=$(stat -c '%b * %B' "$file" 2>/dev/null || echo 0)
@@ -44,21 +46,30 @@ run() {
         done
         printf '\r\033[K' >&2
     fi
-    wait "$child" || status=$?
+    # Without its end awaited, a command told to stop would go on writing while all is removed.
+    while status=0; wait "$child" || status=$?; kill -0 "$child" 2>/dev/null; do :; done
     child=
+    [ -z "$stopped" ] || exit "$stopped"
     if [ "$status" -ne 0 ] && [ "$1" != e2fsck ]; then
         die "${label:-$1} failed: $(grep -v '^$' "$work/stderr" | tail -n 1)"
     fi
     return "$status"
 }
 
+# Called by a signal. While a command is under way, `run` sees to its end and then exits: bash loses
+# count of its children when it exits from a trap in the middle of starting or awaiting one.
+stop() {
+    stopped=$1
+    case $child in
+        '') exit "$stopped" ;;
+        starting) ;;
+        *) kill "$child" 2>/dev/null || true ;;
+    esac
+}
+
 clean_up() {
     local i
     trap '' INT TERM HUP
-    if [ -n "$child" ]; then
-        kill "$child" 2>/dev/null || true
-        wait "$child" 2>/dev/null || true
-    fi
     for ((i = ${#mounts[@]} - 1; i >= 0; i--)); do
         umount "${mounts[i]}" 2>/dev/null || umount --lazy "${mounts[i]}" 2>/dev/null || true
     done
@@ -129,9 +140,14 @@ make_work_folder() {
     [ "$force" = yes ] || [ "$dry_run" = yes ] || [ ! -e "$out/rootfs.img" ] ||
         die "$out/rootfs.img is there already, and overlays may stand on it; --force replaces it"
     made_out=no
-    [ -d "$out" ] || { mkdir -p "$out" && made_out=yes; }
-    out=$(realpath "$out")
-    work=$(mktemp -d "$out/.spin-from-raw.XXXXXX")
+    out=$(realpath -m "$out")
+    # What is to be removed is known before it is made: a signal may come in between.
+    if [ ! -d "$out" ]; then
+        made_out=yes
+        mkdir -p "$out" || die "$out cannot be made"
+    fi
+    work=$out/.spin-from-raw.$$.$EPOCHREALTIME
+    mkdir "$work" || die "$out cannot be written to"
 }
 
 # Leaves in $image a raw view of RAW under a name that tools' option syntax leaves alone.
@@ -306,11 +322,11 @@ assets=$(realpath -m "$here/../assets")
 parse_arguments "$@"
 check_tools
 enter_own_namespace "$@"
-child='' work='' made_out=no
+child='' stopped='' work='' made_out=no
 trap clean_up EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'stop 129' HUP
+trap 'stop 130' INT
+trap 'stop 143' TERM
 make_work_folder
 open_image
 main

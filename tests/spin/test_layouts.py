@@ -1,0 +1,264 @@
+"""Whatever the disk looks like, the new root holds the same files and the source stays as it was."""
+
+import os
+import shutil
+from pathlib import Path
+
+import images
+import pytest
+from conftest import ASSETS, differences, digest, opened, spin
+from images import Partition
+
+
+def assert_ready(spun, expected: Path, *, options: str = "errors=remount-ro,noatime 0 1") -> None:
+    """Everything that was in the tree, and the report service, and a fstab for /dev/vda."""
+    with opened(spun) as root:
+        assert differences(expected, root) == set()
+        assert (root / "usr/bin/ping").stat().st_ino == (root / "srv/ping-elsewhere").stat().st_ino
+        sparse = (root / "srv/sparse").stat()
+        assert sparse.st_blocks * 512 < 1024 * 1024 < sparse.st_size
+        assert images.sh("getcap", root / "usr/bin/ping").endswith("cap_net_raw=ep\n")
+        fstab = (root / "etc/fstab").read_text().splitlines()
+        assert fstab[0] == f"/dev/vda / ext4 {options}"
+        assert [line for line in fstab[1:] if not line.startswith("#")] in (
+            [], ["tmpfs /tmp tmpfs nosuid,nodev 0 0"],
+        )  # fmt: skip
+        assert_reports(root)
+
+
+def assert_reports(root: Path) -> None:
+    script = root / "usr/bin/vm-report"
+    assert script.read_bytes() == (ASSETS / "vm-report.sh").read_bytes()
+    assert (script.stat().st_mode & 0o7777, script.stat().st_uid) == (0o755, 0)
+    unit = root / "usr/lib/systemd/system/vm-report.service"
+    assert unit.read_bytes() == (ASSETS / "vm-report.service").read_bytes()
+    enabled = root / "etc/systemd/system/multi-user.target.wants/vm-report.service"
+    assert (root / enabled.readlink().relative_to("/")).samefile(unit)
+
+
+def newest(spun) -> bool:
+    return spun.kernel.startswith(b"kernel 6.1.0-56") and spun.initrd.startswith(b"initrd 6.1.0-56")
+
+
+def test_a_bare_file_system(bare, tree, folder):
+    spun = spin(bare, folder / "out")
+
+    assert_ready(spun, tree)
+    assert newest(spun)
+
+
+@pytest.mark.parametrize(
+    ("label", "esp", "linux"), [("gpt", "uefi", "linux"), ("dos", "ef", "83")], ids=["gpt", "mbr"]
+)
+def test_esp_boot_and_root_are_partitions(label, esp, linux, tree, folder):
+    bootless = images.without_boot(tree, folder / "tree")
+    boot = images.ext4(folder / "boot.fs", tree / "boot", 16, fs_uuid=images.BOOT_UUID)
+    root = images.ext4(folder / "root.fs", bootless, 64)
+    (folder / "esp").mkdir()
+    images.write(folder / "esp/EFI/tiny/shim.efi", "no kernel")
+    fat = images.vfat(folder / "esp.fs", folder / "esp", 34)
+    image = images.disk(
+        folder / "disk.img", label, [Partition(esp, fat), Partition(linux, boot), Partition(linux, root)]
+    )
+
+    spun = spin(image, folder / "out")
+
+    assert_ready(spun, bootless)
+    assert newest(spun)
+
+
+def test_a_logical_partition(tree, folder):
+    root = images.ext4(folder / "root.fs", tree, 64)
+    image = folder / "disk.img"
+    with image.open("wb") as file:
+        file.truncate(80 * images.MIB)
+    images.sh("sfdisk", "-q", image, text="label: dos\nstart=1MiB,type=5\nstart=2MiB,size=64MiB\n")
+    images.sh("dd", f"if={root}", f"of={image}", "bs=1M", "seek=2", "conv=notrunc", "status=none")
+
+    spun = spin(image, folder / "out")
+
+    assert "on partition 5" in spun.said
+    assert_ready(spun, tree)
+
+
+def test_an_xfs(tree, folder):
+    image = images.mounted_fs(folder / "disk.img", "xfs", tree, 320)
+
+    assert_ready(spin(image, folder / "out"), tree)
+
+
+@pytest.mark.parametrize(("subvolume", "default"), [("@", False), ("root", False), ("odd", True)])
+def test_a_btrfs_with_its_root_in_a_subvolume(subvolume, default, tree, folder):
+    fs = images.btrfs(folder / "root.fs", tree, 200, subvolume, default=default)
+    image = images.disk(folder / "disk.img", "gpt", [Partition("linux", fs)])
+    expected = folder / "expected"
+    images.sh("cp", "-a", tree, expected)
+    (expected / ".snapshots").mkdir()
+
+    spun = spin(image, folder / "out")
+
+    with opened(spun) as root:
+        assert not list((root / ".snapshots").iterdir())
+        shutil.copystat(root / ".snapshots", expected / ".snapshots")
+        assert differences(expected, root) == set()
+        assert (root / "etc/fstab").read_text().startswith("/dev/vda / ext4 defaults 0 0\n")
+        assert_reports(root)
+
+
+def test_a_system_spread_over_partitions_becomes_one(tree, folder):
+    rest = folder / "tree"
+    images.sh("cp", "-a", tree, rest)
+    (rest / "home").rename(folder / "home")
+    (rest / "home").mkdir()
+    home = images.ext4(folder / "home.fs", folder / "home", 16, fs_uuid=images.BOOT_UUID)
+    fstab = rest / "etc/fstab"
+    fstab.write_text(fstab.read_text().replace("/boot ext4", "/home ext4"))
+    root = images.ext4(folder / "root.fs", rest, 64)
+    image = images.disk(
+        folder / "disk.img", "gpt", [Partition("home", home), Partition("linux", root)]
+    )
+
+    spun = spin(image, folder / "out")
+
+    assert "/home comes from partition 1" in spun.said
+    with opened(spun) as root:
+        assert (root / "home/a file of somebody's").read_text() == "owned"
+        assert_reports(root)
+
+
+def test_a_logical_volume_in_pieces(tree, folder):
+    image = images.physical_volume(
+        folder / "disk.img", images.ext4(folder / "root.fs", tree, 64)
+    )
+
+    spun = spin(image, folder / "out")
+
+    assert "on vg-tiny/root" in spun.said
+    assert_ready(spun, tree)
+
+
+def test_a_system_whose_usr_is_not_merged(tree, folder):
+    split = folder / "tree"
+    images.sh("cp", "-a", tree, split)
+    (split / "lib").unlink()
+    (split / "lib").mkdir()
+    (split / "usr/lib/systemd").rename(split / "lib/systemd")
+
+    spun = spin(images.ext4(folder / "disk.img", split, 64), folder / "out")
+
+    with opened(spun) as root:
+        assert (root / "lib/systemd/system/vm-report.service").is_file()
+        enabled = root / "etc/systemd/system/multi-user.target.wants/vm-report.service"
+        assert str(enabled.readlink()) == "/lib/systemd/system/vm-report.service"
+
+
+@pytest.mark.parametrize("kind", ["qcow2", "vmdk", "vdi", "vhdx"])
+def test_other_kinds_of_image(kind, bare, tree, folder):
+    image = folder / f"disk.{kind}"
+    images.sh("qemu-img", "convert", "-O", kind, bare, image)
+
+    assert_ready(spin(image, folder / "out"), tree)
+
+
+def test_more_than_two_gibibytes_mostly_holes(tree, folder):
+    large = folder / "tree"
+    images.sh("cp", "-a", tree, large)
+    with (large / "srv/huge").open("wb") as huge:
+        huge.truncate(3 * 1024**3)
+        huge.seek(5 * 512 * 1024**2)
+        huge.write(b"beyond two GiB")
+    image = images.ext4(folder / "disk.img", large, 4 * 1024)
+
+    spun = spin(image, folder / "out")
+
+    with opened(spun) as root:
+        state = (root / "srv/huge").stat()
+        assert state.st_size == 3 * 1024**3
+        assert state.st_blocks * 512 < images.MIB
+        with (root / "srv/huge").open("rb") as huge:
+            huge.seek(5 * 512 * 1024**2)
+            assert huge.read(14) == b"beyond two GiB"
+    # As large as its content, a quarter, and 256 MiB: not as large as the disk was.
+    assert spun.rootfs.stat().st_size < 450 * images.MIB
+    assert spun.rootfs.stat().st_blocks * 512 < 100 * images.MIB
+
+
+def test_an_ext4_that_was_not_unmounted_gets_its_journal_played_back(tree, folder):
+    image = images.ext4(folder / "disk.img", tree, 64)
+    image_live = folder / "live.img"
+    with images.mounted(image) as root:
+        images.write(root / "srv/late", "only in the journal")
+        os.sync()
+        shutil.copyfile(image, image_live)
+    assert "needs_recovery" in images.sh("dumpe2fs", "-h", image_live)
+
+    spun = spin(image_live, folder / "out")
+
+    assert "playing back its journal" in spun.said
+    with opened(spun) as root:
+        assert (root / "srv/late").read_text() == "only in the journal"
+
+
+def test_an_xfs_that_was_not_unmounted_is_mended_in_a_copy(tree, folder):
+    image = images.mounted_fs(folder / "disk.img", "xfs", tree, 320)
+    live = folder / "live.img"
+    with images.mounted(image) as root:
+        images.write(root / "srv/late", "late")
+        images.sh("sync")
+        images.sh("cp", "--sparse=always", image, live)
+
+    spun = spin(live, folder / "out")
+
+    assert "trying a copy" in spun.said
+    with opened(spun) as root:
+        assert (root / "srv/late").read_text() == "late"
+
+
+def test_without_root_an_ext4_works_all_the_same(tree, public_folder):
+    image = images.ext4(public_folder / "disk.img", tree, 64)
+
+    spun = spin(image, public_folder / "theirs/out", user="nobody")
+
+    assert_ready(spun, tree)
+
+
+def test_without_root_an_xfs_is_refused_with_the_reason(tree, public_folder):
+    image = images.mounted_fs(public_folder / "disk.img", "xfs", tree, 320)
+
+    spun = spin(image, public_folder / "theirs/out", user="nobody")
+
+    assert spun.code == 1
+    assert "is xfs" in spun.complaint
+    assert "run this as root" in spun.complaint
+
+
+def test_the_originals_loop_makes_overlays_on_the_result(bare, folder):
+    spun = spin(bare, folder / "out")
+    assert spun.code == 0
+    vms = spun.out / "vms"
+    vms.mkdir()
+
+    loop = (
+        "for i in {0..20}; do qemu-img create your-os-$i.img -b ../rootfs.img -f qcow2 -F raw; done"
+    )
+    images.sh("bash", "-c", f"cd {vms} && {loop}")
+
+    assert len(list(vms.iterdir())) == 21
+    before = digest(spun.rootfs)
+    images.sh("qemu-img", "check", vms / "your-os-20.img")
+    assert digest(spun.rootfs) == before
+
+
+def test_f2fs_is_taken_or_refused_as_the_kernel_can(tree, folder):
+    image = folder / "disk.img"
+    with image.open("wb") as file:
+        file.truncate(100 * images.MIB)
+    images.sh("mkfs.f2fs", "-q", image)
+    if "f2fs" in Path("/proc/filesystems").read_text():
+        with images.mounted(image) as root:
+            images.sh("cp", "-a", f"{tree}/.", root)
+        assert_ready(spin(image, folder / "out"), tree)
+    else:
+        spun = spin(image, folder / "out")
+        assert spun.code == 1
+        assert "f2fs, which this host's kernel does not know" in spun.complaint

@@ -1,0 +1,152 @@
+"""What cannot be taken is refused with what was found, and nothing is left of the attempt."""
+
+import subprocess
+
+import images
+import pytest
+from conftest import SPIN, digest, spin
+from images import Partition
+
+
+def test_a_system_without_systemd(tree, folder):
+    copy = folder / "tree"
+    images.sh("cp", "-a", tree, copy)
+    images.sh("rm", "-r", copy / "usr/lib/systemd")
+    (copy / "usr/sbin").mkdir()
+    images.write(copy / "usr/bin/busybox", "busybox", 0o755)
+    (copy / "sbin").symlink_to("usr/sbin")
+    (copy / "usr/sbin/init").symlink_to("../bin/busybox")
+
+    spun = spin(images.ext4(folder / "disk.img", copy, 64), folder / "out")
+
+    assert spun.code == 1
+    assert "Tiny Linux 1" in spun.complaint
+    assert "no systemd" in spun.complaint
+    assert "usr/bin/busybox" in spun.complaint
+
+
+def test_an_encrypted_root(folder):
+    luks = folder / "luks.fs"
+    header = b"LUKS\xba\xbe\x00\x02" + (16384).to_bytes(8) + b"\0" * 152
+    header += b"5a6f1c3e-0d0b-4c6e-9f8a-0123456789ab\0".ljust(40, b"\0")
+    images.write(luks, header.ljust(32 * images.MIB, b"\0"))
+    image = images.disk(folder / "disk.img", "gpt", [Partition("linux", luks)])
+
+    spun = spin(image, folder / "out")
+
+    assert spun.code == 1
+    assert "is encrypted" in spun.complaint
+    assert "partition 1: crypto_LUKS" in spun.complaint
+
+
+@pytest.mark.parametrize("partitioned", [True, False])
+def test_an_image_cut_short(partitioned, tree, folder):
+    image = images.ext4(folder / "root.fs", tree, 64)
+    if partitioned:
+        image = images.disk(folder / "disk.img", "gpt", [Partition("linux", image)])
+    with image.open("r+b") as file:
+        file.truncate(40 * images.MIB)
+
+    spun = spin(image, folder / "out")
+
+    assert spun.code == 1
+    assert "is cut short" in spun.complaint
+
+
+def test_a_damaged_file_system(bare, folder):
+    image = folder / "disk.img"
+    images.sh("cp", bare, image)
+    # The inode of a directory that boots need is made nonsense of.
+    images.sh("debugfs", "-w", "-R", "sif /usr/lib mode 0", image)
+
+    spun = spin(image, folder / "out")
+
+    assert spun.code == 1
+    assert "damaged" in spun.complaint or "no systemd" in spun.complaint
+
+
+def test_damage_that_only_e2fsck_sees(bare, folder):
+    image = folder / "disk.img"
+    images.sh("cp", bare, image)
+    images.sh("debugfs", "-w", "-R", "clri /srv", image)
+
+    spun = spin(image, folder / "out")
+
+    assert spun.code == 1
+    assert "is damaged; e2fsck says" in spun.complaint
+
+
+def test_a_cut_qcow2(bare, folder):
+    image = folder / "disk.qcow2"
+    images.sh("qemu-img", "convert", "-O", "qcow2", bare, image)
+    with image.open("r+b") as file:
+        file.truncate(300_000)
+
+    spun = spin(image, folder / "out")
+
+    assert spun.code == 1
+    assert spun.complaint
+
+
+def test_a_system_without_a_kernel(tree, folder):
+    spun = spin(
+        images.ext4(folder / "disk.img", images.without_boot(tree, folder / "tree"), 64),
+        folder / "out",
+    )
+
+    assert spun.code == 1
+    assert "has no kernel" in spun.complaint
+
+
+def test_nothing_but_data(folder):
+    (folder / "files").mkdir()
+    spun = spin(images.ext4(folder / "disk.img", folder / "files", 16), folder / "out")
+
+    assert spun.code == 1
+    assert "no root file system" in spun.complaint
+    assert "the whole image: ext4, 16MB" in spun.complaint
+
+
+def test_two_systems_on_one_disk_until_one_is_chosen(tree, folder):
+    root = Partition("linux", images.ext4(folder / "root.fs", tree, 64))
+    image = images.disk(folder / "disk.img", "gpt", [root, root])
+
+    spun = spin(image, folder / "out")
+
+    assert spun.code == 1
+    assert "partition 2: Tiny Linux 1" in spun.complaint
+    assert spin(image, folder / "out", "--root", "2").code == 0
+
+
+def test_a_size_the_content_does_not_fit_in(bare, folder):
+    spun = spin(bare, folder / "out", "--size", "1M")
+
+    assert spun.code == 1
+    assert "too small" in spun.complaint
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--nonsense", "x"], ["a", "b"], ["x", "--size", "big"], ["x", "--out"]]
+)
+def test_bad_usage_exits_2_and_shows_the_right_one(arguments, tmp_path):
+    done = subprocess.run(
+        ["bash", SPIN, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert "usage: spin-from-raw.sh RAW" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_result_that_is_there_is_not_replaced_unless_forced(bare, folder):
+    first = spin(bare, folder / "out")
+    before = digest(first.rootfs)
+    command = ["bash", SPIN, bare, "--out", folder / "out"]
+
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert again.returncode == 1
+    assert "--force replaces it" in again.stderr
+    assert digest(first.rootfs) == before
+    images.sh(*command, "--force", "--kernel-version", "6.1.0-9")
+    assert first.kernel.startswith(b"kernel 6.1.0-9")
