@@ -207,23 +207,26 @@ class History:
                         f"run {printable(run.label)} still goes on", hint="stop it first"
                     )
                 self._connection.execute("DELETE FROM runs WHERE key = ?", (run.key,))
-            self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+            self._connection.executescript("PRAGMA incremental_vacuum")  # execute frees one page
 
     def _settle(self) -> None:
-        """Write down the end of runs whose recorder is gone: they were interrupted."""
+        """Write down what is missing in the list.
+
+        That is the end of runs whose recorder is gone, and the figures of those that an older
+        schema kept none of.
+        """
         with self._worded():
-            unsettled = [
-                _stored(row)
-                for row in self._connection.execute(
-                    "SELECT * FROM runs WHERE state IN (?, ?)",
-                    (str(RunState.RUNNING), str(RunState.WAITING)),
-                )
-            ]
-        for run in unsettled:
-            if run.state is RunState.INTERRUPTED:
-                row = {"state": str(RunState.INTERRUPTED), **figures_of(self.load(run))}
-                with self._worded(), transaction(self._connection):
-                    update_row(self._connection, run.key, row)
+            rows = self._connection.execute(
+                "SELECT * FROM runs WHERE curve = '' OR state IN (?, ?)",
+                (str(RunState.RUNNING), str(RunState.WAITING)),
+            ).fetchall()
+        for row in rows:
+            run = _stored(row)
+            if run.state in (RunState.RUNNING, RunState.WAITING):
+                continue
+            settled = {"state": str(run.state), **figures_of(self.load(run))}
+            with self._worded(), transaction(self._connection):
+                update_row(self._connection, run.key, settled)
 
     @contextmanager
     def _worded(self) -> Iterator[None]:

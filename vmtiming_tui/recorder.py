@@ -111,9 +111,12 @@ class Recorder:
     def _take(self) -> tuple[bytes, bool]:
         """Wait for a batch; returns it and whether it is the last."""
         with self._more:
-            self._more.wait_for(
-                lambda: self._closing or self._waiting_bytes >= BATCH_BYTES, BATCH_S
-            )
+            if self.trouble:  # to try again at once would only cost the run its time
+                self._more.wait_for(lambda: self._closing, RETRY_S)
+            else:
+                self._more.wait_for(
+                    lambda: self._closing or self._waiting_bytes >= BATCH_BYTES, BATCH_S
+                )
             taken, self._waiting, self._waiting_bytes = b"".join(self._waiting), [], 0
             return taken, self._closing
 
@@ -131,6 +134,7 @@ class Recorder:
         try:
             self._writer.flush(is_last=is_last)
         except (sqlite3.Error, OSError) as error:
+            self._writer.close()
             self._say(
                 f"the run is not being kept in the history: {failure(error)} "
                 f"({self._path}); the run itself goes on"
@@ -220,9 +224,10 @@ class _Writer:
         self.waiting_bytes = 0
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the database; the next flush opens it anew."""
         if self._connection is not None:
             self._connection.close()
+            self._connection = None
 
 
 def _write_run(connection: sqlite3.Connection, run: _Run, *, over: bool) -> int:

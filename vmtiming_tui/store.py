@@ -60,7 +60,10 @@ def _create(connection: sqlite3.Connection) -> None:
 
 
 def _add_names_and_figures(connection: sqlite3.Connection) -> None:
-    """Version 2: names, notes and figures, so that a list of runs need not read their events."""
+    """Version 2: names, notes and figures, so that a list of runs need not read their events.
+
+    An empty ``curve`` marks a run whose figures are still to be reckoned.
+    """
     for column in (
         "name TEXT NOT NULL DEFAULT ''",
         "notes TEXT NOT NULL DEFAULT ''",
@@ -70,7 +73,7 @@ def _add_names_and_figures(connection: sqlite3.Connection) -> None:
         "median_s REAL",
         "p95_s REAL",
         "cluster_s REAL",
-        "curve TEXT NOT NULL DEFAULT '[]'",
+        "curve TEXT NOT NULL DEFAULT ''",
     ):
         connection.execute(f"ALTER TABLE runs ADD COLUMN {column}")
     connection.execute("CREATE INDEX runs_by_name ON runs (name)")
@@ -152,6 +155,7 @@ def _migrate(connection: sqlite3.Connection, found: int) -> None:
 
 def _ready(path: Path) -> sqlite3.Connection:
     """Return a connection to a database that was looked through and brought up to date."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = connect(path)
     try:
         found = _version(connection, path)
@@ -184,23 +188,20 @@ def open_store(path: Path) -> tuple[sqlite3.Connection, str]:
     What is missing is made, readable by this user alone; what is old is migrated; what is damaged
     is set aside. Raises ``HistoryError`` where none of this can be done.
     """
-    word = ""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):  # opening a file as a folder is said below
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone(path.parent):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             try:
-                return _ready(path), word
+                return _ready(path), ""
             except sqlite3.DatabaseError as error:
                 if not is_damage(error):
                     raise
             aside = _set_aside(path)
-            word = (
+            return _ready(path), (
                 f"the history was damaged; it is kept as {printable(str(aside))}, and a new one "
                 "was begun (`sqlite3 FILE .recover` may bring its runs back)"
             )
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            return _ready(path), word
     except (OSError, sqlite3.Error) as error:
         raise HistoryError(
             f"the history {printable(str(path))} cannot be opened: {failure(error)}",
