@@ -28,6 +28,12 @@ class Boot:
     labels: Labels
     counts: bool
 
+    @property
+    def word(self) -> str:
+        """Its state for people: a VM that booted and has gone off since has booted."""
+        state = self.attempt.state
+        return VmState.BOOTED if state is VmState.OFF else state
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
@@ -205,7 +211,7 @@ def fact_rows(document: Document) -> list[tuple[str, str]]:
             ("host system", str(host.get("os", ""))),
             ("virtualised", str(host.get("virtualised", ""))),
             ("governor", str(host.get("governor", ""))),
-            ("load before", str(host.get("load1", ""))),
+            ("load before", _load(host)),
             ("memory", _memory(host)),
             ("accelerator", f"{run.accel} ({run.accel_reason})" if run.accel_reason else run.accel),
             ("QEMU", run.qemu_version),
@@ -229,6 +235,11 @@ def fact_rows(document: Document) -> list[tuple[str, str]]:
 def _cpu(host: Mapping[str, object]) -> str:
     model, cores = host.get("cpu_model", ""), host.get("cores", "")
     return f"{model}, {cores} cores" if model and cores else str(model)
+
+
+def _load(host: Mapping[str, object]) -> str:
+    load = host.get("load1")
+    return f"{load:.2f}" if isinstance(load, (int, float)) else ""
 
 
 def _memory(host: Mapping[str, object]) -> str:

@@ -396,10 +396,9 @@ def _words(boot: Boot) -> str:
 def _vm_row(boot: Boot, stages: Sequence[Stage], longest_ns: int, *, has_words: bool) -> Markup:
     attempt = boot.attempt
     glyph, mark = _MARKS[attempt.state]
-    word = VmState.BOOTED if attempt.state is VmState.OFF else attempt.state
     return _row(
         str(attempt.vm),
-        tag("td", f"{glyph} {word}", class_=f"left {mark}"),
+        tag("td", f"{glyph} {boot.word}", class_=f"left {mark}"),
         str(attempt.number),
         _time_ns(attempt.boot_ns),
         tag("td", charts.stage_bar(boot, longest_ns), class_="left"),

@@ -38,9 +38,15 @@ def _escape(match: re.Match[str]) -> str:
     return f"&#{ord(found)};" if found in _REFERENCED else f"\\{found}"
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]], numeric: int = 1) -> list[str]:
-    """Return a table's lines, cells as they are; columns from ``numeric`` on stand to the right."""
-    rule = ["---" if index < numeric else "---:" for index in range(len(heads))]
+def table(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], numeric: int = 1, words: int = 0
+) -> list[str]:
+    """Return a table's lines, cells as they are.
+
+    Columns from ``numeric`` on stand to the right, but for the last ``words``.
+    """
+    figures = range(numeric, len(heads) - words)
+    rule = ["---:" if index in figures else "---" for index in range(len(heads))]
     return [f"| {' | '.join(cells)} |" for cells in (heads, rule, *rows)] + [""]
 
 
@@ -93,7 +99,7 @@ def _vm_table(document: Document) -> list[str]:
     rows = [
         (
             str(boot.attempt.vm),
-            str(boot.attempt.state),
+            boot.word,
             str(boot.attempt.number),
             seconds_of_ns(boot.attempt.boot_ns),
             *(seconds_of_ns(boot.stages.of(stage)) for stage in stages),
@@ -102,7 +108,13 @@ def _vm_table(document: Document) -> list[str]:
         for boot in boots
     ]
     doubts = list(_doubts(boots))
-    return ["## VMs", "", *table(heads, rows, numeric=2), *doubts, *([""] if doubts else [])]
+    return [
+        "## VMs",
+        "",
+        *table(heads, rows, numeric=2, words=1),
+        *doubts,
+        *([""] if doubts else []),
+    ]
 
 
 def _doubts(boots: Iterable[Boot]) -> Iterator[str]:
