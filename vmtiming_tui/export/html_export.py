@@ -24,14 +24,22 @@ from vmtiming_tui.export.document import (
     utc,
 )
 from vmtiming_tui.export.markup import Markup, Part, join, tag
+from vmtiming_tui.export.page_parts import (
+    DRAWN,
+    SAID,
+    legend,
+    pairs,
+    row,
+    table,
+    time_cell,
+    time_ns,
+)
 from vmtiming_tui.fleet import VmState
 from vmtiming_tui.stages import Stage
 from vmtiming_tui.summary import Group, Summary, completion
 from vmtiming_tui.text import shell_line
 
 _SERIES = 6
-_DRAWN = "stages"
-_SAID = "words"
 _MOST_FAINT = 20
 _MOST_TEXT = 2000
 _MARKS = {
@@ -207,55 +215,8 @@ def _curves(document: Document) -> Markup:
     keys = [(each.style, each.label) for each in strong]
     if len(strong) < len(series):
         keys.append(("faint", "storms before" if len(document.groups) == 1 else "further settings"))
-    legend = _legend(keys) if len(series) > 1 else Markup("")
-    return _section("VMs booted over time", chart, legend)
-
-
-def _legend(keys: Iterable[tuple[str, str]]) -> Markup:
-    items = []
-    for style, label in keys:
-        swatch = tag(
-            "svg", tag("rect", width=10, height=10, rx=2, class_=style), viewBox="0 0 10 10"
-        )
-        items.append(tag("li", swatch, label, class_=style))
-    return tag("ul", *items, class_="legend")
-
-
-def _table(names: Sequence[str], rows: Iterable[Markup], *, left: int = 1, name: str) -> Markup:
-    """Return a table that sorts by any of its columns but a drawn one."""
-    heads = [
-        tag(
-            "th",
-            name_of if name_of == _DRAWN else tag("button", name_of, type="button"),
-            scope="col",
-            class_="left" if index < left or name_of in (_DRAWN, _SAID) else None,
-        )
-        for index, name_of in enumerate(names)
-    ]
-    head, body = tag("thead", tag("tr", *heads)), tag("tbody", *rows)
-    return tag("div", tag("table", head, body, class_="sortable", id=name), class_="wide")
-
-
-def _row(*cells: Part, left: int = 1) -> Markup:
-    return tag(
-        "tr",
-        *(
-            cell
-            if isinstance(cell, Markup) and cell.startswith("<td")
-            else tag("td", cell, class_="left" if index < left else None)
-            for index, cell in enumerate(cells)
-        ),
-    )
-
-
-def _time(value_s: float | None, *, mark: str | None = None) -> Markup:
-    """Return a cell of seconds that sorts by all of its digits."""
-    sort = "" if value_s is None else repr(value_s)
-    return tag("td", seconds(value_s), data_value=sort, class_=mark)
-
-
-def _time_ns(value_ns: int | None) -> Markup:
-    return _time(None if value_ns is None else value_ns / 1e9)
+    keyed = legend(keys) if len(series) > 1 else Markup("")
+    return _section("VMs booted over time", chart, keyed)
 
 
 def _storms(document: Document) -> Markup:
@@ -267,14 +228,14 @@ def _storms(document: Document) -> Markup:
     )
     labels = {storm.number: group.label for group in document.groups for storm in group.storms}
     rows = [
-        _row(
+        row(
             str(storm.number),
             labels[storm.number] or NOTHING,
             f"{storm.summary.booted} of {storm.summary.number}",
-            _time(storm.summary.median_s),
-            _time(storm.summary.p95_s),
-            _time(storm.summary.max_s),
-            _time(storm.summary.cluster_s),
+            time_cell(storm.summary.median_s),
+            time_cell(storm.summary.p95_s),
+            time_cell(storm.summary.max_s),
+            time_cell(storm.summary.cluster_s),
             left=2,
         )
         for storm in storms
@@ -292,7 +253,7 @@ def _storms(document: Document) -> Markup:
         if group.spread is not None
     ]
     return _section(
-        "Storms", charts.storm_chart(storms), *spreads, _table(names, rows, left=2, name="storms")
+        "Storms", charts.storm_chart(storms), *spreads, table(names, rows, left=2, name="storms")
     )
 
 
@@ -302,20 +263,20 @@ def _sweep(document: Document) -> Markup:
         return Markup("")
     varied = len(sweep.names)
     rows = [
-        _row(
-            *(row.parameters.get(name, "") for name in sweep.names),
-            str(row.storms),
-            f"{row.booted} of {row.attempts}",
-            _time(row.boot.median if row.boot else None),
-            _time(row.cluster.median if row.cluster else None),
-            NOTHING if row.vms_per_s is None else f"{row.vms_per_s:.3f}",
-            NOTHING if row.relative is None else f"{row.relative:.2f}",
+        row(
+            *(each.parameters.get(name, "") for name in sweep.names),
+            str(each.storms),
+            f"{each.booted} of {each.attempts}",
+            time_cell(each.boot.median if each.boot else None),
+            time_cell(each.cluster.median if each.cluster else None),
+            NOTHING if each.vms_per_s is None else f"{each.vms_per_s:.3f}",
+            NOTHING if each.relative is None else f"{each.relative:.2f}",
             left=varied,
         )
-        for row in sweep.rows
+        for each in sweep.rows
     ]
     names = (*sweep.names, "storms", "booted", "boot", "all of them", "VMs per second", "relative")
-    return _section("Sweep", _table(names, rows, left=varied, name="sweep"))
+    return _section("Sweep", table(names, rows, left=varied, name="sweep"))
 
 
 def _stages(document: Document) -> Markup:
@@ -323,14 +284,14 @@ def _stages(document: Document) -> Markup:
     if not known:
         return Markup("")
     rows = [
-        _row(
+        row(
             name,
             str(each.size),
-            _time(each.median),
-            _time(each.mean),
-            _time(each.p95),
-            _time(each.min),
-            _time(each.max),
+            time_cell(each.median),
+            time_cell(each.mean),
+            time_cell(each.p95),
+            time_cell(each.min),
+            time_cell(each.max),
         )
         for name, each in known
     ]
@@ -341,12 +302,12 @@ def _stages(document: Document) -> Markup:
         charts.median_bar(medians),
         _stage_legend([stage for stage, _ in medians]),
         tag("h3", "Over the VMs that booted"),
-        _table(names, rows, name="stages"),
+        table(names, rows, name="stages"),
     )
 
 
 def _stage_legend(stages: Iterable[Stage]) -> Markup:
-    return _legend((f"stage-{stage}", str(stage)) for stage in stages)
+    return legend((f"stage-{stage}", str(stage)) for stage in stages)
 
 
 def _notes(document: Document) -> Markup:
@@ -370,9 +331,9 @@ def _vms(document: Document) -> Markup:
     stages = known_stages(boots)
     longest_ns = max((boot.attempt.boot_ns or 0 for boot in boots), default=0)
     has_words = any(_words(boot) for boot in boots)
-    names = ["VM", "state", "attempt", "boot", _DRAWN, *map(str, stages)]
-    table = _table(
-        [*names, *([_SAID] if has_words else [])],
+    names = ["VM", "state", "attempt", "boot", DRAWN, *map(str, stages)]
+    listed = table(
+        [*names, *([SAID] if has_words else [])],
         [_vm_row(boot, stages, longest_ns, has_words=has_words) for boot in boots],
         left=2,
         name="vms",
@@ -383,7 +344,7 @@ def _vms(document: Document) -> Markup:
     )  # fmt: skip
     title = "VMs, the newest boot of each" if document.has_several_storms else "VMs"
     above = tag("div", tag("h2", title), field, class_="above")
-    return tag("section", above, _stage_legend(stages), table)
+    return tag("section", above, _stage_legend(stages), listed)
 
 
 def _words(boot: Boot) -> str:
@@ -396,23 +357,15 @@ def _words(boot: Boot) -> str:
 def _vm_row(boot: Boot, stages: Sequence[Stage], longest_ns: int, *, has_words: bool) -> Markup:
     attempt = boot.attempt
     glyph, mark = _MARKS[attempt.state]
-    return _row(
+    return row(
         str(attempt.vm),
         tag("td", f"{glyph} {boot.word}", class_=f"left {mark}"),
         str(attempt.number),
-        _time_ns(attempt.boot_ns),
+        time_ns(attempt.boot_ns),
         tag("td", charts.stage_bar(boot, longest_ns), class_="left"),
-        *(_time_ns(boot.stages.of(stage)) for stage in stages),
+        *(time_ns(boot.stages.of(stage)) for stage in stages),
         *([tag("td", _words(boot), class_="said")] if has_words else []),
     )
-
-
-def _pairs(rows: Iterable[tuple[str, str]]) -> Markup:
-    body = [
-        tag("tr", tag("th", name, scope="row", class_="left"), tag("td", value, class_="left"))
-        for name, value in rows
-    ]
-    return tag("table", tag("tbody", *body), class_="plain")
 
 
 def _circumstances(document: Document) -> Markup:
@@ -431,7 +384,7 @@ def _circumstances(document: Document) -> Markup:
         tag(
             "div",
             tag("div", tag("h2", document.figures_title), _figures(document)),
-            tag("div", tag("h2", "Circumstances"), _pairs(fact_rows(document))),
+            tag("div", tag("h2", "Circumstances"), pairs(fact_rows(document))),
             class_="columns",
         ),
         command,
@@ -439,7 +392,7 @@ def _circumstances(document: Document) -> Markup:
 
 
 def _figures(document: Document) -> Markup:
-    return tag("div", _pairs(figure_rows(document.summary)), id="figures")
+    return tag("div", pairs(figure_rows(document.summary)), id="figures")
 
 
 def _footer(document: Document) -> Markup:
