@@ -5,6 +5,7 @@ import contextlib
 import signal
 import traceback
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from textual.app import App, SystemCommand
@@ -33,7 +34,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class VmTimingApp(App[None], inherit_bindings=False):
     """Folds events ten times a second and shows what they add up to."""
 
-    CSS_PATH = "app.tcss"
+    CSS_PATH = Path(__file__).with_name("app.tcss")
     TITLE = "vm-timing-report"
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings(keymap.ANYWHERE)]
     AUTO_FOCUS = None
@@ -167,7 +168,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
                 self.run_worker(self._run_action(action, target), exit_on_error=True)
 
             title = f"{key.label[:1].upper()}{key.label[1:]}"
-            yield SystemCommand(title, f"{key.help}  [{self.keys_for(key)}]", run)
+            yield SystemCommand(title, f"{key.help} ({self.keys_for(key)})", run)
 
     async def _run_action(self, action: str, target: Screen[Any]) -> None:
         name = action.partition("(")[0]

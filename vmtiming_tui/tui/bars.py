@@ -14,15 +14,18 @@ from vmtiming_tui.tui.theme import Palette
 LEAST_STAGES = 8
 """A bar shorter than this cannot show stages: it shows the whole."""
 
+QUARTERED = (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 4.8, 6, 8, 10)
+"""Ends of an axis whose quarters are round as well."""
+
 _STEPS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
 
-def nice_ceiling(value: float) -> float:
+def nice_ceiling(value: float, steps: Sequence[float] = _STEPS) -> float:
     """Return the next round number from ``value`` up, for the end of an axis."""
     if value <= 0 or not math.isfinite(value):
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (*_STEPS, 12) if step * power >= value * 0.999999)
+    return next(step * power for step in (*steps, 12) if step * power >= value * 0.999999)
 
 
 def spans(stages: Stages, boot_ns: int) -> list[tuple[str, int]]:

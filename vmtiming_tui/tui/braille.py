@@ -1,7 +1,7 @@
 """The completion curve as characters: filled braille, or ASCII columns; pure."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 _LEFT = (0x00, 0x40, 0x44, 0x46, 0x47)
 _RIGHT = (0x00, 0x80, 0xA0, 0xB0, 0xB8)
@@ -35,16 +35,20 @@ def step_heights(
 
 def braille_rows(heights: Sequence[int], rows: int) -> list[str]:
     """Return rows of filled braille, top first, from two dot columns a character."""
+    pairs = [(max(left, 0), max(right, 0)) for left, right in _pairs(heights)]
     result = []
     for row in range(rows):
-        base = (rows - 1 - row) * 4
-        chars = []
-        for left, right in zip(heights[::2], heights[1::2], strict=True):
-            low = _LEFT[max(0, min(left - base, 4))]
-            high = _RIGHT[max(0, min(right - base, 4))]
-            chars.append(chr(0x2800 + low + high) if low + high else " ")
-        result.append("".join(chars))
+        above = row * 4
+        blank = [0] * (rows * 4 - above - 4)
+        left_dots = [*blank, *_LEFT, *[_LEFT[4]] * above]
+        right_dots = [*blank, *_RIGHT, *[_RIGHT[4]] * above]
+        signs = [chr(0x2800 + left_dots[left] + right_dots[right]) for left, right in pairs]
+        result.append("".join(signs).replace("\u2800", " "))
     return result
+
+
+def _pairs(heights: Sequence[int]) -> Iterable[tuple[int, int]]:
+    return zip(heights[::2], heights[1::2], strict=True)
 
 
 def ascii_rows(heights: Sequence[int], rows: int) -> list[str]:

@@ -1,7 +1,5 @@
 """What one VM looks like in the grid: as much as its cell has room for; pure."""
 
-from rich.style import Style
-
 from vmtiming_tui.fleet import Attempt, Vm, VmState
 from vmtiming_tui.stages import stages_of
 from vmtiming_tui.tui.bars import BarMaker
@@ -11,6 +9,7 @@ from vmtiming_tui.tui.shape import SECONDS_WIDTH, Shape
 from vmtiming_tui.tui.text import Part, clip, parts_width, seconds, shown, size
 from vmtiming_tui.tui.theme import Palette
 
+_BOOTING = frozenset({VmState.LAUNCHING, VmState.CONNECTED})
 _WORDY_BAR = 24
 _PLAIN_BAR = 12
 
@@ -24,40 +23,29 @@ class CellPainter:
         self.scale_ns = 1_000_000_000
         self.median_ns: int | None = None
         self._plain = shape.bar <= _PLAIN_BAR and not shape.word
+        self._gap = " " * max(shape.cell - shape.bar_at - shape.bar, 0)
+        self._heads: dict[int, str] = {}
+        self._halves = 2 * shape.bar
+        self._quick_style = palette.states[VmState.CONNECTED]
         self._progress = [
-            (glyphs.bar * (halves // 2) + glyphs.bar_end * (halves % 2)).ljust(shape.bar)
+            "  "
+            + (glyphs.bar * (halves // 2) + glyphs.bar_end * (halves % 2)).ljust(shape.bar)
+            + self._gap
             for halves in range(2 * shape.bar + 1)
         ]
-        filler = shape.cell - shape.bar_at - shape.bar
-        self._gap = " " * max(filler, 0)
-        self._cursor: dict[Style, Style] = {}
 
     def is_moving(self, attempt: Attempt) -> bool:
         """Return whether the cell changes by the clock alone."""
-        return attempt.go_ns is not None and attempt.state in (
-            VmState.CONNECTED,
-            VmState.LAUNCHING,
-        )
+        return attempt.state in _BOOTING and attempt.go_ns is not None
 
     def line(self, vm: Vm, now_ns: int, *, marked: bool) -> list[Part]:
         """Return a VM's first line, exactly as wide as a cell."""
         attempt = vm.attempts[-1]
         state = attempt.state
-        elapsed_ns = attempt.elapsed_ns(now_ns)
-        moving = not state.is_decided
-        if elapsed_ns is None:
-            figure = ""
-        elif moving:
-            figure = f"{elapsed_ns / 1e9:.1f}"
-        else:
-            figure = seconds(elapsed_ns)
-        shape = self.shape
         flag = self._flag(vm, attempt)
-        if self._plain and moving and not marked and not flag:
-            return [
-                (self._plain_line(vm.id, state, elapsed_ns, figure), self._palette.states[state])
-            ]
-        palette = self._palette
+        elapsed_ns = attempt.elapsed_ns(now_ns)
+        figure = seconds(elapsed_ns, 2 if state.is_decided else 1)
+        shape, palette = self.shape, self._palette
         style = palette.states[state]
         word = f" {self._glyphs.word(state):<9}" if shape.word else ""
         head = [
@@ -69,15 +57,31 @@ class CellPainter:
         ]
         return [*head, *self._tail(attempt, elapsed_ns), (self._gap, palette.text)]
 
-    def _plain_line(self, vm: int, state: VmState, elapsed_ns: int | None, figure: str) -> str:
-        shape = self.shape
-        halves = 0
-        if elapsed_ns:
-            halves = min(elapsed_ns * 2 * shape.bar // self.scale_ns, 2 * shape.bar)
-        return (
-            f" {vm:>{shape.id_width}} {self._glyphs.states[state]} {figure:>6}  "
-            f"{self._progress[halves]}{self._gap}"
-        )
+    def quick(self, vm: Vm, now_ns: int) -> Part | None:
+        """Return a booting VM's small cell as one piece, or None where it needs more than that.
+
+        Hundreds of cells are drawn this way ten times a second.
+        """
+        attempts = vm.attempts
+        attempt = attempts[-1]
+        go_ns = attempt.go_ns
+        if (
+            not self._plain
+            or attempt.state is not VmState.CONNECTED
+            or go_ns is None
+            or attempt.paused
+            or attempt.resets
+            or len(attempts) > 1
+        ):
+            return None
+        head = self._heads.get(vm.id)
+        if head is None:
+            head = f" {vm.id:>{self.shape.id_width}} {self._glyphs.states[VmState.CONNECTED]} "
+            self._heads[vm.id] = head
+        elapsed_ns = now_ns - go_ns
+        halves = elapsed_ns * self._halves // self.scale_ns
+        halves = min(halves, self._halves)
+        return f"{head}{elapsed_ns / 1e9:6.1f}{self._progress[halves]}", self._quick_style
 
     def _flag(self, vm: Vm, attempt: Attempt) -> str:
         if attempt.paused:

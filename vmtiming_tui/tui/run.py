@@ -93,14 +93,10 @@ async def _show(app: "VmTimingApp") -> None:
     app.model.settle()
 
 
-def run_dashboard(
-    plan: RunPlan, wishes: "Wishes", record: Callable[[bytes], None] | None = None
-) -> int:
-    """Show the run as it goes; return the exit code it deserves.
-
-    ``record`` is handed the raw lines of events as they come. The exports that were asked for are
-    written at the end, and said on standard error once the terminal is back.
-    """
+def run_live(
+    plan: RunPlan, *, ascii_only: bool = False, record: Callable[[bytes], None] | None = None
+) -> "VmTimingApp":
+    """Show a run of a live engine; return the app as it was left, its engine ended."""
 
     async def live() -> "VmTimingApp":
         @asynccontextmanager
@@ -110,12 +106,22 @@ def run_dashboard(
 
         from vmtiming_tui.tui.app import VmTimingApp
 
-        app = VmTimingApp(connect, plan, _settings(ascii_only=wishes.ascii_only))
+        app = VmTimingApp(connect, plan, _settings(ascii_only=ascii_only))
         await _show(app)
         return app
 
-    app = asyncio.run(live())
-    return _afterwards(app, wishes)
+    return asyncio.run(live())
+
+
+def run_dashboard(
+    plan: RunPlan, wishes: "Wishes", record: Callable[[bytes], None] | None = None
+) -> int:
+    """Show the run as it goes; return the exit code it deserves.
+
+    ``record`` is handed the raw lines of events as they come. The exports that were asked for are
+    written at the end, and said on standard error once the terminal is back.
+    """
+    return _afterwards(run_live(plan, ascii_only=wishes.ascii_only, record=record), wishes)
 
 
 def _say(text: str) -> None:

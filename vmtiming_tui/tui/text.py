@@ -112,13 +112,21 @@ def fitting(groups: Iterable[Sequence[Part]], width: int) -> list[Part]:
     return kept
 
 
+def _leaves_blanks_alone(style: Style) -> bool:
+    """Return whether a blank looks the same in this style as in any other such style."""
+    return style.bgcolor is None and not style.reverse and not style.underline
+
+
 def segments(parts: Iterable[Part], under: Style) -> list[Segment]:
-    """Return parts as segments on a background, neighbours of one style joined."""
+    """Return parts as segments on a background, as few as look the same."""
     result: list[Segment] = []
     texts: list[str] = []
     last: Style | None = None
     for text, style in parts:
         if style is not last and last is not None:
+            if text.isspace() and _leaves_blanks_alone(style) and _leaves_blanks_alone(last):
+                texts.append(text)
+                continue
             result.append(Segment("".join(texts), under + last))
             texts = []
         last = style

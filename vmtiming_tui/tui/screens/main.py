@@ -107,11 +107,11 @@ class MainScreen(Screen[None]):
         area = self.area
         area.tick(change)
         self.header.renew()
+        self.trouble.renew()
         self._turns += 1
         if change.figures or change.new_run or not self._turns % _CURVE_EVERY:
             self.stats.renew()
             self.curve.renew()
-            self.trouble.renew()
             self._renew_view_line()
 
     def _renew_view_line(self) -> None:

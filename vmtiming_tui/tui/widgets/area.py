@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, cast
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -13,7 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from vmtiming_tui.tui.model import Change, Model
-from vmtiming_tui.tui.text import shown
+from vmtiming_tui.tui.text import Part, segments, shown
 from vmtiming_tui.tui.widgets.line import ground
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class VmArea(ScrollView, can_focus=False):
         self._moving: set[int] = set()
         self._place: dict[int, int] = {}
         self.under = Style()
+        self._width = 1
 
     @property
     def host(self) -> "VmTimingApp":
@@ -71,7 +73,7 @@ class VmArea(ScrollView, can_focus=False):
         """Reckon the layout anew for the size and the number of VMs."""
         raise NotImplementedError
 
-    def draw_row(self, row: int, now_ns: int) -> tuple[list[Strip], bool]:
+    def draw_row(self, row: int, now_ns: int) -> tuple[list[list[Part]], bool]:
         """Return a row's lines, and whether the clock alone changes them."""
         raise NotImplementedError
 
@@ -150,7 +152,7 @@ class VmArea(ScrollView, can_focus=False):
         self._place = {vm: at for at, vm in enumerate(ids)}
         self.cursor = self._place.get(held, self.cursor) if held is not None else self.cursor
         self.cursor = max(0, min(self.cursor, len(ids) - 1))
-        self.under = ground(self)
+        self.under, self._width = ground(self), self.outer_size.width
         self.reshape()
         self.forget(list(self._place))
         self._rows.clear()
@@ -180,9 +182,16 @@ class VmArea(ScrollView, can_focus=False):
         """Draw everything again, as after a change of theme."""
         self.rebuild()
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return the lines of a region; they carry their background, there is nothing to add."""
+        strips = [self.render_line(y) for y in crop.line_range]
+        if crop.width != self._width:
+            return [strip.crop(crop.x, crop.right) for strip in strips]
+        return strips
+
     def render_line(self, y: int) -> Strip:
-        """Return one visible line."""
-        width = self.scrollable_content_region.width
+        """Return one visible line, as wide as the widget with its scrollbar."""
+        width = self._width
         row, line = divmod(y + self.scroll_offset.y, self.row_height)
         if row * self.columns >= len(self.model.view.shown):
             if not self.model.view.shown and y == min(self.size.height // 3, 8):
@@ -191,10 +200,19 @@ class VmArea(ScrollView, can_focus=False):
             return Strip.blank(width, self.under)
         strips = self._rows.get(row)
         if strips is None:
-            strips, moving = self.draw_row(row, self.model.now_ns)
-            self._rows[row] = strips
+            lines, moving = self.draw_row(row, self.model.now_ns)
+            strips = self._rows[row] = [self._strip(parts) for parts in lines]
             (self._moving.add if moving else self._moving.discard)(row)
-        return strips[line].adjust_cell_length(width, self.under)
+        return strips[line]
+
+    def _strip(self, parts: list[Part]) -> Strip:
+        """Return a line's parts as a strip of the full width, its cells counted once."""
+        pieces = segments(parts, self.under)
+        used = sum(cell_len(piece.text) for piece in pieces)
+        if used < self._width:
+            pieces.append(Segment(" " * (self._width - used), self.under))
+        strip = Strip(pieces, max(used, self._width))
+        return strip if used <= self._width else strip.crop(0, self._width)
 
     def _nothing(self) -> str:
         """Return why there is no VM to be seen."""

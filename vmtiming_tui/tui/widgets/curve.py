@@ -1,7 +1,6 @@
 """The completion curve: how many of N had booted by when; grows while the storm runs."""
 
-from vmtiming_tui.fleet import RunState
-from vmtiming_tui.tui.bars import nice_ceiling
+from vmtiming_tui.tui.bars import QUARTERED, nice_ceiling
 from vmtiming_tui.tui.braille import ascii_rows, braille_rows, step_heights
 from vmtiming_tui.tui.model import Figures, Model, shown_storm
 from vmtiming_tui.tui.text import Part
@@ -16,15 +15,21 @@ class Curve(LinesWidget):
     def __init__(self, model: Model, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.model = model
+        self._drawn: list[str] = []
+        self._drawn_key: object = None
 
     def _until_ns(self, figures: Figures) -> int:
         if figures.curve_start_ns is None:
             return 0
         storm = shown_storm(self.model.fleet)
-        ended = storm.ended_ns if storm else None
-        if ended is None and self.model.fleet.state is not RunState.RUNNING:
-            ended = self.model.fleet.ended_ns
-        return max((ended or self.model.now_ns) - figures.curve_start_ns, 0)
+        now_ns = self.model.now_ns
+        if storm is not None:
+            decided = [attempt.decided_ns for attempt in storm.attempts.values()]
+            if len(decided) == len(storm.vms) and None not in decided:
+                now_ns = max((at for at in decided if at is not None), default=now_ns)
+            elif self.model.fleet.ended_ns is not None:
+                now_ns = self.model.fleet.ended_ns
+        return max(now_ns - figures.curve_start_ns, 0)
 
     def lines(self, width: int) -> list[list[Part]]:
         """Return the rows of the curve and its time axis."""
@@ -34,7 +39,7 @@ class Curve(LinesWidget):
         label_width = max(len(f"{top:,}"), 2) + _MARGIN
         plot = max(width - label_width - 3, 8)
         until_ns = self._until_ns(figures)
-        span_ns = max(round(nice_ceiling(until_ns / 1e9) * 1e9), 1_000_000_000)
+        span_ns = max(round(nice_ceiling(until_ns / 1e9, QUARTERED) * 1e9), 1_000_000_000)
         braille = glyphs.braille
         heights = step_heights(
             figures.curve,
@@ -44,7 +49,11 @@ class Curve(LinesWidget):
             columns=plot * 2 if braille else plot,
             levels=rows * (4 if braille else 2),
         )
-        drawn = (braille_rows if braille else ascii_rows)(heights, rows)
+        key = (tuple(max(height, 0) for height in heights), rows)
+        if key != self._drawn_key:
+            self._drawn = (braille_rows if braille else ascii_rows)(heights, rows)
+            self._drawn_key = key
+        drawn = self._drawn
         lines: list[list[Part]] = []
         for row, text in enumerate(drawn):
             label = self._label(row, rows, top)

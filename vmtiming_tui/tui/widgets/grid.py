@@ -3,13 +3,12 @@
 import time
 from collections.abc import Iterable
 
-from textual.strip import Strip
-
+from vmtiming_tui.fleet import Vm
 from vmtiming_tui.tui.bars import scale_for
 from vmtiming_tui.tui.cells import CellPainter
 from vmtiming_tui.tui.model import Change, Model
 from vmtiming_tui.tui.shape import Shape, shape_for
-from vmtiming_tui.tui.text import Part, segments
+from vmtiming_tui.tui.text import Part
 from vmtiming_tui.tui.widgets.area import VmArea
 
 _SCALE_EVERY_NS = 500_000_000
@@ -74,46 +73,40 @@ class VmGrid(VmArea):
         for vm in vms:
             self._still.pop(vm, None)
 
-    def _cell(self, vm_id: int, now_ns: int) -> tuple[list[Part], bool]:
-        kept = self._still.get(vm_id)
-        if kept is not None:
-            return kept, False
-        painter = self._painter
-        assert painter is not None  # noqa: S101  made by reshape, before anything is drawn
-        vm = self.model.fleet.vms[vm_id]
-        parts = painter.line(vm, now_ns, marked=vm_id in self.model.view.marked)
-        moving = painter.is_moving(vm.attempts[-1])
-        if not moving:
-            self._still[vm_id] = parts
-        return parts, moving
-
-    def draw_row(self, row: int, now_ns: int) -> tuple[list[Strip], bool]:
+    def draw_row(self, row: int, now_ns: int) -> tuple[list[list[Part]], bool]:
         """Return a row's lines, and whether a clock runs in it."""
         painter = self._painter
-        assert painter is not None  # noqa: S101
-        shown = self.model.view.shown
+        assert painter is not None  # noqa: S101  made by reshape, before anything is drawn
+        view, vms, still = self.model.view, self.model.fleet.vms, self._still
+        marked, quick = view.marked, painter.quick
         first = row * self.columns
         parts: list[Part] = []
         any_moving = False
-        for index in range(first, min(first + self.columns, len(shown))):
-            cell, moving = self._cell(shown[index], now_ns)
-            any_moving |= moving
+        for index, vm_id in enumerate(view.shown[first : first + self.columns], first):
+            cell = still.get(vm_id)
+            if cell is None:
+                vm = vms[vm_id]
+                if index != self.cursor and vm_id not in marked and (one := quick(vm, now_ns)):
+                    parts.append(one)
+                    any_moving = True
+                    continue
+                cell = painter.line(vm, now_ns, marked=vm_id in marked)
+                if painter.is_moving(vm.attempts[-1]):
+                    any_moving = True
+                else:
+                    still[vm_id] = cell
             parts += painter.under_cursor(cell) if index == self.cursor else cell
-        strips = [Strip(segments(parts, self.under))]
+        lines = [parts]
         if self.row_height > 1:
-            strips += self._lower_lines(shown[first], first == self.cursor)
-        return strips, any_moving
+            lines += self._lower_lines(painter, vms[view.shown[first]], first == self.cursor)
+        return lines, any_moving
 
-    def _lower_lines(self, vm_id: int, has_cursor: bool) -> list[Strip]:
-        painter = self._painter
-        assert painter is not None  # noqa: S101
-        blank = Strip([])
+    def _lower_lines(self, painter: CellPainter, vm: Vm, has_cursor: bool) -> list[list[Part]]:
         if self.row_height == 2:
-            return [blank]
-        vm = self.model.fleet.vms[vm_id]
+            return [[]]
         lines = [painter.second_line(vm)]
         if self.row_height > 3:
             lines.append(painter.third_line(vm))
         if has_cursor:
             lines = [painter.under_cursor(parts) for parts in lines]
-        return [*(Strip(segments(parts, self.under)) for parts in lines), blank]
+        return [*lines, []]

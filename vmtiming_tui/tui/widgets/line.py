@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, cast
 
 from rich.style import Style
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -37,7 +38,9 @@ class LinesWidget(Drawn):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002  Textual's name
         super().__init__(id=id)
         self._now: list[list[Part]] = []
-        self._now_width = -1
+        self._strips: list[Strip] = []
+        self._drawn_width = -1
+        self._under = Style()
 
     def lines(self, width: int) -> list[list[Part]]:
         """Return the lines, each of at most ``width`` cells."""
@@ -45,21 +48,39 @@ class LinesWidget(Drawn):
 
     def renew(self) -> None:
         """Draw again if what is to be shown has changed."""
-        if self.size.width and (lines := self.lines(self.size.width)) != self._now:
-            self._now, self._now_width = lines, self.size.width
+        width = self.size.width
+        if width and (width != self._drawn_width or self.lines(width) != self._now):
+            self._draw(width)
             self.refresh()
 
     def redraw(self) -> None:
         """Draw again whatever has changed, as after a change of theme."""
-        self._now_width = -1
+        self._drawn_width = -1
         self.refresh()
+
+    def on_resize(self) -> None:
+        """Draw again for the new size."""
+        self.redraw()
+
+    def _draw(self, width: int) -> None:
+        self._now, self._drawn_width, self._under = self.lines(width), width, ground(self)
+        self._strips = [
+            Strip(segments(parts, self._under)).adjust_cell_length(width, self._under)
+            for parts in self._now
+        ]
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return the lines of a region; they carry their background, there is nothing to add."""
+        strips = [self.render_line(y) for y in crop.line_range]
+        if crop.width != self._drawn_width:
+            return [strip.crop(crop.x, crop.right) for strip in strips]
+        return strips
 
     def render_line(self, y: int) -> Strip:
         """Return one line."""
         width = self.size.width
-        if width != self._now_width:
-            self._now, self._now_width = self.lines(width), width
-        under = ground(self)
-        if y >= len(self._now):
-            return Strip.blank(width, under)
-        return Strip(segments(self._now[y], under)).adjust_cell_length(width, under)
+        if width != self._drawn_width:
+            self._draw(width)
+        if y >= len(self._strips):
+            return Strip.blank(width, self._under)
+        return self._strips[y]

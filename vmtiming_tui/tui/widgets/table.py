@@ -4,12 +4,11 @@ from collections.abc import Iterable
 
 from textual import events
 from textual.message import Message
-from textual.strip import Strip
 
 from vmtiming_tui.stages import Stages, stages_of
 from vmtiming_tui.tui.columns import COLUMNS, NARROW, value
 from vmtiming_tui.tui.model import Model, differs
-from vmtiming_tui.tui.text import Part, clip, segments, shown
+from vmtiming_tui.tui.text import Part, clip, shown
 from vmtiming_tui.tui.view import Sort
 from vmtiming_tui.tui.widgets.area import VmArea
 from vmtiming_tui.tui.widgets.line import LinesWidget
@@ -53,7 +52,7 @@ class VmTable(VmArea):
         for vm in vms:
             self._stages.pop(vm, None)
 
-    def draw_row(self, row: int, now_ns: int) -> tuple[list[Strip], bool]:
+    def draw_row(self, row: int, now_ns: int) -> tuple[list[list[Part]], bool]:
         """Return the row's line, and whether its clock runs."""
         model, palette, glyphs = self.model, self.host.palette, self.host.glyphs
         vm_id = model.view.shown[row]
@@ -94,7 +93,7 @@ class VmTable(VmArea):
         if row == self.cursor:
             parts = [(text, style + palette.cursor) for text, style in parts]
         moving = attempt.go_ns is not None and not attempt.state.is_decided
-        return [Strip(segments(parts, self.under))], moving
+        return [parts], moving
 
 
 class TableHead(LinesWidget):

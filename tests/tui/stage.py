@@ -1,0 +1,117 @@
+"""A dashboard on a recorded stream, with a frozen clock and a source that notes commands."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from textual.pilot import Pilot
+from textual.screen import Screen
+
+from tests.tui.recording import FrozenClock, RecordedSource, plan_for, until
+from vmtiming_tui import events as ev
+from vmtiming_tui.tui.app import VmTimingApp
+from vmtiming_tui.tui.model import Change
+from vmtiming_tui.tui.screens.main import MainScreen
+from vmtiming_tui.tui.settings import DashboardSettings
+
+S = TypeVar("S")
+
+
+@dataclass
+class Stage:
+    """What a test needs at hand."""
+
+    app: VmTimingApp
+    pilot: Pilot[Any]
+    source: RecordedSource
+    clock: FrozenClock
+
+    @property
+    def main(self) -> MainScreen:
+        screen = self.app.screen_stack[0]
+        assert isinstance(screen, MainScreen)
+        return screen
+
+    @property
+    def screen(self) -> Screen[Any]:
+        return self.app.screen
+
+    def on(self, kind: type[S]) -> S:
+        """Return the screen that is on top, which must be of this kind."""
+        assert isinstance(self.app.screen, kind), self.app.screen
+        return self.app.screen
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def feed(self, events: Iterable[ev.Event], at: float | None = None) -> None:
+        """Have events arrive, and the clock go on to ``at``."""
+        if at is not None:
+            self.clock.at = at
+        self.source.feed(events)
+        await self.pilot.pause()
+        show(self.app)
+        await self.pilot.pause()
+
+    @property
+    def text(self) -> str:
+        """What is on the screen, as plain lines."""
+        return text_of(self.app)
+
+    @property
+    def notes(self) -> str:
+        """What was said in toasts."""
+        return "\n".join(str(note.message) for note in self.app._notifications)
+
+
+def text_of(app: VmTimingApp) -> str:
+    """Return the screen as plain text."""
+    strips = app.screen._compositor.render_strips(app.size)
+    return "\n".join(strip.text for strip in strips)
+
+
+def show(app: VmTimingApp) -> None:
+    """Fold all that has come and draw it, without waiting for the timers."""
+    model = app.model
+    if model.is_frozen:
+        change = model.turn()
+    else:
+        new_run = model.turn(everything=True).new_run
+        model.settle()
+        model.reorder(now=True)
+        change = Change(frozenset(model.fleet.vms), new_run=new_run, order=True, figures=True)
+    for screen in app.screen_stack:
+        tick = getattr(screen, "tick", None)
+        if tick is not None:
+            tick(change)
+    app._watch_for_failure()
+
+
+def make(
+    events: Iterable[ev.Event] = (), at: float = 0.0, number: int = 8, **settings: Any
+) -> tuple[VmTimingApp, RecordedSource, FrozenClock]:
+    """Return an app that has not been started yet, with what drives it."""
+    source, clock = RecordedSource(until(list(events), at)), FrozenClock(at)
+    app = VmTimingApp(source.connect, plan_for(number), DashboardSettings(clock=clock, **settings))
+    return app, source, clock
+
+
+@asynccontextmanager
+async def dashboard(
+    events: Iterable[ev.Event] = (),
+    at: float = 0.0,
+    size: tuple[int, int] = (120, 40),
+    number: int = 8,
+    **settings: Any,
+) -> AsyncIterator[Stage]:
+    """Run a dashboard that shows what was known ``at`` seconds into the run."""
+    app, source, clock = make(events, at, number, **settings)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        show(app)
+        await pilot.pause()
+        yield Stage(app, pilot, source, clock)
+    source.end()
+    await app.link.close()
