@@ -1,0 +1,133 @@
+"""tables and straggler: comparisons, sweeps and slow VMs in words that line up."""
+
+import unicodedata
+
+import pytest
+from making import FAILED, MS, fleet_of, run_events
+
+from vmtiming_tui import events as ev
+from vmtiming_tui.compare import compare
+from vmtiming_tui.fleet import Fleet
+from vmtiming_tui.stages import Stage
+from vmtiming_tui.straggler import blamed_ns, straggler
+from vmtiming_tui.sweep import sweep_of
+from vmtiming_tui.tables import comparison_lines, straggler_lines, sweep_lines, table
+
+OLD = [[5.0 + 0.01 * storm] for storm in range(6)]
+NEW = [[6.0 + 0.01 * storm] for storm in range(6)]
+
+
+def test_columns_line_up():
+    assert table(("name", "n"), [("a", "10"), ("long name", "5")]) == [
+        "name        n",
+        "a          10",
+        "long name   5",
+    ]
+
+
+def test_a_comparison_is_a_table_and_a_sentence():
+    lines = comparison_lines(compare(fleet_of(OLD), fleet_of(NEW), labels=("old", "new")))
+
+    assert lines[0].split() == [
+        "stage", "old", "interval", "new", "interval", "change", "interval", "p",
+    ]  # fmt: skip
+    boot = lines[1].split()
+    assert boot[:6] == ["boot", "5.025s", "5s..5.05s", "6.025s", "6s..6.05s", "+19.9%"]
+    assert boot[-1] == "slower"
+    assert lines[-2].startswith("boot: slower by 19.9 %")
+
+
+def test_a_comparison_carries_its_warnings():
+    lines = comparison_lines(compare(fleet_of(OLD[:1]), fleet_of(NEW[:1])))
+
+    assert lines[-1].startswith("Warning: single storms are compared")
+
+
+def test_runs_with_nothing_in_common_say_so():
+    assert comparison_lines(compare(Fleet(), Fleet()))[0].startswith("The two runs have no setting")
+
+
+def test_a_sweep_is_a_table_the_penalty_and_the_knee():
+    rows = [[4.4], [4.4] * 2, [8.4] * 4]
+    parameters = [{"number": "1"}, {"number": "2"}, {"number": "4"}]
+
+    lines = sweep_lines(sweep_of(fleet_of(rows, parameters=parameters, skew_s=0.0)))
+
+    assert lines[0].split() == [
+        "number", "storms", "booted", "boot", "interval", "all", "VMs", "VMs/s", "relative",
+    ]  # fmt: skip
+    assert lines[3].split() == ["4", "1", "4/4", "8.4s", "-", "8.4s", "0.476", "1.91"]
+    assert lines[-2] == (
+        "4 VMs at once against 1: a boot takes 1.91 times as long "
+        "(userspace +2s, initrd +1.2s, kernel +0.8s)"
+    )
+    assert lines[-1] == "VMs per second stop growing at 2 VMs (0.455 a second)"
+
+
+def test_foreign_names_steer_nothing():
+    fleet = fleet_of(OLD[:2], parameters=[{"append": "a"}, {"append": "\x1b[2J\u202e"}])
+    lines = [
+        *sweep_lines(sweep_of(fleet)),
+        *comparison_lines(compare(fleet, fleet, labels=("\x1b]0;", "b"))),
+    ]
+
+    assert not [
+        char for line in lines for char in line if unicodedata.category(char) in ("Cc", "Cf")
+    ]
+
+
+def slow_details(vm: int, clock_us: int, slowest: tuple[str, ...]) -> ev.VmDetails:
+    return ev.VmDetails(
+        at_ns=99,
+        vm=vm,
+        attempt=1,
+        clock_us=clock_us,
+        timestamps_us={
+            "InitRDTimestampMonotonic": 1_000_000,
+            "UserspaceTimestampMonotonic": 2_000_000,
+            "FinishTimestampMonotonic": clock_us - 10_000,
+        },
+        slowest=slowest,
+    )
+
+
+def straggling_fleet() -> Fleet:
+    return Fleet(
+        [
+            *run_events([[5.0, 5.1, 9.0]], skew_s=0.0),
+            slow_details(1, 4_600_000, ("1.2s dev-vda.device", "300ms ssh.service")),
+            slow_details(2, 8_500_000, ("1.3s dev-vda.device", "3.300s ssh.service", "junk")),
+            ev.VmUsage(at_ns=99, vm=2, attempt=1, vcpu_run_ns=6 * MS, vcpu_wait_ns=2 * MS),
+        ]
+    )
+
+
+def test_the_straggler_is_explained_by_its_stages_and_units():
+    found = straggler(straggling_fleet().newest)
+
+    assert (found.slowest.vm, found.middle.vm, found.behind_ns) == (2, 1, 3900 * MS)
+    assert next(iter(found.added_ns)) is Stage.USERSPACE
+    assert found.added_ns[Stage.USERSPACE] == 3900 * MS
+    assert [(unit.name, unit.added_ns) for unit in found.units] == [
+        ("ssh.service", 3000 * MS),
+        ("dev-vda.device", 100 * MS),
+    ]
+    assert straggler_lines(found) == [
+        "VM 2 was the slowest: 9s, 3.9s behind VM 1 in the middle",
+        "  by stage: userspace +3.9s, firmware +0s, kernel +0s, initrd +0s, lag +0s",
+        "  ssh.service: 3.3s against 0.3s",
+        "  dev-vda.device: 1.3s against 1.2s",
+        "  it waited for a free core 25 % of its time",
+    ]
+
+
+@pytest.mark.parametrize("boots", [[], [5.0], [5.0, FAILED]])
+def test_one_vm_alone_is_no_straggler(boots):
+    assert straggler(fleet_of([boots]).newest if boots else []) is None
+
+
+def test_blame_is_read_as_systemd_writes_it():
+    assert blamed_ns(["1min 2.345s apt.service", "   988ms udev.service", "", "x" * 9999]) == {
+        "apt.service": 62_345 * MS,
+        "udev.service": 988 * MS,
+    }
