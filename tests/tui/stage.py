@@ -55,6 +55,10 @@ class Stage:
         show(self.app)
         await self.pilot.pause()
 
+    async def link_ended(self) -> None:
+        """Wait till the stream is over."""
+        assert await self.app.link.ended(5)
+
     @property
     def text(self) -> str:
         """What is on the screen, as plain lines."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, cast
 
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
+from textual.filter import NoColor
 from textual.screen import Screen
 
 from vmtiming_tui.commands import Command, Quit, ReadConsole, Stop
@@ -50,6 +51,10 @@ class VmTimingApp(App[None], inherit_bindings=False):
         self.settings = settings or DashboardSettings()
         plain = not self.settings.colour
         super().__init__(ansi_color=True if plain else None)
+        if plain and not self.no_color:
+            self.no_color = True
+            self._filters.append(NoColor())
+        self.set_class(self.settings.ascii_only, "-ascii")
         self.glyphs = glyphs_for(ascii_only=self.settings.ascii_only, colour=not plain)
         self.palette = palette_for(dark=True, colour=not plain)
         self.model = Model(plan, self.settings.clock)

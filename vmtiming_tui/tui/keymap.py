@@ -3,6 +3,7 @@
 A user's keymap (``[keys]`` in ``config.toml``) names a key by its id: ``"main.rerun" = "f5"``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -173,6 +174,20 @@ DETAIL = (
 SCOPES = {Scope.ANYWHERE: ANYWHERE, Scope.MAIN: MAIN, Scope.DETAIL: DETAIL}
 ALL = (*ANYWHERE, *MAIN, *DETAIL)
 IDS = frozenset(key.id for key in ALL)
+
+
+def clashes(changed: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with changed keys: those that another action has where both work."""
+    words = []
+    for scope in (MAIN, DETAIL):
+        owners: dict[str, str] = {}
+        for key in (*scope, *ANYWHERE):
+            for one in changed.get(key.id, key.keys).split(","):
+                owner = owners.setdefault(one.strip(), key.id)
+                if owner != key.id and (owner in changed or key.id in changed):
+                    taken, by = (key.id, owner) if owner in changed else (owner, key.id)
+                    words.append(f"[keys] {by}: {one.strip()} is the key of {taken}; take another")
+    return list(dict.fromkeys(words))
 
 
 def bindings(keys: tuple[Key, ...]) -> list[Binding]:

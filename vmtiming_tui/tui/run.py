@@ -12,11 +12,11 @@ from vmtiming_tui.commands import Command, Quit
 from vmtiming_tui.engine.client import EngineClient, EventSource
 from vmtiming_tui.events import Event
 from vmtiming_tui.plan import RunPlan
-from vmtiming_tui.tui.settings import DashboardSettings, config_path, load_settings
 
 if TYPE_CHECKING:
     from vmtiming_tui.session import Wishes
     from vmtiming_tui.tui.app import VmTimingApp
+    from vmtiming_tui.tui.settings import DashboardSettings
 
 REPLAY_STEP_S = 0.05
 
@@ -77,10 +77,10 @@ def _tell_of_crash(crash: str) -> None:
     sys.stderr.write(f"  Run with --plain to do without it; {path} has what to report.\n")
 
 
-def _settings(*, ascii_only: bool) -> DashboardSettings:
-    from vmtiming_tui.tui.keymap import IDS
+def _settings(*, ascii_only: bool) -> "DashboardSettings":
+    from vmtiming_tui.tui.settings import config_path, load_settings
 
-    return load_settings(config_path(), IDS, ascii_only=ascii_only)
+    return load_settings(config_path(), ascii_only=ascii_only)
 
 
 async def _show(app: "VmTimingApp") -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vmtiming_tui.tui import keymap
+
 FILE = "config.toml"
 _THEMES = ("dark", "light")
 
@@ -51,9 +53,7 @@ def _keys(section: Mapping[str, Any], known: frozenset[str], problems: list[str]
     return keys
 
 
-def load_settings(
-    path: Path, known_keys: frozenset[str], *, ascii_only: bool = False
-) -> DashboardSettings:
+def load_settings(path: Path, *, ascii_only: bool = False) -> DashboardSettings:
     """Return the settings of the user's file; its faults come as ``problems``, never as an error.
 
     ``NO_COLOR`` in the environment, when not empty, turns colour off (no-color.org).
@@ -77,10 +77,14 @@ def load_settings(
     if not isinstance(plain, bool):
         problems.append("[ui] ascii is true or false")
         plain = False
+    keys = _keys(_section(body, "keys", problems), keymap.IDS, problems)
+    if clashes := keymap.clashes(keys):
+        problems += clashes
+        keys = {}
     return DashboardSettings(
         ascii_only=ascii_only or plain,
         colour=not os.environ.get("NO_COLOR"),
         theme=theme,
-        keys=_keys(_section(body, "keys", problems), known_keys, problems),
+        keys=keys,
         problems=tuple(f"{path}: {problem}" for problem in problems),
     )

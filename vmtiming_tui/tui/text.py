@@ -36,6 +36,8 @@ def clock(ns: int) -> str:
 def about(ns: int) -> str:
     """Return a time to come, no finer than it can be known: ``35 s``, ``4 min``, ``1.5 h``."""
     whole = max(round(ns / 1e9), 0)
+    if whole < 1:
+        return "< 1 s"
     if whole < 100:
         return f"{whole} s"
     if whole < 5940:

@@ -40,13 +40,13 @@ DARK = Colours(
     surface="#171d27",
     panel="#1c2431",
     text="#dce3ee",
-    dim="#8f9bae",
+    dim="#9ba7b9",
     faint="#465266",
     accent="#6cb6ff",
-    cursor="#2f4361",
+    cursor="#26374f",
     warning="#f2b44f",
     states={
-        VmState.QUEUED: "#8f9bae",
+        VmState.QUEUED: "#9ba7b9",
         VmState.LAUNCHING: "#c8a6ff",
         VmState.CONNECTED: "#63b7ff",
         VmState.BOOTED: "#5dd48f",
@@ -62,7 +62,7 @@ DARK = Colours(
         Stage.USERSPACE: "#8fd66b",
         Stage.LAG: "#e8c55c",
     },
-    residual="#8f9bae",
+    residual="#9ba7b9",
     curve=("#2c6e4d", "#388a5f", "#46a873", "#52bf82", "#5dd48f"),
 )
 

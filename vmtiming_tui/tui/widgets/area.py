@@ -145,20 +145,33 @@ class VmArea(ScrollView, can_focus=False):
             stale |= {place[vm] // columns for vm in change.vms if vm in place}
         self.repaint(stale)
 
-    def rebuild(self) -> None:
-        """Lay everything out anew, keeping the cursor on its VM."""
+    @property
+    def room(self) -> Size:
+        """The cells there are for VMs."""
+        return self.scrollable_content_region.size
+
+    def ground(self) -> Style:
+        """Return the style that lies under everything."""
+        return ground(self)
+
+    def lay_out(self) -> int:
+        """Reckon layout and places anew, keeping the cursor on its VM; return how many lines."""
         ids = self.model.view.shown
         held = next((vm for vm, at in self._place.items() if at == self.cursor), None)
         self._place = {vm: at for at, vm in enumerate(ids)}
         self.cursor = self._place.get(held, self.cursor) if held is not None else self.cursor
         self.cursor = max(0, min(self.cursor, len(ids) - 1))
-        self.under, self._width = ground(self), self.outer_size.width
+        self.under, self._width = self.ground(), self.outer_size.width
         self.reshape()
         self.forget(list(self._place))
         self._rows.clear()
         self._moving.clear()
-        rows = -(-len(ids) // self.columns)
-        self.virtual_size = Size(self.scrollable_content_region.width, rows * self.row_height)
+        return -(-len(ids) // self.columns) * self.row_height
+
+    def rebuild(self) -> None:
+        """Lay everything out anew and draw it."""
+        lines = self.lay_out()
+        self.virtual_size = Size(self.room.width, lines)
         self.refresh()
 
     def repaint(self, rows: Iterable[int]) -> None:
@@ -241,7 +254,7 @@ class VmArea(ScrollView, can_focus=False):
     @property
     def cell_width(self) -> int:
         """How wide one VM is."""
-        return self.scrollable_content_region.width
+        return self.room.width
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor where the click is; a second click opens, with ctrl or shift it marks."""

@@ -147,7 +147,9 @@ class StatsLine(ModelLine):
         if self.model.fleet.state is RunState.RUNNING:
             parts.append((" left ", palette.dim))
             left = figures.left_ns
-            parts.append((f"{glyphs.approx}{about(left)}" if left else "-", palette.strong))
+            parts.append(
+                (f"{glyphs.approx}{about(left)}" if left is not None else "-", palette.strong)
+            )
         return parts
 
     def lines(self, width: int) -> list[list[Part]]:

@@ -36,7 +36,7 @@ class VmGrid(VmArea):
 
     def reshape(self) -> None:
         """Lay out for the size; wider where no scrollbar is needed."""
-        size = self.scrollable_content_region
+        size = self.room
         shape = self.shape(size.width, size.height)
         self.columns, self.row_height = shape.columns, shape.row_height
         self._painter = CellPainter(self.host.palette, self.host.glyphs, shape)

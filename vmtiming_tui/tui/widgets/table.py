@@ -69,7 +69,7 @@ class VmTable(VmArea):
             flag = glyphs.paused
         elif attempt.resets:
             flag = glyphs.reset
-        width = self.scrollable_content_region.width
+        width = self.room.width
         parts: list[Part] = [
             (glyphs.mark if marked else " ", palette.accent),
             (f"{vm_id:>{_id_width(model)}} ", palette.strong if marked else palette.dim),

@@ -1,0 +1,135 @@
+"""What a person sees, held still: each screen at three sizes, and the ways it can look."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.tui.recording import smooth_run, troubled_run
+from tests.tui.stage import make, show
+
+SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x60": (200, 60)}
+HALF, DONE = 7.5, 90.0
+
+TROUBLED = troubled_run(100)
+SMOOTH = smooth_run(8)
+
+
+@pytest.fixture(params=SIZES.values(), ids=SIZES.keys())
+def size(request):
+    return request.param
+
+
+@pytest.fixture
+def pictured(snap_compare, monkeypatch):
+    """Compare a dashboard, after some keys, with the picture a person has accepted."""
+    monkeypatch.setenv("TZ", "UTC")
+
+    def compare(
+        events: Sequence[object], at: float, size: tuple[int, int], *keys: str, **how: object
+    ) -> bool:
+        app, source, _ = make(events, at, **how)
+
+        async def prepare(pilot):
+            await pilot.pause()
+            show(app)
+            await pilot.pause()
+            for key in keys:
+                await pilot.press(key)
+                await pilot.pause()
+            for widget in app.screen.query("Input"):
+                widget.cursor_blink = False
+            show(app)
+            await pilot.pause()
+            source.end()
+
+        return snap_compare(app, terminal_size=size, run_before=prepare)
+
+    return compare
+
+
+def test_before_the_first_event(pictured, size):
+    assert pictured([], 0.0, size)
+
+
+def test_small_storm_half_way(pictured, size):
+    assert pictured(SMOOTH, 6.4, size)
+
+
+def test_small_storm_finished(pictured, size):
+    assert pictured(SMOOTH, DONE, size)
+
+
+def test_storm_half_way(pictured, size):
+    assert pictured(TROUBLED, HALF, size, number=100)
+
+
+def test_finished_with_failures(pictured, size):
+    assert pictured(TROUBLED, DONE, size, number=100)
+
+
+def test_only_the_failures(pictured, size):
+    assert pictured(TROUBLED, DONE, size, "slash", *"!booted", "enter", "a", number=100)
+
+
+def test_list(pictured, size):
+    assert pictured(TROUBLED, DONE, size, "v", "greater_than_sign", "o", number=100)
+
+
+def test_one_vm_with_two_attempts(pictured, size):
+    assert pictured(TROUBLED, DONE, size, "right", "right", "enter", number=100)
+
+
+def test_one_vm_that_failed(pictured, size):
+    assert pictured(TROUBLED, DONE, size, *["right"] * 4, "enter", "2", number=100)
+
+
+def test_one_vm_while_it_boots(pictured, size):
+    assert pictured(TROUBLED, HALF, size, *["right"] * 5, "enter", number=100)
+
+
+def test_export(pictured, size):
+    assert pictured(TROUBLED, HALF, size, "space", "e", number=100)
+
+
+def test_new_run_with_a_fault(pictured, size):
+    assert pictured(TROUBLED, DONE, size, "n", "x", number=100)
+
+
+def test_help(pictured, size):
+    assert pictured(TROUBLED, DONE, size, "question_mark", number=100)
+
+
+def test_leaving_while_vms_run(pictured, size):
+    assert pictured(TROUBLED, HALF, size, "q", number=100)
+
+
+def test_frozen_and_marked(pictured):
+    assert pictured(TROUBLED, HALF, (120, 40), "space", "space", "p", number=100)
+
+
+def test_light_theme(pictured):
+    assert pictured(TROUBLED, HALF, (120, 40), number=100, theme="light")
+
+
+def test_light_theme_of_one_vm(pictured):
+    assert pictured(TROUBLED, DONE, (120, 40), "enter", number=100, theme="light")
+
+
+def test_no_colour(pictured):
+    assert pictured(TROUBLED, HALF, (120, 40), number=100, colour=False)
+
+
+def test_no_colour_question(pictured):
+    assert pictured(TROUBLED, HALF, (80, 24), "q", number=100, colour=False)
+
+
+def test_ascii(pictured):
+    assert pictured(TROUBLED, HALF, (120, 40), number=100, ascii_only=True)
+
+
+def test_ascii_of_one_vm(pictured):
+    assert pictured(TROUBLED, DONE, (120, 40), "enter", number=100, ascii_only=True)
+
+
+def test_tiny_terminal(pictured):
+    assert pictured(TROUBLED, HALF, (40, 8), number=100)
