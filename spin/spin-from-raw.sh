@@ -22,10 +22,11 @@
 #     they need root. They are mounted read-only in a mount namespace of this process, on loop
 #     devices the kernel drops with the mount, even after SIGKILL; mke2fs -d makes an ext4 of them.
 set -euo pipefail
+child='' stopped='' work='' made_out=no
 export LC_ALL=C DEBUGFS_PAGER=__none__ PATH=$PATH:/sbin:/usr/sbin
 
-say() { printf 'spin-from-raw: %s\n' "$*"; }
-die() { printf 'spin-from-raw: %s\n' "$*" >&2; exit 1; }
+say() { obey; printf 'spin-from-raw: %s\n' "$*"; }
+die() { obey; printf 'spin-from-raw: %s\n' "$*" >&2; exit 1; }
 
 # Bash waits for a command in the foreground before it obeys a signal, for one in the background
 # it does not. run LABEL FILE BYTES COMMAND...: progress is how much of BYTES is in FILE; what the
@@ -33,10 +34,14 @@ die() { printf 'spin-from-raw: %s\n' "$*" >&2; exit 1; }
 run() {
     local label=$1 file=$2 bytes=$3 status=0 done_bytes
     shift 3
+    obey
     if [ -n "$label" ]; then say "$label"; fi
+    # A command killed while it is still only a fork of this shell would clean up, too.
+    trap - EXIT
     child=starting
     "$@" </dev/null >"$work/stdout" 2>"$work/stderr" &
     child=$!
+    trap clean_up EXIT
     [ -z "$stopped" ] || stop "$stopped"
     if [ -n "$file" ] && [ "$bytes" -gt 0 ] && [ -n "$label" ] && [ -t 2 ]; then
         while kill -0 "$child" 2>/dev/null; do
@@ -46,26 +51,23 @@ run() {
         done
         printf '\r\033[K' >&2
     fi
-    # Without its end awaited, a command told to stop would go on writing while all is removed.
     while status=0; wait "$child" || status=$?; kill -0 "$child" 2>/dev/null; do :; done
     child=
-    [ -z "$stopped" ] || exit "$stopped"
+    obey
     if [ "$status" -ne 0 ] && [ "$1" != e2fsck ]; then
         die "${label:-$1} failed: $(grep -v '^$' "$work/stderr" | tail -n 1)"
     fi
     return "$status"
 }
 
-# Called by a signal. While a command is under way, `run` sees to its end and then exits: bash loses
-# count of its children when it exits from a trap in the middle of starting or awaiting one.
+# Called by a signal: a command under way ends at once, and its end is awaited, or it would go on
+# writing while all is removed; then, or before the next step, this ends.
 stop() {
     stopped=$1
-    case $child in
-        '') exit "$stopped" ;;
-        starting) ;;
-        *) kill "$child" 2>/dev/null || true ;;
-    esac
+    case $child in '' | starting) ;; *) kill "$child" 2>/dev/null || true ;; esac
 }
+
+obey() { [ -z "$stopped" ] || exit "$stopped"; }
 
 clean_up() {
     local i
@@ -75,6 +77,8 @@ clean_up() {
     done
     [ -z "$work" ] || rm -rf --one-file-system "$work"
     [ "$made_out" = no ] || rmdir "$out" 2>/dev/null || true
+    # What a Ctrl-C made fail is no failure of its own.
+    obey
 }
 
 usage() {
@@ -236,6 +240,15 @@ say_what_to_mind() {
         say 'cloud-init is on; --append cloud-init=disabled boots without it'
 }
 
+# An initrd made for one machine alone has only that machine's file system inside.
+warn_of_lean_initrd() {
+    local modules=usr/lib/modules/${kernel_version[kernel]}
+    has "$root_tree" "$modules" || modules=lib/modules/${kernel_version[kernel]}
+    text "$root_tree" "$modules/modules.builtin" | grep -q '/ext4\.ko' && return 0
+    say "its root was ${volume_type[root]} and becomes ext4: should the guest not find it, the initrd" \
+        "has no ext4 (in that machine: dracut --force --no-hostonly, or update-initramfs)"
+}
+
 make_root() {
     local tree
     root_image=$work/rootfs.img
@@ -251,6 +264,7 @@ make_root() {
         mount_volume "$root" "$tree"
     fi
     mount_merged "$tree"
+    case ${volume_type[root]} in ext[234]) ;; *) warn_of_lean_initrd ;; esac
     root_from_tree "$root" "$root_image" "$size" "$tree"
     root_type=ext4
     root_tree=ext:$root
@@ -280,6 +294,7 @@ describe_plan() {
 # From here to the end no signal may part what belongs together.
 hand_over() {
     trap '' INT TERM HUP
+    obey
     mkdir -p "$out/BFILES"
     mv -fT "$work/BFILES/vmlinuz" "$out/BFILES/vmlinuz"
     mv -fT "$work/BFILES/initrd" "$out/BFILES/initrd"
@@ -322,7 +337,6 @@ assets=$(realpath -m "$here/../assets")
 parse_arguments "$@"
 check_tools
 enter_own_namespace "$@"
-child='' stopped='' work='' made_out=no
 trap clean_up EXIT
 trap 'stop 129' HUP
 trap 'stop 130' INT

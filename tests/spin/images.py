@@ -114,7 +114,21 @@ def without_boot(tree: Path, target: Path) -> Path:
 
 def ext4(image: Path, tree: Path, mib: int, *, fs_uuid: str = ROOT_UUID) -> Path:
     """An ext4 with this tree."""
-    sh("mke2fs", "-q", "-F", "-t", "ext4", "-U", fs_uuid, "-L", "tiny", "-d", tree, image, f"{mib}M")
+    sh(
+        "mke2fs",
+        "-q",
+        "-F",
+        "-t",
+        "ext4",
+        "-U",
+        fs_uuid,
+        "-L",
+        "tiny",
+        "-d",
+        tree,
+        image,
+        f"{mib}M",
+    )
     return image
 
 

@@ -36,7 +36,9 @@ def test_the_newest_that_is_no_rescue_kernel(bare, folder):
 
 
 def test_another_kernel_when_asked(bare, folder):
-    assert spin(bare, folder / "out", "--kernel-version", "6.1.0-9").kernel == b"kernel 6.1.0-9" * 100
+    assert (
+        spin(bare, folder / "out", "--kernel-version", "6.1.0-9").kernel == b"kernel 6.1.0-9" * 100
+    )
 
 
 def test_a_kernel_that_is_not_there_is_refused_with_a_list_of_those_that_are(bare, folder):
@@ -62,7 +64,10 @@ def test_versions_are_compared_as_distributions_mean_them(versions, newest, tree
             images.write(boot / f"vmlinuz-{version}", f"kernel {version}")
             images.write(boot / f"initramfs-{version}.img", f"initrd {version}")
 
-    assert spin(image_with_boot(folder, tree, fill), folder / "out").kernel == f"kernel {newest}".encode()
+    assert (
+        spin(image_with_boot(folder, tree, fill), folder / "out").kernel
+        == f"kernel {newest}".encode()
+    )
 
 
 def test_a_kernel_without_an_initrd_is_passed_over(tree, folder):
@@ -70,7 +75,9 @@ def test_a_kernel_without_an_initrd_is_passed_over(tree, folder):
         images.add_kernel(boot, "6.1.0-9")
         images.write(boot / "vmlinuz-6.1.0-10", "kernel half removed")
 
-    assert spin(image_with_boot(folder, tree, fill), folder / "out").kernel.startswith(b"kernel 6.1.0-9")
+    assert spin(image_with_boot(folder, tree, fill), folder / "out").kernel.startswith(
+        b"kernel 6.1.0-9"
+    )
 
 
 def test_boot_loader_entries_on_the_esp(tree, folder):
@@ -163,7 +170,10 @@ def test_selinux_labels_are_set_so_that_nothing_needs_a_relabelling(tree, folder
     label = images.sh("debugfs", "-R", "ea_get /usr/bin/vm-report security.selinux", spun.rootfs)
     assert "system_u:object_r:bin_t:s0" in label
     unit = images.sh(
-        "debugfs", "-R", "ea_get /lib/systemd/system/vm-report.service security.selinux", spun.rootfs
+        "debugfs",
+        "-R",
+        "ea_get /lib/systemd/system/vm-report.service security.selinux",
+        spun.rootfs,
     )
     assert "systemd_unit_file_t" in unit
 

@@ -1,4 +1,4 @@
-"""Whatever the disk looks like, the new root holds the same files and the source stays as it was."""
+"""Whatever the disk looks like, the new root holds the same files; the source stays as it was."""
 
 import os
 import shutil
@@ -58,7 +58,9 @@ def test_esp_boot_and_root_are_partitions(label, esp, linux, tree, folder):
     images.write(folder / "esp/EFI/tiny/shim.efi", "no kernel")
     fat = images.vfat(folder / "esp.fs", folder / "esp", 34)
     image = images.disk(
-        folder / "disk.img", label, [Partition(esp, fat), Partition(linux, boot), Partition(linux, root)]
+        folder / "disk.img",
+        label,
+        [Partition(esp, fat), Partition(linux, boot), Partition(linux, root)],
     )
 
     spun = spin(image, folder / "out")
@@ -127,9 +129,7 @@ def test_a_system_spread_over_partitions_becomes_one(tree, folder):
 
 
 def test_a_logical_volume_in_pieces(tree, folder):
-    image = images.physical_volume(
-        folder / "disk.img", images.ext4(folder / "root.fs", tree, 64)
-    )
+    image = images.physical_volume(folder / "disk.img", images.ext4(folder / "root.fs", tree, 64))
 
     spun = spin(image, folder / "out")
 
