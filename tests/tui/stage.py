@@ -1,6 +1,7 @@
 """A dashboard on a recorded stream, with a frozen clock and a source that notes commands."""
 
-from collections.abc import AsyncIterator, Iterable
+import re
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -58,6 +59,34 @@ class Stage:
     async def link_ended(self) -> None:
         """Wait till the stream is over."""
         assert await self.app.link.ended(5)
+
+    async def until(self, holds: Callable[[], bool], what: object) -> None:
+        """Wait till something holds; fail with what was waited for and the screen."""
+        for _ in range(100):
+            if holds():
+                return
+            await self.pilot.pause(0.02)
+        raise AssertionError(f"not seen: {what}\n{self.text}")
+
+    async def sees(self, words: str) -> None:
+        """Wait till these words are on the screen, however they are wrapped."""
+        wanted = words.replace(" ", "")
+        await self.until(lambda: wanted in self.box or words in self.text, words)
+
+    async def comes(self, kind: type[S]) -> S:
+        """Wait till a screen of this kind is on top."""
+        await self.until(lambda: isinstance(self.app.screen, kind), kind)
+        return self.on(kind)
+
+    @property
+    def box(self) -> str:
+        """What stands in the dialog on top, without any blanks."""
+        lines = self.text.splitlines()
+        top = next((line for line in lines if re.search("╭─ [A-Z].*╮", line)), None)
+        if top is None:
+            return ""
+        left, right = top.index("╭"), top.rindex("╮")
+        return re.sub(r"\s+", "", "".join(line[left + 1 : right] for line in lines))
 
     @property
     def text(self) -> str:

@@ -1,20 +1,24 @@
 """Every key does what the help says; and every key is said where the user looks for it."""
 
+import os
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
+from tests.tui.past import keep
 from tests.tui.recording import RecordedSource, smooth_run, troubled_run, until
 from tests.tui.stage import Stage, dashboard
 from vmtiming_tui.commands import Act, Quit, ReadConsole, Rerun, VmAction
 from vmtiming_tui.fleet import VmState
 from vmtiming_tui.tui import keymap
+from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.detail import DetailScreen
 from vmtiming_tui.tui.screens.export import ExportScreen
 from vmtiming_tui.tui.screens.help import HelpScreen
+from vmtiming_tui.tui.screens.history import HistoryScreen
 from vmtiming_tui.tui.screens.main import MainScreen
 from vmtiming_tui.tui.screens.new_run import NewRunScreen
 from vmtiming_tui.tui.view import Sort
@@ -43,6 +47,7 @@ def sent(stage: Stage, kind: type) -> list[object]:
 @pytest.mark.parametrize("name", sorted(keymap.IDS))
 async def test_key_does_what_it_says(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     at, check = CHECKS[name]
     async with dashboard(troubled_run(40), at, number=40) as stage:
         await check(stage)
@@ -547,10 +552,16 @@ async def test_detail_asks_for_the_console_while_the_vm_runs():
 
 
 @pytest.mark.parametrize("scope", keymap.SCOPES)
-async def test_help_and_palette_have_every_key(scope):
+async def test_help_and_palette_have_every_key(scope, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    ways = {
+        keymap.Scope.DETAIL: opened,
+        keymap.Scope.HISTORY: _history,
+        keymap.Scope.COMPARE: _comparison,
+    }
     async with dashboard(smooth_run(8), 60, size=(120, 120)) as stage:
-        if scope is keymap.Scope.DETAIL:
-            await opened(stage)
+        if scope in ways:
+            await ways[scope](stage)
         offered = {command.help for command in stage.app.get_system_commands(stage.screen)}
         await stage.press("question_mark")
         shown = re.sub(r"[\s│]+", " ", stage.text)
@@ -588,3 +599,99 @@ def test_source_for_tests_notes_what_it_is_sent():
     source = RecordedSource()
     source.send(Rerun(vms=(1,)))
     assert source.sent == [Rerun(vms=(1,))]
+
+
+# The history and the comparison.
+
+
+async def _history(stage: Stage) -> HistoryScreen:
+    keep(Path(os.environ["XDG_STATE_HOME"]), "first", "second")
+    await stage.press("H")
+    screen = await stage.comes(HistoryScreen)
+    await stage.sees("2 runs")
+    return screen
+
+
+async def _comparison(stage: Stage) -> CompareScreen:
+    keep(Path(os.environ["XDG_STATE_HOME"]), "first", "second")
+    await stage.press("c")
+    screen = await stage.comes(CompareScreen)
+    await stage.sees("this run")
+    return screen
+
+
+@key("main.history")
+async def _(stage):
+    await _history(stage)
+
+
+@key("main.compare")
+async def _(stage):
+    await _comparison(stage)
+
+
+@key("history.back")
+async def _(stage):
+    await _history(stage)
+    await stage.press("escape")
+    stage.on(MainScreen)
+
+
+@key("history.compare")
+async def _(stage):
+    await _history(stage)
+    await stage.press("c")
+    await stage.comes(CompareScreen)
+
+
+@key("history.mark")
+async def _(stage):
+    screen = await _history(stage)
+    await stage.press("space")
+    assert screen.marked is screen.runs[0]
+    await stage.press("space")
+    assert screen.marked is None
+
+
+@key("history.down")
+async def _(stage):
+    screen = await _history(stage)
+    await stage.press("j")
+    assert screen.current is screen.runs[1]
+
+
+@key("history.up")
+async def _(stage):
+    screen = await _history(stage)
+    await stage.press("j", "k")
+    assert screen.current is screen.runs[0]
+
+
+@key("compare.back")
+async def _(stage):
+    await _comparison(stage)
+    await stage.press("escape")
+    stage.on(HistoryScreen)
+
+
+@key("compare.swap")
+async def _(stage):
+    first = await _comparison(stage)
+    await stage.press("s")
+    await stage.until(lambda: stage.screen is not first, "the other way round")
+    stage.on(CompareScreen)
+
+
+def _scrolls(down: str, up: str) -> Check:
+    async def check(stage: Stage) -> None:
+        pane = (await _comparison(stage)).pane
+        await stage.press(down)
+        await stage.until(lambda: pane.scroll_y > 0, "further down")
+        await stage.press(up)
+        await stage.until(lambda: pane.scroll_y == 0, "the top")
+
+    return check
+
+
+CHECKS["compare.down"] = CHECKS["compare.up"] = (DONE, _scrolls("j", "k"))
+CHECKS["compare.page_down"] = CHECKS["compare.page_up"] = (DONE, _scrolls("pagedown", "pageup"))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.filter import NoColor
@@ -126,11 +127,11 @@ class VmTimingApp(App[None], inherit_bindings=False):
 
     # Size and theme.
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Where there is too little room, show a summary on top of everything until there is."""
         from vmtiming_tui.tui.screens.too_small import TooSmallScreen
 
-        small = self.size.width < LEAST_WIDTH or self.size.height < LEAST_HEIGHT
+        small = event.size.width < LEAST_WIDTH or event.size.height < LEAST_HEIGHT
         if small and not isinstance(self.screen, TooSmallScreen):
             self.push_screen(TooSmallScreen(self.model))
         elif not small and isinstance(self.screen, TooSmallScreen):

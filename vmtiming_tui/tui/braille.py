@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
 _LEFT = (0x00, 0x40, 0x44, 0x46, 0x47)
+_DOTS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
 _RIGHT = (0x00, 0x80, 0xA0, 0xB0, 0xB8)
 
 
@@ -58,6 +59,22 @@ def ascii_rows(heights: Sequence[int], rows: int) -> list[str]:
         base = (rows - 1 - row) * 2
         result.append("".join(" .#"[max(0, min(height - base, 2))] for height in heights))
     return result
+
+
+def outline_rows(heights: Sequence[int], rows: int, *, braille: bool) -> list[str]:
+    """Return rows, top first, of a line along the heights, its steps joined; blanks elsewhere."""
+    levels, wide = (4, 2) if braille else (2, 1)
+    cells = [[0] * (len(heights) // wide) for _ in range(rows)]
+    before = 0
+    for column, height in enumerate(heights):
+        for level in range(max(min(before, height), 1), max(height, 0) + 1):
+            row, dot = rows - 1 - (level - 1) // levels, (level - 1) % levels
+            cells[row][column // wide] |= _DOTS[column % 2][dot] if braille else 1
+        before = max(height, 0)
+    return [
+        "".join(" " if not dots else chr(0x2800 + dots) if braille else "*" for dots in row)
+        for row in cells
+    ]
 
 
 def sparkline(values: Sequence[float], blocks: str, width: int, top: float = 100.0) -> str:

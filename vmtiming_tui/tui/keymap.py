@@ -16,6 +16,8 @@ class Scope(StrEnum):
     ANYWHERE = "anywhere"
     MAIN = "main"
     DETAIL = "detail"
+    HISTORY = "history"
+    COMPARE = "compare"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,10 @@ MAIN = (
         "Runs", 26),
     Key("main.export", "e", "export", "export", "Write the figures to a file", "Results", 12),
     Key("main.copy", "y", "copy", "copy cmd", "Copy the VM's QEMU command", "Results", 50),
+    Key("main.history", "H", "history", "history", "Past runs, and this run beside one of them",
+        "Results", 30),
+    Key("main.compare", "c", "compare", "compare",
+        "Hold this run beside the newest one before it", "Results", 32),
     Key("main.view", "v", "toggle_view", "list/grid", "Switch between the grid and the list",
         "View", 15),
     Key("main.freeze", "p", "freeze", "freeze",
@@ -171,15 +177,42 @@ DETAIL = (
     Key("detail.export", "e", "export", "export", "Write the figures to a file", "One VM", 32),
 )  # fmt: skip
 
-SCOPES = {Scope.ANYWHERE: ANYWHERE, Scope.MAIN: MAIN, Scope.DETAIL: DETAIL}
-ALL = (*ANYWHERE, *MAIN, *DETAIL)
+HISTORY = (
+    Key("history.back", "escape", "back", "back", "Back to all VMs", "History", 5),
+    Key("history.compare", "c", "compare", "compare",
+        "Hold this run, or the marked one, beside the one under the cursor; enter too", "History",
+        10),
+    Key("history.mark", "space", "mark", "mark", "Mark a run to hold the next one beside it",
+        "History", 11),
+    Key("history.down", "j", "move(1)", "down", "One run down", "History"),
+    Key("history.up", "k", "move(-1)", "up", "One run up", "History"),
+)  # fmt: skip
+
+COMPARE = (
+    Key("compare.back", "escape", "back", "back", "Back to the history", "Comparison", 5),
+    Key("compare.swap", "s", "swap", "swap", "Turn the comparison around", "Comparison", 10),
+    Key("compare.down", "down,j", "scroll_by(1)", "down", "One line down", "Comparison"),
+    Key("compare.up", "up,k", "scroll_by(-1)", "up", "One line up", "Comparison"),
+    Key("compare.page_down", "pagedown", "scroll_by(10)", "page down", "Ten lines down",
+        "Comparison"),
+    Key("compare.page_up", "pageup", "scroll_by(-10)", "page up", "Ten lines up", "Comparison"),
+)  # fmt: skip
+
+SCOPES = {
+    Scope.ANYWHERE: ANYWHERE,
+    Scope.MAIN: MAIN,
+    Scope.DETAIL: DETAIL,
+    Scope.HISTORY: HISTORY,
+    Scope.COMPARE: COMPARE,
+}
+ALL = tuple(key for scope in SCOPES.values() for key in scope)
 IDS = frozenset(key.id for key in ALL)
 
 
 def clashes(changed: Mapping[str, str]) -> list[str]:
     """Return what is wrong with changed keys: those that another action has where both work."""
     words = []
-    for scope in (MAIN, DETAIL):
+    for scope in (MAIN, DETAIL, HISTORY, COMPARE):
         owners: dict[str, str] = {}
         for key in (*scope, *ANYWHERE):
             for one in changed.get(key.id, key.keys).split(","):

@@ -74,6 +74,9 @@ class ExportScreen(Dialog[None]):
     def on_mount(self) -> None:
         """Say what kind of export this would be."""
         self.query_one("#copy").display = False
+        if not self.host.glyphs.braille:
+            for button in self.query(RadioButton):
+                button.BUTTON_LEFT, button.BUTTON_INNER, button.BUTTON_RIGHT = "(", "o", ")"
         partial = self.query_one("#partial", Static)
         if self._model.is_busy:
             partial.update("The run goes on: the file will say that it is partial.")

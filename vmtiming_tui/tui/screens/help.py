@@ -14,6 +14,7 @@ from vmtiming_tui.fleet import VmState
 from vmtiming_tui.tui import keymap
 from vmtiming_tui.tui.keymap import Key
 from vmtiming_tui.tui.screens.dialog import Dialog
+from vmtiming_tui.tui.widgets.line import fit_scrollbar
 
 _KEYS_WIDTH = 14
 _TWO_COLUMNS_FROM = 132
@@ -43,6 +44,7 @@ class HelpScreen(Dialog[None]):
 
     def on_mount(self) -> None:
         """Write the text for the width there is."""
+        fit_scrollbar(self.query_one("#help"))
         self._write()
 
     def on_resize(self) -> None:

@@ -309,6 +309,19 @@ class MainScreen(Screen[None]):
 
         self.app.push_screen(ExportScreen(self.model))
 
+    def action_history(self) -> None:
+        """Show past runs."""
+        from vmtiming_tui.tui.screens.history import HistoryScreen
+
+        self.app.push_screen(HistoryScreen(self.model))
+
+    def action_compare(self) -> None:
+        """Hold this run beside the newest one before it."""
+        from vmtiming_tui.tui.screens.history import HistoryScreen
+
+        screen = HistoryScreen(self.model, compares=True)
+        self.app.push_screen(screen)
+
     def action_copy(self) -> None:
         """Copy the QEMU command of the VM under the cursor."""
         vm = self.area.current

@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.widgets import Button, Input, Label, Select, Static
+from textual.widgets import Button, Input, Label, Static
 
 from vmtiming_tui.config import Accel, Raw, RunConfig, build_config, field_problem
 from vmtiming_tui.errors import ConfigError
@@ -22,7 +22,7 @@ FIELDS = (
     ("number", "Number of VMs", ""),
     ("memory_mib", "Memory", "MiB each"),
     ("smp", "vCPUs", "each"),
-    ("accel", "Accelerator", ""),
+    ("accel", "Accelerator", ", ".join(Accel)),
     ("append", "Kernel arguments", ""),
     ("stagger_s", "Stagger", "s between two starts"),
     ("timeout_s", "Timeout", "s for each VM"),
@@ -59,19 +59,9 @@ class NewRunScreen(Dialog[RunPlan]):
                 for name, label, unit in FIELDS:
                     with Horizontal(classes="field"):
                         yield Label(label, classes="name")
-                        if name == "accel":
-                            yield Select(
-                                [(str(accel), accel) for accel in Accel],
-                                value=self._config.accel,
-                                allow_blank=False,
-                                id=name,
-                                compact=True,
-                            )
-                        else:
-                            value = _as_typed(getattr(self._config, name))
-                            yield Input(
-                                value, id=name, compact=True, classes="wide" * (name == "append")
-                            )
+                        value = _as_typed(getattr(self._config, name))
+                        classes = "wide" if name == "append" else ""
+                        yield Input(value, id=name, compact=True, classes=classes)
                         if unit:
                             yield Label(unit, classes="unit")
                     yield Static("", id=f"{name}-fault", classes="fault under", markup=False)
@@ -89,10 +79,7 @@ class NewRunScreen(Dialog[RunPlan]):
         assert isinstance(body, dict)  # noqa: S101  a dataclass becomes an object
         raw: dict[str, Raw] = dict(body)
         for name, _, _ in FIELDS:
-            if name == "accel":
-                raw[name] = str(self.query_one("#accel", Select).value)
-            else:
-                raw[name] = self.query_one(f"#{name}", Input).value
+            raw[name] = self.query_one(f"#{name}", Input).value
         return raw
 
     def on_input_changed(self, event: Input.Changed) -> None:

@@ -15,7 +15,7 @@ from textual.strip import Strip
 
 from vmtiming_tui.tui.model import Change, Model
 from vmtiming_tui.tui.text import Part, segments, shown
-from vmtiming_tui.tui.widgets.line import ground
+from vmtiming_tui.tui.widgets.line import fit_scrollbar, ground
 
 if TYPE_CHECKING:
     from vmtiming_tui.tui.app import VmTimingApp
@@ -236,6 +236,10 @@ class VmArea(ScrollView, can_focus=False):
         return "No VM yet"
 
     # Events of Textual.
+
+    def on_mount(self) -> None:
+        """Fit the scrollbar to the signs there are."""
+        fit_scrollbar(self)
 
     def on_resize(self) -> None:
         """Lay out anew for the new size."""

@@ -1,9 +1,10 @@
 """A widget of one line, or few, made of styled parts; drawn again only when they differ."""
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.style import Style
 from textual.geometry import Region
+from textual.scrollbar import ScrollBarRender
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -19,6 +20,19 @@ def ground(widget: Widget) -> Style:
     if not host.palette.colour:
         return Style()
     return Style(bgcolor=widget.background_colors[1].rich_color)
+
+
+class AsciiScrollBar(ScrollBarRender):
+    """A scrollbar of whole cells, without the signs for parts of one."""
+
+    VERTICAL_BARS: ClassVar[list[str]] = [" "] * 8
+    HORIZONTAL_BARS: ClassVar[list[str]] = [" "] * 8
+
+
+def fit_scrollbar(widget: Widget) -> None:
+    """Have a widget's scrollbar drawn in ASCII where everything is."""
+    if not cast("VmTimingApp", widget.app).glyphs.braille:
+        vars(widget.vertical_scrollbar)["renderer"] = AsciiScrollBar
 
 
 class Drawn(Widget):

@@ -12,7 +12,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from vmtiming_tui.tui.text import Part
-from vmtiming_tui.tui.widgets.line import ground
+from vmtiming_tui.tui.widgets.line import fit_scrollbar, ground
 
 
 class Pane(ScrollView, can_focus=False):
@@ -65,6 +65,10 @@ class Pane(ScrollView, can_focus=False):
         if self.follows:
             self.scroll_end(animate=False, force=True)
         self.refresh()
+
+    def on_mount(self) -> None:
+        """Fit the scrollbar to the signs there are."""
+        fit_scrollbar(self)
 
     def on_resize(self) -> None:
         """Wrap anew."""

@@ -1,0 +1,43 @@
+"""Make the README's pictures of the dashboard from recorded runs; run it as a script."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.tui.recording import smooth_run, troubled_run  # noqa: E402
+from tests.tui.stage import dashboard, show  # noqa: E402
+from vmtiming_tui.tui.screenshot import save  # noqa: E402
+
+FOLDER = ROOT / "assets" / "screenshots"
+PICTURES = {
+    "storm": (troubled_run(100), 7.5, 100, (), {}),
+    "few": (smooth_run(6), 6.4, 6, (), {}),
+    "list": (troubled_run(100), 90.0, 100, ("v",), {}),
+    "one-vm": (troubled_run(100), 90.0, 100, ("right", "right", "enter"), {}),
+    "light": (troubled_run(100), 7.5, 100, (), {"theme": "light"}),
+}
+
+
+async def picture(name: str) -> None:
+    """Take one."""
+    events, at, number, keys, how = PICTURES[name]
+    (FOLDER / f"{name}.svg").unlink(missing_ok=True)
+    async with dashboard(events, at, (120, 36), number, **how) as stage:
+        await stage.press(*keys)
+        show(stage.app)
+        await stage.pilot.pause(0.2)
+        print(save(stage.app, folder=str(FOLDER), name=f"{name}.svg"))
+
+
+async def main() -> None:
+    """Take all."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name in PICTURES:
+        await picture(name)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

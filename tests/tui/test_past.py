@@ -1,0 +1,88 @@
+"""The history and the comparison: past runs in a table, and two of them beside each other."""
+
+import pytest
+
+from tests.tui.past import keep
+from tests.tui.recording import smooth_run, until
+from tests.tui.stage import dashboard
+from vmtiming_tui.history import History
+from vmtiming_tui.tui.braille import outline_rows
+from vmtiming_tui.tui.screens.compare import CompareScreen
+from vmtiming_tui.tui.screens.history import HistoryScreen, spark_values
+
+DONE = 90.0
+
+
+@pytest.fixture
+def history(tmp_path, monkeypatch):
+    """A history with two runs; returns the folder of the user's state."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    keep(tmp_path, "first", "second")
+    return tmp_path
+
+
+async def test_past_runs_are_listed_newest_first_and_one_is_held_beside_this_run(history):
+    async with dashboard(smooth_run(8), DONE) as stage:
+        await stage.press("H")
+        screen = await stage.comes(HistoryScreen)
+        await stage.sees("2 runs")
+        assert [run.name for run in screen.runs] == ["second", "first"]
+
+        await stage.press("enter")
+        await stage.comes(CompareScreen)
+        await stage.sees("this run")
+        await stage.press("escape")
+        await stage.press("escape")
+        assert stage.screen is stage.main
+
+
+async def test_two_past_runs_are_held_beside_each_other_and_turned_around(history):
+    async with dashboard(smooth_run(8), DONE) as stage:
+        await stage.press("H")
+        await stage.sees("2 runs")
+        await stage.press("space")
+        await stage.sees("beside second")
+        await stage.press("j", "c")
+        await stage.comes(CompareScreen)
+        await stage.sees("━━ second ━━ first")
+
+        await stage.press("s")
+        await stage.sees("━━ first ━━ second")
+
+
+async def test_c_holds_this_run_beside_the_newest_before_it_with_figures_and_straggler(history):
+    async with dashboard(smooth_run(8), DONE) as stage:
+        await stage.press("c")
+        await stage.comes(CompareScreen)
+
+        await stage.sees("━━ second ━━ this run")
+        await stage.sees("boot: inconclusive")
+        await stage.sees("The straggler of second")
+        await stage.press("pagedown")
+        await stage.sees("The straggler of this run")
+
+
+async def test_an_empty_history_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    async with dashboard(smooth_run(8), DONE) as stage:
+        await stage.press("H")
+        await stage.sees("No other run has been kept yet.")
+
+
+async def test_nothing_is_compared_before_anything_has_booted(history):
+    async with dashboard(until(smooth_run(8), 0.2), 0.2) as stage:
+        await stage.press("c")
+        await stage.until(lambda: "Nothing of this run has booted" in stage.notes, "the word")
+
+
+def test_a_spark_rises_to_all_that_booted(history):
+    with History.open(history / "vmtiming-tui" / "history.db") as kept:
+        values = spark_values(kept.find("first"))
+
+    assert values == sorted(values)
+    assert values[-1] == 100
+
+
+def test_an_outline_joins_its_steps():
+    assert outline_rows([0, 0, 2, 4], 2, braille=False) == ["   *", "  **"]
+    assert outline_rows([4, 8], 2, braille=True) == ["⢸", "⡏"]

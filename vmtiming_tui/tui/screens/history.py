@@ -1,0 +1,188 @@
+"""Past runs: a still table, newest first; the way to a comparison."""
+
+import asyncio
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.screen import Screen
+from textual.widgets import DataTable, Static
+
+from vmtiming_tui.errors import HistoryError
+from vmtiming_tui.fleet import Fleet
+from vmtiming_tui.history import History, StoredRun
+from vmtiming_tui.sides import side_of
+from vmtiming_tui.tables import seconds
+from vmtiming_tui.tui import keymap
+from vmtiming_tui.tui.braille import sparkline
+from vmtiming_tui.tui.model import Change, Model
+from vmtiming_tui.tui.text import shown
+from vmtiming_tui.tui.widgets.bars import Footer, Header
+
+if TYPE_CHECKING:
+    from vmtiming_tui.tui.app import VmTimingApp
+
+THIS_RUN = "this run"
+_SPARK_WIDTH = 12
+_HEADS = (
+    "", "run", "when", "state", "storms", "booted", "median", "p95", "all VMs", "accel",
+    "completion",
+)  # fmt: skip
+
+
+def spark_values(run: StoredRun, width: int = _SPARK_WIDTH) -> list[float]:
+    """Return how many VMs had booted, in percent, at ``width`` moments of the last storm."""
+    if not run.curve:
+        return []
+    last_s, top = run.curve[-1]
+    moments = [last_s * (at + 1) / width for at in range(width)]
+    return [
+        100 * max((k for at_s, k in run.curve if at_s <= moment), default=0) / max(top, 1)
+        for moment in moments
+    ]
+
+
+def brief(run: StoredRun) -> str:
+    """Return a run's name, or the end of its id, which tells it from others well enough."""
+    return run.name or run.run.rpartition("-")[2]
+
+
+def load_runs() -> tuple[list[StoredRun], str]:
+    """Return the runs of the user's history, and what should be said of it."""
+    with History.open() as history:
+        return history.runs(), history.word
+
+
+def load_fleet(run: StoredRun) -> Fleet:
+    """Return a stored run as its events left it."""
+    with History.open() as history:
+        return history.load(run)
+
+
+class HistoryScreen(Screen[None]):
+    """The runs that were kept; one of them beside this run, or beside another, on enter."""
+
+    KEYS = keymap.HISTORY
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings(keymap.HISTORY)]
+    AUTO_FOCUS = "#runs"
+
+    def __init__(self, model: Model, *, compares: bool = False) -> None:
+        super().__init__()
+        self.model = model
+        self._compares = compares
+        self.header = Header(model, id="header")
+        self.words = Static("Reading the history ...", id="history-words", markup=False)
+        self.table: DataTable[Text] = DataTable(id="runs", cursor_type="row", zebra_stripes=True)
+        self.footer = Footer((*keymap.HISTORY, *keymap.ANYWHERE), id="footer")
+        self.runs: list[StoredRun] = []
+        self.marked: StoredRun | None = None
+
+    @property
+    def host(self) -> "VmTimingApp":
+        """The app, as what it is."""
+        return cast("VmTimingApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        """From the top down."""
+        yield self.header
+        yield self.words
+        yield self.table
+        yield self.footer
+
+    def on_mount(self) -> None:
+        """Read the history beside the loop."""
+        self.table.add_columns(*(Text(head) for head in _HEADS))
+        self.run_worker(self._load(), exclusive=True)
+
+    async def _load(self) -> None:
+        try:
+            runs, word = await asyncio.to_thread(load_runs)
+        except HistoryError as error:
+            self.words.update(f"{error.message}. {error.hint}")
+            return
+        ours = self.model.fleet.run.run if self.model.fleet.run else ""
+        self.runs = [run for run in runs if run.run != ours]
+        self._write(word)
+        if self._compares and self.runs:
+            self.action_compare()
+
+    def _write(self, word: str = "") -> None:
+        cursor = self.table.cursor_row
+        self.table.clear()
+        for run in self.runs:
+            self.table.add_row(*self._row(run), key=str(run.key))
+        self.table.move_cursor(row=cursor)
+        says = f"{len(self.runs)} runs; enter holds one beside {self._other()}"
+        self.words.update(word or (says if self.runs else "No other run has been kept yet."))
+
+    def _other(self) -> str:
+        return shown(self.marked.label) if self.marked else THIS_RUN
+
+    def _row(self, run: StoredRun) -> list[Text]:
+        palette, glyphs = self.host.palette, self.host.glyphs
+        when = datetime.fromtimestamp(run.wall_ns / 1e9).astimezone().strftime("%Y-%m-%d %H:%M")
+        mark = glyphs.mark if self.marked is run else " "
+        cells = [
+            run.label, when, str(run.state), str(run.storms), f"{run.booted}/{run.boots}",
+            seconds(run.median_s), seconds(run.p95_s), seconds(run.cluster_s), run.accel,
+        ]  # fmt: skip
+        spark = sparkline(spark_values(run), glyphs.blocks, _SPARK_WIDTH)
+        return [
+            Text(mark, palette.warning),
+            *(Text(shown(cell), palette.text) for cell in cells),
+            Text(spark, palette.curve[-1]),
+        ]
+
+    def tick(self, _: Change) -> None:
+        """Keep the header true; the table is still."""
+        self.header.renew()
+
+    @property
+    def current(self) -> StoredRun | None:
+        """The run under the cursor."""
+        row = self.table.cursor_row
+        return self.runs[row] if 0 <= row < len(self.runs) else None
+
+    def action_back(self) -> None:
+        """Go back to the VMs."""
+        self.dismiss()
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor."""
+        self.table.move_cursor(row=max(self.table.cursor_row + rows, 0))
+
+    def action_mark(self) -> None:
+        """Mark a run, to hold the next one beside it rather than beside this run."""
+        self.marked = None if self.marked is self.current else self.current
+        self._write()
+
+    def on_data_table_row_selected(self) -> None:
+        """Enter and a click do what ``c`` does."""
+        self.action_compare()
+
+    def action_compare(self) -> None:
+        """Hold the run under the cursor beside the marked one, or beside this run."""
+        if self.current is None:
+            return
+        if self.marked is None and not self.model.figures.booted:
+            self.app.notify("Nothing of this run has booted yet.", severity="warning")
+            return
+        self.run_worker(self._compare(self.current, self.marked), exclusive=True)
+
+    async def _compare(self, run: StoredRun, other: StoredRun | None) -> None:
+        from vmtiming_tui.tui.screens.compare import CompareScreen
+
+        try:
+            first = await asyncio.to_thread(load_fleet, other or run)
+            second = await asyncio.to_thread(load_fleet, run) if other else self.model.fleet
+        except HistoryError as error:
+            self.app.notify(error.message, severity="error", markup=False)
+            return
+        labels = (brief(other), brief(run)) if other else (brief(run), THIS_RUN)
+        self.app.push_screen(
+            CompareScreen(
+                self.model, (first, side_of(first, labels[0])), (second, side_of(second, labels[1]))
+            )
+        )

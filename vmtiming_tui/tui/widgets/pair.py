@@ -1,0 +1,128 @@
+"""Two runs drawn over and beneath each other: their completion curves, and their stages."""
+
+from rich.style import Style
+
+from vmtiming_tui.fleet import Fleet
+from vmtiming_tui.stages import Stage
+from vmtiming_tui.summary import Summary, completion, counted_attempts, summarise
+from vmtiming_tui.tui.bars import QUARTERED, BarMaker, cells_of, nice_ceiling
+from vmtiming_tui.tui.braille import ascii_rows, braille_rows, outline_rows, step_heights
+from vmtiming_tui.tui.text import Part, clip
+from vmtiming_tui.tui.widgets.line import LinesWidget
+
+_LABEL = 16
+
+
+class CurvePair(LinesWidget):
+    """The first run filled, the second as a line over it, each as a share of its own VMs."""
+
+    DEFAULT_CSS = "CurvePair { height: 9; }"
+
+    def __init__(
+        self,
+        labels: tuple[str, str],
+        fleets: tuple[Fleet, Fleet],
+        *,
+        id: str | None = None,  # noqa: A002
+    ) -> None:
+        super().__init__(id=id)
+        self._labels = labels
+        self._curves = [completion(counted_attempts(fleet)) for fleet in fleets]
+        self._tops = [len(fleet.vms) for fleet in fleets]
+
+    def lines(self, width: int) -> list[list[Part]]:
+        """Return a legend, the rows of both curves, and the time axis."""
+        palette, glyphs = self.host.palette, self.host.glyphs
+        rows = max(self.size.height - 2, 1)
+        plot = max(width - 8, 8)
+        longest_ns = max((curve[-1][0] for curve in self._curves if curve), default=1)
+        span_ns = round(nice_ceiling(longest_ns / 1e9, QUARTERED) * 1e9)
+        factor, levels = (2, 4) if glyphs.braille else (1, 2)
+        heights = [
+            step_heights(
+                curve, until_ns=span_ns, span_ns=span_ns, top=top,
+                columns=plot * factor, levels=rows * levels,
+            )
+            for curve, top in zip(self._curves, self._tops, strict=True)
+        ]  # fmt: skip
+        filled = (braille_rows if glyphs.braille else ascii_rows)(heights[0], rows)
+        line = outline_rows(heights[1], rows, braille=glyphs.braille)
+        fill, over = palette.curve[0], palette.warning
+        legend: list[Part] = [
+            (" booted over time   ", palette.dim), (glyphs.bar * 2, fill),
+            (f" {self._labels[0]}   ", palette.text), (glyphs.bar * 2, over),
+            (f" {self._labels[1]}", palette.text),
+        ]  # fmt: skip
+        drawn: list[list[Part]] = [legend]
+        for row in range(rows):
+            mark = "100 %" if row == 0 else "     "
+            body = _laid_over(filled[row], fill, line[row], over)
+            drawn.append([(f" {mark} ", palette.dim), *body])
+        end = f"{span_ns / 1e9:g} s"
+        axis = glyphs.rule * max(plot - len(end) - 1, 0)
+        drawn.append([("     0 ", palette.dim), (axis, palette.faint), (f" {end}", palette.dim)])
+        return drawn
+
+
+def _laid_over(under: str, below: Style, over: str, above: Style) -> list[Part]:
+    """Return one row: ``over`` where it has a sign, else ``under``."""
+    parts: list[tuple[str, Style]] = []
+    for low, high in zip(under, over, strict=True):
+        char, style = (low, below) if high == " " else (high, above)
+        if parts and parts[-1][1] is style:
+            parts[-1] = (parts[-1][0] + char, style)
+        else:
+            parts.append((char, style))
+    return list(parts)
+
+
+class StagePair(LinesWidget):
+    """Each run's median stages on one scale, one beneath the other."""
+
+    DEFAULT_CSS = "StagePair { height: 3; }"
+
+    def __init__(
+        self,
+        labels: tuple[str, str],
+        fleets: tuple[Fleet, Fleet],
+        *,
+        id: str | None = None,  # noqa: A002
+    ) -> None:
+        super().__init__(id=id)
+        self._labels = labels
+        self._summaries = [summarise(counted_attempts(fleet)) for fleet in fleets]
+
+    def lines(self, width: int) -> list[list[Part]]:
+        """Return two bars and what their pieces are."""
+        maker = BarMaker(self.host.palette, self.host.glyphs)
+        pieces = [_pieces(summary) for summary in self._summaries]
+        scale_ns = max((sum(ns for _, ns in each) for each in pieces), default=1)
+        room = max(width - _LABEL - 12, 8)
+        lines = [
+            self._bar(maker, label, each, scale_ns, room)
+            for label, each in zip(self._labels, pieces, strict=True)
+        ]
+        names = [str(stage) for stage in Stage if any(str(stage) in dict(each) for each in pieces)]
+        return [*lines, [(" " * _LABEL, self.host.palette.text), *maker.legend(names)]]
+
+    def _bar(
+        self, maker: BarMaker, label: str, pieces: list[tuple[str, int]], scale_ns: int, room: int
+    ) -> list[Part]:
+        palette = self.host.palette
+        bar = [
+            maker.stage_part(name, count)
+            for name, count in cells_of(pieces, scale_ns, room)
+            if count
+        ]
+        total_s = sum(ns for _, ns in pieces) / 1e9
+        words = f" {total_s:.2f} s" if pieces else "stages unknown"
+        return [
+            (f" {clip(label, _LABEL - 2):<{_LABEL - 2}} ", palette.text), *bar, (words, palette.dim)
+        ]  # fmt: skip
+
+
+def _pieces(summary: Summary) -> list[tuple[str, int]]:
+    return [
+        (str(stage), max(round(value_s * 1e9), 0))
+        for stage, value_s in summary.stage_medians_s.items()
+    ]
