@@ -17,6 +17,7 @@ from vmtiming_tui.sweep import Knee, Penalty, Sweep, sweep_of
 from vmtiming_tui.text import printable
 
 NOTHING = "-"
+_NARROW = (0, 1, 3, 5, 6, 8)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> list[str]:
@@ -66,17 +67,20 @@ def _named(parameters: Mapping[str, str]) -> str:
     return printable(" ".join(f"{name}={value}" for name, value in parameters.items()))
 
 
-def comparison_lines(comparison: Comparison) -> list[str]:
-    """Return a comparison: a table a setting, the verdict in a sentence, then the cautions."""
+def comparison_lines(comparison: Comparison, *, narrow: bool = False) -> list[str]:
+    """Return a comparison: a table a setting, the verdict in a sentence, then the cautions.
+
+    ``narrow`` leaves out the intervals of the two sides, and what follows from others: p.
+    """
     lines = []
     for group in comparison.groups:
-        lines += _group_lines(comparison, group)
+        lines += _group_lines(comparison, group, narrow=narrow)
     if not comparison.groups:
         lines = ["The two runs have no setting in common that both booted."]
     return [*lines, *(f"Warning: {printable(caution)}" for caution in comparison.cautions)]
 
 
-def _group_lines(comparison: Comparison, group: GroupComparison) -> list[str]:
+def _group_lines(comparison: Comparison, group: GroupComparison, *, narrow: bool) -> list[str]:
     boot = group.boot
     heads = (
         "stage",
@@ -90,9 +94,12 @@ def _group_lines(comparison: Comparison, group: GroupComparison) -> list[str]:
         "",
     )
     title = [f"{_named(group.parameters)}:"] if group.parameters else []
+    rows = [tuple(map(printable, heads)), *map(_difference_row, group.differences)]
+    kept = _NARROW if narrow else range(len(heads))
+    first, *rest = [[row[column] for column in kept] for row in rows]
     return [
         *title,
-        *table(tuple(map(printable, heads)), map(_difference_row, group.differences)),
+        *table(first, rest),
         "",
         f"{printable(boot.sentence)}.",
         "",
