@@ -64,9 +64,7 @@ def _crash_file() -> Path:
 
 def _tell_of_crash(crash: str) -> None:
     last = crash.strip().rpartition("\n")[2]
-    sys.stderr.write(
-        f"vm-timing-report: the dashboard failed ({last[:200]}); every VM was ended.\n"
-    )
+    sys.stderr.write(f"vm-timing-report: the dashboard failed ({last[:200]}); no VM was left.\n")
     path = _crash_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -166,4 +164,4 @@ def replay_dashboard(
     if app.crash:
         _tell_of_crash(app.crash)
         return 1
-    return 0
+    return 0 if app.signal is None else 130

@@ -147,9 +147,9 @@ class StatsLine(ModelLine):
         if self.model.fleet.state is RunState.RUNNING:
             parts.append((" left ", palette.dim))
             left = figures.left_ns
-            parts.append(
-                (f"{glyphs.approx}{about(left)}" if left is not None else "-", palette.strong)
-            )
+            words = "-" if left is None else about(left)
+            sign = glyphs.approx if words[0].isdigit() else ""
+            parts.append((f"{sign}{words}", palette.strong))
         return parts
 
     def lines(self, width: int) -> list[list[Part]]:
