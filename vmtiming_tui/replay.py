@@ -1,6 +1,7 @@
 """A stored run played again, at its own pace or another."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 from vmtiming_tui.events import Event
@@ -8,10 +9,13 @@ from vmtiming_tui.events import Event
 STEP_S = 0.05
 
 
-async def replay(events: Sequence[Event], speed: float = 1.0) -> AsyncIterator[list[Event]]:
+async def replay(
+    events: Sequence[Event], speed: float = 1.0, stop: asyncio.Event | None = None
+) -> AsyncIterator[list[Event]]:
     """Yield a run's events in batches, with the gaps between them divided by ``speed``.
 
-    An infinite speed gives all of them at once. Raises ``ValueError`` for one that is not above 0.
+    An infinite speed gives all of them at once; ``stop`` ends it in the middle. Raises
+    ``ValueError`` for a speed that is not above 0.
     """
     if not speed > 0:
         raise ValueError(f"a speed of {speed:g} gets nowhere; give one above 0")
@@ -28,4 +32,10 @@ async def replay(events: Sequence[Event], speed: float = 1.0) -> AsyncIterator[l
         if at > first:
             yield list(events[first:at])
         if at < len(events):
-            await asyncio.sleep(max(due_s, STEP_S))
+            wait_s = max(due_s, STEP_S)
+            if stop is None:
+                await asyncio.sleep(wait_s)
+                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), wait_s)
+                return

@@ -12,13 +12,12 @@ from vmtiming_tui.commands import Command, Quit
 from vmtiming_tui.engine.client import EngineClient, EventSource
 from vmtiming_tui.events import Event
 from vmtiming_tui.plan import RunPlan
+from vmtiming_tui.replay import replay
 
 if TYPE_CHECKING:
     from vmtiming_tui.session import Wishes
     from vmtiming_tui.tui.app import VmTimingApp
     from vmtiming_tui.tui.settings import DashboardSettings
-
-REPLAY_STEP_S = 0.05
 
 
 class ReplaySource:
@@ -41,19 +40,9 @@ class ReplaySource:
         if isinstance(command, Quit):
             self._left.set()
 
-    async def batches(self) -> AsyncIterator[list[Event]]:
+    def batches(self) -> AsyncIterator[list[Event]]:
         """Yield the events whose time has come."""
-        at = 0
-        while at < len(self._events) and not self._left.is_set():
-            now_ns, first = self.now_ns(), at
-            while at < len(self._events) and self._events[at].at_ns <= now_ns:
-                at += 1
-            if at > first:
-                yield list(self._events[first:at])
-            try:
-                await asyncio.wait_for(self._left.wait(), REPLAY_STEP_S)
-            except TimeoutError:
-                continue
+        return replay(self._events, self._speed, self._left)
 
 
 def _crash_file() -> Path:
@@ -144,7 +133,7 @@ def replay_dashboard(
 ) -> int:
     """Show a stored run as it went, ``speed`` times as fast; return the exit code."""
 
-    async def replay() -> "VmTimingApp":
+    async def played() -> "VmTimingApp":
         from dataclasses import replace
 
         from vmtiming_tui.tui.app import VmTimingApp
@@ -160,7 +149,7 @@ def replay_dashboard(
         await _show(app)
         return app
 
-    app = asyncio.run(replay())
+    app = asyncio.run(played())
     if app.crash:
         _tell_of_crash(app.crash)
         return 1
