@@ -8,6 +8,7 @@
 # POSIX sh; needs neither bash, D-Bus nor udev.
 
 port_name=serial0
+serial_file=/sys/class/dmi/id/product_serial
 
 find_id() {
     id=
@@ -15,6 +16,12 @@ find_id() {
     for word in $cmdline; do
         case $word in VMREPORTID*) id=$word ;; esac
     done
+    # Nobody can give arguments to a kernel that the image's own loader boots: there the machine's
+    # serial number holds the id.
+    if [ -z "$id" ] && [ -r "$serial_file" ]; then
+        read -r serial <"$serial_file"
+        case $serial in VMREPORTID*) id=$serial ;; esac
+    fi
 }
 
 # Without udev there are no names below /dev/virtio-ports.

@@ -21,7 +21,7 @@ import platformdirs
 from vmtiming_tui.config import Accel, RunConfig
 from vmtiming_tui.engine.children import Children, Tail
 from vmtiming_tui.engine.diagnosis import qemu_trouble, words_of
-from vmtiming_tui.engine.qemu import machine_of
+from vmtiming_tui.engine.machine import emulated_arch, host_arch, machine_of, runs_natively
 
 KVM = Path("/dev/kvm")
 PROOF_LIMIT_S = 4.0
@@ -173,6 +173,9 @@ async def choose_accel(
     """Return the accelerator for a config; only ``auto`` needs to find out."""
     if config.accel is not Accel.AUTO:
         return Choice(config.accel, f"asked for by --accel {config.accel}")
+    if not runs_natively(config.qemu):
+        guest, host = emulated_arch(config.qemu), host_arch()
+        return _fallback(f"{guest} guests cannot run on this {host} host's CPU itself")
     if trouble := _no_device():
         return _fallback(trouble)
     if not config.kernel:

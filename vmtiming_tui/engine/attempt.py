@@ -228,7 +228,7 @@ class Attempt:
 
     async def _spawn(self) -> Child:
         boot, tools = self.boot, self._tools
-        argv = describe(boot.vm, boot.config, boot.accel, tools.server)
+        argv = describe(boot, tools.server)
         self._process = QemuProcess(
             boot.vm,
             argv,

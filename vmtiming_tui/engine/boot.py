@@ -14,6 +14,7 @@ from vmtiming_tui.engine.attempt import Attempt
 from vmtiming_tui.engine.gate import StartGate
 from vmtiming_tui.engine.hooks import before_storm
 from vmtiming_tui.engine.images import make_overlays
+from vmtiming_tui.engine.launch import Launch, prepare_launch
 from vmtiming_tui.engine.tools import Boot, Tools
 from vmtiming_tui.errors import QemuError
 from vmtiming_tui.plan import RunPlan
@@ -35,6 +36,8 @@ class BootRun:
         self._emit = tools.emit
         self._attempts: dict[int, int] = {}
         self._configs: dict[int, RunConfig] = {}
+        self._launches: dict[RunConfig, Launch] = {}
+        self._said: set[str] = set()
         self._newest: dict[int, Attempt] = {}
         self._reruns: list[tuple[int, ...]] = []
         self._storms = 0
@@ -70,9 +73,9 @@ class BootRun:
             configs = {vm: self._configs[vm] for vm in self._reruns.pop(0)}
             await self._storm(configs, ev.StormKind.RERUN, {}, 1)
 
-    async def _prepare(self, config: RunConfig, vms: Sequence[int]) -> None:
+    async def _prepare(self, configs: Mapping[int, RunConfig]) -> None:
         """Do what comes before a storm; a stop meanwhile cuts it short."""
-        self._preparing = asyncio.create_task(self._make_ready(config, vms))
+        self._preparing = asyncio.create_task(self._make_ready(configs))
         try:
             await asyncio.wait([self._preparing])
             if not self._preparing.cancelled():
@@ -81,15 +84,30 @@ class BootRun:
             self._preparing.cancel()
             self._preparing = None
 
-    async def _make_ready(self, config: RunConfig, vms: Sequence[int]) -> None:
+    async def _make_ready(self, configs: Mapping[int, RunConfig]) -> None:
+        config = next(iter(configs.values()))
         if config.base:
-            made = await make_overlays(config, vms, self._tools.children)
+            made = await make_overlays(config, tuple(configs), self._tools.children)
             if made:
                 self._notice(ev.Level.INFO, f"made {made} overlays of {config.base}")
+        for vm, each in configs.items():
+            if each not in self._launches:
+                self._launches[each] = await prepare_launch(
+                    each,
+                    vm,
+                    folder=self._tools.folder,
+                    children=self._tools.children,
+                    say=self._say_once,
+                )
         await before_storm(self._plan, self._tools.children, self._emit)
 
     def _notice(self, level: ev.Level, text: str) -> None:
         self._emit(ev.Notice(at_ns=time.monotonic_ns(), level=level, text=text))
+
+    def _say_once(self, level: ev.Level, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._notice(level, text)
 
     async def _storm(
         self,
@@ -100,7 +118,7 @@ class BootRun:
     ) -> None:
         vms = tuple(configs)
         if not self._stopped:
-            await self._prepare(next(iter(configs.values())), vms)
+            await self._prepare(configs)
         if self._stopped:
             return
         self._storms += 1
@@ -128,9 +146,15 @@ class BootRun:
         self._configs[vm] = config
         self._emit(ev.VmQueued(at_ns=time.monotonic_ns(), vm=vm, attempt=number, storm=storm))
         accel = self._accels[accel_key(config)]
-        attempt = self._newest[vm] = Attempt(
-            Boot(vm=vm, attempt=number, storm=storm, config=config, accel=accel), self._tools
+        boot = Boot(
+            vm=vm,
+            attempt=number,
+            storm=storm,
+            config=config,
+            accel=accel,
+            launch=self._launches[config],
         )
+        attempt = self._newest[vm] = Attempt(boot, self._tools)
         return attempt
 
     def rerun(self, vms: Sequence[int]) -> None:

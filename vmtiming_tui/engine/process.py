@@ -5,7 +5,7 @@ import signal
 import socket
 from collections.abc import Callable
 
-from vmtiming_tui.config import Accel, RunConfig
+from vmtiming_tui.config import RunConfig
 from vmtiming_tui.engine.children import Child, Children, Exit, Tail, start_hint
 from vmtiming_tui.engine.clock import StampReader
 from vmtiming_tui.engine.console import ConsoleLog
@@ -15,6 +15,7 @@ from vmtiming_tui.engine.guest import GuestReportServer, ReportListener
 from vmtiming_tui.engine.images import image_format
 from vmtiming_tui.engine.qemu import CONSOLE_FD, QMP_FD, Drive, command_line
 from vmtiming_tui.engine.qmp import QmpController, QmpEvent
+from vmtiming_tui.engine.tools import Boot
 
 _MAX_STDERR_BYTES = 64 * 1024
 
@@ -96,15 +97,16 @@ class QemuProcess:
         self._console.detach()
 
 
-def describe(vm: int, config: RunConfig, accel: Accel, server: GuestReportServer) -> list[str]:
+def describe(boot: Boot, server: GuestReportServer) -> list[str]:
     """Return the command line of a VM; raise ``OSError`` where its image cannot be read."""
-    image = config.image(vm)
+    image = boot.config.image(boot.vm)
     return command_line(
-        vm,
-        config,
-        accel=accel,
+        boot.vm,
+        boot.config,
+        accel=boot.accel,
         drive=Drive(path=image, format=image_format(image)),
         report_socket=server.path,
+        launch=boot.launch,
     )
 
 

@@ -4,37 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmtiming_tui.config import Accel, RunConfig
+from vmtiming_tui.config import Accel, BootMode, RunConfig
+from vmtiming_tui.engine.launch import Launch
+from vmtiming_tui.engine.machine import Machine, machine_of
 
 QMP_FD = 3
 CONSOLE_FD = 4
 REPORT_PORT = "serial0"
 REPORT_ID = "report"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
-    """What differs between the machines QEMU can be: how its parts are named."""
-
-    options: tuple[str, ...] = ()
-    block: str = "virtio-blk-pci"
-    serial_bus: str = "virtio-serial-pci"
-    panic: tuple[str, ...] = ("-device", "pvpanic")
-    console: str = "ttyS0"
-    root: str = "/dev/vda"
-
-
-PC = Machine()
-
-
-def machine_of(config: RunConfig) -> Machine:
-    """Return the machine a config asks for."""
-    options: list[str] = []
-    if config.machine:
-        options += ["-machine", config.machine]
-    if config.cpu:
-        options += ["-cpu", config.cpu]
-    return Machine(options=tuple(options))
 
 
 def option(*bare: str, **settings: str | int | bool) -> str:
@@ -54,13 +31,22 @@ class Drive:
     format: str
 
 
-def kernel_arguments(vm: int, config: RunConfig, machine: Machine = PC) -> str:
+def kernel_arguments(vm: int, config: RunConfig, machine: Machine) -> str:
     """Return the guest kernel's command line: ours, then the user's, who thereby wins.
 
     ``panic=1`` turns a kernel panic into a reboot, which ``-no-reboot`` turns into an end.
     """
     ours = f"root={machine.root} quiet VMREPORTID:{vm} console={machine.console} panic=1"
     return f"{ours} {config.append}".strip()
+
+
+def _identity(vm: int, machine: Machine) -> tuple[str, ...]:
+    """Return what tells a VM its number where its own loader gives the kernel's arguments.
+
+    The guest reads it as ``/sys/class/dmi/id/product_serial``.
+    """
+    has_tables = machine.smbios or machine.uefi is not None
+    return ("-smbios", option(type=1, serial=f"VMREPORTID:{vm}")) if has_tables else ()
 
 
 def command_line(
@@ -70,14 +56,14 @@ def command_line(
     accel: Accel,
     drive: Drive,
     report_socket: Path,
-    machine: Machine | None = None,
+    launch: Launch | None = None,
 ) -> list[str]:
     """Return the command that boots a VM, stopped till ``cont``.
 
     Its QMP and console sockets are inherited as descriptors ``QMP_FD`` and ``CONSOLE_FD``; its
     report port is connected to ``report_socket``. The user's own arguments come last.
     """
-    machine = machine or machine_of(config)
+    machine, launch = machine_of(config), launch or Launch()
     # "./" keeps a leading "nbd:" or "json:" in a name from being taken for a protocol.
     image = str(drive.path) if drive.path.is_absolute() else f"./{drive.path}"
     words = [config.qemu]
@@ -85,11 +71,14 @@ def command_line(
     words += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-S"]
     words += machine.options
     words += ["-accel", accel.value, "-m", str(config.memory_mib), "-smp", str(config.smp)]
-    if config.kernel:
+    if config.boot is BootMode.FIRMWARE:
+        words += [*launch.firmware, *_identity(vm, machine)]
+    elif config.kernel:
         words += ["-kernel", config.kernel]
-        if config.initrd:
-            words += ["-initrd", config.initrd]
+        if initrd := launch.initrd or config.initrd:
+            words += ["-initrd", initrd]
         words += ["-append", kernel_arguments(vm, config, machine)]
+    words += launch.credentials
     words += [
         "-drive",
         option(file=image, format=drive.format, if_="none", id="root", snapshot=not config.persist),

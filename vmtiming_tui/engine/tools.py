@@ -7,6 +7,7 @@ from vmtiming_tui.config import Accel, RunConfig
 from vmtiming_tui.engine.children import Children
 from vmtiming_tui.engine.clock import StampReader
 from vmtiming_tui.engine.guest import GuestReportServer
+from vmtiming_tui.engine.launch import Launch
 from vmtiming_tui.engine.limits import Limits
 from vmtiming_tui.engine.rundir import RunDir
 from vmtiming_tui.events import Event
@@ -33,3 +34,4 @@ class Boot:
     storm: int
     config: RunConfig
     accel: Accel
+    launch: Launch

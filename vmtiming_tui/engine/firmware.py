@@ -1,0 +1,58 @@
+"""Which firmware boots an image that boots itself."""
+
+import os
+from collections.abc import Callable
+
+from vmtiming_tui.config import RunConfig
+from vmtiming_tui.engine.machine import Machine
+from vmtiming_tui.errors import EngineError
+from vmtiming_tui.events import Level
+
+Say = Callable[[Level, str], None]
+
+
+def brings_firmware(config: RunConfig) -> bool:
+    """Whether the user's own QEMU arguments name a firmware, which then is left to them."""
+    words = (*config.qemu_args, config.machine)
+    return any(word == "-bios" or "pflash" in word for word in words)
+
+
+def choose_firmware(machine: Machine, *, esp: bool, say: Say) -> tuple[str, ...]:
+    """Return QEMU's words for the firmware; tell by ``say`` which one it is.
+
+    UEFI where the disk has an EFI system partition, or the machine knows no other. Raises
+    ``EngineError`` where the one needed is not installed.
+    """
+    if machine.bios and not esp:
+        say(Level.INFO, "the images boot by the BIOS (SeaBIOS): no EFI system partition is on them")
+        return ()
+    pairs = machine.uefi.pairs if machine.uefi else ()
+    for code, variables in pairs:
+        if os.access(code, os.R_OK) and os.access(variables, os.R_OK):
+            say(Level.INFO, f"the images boot by UEFI ({code})")
+            return uefi_words(code, variables)
+    package = machine.uefi.package if machine.uefi else ""
+    if machine.bios:
+        install = f" (apt-get install {package})" if package else ""
+        say(
+            Level.WARNING,
+            "the images have an EFI system partition, but no UEFI firmware is installed on this "
+            f"host{install}: they boot by the BIOS, if they can",
+        )
+        return ()
+    raise EngineError(
+        f"no firmware for {machine.arch} guests is installed on this host",
+        hint=f"apt-get install {package}" if package else "choose one yourself: -- -bios FILE",
+    )
+
+
+def uefi_words(code: str, variables: str) -> tuple[str, ...]:
+    """Return QEMU's words for UEFI in flash.
+
+    What a guest changes of the variables is its own, and gone with its QEMU.
+    """
+    flash = "if=pflash,format=raw"
+    return (
+        *("-drive", f"{flash},unit=0,readonly=on,file={code}"),
+        *("-drive", f"{flash},unit=1,snapshot=on,file={variables}"),
+    )

@@ -1,0 +1,132 @@
+"""What the launches of a storm need besides their config: settled once, the same for each VM."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmtiming_tui.config import BootMode, Inject, RunConfig
+from vmtiming_tui.engine.children import Children
+from vmtiming_tui.engine.disk import has_esp, read_head
+from vmtiming_tui.engine.firmware import Say, brings_firmware, choose_firmware
+from vmtiming_tui.engine.initrd import InitrdKind, initrd_kind
+from vmtiming_tui.engine.inject import (
+    MIN_SYSTEMD,
+    appended,
+    credentials,
+    initrd_archive,
+    smbios_credential,
+)
+from vmtiming_tui.engine.machine import Machine, machine_of
+from vmtiming_tui.engine.rundir import RunDir
+from vmtiming_tui.errors import EngineError, QemuError
+from vmtiming_tui.events import Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """``initrd`` takes the place of the user's; the others are words for QEMU."""
+
+    initrd: str = ""
+    firmware: tuple[str, ...] = ()
+    credentials: tuple[str, ...] = ()
+
+
+async def prepare_launch(
+    config: RunConfig, vm: int, *, folder: RunDir, children: Children, say: Say
+) -> Launch:
+    """Settle how VMs of a config boot, after the image of one of them; tell it by ``say``.
+
+    Writes to the run's own folder only. Raises ``EngineError``.
+    """
+    machine = machine_of(config)
+    firmware: tuple[str, ...] = ()
+    if config.boot is BootMode.FIRMWARE and not brings_firmware(config):
+        head = await _head_of(config.image(vm), folder, children)
+        firmware = choose_firmware(machine, esp=has_esp(head), say=say)
+    match chosen_way(config, machine):
+        case Inject.INITRD:
+            return Launch(initrd=_inject_by_initrd(config, folder, say), firmware=firmware)
+        case Inject.CREDENTIALS:
+            say(
+                Level.INFO,
+                "the report service is brought in by SMBIOS credentials, and nothing is written "
+                f"to the images; the guest's systemd must be {MIN_SYSTEMD} or newer",
+            )
+            return Launch(firmware=firmware, credentials=credential_words())
+        case _:
+            return Launch(firmware=firmware)
+
+
+def chosen_way(config: RunConfig, machine: Machine) -> Inject:
+    """Return how the report service comes in; raise ``EngineError`` where it cannot.
+
+    An initrd of ours to append to is the way that works in any guest, so ``auto`` prefers it.
+    """
+    by_initrd = config.boot is BootMode.KERNEL and bool(config.initrd)
+    by_smbios = machine.smbios or (config.boot is BootMode.FIRMWARE and machine.uefi is not None)
+    match config.inject:
+        case Inject.AUTO if by_initrd:
+            return Inject.INITRD
+        case Inject.AUTO if by_smbios:
+            return Inject.CREDENTIALS
+        case Inject.INITRD if not by_initrd:
+            raise EngineError(
+                "--inject initrd adds to an initrd, and none is given",
+                hint="give the image's own by -k and -i (spin-from-raw.sh takes them out of it)",
+            )
+        case Inject.AUTO | Inject.CREDENTIALS if not by_smbios:
+            raise EngineError(
+                f"nothing can be brought into {machine.arch} guests booted this way: QEMU gives "
+                "them no SMBIOS tables, and there is no initrd to add to",
+                hint="give the image's own kernel and initrd by -k and -i",
+            )
+        case way:
+            return way
+
+
+def credential_words() -> tuple[str, ...]:
+    """Return QEMU's words for the report service's credentials."""
+    words: list[str] = []
+    for name, text in credentials().items():
+        words += ["-smbios", f"type=11,value={smbios_credential(name, text)}"]
+    return tuple(words)
+
+
+def _inject_by_initrd(config: RunConfig, folder: RunDir, say: Say) -> str:
+    name = hashlib.sha256(config.initrd.encode(errors="surrogateescape")).hexdigest()[:8]
+    path = folder.path / f"initrd-{name}"
+    try:
+        initrd = Path(config.initrd).read_bytes()
+        kind = initrd_kind(initrd)
+        path.write_bytes(appended(initrd, initrd_archive()))
+    except OSError as error:
+        raise EngineError(
+            f"cannot make an initrd with the report service in {str(folder.path)!r}: "
+            f"{error.strerror}",
+            hint="check that -i can be read, and the space on the disk of the run's folder",
+        ) from None
+    if kind in (InitrdKind.OTHER, InitrdKind.UNREADABLE):
+        say(
+            Level.WARNING,
+            f"{os.path.basename(config.initrd)!r} is none of the initrds the report service can be "  # noqa: PTH119
+            "brought in by (initramfs-tools, dracut, systemd with a shell): the guests may never "
+            "report; if so, prepare the image with spin-from-raw.sh",
+        )
+    else:
+        say(
+            Level.INFO,
+            f"the report service is brought in by the initrd ({kind}); nothing is written to the "
+            "images",
+        )
+    return str(path)
+
+
+async def _head_of(image: Path, folder: RunDir, children: Children) -> bytes:
+    try:
+        return await read_head(image, children, folder.path / "head")
+    except (OSError, QemuError) as error:
+        raise EngineError(
+            f"cannot tell how {str(image)!r} boots: {error}",
+            hint="choose the firmware yourself: -- -bios FILE",
+        ) from None
