@@ -102,7 +102,7 @@ class CellPainter:
 
     def second_line(self, vm: Vm) -> list[Part]:
         """Return what stands under a tall cell's bar: the stages' figures, or what to do."""
-        attempt, shape = vm.newest, self.shape
+        attempt = vm.newest
         if attempt.state.is_booted:
             words = [f"{stage} {seconds(ns)}" for stage, ns in stages_of(attempt).known]
             text = f" {self._glyphs.dot} ".join(words)
@@ -110,16 +110,18 @@ class CellPainter:
             text = shown(attempt.hint)
         else:
             text = self._use(attempt)
-        indent = " " * shape.bar_at
-        text = clip(text, shape.cell - shape.bar_at, self._glyphs.ellipsis)
-        rest = shape.cell - shape.bar_at - parts_width([(text, self._palette.dim)])
-        return [(f"{indent}{text}{' ' * rest}", self._palette.dim)]
+        return self._indented(text)
 
     def third_line(self, vm: Vm) -> list[Part]:
         """Return what stands under that: the guest's own words."""
-        shape = self.shape
-        text = clip(shown(vm.newest.text), shape.cell - shape.bar_at, self._glyphs.ellipsis)
-        return [(f"{' ' * shape.bar_at}{text}".ljust(shape.cell), self._palette.dim)]
+        text = shown(vm.newest.text)
+        return self._indented(text)
+
+    def _indented(self, text: str) -> list[Part]:
+        room = self.shape.cell - self.shape.bar_at
+        text = clip(text, room, self._glyphs.ellipsis)
+        rest = room - parts_width([(text, self._palette.dim)])
+        return [(f"{' ' * self.shape.bar_at}{text}{' ' * rest}", self._palette.dim)]
 
     def _use(self, attempt: Attempt) -> str:
         """Return what a booting VM's QEMU has used so far."""

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -19,6 +18,9 @@ from vmtiming_tui.tui.widgets.line import fit_scrollbar, ground
 
 if TYPE_CHECKING:
     from vmtiming_tui.tui.app import VmTimingApp
+
+
+Line: TypeAlias = tuple[list[Part], int]
 
 
 def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
@@ -73,8 +75,8 @@ class VmArea(ScrollView, can_focus=False):
         """Reckon the layout anew for the size and the number of VMs."""
         raise NotImplementedError
 
-    def draw_row(self, row: int, now_ns: int) -> tuple[list[list[Part]], bool]:
-        """Return a row's lines, and whether the clock alone changes them."""
+    def draw_row(self, row: int, now_ns: int) -> tuple[list[Line], bool]:
+        """Return a row's lines with their widths, and whether the clock alone changes them."""
         raise NotImplementedError
 
     def forget(self, vms: Iterable[int]) -> None:
@@ -161,7 +163,7 @@ class VmArea(ScrollView, can_focus=False):
         self._place = {vm: at for at, vm in enumerate(ids)}
         self.cursor = self._place.get(held, self.cursor) if held is not None else self.cursor
         self.cursor = max(0, min(self.cursor, len(ids) - 1))
-        self.under, self._width = self.ground(), self.outer_size.width
+        self.under, self._width = self.ground(), self.room.width
         self.reshape()
         self.forget(list(self._place))
         self._rows.clear()
@@ -198,12 +200,12 @@ class VmArea(ScrollView, can_focus=False):
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return the lines of a region; they carry their background, there is nothing to add."""
         strips = [self.render_line(y) for y in crop.line_range]
-        if crop.width != self._width:
+        if crop.x or crop.right < self._width:
             return [strip.crop(crop.x, crop.right) for strip in strips]
         return strips
 
     def render_line(self, y: int) -> Strip:
-        """Return one visible line, as wide as the widget with its scrollbar."""
+        """Return one visible line, without the scrollbar's column."""
         width = self._width
         row, line = divmod(y + self.scroll_offset.y, self.row_height)
         if row * self.columns >= len(self.model.view.shown):
@@ -214,14 +216,13 @@ class VmArea(ScrollView, can_focus=False):
         strips = self._rows.get(row)
         if strips is None:
             lines, moving = self.draw_row(row, self.model.now_ns)
-            strips = self._rows[row] = [self._strip(parts) for parts in lines]
+            strips = self._rows[row] = [self._strip(*line) for line in lines]
             (self._moving.add if moving else self._moving.discard)(row)
         return strips[line]
 
-    def _strip(self, parts: list[Part]) -> Strip:
-        """Return a line's parts as a strip of the full width, its cells counted once."""
+    def _strip(self, parts: list[Part], used: int) -> Strip:
+        """Return a line's parts, which take ``used`` cells, as a strip of the full width."""
         pieces = segments(parts, self.under)
-        used = sum(cell_len(piece.text) for piece in pieces)
         if used < self._width:
             pieces.append(Segment(" " * (self._width - used), self.under))
         strip = Strip(pieces, max(used, self._width))

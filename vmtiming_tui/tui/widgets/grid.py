@@ -9,7 +9,7 @@ from vmtiming_tui.tui.cells import CellPainter
 from vmtiming_tui.tui.model import Change, Model
 from vmtiming_tui.tui.shape import Shape, shape_for
 from vmtiming_tui.tui.text import Part
-from vmtiming_tui.tui.widgets.area import VmArea
+from vmtiming_tui.tui.widgets.area import Line, VmArea
 
 _SCALE_EVERY_NS = 500_000_000
 
@@ -73,7 +73,7 @@ class VmGrid(VmArea):
         for vm in vms:
             self._still.pop(vm, None)
 
-    def draw_row(self, row: int, now_ns: int) -> tuple[list[list[Part]], bool]:
+    def draw_row(self, row: int, now_ns: int) -> tuple[list[Line], bool]:
         """Return a row's lines, and whether a clock runs in it."""
         painter = self._painter
         assert painter is not None  # noqa: S101  made by reshape, before anything is drawn
@@ -96,17 +96,18 @@ class VmGrid(VmArea):
                 else:
                     still[vm_id] = cell
             parts += painter.under_cursor(cell) if index == self.cursor else cell
-        lines = [parts]
+        count = min(self.columns, len(view.shown) - first)
+        lines: list[Line] = [(parts, count * painter.shape.cell)]
         if self.row_height > 1:
             lines += self._lower_lines(painter, vms[view.shown[first]], first == self.cursor)
         return lines, any_moving
 
-    def _lower_lines(self, painter: CellPainter, vm: Vm, has_cursor: bool) -> list[list[Part]]:
+    def _lower_lines(self, painter: CellPainter, vm: Vm, has_cursor: bool) -> list[Line]:
         if self.row_height == 2:
-            return [[]]
+            return [([], 0)]
         lines = [painter.second_line(vm)]
         if self.row_height > 3:
             lines.append(painter.third_line(vm))
         if has_cursor:
             lines = [painter.under_cursor(parts) for parts in lines]
-        return [*lines, []]
+        return [*((parts, painter.shape.cell) for parts in lines), ([], 0)]

@@ -8,9 +8,9 @@ from textual.message import Message
 from vmtiming_tui.stages import Stages, stages_of
 from vmtiming_tui.tui.columns import COLUMNS, NARROW, value
 from vmtiming_tui.tui.model import Model, differs
-from vmtiming_tui.tui.text import Part, clip, shown
+from vmtiming_tui.tui.text import Part, clip, parts_width, shown
 from vmtiming_tui.tui.view import Sort
-from vmtiming_tui.tui.widgets.area import VmArea
+from vmtiming_tui.tui.widgets.area import Line, VmArea
 from vmtiming_tui.tui.widgets.line import LinesWidget
 
 STATE_WIDTH = 12
@@ -52,7 +52,7 @@ class VmTable(VmArea):
         for vm in vms:
             self._stages.pop(vm, None)
 
-    def draw_row(self, row: int, now_ns: int) -> tuple[list[list[Part]], bool]:
+    def draw_row(self, row: int, now_ns: int) -> tuple[list[Line], bool]:
         """Return the row's line, and whether its clock runs."""
         model, palette, glyphs = self.model, self.host.palette, self.host.glyphs
         vm_id = model.view.shown[row]
@@ -88,12 +88,12 @@ class VmTable(VmArea):
         if room >= (_WHY_FROM if attempt.why else _TEXT_FROM):
             words = shown(attempt.why or attempt.text)
             parts.append((f"   {clip(words, room, glyphs.ellipsis)}", palette.dim))
-        text_width = sum(len(text) for text, _ in parts)
+        text_width = parts_width(parts)
         parts.append((" " * max(width - text_width, 0), palette.text))
         if row == self.cursor:
             parts = [(text, style + palette.cursor) for text, style in parts]
         moving = attempt.go_ns is not None and not attempt.state.is_decided
-        return [parts], moving
+        return [(parts, width)], moving
 
 
 class TableHead(LinesWidget):
