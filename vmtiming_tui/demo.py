@@ -1,13 +1,15 @@
 """The demo guest: a small real Debian, built once and kept until its recipe changes.
 
 It lives in the user's cache folder under a name that holds a digest of everything it is made from,
-so a changed recipe makes a new guest, and an old one is removed when the new one is whole.
+so a changed recipe makes a new guest; one that nobody has booted for a week is then removed.
 """
 
 import fcntl
 import hashlib
+import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +21,8 @@ from platformdirs import user_cache_path
 from vmtiming_tui.config import Raw
 from vmtiming_tui.errors import VmTimingError
 from vmtiming_tui.resources import resource
+
+KEPT_UNUSED_S = 7 * 24 * 3600
 
 BUILDER = ("spin", "gen-demo-guest.sh")
 INGREDIENTS = (BUILDER, ("assets", "vm-report.sh"), ("assets", "vm-report.service"))
@@ -101,6 +105,7 @@ def build_guest(variant: Variant, cache: Path | None = None) -> Guest:
     root = guest.folder.parent
     with _one_builder(root):
         if guest.is_whole:
+            os.utime(guest.folder)
             return guest
         shutil.rmtree(guest.folder, ignore_errors=True)
         command = ["bash", str(resource(*BUILDER)), "--variant", variant, str(guest.folder)]
@@ -109,8 +114,9 @@ def build_guest(variant: Variant, cache: Path | None = None) -> Guest:
                 "the demo guest could not be built; what went wrong is said above",
                 hint="vm-timing-report doctor names what is missing",
             )
+        # Another checkout of this tool may be booting a guest of its own recipe.
         for old in root.glob(f"{variant}-*"):
-            if old != guest.folder:
+            if old != guest.folder and time.time() - old.stat().st_mtime > KEPT_UNUSED_S:
                 shutil.rmtree(old, ignore_errors=True)
     return guest
 
