@@ -23,7 +23,7 @@ def kitchen(tmp_path, monkeypatch):
         path = tmp_path.joinpath(*parts)
         path.parent.mkdir(exist_ok=True)
         path.write_text(BUILDER.format(log=tmp_path / "log"))
-    monkeypatch.setattr(demo, "resource", lambda *parts: tmp_path.joinpath(*parts))
+    monkeypatch.setattr(demo, "resource", tmp_path.joinpath)
     return tmp_path
 
 
