@@ -18,7 +18,7 @@ packages=(
     qemu-system-x86 qemu-system-arm qemu-utils ovmf mmdebstrap e2fsprogs xfsprogs btrfs-progs
     dosfstools mtools gdisk fdisk parted lvm2 f2fs-tools attr acl libcap2-bin cpio zstd binutils
     dracut-core syslinux syslinux-common systemd-boot-efi kmod rsync socat shellcheck tmux chromium
-    procps python3-venv
+    busybox-static lz4 procps python3-venv
 )
 missing=()
 for package in "${packages[@]}"; do

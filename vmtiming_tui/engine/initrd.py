@@ -40,9 +40,12 @@ def _decompressed(data: bytes) -> bytes | None:
     tool = shutil.which(_TOOLS.get(data[:4], "no such tool"))
     if tool is None:
         return None
-    done = subprocess.run(  # noqa: S603
-        [tool, "-dc"], input=data, capture_output=True, timeout=_DECOMPRESS_LIMIT_S, check=False
-    )
+    try:
+        done = subprocess.run(  # noqa: S603
+            [tool, "-dc"], input=data, capture_output=True, timeout=_DECOMPRESS_LIMIT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
     return done.stdout or None
 
 
@@ -85,7 +88,7 @@ def initrd_kind(data: bytes) -> InitrdKind:
         return InitrdKind.UNREADABLE
     if "conf/initramfs.conf" in found and "conf/conf.d" in found:
         return InitrdKind.INITRAMFS_TOOLS
-    if any(name.startswith(("lib/dracut/hooks", "var/lib/dracut/hooks")) for name in found):
+    if found & {"lib/dracut/hooks", "var/lib/dracut/hooks"}:
         return InitrdKind.DRACUT
     if "lib/systemd/systemd" in found and found & {"bin/sh", "bin/bash", "bin/dash"}:
         return InitrdKind.SYSTEMD
