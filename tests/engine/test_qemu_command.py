@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmtiming_tui.config import Accel, RunConfig
-from vmtiming_tui.engine.qemu import Drive, command_line, option, split_options
+from vmtiming_tui.engine.option import option, split_options
+from vmtiming_tui.engine.qemu import Drive, command_line
 
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
 

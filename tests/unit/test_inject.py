@@ -24,7 +24,8 @@ from vmtiming_tui.engine.inject import (
 )
 from vmtiming_tui.engine.launch import Launch, chosen_way, credential_words
 from vmtiming_tui.engine.machine import machine_of
-from vmtiming_tui.engine.qemu import Drive, command_line, split_options
+from vmtiming_tui.engine.option import split_options
+from vmtiming_tui.engine.qemu import Drive, command_line
 from vmtiming_tui.errors import EngineError
 
 NAME = st.text(st.characters(codec="utf-8", exclude_characters="\0/"), min_size=1, max_size=40)
@@ -128,7 +129,8 @@ def test_the_hook_waits_for_run_to_be_mounted_and_then_stands_aside(shell, tmp_p
     (tmp_path / "hook").write_text(hook.replace(". /vm-report.sh", 'echo "in: $(ls -A /run)"'))
     story = (
         "set -e; . ./hook; mount -t tmpfs tmpfs conf; mount -t nonsense it /run || echo failed; "
-        "mount -t tmpfs tmpfs /run; mkdir /run/kept; mount -t tmpfs tmpfs conf; [ -d /run/kept ] && echo kept"
+        "mount -t tmpfs tmpfs /run; mkdir /run/kept; mount -t tmpfs tmpfs conf; "
+        "[ -d /run/kept ] && echo kept"
     )
 
     done = subprocess.run(
@@ -165,16 +167,21 @@ def test_the_unit_is_the_images_own_but_for_where_the_script_is():
     assert "Install" not in unit
 
 
-def test_credentials_come_as_smbios_strings_that_qemu_passes_on_whole():
-    words = credential_words()
+def test_credentials_come_as_smbios_strings_in_files_that_qemu_reads(tmp_path):
+    words = credential_words(tmp_path)
 
     assert words[::2] == ("-smbios",) * len(credentials())
     for word, (name, text) in zip(words[1::2], credentials().items(), strict=True):
-        kind, value = split_options(word)
+        kind, path = split_options(word)
         assert kind == "type=11"
-        head, _, coded = value.removeprefix("value=").partition("=")
+        head, _, coded = Path(path.removeprefix("path=")).read_text().partition("=")
         assert head == f"io.systemd.credential.binary:{name}"
         assert base64.b64decode(coded).decode() == text
+
+
+def test_a_full_disk_below_the_runs_folder_is_said_in_words(tmp_path):
+    with pytest.raises(EngineError, match="cannot put the report service into"):
+        credential_words(tmp_path / "gone")
 
 
 WITH_INITRD = {"kernel": "k", "initrd": "i"}

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from vmtiming_tui.config import RunConfig
 from vmtiming_tui.engine.machine import Machine
+from vmtiming_tui.engine.option import option
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.events import Level
 
@@ -51,8 +52,7 @@ def uefi_words(code: str, variables: str) -> tuple[str, ...]:
 
     What a guest changes of the variables is its own, and gone with its QEMU.
     """
-    flash = "if=pflash,format=raw"
     return (
-        *("-drive", f"{flash},unit=0,readonly=on,file={code}"),
-        *("-drive", f"{flash},unit=1,snapshot=on,file={variables}"),
+        *("-drive", option(if_="pflash", format="raw", unit=0, readonly=True, file=code)),
+        *("-drive", option(if_="pflash", format="raw", unit=1, snapshot=True, file=variables)),
     )

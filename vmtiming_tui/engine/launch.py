@@ -18,6 +18,7 @@ from vmtiming_tui.engine.inject import (
     smbios_credential,
 )
 from vmtiming_tui.engine.machine import Machine, machine_of
+from vmtiming_tui.engine.option import option
 from vmtiming_tui.engine.rundir import RunDir
 from vmtiming_tui.errors import EngineError, QemuError
 from vmtiming_tui.events import Level
@@ -53,7 +54,7 @@ async def prepare_launch(
                 "the report service is brought in by SMBIOS credentials, and nothing is written "
                 f"to the images; the guest's systemd must be {MIN_SYSTEMD} or newer",
             )
-            return Launch(firmware=firmware, credentials=credential_words())
+            return Launch(firmware=firmware, credentials=credential_words(folder.path))
         case _:
             return Launch(firmware=firmware)
 
@@ -85,12 +86,27 @@ def chosen_way(config: RunConfig, machine: Machine) -> Inject:
             return way
 
 
-def credential_words() -> tuple[str, ...]:
-    """Return QEMU's words for the report service's credentials."""
+def credential_words(folder: Path) -> tuple[str, ...]:
+    """Return QEMU's words for the report service's credentials, which it reads from files there.
+
+    Raises ``EngineError``.
+    """
     words: list[str] = []
-    for name, text in credentials().items():
-        words += ["-smbios", f"type=11,value={smbios_credential(name, text)}"]
+    try:
+        for name, text in credentials().items():
+            path = folder / f"credential-{name}"
+            path.write_text(smbios_credential(name, text))
+            words += ["-smbios", option(type=11, path=str(path))]
+    except OSError as error:
+        raise _no_room(folder, error) from None
     return tuple(words)
+
+
+def _no_room(folder: Path, error: OSError) -> EngineError:
+    return EngineError(
+        f"cannot put the report service into {str(folder)!r}: {error.strerror}",
+        hint="free some space on the disk of the run's folder",
+    )
 
 
 def _inject_by_initrd(config: RunConfig, folder: RunDir, say: Say) -> str:
@@ -98,14 +114,16 @@ def _inject_by_initrd(config: RunConfig, folder: RunDir, say: Say) -> str:
     path = folder.path / f"initrd-{name}"
     try:
         initrd = Path(config.initrd).read_bytes()
-        kind = initrd_kind(initrd)
-        path.write_bytes(appended(initrd, initrd_archive()))
     except OSError as error:
         raise EngineError(
-            f"cannot make an initrd with the report service in {str(folder.path)!r}: "
-            f"{error.strerror}",
-            hint="check that -i can be read, and the space on the disk of the run's folder",
+            f"-i/--initrd: {config.initrd!r} cannot be read: {error.strerror}",
+            hint="check its permissions",
         ) from None
+    kind = initrd_kind(initrd)
+    try:
+        path.write_bytes(appended(initrd, initrd_archive()))
+    except OSError as error:
+        raise _no_room(folder.path, error) from None
     if kind in (InitrdKind.OTHER, InitrdKind.UNREADABLE):
         say(
             Level.WARNING,

@@ -1,26 +1,17 @@
 """The QEMU command line of one VM: a list of words, never a shell's line."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vmtiming_tui.config import Accel, BootMode, RunConfig
 from vmtiming_tui.engine.launch import Launch
 from vmtiming_tui.engine.machine import Machine, machine_of
+from vmtiming_tui.engine.option import option
 
 QMP_FD = 3
 CONSOLE_FD = 4
 REPORT_PORT = "serial0"
 REPORT_ID = "report"
-
-
-def option(*bare: str, **settings: str | int | bool) -> str:
-    """Return a QEMU option's value; commas are doubled, which is all its syntax needs."""
-    words = [word.replace(",", ",,") for word in bare]
-    for key, value in settings.items():
-        text = ("on" if value else "off") if isinstance(value, bool) else str(value)
-        words.append(f"{key.rstrip('_').replace('_', '-')}={text.replace(',', ',,')}")
-    return ",".join(words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +84,3 @@ def command_line(
         *machine.panic,
     ]
     return [*words, *config.qemu_args]
-
-
-def split_options(value: str) -> Sequence[str]:
-    """Return the parts of an option's value as QEMU reads them: a doubled comma is a comma."""
-    return [part.replace("\0", ",") for part in value.replace(",,", "\0").split(",")]
