@@ -203,7 +203,7 @@ def test_folders_of_dead_engines_are_removed_and_those_of_living_ones_stay(lab: 
         (living.path / "report").touch()
         dead = lab.runtime / "vmtiming-deadbeef"
         dead.mkdir(mode=0o700)
-        (dead / "lock").touch()
+        (dead / "lock").write_bytes((living.path / "lock").read_bytes())
         (dead / "console-1-1").write_text("x")
         kept = lab.folder / "kept"
         kept.write_text("precious")
@@ -216,6 +216,22 @@ def test_folders_of_dead_engines_are_removed_and_those_of_living_ones_stay(lab: 
         assert (living.path / "report").exists()
     assert kept.read_text() == "precious"
     assert not living.path.exists()
+
+
+@pytest.mark.parametrize("lock", [None, b"", b"somebody else's"])
+@pytest.mark.parametrize("mode", [0o700, 0o755])
+def test_a_folder_that_only_has_such_a_name_is_left_alone(lab: Lab, lock, mode):
+    """A name, an owner and an age make no folder ours: only the mark in its lock does."""
+    theirs = lab.runtime / "vmtiming-projects"
+    theirs.mkdir()
+    theirs.chmod(mode)
+    (theirs / "vm-0.img").write_text("precious")
+    if lock is not None:
+        (theirs / "lock").write_bytes(lock)
+    os.utime(theirs, (0, 0))
+
+    assert rundir.remove_leftovers() == 0
+    assert (theirs / "vm-0.img").read_text() == "precious"
 
 
 def test_a_runtime_folder_with_too_long_a_name_is_not_used(lab: Lab, monkeypatch):

@@ -5,7 +5,6 @@ import fcntl
 import os
 import stat
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from vmtiming_tui.errors import EngineError
 PREFIX = "vmtiming-"
 _LOCK = "lock"
 _MAX_SOCKET_PATH = 107  # sun_path of Linux, less its closing zero
-_UNLOCKED_AGE_S = 60
+_MARK = b"a run of vm-timing-report\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,11 @@ def _is_private(folder: Path) -> bool:
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
 
 
+def _is_ours(folder: Path) -> bool:
+    """Return whether a folder may be a run's; a name alone is no reason to remove anything."""
+    return _is_private(folder) and stat.S_IMODE(folder.lstat().st_mode) == 0o700
+
+
 def parents() -> list[Path]:
     """Return where run folders may be: the session's own folder first, then the temporary one."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
@@ -61,8 +65,13 @@ def _make(parent: Path) -> RunDir | None:
         return None
     # Locked before it gets its name, so that nobody ever sees a lock that is not held.
     unnamed = path / "lock.new"
-    lock_fd = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        lock_fd = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError:
+        path.rmdir()
+        return None
     fcntl.flock(lock_fd, fcntl.LOCK_EX)
+    os.write(lock_fd, _MARK)
     unnamed.rename(path / _LOCK)
     return RunDir(path, lock_fd)
 
@@ -95,19 +104,18 @@ def run_dir() -> Iterator[RunDir]:
 
 
 def _is_abandoned(path: Path) -> bool:
+    """Return whether a folder is one of ours, by the mark in its lock, that nobody holds."""
     try:
         lock_fd = os.open(path / _LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return time.time() - path.lstat().st_mtime > _UNLOCKED_AGE_S
     except OSError:
         return False
     try:
         fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.read(lock_fd, len(_MARK) + 1) == _MARK
     except OSError:
         return False
     finally:
         os.close(lock_fd)
-    return True
 
 
 def remove_leftovers() -> int:
@@ -116,7 +124,7 @@ def remove_leftovers() -> int:
     for parent in dict.fromkeys(parents()):
         for path in parent.glob(f"{PREFIX}????????"):
             with contextlib.suppress(OSError):
-                if _is_private(path) and _is_abandoned(path):
+                if _is_ours(path) and _is_abandoned(path):
                     remove(path)
                     count += 1
     return count
