@@ -48,11 +48,12 @@ SPIN_TOOLS = {
     "cpio": ("initrds, and timing images untouched", "cpio"),
     "qemu-img": ("overlays, and qcow2, vmdk, vdi and vhdx images", "qemu-utils"),
     "sfdisk": ("partitioned images", "fdisk"),
-    "rsync": ("copying trees whole", "rsync"),
+    "debugfs": ("reading ext4 images without root", "e2fsprogs"),
+    "mcopy": ("EFI system partitions", "mtools"),
     "objcopy": ("unified kernel images", "binutils"),
     "mkfs.xfs": ("xfs images", "xfsprogs"),
     "btrfs": ("btrfs images", "btrfs-progs"),
-    "vgchange": ("LVM images", "lvm2"),
+    "pvck": ("LVM images", "lvm2"),
     "mkfs.f2fs": ("f2fs images", "f2fs-tools"),
 }
 FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE.fd")
