@@ -291,7 +291,7 @@ def paint_times(terminal: Terminal, log: Path) -> dict[str, float]:
     pieces = terminal.pieces
     for line in log.read_text().splitlines()[:-2]:
         figure, written = line.split()
-        wanted = re.compile(rb"\xe2\x9c\x93 +" + figure.encode())
+        wanted = re.compile(rb"\xe2\x9c\x93(?: booted)? +" + figure.encode())
         written_ns = int(written)
         for place, (at, data) in enumerate(pieces):
             if at < written_ns or at > written_ns + 3_000_000_000:

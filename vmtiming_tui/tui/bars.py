@@ -8,7 +8,7 @@ from rich.style import Style
 from vmtiming_tui.fleet import Attempt, VmState
 from vmtiming_tui.stages import Stages, stages_of
 from vmtiming_tui.tui.glyphs import Glyphs
-from vmtiming_tui.tui.text import Part
+from vmtiming_tui.tui.text import BLANK, Part
 from vmtiming_tui.tui.theme import Palette
 
 LEAST_STAGES = 8
@@ -91,7 +91,7 @@ class BarMaker:
     ) -> list[Part]:  # fmt: skip
         """Return exactly ``width`` cells: stages if booted, else progress, with the median."""
         if elapsed_ns is None or width <= 0:
-            return [(" " * width, self._palette.text)]
+            return [(" " * width, BLANK)]
         if width >= LEAST_STAGES and attempt.state.is_booted and attempt.boot_ns is not None:
             parts = self.stages(attempt, scale_ns, width)
         else:
@@ -108,14 +108,14 @@ class BarMaker:
     def _rest(self, drawn: int, width: int, scale_ns: int, median_ns: int | None) -> list[Part]:
         palette = self._palette
         if median_ns is None or width < 10 or scale_ns <= 0:
-            return [(" " * (width - drawn), palette.text)]
+            return [(" " * (width - drawn), BLANK)]
         at = min(median_ns * width // scale_ns, width - 1)
         if at < drawn:
-            return [(" " * (width - drawn), palette.text)]
+            return [(" " * (width - drawn), BLANK)]
         return [
-            (" " * (at - drawn), palette.text),
+            (" " * (at - drawn), BLANK),
             (self._glyphs.median, palette.faint),
-            (" " * (width - at - 1), palette.text),
+            (" " * (width - at - 1), BLANK),
         ]
 
 

@@ -1,17 +1,22 @@
 """What one VM looks like in the grid: as much as its cell has room for; pure."""
 
+from typing import TypeAlias
+
 from vmtiming_tui.fleet import Attempt, Vm, VmState
 from vmtiming_tui.stages import stages_of
 from vmtiming_tui.tui.bars import BarMaker
 from vmtiming_tui.tui.glyphs import Glyphs
 from vmtiming_tui.tui.model import differs
 from vmtiming_tui.tui.shape import SECONDS_WIDTH, Shape
-from vmtiming_tui.tui.text import Part, clip, parts_width, seconds, shown, size
+from vmtiming_tui.tui.text import BLANK, Part, clip, parts_width, passing, seconds, shown, size
 from vmtiming_tui.tui.theme import Palette
 
 _BOOTING = frozenset({VmState.LAUNCHING, VmState.CONNECTED})
 _WORDY_BAR = 24
 _PLAIN_BAR = 12
+
+
+Simple: TypeAlias = tuple[str, int]
 
 
 class CellPainter:
@@ -24,9 +29,9 @@ class CellPainter:
         self.median_ns: int | None = None
         self._plain = shape.bar <= _PLAIN_BAR and not shape.word
         self._gap = " " * max(shape.cell - shape.bar_at - shape.bar, 0)
-        self._heads: dict[int, str] = {}
+        self._tails: dict[int, str] = {}
         self._halves = 2 * shape.bar
-        self._quick_style = palette.states[VmState.CONNECTED]
+        self.booting_style = palette.states[VmState.CONNECTED]
         self._progress = [
             "  "
             + (glyphs.bar * (halves // 2) + glyphs.bar_end * (halves % 2)).ljust(shape.bar)
@@ -44,44 +49,52 @@ class CellPainter:
         state = attempt.state
         flag = self._flag(vm, attempt)
         elapsed_ns = attempt.elapsed_ns(now_ns)
-        figure = seconds(elapsed_ns, 2 if state.is_decided else 1)
+        figure = seconds(elapsed_ns) if state.is_decided else passing(elapsed_ns)
         shape, palette = self.shape, self._palette
         style = palette.states[state]
         word = f" {self._glyphs.word(state):<9}" if shape.word else ""
         head = [
-            (self._glyphs.mark if marked else " ", palette.accent),
+            (self._glyphs.mark, palette.accent) if marked else (" ", BLANK),
             (f"{vm.id:>{shape.id_width}} ", palette.strong if marked else palette.dim),
             (f"{self._glyphs.states[state]}{word} {figure:>{SECONDS_WIDTH}}", style),
-            (flag or " ", palette.warning),
-            (" ", palette.text),
+            (flag, palette.warning) if flag else (" ", BLANK),
+            (" ", BLANK),
         ]
-        return [*head, *self._tail(attempt, elapsed_ns), (self._gap, palette.text)]
+        return [*head, *self._tail(attempt, elapsed_ns), (self._gap, BLANK)]
 
-    def quick(self, vm: Vm, now_ns: int) -> Part | None:
-        """Return a booting VM's small cell as one piece, or None where it needs more than that.
+    def simple(self, vm: Vm) -> Simple | None:
+        """Return how a booting VM's small cell begins, and its zero; None if it needs more.
 
-        Hundreds of cells are drawn this way ten times a second.
+        Such a cell is this and ``tail`` of the time passed, in ``booting_style``: hundreds are
+        drawn ten times a second.
         """
         attempts = vm.attempts
         attempt = attempts[-1]
-        go_ns = attempt.go_ns
         if (
             not self._plain
             or attempt.state is not VmState.CONNECTED
-            or go_ns is None
+            or attempt.go_ns is None
             or attempt.paused
             or attempt.resets
             or len(attempts) > 1
         ):
             return None
-        head = self._heads.get(vm.id)
-        if head is None:
-            head = f" {vm.id:>{self.shape.id_width}} {self._glyphs.states[VmState.CONNECTED]} "
-            self._heads[vm.id] = head
-        elapsed_ns = now_ns - go_ns
-        halves = elapsed_ns * self._halves // self.scale_ns
-        halves = min(halves, self._halves)
-        return f"{head}{elapsed_ns / 1e9:6.1f}{self._progress[halves]}", self._quick_style
+        sign = self._glyphs.states[VmState.CONNECTED]
+        return f" {vm.id:>{self.shape.id_width}} {sign} ", attempt.go_ns
+
+    def tail(self, tenths: int) -> str:
+        """Return how a simple cell ends so many tenths of a second after the VM's start."""
+        found = self._tails.get(tenths)
+        if found is None:
+            halves = tenths * 100_000_000 * self._halves // self.scale_ns
+            progress = self._progress[max(0, min(halves, self._halves))]
+            found = self._tails[tenths] = f"{tenths / 10:6.1f}{progress}"
+        return found
+
+    def set_scale(self, scale_ns: int, median_ns: int | None) -> None:
+        """Draw bars to another scale."""
+        self.scale_ns, self.median_ns = scale_ns, median_ns
+        self._tails.clear()
 
     def _flag(self, vm: Vm, attempt: Attempt) -> str:
         if attempt.paused:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from vmtiming_tui.fleet import Attempt, Vm
 from vmtiming_tui.stages import Stages
-from vmtiming_tui.tui.text import seconds, size
+from vmtiming_tui.tui.text import passing, seconds, size
 from vmtiming_tui.tui.view import Sort
 
 NARROW = 96
@@ -45,7 +45,7 @@ def value(sort: Sort, vm: Vm, attempt: Attempt, stages: Stages, now_ns: int) -> 
     """Return what stands in a column for a VM; empty where it is not known."""
     if sort is Sort.TIME:
         elapsed_ns = attempt.elapsed_ns(now_ns)
-        return seconds(elapsed_ns, 2 if attempt.state.is_decided else 1)
+        return seconds(elapsed_ns) if attempt.state.is_decided else passing(elapsed_ns)
     if sort in _STAGES:
         return seconds(_STAGES[sort](stages))
     usage = attempt.usage

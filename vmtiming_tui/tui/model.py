@@ -25,8 +25,10 @@ MUCH = 0.2
 
 _FOLD_BUDGET_S = 0.008
 _LEAST_PAUSE_NS = 500_000_000
+_LEFT_EVERY_NS = 1_500_000_000
 _COST_SHARE = 25
 _HOST_SAMPLES = 60
+_REFINING = frozenset({ev.VmUsage, ev.HostSample, ev.QmpSeen, ev.VmConsole})
 _RUNNING = frozenset({VmState.QUEUED, VmState.LAUNCHING, VmState.CONNECTED, VmState.BOOTED})
 
 
@@ -122,7 +124,6 @@ class Model:
         self._thinned = 0
         self._holds = 0
         self._stale_figures = True
-        self._stale_order = True
         self._figures_due_ns = self._order_due_ns = 0
 
     # The picture and the clock.
@@ -219,7 +220,7 @@ class Model:
         """Fold what waits, for a few milliseconds unless ``everything``; say what changed."""
         if self._holds or (self.is_frozen and not everything):
             return Change()
-        new_run = False
+        new_run = telling = False
         deadline = time.perf_counter() + _FOLD_BUDGET_S
         count = 0
         while self._waiting:
@@ -228,11 +229,12 @@ class Model:
                 new_run |= self._begin(event)
             self.fleet.fold(event)
             count += 1
+            telling |= type(event) not in _REFINING
             if not everything and not count % 32 and time.perf_counter() > deadline:
                 break
         changed = frozenset(self.fleet.take_changed())
-        if count:
-            self._stale_figures = self._stale_order = True
+        if telling:
+            self._stale_figures = True
         return Change(changed, new_run, self.reorder(), self._reckon())
 
     def _begin(self, event: ev.RunStarted) -> bool:
@@ -251,7 +253,7 @@ class Model:
     def reorder(self, *, now: bool = False) -> bool:
         """Reckon anew what is shown if it may have changed; return whether it did."""
         if not now:
-            if not (self._stale_order or self.view.moves):
+            if not self.view.moves and len(self.view.shown) == len(self.fleet.vms):
                 return False
             if time.perf_counter_ns() < self._order_due_ns:
                 return False
@@ -259,11 +261,11 @@ class Model:
         changed = self.view.refresh(self.fleet, self.now_ns)
         cost_ns = ns_of(time.perf_counter() - began)
         self._order_due_ns = time.perf_counter_ns() + _COST_SHARE * cost_ns
-        self._stale_order = False
         return changed
 
     def _reckon(self) -> bool:
-        if not self._stale_figures or time.perf_counter_ns() < self._figures_due_ns:
+        late_ns = time.perf_counter_ns() - self._figures_due_ns
+        if late_ns < 0 or not (self._stale_figures or (late_ns > _LEFT_EVERY_NS and self.is_busy)):
             return False
         began = time.perf_counter()
         self.figures = reckon(self.fleet, self.now_ns)

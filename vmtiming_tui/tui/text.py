@@ -11,6 +11,9 @@ from vmtiming_tui.text import printable
 
 Part: TypeAlias = tuple[str, Style]
 
+BLANK = Style()
+"""For blanks beside text without a background of its own: they take on its style."""
+
 
 def seconds(ns: int | None, digits: int = 2) -> str:
     """Return a duration in seconds, fewer digits where there are many; empty where unknown."""
@@ -22,6 +25,11 @@ def seconds(ns: int | None, digits: int = 2) -> str:
     elif value >= 1000:
         digits = min(digits, 1)
     return f"{value:.{digits}f}"
+
+
+def passing(ns: int | None) -> str:
+    """Return a time that still runs, in whole tenths of a second passed."""
+    return "" if ns is None else f"{ns // 100_000_000 / 10:.1f}"
 
 
 def clock(ns: int) -> str:
@@ -114,25 +122,18 @@ def fitting(groups: Iterable[Sequence[Part]], width: int) -> list[Part]:
     return kept
 
 
-def _leaves_blanks_alone(style: Style) -> bool:
-    """Return whether a blank looks the same in this style as in any other such style."""
-    return style.bgcolor is None and not style.reverse and not style.underline
-
-
 def segments(parts: Iterable[Part], under: Style) -> list[Segment]:
-    """Return parts as segments on a background, as few as look the same."""
+    """Return parts as segments on a background, neighbours of one style joined."""
     result: list[Segment] = []
     texts: list[str] = []
-    last: Style | None = None
+    last = BLANK
     for text, style in parts:
-        if style is not last and last is not None:
-            if text.isspace() and _leaves_blanks_alone(style) and _leaves_blanks_alone(last):
-                texts.append(text)
-                continue
-            result.append(Segment("".join(texts), under + last))
-            texts = []
-        last = style
+        if style is not last and style is not BLANK:
+            if last is not BLANK:
+                result.append(Segment("".join(texts), under + last))
+                texts = []
+            last = style
         texts.append(text)
-    if last is not None:
+    if texts:
         result.append(Segment("".join(texts), under + last))
     return result

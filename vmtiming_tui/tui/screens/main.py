@@ -109,7 +109,9 @@ class MainScreen(Screen[None]):
         self.header.renew()
         self.trouble.renew()
         self._turns += 1
-        if change.figures or change.new_run or not self._turns % _CURVE_EVERY:
+        if change.figures:
+            self.stats.renew()
+        if change.order or not self._turns % _CURVE_EVERY:
             self.stats.renew()
             self.curve.renew()
             self._renew_view_line()

@@ -4,7 +4,7 @@ from vmtiming_tui.fleet import Attempt, Vm, VmState
 from vmtiming_tui.stages import stages_of
 from vmtiming_tui.tui.bars import BarMaker, scale_for
 from vmtiming_tui.tui.model import Model
-from vmtiming_tui.tui.text import Part, clip, fitting, plural, seconds, shown, size, spread
+from vmtiming_tui.tui.text import Part, clip, fitting, passing, plural, seconds, shown, size, spread
 from vmtiming_tui.tui.widgets.bars import ModelLine
 
 MAX_ATTEMPTS = 6
@@ -135,7 +135,7 @@ class StageBar(VmLine):
         mark = glyphs.mark if chosen and len(self.attempts) > 1 else " "
         elapsed_ns = attempt.elapsed_ns(self.model.now_ns)
         style = palette.states[attempt.state]
-        figure = seconds(elapsed_ns, 2 if attempt.state.is_decided else 1)
+        figure = seconds(elapsed_ns) if attempt.state.is_decided else passing(elapsed_ns)
         bar = BarMaker(palette, glyphs).attempt(
             attempt, elapsed_ns, scale_ns, room, self.model.figures.median_ns
         )

@@ -62,6 +62,7 @@ class VmArea(ScrollView, can_focus=False):
         self._moving: set[int] = set()
         self._place: dict[int, int] = {}
         self.under = Style()
+        self.room = Size(1, 1)
         self._width = 1
 
     @property
@@ -147,11 +148,6 @@ class VmArea(ScrollView, can_focus=False):
             stale |= {place[vm] // columns for vm in change.vms if vm in place}
         self.repaint(stale)
 
-    @property
-    def room(self) -> Size:
-        """The cells there are for VMs."""
-        return self.scrollable_content_region.size
-
     def ground(self) -> Style:
         """Return the style that lies under everything."""
         return ground(self)
@@ -163,12 +159,18 @@ class VmArea(ScrollView, can_focus=False):
         self._place = {vm: at for at, vm in enumerate(ids)}
         self.cursor = self._place.get(held, self.cursor) if held is not None else self.cursor
         self.cursor = max(0, min(self.cursor, len(ids) - 1))
-        self.under, self._width = self.ground(), self.room.width
-        self.reshape()
+        self.under, whole = self.ground(), self.outer_size
+        for scrollbar in (0, 1):
+            self.room = Size(max(whole.width - scrollbar, 1), whole.height)
+            self.reshape()
+            lines = -(-len(ids) // self.columns) * self.row_height
+            if lines <= whole.height:
+                break
+        self._width = self.room.width
         self.forget(list(self._place))
         self._rows.clear()
         self._moving.clear()
-        return -(-len(ids) // self.columns) * self.row_height
+        return lines
 
     def rebuild(self) -> None:
         """Lay everything out anew and draw it."""
@@ -200,6 +202,9 @@ class VmArea(ScrollView, can_focus=False):
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return the lines of a region; they carry their background, there is nothing to add."""
         strips = [self.render_line(y) for y in crop.line_range]
+        if self._width < crop.right and not self.show_vertical_scrollbar:
+            # The scrollbar comes or goes a moment after the layout that needs it, or does not.
+            strips = [strip.adjust_cell_length(crop.right, self.under) for strip in strips]
         if crop.x or crop.right < self._width:
             return [strip.crop(crop.x, crop.right) for strip in strips]
         return strips

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from vmtiming_tui.fleet import Vm
 from vmtiming_tui.tui.bars import scale_for
-from vmtiming_tui.tui.cells import CellPainter
+from vmtiming_tui.tui.cells import CellPainter, Simple
 from vmtiming_tui.tui.model import Change, Model
 from vmtiming_tui.tui.shape import Shape, shape_for
 from vmtiming_tui.tui.text import Part
@@ -21,6 +21,7 @@ class VmGrid(VmArea):
         super().__init__(model, id=id)
         self._painter: CellPainter | None = None
         self._still: dict[int, list[Part]] = {}
+        self._simple: dict[int, Simple] = {}
         self._scale_due_ns = 0
         self.scale_ns = 1_000_000_000
 
@@ -41,6 +42,7 @@ class VmGrid(VmArea):
         self.columns, self.row_height = shape.columns, shape.row_height
         self._painter = CellPainter(self.host.palette, self.host.glyphs, shape)
         self._still.clear()
+        self._simple.clear()
         self._scale_due_ns = 0
         self._rescale()
 
@@ -65,34 +67,39 @@ class VmGrid(VmArea):
         same = scale_ns == painter.scale_ns and (
             median_ns == painter.median_ns or painter.shape.bar < 10
         )
-        painter.scale_ns, painter.median_ns, self.scale_ns = scale_ns, median_ns, scale_ns
+        painter.set_scale(scale_ns, median_ns)
+        self.scale_ns = scale_ns
         return not same
 
     def forget(self, vms: Iterable[int]) -> None:
         """Drop the cells kept of these VMs."""
         for vm in vms:
             self._still.pop(vm, None)
+            self._simple.pop(vm, None)
 
     def draw_row(self, row: int, now_ns: int) -> tuple[list[Line], bool]:
         """Return a row's lines, and whether a clock runs in it."""
         painter = self._painter
         assert painter is not None  # noqa: S101  made by reshape, before anything is drawn
         view, vms, still = self.model.view, self.model.fleet.vms, self._still
-        marked, quick = view.marked, painter.quick
+        marked, simple, tail, style = view.marked, self._simple, painter.tail, painter.booting_style
         first = row * self.columns
         parts: list[Part] = []
         any_moving = False
         for index, vm_id in enumerate(view.shown[first : first + self.columns], first):
+            if index != self.cursor and (quick := simple.get(vm_id)):
+                head, zero_ns = quick
+                parts.append((head + tail((now_ns - zero_ns) // 100_000_000), style))
+                any_moving = True
+                continue
             cell = still.get(vm_id)
             if cell is None:
                 vm = vms[vm_id]
-                if index != self.cursor and vm_id not in marked and (one := quick(vm, now_ns)):
-                    parts.append(one)
-                    any_moving = True
-                    continue
                 cell = painter.line(vm, now_ns, marked=vm_id in marked)
                 if painter.is_moving(vm.attempts[-1]):
                     any_moving = True
+                    if vm_id not in marked and (quick := painter.simple(vm)):
+                        simple[vm_id] = quick
                 else:
                     still[vm_id] = cell
             parts += painter.under_cursor(cell) if index == self.cursor else cell
