@@ -13,7 +13,7 @@ import humanize
 from vmtiming_tui.config import Accel, RunConfig
 from vmtiming_tui.demo import Variant, cached_guest
 from vmtiming_tui.engine import rundir
-from vmtiming_tui.engine.accel import KVM, Choice, choose_accel
+from vmtiming_tui.engine.accel import KVM, Choice, choose_accel, trial_kernel
 from vmtiming_tui.engine.children import start_warden
 from vmtiming_tui.engine.host import host_facts, memory_bytes, qemu_version
 from vmtiming_tui.engine.preflight import raise_descriptor_limit, shortages, vm_memory_bytes
@@ -45,7 +45,7 @@ QEMU_PACKAGE = "apt-get install qemu-system-x86 qemu-utils"
 SPIN_TOOLS = {
     "mmdebstrap": ("building Debian images", "mmdebstrap"),
     "mke2fs": ("making file systems", "e2fsprogs"),
-    "cpio": ("initrds, and timing images untouched", "cpio"),
+    "cpio": ("making initrds", "cpio"),
     "qemu-img": ("overlays, and qcow2, vmdk, vdi and vhdx images", "qemu-utils"),
     "sfdisk": ("partitioned images", "fdisk"),
     "debugfs": ("reading ext4 images without root", "e2fsprogs"),
@@ -63,16 +63,6 @@ OTHER_TARGETS = {"qemu-system-aarch64": "qemu-system-arm"}
 def tool(name: str) -> str | None:
     """Return where a tool is; those for root may be outside a user's path."""
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-
-
-def trial_kernel(config: RunConfig) -> str:
-    """Return a kernel to prove KVM with: the one given, the demo guest's, or the host's own."""
-    guest = cached_guest(Variant.DEMO)
-    installed = sorted(Path("/boot").glob("vmlinuz-*"), reverse=True)
-    for path in (config.kernel, str(guest.kernel), *map(str, installed)):
-        if path and os.access(path, os.R_OK):
-            return path
-    return ""
 
 
 async def _ask_qemu(config: RunConfig) -> tuple[str, Choice | None]:
@@ -177,7 +167,7 @@ def _image_checks() -> Iterator[Check]:
 
 def examine(config: RunConfig) -> list[Check]:
     """Return every check for runs like ``config``; each host fact is looked at now."""
-    proving = replace(config, kernel=trial_kernel(config))
+    proving = replace(config, kernel=config.kernel or trial_kernel())
     checks: list[Check] = []
     try:
         checks += _qemu_checks(proving)

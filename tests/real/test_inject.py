@@ -32,7 +32,9 @@ def debian(suite: str, folder: Path) -> None:
         f'cp "$1"/boot/initrd.img-* {folder}/initrd.initramfs-tools',
         f'cp "$1/boot/initrd.dracut" {folder}/initrd.dracut',
         f"chmod a+r {folder}/initrd.*",
-        f'mke2fs -q -t ext4 -d "$1" {folder}/vm-0.img 900M',
+        # A plain bind mount shows the tree without the /proc, /sys and /dev mounted inside it.
+        'unshare --mount sh -c \'mount --bind "$0" "$0/mnt" && '
+        f'mke2fs -q -t ext4 -d "$0/mnt" {folder}/vm-0.img 900M\' "$1"',
     ]
     subprocess.run(
         ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}",

@@ -13,12 +13,13 @@ import os
 import shutil
 import socket
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import platformdirs
 
 from vmtiming_tui.config import Accel, RunConfig
+from vmtiming_tui.demo import Variant, cached_guest
 from vmtiming_tui.engine.children import Children, Tail
 from vmtiming_tui.engine.diagnosis import qemu_trouble, words_of
 from vmtiming_tui.engine.machine import emulated_arch, host_arch, machine_of, runs_natively
@@ -65,6 +66,14 @@ def _identity(config: RunConfig, version: str) -> str:
     with contextlib.suppress(OSError):
         found.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()
+
+
+def trial_kernel() -> str:
+    """Return a kernel to try KVM with where the image has its own: the demo's, or the host's."""
+    installed = sorted(Path("/boot").glob("vmlinuz-*"), reverse=True)
+    guests = (cached_guest(variant).kernel for variant in Variant)
+    readable = (path for path in (*guests, *installed) if os.access(path, os.R_OK))
+    return str(next(readable, ""))
 
 
 class ProofStore:
@@ -178,8 +187,9 @@ async def choose_accel(
         return _fallback(f"{guest} guests cannot run on this {host} host's CPU itself")
     if trouble := _no_device():
         return _fallback(trouble)
+    config = replace(config, kernel=config.kernel or trial_kernel())
     if not config.kernel:
-        return Choice(Accel.KVM, "/dev/kvm can be opened; a kernel of an image is not tried first")
+        return Choice(Accel.KVM, "/dev/kvm can be opened; no kernel is at hand to try it with")
     store = store or ProofStore()
     key = _identity(config, version)
     proved = store.get(key)
