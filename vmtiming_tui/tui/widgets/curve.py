@@ -7,6 +7,7 @@ from vmtiming_tui.tui.text import Part
 from vmtiming_tui.tui.widgets.line import LinesWidget
 
 _MARGIN = 1
+_ROOM_AFTER = 30
 
 
 class Curve(LinesWidget):
@@ -26,7 +27,8 @@ class Curve(LinesWidget):
         if storm is not None:
             decided = [attempt.decided_ns for attempt in storm.attempts.values()]
             if len(decided) == len(storm.vms) and None not in decided:
-                now_ns = max((at for at in decided if at is not None), default=now_ns)
+                last_ns = max((at for at in decided if at is not None), default=now_ns)
+                now_ns = last_ns + (last_ns - figures.curve_start_ns) // _ROOM_AFTER
             elif self.model.fleet.ended_ns is not None:
                 now_ns = self.model.fleet.ended_ns
         return max(now_ns - figures.curve_start_ns, 0)
