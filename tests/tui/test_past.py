@@ -3,10 +3,13 @@
 import pytest
 
 from tests.tui.past import keep
-from tests.tui.recording import smooth_run, until
+from tests.tui.recording import smooth_run, troubled_run, until
 from tests.tui.stage import dashboard
+from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.history import History
+from vmtiming_tui.summary import summarise_fleet
 from vmtiming_tui.tui.braille import outline_rows
+from vmtiming_tui.tui.model import ns_of, reckon
 from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen, spark_values
 
@@ -73,6 +76,20 @@ async def test_nothing_is_compared_before_anything_has_booted(history):
     async with dashboard(until(smooth_run(8), 0.2), 0.2) as stage:
         await stage.press("c")
         await stage.until(lambda: "Nothing of this run has booted" in stage.notes, "the word")
+
+
+@pytest.mark.parametrize("stream", [smooth_run(40), troubled_run(40)])
+def test_live_figures_are_those_of_the_summary(stream):
+    fleet = Fleet(stream)
+    live, summary = reckon(fleet, fleet.last_ns), summarise_fleet(fleet)
+
+    assert live.booted == summary.booted
+    for ns, value_s in (
+        (live.median_ns, summary.median_s),
+        (live.p95_ns, summary.p95_s),
+        (live.max_ns, summary.max_s),
+    ):
+        assert ns == (None if value_s is None else ns_of(value_s))
 
 
 def test_a_spark_rises_to_all_that_booted(history):

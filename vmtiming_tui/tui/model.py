@@ -17,7 +17,14 @@ from vmtiming_tui.config import RunConfig
 from vmtiming_tui.errors import EventError
 from vmtiming_tui.fleet import Attempt, Fleet, RunState, Storm, Vm, VmState
 from vmtiming_tui.plan import RunPlan, plan_from_json
-from vmtiming_tui.summary import completion, counted_attempts, storm_attempts, time_left_ns
+from vmtiming_tui.summary import (
+    boots_s,
+    censored_s,
+    completion,
+    counted_attempts,
+    storm_attempts,
+    time_left_ns,
+)
 from vmtiming_tui.tui.view import View
 
 MUCH = 0.2
@@ -74,18 +81,21 @@ def shown_storm(fleet: Fleet) -> Storm | None:
 
 
 def reckon(fleet: Fleet, now_ns: int) -> Figures:
-    """Return the live figures of a fleet: of every VM's newest attempt, and the newest storm's."""
-    boots_s = sorted(
-        attempt.boot_ns / 1e9 for attempt in counted_attempts(fleet) if attempt.boot_ns is not None
-    )
+    """Return the live figures of a fleet: of every VM's newest attempt, and the newest storm's.
+
+    Reckoned as the summary's are, so that the dashboard and every export say the same.
+    """
+    attempts = counted_attempts(fleet)
+    times, waited = sorted(boots_s(attempts)), censored_s(attempts)
+    median_s, p95_s = (stats.censored_quantile(times, waited, percent) for percent in (50, 95))
     storm = shown_storm(fleet)
     in_storm = storm_attempts(storm) if storm else []
     starts = [attempt.go_ns for attempt in in_storm if attempt.go_ns is not None]
     return Figures(
-        booted=len(boots_s),
-        median_ns=ns_of(stats.median(boots_s)) if boots_s else None,
-        p95_ns=ns_of(stats.percentile(boots_s, 95)) if boots_s else None,
-        max_ns=ns_of(boots_s[-1]) if boots_s else None,
+        booted=len(times),
+        median_ns=None if median_s is None else ns_of(median_s),
+        p95_ns=None if p95_s is None else ns_of(p95_s),
+        max_ns=ns_of(times[-1]) if times else None,
         left_ns=time_left_ns(in_storm, now_ns) if fleet.state is RunState.RUNNING else None,
         curve=tuple(completion(in_storm)),
         curve_number=len(storm.vms) if storm else 0,
