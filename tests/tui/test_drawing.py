@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.color import Color
-from textual.geometry import Offset, Size
+from textual.geometry import Offset, Region, Size
 
 from tests.tui.recording import (
     SECOND,
@@ -56,7 +56,7 @@ def model_at(events, at, number=40):
     return model
 
 
-def bare(kind, model, width, height):
+def bare(kind, model, width, height, *, laid_out=True):
     """Return a grid or a list that belongs to no app."""
 
     class Bare(kind):
@@ -68,7 +68,8 @@ def bare(kind, model, width, height):
             return PALETTE.text
 
     area = Bare(model)
-    area.lay_out()
+    if laid_out:
+        area.lay_out()
     return area
 
 
@@ -110,6 +111,13 @@ def test_a_row_is_drawn_again_only_when_it_changes():
     assert grid.render_line(3) is first
     grid.repaint({3})
     assert grid.render_line(3) is not first
+
+
+def test_a_grid_painted_before_it_was_laid_out_lays_itself_out():
+    grid = bare(VmGrid, model_at(smooth_run(8), 60.0, 8), 80, 8, laid_out=False)
+    grid.set_reactive(VmGrid.show_vertical_scrollbar, False)
+    lines = grid.render_lines(Region(0, 0, 80, 8))
+    assert [line.text[:6] for line in lines] == [f"  {vm} ✓ " for vm in range(8)]
 
 
 def test_cursor_and_marks_are_seen():

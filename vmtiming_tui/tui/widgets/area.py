@@ -64,6 +64,7 @@ class VmArea(ScrollView, can_focus=False):
         self.under = Style()
         self.room = Size(1, 1)
         self._width = 1
+        self._laid_out = False
 
     @property
     def host(self) -> "VmTimingApp":
@@ -167,6 +168,7 @@ class VmArea(ScrollView, can_focus=False):
             if lines <= whole.height:
                 break
         self._width = self.room.width
+        self._laid_out = True
         self.forget(list(self._place))
         self._rows.clear()
         self._moving.clear()
@@ -201,6 +203,8 @@ class VmArea(ScrollView, can_focus=False):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return the lines of a region; they carry their background, there is nothing to add."""
+        if not self._laid_out:
+            self.lay_out()  # painted before the first resize is told, with VMs known already
         strips = [self.render_line(y) for y in crop.line_range]
         if self._width < crop.right and not self.show_vertical_scrollbar:
             # The scrollbar comes or goes a moment after the layout that needs it, or does not.
