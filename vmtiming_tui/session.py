@@ -1,6 +1,6 @@
 """What every front end does around a run: what was wished for, and the verdict at its end."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,14 +117,12 @@ def recording(
         yield record
 
 
-def write_exports(
-    fleet: Fleet, wishes: Wishes, *, scope: Collection[int] | None = None
-) -> tuple[list[Path], list[ExportError]]:
+def write_exports(fleet: Fleet, wishes: Wishes) -> tuple[list[Path], list[ExportError]]:
     """Write every export that was asked for; one that fails does not stop the others."""
     written, failed = [], []
     for path in wishes.exports:
         try:
-            written.append(write_export(path, fleet, scope=scope))
+            written.append(write_export(path, fleet))
         except ExportError as error:
             failed.append(error)
     return written, failed
