@@ -1,1 +1,1 @@
-"""Everything that can go wrong, tried: a row a fault, and the README's tables made from the rows."""
+"""Everything that can go wrong, tried: a row a fault; the README's tables are made of the rows."""

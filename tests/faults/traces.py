@@ -1,4 +1,4 @@
-"""What a run could leave behind: processes, run folders, mounts, temporary files, changed images."""
+"""What a run could leave: processes, run folders, mounts, temporary files, changed images."""
 
 import hashlib
 import tempfile
