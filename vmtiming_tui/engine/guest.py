@@ -12,10 +12,12 @@ from typing import Protocol
 
 from vmtiming_tui.engine.limits import Limits
 from vmtiming_tui.engine.report import ReportParser, Statement
+from vmtiming_tui.engine.stamper import ReportStamper
+from vmtiming_tui.errors import EngineError
 
 _CREDENTIALS = struct.Struct("3i")
 _BACKLOG = 4096
-_READ_BYTES = 64 * 1024
+_PAUSE_S = 0.1
 _STRANGER_PATIENCE_S = 2.0
 _MAX_ANCESTORS = 16
 
@@ -44,45 +46,34 @@ class GuestLink:
     """One VM's report connection."""
 
     def __init__(
-        self, sock: socket.socket, vm: int, listener: ReportListener, limits: Limits
+        self,
+        sock: socket.socket,
+        vm: int,
+        listener: ReportListener,
+        stamper: ReportStamper,
+        limits: Limits,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._sock = sock
         self._listener = listener
+        self._stamper = stamper
         self._limits = limits
         self._parser = ReportParser(vm)
-        self._received: list[tuple[int, bytes]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
-        self._loop.add_reader(sock.fileno(), self._readable)
+        stamper.add(sock, self._take)
 
-    def _readable(self) -> None:
-        # Stamp and read only: what the bytes mean is worked out after every connection that is
-        # ready now has had its stamp.
-        received_ns = time.monotonic_ns()
-        try:
-            data = self._sock.recv(_READ_BYTES)
-        except (BlockingIOError, InterruptedError):
+    def _take(self, received_ns: int, data: bytes) -> None:
+        if self._closed:
             return
-        except OSError:
-            data = b""
-        if not self._received:
-            self._loop.call_soon(self._work)
-        self._received.append((received_ns, data))
         if not data:
-            self._loop.remove_reader(self._sock.fileno())
-
-    def _work(self) -> None:
-        received, self._received = self._received, []
-        for received_ns, data in received:
-            if self._closed:
-                return
-            if not data:
-                self._finish("the end of the connection")
-                self.close()
-                self._listener.report_closed()
-                return
-            self._feed(data, received_ns)
+            self._finish("the end of the connection")
+            self.close()
+            self._listener.report_closed()
+            return
+        self._feed(data, received_ns)
+        if not self._closed:
+            self._stamper.rearm(self._sock)
 
     def _feed(self, data: bytes, received_ns: int) -> None:
         for statement in self._parser.feed(data):
@@ -118,7 +109,7 @@ class GuestLink:
             self._closed = True
             if self._timer is not None:
                 self._timer.cancel()
-            self._loop.remove_reader(self._sock.fileno())
+            self._stamper.remove(self._sock)
             self._sock.close()
 
 
@@ -136,24 +127,40 @@ class GuestReportServer:
     nobody else is listened to.
     """
 
-    def __init__(self, path: Path, limits: Limits, on_stranger: Callable[[int, int], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        stamper: ReportStamper,
+        limits: Limits,
+        on_stranger: Callable[[int, int], None],
+    ) -> None:
         self.path = path
         self._limits = limits
         self._on_stranger = on_stranger
         self._vms: dict[int, tuple[int, ReportListener]] = {}
         self._links: dict[int, GuestLink] = {}
         self._doubted: list[_Stranger] = []
+        self._pause: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self._stamper = stamper
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
 
     def __enter__(self) -> "GuestReportServer":
-        self._sock.bind(os.fspath(self.path))
+        try:
+            self._sock.bind(os.fspath(self.path))
+        except OSError as error:
+            self._sock.close()
+            raise EngineError(
+                f"cannot make the report socket {self.path}: {os.strerror(error.errno or 0)}",
+                hint="free some space there, or set TMPDIR to another folder",
+            ) from error
         self.path.chmod(0o600)
         self._sock.listen(_BACKLOG)
-        asyncio.get_running_loop().add_reader(self._sock.fileno(), self._accept)
+        self._listen()
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.get_running_loop().remove_reader(self._sock.fileno())
+        self._deafen()
         self._sock.close()
         doubted, self._doubted = self._doubted, []
         for stranger in doubted:
@@ -161,6 +168,14 @@ class GuestReportServer:
         for link in self._links.values():
             link.close()
         self.path.unlink(missing_ok=True)
+
+    def _listen(self) -> None:
+        self._loop.add_reader(self._sock.fileno(), self._accept)
+
+    def _deafen(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+        self._loop.remove_reader(self._sock.fileno())
 
     def expect(self, pid: int, vm: int, listener: ReportListener) -> None:
         """Let process ``pid``, or one below it, speak for VM ``vm``."""
@@ -185,7 +200,10 @@ class GuestReportServer:
             except (BlockingIOError, InterruptedError):
                 return
             except OSError:
-                return  # no descriptor left, or the peer gave up: the listener stays
+                # No descriptor is left, and none will be sooner for being asked at once.
+                self._deafen()
+                self._pause = self._loop.call_later(_PAUSE_S, self._listen)
+                return
             peer.setblocking(False)
             pid, uid, _ = _CREDENTIALS.unpack(
                 peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
@@ -207,7 +225,7 @@ class GuestReportServer:
     def _doubt(self, stranger: "_Stranger") -> None:
         """Wait for a peer's process to be made known: QEMU may be quicker than its pid."""
         self._doubted.append(stranger)
-        asyncio.get_running_loop().call_later(_STRANGER_PATIENCE_S, self._refuse, stranger)
+        self._loop.call_later(_STRANGER_PATIENCE_S, self._refuse, stranger)
 
     def _refuse(self, stranger: "_Stranger") -> None:
         if stranger in self._doubted:
@@ -220,5 +238,5 @@ class GuestReportServer:
             peer.close()  # a VM speaks once; whatever this is, it is not its report
             return
         vm, listener = self._vms[owner]
-        self._links[owner] = GuestLink(peer, vm, listener, self._limits)
+        self._links[owner] = GuestLink(peer, vm, listener, self._stamper, self._limits)
         listener.report_opened(peer.fileno(), pid)

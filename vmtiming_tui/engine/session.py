@@ -21,6 +21,7 @@ from vmtiming_tui.engine.guest import GuestReportServer
 from vmtiming_tui.engine.host import HostWatch, host_facts, qemu_version
 from vmtiming_tui.engine.limits import Limits
 from vmtiming_tui.engine.preflight import check_host, raise_descriptor_limit
+from vmtiming_tui.engine.stamper import ReportStamper
 from vmtiming_tui.engine.tools import Tools
 from vmtiming_tui.engine.usage import UsageWatch
 from vmtiming_tui.errors import EngineError
@@ -90,7 +91,12 @@ class Session:
         with rundir.run_dir() as folder:
             async with start_warden(folder) as children:
                 _take_precedence()
-                with GuestReportServer(folder.socket, self._limits, self._stranger) as server:
+                with (
+                    ReportStamper() as stamper,
+                    GuestReportServer(
+                        folder.socket, stamper, self._limits, self._stranger
+                    ) as server,
+                ):
                     tools = Tools(
                         emit=self._emit,
                         children=children,
