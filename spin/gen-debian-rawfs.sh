@@ -50,70 +50,26 @@ inside() {
 
 # --- outside -------------------------------------------------------------------------------------
 
-# The host's own sources of this suite, as one-line entries; nothing when it has none.
-host_sources() {
-    # shellcheck disable=SC2016 # apt-get fills these in
-    apt-get indextargets --format '$(ORIGIN)|$(SIGNED_BY)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)' \
-        'Created-By: Packages' 2>/dev/null | sort -u |
-        while IFS='|' read -r origin key uri release component; do
-            case $origin in Debian | Ubuntu | '' | '$('*) ;; *) continue ;; esac
-            case $release in "$suite" | "$suite"-updates | "$suite"-security) ;; *) continue ;; esac
-            case $key in /*) key="[signed-by=$key] " ;; *) key= ;; esac
-            echo "deb $key$uri $release $component"
-        done
-}
-
-kernel_package() {
-    case $distribution in
-        ubuntu) echo linux-image-virtual ;;
-        *) echo "linux-image-cloud-$(dpkg --print-architecture)" ;;
-    esac
-}
-
-# shellcheck disable=SC2317 # the trap calls it
-clean_up() {
-    trap '' INT TERM HUP
-    if [ -n "$builder" ]; then
-        kill -TERM -- "-$builder" 2>/dev/null || true
-        wait "$builder" 2>/dev/null || true
-    fi
-    [ -z "$work" ] || rm -rf --one-file-system "$work"
-}
-
 build() {
-    local started=$SECONDS sources=() tool
-    for tool in mmdebstrap mke2fs; do
-        command -v "$tool" >/dev/null || die "$tool is missing: apt-get install mmdebstrap e2fsprogs"
-    done
+    local started=$SECONDS
+    need_tools mmdebstrap mke2fs
     [ ! -e "$out" ] || die "$out is there already; remove it or choose another name"
     [ -d "$(dirname "$out")" ] || die "there is no folder $(dirname "$out")"
     work=$out.$$.$EPOCHREALTIME
     mkdir "$work" || die "$(dirname "$out") cannot be written to"
     say "building $distribution $suite (a minute or two, mostly unpacking packages) ..."
-    host_sources >"$work/sources"
-    [ ! -s "$work/sources" ] || sources=("$work/sources")
-    # As root the tree is made inside $work, which goes with whatever is in it. In a user namespace
-    # it belongs to others; there mmdebstrap tidies up.
-    [ "$(id -u)" != 0 ] || { mkdir "$work/tmp" && chmod 0711 "$work" && export TMPDIR=$work/tmp; }
-    # A session of its own lets one signal reach all of it; bash runs a trap at once only in `wait`.
-    RAW_SIZE_MIB=$size_mib setsid mmdebstrap --quiet --variant=minbase --format=null \
+    RAW_SIZE_MIB=$size_mib make_debian --variant=minbase \
         --include="systemd-sysv,dbus,udev,e2fsprogs,initramfs-tools,zstd,$(kernel_package)$packages" \
         --customize-hook="bash '${BASH_SOURCE[0]}' --inside \"\$1\"" \
-        --customize-hook="copy-out /rootfs.raw '$work'" \
-        "$suite" - "${sources[@]}" </dev/null &
-    builder=$!
-    wait "$builder" || die 'mmdebstrap failed; its own words are above'
-    builder=
+        --customize-hook="copy-out /rootfs.raw '$work'"
     fallocate --dig-holes "$work/rootfs.raw"
     mv -T "$work/rootfs.raw" "$out"
     say "done in $((SECONDS - started)) s: $out; next: spin-from-raw.sh $out"
 }
 
-# shellcheck source=/dev/null
-suite=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
-# shellcheck source=/dev/null
-distribution=$(. /etc/os-release && echo "$ID")
-packages='' size_mib='' out='' work='' builder=''
+# shellcheck source=spin/lib-debian.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib-debian.sh"
+packages='' size_mib='' out=''
 
 while [ "$#" -gt 0 ]; do
     case $1 in
@@ -137,7 +93,5 @@ while [ "$#" -gt 0 ]; do
 done
 [ -n "$out" ] || usage 'which file is it to be?'
 [ -n "$suite" ] || usage 'this host is no Debian or Ubuntu: name a --suite'
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+clean_up_at_the_end
 build

@@ -14,32 +14,13 @@
 # systemd the moment it began in the way systemd hands on its own state, so that systemd-analyze
 # tells kernel, initrd and userspace apart as it does with a systemd in the initrd.
 set -euo pipefail
+export PATH=$PATH:/sbin:/usr/sbin
 
 die() { printf 'gen-demo-guest: %s\n' "$*" >&2; exit 1; }
 say() { printf 'gen-demo-guest: %s\n' "$*"; }
 
 assets=$(cd "$(dirname "${BASH_SOURCE[0]}")/../assets" && pwd)
 modules=(virtio_pci virtio_blk virtio_console pvpanic_pci)
-
-kernel_package() {
-    case $distribution in
-        ubuntu) echo linux-image-virtual ;;
-        *) echo "linux-image-cloud-$arch" ;;
-    esac
-}
-
-# The host's own sources of this suite, as one-line entries; nothing when it has none.
-host_sources() {
-    # shellcheck disable=SC2016 # apt-get fills these in; what it does not know it leaves as it is
-    apt-get indextargets --format '$(ORIGIN)|$(SIGNED_BY)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)' \
-        'Created-By: Packages' 2>/dev/null | sort -u |
-        while IFS='|' read -r origin key uri release component; do
-            case $origin in Debian | Ubuntu | '' | '$('*) ;; *) continue ;; esac
-            case $release in "$suite" | "$suite"-updates | "$suite"-security) ;; *) continue ;; esac
-            case $key in /*) key="[signed-by=$key] " ;; *) key= ;; esac
-            echo "deb $key$uri $release $component"
-        done
-}
 
 packages_of() {
     printf '%s,' base-files base-passwd bash coreutils dash debconf diffutils dpkg findutils grep \
@@ -187,49 +168,22 @@ inside() {
 
 # --- outside -------------------------------------------------------------------------------------
 
-# shellcheck disable=SC2317 # the trap calls it
-clean_up() {
-    trap '' INT TERM HUP
-    if [ -n "$builder" ]; then
-        kill -TERM -- "-$builder" 2>/dev/null || true
-        wait "$builder" 2>/dev/null || true
-    fi
-    rm -rf --one-file-system "$work"
-}
-
 build() {
-    local out=$1 started=$SECONDS sources=()
-    [ -e "$out" ] && die "$out is there already; remove it or name another folder"
-    for tool in mmdebstrap mke2fs cpio modprobe; do
-        command -v "$tool" >/dev/null || PATH=$PATH:/sbin:/usr/sbin command -v "$tool" >/dev/null ||
-            die "$tool is missing: apt-get install mmdebstrap e2fsprogs cpio kmod"
-    done
+    local out=$1 started=$SECONDS
+    [ ! -e "$out" ] || die "$out is there already; remove it or name another folder"
+    need_tools mmdebstrap mke2fs cpio modprobe
     mkdir -p "$(dirname "$out")"
-    work=$(mktemp -d "$out.XXXXXX")
-    builder=
-    trap clean_up EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM HUP
+    clean_up_at_the_end
+    work=$out.$$.$EPOCHREALTIME
+    mkdir "$work" "$work/BFILES"
     say "building the '$variant' guest (a minute or so, mostly unpacking packages) ..."
-    mkdir "$work/BFILES"
-    host_sources >"$work/sources"
-    [ ! -s "$work/sources" ] || sources=("$work/sources")
-    # As root the tree is made inside $work, which goes with whatever is in it. In a user namespace
-    # it belongs to others and may not be reached below a home folder: there mmdebstrap tidies up.
-    [ "$(id -u)" != 0 ] || { mkdir "$work/tmp" && chmod 0711 "$work" && export TMPDIR=$work/tmp; }
-    # A session of its own lets one signal reach all of it; bash runs a trap at once only in `wait`.
-    DEMO_VARIANT=$variant INITRD=No setsid mmdebstrap --quiet --variant=custom --format=null \
+    DEMO_VARIANT=$variant INITRD=No make_debian --variant=custom \
         --include="$(packages_of "$variant")" \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
         --customize-hook="bash '${BASH_SOURCE[0]}' --inside \"\$1\"" \
         --customize-hook="copy-out /out/rootfs.img '$work'" \
-        --customize-hook="copy-out /out/vmlinuz /out/initrd '$work/BFILES'" \
-        "$suite" - "${sources[@]}" </dev/null &
-    builder=$!
-    wait "$builder" || die 'mmdebstrap failed; its own words are above'
-    builder=
-    rm -rf --one-file-system "$work/tmp" "$work/sources"
+        --customize-hook="copy-out /out/vmlinuz /out/initrd '$work/BFILES'"
     fallocate --dig-holes "$work/rootfs.img"
     chmod 0755 "$work"
     mv -T "$work" "$out"
@@ -237,11 +191,8 @@ build() {
 }
 
 variant=${DEMO_VARIANT:-demo}
-arch=$(dpkg --print-architecture)
-# shellcheck source=/dev/null
-suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-# shellcheck source=/dev/null
-distribution=$(. /etc/os-release && echo "$ID")
+# shellcheck source=spin/lib-debian.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib-debian.sh"
 
 case ${1-} in
     --inside) inside "$2"; exit ;;

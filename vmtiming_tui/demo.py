@@ -25,7 +25,12 @@ from vmtiming_tui.resources import resource
 KEPT_UNUSED_S = 7 * 24 * 3600
 
 BUILDER = ("spin", "gen-demo-guest.sh")
-INGREDIENTS = (BUILDER, ("assets", "vm-report.sh"), ("assets", "vm-report.service"))
+INGREDIENTS = (
+    BUILDER,
+    ("spin", "lib-debian.sh"),
+    ("assets", "vm-report.sh"),
+    ("assets", "vm-report.service"),
+)
 
 
 class Variant(StrEnum):
