@@ -4,65 +4,22 @@ import asyncio
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from pathlib import Path
+from dataclasses import replace
 
 import humanize
 
+from vmtiming_tui.abilities import ability_checks, qemu_package
+from vmtiming_tui.checks import Check, Verdict
 from vmtiming_tui.config import Accel, RunConfig
-from vmtiming_tui.demo import Variant, cached_guest
 from vmtiming_tui.engine import rundir
 from vmtiming_tui.engine.accel import KVM, Choice, choose_accel, trial_kernel
 from vmtiming_tui.engine.children import start_warden
 from vmtiming_tui.engine.host import host_facts, memory_bytes, qemu_version
+from vmtiming_tui.engine.machine import emulated_arch
 from vmtiming_tui.engine.preflight import raise_descriptor_limit, shortages, vm_memory_bytes
 from vmtiming_tui.errors import QemuError, VmTimingError
 
-
-class Verdict(StrEnum):
-    """What a check found; only ``MISSING`` means that a run could not work."""
-
-    FINE = "ok"
-    NOTE = "note"
-    MISSING = "MISSING"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at: what was found, and the command that mends it."""
-
-    name: str
-    verdict: Verdict
-    found: str
-    mend: str = ""
-
-
 MIN_QEMU = (5, 2)
-QEMU_PACKAGE = "apt-get install qemu-system-x86 qemu-utils"
-
-# What each tool is for in spin/, and the Debian package that has it.
-SPIN_TOOLS = {
-    "mmdebstrap": ("building Debian images", "mmdebstrap"),
-    "mke2fs": ("making file systems", "e2fsprogs"),
-    "cpio": ("making initrds", "cpio"),
-    "qemu-img": ("overlays, and qcow2, vmdk, vdi and vhdx images", "qemu-utils"),
-    "sfdisk": ("partitioned images", "fdisk"),
-    "debugfs": ("reading ext4 images without root", "e2fsprogs"),
-    "mcopy": ("EFI system partitions", "mtools"),
-    "objcopy": ("unified kernel images", "binutils"),
-    "mkfs.xfs": ("xfs images", "xfsprogs"),
-    "btrfs": ("btrfs images", "btrfs-progs"),
-    "pvck": ("LVM images", "lvm2"),
-    "mkfs.f2fs": ("f2fs images", "f2fs-tools"),
-}
-FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE.fd")
-OTHER_TARGETS = {"qemu-system-aarch64": "qemu-system-arm"}
-
-
-def tool(name: str) -> str | None:
-    """Return where a tool is; those for root may be outside a user's path."""
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 
 
 async def _ask_qemu(config: RunConfig) -> tuple[str, Choice | None]:
@@ -81,19 +38,18 @@ def _too_old(version: str) -> bool:
 
 def _qemu_checks(config: RunConfig) -> Iterator[Check]:
     path = shutil.which(config.qemu)
+    install = f"apt-get install {qemu_package(emulated_arch(config.qemu))} qemu-utils"
     if path is None:
-        yield Check("QEMU", Verdict.MISSING, f"there is no {config.qemu}", QEMU_PACKAGE)
+        yield Check("QEMU", Verdict.MISSING, f"there is no {config.qemu}", install)
         return
     try:
         version, choice = asyncio.run(_ask_qemu(config))
     except QemuError as error:
-        yield Check("QEMU", Verdict.MISSING, error.message, error.hint or QEMU_PACKAGE)
+        yield Check("QEMU", Verdict.MISSING, error.message, error.hint or install)
         return
     needed = ".".join(map(str, MIN_QEMU))
     if _too_old(version):
-        yield Check(
-            "QEMU", Verdict.MISSING, f"{version} at {path}; {needed} is needed", QEMU_PACKAGE
-        )
+        yield Check("QEMU", Verdict.MISSING, f"{version} at {path}; {needed} is needed", install)
     else:
         yield Check("QEMU", Verdict.FINE, f"{version} at {path}")
     yield Check("TCG", Verdict.FINE, "emulation needs nothing of the host; a boot takes longer")
@@ -139,32 +95,6 @@ def _capacity_checks(config: RunConfig) -> Iterator[Check]:
         yield Check("cores", Verdict.FINE, f"{facts.cores} cores for {wanted} vCPUs")
 
 
-def _image_checks() -> Iterator[Check]:
-    guest = cached_guest(Variant.DEMO)
-    if guest.is_whole:
-        yield Check("demo guest", Verdict.FINE, f"built, in {guest.folder}")
-    else:
-        yield Check("demo guest", Verdict.NOTE, "not built yet", "vm-timing-report demo")
-    for name, (purpose, package) in SPIN_TOOLS.items():
-        if path := tool(name):
-            yield Check(name, Verdict.FINE, f"{path} ({purpose})")
-        else:
-            mend = f"apt-get install {package}"
-            yield Check(name, Verdict.NOTE, f"missing: needed for {purpose}", mend)
-    if FIRMWARE.exists():
-        yield Check("UEFI", Verdict.FINE, f"{FIRMWARE} (--boot firmware with UEFI images)")
-    else:
-        yield Check(
-            "UEFI", Verdict.NOTE, "no OVMF: UEFI images do not boot", "apt-get install ovmf"
-        )
-    for name, package in OTHER_TARGETS.items():
-        if path := shutil.which(name):
-            yield Check(name, Verdict.FINE, f"{path} (-q {name})")
-        else:
-            mend = f"apt-get install {package}"
-            yield Check(name, Verdict.NOTE, "missing: needed for guests of that kind", mend)
-
-
 def examine(config: RunConfig) -> list[Check]:
     """Return every check for runs like ``config``; each host fact is looked at now."""
     proving = replace(config, kernel=config.kernel or trial_kernel())
@@ -173,7 +103,7 @@ def examine(config: RunConfig) -> list[Check]:
         checks += _qemu_checks(proving)
     except VmTimingError as error:
         checks.append(Check("engine", Verdict.MISSING, error.message, error.hint))
-    return [*checks, *_capacity_checks(config), *_image_checks()]
+    return [*checks, *_capacity_checks(config), *ability_checks()]
 
 
 def can_run(checks: list[Check]) -> bool:

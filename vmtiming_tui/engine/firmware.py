@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 
 from vmtiming_tui.config import RunConfig
-from vmtiming_tui.engine.machine import Machine
+from vmtiming_tui.engine.machine import Firmware, Machine
 from vmtiming_tui.engine.option import option
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.events import Level
@@ -18,6 +18,14 @@ def brings_firmware(config: RunConfig) -> bool:
     return any(word == "-bios" or "pflash" in word for word in words)
 
 
+def installed(firmware: Firmware) -> tuple[str, str] | None:
+    """Return where the code and the variables of a UEFI are on this host, if they are."""
+    for code, variables in firmware.pairs:
+        if os.access(code, os.R_OK) and os.access(variables, os.R_OK):
+            return code, variables
+    return None
+
+
 def choose_firmware(machine: Machine, *, esp: bool, say: Say) -> tuple[str, ...]:
     """Return QEMU's words for the firmware; tell by ``say`` which one it is.
 
@@ -27,11 +35,9 @@ def choose_firmware(machine: Machine, *, esp: bool, say: Say) -> tuple[str, ...]
     if machine.bios and not esp:
         say(Level.INFO, "the images boot by the BIOS (SeaBIOS): no EFI system partition is on them")
         return ()
-    pairs = machine.uefi.pairs if machine.uefi else ()
-    for code, variables in pairs:
-        if os.access(code, os.R_OK) and os.access(variables, os.R_OK):
-            say(Level.INFO, f"the images boot by UEFI ({code})")
-            return uefi_words(code, variables)
+    if machine.uefi and (pair := installed(machine.uefi)):
+        say(Level.INFO, f"the images boot by UEFI ({pair[0]})")
+        return uefi_words(*pair)
     package = machine.uefi.package if machine.uefi else ""
     if machine.bios:
         install = f" (apt-get install {package})" if package else ""

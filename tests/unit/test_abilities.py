@@ -1,0 +1,141 @@
+"""What ``doctor`` says of images and guests is what the rest of the tool then does."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from vmtiming_tui import abilities
+from vmtiming_tui.abilities import ability_checks, qemu_package
+from vmtiming_tui.checks import Check, Verdict
+from vmtiming_tui.engine.machine import MACHINES, Firmware
+from vmtiming_tui.resources import resource
+
+
+def checks() -> dict[str, Check]:
+    return {check.name: check for check in ability_checks()}
+
+
+@pytest.fixture
+def without(monkeypatch):
+    """Take tools off this host."""
+
+    def take_away(*names: str) -> None:
+        monkeypatch.setattr(
+            abilities, "tool", lambda name: None if name in names else f"/usr/bin/{name}"
+        )
+
+    return take_away
+
+
+@pytest.fixture
+def user(monkeypatch, tmp_path):
+    """A user who is not root, and has no ids of their own yet; returns where those are noted."""
+    monkeypatch.setattr(abilities.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(abilities.os, "getuid", lambda: 1000)
+    monkeypatch.setattr(abilities, "_user", lambda: "ada")
+    ranges = (tmp_path / "subuid", tmp_path / "subgid")
+    monkeypatch.setattr(abilities, "_ID_RANGES", ranges)
+    return ranges
+
+
+@pytest.mark.parametrize(
+    ("tool", "name", "package"),
+    [
+        ("debugfs", "ext4 images", "e2fsprogs"),
+        ("qemu-img", "qcow2 and others", "qemu-utils"),
+        ("mcopy", "ESP", "mtools"),
+        ("objcopy", "unified kernels", "binutils"),
+        ("pvck", "LVM images", "lvm2"),
+        ("zstd", "initrds", "zstd"),
+        ("mmdebstrap", "new Debians", "mmdebstrap"),
+        ("qemu-system-aarch64", "qemu-system-aarch64", "qemu-system-arm"),
+        ("qemu-system-riscv64", "qemu-system-riscv64", "qemu-system-misc"),
+    ],
+)
+def test_a_tool_that_is_missing_is_named_with_what_installs_it(tool, name, package, without):
+    without(tool)
+
+    check = checks()[name]
+
+    assert check.verdict is Verdict.NOTE
+    assert "missing" in check.found or tool in check.found
+    assert check.mend == f"apt-get install {package}"
+
+
+def test_the_tools_asked_for_are_those_the_script_asks_for():
+    script = resource("spin", "spin-from-raw.sh").read_text()
+    listed = re.search(r"for tool in (.*?); do", script, re.DOTALL)
+    assert listed is not None
+    wanted = dict(pair.split(":") for pair in listed[1].replace("\\\n", " ").split())
+
+    by_name = {ability.name: ability.tools for ability in abilities.ABILITIES}
+    known = by_name["ext4 images"] | by_name["qcow2 and others"]
+
+    assert known | {"cmp": "diffutils"} == wanted
+
+
+def test_only_root_can_take_what_only_the_kernel_reads(user, monkeypatch):
+    monkeypatch.setattr(abilities, "_kernel_reads", lambda kind: kind != "f2fs")
+
+    found = checks()
+
+    assert found["xfs images"].mend == "sudo spin-from-raw.sh IMAGE"
+    assert "does not know it" in found["f2fs images"].found
+    assert found["ext4 images"].verdict is Verdict.FINE
+
+
+def test_a_kernel_knows_what_it_lists():
+    known = Path("/proc/filesystems").read_text()
+
+    assert all(abilities._kernel_reads(kind) for kind in abilities.MOUNTED if kind in known)
+    assert not abilities._kernel_reads("no such file system")
+
+
+def test_without_root_building_takes_user_ids_of_ones_own(user, without, monkeypatch):
+    without()
+    monkeypatch.setattr(abilities, "_works", lambda *command: True)
+    assert checks()["new Debians"].mend == (
+        "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ada"
+    )
+
+    for path in user:
+        path.write_text("ada:100000:65536\n")
+    assert checks()["new Debians"].verdict is Verdict.FINE
+
+    monkeypatch.setattr(abilities, "_works", lambda *command: False)
+    assert checks()["new Debians"].mend == "sudo gen-debian-rawfs.sh OUT.raw"
+
+    without("newuidmap")
+    assert checks()["new Debians"].mend == "apt-get install uidmap"
+
+
+def test_a_firmware_counts_where_a_run_would_find_it(tmp_path, without, monkeypatch):
+    without()
+    pair = tuple(str(tmp_path / name) for name in ("CODE.fd", "VARS.fd"))
+    for arch in ("x86_64", "aarch64"):
+        machine = replace(
+            MACHINES[arch], uefi=Firmware(pairs=(("/nowhere", "/nowhere"), pair), package="some")
+        )
+        monkeypatch.setitem(MACHINES, arch, machine)
+        assert checks()[f"UEFI {arch}"].mend == "apt-get install some"
+
+    for path in pair:
+        Path(path).touch()
+
+    assert checks()["UEFI aarch64"].found.startswith(pair[0])
+    assert checks()["UEFI x86_64"].verdict is Verdict.FINE
+
+
+@pytest.mark.parametrize(
+    ("arch", "package"),
+    [
+        ("x86_64", "qemu-system-x86"),
+        ("ppc64le", "qemu-system-ppc"),
+        ("mips64el", "qemu-system-mips"),
+        ("s390x", "qemu-system-misc"),
+    ],
+)
+def test_the_package_of_a_qemu(arch, package):
+    assert qemu_package(arch) == package

@@ -1,0 +1,191 @@
+"""Which images this host can take, and which guests it can boot: one check a kind."""
+
+import os
+import pwd
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmtiming_tui.checks import Check, Verdict, tool
+from vmtiming_tui.demo import Variant, cached_guest
+from vmtiming_tui.engine.firmware import installed
+from vmtiming_tui.engine.machine import MACHINES, Machine, host_arch
+
+_FILESYSTEMS = Path("/proc/filesystems")
+_ID_RANGES = (Path("/etc/subuid"), Path("/etc/subgid"))
+_PROBE_LIMIT_S = 10
+_RANGE = "100000-165535"
+
+# Where Debian keeps the QEMU for an architecture, by how its name begins; the rest are "misc".
+_QEMU_PACKAGES = {
+    "x86": "x86", "i386": "x86", "aarch64": "arm", "arm": "arm", "mips": "mips", "ppc": "ppc",
+    "sparc": "sparc",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """A kind of image, and the tools it takes by their Debian packages."""
+
+    name: str
+    what: str
+    tools: dict[str, str]
+
+
+ABILITIES = (
+    Ability(
+        "ext4 images",
+        "GPT, MBR or bare, without root",
+        {"blkid": "util-linux", "partx": "util-linux"}
+        | dict.fromkeys(("mke2fs", "e2fsck", "resize2fs", "debugfs", "dumpe2fs"), "e2fsprogs"),
+    ),
+    Ability("qcow2 and others", "qcow2, vmdk, vdi and vhdx images, and overlays",
+            {"qemu-img": "qemu-utils"}),
+    Ability("ESP", "images with an EFI system partition", {"mcopy": "mtools"}),
+    Ability("unified kernels", "kernel and initrd out of .efi and .uki files",
+            {"objcopy": "binutils"}),
+    Ability("LVM images", "linear volumes of one disk, without root", {"pvck": "lvm2"}),
+    Ability("initrds", "all compressions read, to say which kind --inject meets",
+            {"zstd": "zstd", "lz4": "lz4"}),
+)  # fmt: skip
+MOUNTED = ("xfs", "btrfs", "f2fs")
+BUILDING = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "cpio": "cpio", "modprobe": "kmod"}
+
+
+def qemu_package(arch: str) -> str:
+    """Return the Debian package of the QEMU for an architecture."""
+    kind = next((_QEMU_PACKAGES[name] for name in _QEMU_PACKAGES if arch.startswith(name)), "misc")
+    return f"qemu-system-{kind}"
+
+
+def _missing(tools: dict[str, str]) -> tuple[str, str]:
+    """Return the tools that are not there, and the command that installs them."""
+    names = [name for name in tools if tool(name) is None]
+    packages = sorted({tools[name] for name in names})
+    return ", ".join(names), f"apt-get install {' '.join(packages)}"
+
+
+def _ability_check(ability: Ability) -> Check:
+    names, mend = _missing(ability.tools)
+    if names:
+        return Check(ability.name, Verdict.NOTE, f"no {names}: {ability.what} need it", mend)
+    return Check(ability.name, Verdict.FINE, ability.what)
+
+
+def _works(*command: str) -> bool:
+    path = tool(command[0])
+    if path is None:
+        return False
+    try:
+        done = subprocess.run(  # noqa: S603
+            [path, *command[1:]], capture_output=True, check=False, timeout=_PROBE_LIMIT_S
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def _kernel_reads(kind: str) -> bool:
+    known = {line.split()[-1] for line in _FILESYSTEMS.read_text().splitlines() if line}
+    return kind in known or _works("modprobe", "--dry-run", "--quiet", kind)
+
+
+def _mounted_checks() -> Iterator[Check]:
+    """Only the kernel reads these, and only who may mount can ask it to."""
+    may_mount = os.geteuid() == 0 and _works("unshare", "--mount", "true")
+    for kind in MOUNTED:
+        if not _kernel_reads(kind):
+            found, mend = "this host's kernel does not know it: its images are refused", ""
+        elif os.geteuid() != 0:
+            found, mend = (
+                "only root may mount it, and the kernel alone reads it",
+                ("sudo spin-from-raw.sh IMAGE"),
+            )
+        elif not may_mount or not Path("/dev/loop-control").exists():
+            found, mend = "this root may not mount (a container?)", ""
+        else:
+            yield Check(f"{kind} images", Verdict.FINE, "mounted read-only, and made ext4")
+            continue
+        yield Check(f"{kind} images", Verdict.NOTE, found, mend)
+
+
+def _building_check() -> Check:
+    """What spin/lib-debian.sh asks for, asked here beforehand."""
+    name = "new Debians"
+    names, mend = _missing(BUILDING)
+    if names:
+        return Check(name, Verdict.NOTE, f"no {names}: the demo guest needs it", mend)
+    if os.geteuid() == 0:
+        return Check(name, Verdict.FINE, "demo and gen-debian-rawfs.sh can build")
+    user = _user()
+    if tool("newuidmap") is None:
+        return Check(name, Verdict.NOTE, "without root no newuidmap", "apt-get install uidmap")
+    if not all(_has_range(path, user) for path in _ID_RANGES):
+        ranges = f"--add-subuids {_RANGE} --add-subgids {_RANGE}"
+        return Check(
+            name, Verdict.NOTE, f"without root: {user} has no user ids in /etc/subuid and subgid",
+            f"sudo usermod {ranges} {user}",
+        )  # fmt: skip
+    if not _works("unshare", "--user", "true"):
+        return Check(name, Verdict.NOTE, "without root: this host lets users make no namespaces",
+                     "sudo gen-debian-rawfs.sh OUT.raw")  # fmt: skip
+    return Check(name, Verdict.FINE, "demo and gen-debian-rawfs.sh can build, without root")
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def _has_range(path: Path, user: str) -> bool:
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return False
+    return any(line.split(":")[0] in (user, str(os.getuid())) for line in lines)
+
+
+def _demo_check() -> Check:
+    guest = cached_guest(Variant.DEMO)
+    if guest.is_whole:
+        return Check("demo guest", Verdict.FINE, f"built, in {guest.folder}")
+    return Check("demo guest", Verdict.NOTE, "not built yet", "vm-timing-report demo")
+
+
+def _firmware_check(machine: Machine) -> Check | None:
+    """Return whether UEFI images boot on a machine; None where it knows no UEFI."""
+    if machine.uefi is None:
+        return None
+    name = f"UEFI {machine.arch}"
+    if pair := installed(machine.uefi):
+        return Check(name, Verdict.FINE, f"{pair[0]} (--boot firmware)")
+    boots = "UEFI images do not boot" if machine.bios else "--boot firmware has none"
+    return Check(name, Verdict.NOTE, f"not installed: {boots}",
+                 f"apt-get install {machine.uefi.package}")  # fmt: skip
+
+
+def _guest_checks() -> Iterator[Check]:
+    """The guests of other architectures, and the firmware of each."""
+    for arch, machine in MACHINES.items():
+        name = f"qemu-system-{arch}"
+        path = tool(name)
+        if arch != host_arch():
+            if path:
+                yield Check(name, Verdict.FINE, f"{path} (-q {name})")
+            else:
+                yield Check(name, Verdict.NOTE, f"missing: {arch} guests need it",
+                            f"apt-get install {qemu_package(arch)}")  # fmt: skip
+        if (path or arch == host_arch()) and (check := _firmware_check(machine)):
+            yield check
+
+
+def ability_checks() -> Iterator[Check]:
+    """Yield what the host can do with images, each host fact looked at now."""
+    yield _demo_check()
+    yield _building_check()
+    yield from map(_ability_check, ABILITIES)
+    yield from _mounted_checks()
+    yield from _guest_checks()
