@@ -8,7 +8,6 @@ import fcntl
 import hashlib
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,13 +19,13 @@ from platformdirs import user_cache_path
 
 from vmtiming_tui.config import Raw
 from vmtiming_tui.errors import VmTimingError
-from vmtiming_tui.resources import resource
+from vmtiming_tui.resources import resource, run_script
 
 KEPT_UNUSED_S = 7 * 24 * 3600
 
-BUILDER = ("spin", "gen-demo-guest.sh")
+BUILDER = "gen-demo-guest.sh"
 INGREDIENTS = (
-    BUILDER,
+    ("spin", BUILDER),
     ("spin", "lib-debian.sh"),
     ("assets", "vm-report.sh"),
     ("assets", "vm-report.service"),
@@ -113,8 +112,7 @@ def build_guest(variant: Variant, cache: Path | None = None) -> Guest:
             os.utime(guest.folder)
             return guest
         shutil.rmtree(guest.folder, ignore_errors=True)
-        command = ["bash", str(resource(*BUILDER)), "--variant", variant, str(guest.folder)]
-        if subprocess.run(command, stdout=2, check=False).returncode or not guest.is_whole:  # noqa: S603
+        if run_script(BUILDER, "--variant", variant, str(guest.folder)) or not guest.is_whole:
             raise VmTimingError(
                 "the demo guest could not be built; what went wrong is said above",
                 hint="vm-timing-report doctor names what is missing",

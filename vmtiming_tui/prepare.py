@@ -1,8 +1,8 @@
 """From a disk image to a folder ready to boot, in one go: spin, then an overlay for each VM."""
 
 import asyncio
+import re
 import shlex
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +10,9 @@ from pathlib import Path
 from vmtiming_tui.config import RunConfig
 from vmtiming_tui.engine import rundir
 from vmtiming_tui.engine.children import start_warden
-from vmtiming_tui.engine.images import make_overlays
+from vmtiming_tui.engine.images import image_format, make_overlays
 from vmtiming_tui.errors import VmTimingError
-from vmtiming_tui.resources import resource
+from vmtiming_tui.resources import run_script
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,21 @@ class Prepared:
 
 
 def _spin(image: str, out: Path, options: Sequence[str]) -> None:
-    script = str(resource("spin", "spin-from-raw.sh"))
-    command = ["bash", script, image, "--out", str(out), *options]
-    if code := subprocess.run(command, stdout=2, check=False).returncode:  # noqa: S603  no shell
+    if code := run_script("spin-from-raw.sh", image, "--out", str(out), *options):
         raise VmTimingError(
             f"the image could not be prepared (spin-from-raw.sh ended with {code}); "
             "its own words are above",
             hint="vm-timing-report doctor names tools that are missing",
         )
+
+
+def _drop_overlays(config: RunConfig) -> None:
+    """Remove the overlays of a root that has been replaced: they would make nonsense of the new."""
+    name = re.compile(f"{re.escape(config.prefix)}-[0-9]+{re.escape(config.suffix)}")
+    folder = Path(config.vmdir)
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if name.fullmatch(path.name) and image_format(path) == "qcow2":
+            path.unlink()
 
 
 async def _overlays(config: RunConfig) -> int:
@@ -46,9 +53,13 @@ def prepare(image: str, out: Path, config: RunConfig, options: Sequence[str] = (
     ``config`` brings the number, the names and the memory; ``options`` go to spin-from-raw.sh,
     whose words go to standard error. Raises ``VmTimingError`` when a step fails.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    had_root = Path(config.base).exists()
     _spin(image, out, options)
-    made = asyncio.run(_overlays(config))
+    made = 0
+    if "--dry-run" not in options:
+        if had_root:
+            _drop_overlays(config)
+        made = asyncio.run(_overlays(config))
     words = ["vm-timing-report", "-n", str(config.number), "-m", str(config.memory_mib)]
     words += ["-p", config.prefix, *(["-s", config.suffix] if config.suffix else [])]
     words += ["-k", config.kernel, "-i", config.initrd, "-v", config.vmdir]

@@ -1,11 +1,15 @@
 """Where the shell scripts and the guest's files are, in a checkout and in an installed wheel."""
 
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
+from types import FrameType
 
 from vmtiming_tui.errors import VmTimingError
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -19,6 +23,37 @@ def resource(*parts: str) -> Path:
         f"{'/'.join(parts)} is missing from this installation",
         hint="install the package again: pip install --force-reinstall vmtiming-tui",
     )
+
+
+def run_script(script: str, *words: str) -> int:
+    """Run a script of ``spin/`` to its end and return its exit code; its words go to stderr.
+
+    A signal to us is passed on to it once, and its tidying up is awaited; then we end as the
+    signal has it. In a session of its own, Ctrl-C reaches it by us alone.
+    """
+    command = ["bash", str(resource("spin", script)), *words]
+    received: list[int] = []
+    process: subprocess.Popen[bytes] | None = None
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        if process and not received:
+            process.send_signal(number)
+        received.append(number)
+
+    before = {number: signal.signal(number, pass_on) for number in _ENDING}
+    try:
+        process = subprocess.Popen(  # noqa: S603  no shell
+            command, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True
+        )
+        if received:
+            process.send_signal(received[0])
+        code = process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if received:
+        signal.raise_signal(received[0])
+    return code
 
 
 def _exec(script: str) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import images
@@ -66,6 +67,26 @@ def test_nothing_is_left(name, step, number, whom, code, large, folder):
     assert left_behind(folder) + left_behind(large) == []
     assert not out.exists()
     assert digest(image) == before
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)], ids=str
+)
+def test_prepare_ends_its_script_in_order_before_it_ends(number, code, large, folder):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vmtiming_tui", "prepare", large / "ext4.qcow2",
+         "--out", folder / "new/out"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    while "copying" not in process.stderr.readline():
+        assert process.poll() is None
+    os.kill(process.pid, number)
+    said, complaint = process.communicate()
+
+    assert (process.returncode, said, complaint) == (code, "", "")
+    assert left_behind(folder) == []
+    assert not (folder / "new/out").exists()
 
 
 def test_a_kill_that_cannot_be_caught_leaves_no_mount_and_no_loop_device(large, folder):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from vmtiming_tui import demo
+from vmtiming_tui import demo, resources
 from vmtiming_tui.demo import Variant, build_guest, cached_guest, demo_raw
 from vmtiming_tui.errors import VmTimingError
 
@@ -23,7 +23,8 @@ def kitchen(tmp_path, monkeypatch):
         path = tmp_path.joinpath(*parts)
         path.parent.mkdir(exist_ok=True)
         path.write_text(BUILDER.format(log=tmp_path / "log"))
-    monkeypatch.setattr(demo, "resource", tmp_path.joinpath)
+    for module in (demo, resources):
+        monkeypatch.setattr(module, "resource", tmp_path.joinpath)
     return tmp_path
 
 

@@ -134,30 +134,35 @@ def doctor(ctx: click.Context, /, **given: Any) -> None:
     ctx.exit(0 if can_run(checks) else 1)
 
 
-@cli.command(context_settings={"ignore_unknown_options": True})
+@cli.command()
 @click.argument("image")
 @click.option("--out", default=".", metavar="DIR", help="Where to put it all.  [default: .]")
 @click.option("-n", "--number", default="4", metavar="N", help="How many overlays.  [default: 4]")
 @click.option("-m", "--memory", "memory_mib", default="512", metavar="MIB", help="For the command.")
 @click.option("-p", "--prefix", default="vm", metavar="TEXT", help="Prefix of the overlays' names.")
 @click.option("-s", "--suffix", default=".img", metavar="TEXT", help="Their suffix.")
-@click.argument("spin_options", nargs=-1, type=click.UNPROCESSED)
-def prepare(image: str, out: str, spin_options: tuple[str, ...], **names: str) -> None:
-    """Make a disk IMAGE ready: its root, kernel and initrd, and an overlay for each VM.
-
-    SPIN_OPTIONS such as --size 4G go to spin-from-raw.sh; write them after the others.
-    """
+@click.option("--size", metavar="SIZE", help="Of the new root, such as 4G; else as its content.")
+@click.option("--kernel-version", metavar="VERSION", help="Another kernel than the newest.")
+@click.option("--root", metavar="NAME", help="Which of several systems, such as partition 2.")
+@click.option("--dry-run", is_flag=True, help="Say what would be made, and write nothing.")
+@click.option("--force", is_flag=True, help="Replace the root that is there, and its overlays.")
+def prepare(image: str, out: str, **given: Any) -> None:
+    """Make a disk IMAGE ready: its root, kernel and initrd, and an overlay for each VM."""
     from vmtiming_tui.prepare import prepare as prepare_image
 
     folder = Path(out)
-    raw = names | {
+    raw = {name: given[name] for name in ("number", "memory_mib", "prefix", "suffix")} | {
         "vmdir": str(folder / "vms"),
         "kernel": str(folder / "BFILES" / "vmlinuz"),
         "initrd": str(folder / "BFILES" / "initrd"),
         "base": str(folder / "rootfs.img"),
     }
-    prepared = prepare_image(image, folder, build_config(raw, files=False), spin_options)
-    click.echo(f"Made {prepared.overlays} overlays. Now boot them:\n\n  {prepared.command}")
+    values = {name: given[name] for name in ("size", "kernel_version", "root") if given[name]}
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
+    options += [f"--{name.replace('_', '-')}" for name in ("dry_run", "force") if given[name]]
+    prepared = prepare_image(image, folder, build_config(raw, files=False), options)
+    if not given["dry_run"]:
+        click.echo(f"Made {prepared.overlays} overlays. Now boot them:\n\n  {prepared.command}")
 
 
 def _usage_problem(error: click.UsageError) -> Problem:

@@ -1,0 +1,92 @@
+"""``vm-timing-report prepare``: one call from a disk image to overlays ready to boot."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import images
+import pytest
+from conftest import digest, left_behind
+
+
+@pytest.fixture
+def prepare(bare, folder):
+    """Call it in a folder of the test's own; the source must be the same afterwards."""
+
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        before = digest(bare)
+        done = subprocess.run(
+            [sys.executable, "-m", "vmtiming_tui", "prepare", bare, *words],
+            cwd=folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert digest(bare) == before
+        assert left_behind(folder) == []
+        return done
+
+    return call
+
+
+def backing_of(overlay: Path) -> str:
+    return images.sh("qemu-img", "info", "--output=json", overlay)
+
+
+def test_it_leaves_root_kernel_initrd_and_overlays_and_says_how_to_boot_them(prepare, folder):
+    done = prepare("--out", "out", "-n", "3", "-p", "your-os", "-m", "340")
+
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (folder / "out/vms").iterdir()) == [
+        "your-os-0.img", "your-os-1.img", "your-os-2.img",
+    ]  # fmt: skip
+    assert str(folder / "out/rootfs.img") in backing_of(folder / "out/vms/your-os-2.img")
+    assert "copying the whole image" in done.stderr
+    assert done.stdout.splitlines()[0] == "Made 3 overlays. Now boot them:"
+    command = shlex.split(done.stdout.splitlines()[-1])
+    assert command[0] == "vm-timing-report"
+    for flag in ("-k", "-i", "-v"):
+        assert (folder / command[command.index(flag) + 1]).exists()
+
+
+def test_a_dry_run_says_all_and_writes_nothing(prepare, folder):
+    done = prepare("--out", "out", "--dry-run")
+
+    assert done.returncode == 0
+    assert "nothing was written" in done.stderr
+    assert done.stdout == ""
+    assert list(folder.iterdir()) == []
+
+
+def test_size_and_kernel_reach_the_script(prepare, folder):
+    assert prepare("--size", "700M", "--kernel-version", "6.1.0-9").returncode == 0
+
+    assert (folder / "rootfs.img").stat().st_size == 700 * images.MIB
+    assert (folder / "BFILES/vmlinuz").read_bytes().startswith(b"kernel 6.1.0-9")
+
+
+def test_a_root_that_is_there_is_replaced_by_force_only_and_its_overlays_with_it(prepare, folder):
+    assert prepare("-n", "2").returncode == 0
+    root, overlay = folder / "rootfs.img", folder / "vms/vm-0.img"
+    before = digest(root), overlay.stat().st_ino
+
+    again = prepare("-n", "2")
+
+    assert again.returncode == 1
+    assert "--force replaces it" in again.stderr
+    assert (digest(root), overlay.stat().st_ino) == before
+
+    (folder / "vms/vm-9.img").write_text("somebody's, and no overlay")
+    forced = prepare("-n", "1", "--force", "--size", "700M")
+
+    assert forced.returncode == 0, forced.stderr
+    assert root.stat().st_size == 700 * images.MIB
+    assert sorted(path.name for path in (folder / "vms").iterdir()) == ["vm-0.img", "vm-9.img"]
+    assert "700 MiB" in images.sh("qemu-img", "info", overlay)
+
+
+def test_what_the_script_refuses_is_refused_with_its_words(prepare, folder):
+    done = prepare("--out", "out", "--size", "1M")
+
+    assert done.returncode == 1
+    assert "too small" in done.stderr
+    assert "could not be prepared" in done.stderr
+    assert list(folder.iterdir()) == []
