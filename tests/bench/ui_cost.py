@@ -3,7 +3,7 @@
     python tests/bench/ui_cost.py [VMS ...]        (default: 8 100 1000 5000)
 
 Each dashboard runs on a pty of its own and reads events from a process of its own, through the
-real client: a storm of that many VMs, none of which ends, 100 usage samples a second as the engine
+real client: a storm of that many VMs, none of which ends, usage samples as often as the engine
 gives them, and some VMs that boot and are rerun at random moments. An empty Textual app with one
 line that changes ten times a second runs before and after; CPU is given as a ratio to it.
 
@@ -47,6 +47,7 @@ def feed(number: int, log: Path) -> None:
     """Write a storm as JSON lines to stdout; note when each marker was written."""
     from tests.tui.recording import HOST, argv, plan_for
     from vmtiming_tui import events as ev
+    from vmtiming_tui.engine.usage import PER_SECOND
     from vmtiming_tui.plan import plan_to_json
 
     def say(*events: ev.Event) -> None:
@@ -85,7 +86,9 @@ def feed(number: int, log: Path) -> None:
     restart: tuple[int, int] | None = None
     with log.open("w") as notes:
         while True:
-            if select.select([0], [], [], 0.01)[0] and b'"quit"' in (os.read(0, 4096) or b'"quit"'):
+            if select.select([0], [], [], 1 / PER_SECOND)[0] and b'"quit"' in (
+                os.read(0, 4096) or b'"quit"'
+            ):
                 return
             at = now()
             say(
@@ -175,20 +178,14 @@ def run_dashboard(number: int, log: Path, result: Path) -> None:
     """Be the dashboard on a feeder."""
     from vmtiming_tui.engine import client
 
-    client.engine_command = lambda: [
-        sys.executable, __file__, "--feed", str(number), "--log", str(log)
-    ]  # fmt: skip
+    def command() -> list[str]:
+        lag_on_signal(result)
+        return [sys.executable, __file__, "--feed", str(number), "--log", str(log)]
+
+    client.engine_command = command
     from tests.tui.recording import plan_for
     from vmtiming_tui.tui import run
-    from vmtiming_tui.tui.app import VmTimingApp
 
-    class Measured(VmTimingApp):
-        def on_mount(self) -> None:
-            lag_on_signal(result)
-            super().on_mount()
-
-    app_module = sys.modules["vmtiming_tui.tui.app"]
-    app_module.VmTimingApp = Measured
     print(run.run_live(plan_for(number)).crash)
 
 
@@ -207,6 +204,8 @@ class Terminal:
         self.process = subprocess.Popen(
             [sys.executable, __file__, *args], stdin=slave, stdout=slave,
             stderr=slave, env=environment, start_new_session=True,
+            # Its terminal, so that it is told when we are gone.
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509  one thread
         )  # fmt: skip
         os.close(slave)
         self.pieces: list[tuple[int, bytes]] = []

@@ -39,6 +39,7 @@ def _spare_the_collector() -> None:
     """Have the garbage collector leave out what will stay: its pauses would be seen."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 class VmTimingApp(App[None], inherit_bindings=False):

@@ -1,6 +1,7 @@
 """Opening the dashboard on a live engine or on a stored run, and what remains to say after it."""
 
 import asyncio
+import gc
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -91,6 +92,7 @@ def run_live(
             async with EngineClient(tap=record) as engine:
                 yield engine
 
+        gc.disable()  # nothing of what the start makes is garbage; the app enables it when settled
         from vmtiming_tui.tui.app import VmTimingApp
 
         app = VmTimingApp(connect, plan, _settings(ascii_only=ascii_only))

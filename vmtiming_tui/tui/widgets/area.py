@@ -205,7 +205,8 @@ class VmArea(ScrollView, can_focus=False):
         """Return the lines of a region; they carry their background, there is nothing to add."""
         if not self._laid_out:
             self.lay_out()  # painted before the first resize is told, with VMs known already
-        strips = [self.render_line(y) for y in crop.line_range]
+        offset = self.scroll_offset.y
+        strips = [self._line(y, y + offset) for y in crop.line_range]
         if self._width < crop.right and not self.show_vertical_scrollbar:
             # The scrollbar comes or goes a moment after the layout that needs it, or does not.
             strips = [strip.adjust_cell_length(crop.right, self.under) for strip in strips]
@@ -215,19 +216,27 @@ class VmArea(ScrollView, can_focus=False):
 
     def render_line(self, y: int) -> Strip:
         """Return one visible line, without the scrollbar's column."""
-        width = self._width
-        row, line = divmod(y + self.scroll_offset.y, self.row_height)
-        if row * self.columns >= len(self.model.view.shown):
-            if not self.model.view.shown and y == min(self.size.height // 3, 8):
-                words = Segment(self._nothing().center(width), self.under + self.host.palette.dim)
-                return Strip([words]).adjust_cell_length(width, self.under)
-            return Strip.blank(width, self.under)
+        return self._line(y, y + self.scroll_offset.y)
+
+    def _line(self, y: int, at: int) -> Strip:
+        """Return the line that is ``y`` down the widget, and ``at`` down all there is."""
+        row, line = divmod(at, self.row_height)
         strips = self._rows.get(row)
         if strips is None:
+            if row * self.columns >= len(self.model.view.shown):
+                return self._beyond(y)
             lines, moving = self.draw_row(row, self.model.now_ns)
             strips = self._rows[row] = [self._strip(*line) for line in lines]
             (self._moving.add if moving else self._moving.discard)(row)
         return strips[line]
+
+    def _beyond(self, y: int) -> Strip:
+        """Return a line below the last VM; where there is none at all, one line says why."""
+        width = self._width
+        if not self.model.view.shown and y == min(self.size.height // 3, 8):
+            words = Segment(self._nothing().center(width), self.under + self.host.palette.dim)
+            return Strip([words]).adjust_cell_length(width, self.under)
+        return Strip.blank(width, self.under)
 
     def _strip(self, parts: list[Part], used: int) -> Strip:
         """Return a line's parts, which take ``used`` cells, as a strip of the full width."""
