@@ -131,6 +131,7 @@ volume_of() {
     local spec=${1//\"/} i name number
     for i in "${!volume_name[@]}"; do
         name=${volume_name[i]}
+        [[ ${volume_type[i]} != LVM-* ]] || continue
         case $spec in
             UUID=* | /dev/disk/by-uuid/*)
                 { [ -n "${volume_uuid[i]}" ] && [[ ${spec,,} == *[=/]"${volume_uuid[i],,}" ]]; } || continue ;;

@@ -20,7 +20,6 @@ add_volume() {
     volume_size+=("$size") volume_type+=("${type:-unknown}") volume_partuuid+=("$partuuid")
     volume_uuid+=("$(tag "$file" "$offset" "$size" UUID)")
     volume_label+=("$(tag "$file" "$offset" "$size" LABEL)")
-    [ "$type" != LVM2_member ] || add_logical_volumes "$name" "$file" "$offset" "$size"
 }
 
 # The whole image, or each of its partitions; refuses an image that ends before they do.
@@ -37,6 +36,7 @@ find_volumes() {
         [ -z "$(partx --raw --noheadings --output NR "$file" 2>/dev/null)" ]; }; then
         add_volume 'the whole image' "$file" 0 "$size"
         check_length 0 "$size"
+        find_logical_volumes
         return
     fi
     # A GPT made for 4 KiB sectors has its header there.
@@ -50,7 +50,10 @@ find_volumes() {
         check_length "$((${#volume_name[@]} - 1))" "$((sectors * sector))"
     done < <(partx --raw --noheadings --bytes --sector-size "$sector" \
         --output NR,START,SECTORS,UUID "$file" 2>/dev/null)
-    [ "${#volume_name[@]}" = 0 ] || return 0
+    if [ "${#volume_name[@]}" != 0 ]; then
+        find_logical_volumes
+        return
+    fi
     # The header of a GPT names its copy in the last sector; readers refuse one that points too far.
     start=$(od --address-radix=n --format=u8 --skip-bytes=$((sector + 32)) --read-bytes=8 "$file")
     [ "$table" = dos ] || [ "$(((start + 1) * sector))" -le "$size" ] ||
@@ -109,82 +112,130 @@ settle_journal() {
 #
 # lvm2's pvck prints the metadata out of an ordinary file; a linear volume is then known to be such
 # and such bytes. So nothing is activated, no group's name can clash with one of the host's, and
-# neither root nor the kernel's device mapper is needed.
+# neither root nor the kernel's device mapper is needed. What only the device mapper can put together
+# (thin, striped, raid, cached volumes) is left out, and said.
 
-add_logical_volumes() {
-    local within=$1 file=$2 offset=$3 size=$4 header=$work/pv-${#volume_name[@]} group name ranges
+find_logical_volumes() {
+    local i last=$((${#volume_name[@]} - 1)) group id name size ranges seen=' '
+    case " ${volume_type[*]} " in *' LVM2_member '*) ;; *) return 0 ;; esac
     if ! command -v pvck >/dev/null; then
-        say "$within is a physical volume of LVM; to look into it: apt-get install lvm2"
+        say "there is a physical volume of LVM; to look into it: apt-get install lvm2"
         return 0
     fi
-    # The metadata is in the first megabytes; a sparse file of the full size keeps pvck content.
-    dd if="$file" of="$header" bs=1M iflag=skip_bytes,count_bytes skip="$offset" \
-        count="$((size < 16777216 ? size : 16777216))" status=none
-    truncate -s "$size" "$header"
-    pvck --dump metadata "$header" >"$header.txt" 2>"$header.err" ||
-        die "the LVM metadata of $within cannot be read: $(head -n 1 "$header.err")"
-    while read -r group name ranges; do
-        add_logical_volume "$within" "$file" "$offset" "$group" "$name" "$ranges"
-    done < <(linear_volumes <"$header.txt")
-    rm -f "$header"
+    for ((i = 0; i <= last; i++)); do
+        [ "${volume_type[i]}" = LVM2_member ] || continue
+        read_group "$i" >"$work/group"
+        while read -r id group name size ranges; do
+            [[ $seen != *" $id/$name "* ]] || continue
+            seen+="$id/$name "
+            add_logical_volume "$group/$name" "$size" "$ranges"
+        done <"$work/group"
+    done
+    rm -f "$work/group"
 }
 
-# One line a logical volume: GROUP NAME START:LENGTH,..., in sectors from the start of the physical
-# volume; `-` in place of the ranges for kinds (thin, raid, more than one disk) not laid out so.
-linear_volumes() {
+read_group() {
+    local i=$1 header=$work/pv-$1 size=${volume_size[$1]}
+    # The metadata is in the first megabytes; a sparse file of the full size keeps pvck content.
+    dd if="${volume_file[i]}" of="$header" bs=1M iflag=skip_bytes,count_bytes \
+        skip="${volume_offset[i]}" count="$((size < 16777216 ? size : 16777216))" status=none
+    truncate -s "$size" "$header"
+    pvck --dump metadata "$header" >"$header.txt" 2>"$header.err" ||
+        die "the LVM metadata of ${volume_name[i]} cannot be read: $(head -n 1 "$header.err")"
+    logical_volumes <"$header.txt"
+    rm -f "$header"*
+}
+
+# One line a logical volume: GROUP-ID GROUP NAME SECTORS PV-ID:START:LENGTH,... in sectors from the
+# start of each physical volume; in place of the ranges the kind of a volume not laid out so.
+logical_volumes() {
     awk '
         function value(line) { sub(/^[^=]*= */, "", line); gsub(/["\[\],]/, " ", line); return line }
-        function close_volume() {
-            if (visible) print group, volume, (plain && ranges != "" ? substr(ranges, 2) : "-")
-        }
+        function word(line) { split(value(line), words, " "); return words[1] }
         /\{$/ {
-            depth++; label = $1; path[depth] = label
-            if (depth == 1) group = label
+            depth++; path[depth] = $1
+            if (depth == 1) group = $1
             if (depth == 3 && path[2] == "logical_volumes") {
-                volume = label; ranges = ""; plain = 1; visible = 1
+                volume = $1; ranges = ""; kind = ""; visible = 1; sectors = 0
             }
             next
         }
         $1 == "}" {
             if (depth == 4 && path[2] == "logical_volumes" && path[4] ~ /^segment/) {
-                if (type != "striped" || stripes != 1) plain = 0
-                else ranges = ranges "," (pe_start + first * extent) ":" (count * extent)
+                sectors += count * extent
+                if (type != "striped" || stripes != 1) kind = type
+                ranges = ranges "," id[disk] ":" (pe_start[disk] + first * extent) ":" (count * extent)
             }
-            if (depth == 3 && path[2] == "logical_volumes") close_volume()
+            if (depth == 3 && path[2] == "logical_volumes" && visible)
+                print group_id, group, volume, sectors, (kind != "" ? kind : substr(ranges, 2))
             depth--; next
         }
+        depth == 1 && $1 == "id" { group_id = word($0) }
         depth == 1 && $1 == "extent_size" { extent = value($0) + 0 }
-        depth == 3 && $1 == "pe_start" { pe_start = value($0) + 0; disks++ }
+        depth == 3 && $1 == "pe_start" { pe_start[path[3]] = value($0) + 0 }
+        depth == 3 && $1 == "id" && path[2] == "physical_volumes" { id[path[3]] = word($0) }
         depth == 3 && $1 == "status" && path[2] == "logical_volumes" && !/VISIBLE/ { visible = 0 }
         depth == 4 && $1 == "extent_count" { count = value($0) + 0 }
-        depth == 4 && $1 == "type" { split(value($0), word, " "); type = word[1] }
+        depth == 4 && $1 == "type" { type = word($0) }
         depth == 4 && $1 == "stripe_count" { stripes = value($0) + 0 }
         depth == 4 && $1 == "stripes" { take = 1 }
         depth == 4 && take && match($0, /"[^"]+", *[0-9]+/) {
-            split(substr($0, RSTART, RLENGTH), word, /", */); first = word[2] + 0; take = 0
-            if (disks > 1) plain = 0
+            split(substr($0, RSTART + 1, RLENGTH), part, /", */); disk = part[1]; first = part[2] + 0
+            take = 0
         }'
 }
 
+# leave_out NAME BYTES KIND WHY: it is in the list of volumes, but nobody reads it.
+leave_out() {
+    volume_name+=("$1") volume_file+=('') volume_offset+=(0) volume_size+=("$2")
+    volume_type+=("LVM-$3") volume_uuid+=('') volume_label+=('') volume_partuuid+=('')
+    say "$1 is left out: $4. On a machine that has it as a disk, copy it and spin the copy:" \
+        "qemu-img convert -O raw /dev/$1 root.raw"
+}
+
 add_logical_volume() {
-    local within=$1 file=$2 offset=$3 group=$4 name=$5 ranges=$6 range first count target at=0
-    if [ "$ranges" = - ]; then
-        say "$group/$name on $within is not a plain linear volume of one disk: left out"
-        return 0
-    fi
+    local name=$1 bytes=$(($2 * 512)) ranges=$3 range disk first count target at=0
+    case $ranges in
+        *:*) ;;
+        thin-pool) return 0 ;;
+        *)
+            leave_out "$name" "$bytes" "$ranges" \
+                "a volume of the kind '$ranges' is put together by the kernel's device mapper alone"
+            return
+            ;;
+    esac
+    for range in ${ranges//,/ }; do
+        physical_volume "${range%%:*}" >/dev/null || {
+            leave_out "$name" "$bytes" incomplete 'a part of it is on a disk that is not in this image'
+            return
+        }
+    done
+    IFS=: read -r disk first count <<<"$ranges"
     if [[ $ranges != *,* ]]; then
-        add_volume "$group/$name" "$file" "$((offset + ${ranges%:*} * 512))" "$((${ranges#*:} * 512))"
+        disk=$(physical_volume "$disk")
+        add_volume "$name" "${volume_file[disk]}" "$((volume_offset[disk] + first * 512))" \
+            "$((count * 512))"
         return
     fi
     target=$work/lv-${#volume_name[@]}.img
-    say "putting the pieces of $group/$name together"
+    say "putting the pieces of $name together"
     for range in ${ranges//,/ }; do
-        first=${range%:*} count=${range#*:}
-        run '' "$target" 0 dd if="$file" of="$target" bs=1M status=none conv=sparse,notrunc \
-            iflag=skip_bytes,count_bytes,fullblock oflag=seek_bytes \
-            skip="$((offset + first * 512))" count="$((count * 512))" seek="$at"
+        IFS=: read -r disk first count <<<"$range"
+        disk=$(physical_volume "$disk")
+        run '' "$target" 0 dd if="${volume_file[disk]}" of="$target" bs=1M status=none \
+            conv=sparse,notrunc iflag=skip_bytes,count_bytes,fullblock oflag=seek_bytes \
+            skip="$((volume_offset[disk] + first * 512))" count="$((count * 512))" seek="$at"
         at=$((at + count * 512))
     done
     truncate -s "$at" "$target"
-    add_volume "$group/$name" "$target" 0 "$at"
+    add_volume "$name" "$target" 0 "$at"
+}
+
+# physical_volume ID: the number of the volume that has this id of LVM's; fails if none has.
+physical_volume() {
+    local i
+    for i in "${!volume_uuid[@]}"; do
+        [ "${volume_uuid[i]}" != "$1" ] || { echo "$i"; return 0; }
+    done
+    return 1
 }

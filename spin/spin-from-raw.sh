@@ -206,6 +206,9 @@ find_root() {
                 *' crypto_LUKS '* | *' BitLocker '*)
                     die "$raw is encrypted, and so cannot be taken; it has:"$'\n'"$(list_volumes)" ;;
             esac
+            case " ${volume_type[*]} " in
+                *' LVM-'*) die "$raw has no root file system outside the volumes left out; it has:"$'\n'"$(list_volumes)" ;;
+            esac
             die "$raw has no root file system that can be read; it has:"$'\n'"$(list_volumes)"
             ;;
         *)

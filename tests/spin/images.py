@@ -6,7 +6,7 @@ import shutil
 import struct
 import subprocess
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -233,54 +233,93 @@ def unified_kernel(image: Path, sections: dict[str, bytes]) -> Path:
     return write(image, start + body)
 
 
-def physical_volume(image: Path, content: Path) -> Path:
-    """A disk that is one LVM group `vg-tiny` whose volume `root` lies in two pieces, swapped.
-
-    The group's map is written by lvm2 itself, which needs no device mapper for that.
-    """
-    extents = -(-content.stat().st_size // (4 * MIB))
-    first = extents // 2
-    with image.open("wb") as file:
-        file.truncate((extents + 2) * 4 * MIB)
-    device = sh("losetup", "--find", "--show", image).strip()
-    try:
-        quiet = ("--config", "global/use_lvmpolld=0", "--devices", device)
-        sh("pvcreate", *quiet, device)
-        sh("vgcreate", *quiet, "vg-tiny", device)
-        backup = image.with_suffix(".vg")
-        sh("vgcfgbackup", *quiet, "-f", backup, "vg-tiny")
-        backup.write_text(_with_volume(backup.read_text(), extents, first))
-        sh("vgcfgrestore", *quiet, "-f", backup, "vg-tiny")
-    finally:
-        sh("losetup", "-d", device)
-    pe_start = 1 * MIB
-    split = first * 4 * MIB
-    for skip, seek, count in (
-        (0, pe_start + (extents - first) * 4 * MIB, split),
-        (split, pe_start, content.stat().st_size - split),
-    ):
-        sh("dd", f"if={content}", f"of={image}", "bs=1M", "status=none", "conv=sparse,notrunc",
-           "iflag=skip_bytes,count_bytes", "oflag=seek_bytes",
-           f"skip={skip}", f"seek={seek}", f"count={count}")  # fmt: skip
-    return image
+EXTENT = 4 * MIB
 
 
-def _with_volume(metadata: str, extents: int, first: int) -> str:
-    def segment(number: int, at: int, count: int, on_disk: int) -> str:
+@dataclass(frozen=True)
+class Piece:
+    """Extents of a physical volume, by number, and how many."""
+
+    disk: Path
+    first: int
+    count: int
+
+
+def volume_group(disks: Sequence[Path], extents: int) -> None:
+    """Make files of so many extents the physical volumes of the group `vg-tiny`."""
+    for path in disks:
+        with path.open("wb") as file:
+            file.truncate((extents + 1) * EXTENT)
+    with _devices(disks) as (lvm, devices):
+        lvm("pvcreate", *devices.values())
+        lvm("vgcreate", "vg-tiny", *devices.values())
+
+
+@dataclass(frozen=True)
+class Logical:
+    """A logical volume as the group's metadata tells it (lvm2's own text format)."""
+
+    name: str
+    segment: str
+    extents: int = 2
+    visible: bool = True
+
+    def __str__(self) -> str:
+        words = '"READ", "WRITE"' + (', "VISIBLE"' if self.visible else "")
+        ident = uuid.uuid4().hex
+        parts = (ident[:6], *(ident[i : i + 4] for i in range(6, 26, 4)), ident[26:])
         return (
-            f"segment{number} {{\nstart_extent = {at}\nextent_count = {count}\n"
-            f'type = "striped"\nstripe_count = 1\nstripes = [\n"pv0", {on_disk}\n]\n}}\n'
+            f'{self.name} {{\nid = "{"-".join(parts)}"\nstatus = [{words}]\nflags = []\n'
+            f"segment_count = 1\nsegment1 {{\nstart_extent = 0\n"
+            f"extent_count = {self.extents}\n{self.segment}\n}}\n}}\n"
         )
 
-    ident = uuid.uuid4().hex
-    parts = (ident[:6], *(ident[i : i + 4] for i in range(6, 26, 4)), ident[26:])
-    volume = (
-        f'logical_volumes {{\nroot {{\nid = "{"-".join(parts)}"\n'
-        'status = ["READ", "WRITE", "VISIBLE"]\nflags = []\nsegment_count = 2\n'
-        + segment(1, 0, first, extents - first)
-        + segment(2, first, extents - first, 0)
-        + "}\n}\n"
-    )
-    end = metadata.rindex("}", 0, metadata.index("# Generated") if "# Generated" in
-                          metadata[metadata.index("physical_volumes"):] else None)  # fmt: skip
-    return metadata[:end] + volume + metadata[end:]
+
+def plain_segment(first: int) -> str:
+    """A segment on the first disk of the group, from that extent on."""
+    return f'type = "striped"\nstripe_count = 1\nstripes = [\n"pv0", {first}\n]'
+
+
+def logical_volumes(disks: Sequence[Path], volumes: Sequence[Logical]) -> None:
+    """Give the group these volumes; lvm2 itself checks and writes the metadata."""
+    backup = disks[0].with_suffix(".vg")
+    with _devices(disks) as (lvm, _):
+        lvm("vgcfgbackup", "--file", backup, "vg-tiny")
+        text = backup.read_text()
+        end = text.index("\n\t}\n", text.index("physical_volumes {")) + 4
+        volumes_text = "".join(map(str, volumes))
+        backup.write_text(text[:end] + f"logical_volumes {{\n{volumes_text}}}\n" + text[end:])
+        lvm("vgcfgrestore", "--force", "--file", backup, "vg-tiny")
+
+
+def volume_in_pieces(disks: Sequence[Path], content: Path, pieces: Sequence[Piece]) -> None:
+    """Make the logical volume `root` of these pieces, in their order, with this content."""
+    with _devices(disks) as (lvm, devices):
+        for number, piece in enumerate(pieces):
+            where = f"{devices[piece.disk]}:{piece.first}-{piece.first + piece.count - 1}"
+            quiet = ("--activate", "n", "--zero", "n", "--wipesignatures", "n", "--name", "root")
+            if number == 0:
+                lvm("lvcreate", *quiet, "--extents", str(piece.count), "vg-tiny", where)
+            else:
+                lvm("lvextend", "--extents", f"+{piece.count}", "vg-tiny/root", where)
+    at = 0
+    for piece in pieces:
+        sh("dd", f"if={content}", f"of={piece.disk}", "bs=1M", "status=none", "conv=sparse,notrunc",
+           "iflag=skip_bytes,count_bytes", "oflag=seek_bytes", f"skip={at}",
+           f"count={piece.count * EXTENT}", f"seek={MIB + piece.first * EXTENT}")  # fmt: skip
+        at += piece.count * EXTENT
+
+
+@contextlib.contextmanager
+def _devices(disks: Sequence[Path]) -> Iterator[tuple[Callable[..., str], dict[Path, str]]]:
+    """Yield lvm2 for these disks alone, which then needs no device mapper, and their devices."""
+    devices: dict[Path, str] = {}
+    try:
+        for path in disks:
+            devices[path] = sh("losetup", "--find", "--show", path).strip()
+        only = ("--driverloaded", "n", "--config", "global/use_lvmpolld=0",
+                "--devices", ",".join(devices.values()))  # fmt: skip
+        yield lambda name, *words: sh(name, *only, *words), devices
+    finally:
+        for device in devices.values():
+            sh("losetup", "-d", device)

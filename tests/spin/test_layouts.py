@@ -7,7 +7,7 @@ from pathlib import Path
 import images
 import pytest
 from conftest import ASSETS, differences, digest, opened, spin
-from images import Partition
+from images import Partition, Piece
 
 
 def assert_ready(spun, expected: Path, *, options: str = "errors=remount-ro,noatime 0 1") -> None:
@@ -129,11 +129,27 @@ def test_a_system_spread_over_partitions_becomes_one(tree, folder):
 
 
 def test_a_logical_volume_in_pieces(tree, folder):
-    image = images.physical_volume(folder / "disk.img", images.ext4(folder / "root.fs", tree, 64))
+    disk = folder / "disk.img"
+    images.volume_group([disk], 18)
+    content = images.ext4(folder / "root.fs", tree, 64)
+    images.volume_in_pieces([disk], content, [Piece(disk, 9, 8), Piece(disk, 0, 8)])
+
+    spun = spin(disk, folder / "out")
+
+    assert "on vg-tiny/root" in spun.said
+    assert_ready(spun, tree)
+
+
+def test_a_logical_volume_on_two_partitions_of_the_image(tree, folder):
+    disks = [folder / "first.pv", folder / "second.pv"]
+    images.volume_group(disks, 10)
+    content = images.ext4(folder / "root.fs", tree, 64)
+    images.volume_in_pieces(disks, content, [Piece(disks[1], 1, 9), Piece(disks[0], 0, 7)])
+    image = images.disk(folder / "disk.img", "gpt", [Partition("lvm", disk) for disk in disks])
 
     spun = spin(image, folder / "out")
 
-    assert "on vg-tiny/root" in spun.said
+    assert spun.said.count("putting the pieces of vg-tiny/root together") == 1
     assert_ready(spun, tree)
 
 

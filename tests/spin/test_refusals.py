@@ -5,7 +5,7 @@ import subprocess
 import images
 import pytest
 from conftest import SPIN, digest, spin
-from images import Partition
+from images import Logical, Partition, Piece
 
 
 def test_a_system_without_systemd(tree, folder):
@@ -37,6 +37,75 @@ def test_an_encrypted_root(folder):
     assert spun.code == 1
     assert "is encrypted" in spun.complaint
     assert "partition 1: crypto_LUKS" in spun.complaint
+
+
+def test_a_logical_volume_that_goes_on_on_another_disk(tree, folder):
+    disks = [folder / "disk.img", folder / "other.img"]
+    images.volume_group(disks, 10)
+    content = images.ext4(folder / "root.fs", tree, 64)
+    images.volume_in_pieces(disks, content, [Piece(disks[0], 0, 9), Piece(disks[1], 0, 7)])
+
+    spun = spin(disks[0], folder / "out")
+
+    assert spun.code == 1
+    assert "a part of it is on a disk that is not in this image" in spun.said
+    assert "qemu-img convert -O raw /dev/vg-tiny/root root.raw" in spun.said
+    assert "vg-tiny/root: LVM-incomplete, 64MB" in spun.complaint
+
+
+STRIPED = (
+    Logical(
+        "root",
+        'type = "striped"\nstripe_count = 2\nstripe_size = 128\n'
+        'stripes = [\n"pv0", 0,\n"pv1", 0\n]',
+    ),
+)
+LEGS = ("root_rmeta_0", "root_rimage_0", "root_rmeta_1", "root_rimage_1")
+MIRRORED = (
+    Logical(
+        "root",
+        'type = "raid1"\ndevice_count = 2\nregion_size = 4096\n'
+        f"raids = [{', '.join(f'{name!r}' for name in LEGS)}]".replace("'", '"'),
+    ),
+    *(
+        Logical(name, images.plain_segment(2 * at), 1 if "meta" in name else 2, visible=False)
+        for at, name in enumerate(LEGS)
+    ),
+)
+THIN = (
+    Logical(
+        "root",
+        'type = "thin"\nthin_pool = "pool"\ntransaction_id = 0\ndevice_id = 1',
+        256,
+    ),
+    Logical(
+        "pool",
+        'type = "thin-pool"\nmetadata = "pool_tmeta"\npool = "pool_tdata"\ntransaction_id = 1\n'
+        "chunk_size = 128\nzero_new_blocks = 1",
+    ),
+    Logical("pool_tmeta", images.plain_segment(0), visible=False),
+    Logical("pool_tdata", images.plain_segment(2), visible=False),
+)
+
+
+@pytest.mark.parametrize(
+    ("volumes", "kind"),
+    [(STRIPED, "striped"), (MIRRORED, "raid1"), (THIN, "thin")],
+    ids=["striped", "raid1", "thin"],
+)
+def test_a_logical_volume_that_only_the_device_mapper_can_put_together(volumes, kind, folder):
+    disks = [folder / "first.pv", folder / "second.pv"]
+    images.volume_group(disks, 10)
+    images.logical_volumes(disks, volumes)
+    image = images.disk(folder / "disk.img", "gpt", [Partition("lvm", disk) for disk in disks])
+
+    spun = spin(image, folder / "out")
+
+    assert spun.code == 1
+    assert f"a volume of the kind '{kind}' is put together by the kernel's" in spun.said
+    assert "no root file system outside the volumes left out" in spun.complaint
+    assert f"vg-tiny/root: LVM-{kind}" in spun.complaint
+    assert spun.said.count("left out") == 1
 
 
 @pytest.mark.parametrize("partitioned", [True, False])
