@@ -17,6 +17,7 @@ line that changes ten times a second runs before and after; CPU is given as a ra
 import argparse
 import asyncio
 import fcntl
+import itertools
 import json
 import os
 import random
@@ -47,7 +48,7 @@ def feed(number: int, log: Path) -> None:
     """Write a storm as JSON lines to stdout; note when each marker was written."""
     from tests.tui.recording import HOST, argv, plan_for
     from vmtiming_tui import events as ev
-    from vmtiming_tui.engine.usage import PER_SECOND
+    from vmtiming_tui.engine.usage import PER_SECOND, TURNS_PER_SECOND
     from vmtiming_tui.plan import plan_to_json
 
     def say(*events: ev.Event) -> None:
@@ -81,23 +82,28 @@ def feed(number: int, log: Path) -> None:
             time.sleep(0.02)
     dice = random.Random(1)
     attempts = [1] * number
-    usage_vm = marker = 0
+    usage_vms = itertools.cycle(range(number))
+    usage_due = marker = 0
     marker_due = now() + 2_000_000_000
     restart: tuple[int, int] | None = None
     with log.open("w") as notes:
         while True:
-            if select.select([0], [], [], 1 / PER_SECOND)[0] and b'"quit"' in (
-                os.read(0, 4096) or b'"quit"'
-            ):
+            if select.select([0], [], [], 0.01)[0] and b'"quit"' in (os.read(0, 4096) or b'"quit"'):
                 return
             at = now()
-            say(
-                ev.VmUsage(
-                    at_ns=at, vm=usage_vm, attempt=attempts[usage_vm], rss_bytes=300 << 20,
-                    disk_read_bytes=80 << 20, cpu_ns=at % 10**10, vcpu_run_ns=1, vcpu_wait_ns=1,
-                )
-            )  # fmt: skip
-            usage_vm = (usage_vm + 1) % number
+            if at > usage_due:
+                usage_due = at + 1_000_000_000 // TURNS_PER_SECOND
+                vms = [next(usage_vms) for _ in range(PER_SECOND // TURNS_PER_SECOND)]
+                say(
+                    *(
+                        ev.VmUsage(
+                            at_ns=at, vm=vm, attempt=attempts[vm], rss_bytes=300 << 20,
+                            disk_read_bytes=80 << 20, cpu_ns=at % 10**10,
+                            vcpu_run_ns=1, vcpu_wait_ns=1,
+                        )
+                        for vm in vms
+                    )
+                )  # fmt: skip
             if restart and at > restart[1]:
                 vm = restart[0]
                 attempts[vm] += 1

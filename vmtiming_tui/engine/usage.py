@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 PER_SECOND = 50
+TURNS_PER_SECOND = 10
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -80,8 +81,9 @@ class Watched(Protocol):
 class UsageWatch:
     """Says what each VM that boots uses, once a second, or less often where there are many.
 
-    ``PER_SECOND`` VMs are looked at per second at most, spread evenly, so that the engine's own
-    cost and the delay it may give a report's stamp stay the same however many VMs there are.
+    ``PER_SECOND`` VMs are looked at per second at most, a few at each of at most
+    ``TURNS_PER_SECOND`` turns, so that the cost to the engine, and to whoever it wakes with the
+    news, stays the same however many VMs there are.
     """
 
     def __init__(self, watched: Callable[[], Sequence[Watched]]) -> None:
@@ -101,10 +103,11 @@ class UsageWatch:
     async def _watch(self) -> None:
         while True:
             booting = [watched for watched in self._watched() if watched.is_booting]
-            pause_s = max(1 / max(len(booting), 1), 1 / PER_SECOND)
-            for watched in booting:
-                await asyncio.sleep(pause_s)
-                if watched.is_booting:
-                    watched.tell_usage()
+            at_once = min(-(-len(booting) // TURNS_PER_SECOND), PER_SECOND // TURNS_PER_SECOND)
+            for first in range(0, len(booting), at_once or 1):
+                await asyncio.sleep(at_once / min(len(booting), PER_SECOND))
+                for watched in booting[first : first + at_once]:
+                    if watched.is_booting:
+                        watched.tell_usage()
             if not booting:
                 await asyncio.sleep(0.5)
