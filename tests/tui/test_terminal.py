@@ -143,3 +143,18 @@ def test_the_terminal_that_goes_away_ends_the_dashboard(play):
     terminal.process.send_signal(signal.SIGHUP)
     terminal.process.wait(LIMIT_S)
     assert terminal.process.returncode is not None
+
+
+@pytest.mark.parametrize("redirected", [None, "stdin", "stdout", "stderr"])
+def test_a_dashboard_needs_all_three_streams(tmp_path, redirected):
+    """It is drawn on standard error: ``2>file`` would put the picture into the file."""
+    master, slave = pty.openpty()
+    program = "import os; from vmtiming_tui.cli.main import on_a_terminal as on; os._exit(40 + on())"
+    with (tmp_path / "file").open("w+") as file:
+        streams = dict.fromkeys(("stdin", "stdout", "stderr"), slave)
+        if redirected:
+            streams[redirected] = file
+        code = subprocess.run([sys.executable, "-c", program], check=False, **streams).returncode
+    os.close(slave)
+    os.close(master)
+    assert code == (41 if redirected is None else 40)

@@ -60,6 +60,11 @@ def _complain_softly(word: str) -> None:
     click.echo(f"Warning: {word}", err=True)
 
 
+def on_a_terminal() -> bool:
+    """Whether there is a person to show a dashboard to; it is drawn on standard error."""
+    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+
+
 def run_from(ctx: click.Context, raw: dict[str, Raw], given: dict[str, Any]) -> None:
     """Check everything that was given, all at once, then run."""
     problems: list[Problem] = list(ctx.obj.problems)
@@ -69,7 +74,7 @@ def run_from(ctx: click.Context, raw: dict[str, Raw], given: dict[str, Any]) -> 
     except ConfigError as error:
         problems += error.problems
     try:
-        wishes = wishes_of(given, terminal=sys.stdout.isatty() and sys.stdin.isatty())
+        wishes = wishes_of(given, terminal=on_a_terminal())
     except ConfigError as error:
         problems += error.problems
     if problems or plan is None or wishes is None:
