@@ -1,10 +1,11 @@
 """A run without a dashboard: the plain report or the events themselves, on standard output."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import click
@@ -12,6 +13,7 @@ import click
 from vmtiming_tui.commands import Quit, Start, Stop
 from vmtiming_tui.engine.client import EngineClient
 from vmtiming_tui.fleet import Fleet
+from vmtiming_tui.outcome import ExitCode
 from vmtiming_tui.plain import PlainReport
 from vmtiming_tui.plan import RunPlan
 from vmtiming_tui.session import Wishes, conclude
@@ -27,7 +29,7 @@ def _stopping_on_signals(engine: EngineClient) -> Iterator[list[signal.Signals]]
     def stop(number: signal.Signals) -> None:
         received.append(number)
         if len(received) == 1:
-            click.echo("Stopping; once more ends everything at once.", err=True)
+            _say("Stopping; once more ends everything at once.")
             engine.send(Stop())
         else:
             engine.send(Quit(now=True))
@@ -43,16 +45,48 @@ def _stopping_on_signals(engine: EngineClient) -> Iterator[list[signal.Signals]]
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
+    with contextlib.suppress(OSError):  # a terminal that is closed, a pipe nobody reads
+        click.echo(text, err=True)
 
 
-def _write_out(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+class Output:
+    """Standard output, till it takes no more; what is written after that is let go.
+
+    ``trouble`` is what was in the way, where something was.
+    """
+
+    def __init__(self) -> None:
+        self.trouble: OSError | None = None
+
+    def write(self, text: str) -> None:
+        """Write and flush."""
+        if self.trouble:
+            return
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except OSError as error:
+            self.trouble = error
+            # What was not written yet would be tried again at the interpreter's end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())
+
+    def write_lines(self, lines: Iterable[str]) -> None:
+        """Write lines, each as it comes."""
+        for line in lines:
+            self.write(f"{line}\n")
+
+    @property
+    def was_left(self) -> bool:
+        """Whether its reader went away, which is no fault of anybody's."""
+        return isinstance(self.trouble, BrokenPipeError)
 
 
 async def _run(
-    plan: RunPlan, wishes: Wishes, fleet: Fleet, record: Callable[[bytes], None] | None
+    plan: RunPlan,
+    wishes: Wishes,
+    fleet: Fleet,
+    output: Output,
+    record: Callable[[bytes], None] | None,
 ) -> None:
     report = PlainReport(fleet)
 
@@ -60,18 +94,21 @@ async def _run(
         if record:
             record(lines)
         if wishes.as_json:
-            _write_out(lines.decode())
+            output.write(lines.decode())
 
     async with EngineClient(tap=tap) as engine:
         with _stopping_on_signals(engine):
             engine.send(Start(plan=plan))
+            is_over = False
             async for batch in engine.batches():
                 for event in batch:
                     fleet.fold(event)
-                    for line in () if wishes.as_json else report.lines_for(event):
-                        _write_out(f"{line}\n")
+                    output.write_lines(() if wishes.as_json else report.lines_for(event))
                     for line in report.diagnostics_for(event):
-                        click.echo(line, err=True)
+                        _say(line)
+                if output.trouble and not is_over:
+                    is_over = True
+                    engine.send(Stop())
 
 
 def run_headless(
@@ -79,16 +116,17 @@ def run_headless(
 ) -> int:
     """Run the plan, report as it goes, export at the end; return the exit code.
 
-    ``record`` is handed the raw lines of events as they come. A reader of standard output that
-    goes away ends the run like Ctrl-C.
+    ``record`` is handed the raw lines of events as they come. Standard output that takes no more
+    (its reader went away, its disk is full) ends the run like Ctrl-C; exports are written then too.
     """
-    fleet = Fleet()
-    try:
-        asyncio.run(_run(plan, wishes, fleet, record))
-        if not wishes.as_json:
-            for line in PlainReport(fleet).final_lines():
-                _write_out(f"{line}\n")
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    fleet, output = Fleet(), Output()
+    asyncio.run(_run(plan, wishes, fleet, output, record))
+    if not wishes.as_json:
+        output.write_lines(PlainReport(fleet).final_lines())
+    if output.trouble and not output.was_left:
+        _say(f"Error: the report cannot be written: {output.trouble.strerror}")
+        _say("  send it to another place; exports (-o) and the history have what is known")
+    code = conclude(fleet, wishes, _say)
+    if output.was_left:
         return 128 + signal.SIGPIPE
-    return conclude(fleet, wishes, _say)
+    return ExitCode.SOME_FAILED if output.trouble else code

@@ -58,6 +58,8 @@ def too_slow(fleet: Fleet, limit_s: float) -> list[str]:
 
 def _was_cut_short(fleet: Fleet) -> bool:
     """Whether someone ended the run before all it was to boot had been decided."""
+    if fleet.failure:
+        return False  # nobody did: the engine could not go on
     if fleet.state is RunState.INTERRUPTED:
         return True
     if fleet.state is not RunState.STOPPED:
@@ -95,7 +97,7 @@ def reasons(fleet: Fleet, *, fail_over_s: float | None = None) -> list[str]:
     found = []
     if _was_cut_short(fleet):
         found.append("the run was ended before all of it was done")
-    elif not fleet.ran_to_end:
+    elif not fleet.ran_to_end and not fleet.failure:
         found.append("the run's events stop before its end")
     if fleet.failure:
         found.append(fleet.failure.why)

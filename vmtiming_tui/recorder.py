@@ -16,7 +16,7 @@ from types import TracebackType
 
 from vmtiming_tui import events as ev
 from vmtiming_tui import stats
-from vmtiming_tui.errors import EventError
+from vmtiming_tui.errors import EventError, HistoryError
 from vmtiming_tui.fleet import Fleet, RunState
 from vmtiming_tui.sides import plan_of_run
 from vmtiming_tui.store import connect, failure, transaction
@@ -80,7 +80,13 @@ class Recorder:
         self.trouble = ""
 
     def __enter__(self) -> "Recorder":
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise HistoryError(
+                "the host allows this user no further thread",
+                hint="end some processes, or raise the limit: ulimit -u",
+            ) from error
         return self
 
     def __exit__(

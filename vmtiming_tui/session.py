@@ -147,6 +147,8 @@ def conclude(fleet: Fleet, wishes: Wishes, say: Callable[[str], None]) -> int:
         say(f"Wrote {path}")
     for error in failed:
         say(f"Error: {error}")
+        if error.hint:
+            say(f"  {error.hint}")
     try:
         slower = _too_slow(fleet, wishes, say)
     except VmTimingError as error:

@@ -1,14 +1,12 @@
 """The command line in a process of its own, with a stand-in for QEMU."""
 
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 from engine_lab import make_lab
+from tool_lab import Tool
 
 
 @pytest.fixture
@@ -20,62 +18,37 @@ def lab(tmp_path):
 
 
 @pytest.fixture
-def environment(lab):
+def the_tool(lab):
+    """``vm-timing-report`` in the lab."""
+    tool = Tool(lab)
+    yield tool
+    tool.close()
+
+
+@pytest.fixture
+def environment(the_tool):
     """Folders of the tool's own, so that no test sees or touches a person's."""
-    return os.environ | {
-        "XDG_RUNTIME_DIR": str(lab.runtime),
-        "XDG_CACHE_HOME": str(lab.folder / "cache"),
-        "XDG_STATE_HOME": str(lab.folder / "state"),
-        "XDG_CONFIG_HOME": str(lab.folder / "config"),
-    }
+    return the_tool.environment
 
 
 @pytest.fixture
-def arguments(lab):
+def arguments(the_tool):
     """The original's own line, for stand-ins: ``arguments(4, "boot=0.1")``."""
-
-    def build(number=2, script="", *more):
-        lab.config(number)
-        words = ["-n", number, "-m", 1, "-p", "vm", "-s", ".img", "-k", "vmlinuz", "-v", "."]
-        words += ["-q", lab.qemu, "--accel", "tcg", "--force"]
-        words += ["--append", " ".join(f"standin.{word}" for word in script.split())]
-        return [str(word) for word in (*words, *more)]
-
-    return build
+    return the_tool.arguments
 
 
 @pytest.fixture
-def tool(lab, environment):
+def tool(the_tool):
     """Start ``vm-timing-report`` in the lab; returns the process."""
-    running = []
-
-    def start(*words, **kwargs):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "vmtiming_tui", *map(str, words)],
-            cwd=lab.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            **kwargs,
-        )
-        running.append(process)
-        return process
-
-    yield start
-    for process in running:
-        process.kill()
-        process.communicate()
+    return the_tool.start
 
 
 @pytest.fixture
-def run(tool):
+def run(the_tool):
     """Run ``vm-timing-report`` to its end; returns (exit code, stdout, stderr)."""
 
     def to_end(*words):
-        process = tool(*words)
-        out, err = process.communicate(timeout=120)
-        return process.returncode, out, err
+        ended = the_tool.run(*words)
+        return ended.code, ended.out, ended.err
 
     return to_end

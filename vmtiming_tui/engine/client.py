@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import errno
+import os
 import signal
 import site
 import sys
@@ -20,6 +22,10 @@ from vmtiming_tui.events import Event
 _READ_BYTES = 1 << 18
 _STDERR_BYTES = 64 * 1024
 _LEAVE_LIMIT_S = 20.0
+_START_HINTS = {
+    errno.EAGAIN: "raise the limit on processes: ulimit -u",
+    errno.EMFILE: "raise the limit on open files: ulimit -n 1024",
+}
 
 # As ``python -m vmtiming_tui.engine``, without the current folder on the path (a file there named
 # like a module must not be run), and with the checkout on it where nothing is installed.
@@ -58,6 +64,7 @@ class EngineClient:
         self._rest = b""
         self._ended = False
         self._leaving = False
+        self._has_said_why = False
 
     async def __aenter__(self) -> "EngineClient":
         try:
@@ -69,8 +76,12 @@ class EngineClient:
                 start_new_session=True,  # the terminal's Ctrl-C is for us to pass on
                 limit=4 * _READ_BYTES,
             )
-        except OSError as error:
-            raise EngineError(f"the engine cannot be started: {error.strerror}") from None
+        except (OSError, RuntimeError) as error:  # the latter where no thread can be started
+            number = getattr(error, "errno", errno.EAGAIN)
+            raise EngineError(
+                f"the engine cannot be started: {os.strerror(number)}",
+                hint=_START_HINTS.get(number, ""),
+            ) from None
         self._stderr_reader = asyncio.create_task(self._read_stderr())
         return self
 
@@ -105,7 +116,9 @@ class EngineClient:
         if not newline:
             return []
         self._give(whole + newline)
-        return _decoded(whole)
+        batch = _decoded(whole)
+        self._has_said_why |= any(isinstance(event, ev.EngineFailed) for event in batch)
+        return batch
 
     def _give(self, lines: bytes) -> None:
         if self._tap is not None:
@@ -117,7 +130,7 @@ class EngineClient:
         code = await self._process.wait()
         if self._stderr_reader is not None:
             await asyncio.wait([self._stderr_reader], timeout=1)
-        if code == 0 or self._leaving:
+        if code == 0 or self._leaving or self._has_said_why:
             return []
         last = self._stderr.decode(errors="replace").strip().rpartition("\n")[2]
         how = f"exit code {code}" if code > 0 else f"killed by {_signal_name(-code)}"

@@ -16,6 +16,7 @@ from vmtiming_tui.plan import RunPlan
 
 _OUR_FDS = 64
 _FDS_PER_VM = 5  # QMP, console, stderr, report, and one in passing
+_LEAST_FDS = 96  # the warden keeps its own above those a child is given by number
 _TCG_EXTRA_BYTES = 300 << 20  # measured: a 340 MiB guest has about 630 MB resident
 _KVM_EXTRA_BYTES = 80 << 20
 _TASKS_PER_VM = 4  # QEMU's main thread, its RCU thread, one or two workers; vCPUs come on top
@@ -35,6 +36,16 @@ def raise_descriptor_limit() -> None:
     if soft != hard:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def check_descriptors() -> None:
+    """Raise ``EngineError`` where there are too few for the engine itself."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit != resource.RLIM_INFINITY and limit < _LEAST_FDS:
+        raise EngineError(
+            f"{limit} open files are allowed, which is too few for a single VM",
+            hint="raise the limit: ulimit -n 1024 (as root, or by /etc/security/limits.conf)",
+        )
 
 
 def _at_once(config: RunConfig) -> int:

@@ -52,7 +52,9 @@ def parents() -> list[Path]:
     """Return where run folders may be: the session's own folder first, then the temporary one."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     places = [Path(runtime)] if runtime.startswith("/") and _is_private(Path(runtime)) else []
-    return [*places, *dict.fromkeys((Path(tempfile.gettempdir()), Path("/tmp")))]  # noqa: S108
+    with contextlib.suppress(FileNotFoundError):  # where no temporary folder can be written
+        places.append(Path(tempfile.gettempdir()))
+    return list(dict.fromkeys([*places, Path("/tmp")]))  # noqa: S108
 
 
 def _make(parent: Path) -> RunDir | None:
@@ -63,17 +65,25 @@ def _make(parent: Path) -> RunDir | None:
         path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
     except OSError:
         return None
-    # Locked before it gets its name, so that nobody ever sees a lock that is not held.
-    unnamed = path / "lock.new"
     try:
-        lock_fd = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        return RunDir(path, _locked(path))
     except OSError:
-        path.rmdir()
+        remove(path)
         return None
-    fcntl.flock(lock_fd, fcntl.LOCK_EX)
-    os.write(lock_fd, _MARK)
-    unnamed.rename(path / _LOCK)
-    return RunDir(path, lock_fd)
+
+
+def _locked(path: Path) -> int:
+    """Return the held lock; it has no name before it is, so that nobody ever sees it free."""
+    unnamed = path / "lock.new"
+    lock_fd = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX)
+        os.write(lock_fd, _MARK)
+        unnamed.rename(path / _LOCK)
+    except OSError:
+        os.close(lock_fd)
+        raise
+    return lock_fd
 
 
 def remove(path: Path) -> None:

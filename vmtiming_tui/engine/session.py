@@ -20,7 +20,7 @@ from vmtiming_tui.engine.clock import StampReader
 from vmtiming_tui.engine.guest import GuestReportServer
 from vmtiming_tui.engine.host import HostWatch, host_facts, qemu_version
 from vmtiming_tui.engine.limits import Limits
-from vmtiming_tui.engine.preflight import check_host, raise_descriptor_limit
+from vmtiming_tui.engine.preflight import check_descriptors, check_host, raise_descriptor_limit
 from vmtiming_tui.engine.stamper import ReportStamper
 from vmtiming_tui.engine.tools import Tools
 from vmtiming_tui.engine.usage import UsageWatch
@@ -87,6 +87,7 @@ class Session:
     async def run(self) -> None:
         """Serve till told to leave, or till a run that is not interactive is over."""
         raise_descriptor_limit()
+        check_descriptors()
         rundir.remove_leftovers()
         with rundir.run_dir() as folder:
             async with start_warden(folder) as children:

@@ -1,0 +1,55 @@
+"""The scene of a fault: the command in its lab, what it is to be asked, and what came of it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine_lab import Lab
+from tool_lab import Ended, Tool
+
+from faults.aside import Aside
+
+
+@dataclass
+class Scene:
+    """What a fault's ``how`` may change before the run, and look into after it.
+
+    ``words`` go to the command beside the usual ones; ``unforced`` leaves out ``--force``;
+    ``settings`` are for its process.
+    """
+
+    lab: Lab
+    tool: Tool
+    aside: Aside
+    number: int = 2
+    script: str = "boot=0.1"
+    words: list[str] = field(default_factory=list)
+    unforced: bool = False
+    settings: dict[str, object] = field(default_factory=dict)
+    ended: Ended = field(default_factory=lambda: Ended(0, "", ""))
+
+    @property
+    def folder(self) -> Path:
+        return self.lab.folder
+
+    @property
+    def line(self) -> list[str]:
+        given = self.tool.arguments(self.number, self.script, *self.words)
+        return [word for word in given if not (self.unforced and word == "--force")]
+
+    def go_aside(self) -> Aside:
+        """Have the command run where mounts are nobody else's business."""
+        self.tool.prefix = self.aside.prefix(self.folder)
+        return self.aside
+
+    def run(self) -> Ended:
+        self.ended = self.tool.run(*self.line, **self.settings)
+        return self.ended
+
+    @property
+    def said(self) -> str:
+        return self.ended.out + self.ended.err
+
+    def makes_no_noise(self) -> None:
+        """Nobody is shown what only we can read."""
+        assert "Traceback" not in self.said
+        assert "Exception" not in self.said
