@@ -91,7 +91,10 @@ class VmQueued:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VmLaunched:
-    """The QEMU process exists, stopped (``-S``); ``spawn_ns`` is when it was asked for."""
+    """The QEMU process exists, stopped (``-S``); ``spawn_ns`` is when it was asked for.
+
+    ``injected`` is how the report service is brought into an image that has none, if it is.
+    """
 
     at_ns: int
     vm: int
@@ -99,6 +102,7 @@ class VmLaunched:
     pid: int
     spawn_ns: int
     argv: tuple[str, ...]
+    injected: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

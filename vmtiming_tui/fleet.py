@@ -66,6 +66,7 @@ class Attempt:
     state: VmState = VmState.QUEUED
     pid: int | None = None
     argv: tuple[str, ...] = ()
+    injected: str = ""
     spawn_ns: int | None = None
     connected_ns: int | None = None
     go_ns: int | None = None
@@ -279,7 +280,7 @@ class Fleet:
         match event:
             case ev.VmLaunched():
                 attempt.pid, attempt.argv = event.pid, event.argv
-                attempt.spawn_ns = event.spawn_ns
+                attempt.spawn_ns, attempt.injected = event.spawn_ns, event.injected
                 if attempt.state is VmState.QUEUED:
                     self._move(attempt, VmState.LAUNCHING)
             case ev.VmConnected():

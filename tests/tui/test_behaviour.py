@@ -487,7 +487,9 @@ async def test_no_color_has_no_colour(keys):
         assert max(red, green, blue) - min(red, green, blue) < 12, colour
 
 
-@pytest.mark.parametrize("keys", [(), ("v",), ("question_mark",), ("q",), ("e",), ("n",)])
+@pytest.mark.parametrize(
+    "keys", [(), ("v",), ("enter",), ("question_mark",), ("q",), ("e",), ("n",)]
+)
 async def test_ascii_is_ascii(keys):
     async with dashboard(troubled_run(40), 7.5, number=40, ascii_only=True) as stage:
         await stage.press(*keys)

@@ -18,17 +18,19 @@ from tests.tui.recording import (
     troubled_run,
     until,
 )
-from vmtiming_tui.fleet import VmState
+from vmtiming_tui.fleet import Attempt, VmState
 from vmtiming_tui.stages import Stage
 from vmtiming_tui.tui.bars import QUARTERED, BarMaker, cells_of, nice_ceiling, scale_for
 from vmtiming_tui.tui.braille import ascii_rows, braille_rows, sparkline, step_heights
 from vmtiming_tui.tui.cells import CellPainter
 from vmtiming_tui.tui.glyphs import ASCII, UNICODE, glyphs_for
 from vmtiming_tui.tui.model import Model
+from vmtiming_tui.tui.panes import qemu_lines
 from vmtiming_tui.tui.shape import shape_for
 from vmtiming_tui.tui.text import (
     BLANK,
     about,
+    as_ascii,
     clip,
     clock,
     fitting,
@@ -330,3 +332,16 @@ def test_cells_of_a_storm_are_one_piece_each():
         slow = painter.line(vm, ZERO_NS + 4 * SECOND, marked=False)
         assert text == "".join(part for part, _ in slow)
         assert painter.booting_style == PALETTE.states[VmState.CONNECTED]
+
+
+def test_a_guests_tree_has_a_likeness_in_ascii():
+    assert as_ascii("└─ssh.service @1s ●") == "+-ssh.service @1s *"
+    assert as_ascii("größe 漢") == "gr??e ?"
+
+
+@pytest.mark.parametrize("injected", ["", "the initrd (dracut)"])
+def test_how_the_report_service_came_in_is_said_beside_the_command(injected):
+    attempt = Attempt(vm=0, number=1, storm=1, queued_ns=0, argv=("qemu",), injected=injected)
+    texts = [text for text, _ in qemu_lines(attempt, Palette.plain())]
+    said = "The report service is brought in by the initrd (dracut)." in texts
+    assert said == bool(injected)

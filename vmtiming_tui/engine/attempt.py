@@ -209,6 +209,7 @@ class Attempt:
                     pid=child.pid,
                     spawn_ns=child.spawn_ns,
                     argv=tuple(self._running.argv),
+                    injected=self.boot.launch.injected,
                 )
             )
             limits = self._tools.limits

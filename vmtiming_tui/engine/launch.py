@@ -26,8 +26,12 @@ from vmtiming_tui.events import Level
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """``initrd`` takes the place of the user's; the others are words for QEMU."""
+    """``initrd`` takes the place of the user's; ``firmware`` and ``credentials`` are QEMU's words.
 
+    ``injected`` says how the report service comes in, where it does.
+    """
+
+    injected: str = ""
     initrd: str = ""
     firmware: tuple[str, ...] = ()
     credentials: tuple[str, ...] = ()
@@ -47,14 +51,19 @@ async def prepare_launch(
         firmware = choose_firmware(machine, esp=has_esp(head), say=say)
     match chosen_way(config, machine):
         case Inject.INITRD:
-            return Launch(initrd=_inject_by_initrd(config, folder, say), firmware=firmware)
+            injected, initrd = _inject_by_initrd(config, folder, say)
+            return Launch(injected=injected, initrd=initrd, firmware=firmware)
         case Inject.CREDENTIALS:
             say(
                 Level.INFO,
                 "the report service is brought in by SMBIOS credentials, and nothing is written "
                 f"to the images; the guest's systemd must be {MIN_SYSTEMD} or newer",
             )
-            return Launch(firmware=firmware, credentials=credential_words(folder.path))
+            return Launch(
+                injected="SMBIOS credentials",
+                firmware=firmware,
+                credentials=credential_words(folder.path),
+            )
         case _:
             return Launch(firmware=firmware)
 
@@ -109,7 +118,7 @@ def _no_room(folder: Path, error: OSError) -> EngineError:
     )
 
 
-def _inject_by_initrd(config: RunConfig, folder: RunDir, say: Say) -> str:
+def _inject_by_initrd(config: RunConfig, folder: RunDir, say: Say) -> tuple[str, str]:
     name = hashlib.sha256(config.initrd.encode(errors="surrogateescape")).hexdigest()[:8]
     path = folder.path / f"initrd-{name}"
     try:
@@ -131,13 +140,13 @@ def _inject_by_initrd(config: RunConfig, folder: RunDir, say: Say) -> str:
             "brought in by (initramfs-tools, dracut, systemd with a shell): the guests may never "
             "report; if so, prepare the image with spin-from-raw.sh",
         )
-    else:
-        say(
-            Level.INFO,
-            f"the report service is brought in by the initrd ({kind}); nothing is written to the "
-            "images",
-        )
-    return str(path)
+        return "the initrd", str(path)
+    way = f"the initrd ({kind})"
+    say(
+        Level.INFO,
+        f"the report service is brought in by {way}; nothing is written to the images",
+    )
+    return way, str(path)
 
 
 async def _head_of(image: Path, folder: RunDir, children: Children) -> bytes:

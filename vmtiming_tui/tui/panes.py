@@ -99,6 +99,12 @@ def qemu_lines(attempt: Attempt, palette: Palette) -> list[Part]:
             words = []
         words.append(("  " if lines and not words else "") + shown(shlex.quote(word)))
     lines.append((" ".join(words), palette.text))
+    if attempt.injected:
+        lines += [
+            ("", palette.text),
+            (f"The report service is brought in by {shown(attempt.injected)}.", palette.text),
+            ("Its files lie in the run's folder, which goes with the run.", palette.dim),
+        ]
     if attempt.exited_ns is not None:
         reason = f", {shown(attempt.exit_reason)}" if attempt.exit_reason else ""
         lines += [

@@ -78,6 +78,28 @@ def shown_lines(text: str) -> list[str]:
     return [printable(line.expandtabs(8), keep="") for line in text.splitlines()]
 
 
+_LIKENESSES = str.maketrans(
+    {
+        **dict.fromkeys("│┃", "|"),
+        **dict.fromkeys("├┌┐└┘┤┬┴┼", "+"),
+        **dict.fromkeys("─━–—", "-"),
+        **dict.fromkeys("●○•·", "*"),
+        **dict.fromkeys("“”", '"'),
+        **dict.fromkeys("‘’", "'"),
+        "×": "x",
+        "→": ">",
+        "…": "...",
+    }
+)
+
+
+def as_ascii(text: str) -> str:
+    """Return text for a terminal of ASCII: lines of trees look alike, ``?`` is any other sign."""
+    if text.isascii():
+        return text
+    return text.translate(_LIKENESSES).encode("ascii", "replace").decode()
+
+
 def clip(text: str, width: int, ellipsis: str = "…") -> str:
     """Return text no wider than ``width`` cells, its end replaced where it was."""
     if cell_len(text) <= width:

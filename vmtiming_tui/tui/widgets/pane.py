@@ -1,6 +1,7 @@
 """A pane of text lines: scrolls, searches, follows its end; never reads text as markup."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 from rich.cells import chop_cells
 from rich.segment import Segment
@@ -11,8 +12,11 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from vmtiming_tui.tui.text import Part
+from vmtiming_tui.tui.text import Part, as_ascii
 from vmtiming_tui.tui.widgets.line import fit_scrollbar, ground
+
+if TYPE_CHECKING:
+    from vmtiming_tui.tui.app import VmTimingApp
 
 
 class Pane(ScrollView, can_focus=False):
@@ -49,9 +53,12 @@ class Pane(ScrollView, can_focus=False):
 
     def show(self, lines: Sequence[Part]) -> None:
         """Show these lines; the place is kept, or the end followed."""
-        if list(lines) == self._lines:
+        lines = list(lines)
+        if not cast("VmTimingApp", self.app).glyphs.braille:
+            lines = [(as_ascii(text), style) for text, style in lines]
+        if lines == self._lines:
             return
-        self._lines = list(lines)
+        self._lines = lines
         self._wrap()
 
     def _wrap(self) -> None:
