@@ -149,7 +149,9 @@ def test_the_terminal_that_goes_away_ends_the_dashboard(play):
 def test_a_dashboard_needs_all_three_streams(tmp_path, redirected):
     """It is drawn on standard error: ``2>file`` would put the picture into the file."""
     master, slave = pty.openpty()
-    program = "import os; from vmtiming_tui.cli.main import on_a_terminal as on; os._exit(40 + on())"
+    program = (
+        "import os; from vmtiming_tui.cli.main import on_a_terminal as on; os._exit(40 + on())"
+    )
     with (tmp_path / "file").open("w+") as file:
         streams = dict.fromkeys(("stdin", "stdout", "stderr"), slave)
         if redirected:
