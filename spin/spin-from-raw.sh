@@ -243,15 +243,6 @@ say_what_to_mind() {
         say 'cloud-init is on; --append cloud-init=disabled boots without it'
 }
 
-# An initrd made for one machine alone has only that machine's file system inside.
-warn_of_lean_initrd() {
-    local modules=usr/lib/modules/${kernel_version[kernel]}
-    has "$root_tree" "$modules" || modules=lib/modules/${kernel_version[kernel]}
-    text "$root_tree" "$modules/modules.builtin" | grep -q '/ext4\.ko' && return 0
-    say "its root was ${volume_type[root]} and becomes ext4: should the guest not find it, the initrd" \
-        "has no ext4 (in that machine: dracut --force --no-hostonly, or update-initramfs)"
-}
-
 make_root() {
     local tree
     root_image=$work/rootfs.img
@@ -267,7 +258,6 @@ make_root() {
         mount_volume "$root" "$tree"
     fi
     mount_merged "$tree"
-    case ${volume_type[root]} in ext[234]) ;; *) warn_of_lean_initrd ;; esac
     root_from_tree "$root" "$root_image" "$size" "$tree"
     root_type=ext4
     root_tree=ext:$root
@@ -321,6 +311,7 @@ main() {
     say_what_to_mind
     take_kernel "$kernel" "$work/BFILES"
     make_root
+    complete_initrd "$work/BFILES/initrd" "${kernel_version[kernel]}"
     furnish_root "$root_tree" "$units" "$root_type"
     check_ext "$root_image"
     hand_over
@@ -334,6 +325,8 @@ assets=$(realpath -m "$here/../assets")
 . "$here/lib-trees.sh"
 # shellcheck source=spin/lib-kernels.sh
 . "$here/lib-kernels.sh"
+# shellcheck source=spin/lib-initrd.sh
+. "$here/lib-initrd.sh"
 # shellcheck source=spin/lib-rootfs.sh
 . "$here/lib-rootfs.sh"
 
