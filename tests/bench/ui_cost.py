@@ -12,12 +12,6 @@ line that changes ten times a second runs before and after; CPU is given as a ra
 - event to paint: from the event's write to the pipe until its figure's bytes leave the pty
 - key to paint: from the key's bytes into the pty until its effect's bytes leave it
 - first paint: from the start of the process until its first line leaves the pty
-
-    python tests/bench/ui_cost.py --stamps [VMS]   (default: 1000)
-
-The other way round: how late the engine stamps a report while the dashboard draws. So many
-stand-ins for QEMU boot under the real engine, all let go together; each writes the true time into
-its report, at a moment of its own between 20 and 50 s, when every cell changes.
 """
 
 import argparse
@@ -201,21 +195,6 @@ def run_dashboard(number: int, log: Path, result: Path) -> None:
     print(run.run_live(plan_for(number)).crash)
 
 
-def run_storm(number: int, result: Path) -> None:
-    """Be the dashboard of the real engine and of stand-ins; write every event to a file."""
-    from engine_lab import make_lab
-
-    from vmtiming_tui.config import StartMode
-    from vmtiming_tui.plan import plan_of
-    from vmtiming_tui.tui import run
-
-    with tempfile.TemporaryDirectory() as folder, result.open("wb", buffering=0) as file:
-        os.environ["XDG_RUNTIME_DIR"] = folder
-        lab = make_lab(Path(folder), Path(folder))
-        config = lab.config(number, "boot=20~50", start=StartMode.TOGETHER, timeout_s=300.0)
-        print(run.run_live(plan_of(config), record=file.write).crash)
-
-
 # The process that measures.
 
 
@@ -229,7 +208,7 @@ class Terminal:
         environment.pop("NO_COLOR", None)
         self.began = time.monotonic_ns()
         self.process = subprocess.Popen(
-            [sys.executable, __file__, *args], stdin=slave, stdout=slave,
+            [sys.executable, *args], stdin=slave, stdout=slave,
             stderr=slave, env=environment, start_new_session=True,
             # Its terminal, so that it is told when we are gone.
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509  one thread
@@ -290,7 +269,7 @@ def one(number: int | None, folder: Path) -> dict[str, float]:
     result.unlink(missing_ok=True)
     log.write_text("")
     args = ["--empty"] if number is None else ["--dashboard", str(number), "--log", str(log)]
-    terminal = Terminal([*args, "--result", str(result)])
+    terminal = Terminal([__file__, *args, "--result", str(result)])
     first = terminal.read(15, b"empty" if number is None else b"debian-12")
     figures = {"first_paint_s": ((first or 0) - terminal.began) / 1e9}
     terminal.read(WARM_UP_S + (number or 0) / 1000)
@@ -348,46 +327,17 @@ def key_times(terminal: Terminal) -> dict[str, float]:
     return {"keys": len(times), "key_p50_ms": share(times, 50), "key_p99_ms": share(times, 99)}
 
 
-def stamps(number: int) -> None:
-    """Print how late reports were stamped."""
-    from vmtiming_tui import events as ev
-
-    with tempfile.TemporaryDirectory() as folder:
-        result = Path(folder) / "events"
-        result.touch()
-        terminal = Terminal(["--storm", str(number), "--result", str(result)])
-        while b'"run_ended"' not in result.read_bytes()[-4096:]:
-            terminal.read(1)
-        terminal.close()
-        events = [ev.decode(line) for line in result.read_bytes().splitlines()]
-    late = [
-        (event.report_ns - int(event.text.rpartition("sent_ns=")[2])) / 1e6
-        for event in events
-        if isinstance(event, ev.VmBooted)
-    ]
-    print(
-        f"{len(late)} of {number} booted; stamp late by p50 {share(late, 50):.3f} ms, "
-        f"p99 {share(late, 99):.3f} ms, at most {max(late):.3f} ms; load {os.getloadavg()[0]:.1f}"
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="What the dashboard costs.")
     parser.add_argument("vms", nargs="*", type=int)
     parser.add_argument("--feed", type=int)
     parser.add_argument("--dashboard", type=int)
     parser.add_argument("--empty", action="store_true")
-    parser.add_argument("--storm", type=int)
-    parser.add_argument("--stamps", action="store_true")
     parser.add_argument("--log", type=Path)
     parser.add_argument("--result", type=Path)
     given = parser.parse_args()
     if given.feed:
         feed(given.feed, given.log)
-    elif given.storm:
-        run_storm(given.storm, given.result)
-    elif given.stamps:
-        stamps(*given.vms or [1000])
     elif given.empty:
         run_empty(given.result)
     elif given.dashboard:
