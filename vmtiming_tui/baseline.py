@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from vmtiming_tui.config import unreachable
 from vmtiming_tui.export.reading import read_export
 from vmtiming_tui.history import History
 from vmtiming_tui.sides import Side, side_of
@@ -13,7 +14,7 @@ def side_named(text: str) -> Side:
     Raises ``VmTimingError`` where there is none, or where the file is none of ours.
     """
     path = Path(text)
-    if path.suffix.lower() == ".json" or path.is_file():
+    if path.suffix.lower() == ".json" or (not unreachable(path) and path.is_file()):
         return side_of(read_export(path), path.name)
     with History.open() as history:
         stored = history.find(text)

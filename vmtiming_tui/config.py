@@ -262,8 +262,23 @@ def _missing(config: RunConfig) -> list[Problem]:
     return problems
 
 
+def unreachable(path: Path) -> str:
+    """Return why the host will not even look for a path (a right missing, a name too long)."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as error:
+        return error.strerror or str(error)
+    except ValueError:  # a zero byte, or a letter no file name can hold
+        return "not a path"
+    return ""
+
+
 def _unreadable(name: str, path: str) -> Problem | None:
     flag = FLAGS[name]
+    if why := unreachable(Path(path)):
+        return Problem(name, f"{flag}: {path!r} cannot be read: {why}; check the path")
     if not Path(path).is_file():
         return Problem(name, f"{flag}: there is no file {path!r}; check the path")
     if not os.access(path, os.R_OK):
@@ -290,7 +305,11 @@ def file_problems(config: RunConfig) -> list[Problem]:
                 "install QEMU (apt-get install qemu-system-x86) or give its path",
             )
         )
-    if not Path(config.vmdir).is_dir():
+    if why := unreachable(Path(config.vmdir)):
+        problems.append(
+            Problem("vmdir", f"{FLAGS['vmdir']}: {config.vmdir!r} cannot be read: {why}")
+        )
+    elif not Path(config.vmdir).is_dir():
         if not config.base:
             problems.append(
                 Problem(
@@ -307,6 +326,10 @@ def file_problems(config: RunConfig) -> list[Problem]:
 def _missing_images(config: RunConfig) -> list[Problem]:
     if config.base:
         return []
+    last = config.image(config.number - 1)
+    if why := unreachable(last):
+        text = f"image {str(last)!r} cannot be read: {why}; check -p, -s and -v"
+        return [Problem("prefix", text)]
     missing = [vm for vm in range(config.number) if not config.image(vm).is_file()]
     if not missing:
         return []

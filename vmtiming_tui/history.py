@@ -19,7 +19,14 @@ from vmtiming_tui.errors import EventError, HistoryError
 from vmtiming_tui.export import write_export
 from vmtiming_tui.fleet import Fleet, RunState
 from vmtiming_tui.recorder import Recorder, figures_of, is_alive, update_row
-from vmtiming_tui.store import default_path, failure, is_damage, open_store, transaction
+from vmtiming_tui.store import (
+    default_path,
+    failure,
+    is_damage,
+    open_store,
+    storable,
+    transaction,
+)
 from vmtiming_tui.text import printable
 
 _MAX_CHUNK_BYTES = 256 << 20
@@ -190,7 +197,7 @@ class History:
             self._connection.execute(
                 "UPDATE runs SET name = coalesce(?, name), notes = coalesce(?, notes) "
                 "WHERE key = ?",
-                (name, notes, run.key),
+                (name and storable(name), notes and storable(notes), run.key),
             )
 
     def remove(self, run: StoredRun) -> None:
@@ -259,27 +266,27 @@ def _unpacked(blob: Any) -> bytes:
 
 
 def _stored(row: sqlite3.Row) -> StoredRun:
+    """Return a row of the list; a damaged one may hold anything anywhere."""
+    texts = ("run", "name", "notes", "host", "accel", "qemu_version", "tool_version")
+    wholes = ("wall_ns", "number", "storms", "boots", "booted")
+    seconds = ("median_s", "p95_s", "cluster_s")
+    values: dict[str, Any] = {name: str(row[name]) for name in texts}
+    values |= {name: row[name] if isinstance(row[name], int) else 0 for name in wholes}
+    values |= {name: row[name] if isinstance(row[name], float) else None for name in seconds}
     return StoredRun(
         key=row["key"],
-        run=row["run"],
-        name=row["name"],
-        notes=row["notes"],
-        wall_ns=row["wall_ns"],
-        state=_state(row["state"], row["owner"]),
-        number=row["number"],
-        host=row["host"],
-        accel=row["accel"],
-        qemu_version=row["qemu_version"],
-        tool_version=row["tool_version"],
-        storms=row["storms"],
-        boots=row["boots"],
-        booted=row["booted"],
-        median_s=row["median_s"],
-        p95_s=row["p95_s"],
-        cluster_s=row["cluster_s"],
-        counts=_json(row["counts"], dict),
-        curve=tuple((float(at), int(k)) for at, k in _json(row["curve"], list)),
+        state=_state(str(row["state"]), str(row["owner"])),
+        counts={state: n for state, n in _json(row["counts"], dict).items() if type(n) is int},
+        curve=_curve(row["curve"]),
+        **values,
     )
+
+
+def _curve(text: str) -> tuple[tuple[float, int], ...]:
+    try:
+        return tuple((float(at), int(k)) for at, k in _json(text, list))
+    except (TypeError, ValueError, OverflowError):
+        return ()
 
 
 def _state(word: str, owner: str) -> RunState:
@@ -296,6 +303,6 @@ def _state(word: str, owner: str) -> RunState:
 def _json(text: str, kind: type) -> Any:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         return kind()
     return value if isinstance(value, kind) else kind()

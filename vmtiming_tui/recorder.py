@@ -6,6 +6,7 @@ run's row in the list needs; all lines are kept as they came.
 
 import json
 import os
+import re
 import sqlite3
 import threading
 import time
@@ -19,7 +20,7 @@ from vmtiming_tui import stats
 from vmtiming_tui.errors import EventError, HistoryError
 from vmtiming_tui.fleet import Fleet, RunState
 from vmtiming_tui.sides import plan_of_run
-from vmtiming_tui.store import connect, failure, transaction
+from vmtiming_tui.store import connect, failure, storable, transaction
 from vmtiming_tui.summary import boots_s, censored_s, completion, counted_groups
 
 BATCH_S = 0.5
@@ -31,6 +32,7 @@ ROW_COST_SHARE = 50
 
 Row = dict[str, str | int | float | None]
 
+_PID = re.compile(r"[0-9]{1,18}")
 _STARTED = b'{"event":"run_started"'
 _TELLING = tuple(
     f'{{"event":"{tag}"'.encode()
@@ -57,7 +59,7 @@ def owner_of(pid: int) -> str:
 def is_alive(owner: str) -> bool:
     """Return whether the process an owner names still runs."""
     words = owner.split()
-    return len(words) == 3 and words[1].isdigit() and owner_of(int(words[1])) == owner
+    return len(words) == 3 and bool(_PID.fullmatch(words[1])) and owner_of(int(words[1])) == owner
 
 
 class Recorder:
@@ -264,17 +266,17 @@ def _insert(connection: sqlite3.Connection, fleet: Fleet) -> int:
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
-            started.run if started else "unreadable",
+            storable(started.run) if started else "unreadable",
             started.wall_ns if started else time.time_ns(),
             str(fleet.state),
             started.number if started else 0,
-            str(started.host.get("hostname", "")) if started else "",
-            started.accel if started else "",
-            started.qemu_version if started else "",
-            started.tool_version if started else "",
+            storable(str(started.host.get("hostname", ""))) if started else "",
+            storable(started.accel) if started else "",
+            storable(started.qemu_version) if started else "",
+            storable(started.tool_version) if started else "",
             owner_of(os.getpid()),
-            plan.name if plan else "",
-            plan.notes if plan else "",
+            storable(plan.name) if plan else "",
+            storable(plan.notes) if plan else "",
         ),
     )
     key = cursor.lastrowid

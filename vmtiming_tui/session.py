@@ -8,6 +8,7 @@ from pathlib import Path
 from vmtiming_tui.baseline import side_named
 from vmtiming_tui.cautions import cautions
 from vmtiming_tui.compare import compare_sides
+from vmtiming_tui.config import unreachable
 from vmtiming_tui.errors import ConfigError, ExportError, HistoryError, Problem, VmTimingError
 from vmtiming_tui.export import FORMATS, write_export
 from vmtiming_tui.fleet import Fleet
@@ -89,6 +90,8 @@ def _unwritable(path: Path) -> Problem | None:
     if path.suffix.lower() not in FORMATS:
         known = " ".join(FORMATS)
         return Problem("export", f"-o/--export: {path} has no known ending; use one of {known}")
+    if why := unreachable(path):
+        return Problem("export", f"-o/--export: {path} cannot be written: {why}")
     if not path.parent.is_dir():
         return Problem("export", f"-o/--export: there is no folder {path.parent}; make it first")
     if path.is_dir():

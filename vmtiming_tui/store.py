@@ -107,6 +107,8 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")  # or a power cut loses several batches
         connection.row_factory = sqlite3.Row
+        # Else one damaged name would hide all runs.
+        connection.text_factory = lambda raw: raw.decode(errors="backslashreplace")
     except sqlite3.Error:
         connection.close()
         raise
@@ -207,6 +209,11 @@ def open_store(path: Path) -> tuple[sqlite3.Connection, str]:
             f"the history {printable(str(path))} cannot be opened: {failure(error)}",
             hint="mend that, or keep no history this time (--no-history)",
         ) from error
+
+
+def storable(text: str) -> str:
+    """Return a text as SQLite takes it: bytes that were no UTF-8 (lone surrogates) as escapes."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def failure(error: OSError | sqlite3.Error) -> str:

@@ -24,6 +24,7 @@ Json: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
 T = TypeVar("T")
 
 _EXCERPT = 120
+_MOST_WHOLE = (1 << 63) - 1
 
 
 def tag_of(cls: type) -> str:
@@ -60,6 +61,12 @@ def _exactly(kind: type, what: str) -> Callable[[Any], Any]:
         return value
 
     return check
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or not -_MOST_WHOLE <= value <= _MOST_WHOLE:
+        raise _mismatch("a whole number of 64 bits", value)
+    return value
 
 
 def _float(value: Any) -> float:
@@ -108,7 +115,7 @@ def _enum(kind: type[StrEnum]) -> Callable[[Any], Any]:
 
 
 _SCALARS: Mapping[object, Callable[[Any], Any]] = {
-    int: _exactly(int, "a whole number"),
+    int: _whole,
     str: _exactly(str, "text"),
     bool: _exactly(bool, "true or false"),
     float: _float,

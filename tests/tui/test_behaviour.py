@@ -325,7 +325,12 @@ async def test_export_asks_before_it_replaces(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("out.pdf", "Unknown ending"), ("no/out.md", "no folder")]
+    ("name", "says"),
+    [
+        ("out.pdf", "Unknown ending"),
+        ("no/out.md", "no folder"),
+        ("x" * 300 + ".md", "cannot be written: File name too long"),
+    ],
 )
 async def test_export_says_what_is_wrong_with_a_path(tmp_path, name, says):
     async with dashboard(smooth_run(2), DONE, number=2) as stage:

@@ -29,6 +29,7 @@ from vmtiming_tui.recorder import is_alive, owner_of
 from vmtiming_tui.replay import replay
 from vmtiming_tui.store import MIGRATIONS, VERSION, connect
 from vmtiming_tui.summary import summarise_fleet
+from vmtiming_tui.tables import history_lines
 
 
 def raw(events):
@@ -435,6 +436,29 @@ def test_events_that_can_not_be_read_are_left_out_and_counted(history):
     assert read == events
     assert notice.text.startswith("2 events of this stored run could not be read")
     assert summarise_fleet(history.load(run)).booted == 2
+
+
+def test_words_that_are_no_utf8_do_not_keep_a_run_out_of_the_history(history):
+    keep(history, run_events([[5]], started=named("nightly", "caf\udce9")))
+    assert history.find("nightly").notes == "caf\\udce9"
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "curve = '[1]'", "curve = '[[1e400, 1e400]]'", "curve = '[[\"a\", 1]]'", "curve = x'00'",
+        "counts = '{\"off\": []}'", "counts = '" + "[" * 50_000 + "'", "wall_ns = 'then'",
+        "median_s = 'long'", "name = cast(x'ff' AS TEXT)", "owner = x'00', state = 'running'",
+        "owner = 'boot ² 1', state = 'running'", "state = x'ff'",
+    ],
+)  # fmt: skip
+def test_damage_in_the_list_costs_that_figure_only(history, column):
+    keep(history, run_events([[5, 6]]))
+    history._connection.execute(f"UPDATE runs SET {column}")
+    with History.open(history.path) as again:
+        assert [run.run for run in again.runs()] == ["run-1"]
+        assert list(history_lines(again.runs()))
+        assert summarise_fleet(again.load(again.find("last"))).booted == 2
 
 
 @given(blob=st.binary(max_size=200))

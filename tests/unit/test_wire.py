@@ -29,7 +29,15 @@ def any_of(union):
 
 
 def any_instance(kind):
-    special = {Mapping[str, typing.Any]: json_objects, float: finite, plan.RunPlan: plans}
+    special = {
+        Mapping[str, typing.Any]: json_objects,
+        Mapping[str, int]: st.dictionaries(st.text(), wholes),
+        tuple[int, ...]: st.lists(wholes).map(tuple),
+        float: finite,
+        int: wholes,
+        int | None: st.none() | wholes,
+        plan.RunPlan: plans,
+    }
     fields = {
         name: special[hint] for name, hint in typing.get_type_hints(kind).items() if hint in special
     }
@@ -37,9 +45,17 @@ def any_instance(kind):
 
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
-configs = st.builds(RunConfig, timeout_s=finite, stagger_s=finite)
+wholes = st.integers(-(2**63) + 1, 2**63 - 1)
+configs = st.builds(
+    RunConfig,
+    timeout_s=finite,
+    stagger_s=finite,
+    **dict.fromkeys(("number", "memory_mib", "smp"), wholes),
+    parallel=st.none() | wholes,
+)
 plans = st.builds(
     plan.RunPlan,
+    **dict.fromkeys(("warmup", "runs"), wholes),
     variants=st.tuples(
         st.builds(plan.Variant, config=configs, parameters=st.dictionaries(st.text(), st.text()))
     ),
@@ -72,6 +88,7 @@ def test_anything_else_is_refused_with_an_event_error(line):
         {"event": "vm_booted"},
         {"event": "storm_ended", "at_ns": "1", "storm": 1},
         {"event": "storm_ended", "at_ns": True, "storm": 1},
+        {"event": "storm_ended", "at_ns": 10**400, "storm": 1},
         {"event": "run_ended", "at_ns": 1, "outcome": "exploded"},
         {"event": ["storm_ended"], "at_ns": 1, "storm": 1},
         {"event": "host_sample", "at_ns": 1, "cpu_percent": 10**400, "load1": 1},

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import re
 import shutil
 import subprocess
 import zlib
@@ -14,6 +15,8 @@ _HEAD = 110
 _MAGICS = (b"070701", b"070702")
 _TOOLS = {b"\x28\xb5\x2f\xfd": "zstd", b"\x02\x21\x4c\x18": "lz4", b"\x04\x22\x4d\x18": "lz4"}
 _DECOMPRESS_LIMIT_S = 20
+_MOST_LAYERS = 8
+_NUMBER = re.compile(rb"[0-9A-Fa-f]{8}")
 
 
 class InitrdKind(StrEnum):
@@ -49,10 +52,10 @@ def _decompressed(data: bytes) -> bytes | None:
     return done.stdout or None
 
 
-def names(data: bytes) -> Iterator[str]:
+def names(data: bytes, layers: int = _MOST_LAYERS) -> Iterator[str]:
     """Yield the paths in an initrd: archives one after another, the last one maybe compressed.
 
-    Raises ``ValueError`` where something else follows.
+    Raises ``ValueError`` where something else follows, or more than ``layers`` of compression.
     """
     at = 0
     while at < len(data):
@@ -66,13 +69,22 @@ def names(data: bytes) -> Iterator[str]:
             plain = _decompressed(data[at:])
             if plain is None:
                 raise ValueError("neither an archive nor in a compression known here")
-            yield from names(plain)
+            if not layers:
+                raise ValueError("compressed again and again")
+            yield from names(plain, layers - 1)
             return
 
 
+def _number(digits: bytes) -> int:
+    """Return a header's number; a sign, which ``int`` would take, would lead back and round."""
+    if not _NUMBER.fullmatch(digits):
+        raise ValueError("a damaged header")
+    return int(digits, 16)
+
+
 def _entry(data: bytes, at: int) -> tuple[str, int]:
-    size = int(data[at + 54 : at + 62], 16)
-    name_size = int(data[at + 94 : at + 102], 16)
+    size = _number(data[at + 54 : at + 62])
+    name_size = _number(data[at + 94 : at + 102])
     name = data[at + _HEAD : at + _HEAD + name_size - 1].decode(errors="replace")
     after_name = at + (_HEAD + name_size + 3) // 4 * 4
     return name, after_name + (size + 3) // 4 * 4

@@ -66,7 +66,7 @@ def load_settings(path: Path, *, ascii_only: bool = False) -> DashboardSettings:
         pass
     except (OSError, UnicodeDecodeError) as error:
         problems.append(f"cannot be read: {error}")
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # numbers too long and nesting too deep as well
         problems.append(f"is not TOML: {error}")
     look = _section(body, "ui", problems)
     theme = look.get("theme", "dark")

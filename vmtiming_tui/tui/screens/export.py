@@ -1,6 +1,7 @@
 """Where to write the figures, in which format, of which VMs; written as ``--export`` does."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -11,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input, Label, RadioButton, RadioSet, Static
 
+from vmtiming_tui.config import unreachable
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.export import FORMATS, write_export
 from vmtiming_tui.tui.model import Model
@@ -90,13 +92,18 @@ class ExportScreen(Dialog[None]):
         self._judge()
 
     def _path(self) -> Path:
-        return Path(self.query_one("#path", Input).value.strip()).expanduser()
+        path = Path(self.query_one("#path", Input).value.strip())
+        with contextlib.suppress(RuntimeError):  # ~ of a user nobody knows
+            return path.expanduser()
+        return path
 
     def _judge(self) -> None:
         path = self._path()
         fault = ""
         if path.suffix.lower() not in FORMATS:
             fault = f"Unknown ending {path.suffix!r}; use one of {' '.join(FORMATS)}"
+        elif why := unreachable(path):
+            fault = f"This cannot be written: {why}"
         elif path.is_dir():
             fault = "This is a folder; give a file's name"
         elif not path.parent.is_dir():
