@@ -257,10 +257,11 @@ def _reopens(event: ev.Event) -> bool:
 
 
 def _unpacked(blob: Any) -> bytes:
-    """Return a chunk's lines; those of a damaged one are a line nobody can read."""
+    """Return a chunk's lines; where it is damaged, a line nobody can read."""
     try:
         reader = zlib.decompressobj()
-        return reader.decompress(bytes(blob), _MAX_CHUNK_BYTES)
+        lines = reader.decompress(bytes(blob), _MAX_CHUNK_BYTES)
+        return lines if reader.eof else lines + b"\n"
     except (zlib.error, TypeError):
         return b"damaged\n"
 

@@ -142,7 +142,7 @@ class ReportParser:
             else:
                 yield from self._line(line.removesuffix(b"\r"))
         self._scanned = len(self._buffer)
-        if len(self._buffer) > MAX_LINE_BYTES:
+        if len(self._buffer) > MAX_LINE_BYTES + len(b"\r"):
             if not self._skipping:
                 yield from self._reject(
                     f"a line of more than {MAX_LINE_BYTES >> 10} KiB", bytes(self._buffer[:400])
