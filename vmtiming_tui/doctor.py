@@ -19,8 +19,6 @@ from vmtiming_tui.engine.machine import emulated_arch
 from vmtiming_tui.engine.preflight import raise_descriptor_limit, shortages, vm_memory_bytes
 from vmtiming_tui.errors import QemuError, VmTimingError
 
-MIN_QEMU = (5, 2)
-
 
 async def _ask_qemu(config: RunConfig) -> tuple[str, Choice | None]:
     with rundir.run_dir() as folder:
@@ -29,11 +27,6 @@ async def _ask_qemu(config: RunConfig) -> tuple[str, Choice | None]:
             if config.accel is Accel.AUTO and not config.kernel and os.access(KVM, os.R_OK):
                 return version, None
             return version, await choose_accel(config, version, children)
-
-
-def _too_old(version: str) -> bool:
-    numbers = [int(part) for part in version.split(".")[:2] if part.isdigit()]
-    return tuple(numbers) < MIN_QEMU
 
 
 def _qemu_checks(config: RunConfig) -> Iterator[Check]:
@@ -47,11 +40,7 @@ def _qemu_checks(config: RunConfig) -> Iterator[Check]:
     except QemuError as error:
         yield Check("QEMU", Verdict.MISSING, error.message, error.hint or install)
         return
-    needed = ".".join(map(str, MIN_QEMU))
-    if _too_old(version):
-        yield Check("QEMU", Verdict.MISSING, f"{version} at {path}; {needed} is needed", install)
-    else:
-        yield Check("QEMU", Verdict.FINE, f"{version} at {path}")
+    yield Check("QEMU", Verdict.FINE, f"{version} at {path}")
     yield Check("TCG", Verdict.FINE, "emulation needs nothing of the host; a boot takes longer")
     yield _kvm_check(choice)
 

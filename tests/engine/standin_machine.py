@@ -23,9 +23,11 @@ report=KIND        ``full`` (default), ``first`` (the first line only), ``other`
                    ``flood`` (no newline, ``size`` bytes), ``slow`` (a byte every ``pace``),
                    ``half`` (half a line), ``empty`` (opens and closes), ``twice``, ``pieces``,
                    ``early`` (before ``cont``), ``escapes``, ``markup``, ``bars``, ``long``
+say=HEX            the text of a report that is its first line only, as hexadecimal bytes
 size=2000000       bytes of a flood
 pace=0.05          between two bytes
 console=TEXT       written to the console at ``cont``; ``+`` stands for a blank
+cry=HEX            the same as hexadecimal bytes, and nothing is added
 noise=BYTES        so much console output, in lines of 100 bytes
 stderr=TEXT        written to standard error at the start; ``+`` stands for a blank
 deaf=COMMANDS      QMP commands (comma between) it does not answer
@@ -261,10 +263,11 @@ class StandIn:
         args = self.args
         if text := args.get("console"):
             self.console.sendall(text.replace("+", " ").encode() + b"\r\n")
-        left = int(args.get("noise", "0"))
+        self.console.sendall(bytes.fromhex(args.get("cry")))
+        left = int(args.get("noise", "0")) // 100
         while left > 0:
-            self.console.sendall(b"n" * 99 + b"\n")
-            left -= 100
+            self.console.sendall((b"n" * 99 + b"\n") * min(left, 600))
+            left -= 600
         self.phase("go")
         boot = args.seconds("boot", 0.05)
         self.later(boot / 2, lambda: self.phase("half"))
@@ -276,8 +279,10 @@ class StandIn:
     def first_line(
         self, number=None, text="Startup finished in 1.5s (kernel) + 2.5s (userspace) = 4s"
     ):
-        number = self.args.vm if number is None else number
-        return f"VMREPORTID:{number}|||{text} sent_ns={time.monotonic_ns()}\n".encode()
+        return self.head(number) + f"{text} sent_ns={time.monotonic_ns()}\n".encode()
+
+    def head(self, number=None):
+        return f"VMREPORTID:{self.args.vm if number is None else number}|||".encode()
 
     def details(self):
         uptime = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
@@ -301,7 +306,7 @@ class StandIn:
         self.event("VSERPORT_CHANGE", {"open": opened, "id": "report"})
 
     def speak(self):
-        kind = self.args.get("report", "full")
+        kind = "said" if self.args.get("say") else self.args.get("report", "full")
         self.port(True)
         size = int(self.args.get("size", "2000000"))
         pace = self.args.seconds("pace", 0.05)
@@ -323,6 +328,7 @@ class StandIn:
             "long": self.first_line(text="y" * 60_000),
             "twice": self.first_line() + self.first_line(),
             "first": self.first_line(),
+            "said": self.head() + bytes.fromhex(self.args.get("say")) + b"\n",
         }
         if kind in numbers:
             self.write(self.first_line(numbers[kind]))
@@ -331,9 +337,11 @@ class StandIn:
                 self.write(b"z" * min(size, 65536))
                 size -= 65536
         elif kind == "slow":
-            for byte in self.first_line():
-                self.write(bytes([byte]))
-                time.sleep(pace)
+            line = self.first_line()
+            for place, byte in enumerate(line):
+                self.later(place * pace, lambda byte=byte: self.write(bytes([byte])))
+            self.later(len(line) * pace, self.spoken)
+            return
         elif kind == "pieces":
             for data in (self.first_line() + self.details()).split(b"e"):
                 self.write(data)
@@ -344,6 +352,9 @@ class StandIn:
             # Built first: its stamp is to be the last thing before the write.
             details = self.details()
             self.write(self.first_line() + details)
+        self.spoken()
+
+    def spoken(self):
         self.port(False)
         self.phase("reported")
         off = self.args.get("off", "0.05")

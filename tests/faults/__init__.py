@@ -1,1 +1,5 @@
 """Everything that can go wrong, tried: a row a fault; the README's tables are made of the rows."""
+
+import pytest
+
+pytest.register_assert_rewrite("faults.middle", "faults.traces")

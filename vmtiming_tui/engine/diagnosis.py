@@ -3,9 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from vmtiming_tui.engine.children import Exit
+from vmtiming_tui.engine.holders import holders
 from vmtiming_tui.engine.report import MAX_EXCERPT
 from vmtiming_tui.text import printable
 
@@ -82,6 +84,8 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
     ),
 )
 
+_LOCKED = re.compile(r"Failed to get (?:shared )?\"\w+\" lock")
+_LOCKED_FILE = re.compile(r"Is another process using the image \[(.*)\]\?")
 _PANIC = re.compile(r"Kernel panic - not syncing: ([^\n]*)")
 _ENDED = {
     "guest-shutdown": "the guest shut down before it reported",
@@ -104,8 +108,25 @@ def _last_line(stderr: str) -> str:
     return lines[-1][:MAX_EXCERPT] if lines else ""
 
 
+def _who_holds(stderr: str) -> Why | None:
+    """Return who holds the image that QEMU could not lock, where that can be found out."""
+    named = _LOCKED_FILE.search(stderr)
+    if not (named and _LOCKED.search(stderr)):
+        return None
+    found = holders(Path(named[1]))
+    if not found:
+        return None
+    who = ", ".join(map(str, found))
+    return Why(
+        f"another program holds its disk image {named[1]}: {who}",
+        "end that run or program, or run both without --persist",
+    )
+
+
 def qemu_trouble(stderr: str) -> Why | None:
     """Return what QEMU's own words amount to, where they are known."""
+    if held := _who_holds(stderr):
+        return held
     for pattern, text, hint in _KNOWN:
         if re.search(pattern, stderr):
             return Why(f"{text} ({_last_line(stderr)})", hint)
@@ -140,9 +161,9 @@ def why_it_ended(
         return known
     last = _last_line(stderr)
     said = f": {last}" if last else ""
-    if ended.signal is not None:
-        return Why(f"QEMU was {ended.words} before its guest reported{said}")
     when = "before its guest reported" if connected else "before it could be spoken to"
+    if ended.signal is not None:
+        return Why(f"QEMU was {ended.words} {when}{said}")
     return Why(f"QEMU ended {when} ({ended.words}){said}")
 
 

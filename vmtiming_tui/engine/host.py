@@ -17,6 +17,7 @@ from vmtiming_tui.text import printable
 
 _PROC = Path("/proc")
 _VERSION_LIMIT_S = 20.0
+_OLDEST = (6, 0)  # set-action and pvpanic-pci came with it; SHUTDOWN's reason with 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +93,19 @@ def host_facts() -> HostFacts:
 
 
 async def qemu_version(qemu: str, children: Children) -> str:
-    """Return what QEMU says its version is; raise ``QemuError`` where it is no QEMU at all."""
+    """Return what QEMU says its version is.
+
+    Raises ``QemuError`` where it is no QEMU at all, or one that lacks what the engine asks of it.
+    """
     code, words = await children.output([qemu, "-version"], _VERSION_LIMIT_S)
-    if match := re.search(r"version ([0-9][^\s,]*)", words):
-        return match[1]
+    if match := re.search(r"version (([0-9]{1,4})(?:\.([0-9]{1,4}))?[^\s,]*)", words):
+        if (int(match[2]), int(match[3] or 0)) >= _OLDEST:
+            return match[1]
+        needed = ".".join(map(str, _OLDEST))
+        raise QemuError(
+            f"{qemu!r} is QEMU {match[1]}, which is too old: {needed} or newer is needed",
+            hint="install a newer QEMU, or give the path of one with -q",
+        )
     if code is None:
         raise QemuError(
             f"{qemu!r} did not say its version within {_VERSION_LIMIT_S:g} s",

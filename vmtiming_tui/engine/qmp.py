@@ -41,7 +41,7 @@ def _reason(error: BaseException) -> str:
         return "it closed the connection"
     if isinstance(cause, ValueError) and "chunk" in str(cause):
         return f"it wrote more than {_MAX_MESSAGE_BYTES >> 20} MiB without the end of a message"
-    if isinstance(cause, QMPError):
+    if isinstance(cause, (QMPError, ValueError)):
         return "it does not speak QMP"
     return printable(str(cause).strip().partition("\n")[0])[:300] or type(cause).__name__
 
