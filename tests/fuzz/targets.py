@@ -1,0 +1,97 @@
+"""What is fuzzed: each target takes any bytes, and fails where the package does what it may not."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from vmtiming_tui import events as ev
+from vmtiming_tui.engine.option import option
+from vmtiming_tui.engine.report import (
+    MAX_REJECTIONS,
+    MAX_REPORT_BYTES,
+    Booted,
+    Details,
+    Rejected,
+    ReportParser,
+    Statement,
+)
+from vmtiming_tui.errors import EventError, ExportError
+from vmtiming_tui.export import render
+from vmtiming_tui.export.reading import fleet_of
+from vmtiming_tui.fleet import Fleet
+
+CASES = Path(__file__).parent / "cases"
+MAX_INPUT_BYTES = 200_000
+
+
+def _heard(pieces: Iterable[bytes]) -> list[Statement]:
+    listener, found = ReportParser(3), list[Statement]()
+    for piece in pieces:
+        found += listener.feed(piece)
+    return [*found, *listener.finish("the end")]
+
+
+def _words(statement: Statement) -> list[str]:
+    match statement:
+        case Booted(text):
+            return [text]
+        case Rejected():
+            return [statement.why, statement.excerpt]
+        case Details():
+            entries = [*statement.slowest, *statement.failed, *statement.chain]
+            properties = statement.properties
+            return [*entries, *properties, *properties.values(), *statement.timestamps_us]
+        case _:
+            return []
+
+
+def parser(data: bytes) -> None:
+    """A report: the first two bytes say how large the pieces are that the rest comes in."""
+    size, written = int.from_bytes(data[:2], "little") + 1, data[2:]
+    whole = _heard([written])
+    words = [word for statement in whole for word in _words(statement)]
+    assert all(word.replace("\t", "").isprintable() for word in words)
+    assert sum(isinstance(each, Rejected) for each in whole) <= MAX_REJECTIONS + 1
+    assert sum(isinstance(each, Booted) for each in whole) <= 1
+    if len(written) <= MAX_REPORT_BYTES:
+        assert _heard(written[at : at + size] for at in range(0, len(written), size)) == whole
+
+
+def loader(data: bytes) -> None:
+    """The lines of a stored run, or an exported file: read, shown, written again."""
+    with contextlib.suppress(ExportError):
+        render(".txt", fleet_of(data))
+    stream = []
+    for line in data.split(b"\n"):
+        with contextlib.suppress(EventError):
+            stream.append(ev.decode(line))
+    for event in stream:
+        assert ev.decode(ev.encode(event)) == event
+    if stream:
+        fleet = Fleet(stream)
+        for suffix in (".txt", ".json", ".csv", ".md"):
+            render(suffix, fleet)
+
+
+def quoting(data: bytes) -> None:
+    """Values of a QEMU option, a zero byte between them: by QEMU's rule each is what it was."""
+    values = [part.decode(errors="surrogateescape") for part in data.split(b"\0")]
+    word, parts, at = option("bare", **dict.fromkeys(["key"], values[0])), [""], 0
+    word = ",".join([word, *(option(key=value) for value in values[1:])])
+    while at < len(word):
+        if word.startswith(",,", at):
+            parts[-1] += ","
+            at += 1
+        elif word[at] == ",":
+            parts.append("")
+        else:
+            parts[-1] += word[at]
+        at += 1
+    assert parts == ["bare", *(f"key={value}" for value in values)]
+
+
+TARGETS: Mapping[str, Callable[[bytes], None]] = {
+    "parser": parser,
+    "loader": loader,
+    "quoting": quoting,
+}
