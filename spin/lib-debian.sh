@@ -60,7 +60,7 @@ make_debian() {
     # it belongs to others and may not be reached below a home folder: there mmdebstrap tidies up.
     [ "$(id -u)" != 0 ] || { mkdir "$work/tmp" && chmod 0711 "$work" && export TMPDIR=$work/tmp; }
     # A session of its own lets one signal reach all of it; bash runs a trap at once only in `wait`.
-    setsid mmdebstrap --quiet --format=null "$@" "$suite" - "${sources[@]}" </dev/null &
+    setsid mmdebstrap --quiet --format=null "$@" "$suite" /dev/null "${sources[@]}" </dev/null &
     builder=$!
     wait "$builder" || die 'mmdebstrap failed; its own words are above'
     builder=

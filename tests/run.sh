@@ -15,7 +15,7 @@ as_root() {
 }
 
 packages=(
-    qemu-system-x86 qemu-system-arm qemu-utils ovmf mmdebstrap e2fsprogs xfsprogs btrfs-progs
+    qemu-system-x86 qemu-system-arm qemu-utils ovmf uidmap mmdebstrap e2fsprogs xfsprogs btrfs-progs
     dosfstools mtools gdisk fdisk parted lvm2 f2fs-tools attr acl libcap2-bin cpio zstd binutils
     dracut-core syslinux syslinux-common systemd-boot-efi kmod socat shellcheck tmux chromium
     busybox-static lz4 procps python3-venv

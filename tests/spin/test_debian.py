@@ -1,48 +1,123 @@
 """The original's workflow: a raw Debian, spun, overlays made by qemu-img in a loop, booted."""
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import images
 import pytest
 from conftest import SPIN, left_behind, opened, spin
+from debians import plain_debian
 
 GENERATOR = SPIN.with_name("gen-debian-rawfs.sh")
+LOOP = "for i in {0..2}; do qemu-img create your-os-$i.img -b ../rootfs.img -f qcow2 -F raw; done"
+
+
+@pytest.fixture(scope="module")
+def debian():
+    """A folder with a Debian of the generator, which built it without root where it can."""
+    return plain_debian()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("debian")
+    yield folder
+    images.sh("rm", "-rf", folder)
+
+
+@pytest.fixture(scope="module")
+def spun(debian, place):
+    """It spun, and its twin whose initrd was made for a machine without virtio disks."""
+    twin = place / "twin.raw"
+    images.sh("cp", "--sparse=always", debian / "vm-0.img", twin)
+    name = re.search(r"initrd\.img-\S+(?=/)", images.sh("debugfs", "-R", "ls -p /boot", twin))
+    assert name is not None
+    commands = f"rm /boot/{name[0]}\nwrite {without_virtio(debian, place)} /boot/{name[0]}\n"
+    images.sh("debugfs", "-w", "-f", "-", twin, text=commands)
+    return {
+        "plain": spin(debian / "vm-0.img", place / "plain"),
+        "lean": spin(twin, place / "lean"),
+    }
+
+
+def without_virtio(debian, place):
+    """Dracut's initrd as it is for a machine whose disk is no virtio one."""
+    tree = place / "initrd"
+    tree.mkdir()
+    unpack = "gzip -dc $0 | cpio --extract --quiet --make-directories --directory=$1"
+    images.sh("bash", "-c", unpack, debian / "initrd.dracut", tree)
+    for module in tree.rglob("virtio_*.ko*"):
+        module.unlink()
+    version = next((tree / "usr/lib/modules").iterdir()).name
+    images.sh("depmod", "-b", tree, version)
+    pack = "cd $0 && find . | cpio --create --quiet --format=newc | gzip -1 >$1"
+    images.sh("bash", "-c", pack, tree, place / "lean.initrd")
+    shutil.rmtree(tree)
+    return place / "lean.initrd"
+
+
+@pytest.fixture(scope="module")
+def boots(spun):
+    """Each of them booted from an overlay of the original's loop, both at once."""
+
+    def boot(name: str):
+        out = spun[name].out
+        (out / "vms").mkdir()
+        images.sh("bash", "-c", f"cd {out}/vms && {LOOP}")
+        return subprocess.run(
+            [
+                sys.executable, "-m", "vmtiming_tui", "--plain", "--no-history", "--accel", "tcg",
+                "-n", "1", "-m", "340", "-p", "your-os", "-s", ".img", "-k", "BFILES/vmlinuz",
+                "-i", "BFILES/initrd", "-v", "vms/",
+            ],
+            cwd=out, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(spun, pool.map(boot, spun), strict=True))
 
 
 @pytest.mark.real
-def test_from_nothing_to_a_booted_vm(folder):
-    raw = folder / "debian.raw"
-    images.sh("bash", GENERATOR, "--packages", "less", "--size", "900M", raw)
-    assert raw.stat().st_size == 900 * images.MIB
-    assert [path.name for path in folder.iterdir()] == ["debian.raw"]
-
-    spun = spin(raw, folder / "out")
-    with opened(spun) as root:
+def test_the_generator_makes_what_was_asked_for(debian, spun):
+    assert (debian / "vm-0.img").stat().st_size == 900 * images.MIB
+    with opened(spun["plain"]) as root:
         assert (root / "usr/bin/less").exists()
         assert (
             (root / "etc/fstab").read_text().startswith("/dev/vda / ext4 errors=remount-ro 0 1\n")
         )
-    (spun.out / "vms").mkdir()
-    loop = (
-        "for i in {0..2}; do qemu-img create your-os-$i.img -b ../rootfs.img -f qcow2 -F raw; done"
-    )
-    images.sh("bash", "-c", f"cd {spun.out}/vms && {loop}")
 
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "vmtiming_tui", "--plain", "--no-history", "--accel", "tcg",
-            "-n", "1", "-m", "340", "-p", "your-os", "-s", ".img", "-k", "BFILES/vmlinuz",
-            "-i", "BFILES/initrd", "-v", "vms/",
-        ],
-        cwd=spun.out, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+
+@pytest.mark.real
+def test_only_an_initrd_of_another_machine_is_added_to(spun):
+    assert "added" not in spun["plain"].said
+    assert re.search(r"added virtio_pci .*virtio_blk.* from its modules", spun["lean"].said)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["plain", "lean"])
+def test_it_boots_and_reports(name, boots):
+    done = boots[name]
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "VM 0 booted in: " in done.stdout
     assert "Startup finished in " in done.stdout
+
+
+def test_a_user_without_ids_of_their_own_is_told_how_to_get_some(public_folder):
+    done = subprocess.run(
+        ["bash", GENERATOR, public_folder / "theirs/debian.raw"],
+        capture_output=True, text=True, check=False, user="nobody", group="nogroup",
+        extra_groups=[],
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "nobody has none in /etc/subuid and /etc/subgid: usermod --add-subuids" in done.stderr
+    assert list((public_folder / "theirs").iterdir()) == []
 
 
 def test_interrupted_it_leaves_nothing(folder):
