@@ -247,6 +247,33 @@ async def test_new_run_says_which_files_are_missing(bootable):
         await stage.sees("and 4 more not found")
 
 
+async def test_new_run_that_this_host_cannot_hold_leaves_the_one_under_way_alone(bootable):
+    async with dashboard(run_of(bootable, 3.0), 3.0, number=2) as stage:
+        sent = list(stage.source.sent)
+        await stage.press("n")
+        await type_into(stage, "memory_mib", str(1 << 24))
+        await stage.press("enter")
+        await stage.app.workers.wait_for_complete()
+        await stage.sees("0 VMs fit")
+        stage.on(NewRunScreen)
+        assert stage.source.sent == sent
+
+
+async def test_new_run_that_was_refused_is_what_is_asked_for_again(bootable):
+    async with dashboard(run_of(bootable), DONE, number=2) as stage:
+        await stage.press("n")
+        await type_into(stage, "number", "3")
+        await stage.press("enter")
+        await stage.app.workers.wait_for_complete()
+        refused = ev.EngineFailed(at_ns=ZERO_NS + 99 * SECOND, why="no room", hint="make some")
+        await stage.feed([refused])
+        await stage.comes(EngineErrorScreen)
+        await stage.press("r")
+        assert stage.source.sent[-1].plan.config.number == 3
+        await stage.press("n")
+        assert stage.screen.query_one("#number", Input).value == "3"
+
+
 async def test_new_run_ends_the_one_under_way_first(bootable):
     async with dashboard(run_of(bootable, 3.0), 3.0, number=2) as stage:
         await stage.press("n")

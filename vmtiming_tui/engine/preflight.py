@@ -107,8 +107,8 @@ def vm_memory_bytes(config: RunConfig, accel: Accel) -> int:
     return (config.memory_mib << 20) + extra
 
 
-def _memory(config: RunConfig, accel: Accel) -> Iterable[Shortage]:
-    available = memory_bytes("MemAvailable") + memory_bytes("SwapFree")
+def _memory(config: RunConfig, accel: Accel, freed_bytes: int) -> Iterable[Shortage]:
+    available = memory_bytes("MemAvailable") + memory_bytes("SwapFree") + freed_bytes
     each = vm_memory_bytes(config, accel)
     count = _at_once(config)
     if available and each * count > available:
@@ -121,9 +121,12 @@ def _memory(config: RunConfig, accel: Accel) -> Iterable[Shortage]:
         )
 
 
-def shortages(config: RunConfig, accel: Accel) -> list[Shortage]:
-    """Return everything this host has too little of for a storm of these VMs."""
-    return [*_descriptors(config), *_processes(config), *_memory(config, accel)]
+def shortages(config: RunConfig, accel: Accel, *, freed_bytes: int = 0) -> list[Shortage]:
+    """Return everything this host has too little of for a storm of these VMs.
+
+    ``freed_bytes`` is memory that VMs hold now and will have given back by then.
+    """
+    return [*_descriptors(config), *_processes(config), *_memory(config, accel, freed_bytes)]
 
 
 def check_host(plan: RunPlan, accels: Mapping[Any, Accel]) -> None:

@@ -207,7 +207,9 @@ class VmTimingApp(App[None], inherit_bindings=False):
         """Start a run; one that is under way is stopped first."""
         if not self.live:
             self.send(Stop())
-        elif self.model.is_busy:
+            return
+        self.model.asked = plan
+        if self.model.is_busy:
             self._next_plan = plan
             self.send(Stop())
         else:

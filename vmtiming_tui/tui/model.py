@@ -120,10 +120,14 @@ def differs(vm: Vm) -> int:
 
 
 class Model:
-    """The one place the widgets read from."""
+    """The one place the widgets read from.
+
+    ``plan`` is that of the run that is shown; ``asked`` the one last asked for, which may have been
+    refused.
+    """
 
     def __init__(self, plan: RunPlan, clock: Callable[[], int]) -> None:
-        self.plan = plan
+        self.plan = self.asked = plan
         self.fleet = Fleet()
         self.view = View()
         self.figures = Figures()
@@ -182,6 +186,12 @@ class Model:
     def running(self) -> list[int]:
         """The VMs whose QEMU may be running."""
         return [vm.id for vm in self.fleet.vms.values() if is_running(vm)]
+
+    @property
+    def held_bytes(self) -> int:
+        """The memory that running VMs hold, as far as it is known."""
+        usages = (self.fleet.vms[vm].newest.usage for vm in self.running)
+        return sum(usage.rss_bytes for usage in usages if usage is not None)
 
     @property
     def is_busy(self) -> bool:
@@ -249,7 +259,7 @@ class Model:
 
     def _begin(self, event: ev.RunStarted) -> bool:
         with contextlib.suppress(EventError):  # of another version: it is only for the title
-            self.plan = plan_from_json(event.plan)
+            self.plan = self.asked = plan_from_json(event.plan)
         if self.fleet.run is None:
             return False
         self.fleet = Fleet()

@@ -79,7 +79,7 @@ class EngineErrorScreen(Dialog[None]):
     def action_again(self) -> None:
         """Start the same run again."""
         self.dismiss(None)
-        self.host.begin(self._model.plan)
+        self.host.begin(self._model.asked)
 
     def action_new_run(self) -> None:
         """Ask for other settings."""

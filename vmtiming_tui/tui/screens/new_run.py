@@ -48,8 +48,8 @@ class NewRunScreen(Dialog[RunPlan]):
     def __init__(self, model: Model) -> None:
         super().__init__()
         self._model = model
-        self._config: RunConfig = model.config
-        self._file_problems: dict[str, str] = {}
+        self._config: RunConfig = model.asked.config
+        self._host_problems: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
         """A row a setting, its fault beneath it."""
@@ -84,7 +84,7 @@ class NewRunScreen(Dialog[RunPlan]):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Say what is wrong as it is typed."""
-        self._file_problems.clear()
+        self._host_problems.clear()
         self._show_faults()
 
     def on_mount(self) -> None:
@@ -102,7 +102,7 @@ class NewRunScreen(Dialog[RunPlan]):
         return faults
 
     def _show_faults(self) -> bool:
-        faults = self._faults() | self._file_problems
+        faults = self._faults() | self._host_problems
         names = [name for name, _, _ in FIELDS]
         for name in names:
             self._mark(name, faults.get(name, ""))
@@ -129,7 +129,7 @@ class NewRunScreen(Dialog[RunPlan]):
             self.dismiss(None)
 
     def action_start(self) -> None:
-        """Check files too, off the loop, then answer."""
+        """Check files and the host's room too, off the loop, then answer."""
         if not self._show_faults():
             self.run_worker(self._check_and_answer(), exclusive=True)
 
@@ -137,7 +137,22 @@ class NewRunScreen(Dialog[RunPlan]):
         try:
             config = await asyncio.to_thread(build_config, self._raw())
         except ConfigError as error:
-            self._file_problems = {problem.field: problem.text for problem in error.problems}
-            self._show_faults()
-            return
-        self.dismiss(replace(self._model.plan, variants=(Variant(config=config),)))
+            self._host_problems = {problem.field: problem.text for problem in error.problems}
+        else:
+            self._host_problems = await asyncio.to_thread(self._shortages, config)
+        if not self._show_faults():
+            self.dismiss(replace(self._model.asked, variants=(Variant(config=config),)))
+
+    def _shortages(self, config: RunConfig) -> dict[str, str]:
+        """Return what the host has too little of: the engine would say so too, but after the end
+        of what runs now.
+        """
+        from vmtiming_tui.engine.preflight import shortages
+
+        if config.force:
+            return {}
+        run, accel = self._model.fleet.run, config.accel
+        if accel is Accel.AUTO and run is not None:
+            accel = Accel(run.accel)
+        found = shortages(config, accel, freed_bytes=self._model.held_bytes)
+        return {"host": "; ".join(f"{each.text}: {each.hint}" for each in found)} if found else {}
