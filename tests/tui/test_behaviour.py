@@ -88,6 +88,7 @@ async def test_engine_error_is_a_screen_to_act_on():
         stage.on(EngineErrorScreen)
         assert "killed by SIGKILL" in stage.text
         assert "run again" in stage.text
+        assert all(f"({key})" in stage.text for key in ("r", "n", "y", "esc", "q"))
         await stage.press("y")
         assert "killed by SIGKILL" in stage.app.clipboard
         await stage.press("escape")

@@ -118,11 +118,13 @@ def _say(text: str) -> None:
 
 
 def _afterwards(app: "VmTimingApp", wishes: "Wishes") -> int:
+    from vmtiming_tui.plain import PlainReport
     from vmtiming_tui.session import conclude
 
     fleet = app.model.fleet
-    if fleet.failure is not None and fleet.failure.hint:
-        _say(f"  {fleet.failure.hint}")
+    if fleet.failure is not None:
+        for line in PlainReport(fleet).diagnostics_for(fleet.failure):
+            _say(line)
     code = conclude(fleet, wishes, _say)
     if app.crash:
         _tell_of_crash(app.crash)

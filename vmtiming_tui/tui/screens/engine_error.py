@@ -39,7 +39,7 @@ class EngineErrorScreen(Dialog[None]):
 
     def compose(self) -> ComposeResult:
         """Why, what to do, and what can be done here."""
-        with Vertical(classes="box") as box:
+        with Vertical(classes="box broad") as box:
             box.border_title = "The run cannot go on"
             with VerticalScroll(classes="words", can_focus=False):
                 yield Static(id="why", markup=False)
