@@ -26,7 +26,9 @@ from vmtiming_tui.commands import Quit, Rerun, Start, Stop
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.export import write_export
 from vmtiming_tui.fleet import RunState
+from vmtiming_tui.tui import app as app_module
 from vmtiming_tui.tui.app import VmTimingApp
+from vmtiming_tui.tui.model import Change
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.detail import DetailScreen
 from vmtiming_tui.tui.screens.engine_error import EngineErrorScreen
@@ -44,6 +46,18 @@ FAILED = ev.EngineFailed(
 )
 
 
+def ends_first(stream):
+    """Return VM 0's end of a boot, and all events in which no VM's boot ends."""
+    (first, *_) = [event for event in stream if isinstance(event, ev.VmBooted) and event.vm == 0]
+    return first, [event for event in stream if not isinstance(event, (ev.VmBooted, ev.VmExited))]
+
+
+def cells(stage):
+    """Return the lines on which the first two VMs are."""
+    lines = stage.text.splitlines()
+    return [next(line for line in lines if re.match(rf" *{vm} [◔✓]", line)) for vm in (0, 1)]
+
+
 async def test_the_run_is_asked_for_once_and_interactively():
     async with dashboard() as stage:
         assert stage.source.sent == [Start(plan=plan_for(8), interactive=True)]
@@ -59,6 +73,33 @@ async def test_states_are_seen_as_they_come():
             )
             seen.append(re.findall("launching|connected|booted", stage.text.splitlines()[0]))
         assert seen == [["launching"], ["connected"], ["booted"]]
+
+
+@pytest.fixture
+def no_turns(monkeypatch):
+    """A dashboard whose timer never comes."""
+    monkeypatch.setattr(app_module, "TURN_S", 3600.0)
+
+
+@pytest.mark.usefixtures("no_turns")
+async def test_the_end_of_a_boot_is_shown_before_the_next_turn():
+    booted, others = ends_first(smooth_run(2))
+    async with dashboard(until(others, 60.0), 60.0, number=2) as stage:
+        before = stage.text
+        stage.source.feed([booted])
+        await stage.until(lambda: "1 booted" in stage.text, "1 booted")
+        assert "2 connected" in before
+
+
+@pytest.mark.usefixtures("no_turns")
+async def test_news_leaves_alone_what_only_the_clock_moves():
+    async with dashboard(until(smooth_run(2), 2.0), 2.0, number=2) as stage:
+        first, second = cells(stage)
+        stage.clock.at = 2.2
+        stage.main.tick(Change(vms=frozenset({0}), between=True))
+        await stage.pilot.pause()
+        assert cells(stage)[0] != first
+        assert cells(stage)[1] == second
 
 
 async def test_pause_panic_and_reset_show():

@@ -20,8 +20,15 @@ _CLOSE_LIMIT_S = 25.0
 class Link:
     """Reads a source into the model; a source that fails says so as an ``EngineFailed`` event."""
 
-    def __init__(self, connect: Connect, model: Model, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        model: Model,
+        clock: Callable[[], int],
+        on_news: Callable[[], None],
+    ) -> None:
         self._connect, self._model, self._clock = connect, model, clock
+        self._on_news = on_news
         self._source: EventSource | None = None
         self._task: asyncio.Task[None] | None = None
         self._unsent: list[Command] = []
@@ -56,7 +63,8 @@ class Link:
                     source.send(command)
                 self._unsent = []
                 async for batch in source.batches():
-                    self._model.take(batch)
+                    if self._model.take(batch):
+                        self._on_news()
         except VmTimingError as error:
             failed = ev.EngineFailed(at_ns=self._clock(), why=error.message, hint=error.hint)
             self._model.take([failed])

@@ -7,7 +7,7 @@ frozen they wait; nothing is lost and the engine never notices. Pure of Textual.
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,7 @@ _LEFT_EVERY_NS = 1_500_000_000
 _COST_SHARE = 50
 _HOST_SAMPLES = 60
 _REFINING = frozenset({ev.VmUsage, ev.HostSample, ev.QmpSeen, ev.VmConsole})
+_NEWS = frozenset({ev.VmBooted, ev.VmFailed, ev.VmTimedOut, ev.VmKilled, ev.EngineFailed})
 _RUNNING = frozenset({VmState.QUEUED, VmState.LAUNCHING, VmState.CONNECTED, VmState.BOOTED})
 
 
@@ -58,12 +59,16 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one turn of the timer brought."""
+    """What one turn of the timer brought, or news that came between two (``between``).
+
+    What only the clock moves is not drawn for news.
+    """
 
     vms: frozenset[int] = frozenset()
     new_run: bool = False
     order: bool = False
     figures: bool = False
+    between: bool = False
 
 
 def ns_of(value_s: float) -> int:
@@ -207,11 +212,12 @@ class Model:
 
     # Events in.
 
-    def take(self, batch: Iterable[ev.Event]) -> None:
-        """Put events in line for the next turn."""
+    def take(self, batch: Sequence[ev.Event]) -> bool:
+        """Put events in line for the next turn; return whether one is news: the end of a boot."""
         self._waiting.extend(batch)
         if self.is_frozen and len(self._waiting) > 2 * self._thinned + 10_000:
             self._thin_out()
+        return any(type(event) in _NEWS for event in batch)
 
     def _thin_out(self) -> None:
         """Of events that only refine a figure keep each VM's last, so that a freeze is cheap."""
@@ -236,10 +242,10 @@ class Model:
         finally:
             self._holds -= 1
 
-    def turn(self, *, everything: bool = False) -> Change:
+    def turn(self, *, everything: bool = False, between: bool = False) -> Change:
         """Fold what waits, for a few milliseconds unless ``everything``; say what changed."""
         if self._holds or (self.is_frozen and not everything):
-            return Change()
+            return Change(between=between)
         new_run = telling = False
         deadline = time.perf_counter() + _FOLD_BUDGET_S
         count = 0
@@ -255,7 +261,7 @@ class Model:
         changed = frozenset(self.fleet.take_changed())
         if telling:
             self._stale_figures = True
-        return Change(changed, new_run, self.reorder(), self._reckon())
+        return Change(changed, new_run, self.reorder(), self._reckon(), between)
 
     def _begin(self, event: ev.RunStarted) -> bool:
         with contextlib.suppress(EventError):  # of another version: it is only for the title

@@ -134,8 +134,8 @@ class DetailScreen(Screen[int]):
         """Show what one turn brought."""
         self.header.renew()
         self._renew(all_panes=self.vm_id in change.vms or change.new_run)
-        self._turns += 1
-        if not self._turns % _CONSOLE_EVERY and not self.model.is_frozen:
+        self._turns += not change.between
+        if not (self._turns % _CONSOLE_EVERY or change.between or self.model.is_frozen):
             self._ask_for_console()
 
     def _ask_for_console(self) -> None:

@@ -104,14 +104,13 @@ class MainScreen(Screen[None]):
         """Show what one turn brought."""
         if change.new_run or change.order:
             self._fit()
-        area = self.area
-        area.tick(change)
+        self.area.tick(change)
         self.header.renew()
         self.trouble.renew()
-        self._turns += 1
+        self._turns += not change.between
         if change.figures:
             self.stats.renew()
-        if change.order or not self._turns % _CURVE_EVERY:
+        if change.order or not (self._turns % _CURVE_EVERY or change.between):
             self.stats.renew()
             self.curve.renew()
             self._renew_view_line()

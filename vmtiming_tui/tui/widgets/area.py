@@ -139,10 +139,8 @@ class VmArea(ScrollView, can_focus=False):
         if change.new_run or change.order:
             self.rebuild()
             return
-        view_rows = self._visible_rows()
-        stale = (
-            {row for row in self._moving if row in view_rows} if not self.model.is_frozen else set()
-        )
+        view_rows, stands = self._visible_rows(), self.model.is_frozen or change.between
+        stale = set() if stands else {row for row in self._moving if row in view_rows}
         if change.vms:
             self.forget(change.vms)
             place, columns = self._place, self.columns
