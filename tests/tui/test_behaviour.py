@@ -379,6 +379,13 @@ async def test_export_during_a_run_says_that_it_is_partial(tmp_path):
         assert "partial" in stage.text
 
 
+@pytest.mark.parametrize(("ascii_only", "sign"), [(False, "●"), (True, "*")])
+async def test_export_shows_the_chosen_vms_by_a_sign(ascii_only, sign):
+    async with dashboard(smooth_run(4), DONE, number=4, ascii_only=ascii_only) as stage:
+        await stage.press("space", "e")
+        assert f"( ) all (4)    ({sign}) marked (1)    ( ) filtered (0)" in stage.text
+
+
 async def test_export_asks_before_it_replaces(tmp_path):
     path = tmp_path / "out.md"
     path.write_text("mine")

@@ -10,7 +10,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Button, Input, Label, RadioButton, RadioSet, Static
+from textual.widgets import Button, Input, Label, RadioSet, Static
 
 from vmtiming_tui.config import unreachable
 from vmtiming_tui.errors import ExportError
@@ -19,6 +19,7 @@ from vmtiming_tui.tui.model import Model
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.dialog import Dialog
 from vmtiming_tui.tui.text import plural, shown
+from vmtiming_tui.tui.widgets.choice import Choice
 
 
 def suggested_name(model: Model) -> str:
@@ -54,14 +55,14 @@ class ExportScreen(Dialog[None]):
             yield Static("", id="format", markup=False, classes="note")
             yield Label("VMs", classes="name-above")
             with RadioSet(id="scope", compact=True):
-                yield RadioButton(f"all ({len(fleet.vms):,})", value=not view.marked, id="all")
-                yield RadioButton(
+                yield Choice(f"all ({len(fleet.vms):,})", value=not view.marked, id="all")
+                yield Choice(
                     f"marked ({len(view.marked):,})",
                     value=bool(view.marked),
                     disabled=not view.marked,
                     id="marked",
                 )
-                yield RadioButton(
+                yield Choice(
                     f"filtered ({len(view.shown) if view.filter_text else 0:,})",
                     disabled=not view.filter_text,
                     id="filtered",
@@ -76,9 +77,6 @@ class ExportScreen(Dialog[None]):
     def on_mount(self) -> None:
         """Say what kind of export this would be."""
         self.query_one("#copy").display = False
-        if not self.host.glyphs.braille:
-            for button in self.query(RadioButton):
-                button.BUTTON_LEFT, button.BUTTON_INNER, button.BUTTON_RIGHT = "(", "o", ")"
         partial = self.query_one("#partial", Static)
         if self._model.is_busy:
             partial.update("The run goes on: the file will say that it is partial.")
