@@ -1,5 +1,7 @@
 """Two runs drawn over and beneath each other: their completion curves, and their stages."""
 
+from functools import cached_property
+
 from rich.style import Style
 
 from vmtiming_tui.fleet import Fleet
@@ -13,10 +15,8 @@ from vmtiming_tui.tui.widgets.line import LinesWidget
 _LABEL = 16
 
 
-class CurvePair(LinesWidget):
-    """The first run filled, the second as a line over it, each as a share of its own VMs."""
-
-    DEFAULT_CSS = "CurvePair { height: 9; }"
+class _Pair(LinesWidget):
+    """Draws two runs, which have ended."""
 
     def __init__(
         self,
@@ -27,8 +27,17 @@ class CurvePair(LinesWidget):
     ) -> None:
         super().__init__(id=id)
         self._labels = labels
-        self._curves = [completion(counted_attempts(fleet)) for fleet in fleets]
-        self._tops = [len(fleet.vms) for fleet in fleets]
+        self._fleets = fleets
+
+
+class CurvePair(_Pair):
+    """The first run filled, the second as a line over it, each as a share of its own VMs."""
+
+    DEFAULT_CSS = "CurvePair { height: 9; }"
+
+    @cached_property
+    def _curves(self) -> list[list[tuple[int, int]]]:
+        return [completion(counted_attempts(fleet)) for fleet in self._fleets]
 
     def lines(self, width: int) -> list[list[Part]]:
         """Return a legend, the rows of both curves, and the time axis."""
@@ -40,10 +49,10 @@ class CurvePair(LinesWidget):
         factor, levels = (2, 4) if glyphs.braille else (1, 2)
         heights = [
             step_heights(
-                curve, until_ns=span_ns, span_ns=span_ns, top=top,
+                curve, until_ns=span_ns, span_ns=span_ns, top=len(fleet.vms),
                 columns=plot * factor, levels=rows * levels,
             )
-            for curve, top in zip(self._curves, self._tops, strict=True)
+            for curve, fleet in zip(self._curves, self._fleets, strict=True)
         ]  # fmt: skip
         filled = (braille_rows if glyphs.braille else ascii_rows)(heights[0], rows)
         line = outline_rows(heights[1], rows, braille=glyphs.braille)
@@ -76,21 +85,14 @@ def _laid_over(under: str, below: Style, over: str, above: Style) -> list[Part]:
     return list(parts)
 
 
-class StagePair(LinesWidget):
+class StagePair(_Pair):
     """Each run's median stages on one scale, one beneath the other."""
 
     DEFAULT_CSS = "StagePair { height: 3; }"
 
-    def __init__(
-        self,
-        labels: tuple[str, str],
-        fleets: tuple[Fleet, Fleet],
-        *,
-        id: str | None = None,  # noqa: A002
-    ) -> None:
-        super().__init__(id=id)
-        self._labels = labels
-        self._summaries = [summarise(counted_attempts(fleet)) for fleet in fleets]
+    @cached_property
+    def _summaries(self) -> list[Summary]:
+        return [summarise(counted_attempts(fleet)) for fleet in self._fleets]
 
     def lines(self, width: int) -> list[list[Part]]:
         """Return two bars and what their pieces are."""
