@@ -1,5 +1,8 @@
 """What every front end does around a run: what was wished for, and the verdict at its end."""
 
+import contextlib
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -118,6 +121,17 @@ def recording(
             except HistoryError as error:
                 say(f"this run is not kept: {error.message}")
         yield record
+
+
+def say(text: str) -> None:
+    """Say it on standard error; a terminal that is closed, a pipe nobody reads, stop nothing."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def outlive_hangups() -> None:
+    """Let no further SIGHUP end us: a closed terminal's shell and the kernel each send theirs."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def write_exports(fleet: Fleet, wishes: Wishes) -> tuple[list[Path], list[ExportError]]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine_lab import Lab
+from engine_lab import Lab, processes_naming
 from tool_lab import Ended, Tool
 
 from faults.aside import Aside
@@ -48,6 +48,10 @@ class Scene:
     @property
     def said(self) -> str:
         return self.ended.out + self.ended.err
+
+    def leftovers(self) -> list[object]:
+        """Return what still runs here, and the run folders that are there."""
+        return [*self.lab.leftovers(), *processes_naming(str(self.lab.runtime))]
 
     def makes_no_noise(self) -> None:
         """Nobody is shown what only we can read."""
