@@ -19,6 +19,7 @@ from vmtiming_tui.history import History
 from vmtiming_tui.outcome import ExitCode, exit_code, reasons
 from vmtiming_tui.sides import side_of
 from vmtiming_tui.tables import comparison_lines
+from vmtiming_tui.text import printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +162,7 @@ def conclude(fleet: Fleet, wishes: Wishes, say: Callable[[str], None]) -> int:
         say(f"Warning: {caution}")
     written, failed = write_exports(fleet, wishes)
     for path in written:
-        say(f"Wrote {path}")
+        say(f"Wrote {printable(str(path))}")
     for error in failed:
         say(f"Error: {error}")
         if error.hint:

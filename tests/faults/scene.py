@@ -1,5 +1,6 @@
 """The scene of a fault: the command in its lab, what it is to be asked, and what came of it."""
 
+import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,6 +49,13 @@ class Scene:
     @property
     def said(self) -> str:
         return self.ended.out + self.ended.err
+
+    @property
+    def history(self) -> list[tuple[str, int]]:
+        """State and number of booted VMs of every run in the history."""
+        path = self.folder / "state" / "vmtiming-tui" / "history.db"
+        with sqlite3.connect(path) as connection:
+            return connection.execute("SELECT state, booted FROM runs").fetchall()
 
     def leftovers(self) -> list[object]:
         """Return what still runs here, and the run folders that are there."""

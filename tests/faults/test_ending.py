@@ -3,94 +3,24 @@
 import asyncio
 import json
 import os
-import re
 import shlex
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import pytest
 from engine_lab import processes_naming, until
 
 from faults.fault import Fault
+from faults.running import Outcome, Running, in_words, states_in
 from faults.scene import Scene
 from faults.terminal import Terminal
 from faults.traces import nothing_left
 
 TITLE = "You end it, or something else does"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How it ended, what was said, and the VMs' states in the export; None where none was made."""
-
-    ends: str
-    said: str
-    states: tuple[str, ...] | None = None
-
-
-def states_in(path: Path) -> tuple[str, ...]:
-    """Return the states an export has, sorted."""
-    vms = json.loads(path.read_text())["vms"]
-    return tuple(sorted(vm["attempts"][-1]["state"] for vm in vms))
-
-
-def in_words(code: int) -> str:
-    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
-
-
-class Running:
-    """A run of which VM 0 has booted and others are under way; its export goes to ``kept.json``."""
-
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
-        self.process = scene.tool.start(*scene.line, "-o", "kept.json")
-        self.seen = ""
-        self.till("VM 0 reported as booted")
-
-    def till(self, words: str) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.seen += line
-            if words in line:
-                return
-        raise AssertionError(self.seen)
-
-    @property
-    def engine(self) -> int:
-        return child_named("engine.__main__", self.process.pid)
-
-    @property
-    def warden(self) -> int:
-        return child_named("warden.py", self.engine)
-
-    def end(self) -> Outcome:
-        """Wait for the end."""
-        out, err = self.process.communicate(timeout=60)
-        said = self.seen + (out or "") + err
-        kept = self.scene.folder / "kept.json"
-        states = states_in(kept) if kept.exists() else None
-        return Outcome(in_words(self.process.returncode), said, states)
-
-
-def child_named(name: str, pid: int) -> int:
-    """Return the process below another in whose command line a name is."""
-    (found,) = [child for child in children_of(pid) if name in command_of(child)]
-    return found
-
-
-def children_of(pid: int) -> list[int]:
-    words = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(word) for word in words]
-
-
-def command_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_bytes().decode()
 
 
 @dataclass(frozen=True)
@@ -235,44 +165,6 @@ def suspend_the_dashboard(scene: Scene) -> Outcome:
     return Outcome(ends, terminal.output.decode(), states_in(scene.folder / "kept.json"))
 
 
-# Real QEMUs, of a disk without a system: they start, hold their images, and stay.
-
-
-def real_line(scene: Scene, *words: str) -> list[str]:
-    for vm in range(2):
-        with (scene.folder / f"real-{vm}.img").open("wb") as image:
-            image.truncate(1 << 20)
-    line = ["-n", "2", "-m", "16", "-p", "real", "-s", ".img", "-v", ".", "--boot", "firmware"]
-    return [*line, "--accel", "tcg", "--force", "--plain", "--no-history", *words]
-
-
-def two_at_once(*words: str) -> Callable[[Scene], Outcome]:
-    """Return a second run on images that a first one is using."""
-
-    def play(scene: Scene) -> Outcome:
-        first = scene.tool.start(*real_line(scene, *words))
-        assert first.stdout is not None
-        connected = 0
-        while connected < 2:
-            connected += first.stdout.readline().startswith("Got a connection")
-        held = {int(pid) for pid in holding(scene.folder / "real-0.img")}
-        second = scene.tool.run(*real_line(scene, *words, "--timeout", "2", "-o", "kept.json"))
-        first.send_signal(signal.SIGINT)
-        first.communicate()
-        said = second.out + second.err
-        if named := re.search(r"process (\d+) \(qemu-system-x86\)", said):
-            assert int(named[1]) in held
-        return Outcome(in_words(second.code), said, states_in(scene.folder / "kept.json"))
-
-    return play
-
-
-def holding(path: Path) -> list[str]:
-    """Return the processes that have a file open, as fuser(1) has it."""
-    found = subprocess.run(["fuser", path], check=False, capture_output=True, text=True)
-    return found.stdout.split()
-
-
 DEAF = "boot=60 0.boot=0.1 deaf=system_powerdown,quit"
 STAYS = "1.boot=60 0.off=never"
 
@@ -371,19 +263,6 @@ FAULTS: list[Fault[Callable[[Scene], Outcome]]] = [
         words="Stopped",
         kept="everything: the shell has its terminal meanwhile, the VMs boot on",
     ),
-    Fault(
-        "two runs at once on the same images",
-        two_at_once(),
-        ends="exit code 1",
-        kept="both work: neither writes to them",
-    ),
-    Fault(
-        "two runs at once on the same images, with `--persist`",
-        two_at_once("--persist"),
-        ends="exit code 1",
-        words="VM 0 failed: another program holds its disk image ./real-0.img: process ",
-        kept="the first run goes on untouched",
-    ),
 ]
 
 STATES: dict[str, tuple[str, ...] | None] = {
@@ -394,8 +273,6 @@ STATES: dict[str, tuple[str, ...] | None] = {
     "whoever reads the report goes away (`| head -1`)": ("killed", "off", "off"),
     "Ctrl-Z, then `fg`, on the plain report": ("off", "off"),
     "Ctrl-Z, then `fg`, on the dashboard": ("off", "off"),
-    "two runs at once on the same images": ("timed out", "timed out"),
-    "two runs at once on the same images, with `--persist`": ("failed", "failed"),
 }
 
 
