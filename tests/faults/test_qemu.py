@@ -132,6 +132,13 @@ STARTS = [
         WORDS,
     ),
     Fault(
+        "the backing file of an overlay is missing or another",
+        "die=start:1 stderr=Could+not+open+backing+file:+No+such+file+or+directory",
+        "failed",
+        "its overlay's backing file cannot be opened",
+        WORDS,
+    ),
+    Fault(
         "the host has no memory for the guest",
         "die=start:1 stderr=cannot+set+up+guest+memory",
         "failed",
