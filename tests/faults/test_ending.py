@@ -14,7 +14,7 @@ from functools import partial
 import pytest
 from engine_lab import processes_naming, until
 
-from faults.fault import Fault
+from faults.fault import Fault, as_one
 from faults.running import Outcome, Running, in_words, states_in
 from faults.scene import Scene
 from faults.terminal import Terminal
@@ -168,13 +168,17 @@ def suspend_the_dashboard(scene: Scene) -> Outcome:
 DEAF = "boot=60 0.boot=0.1 deaf=system_powerdown,quit"
 STAYS = "1.boot=60 0.off=never"
 
+EVERYWHERE = "what is known till then, in report, exports and history"
+IN_FILES = "what is known till then, in exports and history"
+IN_HISTORY = "what is known till then, in the history"
+
 FAULTS: list[Fault[Callable[[Scene], Outcome]]] = [
     Fault(
         "Ctrl-C, once",
         Deed(send(signal.SIGINT)),
         ends="exit code 130",
         words="Stopping; once more ends everything at once.",
-        kept="what is known till then, in report, exports and history",
+        kept=EVERYWHERE,
     ),
     Fault(
         "Ctrl-C, twice",
@@ -183,85 +187,113 @@ FAULTS: list[Fault[Callable[[Scene], Outcome]]] = [
         words="VM 1 killed: stopped with the run",
         kept="the same; no guest is given time to shut down",
     ),
-    Fault(
-        "SIGTERM",
-        Deed(send(signal.SIGTERM)),
-        ends="exit code 130",
-        words="VM 1 killed: stopped with the run",
-        kept="what is known till then, in report, exports and history",
-    ),
-    Fault(
-        "SIGHUP",
-        Deed(send(signal.SIGHUP)),
-        ends="exit code 130",
-        words="VM 1 killed: stopped with the run",
-        kept="what is known till then, in report, exports and history",
+    *as_one(
+        "SIGTERM, SIGHUP",
+        [
+            Fault(
+                "SIGTERM",
+                Deed(send(signal.SIGTERM)),
+                ends="exit code 130",
+                words="VM 1 killed: stopped with the run",
+                kept=EVERYWHERE,
+            ),
+            Fault(
+                "SIGHUP",
+                Deed(send(signal.SIGHUP)),
+                ends="exit code 130",
+                words="VM 1 killed: stopped with the run",
+                kept=EVERYWHERE,
+            ),
+        ],
+        seen="exit code 130; the VMs are ended in order",
     ),
     Fault(
         "whoever reads the report goes away (`| head -1`)",
         Deed(leave_the_pipe, script="1.boot=1 2.boot=60", number=3),
         ends="exit code 141",
         words="Wrote kept.json",
-        kept="what is known till then, in exports and history; the VMs are ended",
+        kept=IN_FILES,
     ),
-    Fault(
-        "the tool is killed (SIGKILL)",
-        Deed(send(signal.SIGKILL)),
-        ends="killed by SIGKILL",
-        kept="what is known till then, in the history, as an interrupted run; no QEMU goes on",
+    *as_one(
+        "the tool is killed (SIGKILL), alone or with all its processes",
+        [
+            Fault(
+                "all of them are killed at once",
+                Deed(kill_all_of_ours),
+                ends="killed by SIGKILL",
+                kept=f"{IN_HISTORY}; the next start removes the run's folder",
+            ),
+            Fault(
+                "the tool is killed (SIGKILL)",
+                Deed(send(signal.SIGKILL)),
+                ends="killed by SIGKILL",
+                kept=IN_HISTORY,
+            ),
+        ],
+        seen="no last words; no QEMU goes on",
     ),
-    Fault(
-        "its engine is killed",
-        Deed(kill_engine, script=STAYS),
-        ends="exit code 1",
-        words="Error: the engine ended unexpectedly (killed by SIGKILL)",
-        kept="what is known till then, in report, exports and history; no QEMU goes on",
+    *as_one(
+        "one of its helper processes is killed",
+        [
+            Fault(
+                "its engine is killed",
+                Deed(kill_engine, script=STAYS),
+                ends="exit code 1",
+                words="Error: the engine ended unexpectedly (killed by SIGKILL)",
+                kept=EVERYWHERE,
+            ),
+            Fault(
+                "the process that starts the QEMUs is killed",
+                Deed(kill_warden, script=STAYS),
+                ends="exit code 1",
+                words="Error: the helper process that starts QEMUs was killed",
+                kept=EVERYWHERE,
+            ),
+        ],
     ),
-    Fault(
-        "the process that starts the QEMUs is killed",
-        Deed(kill_warden, script=STAYS),
-        ends="exit code 1",
-        words="Error: the helper process that starts QEMUs was killed; every VM went with it",
-        kept="what is known till then, in report, exports and history; no QEMU goes on",
+    *as_one(
+        "the terminal is closed",
+        [
+            Fault(
+                "the terminal of the plain report is closed",
+                lose_the_terminal,
+                ends="exit code 130",
+                kept=IN_FILES,
+            ),
+            Fault(
+                "the terminal of the dashboard is closed",
+                lose_the_dashboard,
+                ends="exit code 130",
+                kept=IN_FILES,
+            ),
+            Fault(
+                "the terminal of the dashboard is closed",
+                partial(lose_the_dashboard, controlling=False),
+                ends="exit code 130",
+                kept=IN_FILES,
+            ),
+        ],
+        seen="exit code 130; the VMs are ended in order",
     ),
-    Fault(
-        "all of them are killed at once",
-        Deed(kill_all_of_ours),
-        ends="killed by SIGKILL",
-        kept="what is known till then, in the history; no QEMU goes on, and the next start removes "
-        "the run's folder",
-    ),
-    Fault(
-        "the terminal of the plain report is closed",
-        lose_the_terminal,
-        ends="exit code 130",
-        kept="what is known till then, in exports and history; the VMs are ended",
-    ),
-    Fault(
-        "the terminal of the dashboard is closed",
-        lose_the_dashboard,
-        ends="exit code 130",
-        kept="what is known till then, in exports and history; the VMs are ended",
-    ),
-    Fault(
-        "the terminal of the dashboard is closed",
-        partial(lose_the_dashboard, controlling=False),
-        ends="exit code 130",
-        kept="what is known till then, in exports and history; the VMs are ended",
-    ),
-    Fault(
-        "Ctrl-Z, then `fg`, on the plain report",
-        suspend_the_report,
-        ends="exit code 0",
-        words="Stopped",
-        kept="everything: the VMs boot on meanwhile, and their times are as true as ever",
-    ),
-    Fault(
-        "Ctrl-Z, then `fg`, on the dashboard",
-        suspend_the_dashboard,
-        ends="exit code 0",
-        words="Stopped",
-        kept="everything: the shell has its terminal meanwhile, the VMs boot on",
+    *as_one(
+        "Ctrl-Z, then `fg`",
+        [
+            Fault(
+                "Ctrl-Z, then `fg`, on the plain report",
+                suspend_the_report,
+                ends="exit code 0",
+                words="Stopped",
+                kept="everything: the VMs boot on meanwhile, and their times stay true",
+            ),
+            Fault(
+                "Ctrl-Z, then `fg`, on the dashboard",
+                suspend_the_dashboard,
+                ends="exit code 0",
+                words="Stopped",
+                kept="everything: the shell has its terminal meanwhile, the VMs boot on",
+            ),
+        ],
+        seen="the shell, and then the run as it goes on",
     ),
 ]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.fault import Fault
+from faults.fault import Fault, as_one
 from faults.scene import Scene
 from faults.traces import nothing_left
 
@@ -240,7 +240,8 @@ FAULTS: list[Fault[How]] = [
         "the disk of the run's folder is full",
         full_run_folder,
         ends="exit code 0",
-        kept="the run goes on, its folder in the temporary folder",
+        kept="everything; the run's folder is made in the temporary folder instead",
+        seen="nothing; the run goes on",
     ),
     Fault(
         "nowhere can a folder for the run be made",
@@ -249,26 +250,31 @@ FAULTS: list[Fault[How]] = [
         words="cannot make a folder for the run in",
         kept="nothing was started",
     ),
-    Fault(
-        "the disk of the history is full",
-        full_history,
-        ends="exit code 0",
-        words="Warning: this run is not kept: ",
-        kept="the run goes on; report and exports",
-    ),
-    Fault(
-        "the disk of the history fills up during a run",
-        history_filling_up,
-        ends="exit code 0",
-        words="the run is not being kept in the history: database or disk is full",
-        kept="the run goes on; report and exports; earlier runs",
-    ),
-    Fault(
-        "the folder of the history cannot be written",
-        unwritable_history,
-        ends="exit code 0",
-        words="Warning: this run is not kept: ",
-        kept="the run goes on; report and exports",
+    *as_one(
+        "the history's disk is full or fills up, or its folder cannot be written",
+        [
+            Fault(
+                "the disk of the history is full",
+                full_history,
+                ends="exit code 0",
+                words="Warning: this run is not kept: ",
+                kept="the run goes on; report and exports",
+            ),
+            Fault(
+                "the disk of the history fills up during a run",
+                history_filling_up,
+                ends="exit code 0",
+                words="the run is not being kept in the history: database or disk is full",
+                kept="the run goes on; report and exports; earlier runs",
+            ),
+            Fault(
+                "the folder of the history cannot be written",
+                unwritable_history,
+                ends="exit code 0",
+                words="Warning: this run is not kept: ",
+                kept="the run goes on; report and exports",
+            ),
+        ],
     ),
     Fault(
         "the disk an export goes to is full",
@@ -278,37 +284,49 @@ FAULTS: list[Fault[How]] = [
         "  free some space there, or write to another folder",
         kept="the former file of that name, the other exports, the history",
     ),
-    Fault(
-        "the disk that takes the plain report (`--plain > file`) is full",
-        full_report,
-        ends="exit code 1",
-        words="Error: the report cannot be written: No space left on device",
-        kept="what is known till then, in exports and history; the VMs are ended",
+    *as_one(
+        "the disk that takes the report (`--plain > file`) is full",
+        [
+            Fault(
+                "the disk that takes the plain report (`--plain > file`) is full",
+                full_report,
+                ends="exit code 1",
+                words="Error: the report cannot be written: No space left on device",
+                kept="what is known till then, in exports and history; the VMs are ended",
+            ),
+            Fault(
+                "the disk that takes the events (`--json > file`) is full",
+                full_events,
+                ends="exit code 1",
+                words="Error: the report cannot be written: No space left on device",
+                kept="what is known till then, in exports and history; the VMs are ended",
+            ),
+        ],
     ),
-    Fault(
-        "the disk that takes the events (`--json > file`) is full",
-        full_events,
-        ends="exit code 1",
-        words="Error: the report cannot be written: No space left on device",
-        kept="what is known till then, in exports and history; the VMs are ended",
-    ),
-    Fault(
-        "the host's clock is set an hour forward during a run",
-        partial(clock_set, step_ns=HOUR_NS),
-        ends="exit code 0",
-        kept="every boot's time: it is taken from a clock nobody can set",
-    ),
-    Fault(
-        "the host's clock is set an hour back during a run",
-        partial(clock_set, step_ns=-HOUR_NS),
-        ends="exit code 0",
-        kept="every boot's time: it is taken from a clock nobody can set",
+    *as_one(
+        "the host's clock is set an hour forward or back during a run",
+        [
+            Fault(
+                "the host's clock is set an hour forward during a run",
+                partial(clock_set, step_ns=HOUR_NS),
+                ends="exit code 0",
+                kept="every boot's time: it is taken from a clock nobody can set",
+            ),
+            Fault(
+                "the host's clock is set an hour back during a run",
+                partial(clock_set, step_ns=-HOUR_NS),
+                ends="exit code 0",
+                kept="every boot's time: it is taken from a clock nobody can set",
+            ),
+        ],
+        seen="nothing; the run goes on",
     ),
     Fault(
         "the folder of the images is read-only",
         read_only_images,
         ends="exit code 0",
         kept="everything: nothing is written to images",
+        seen="nothing; the run goes on",
     ),
     Fault(
         "an image is not there",
@@ -317,40 +335,50 @@ FAULTS: list[Fault[How]] = [
         words="image 'other-0.img' and 1 more not found; make them with --base ROOTFS",
         kept="nothing was started; every other error is listed with it",
     ),
-    Fault(
+    *as_one(
         "too few open files are allowed",
-        few_descriptors,
-        ends="exit code 1",
-        words="20 VMs need 164 open files, and 100 are allowed: 7 VMs fit",
-        kept="nothing was started; the command that raises the limit is named",
+        [
+            Fault(
+                "too few open files are allowed",
+                few_descriptors,
+                ends="exit code 1",
+                words="20 VMs need 164 open files, and 100 are allowed: 7 VMs fit",
+                kept="nothing was started; the command that raises the limit is named",
+            ),
+            Fault(
+                "too few open files are allowed for even one VM",
+                hardly_any_descriptors,
+                ends="exit code 1",
+                words="70 open files are allowed, which is too few for a single VM",
+                kept="nothing was started; the command that raises the limit is named",
+            ),
+            Fault(
+                "too few open files are allowed to start anything",
+                no_descriptor_for_the_engine,
+                ends="exit code 1",
+                words="the engine cannot be started: Too many open files",
+                kept="nothing was started; the command that raises the limit is named",
+            ),
+        ],
     ),
-    Fault(
-        "too few open files are allowed for even one VM",
-        hardly_any_descriptors,
-        ends="exit code 1",
-        words="70 open files are allowed, which is too few for a single VM",
-        kept="nothing was started; the command that raises the limit is named",
-    ),
-    Fault(
-        "too few open files are allowed to start anything",
-        no_descriptor_for_the_engine,
-        ends="exit code 1",
-        words="the engine cannot be started: Too many open files",
-        kept="nothing was started; the command that raises the limit is named",
-    ),
-    Fault(
+    *as_one(
         "too few processes are allowed",
-        few_processes,
-        ends="exit code 1",
-        words="20 VMs at once need about 100 processes and threads, and ",
-        kept="nothing was started; the command that raises the limit is named",
-    ),
-    Fault(
-        "no further process is allowed",
-        no_process_at_all,
-        ends="exit code 1",
-        words="the engine cannot be started: Resource temporarily unavailable",
-        kept="nothing was started; the command that raises the limit is named",
+        [
+            Fault(
+                "too few processes are allowed",
+                few_processes,
+                ends="exit code 1",
+                words="20 VMs at once need about 100 processes and threads, and ",
+                kept="nothing was started; the command that raises the limit is named",
+            ),
+            Fault(
+                "no further process is allowed",
+                no_process_at_all,
+                ends="exit code 1",
+                words="the engine cannot be started: Resource temporarily unavailable",
+                kept="nothing was started; the command that raises the limit is named",
+            ),
+        ],
     ),
     Fault(
         "memory would not hold the VMs",
@@ -364,6 +392,7 @@ FAULTS: list[Fault[How]] = [
         no_memory_but_forced,
         ends="exit code 0",
         kept="they are tried",
+        seen="nothing; the run goes on",
     ),
 ]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.fault import Fault
+from faults.fault import Fault, as_one
 from faults.running import Running, in_words, real_line, states_in
 from faults.scene import Scene
 from faults.traces import nothing_left
@@ -112,25 +112,31 @@ FAULTS: list[Fault[Play]] = [
         words="another program holds its disk image",
         kept="the first run goes on; its process is named",
     ),
-    Fault(
-        "another user looks into the run's folder",
-        tries(LOOK),
-        ends="refused",
-        words="Permission denied",
-        kept="consoles and reports are yours alone",
-    ),
-    Fault(
-        "another user connects to the report socket",
-        tries(CONNECT),
-        ends="refused",
-        words="Permission denied",
-        kept="the VMs' own reports",
+    *as_one(
+        "another user looks into the run's folder, or connects to its report socket",
+        [
+            Fault(
+                "another user looks into the run's folder",
+                tries(LOOK),
+                ends="refused",
+                words="Permission denied",
+                kept="what guests say is yours alone to read",
+            ),
+            Fault(
+                "another user connects to the report socket",
+                tries(CONNECT),
+                ends="refused",
+                words="Permission denied",
+                kept="the VMs' own reports",
+            ),
+        ],
     ),
     Fault(
         "another program of yours connects to the report socket, in a VM's name",
         tries(CONNECT, as_nobody=False),
         ends="refused",
         words="connected to the report socket and was refused: it is none of the VMs",
+        seen="refused, with a warning that names its process",
         kept="the VMs' own reports",
     ),
 ]
