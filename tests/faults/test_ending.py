@@ -319,3 +319,6 @@ def test_a_run_that_is_ended(fault: Fault[Callable[[Scene], Outcome]], scene: Sc
     assert fault.words in outcome.said
     assert "Traceback" not in outcome.said
     assert outcome.states == STATES.get(fault.what, ("killed", "off"))
+    if outcome.states is not None:
+        booted = [state for state in outcome.states if state in ("booted", "off")]
+        assert [count for _, count in scene.history] == [len(booted)]
