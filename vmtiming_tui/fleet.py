@@ -339,7 +339,7 @@ class Fleet:
                 attempt.pauses += attempt.go_ns is not None
             case "RESUME":
                 attempt.paused = False
-            case "RESET":
+            case "RESET" if event.data.get("reason") != "guest-reset":  # not the firmware's own
                 attempt.resets += attempt.go_ns is not None
             case "GUEST_PANICKED" | "GUEST_CRASHLOADED":
                 attempt.panicked = True

@@ -1,14 +1,11 @@
 """A run without a dashboard: the plain report or the events themselves, on standard output."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-
-import click
 
 from vmtiming_tui.commands import Quit, Start, Stop
 from vmtiming_tui.engine.client import EngineClient
@@ -16,7 +13,7 @@ from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.outcome import ExitCode
 from vmtiming_tui.plain import PlainReport
 from vmtiming_tui.plan import RunPlan
-from vmtiming_tui.session import Wishes, conclude
+from vmtiming_tui.session import Wishes, conclude, outlive_hangups, say
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -29,7 +26,7 @@ def _stopping_on_signals(engine: EngineClient) -> Iterator[list[signal.Signals]]
     def stop(number: signal.Signals) -> None:
         received.append(number)
         if len(received) == 1:
-            _say("Stopping; once more ends everything at once.")
+            say("Stopping; once more ends everything at once.")
             engine.send(Stop())
         else:
             engine.send(Quit(now=True))
@@ -42,11 +39,8 @@ def _stopping_on_signals(engine: EngineClient) -> Iterator[list[signal.Signals]]
     finally:
         for number in SIGNALS:
             loop.remove_signal_handler(number)
-
-
-def _say(text: str) -> None:
-    with contextlib.suppress(OSError):  # a terminal that is closed, a pipe nobody reads
-        click.echo(text, err=True)
+        if signal.SIGHUP in received:
+            outlive_hangups()
 
 
 class Output:
@@ -87,7 +81,8 @@ async def _run(
     fleet: Fleet,
     output: Output,
     record: Callable[[bytes], None] | None,
-) -> None:
+) -> list[signal.Signals]:
+    """Carry out the plan; return the signals that came meanwhile."""
     report = PlainReport(fleet)
 
     def tap(lines: bytes) -> None:
@@ -97,7 +92,7 @@ async def _run(
             output.write(lines.decode())
 
     async with EngineClient(tap=tap) as engine:
-        with _stopping_on_signals(engine):
+        with _stopping_on_signals(engine) as received:
             engine.send(Start(plan=plan))
             is_over = False
             async for batch in engine.batches():
@@ -105,10 +100,11 @@ async def _run(
                     fleet.fold(event)
                     output.write_lines(() if wishes.as_json else report.lines_for(event))
                     for line in report.diagnostics_for(event):
-                        _say(line)
+                        say(line)
                 if output.trouble and not is_over:
                     is_over = True
                     engine.send(Stop())
+    return received
 
 
 def run_headless(
@@ -118,15 +114,16 @@ def run_headless(
 
     ``record`` is handed the raw lines of events as they come. Standard output that takes no more
     (its reader went away, its disk is full) ends the run like Ctrl-C; exports are written then too.
+    That a terminal which hung up takes no more is part of the hang-up.
     """
     fleet, output = Fleet(), Output()
-    asyncio.run(_run(plan, wishes, fleet, output, record))
+    hung_up = signal.SIGHUP in asyncio.run(_run(plan, wishes, fleet, output, record))
     if not wishes.as_json:
         output.write_lines(PlainReport(fleet).final_lines())
-    if output.trouble and not output.was_left:
-        _say(f"Error: the report cannot be written: {output.trouble.strerror}")
-        _say("  send it to another place; exports (-o) and the history have what is known")
-    code = conclude(fleet, wishes, _say)
+    if output.trouble and not (output.was_left or hung_up):
+        say(f"Error: the report cannot be written: {output.trouble.strerror}")
+        say("  send it to another place; exports (-o) and the history have what is known")
+    code = conclude(fleet, wishes, say)
     if output.was_left:
         return 128 + signal.SIGPIPE
-    return ExitCode.SOME_FAILED if output.trouble else code
+    return ExitCode.SOME_FAILED if output.trouble and not hung_up else code

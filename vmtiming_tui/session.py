@@ -1,5 +1,8 @@
 """What every front end does around a run: what was wished for, and the verdict at its end."""
 
+import contextlib
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,6 +19,7 @@ from vmtiming_tui.history import History
 from vmtiming_tui.outcome import ExitCode, exit_code, reasons
 from vmtiming_tui.sides import side_of
 from vmtiming_tui.tables import comparison_lines
+from vmtiming_tui.text import printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +124,17 @@ def recording(
         yield record
 
 
+def say(text: str) -> None:
+    """Say it on standard error; a terminal that is closed, a pipe nobody reads, stop nothing."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def outlive_hangups() -> None:
+    """Let no further SIGHUP end us: a closed terminal's shell and the kernel each send theirs."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
 def write_exports(fleet: Fleet, wishes: Wishes) -> tuple[list[Path], list[ExportError]]:
     """Write every export that was asked for; one that fails does not stop the others."""
     written, failed = [], []
@@ -147,7 +162,7 @@ def conclude(fleet: Fleet, wishes: Wishes, say: Callable[[str], None]) -> int:
         say(f"Warning: {caution}")
     written, failed = write_exports(fleet, wishes)
     for path in written:
-        say(f"Wrote {path}")
+        say(f"Wrote {printable(str(path))}")
     for error in failed:
         say(f"Error: {error}")
         if error.hint:

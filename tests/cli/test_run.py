@@ -2,9 +2,7 @@
 
 import json
 import re
-import signal
 
-import pytest
 from engine_lab import processes_naming
 
 from vmtiming_tui import events as ev
@@ -85,46 +83,3 @@ def test_two_hundred_vms_boot_and_nothing_is_left(run, arguments, lab):
     assert "to boot all VMs" in out
     assert processes_naming(str(lab.qemu)) == []
     assert not list(lab.runtime.iterdir())
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_run_in_order_and_keeps_what_is_known(tool, arguments, lab, number):
-    process = tool(*arguments(2, "1.boot=60", "-o", "kept.json"))
-    for line in process.stdout:
-        if line.startswith("VM 0 reported"):
-            break
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60)
-
-    assert process.returncode == 130
-    assert "VM 0 booted in" in out
-    assert re.search(r"^VM 1 killed", out, re.MULTILINE)
-    kept = json.loads((lab.folder / "kept.json").read_text())
-    assert [vm["attempts"][0]["state"] for vm in kept["vms"]] == ["off", "killed"]
-    assert processes_naming(str(lab.qemu)) == []
-    assert "Traceback" not in err
-
-
-def test_a_second_ctrl_c_ends_everything_at_once(tool, arguments, lab):
-    process = tool(*arguments(2, "boot=60 deaf=system_powerdown,quit"))
-    for line in process.stdout:
-        if line.startswith("Got a connection"):
-            break
-    process.send_signal(signal.SIGINT)
-    process.stderr.readline()
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-
-    assert process.returncode == 130
-    assert processes_naming(str(lab.qemu)) == []
-
-
-def test_a_reader_that_goes_away_ends_the_run(tool, arguments, lab):
-    process = tool(*arguments(2, "boot=60"))
-    process.stdout.readline()
-    process.stdout.close()
-    process.stdout = None
-    process.send_signal(signal.SIGINT)
-    process.wait(timeout=60)
-
-    assert processes_naming(str(lab.qemu)) == []

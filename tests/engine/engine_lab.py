@@ -28,7 +28,7 @@ def processes_naming(text: str) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
-                if text.encode() in (entry / "cmdline").read_bytes():
+                if os.fsencode(text) in (entry / "cmdline").read_bytes():
                     found.append(int(entry.name))
             except OSError:
                 continue

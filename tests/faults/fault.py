@@ -1,7 +1,7 @@
 """One row of the tables of faults: what is done, how it ends, and in which words."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 How = TypeVar("How")
@@ -15,6 +15,9 @@ class Fault(Generic[How]):
     the user is told, letter for letter; ``kept`` says what is there afterwards that matters. That
     nothing is left behind (processes, sockets, mounts, files, changed images) holds for every row
     and is checked around every one.
+
+    Rows of one ``line`` are one line of the README, told of the first; ``seen`` is what it says
+    there where ends and words would say too little.
     """
 
     what: str
@@ -22,6 +25,8 @@ class Fault(Generic[How]):
     ends: str
     words: str = ""
     kept: str = ""
+    line: str = ""
+    seen: str = ""
 
     def __str__(self) -> str:
         return self.what
@@ -29,14 +34,27 @@ class Fault(Generic[How]):
     @property
     def cells(self) -> tuple[str, str, str]:
         """The README's row: what happens, what is seen, what is kept."""
-        seen = f"{self.ends}: “{self.words}”" if self.words else self.ends
-        return self.what, seen, self.kept
+        return self.line or self.what, self.seen or self._outcome, self.kept
+
+    @property
+    def _outcome(self) -> str:
+        words = " ".join(self.words.split())
+        more = " ..." if self.words.endswith(" ") else ""
+        return f"{self.ends}: “{words.rstrip(':')}{more}”" if words else self.ends
+
+
+def as_one(line: str, faults: Sequence[Fault[How]], *, seen: str = "") -> list[Fault[How]]:
+    """Return faults as trials of one line of the README."""
+    return [replace(fault, line=line, seen=seen) for fault in faults]
 
 
 def markdown(faults: Iterable[Fault[object]]) -> str:
-    """Return a Markdown table of faults, a row each; what two rows say alike is said once."""
-    lines = ["| What happens | What you see | What is kept |", "|---|---|---|"]
-    for cells in dict.fromkeys(fault.cells for fault in faults):
+    """Return a Markdown table of faults, a row a line."""
+    lines: dict[str, tuple[str, ...]] = {}
+    for fault in faults:
+        lines.setdefault(fault.cells[0], fault.cells)
+    rows = ["| What happens | What you see | What is kept |", "|---|---|---|"]
+    for cells in lines.values():
         escaped = (cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells)
-        lines.append("| " + " | ".join(escaped) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append("| " + " | ".join(escaped) + " |")
+    return "\n".join(rows) + "\n"

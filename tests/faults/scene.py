@@ -1,9 +1,10 @@
 """The scene of a fault: the command in its lab, what it is to be asked, and what came of it."""
 
+import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine_lab import Lab
+from engine_lab import Lab, processes_naming
 from tool_lab import Ended, Tool
 
 from faults.aside import Aside
@@ -48,6 +49,17 @@ class Scene:
     @property
     def said(self) -> str:
         return self.ended.out + self.ended.err
+
+    @property
+    def history(self) -> list[tuple[str, int]]:
+        """State and number of booted VMs of every run in the history."""
+        path = self.folder / "state" / "vmtiming-tui" / "history.db"
+        with sqlite3.connect(path) as connection:
+            return connection.execute("SELECT state, booted FROM runs").fetchall()
+
+    def leftovers(self) -> list[object]:
+        """Return what still runs here, and the run folders that are there."""
+        return [*self.lab.leftovers(), *processes_naming(str(self.lab.runtime))]
 
     def makes_no_noise(self) -> None:
         """Nobody is shown what only we can read."""

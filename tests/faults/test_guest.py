@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from engine_lab import Lab, Story, engine
 
-from faults.fault import Fault
+from faults.fault import Fault, as_one
 from faults.middle import BOOTED, MIDDLE, for_middle, suffers
 from faults.traces import nothing_left
 from vmtiming_tui import commands
@@ -19,7 +19,7 @@ TITLE = "A hostile or broken guest"
 KEPT_CONSOLE = "the end of its console"
 KEPT_EXCERPT = "how it began, escaped"
 KEPT_BOOT = "the boot and its time"
-KEPT_TEXT = "the text, as text"
+KEPT_TEXT = "the boot and its text"
 
 
 def says(text: str) -> str:
@@ -45,17 +45,17 @@ ENDINGS = [
         KEPT_CONSOLE,
     ),
     Fault(
-        "the guest's kernel panics, and QEMU is told (pvpanic)",
-        "shutdown=guest-panic",
-        "failed",
-        "the guest's kernel panicked",
-        KEPT_CONSOLE,
-    ),
-    Fault(
         "the guest's kernel panics, and says so on its console only",
         "shutdown=guest-reset console=Kernel+panic+-+not+syncing:+no+root",
         "failed",
         "the guest's kernel panicked: no root",
+        KEPT_CONSOLE,
+    ),
+    Fault(
+        "the guest's kernel panics, and QEMU is told (pvpanic)",
+        "shutdown=guest-panic",
+        "failed",
+        "the guest's kernel panicked",
         KEPT_CONSOLE,
     ),
     Fault(
@@ -148,13 +148,13 @@ REPORTS = [
         KEPT_CONSOLE,
     ),
     Fault(
-        "a report before the VM was let go, and none after",
+        "a report before the boot began, and none after",
         "report=early silent=1",
         "timed out",
         "a report before the VM was let go",
         KEPT_EXCERPT,
     ),
-    Fault("a second report", "report=twice", BOOTED, "a second report", "the first report's time"),
+    Fault("a second report", "report=twice", BOOTED, "a second report", "the time of the first"),
     Fault("a report of one line only", "report=first", BOOTED, "Startup finished in", KEPT_BOOT),
     Fault("a report in many small pieces", "report=pieces", BOOTED, "= 4s", KEPT_BOOT),
     Fault("a report of one line of 60,000 letters", "report=long", BOOTED, "y" * 20, KEPT_TEXT),
@@ -208,7 +208,7 @@ MAX_GROWTH_KIB = 4 * 1024
 
 FLOODS = [
     Fault(
-        "100 MB without a newline through the report port",
+        "100 MB without a line break for a report",
         f"report=flood size={FLOOD_BYTES}",
         "failed",
         "bad report: it wrote more than 1 MiB",
@@ -220,6 +220,7 @@ FLOODS = [
         BOOTED,
         "Startup finished in",
         "its last 240 to 256 KiB, and a count of what was dropped",
+        seen=BOOTED,
     ),
 ]
 
@@ -278,4 +279,24 @@ async def _peak_after(story: Story, config: object, runs: int) -> int:
     return peak_kib(story.client.pid)
 
 
-FAULTS = [*ENDINGS, *REPORTS, *TEXTS, *FLOODS]
+WRONG_NUMBERS, NO_REPORTS, LATE = REPORTS[:5], REPORTS[5:7], REPORTS[7:9]
+EARLY, SECOND, GOOD = REPORTS[9:10], REPORTS[10:11], REPORTS[11:]
+
+FAULTS = [
+    *ENDINGS[:2],
+    *as_one("the guest's kernel panics", ENDINGS[2:4]),
+    ENDINGS[4],
+    *as_one("the guest shuts down without a report", ENDINGS[5:]),
+    *as_one("a report under a number that is not its own, or none", WRONG_NUMBERS),
+    *as_one("rubbish for a report, or half a one", NO_REPORTS),
+    *as_one("half a report, or one that trickles in, till the time is up", LATE),
+    *EARLY,
+    *SECOND,
+    *as_one("a report of one line only, in small pieces, or very long", GOOD, seen=BOOTED),
+    *as_one(
+        "escape sequences, markup, binary or `|||` in the report's text",
+        TEXTS,
+        seen="booted, with the text as text; what would act is made visible",
+    ),
+    *FLOODS,
+]

@@ -2,27 +2,20 @@
 
 import csv
 import json
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from faults.fault import Fault
+from faults.fault import Fault, as_one
 from faults.scene import Scene
 from faults.traces import nothing_left
 
 TITLE = "A host that fails"
 
 How = Callable[[Scene], AbstractContextManager[None]]
-
-
-def history_of(scene: Scene) -> list[tuple[str, int]]:
-    """Return state and number of VMs of every run in the history."""
-    path = scene.folder / "state" / "vmtiming-tui" / "history.db"
-    with sqlite3.connect(path) as connection:
-        return connection.execute("SELECT state, booted FROM runs").fetchall()
 
 
 # Disks.
@@ -32,7 +25,7 @@ def history_of(scene: Scene) -> list[tuple[str, int]]:
 def full_run_folder(scene: Scene) -> Iterator[None]:
     scene.go_aside().disk(scene.lab.runtime, full=True)
     yield
-    assert history_of(scene) == [("finished", 2)]
+    assert scene.history == [("finished", 2)]
     assert list(scene.aside.seen(scene.lab.runtime).iterdir()) == [
         scene.aside.seen(scene.lab.runtime) / "filler"
     ]
@@ -88,7 +81,7 @@ def full_export(scene: Scene) -> Iterator[None]:
     assert old.read_text() == "the former one"
     assert [path.name for path in old.parent.iterdir()] == ["result.json"]
     assert len(list(csv.reader((scene.folder / "kept.csv").open()))) == 3
-    assert history_of(scene) == [("finished", 2)]
+    assert scene.history == [("finished", 2)]
 
 
 @contextmanager
@@ -103,7 +96,7 @@ def full_report(scene: Scene) -> Iterator[None]:
         for vm in json.loads((scene.folder / "kept.json").read_text())["vms"]
     }
     assert states == {"killed"}
-    assert [state for state, _ in history_of(scene)] == ["stopped"]
+    assert [state for state, _ in scene.history] == ["stopped"]
 
 
 @contextmanager
@@ -123,6 +116,13 @@ def read_only_images(scene: Scene) -> Iterator[None]:
     yield
 
 
+@contextmanager
+def missing_images(scene: Scene) -> Iterator[None]:
+    scene.words += ["-p", "other"]
+    yield
+    assert "Nothing was started" in scene.said
+
+
 # Limits.
 
 
@@ -136,7 +136,7 @@ def few_descriptors(scene: Scene) -> Iterator[None]:
     scene.number, scene.unforced = 20, True
     yield
     assert "raise the limit: ulimit -n 164" in scene.said
-    assert history_of(scene) == []
+    assert scene.history == []
 
 
 @contextmanager
@@ -166,7 +166,7 @@ def few_processes(scene: Scene) -> Iterator[None]:
     scene.number, scene.unforced = 20, True
     yield
     assert "raise the limit: ulimit -u " in scene.said
-    assert history_of(scene) == []
+    assert scene.history == []
 
 
 @contextmanager
@@ -182,61 +182,57 @@ def no_memory(scene: Scene) -> Iterator[None]:
     scene.words += ["-m", "8000000"]
     yield
     assert "or --force to try all the same" in scene.said
-    assert history_of(scene) == []
+    assert scene.history == []
 
 
 @contextmanager
 def no_memory_but_forced(scene: Scene) -> Iterator[None]:
     scene.words += ["-m", "8000000"]
     yield
-    assert history_of(scene) == [("finished", 2)]
+    assert scene.history == [("finished", 2)]
 
 
-# Links in the way.
+# The clock. Setting the host's own would be felt by others, so that of our programs is set.
 
-
-@contextmanager
-def linked_export(scene: Scene) -> Iterator[None]:
-    foreign = scene.folder / "foreign.json"
-    foreign.write_text("precious")
-    (scene.folder / "result.json").symlink_to(foreign)
-    scene.words += ["-o", "result.json", "-o", "kept.json"]
-    yield
-    assert foreign.read_text() == "precious"
-    assert (scene.folder / "result.json").is_symlink()
-    assert (scene.folder / "kept.json").stat().st_size
-
-
-@contextmanager
-def linked_history(scene: Scene) -> Iterator[None]:
-    foreign = scene.folder / "foreign.txt"
-    foreign.write_text("precious, and no database" * 100)
-    path = scene.folder / "state" / "vmtiming-tui" / "history.db"
-    path.parent.mkdir(parents=True)
-    path.symlink_to(foreign)
-    yield
-    assert foreign.read_text() == "precious, and no database" * 100
-    assert not path.is_symlink()
-    assert history_of(scene) == [("finished", 2)]
+HOUR_NS = 3_600_000_000_000
+SET_CLOCK = """
+import os, time
+_true = time.time_ns
+time.time_ns = lambda: _true() + {step_ns} * os.path.exists({mark!r})
+time.time = lambda: time.time_ns() / 1e9
+"""
+STEP_IN_VM_0 = """
+def _phase(self, name, usual=standin_machine.StandIn.phase):
+    if self.args.vm == 0 and name == "half":
+        open({mark!r}, "w").close()
+    usual(self, name)
+standin_machine.StandIn.phase = _phase
+"""
 
 
 @contextmanager
-def linked_run_folders(scene: Scene) -> Iterator[None]:
-    """Names of run folders that lead elsewhere, and one of ours with a link in it."""
-    foreign = scene.folder / "foreign"
-    foreign.mkdir()
-    (foreign / "lock").write_text("a run of vm-timing-report\n")
-    (foreign / "file").write_text("precious")
-    (scene.lab.runtime / "vmtiming-linklink").symlink_to(foreign)
-    left = scene.lab.runtime / "vmtiming-leftover"
-    left.mkdir(mode=0o700)
-    (left / "lock").write_text("a run of vm-timing-report\n")
-    (left / "console-0-1").symlink_to(foreign / "file")
+def clock_set(scene: Scene, step_ns: int) -> Iterator[None]:
+    """Set the clock half-way through VM 0's boot, for the tool, its engine and its QEMUs."""
+    facts = {"mark": str(scene.folder / "clock-is-set"), "step_ns": step_ns}
+    set_clock = SET_CLOCK.format(**facts)
+    (scene.folder / "sitecustomize.py").write_text(set_clock)
+    scene.tool.extra = {"PYTHONPATH": str(scene.folder)}
+    first, begin = scene.lab.qemu.read_text().split("from standin_machine")
+    step = f"import standin_machine\n{set_clock}{STEP_IN_VM_0.format(**facts)}"
+    scene.lab.qemu.write_text(f"{first}{step}from standin_machine{begin}")
+    scene.script = "boot=0.6 1.boot=1"
+    scene.words += ["--json", "-o", "kept.json"]
     yield
-    assert (foreign / "file").read_text() == "precious"
-    assert (foreign / "lock").exists()
-    assert not left.exists()
-    (scene.lab.runtime / "vmtiming-linklink").unlink()
+    assert (scene.folder / "clock-is-set").exists()
+    events = [json.loads(line) for line in scene.ended.out.splitlines()]
+    opened = [event for event in events if event.get("data") == {"open": True, "id": "report"}]
+    assert all(event["go_ns"] <= event["at_ns"] for event in events if "go_ns" in event)
+    assert [event["vm"] for event in opened if event["qemu_ns"] is not None] == [0, 1]
+    kept = json.loads((scene.folder / "kept.json").read_text())
+    (first_boot,), (second_boot,) = (vm["attempts"] for vm in kept["vms"])
+    assert 0.6 <= first_boot["boot_s"] < second_boot["boot_s"] < 60
+    assert max(first_boot["uncertainty_s"], second_boot["uncertainty_s"]) < 60
+    assert scene.history == [("finished", 2)]
 
 
 FAULTS: list[Fault[How]] = [
@@ -244,7 +240,8 @@ FAULTS: list[Fault[How]] = [
         "the disk of the run's folder is full",
         full_run_folder,
         ends="exit code 0",
-        kept="the run goes on, its folder in the temporary folder",
+        kept="everything; the run's folder is made in the temporary folder instead",
+        seen="nothing; the run goes on",
     ),
     Fault(
         "nowhere can a folder for the run be made",
@@ -253,26 +250,31 @@ FAULTS: list[Fault[How]] = [
         words="cannot make a folder for the run in",
         kept="nothing was started",
     ),
-    Fault(
-        "the disk of the history is full",
-        full_history,
-        ends="exit code 0",
-        words="Warning: this run is not kept: ",
-        kept="the run goes on; report and exports",
-    ),
-    Fault(
-        "the disk of the history fills up during a run",
-        history_filling_up,
-        ends="exit code 0",
-        words="the run is not being kept in the history: database or disk is full",
-        kept="the run goes on; report and exports; earlier runs",
-    ),
-    Fault(
-        "the folder of the history cannot be written",
-        unwritable_history,
-        ends="exit code 0",
-        words="Warning: this run is not kept: ",
-        kept="the run goes on; report and exports",
+    *as_one(
+        "the history's disk is full or fills up, or its folder cannot be written",
+        [
+            Fault(
+                "the disk of the history is full",
+                full_history,
+                ends="exit code 0",
+                words="Warning: this run is not kept: ",
+                kept="the run goes on; report and exports",
+            ),
+            Fault(
+                "the disk of the history fills up during a run",
+                history_filling_up,
+                ends="exit code 0",
+                words="the run is not being kept in the history: database or disk is full",
+                kept="the run goes on; report and exports; earlier runs",
+            ),
+            Fault(
+                "the folder of the history cannot be written",
+                unwritable_history,
+                ends="exit code 0",
+                words="Warning: this run is not kept: ",
+                kept="the run goes on; report and exports",
+            ),
+        ],
     ),
     Fault(
         "the disk an export goes to is full",
@@ -282,60 +284,101 @@ FAULTS: list[Fault[How]] = [
         "  free some space there, or write to another folder",
         kept="the former file of that name, the other exports, the history",
     ),
-    Fault(
-        "the disk that takes the plain report (`--plain > file`) is full",
-        full_report,
-        ends="exit code 1",
-        words="Error: the report cannot be written: No space left on device",
-        kept="what is known till then, in exports and history; the VMs are ended",
+    *as_one(
+        "the disk that takes the report (`--plain > file`) is full",
+        [
+            Fault(
+                "the disk that takes the plain report (`--plain > file`) is full",
+                full_report,
+                ends="exit code 1",
+                words="Error: the report cannot be written: No space left on device",
+                kept="what is known till then, in exports and history; the VMs are ended",
+            ),
+            Fault(
+                "the disk that takes the events (`--json > file`) is full",
+                full_events,
+                ends="exit code 1",
+                words="Error: the report cannot be written: No space left on device",
+                kept="what is known till then, in exports and history; the VMs are ended",
+            ),
+        ],
     ),
-    Fault(
-        "the disk that takes the events (`--json > file`) is full",
-        full_events,
-        ends="exit code 1",
-        words="Error: the report cannot be written: No space left on device",
-        kept="what is known till then, in exports and history; the VMs are ended",
+    *as_one(
+        "the host's clock is set an hour forward or back during a run",
+        [
+            Fault(
+                "the host's clock is set an hour forward during a run",
+                partial(clock_set, step_ns=HOUR_NS),
+                ends="exit code 0",
+                kept="every boot's time: it is taken from a clock nobody can set",
+            ),
+            Fault(
+                "the host's clock is set an hour back during a run",
+                partial(clock_set, step_ns=-HOUR_NS),
+                ends="exit code 0",
+                kept="every boot's time: it is taken from a clock nobody can set",
+            ),
+        ],
+        seen="nothing; the run goes on",
     ),
     Fault(
         "the folder of the images is read-only",
         read_only_images,
         ends="exit code 0",
         kept="everything: nothing is written to images",
+        seen="nothing; the run goes on",
     ),
     Fault(
+        "an image is not there",
+        missing_images,
+        ends="exit code 2",
+        words="image 'other-0.img' and 1 more not found; make them with --base ROOTFS",
+        kept="nothing was started; every other error is listed with it",
+    ),
+    *as_one(
         "too few open files are allowed",
-        few_descriptors,
-        ends="exit code 1",
-        words="20 VMs need 164 open files, and 100 are allowed: 7 VMs fit",
-        kept="nothing was started; the command that raises the limit is named",
+        [
+            Fault(
+                "too few open files are allowed",
+                few_descriptors,
+                ends="exit code 1",
+                words="20 VMs need 164 open files, and 100 are allowed: 7 VMs fit",
+                kept="nothing was started; the command that raises the limit is named",
+            ),
+            Fault(
+                "too few open files are allowed for even one VM",
+                hardly_any_descriptors,
+                ends="exit code 1",
+                words="70 open files are allowed, which is too few for a single VM",
+                kept="nothing was started; the command that raises the limit is named",
+            ),
+            Fault(
+                "too few open files are allowed to start anything",
+                no_descriptor_for_the_engine,
+                ends="exit code 1",
+                words="the engine cannot be started: Too many open files",
+                kept="nothing was started; the command that raises the limit is named",
+            ),
+        ],
     ),
-    Fault(
-        "too few open files are allowed for even one VM",
-        hardly_any_descriptors,
-        ends="exit code 1",
-        words="70 open files are allowed, which is too few for a single VM",
-        kept="nothing was started; the command that raises the limit is named",
-    ),
-    Fault(
-        "too few open files are allowed to start anything",
-        no_descriptor_for_the_engine,
-        ends="exit code 1",
-        words="the engine cannot be started: Too many open files",
-        kept="nothing was started; the command that raises the limit is named",
-    ),
-    Fault(
+    *as_one(
         "too few processes are allowed",
-        few_processes,
-        ends="exit code 1",
-        words="20 VMs at once need about 100 processes and threads, and ",
-        kept="nothing was started; the command that raises the limit is named",
-    ),
-    Fault(
-        "no further process is allowed",
-        no_process_at_all,
-        ends="exit code 1",
-        words="the engine cannot be started: Resource temporarily unavailable",
-        kept="nothing was started; the command that raises the limit is named",
+        [
+            Fault(
+                "too few processes are allowed",
+                few_processes,
+                ends="exit code 1",
+                words="20 VMs at once need about 100 processes and threads, and ",
+                kept="nothing was started; the command that raises the limit is named",
+            ),
+            Fault(
+                "no further process is allowed",
+                no_process_at_all,
+                ends="exit code 1",
+                words="the engine cannot be started: Resource temporarily unavailable",
+                kept="nothing was started; the command that raises the limit is named",
+            ),
+        ],
     ),
     Fault(
         "memory would not hold the VMs",
@@ -349,26 +392,7 @@ FAULTS: list[Fault[How]] = [
         no_memory_but_forced,
         ends="exit code 0",
         kept="they are tried",
-    ),
-    Fault(
-        "the file an export goes to is a symbolic link",
-        linked_export,
-        ends="exit code 1",
-        words="Error: result.json is a symbolic link, which is not written through",
-        kept="the link, the file it leads to, the other exports, the history",
-    ),
-    Fault(
-        "the history is a symbolic link to some other file",
-        linked_history,
-        ends="exit code 0",
-        words="the history was damaged; it is kept as ",
-        kept="the other file; a new history is begun",
-    ),
-    Fault(
-        "links lie where run folders are, or in one that a dead run left",
-        linked_run_folders,
-        ends="exit code 0",
-        kept="whatever they lead to",
+        seen="nothing; the run goes on",
     ),
 ]
 

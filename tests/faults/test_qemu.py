@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 from engine_lab import Lab, engine, tell
 
-from faults.fault import Fault
+from faults.fault import Fault, as_one
 from faults.middle import BOOTED, MIDDLE, for_middle, suffers
 from faults.traces import nothing_left
 from vmtiming_tui import commands
@@ -75,7 +75,7 @@ PROGRAMS = [
         "QEMU is too old",
         Program("#!/bin/sh\necho QEMU emulator version 2.0.0\n"),
         "not started",
-        "is QEMU 2.0.0, which is too old: 6.0 or newer is needed",
+        "QEMU 2.0.0, which is too old: 6.0 or newer is needed",
         NOTHING_BEGUN,
     ),
 ]
@@ -132,6 +132,13 @@ STARTS = [
         WORDS,
     ),
     Fault(
+        "the backing file of an overlay is missing or another",
+        "die=start:1 stderr=Could+not+open+backing+file:+No+such+file+or+directory",
+        "failed",
+        "its overlay's backing file cannot be opened",
+        WORDS,
+    ),
+    Fault(
         "the host has no memory for the guest",
         "die=start:1 stderr=cannot+set+up+guest+memory",
         "failed",
@@ -139,7 +146,7 @@ STARTS = [
         WORDS,
     ),
     Fault(
-        "`--accel kvm` without the right to /dev/kvm",
+        "`--accel kvm` without the right to `/dev/kvm`",
         "die=start:1 stderr=Could+not+access+KVM+kernel+module:+Permission+denied",
         "failed",
         "no right to use KVM",
@@ -147,9 +154,9 @@ STARTS = [
     ),
     Fault(
         "QEMU ends at once with words we do not know",
-        "die=start:3 stderr=qemu:+the+moon+is+full",
+        "die=start:3 stderr=qemu:+no+such+luck",
         "failed",
-        "QEMU ended before it could be spoken to (exit code 3): qemu: the moon is full",
+        "QEMU ended before it could be spoken to (exit code 3): qemu: no such luck",
         WORDS,
     ),
     Fault(
@@ -162,6 +169,20 @@ STARTS = [
 ]
 
 DEATHS = [
+    Fault(
+        "QEMU is killed while the guest boots",
+        "die=half:KILL",
+        "failed",
+        "QEMU was killed by SIGKILL before its guest reported",
+        CONSOLE,
+    ),
+    Fault(
+        "QEMU is ended from outside (SIGTERM)",
+        "shutdown=host-signal",
+        "failed",
+        "QEMU was ended by a signal from outside",
+        CONSOLE,
+    ),
     Fault(
         "QEMU is killed before it can be spoken to",
         "die=connected:KILL",
@@ -177,13 +198,6 @@ DEATHS = [
         CONSOLE,
     ),
     Fault(
-        "QEMU is killed while the guest boots",
-        "die=half:KILL",
-        "failed",
-        "QEMU was killed by SIGKILL before its guest reported",
-        CONSOLE,
-    ),
-    Fault(
         "QEMU crashes while the guest boots",
         "die=half:SEGV",
         "failed",
@@ -192,13 +206,6 @@ DEATHS = [
     ),
     Fault("QEMU is killed after the report", "die=reported:KILL", BOOTED, "", TIME),
     Fault("QEMU crashes after the report", "die=reported:SEGV", BOOTED, "", TIME),
-    Fault(
-        "QEMU is ended from outside (SIGTERM)",
-        "shutdown=host-signal",
-        "failed",
-        "QEMU was ended by a signal from outside",
-        CONSOLE,
-    ),
     Fault(
         "QEMU is stopped while the guest boots (SIGSTOP)",
         "hang=go",
@@ -246,7 +253,7 @@ TALK = [
     ),
     Fault("QMP leaves a question open", "deaf=query-cpus-fast", BOOTED, "", TIME),
     Fault(
-        "QEMU does not connect its report port",
+        "QEMU does not connect the report port",
         "noport=1",
         "failed",
         "QEMU did not connect its report port to us",
@@ -276,7 +283,7 @@ IMAGE_GONE = Fault(
     "a disk image vanishes between the check and the start",
     "",
     "failed",
-    "vm-1.img' cannot be read: No such file or directory",
+    "cannot be read: No such file or directory",
     "the other VMs' boots",
 )
 
@@ -334,10 +341,10 @@ async def test_a_stop_does_not_wait_for_a_greeting(lab: Lab, fault: Fault[str]):
 
 
 NO_GREETING = Fault(
-    "QMP never says a word, and nobody stops the run",
+    "QEMU does not answer, and nobody stops the run",
     "",
     "failed",
-    "QEMU did not answer on its control socket (QMP) within",
+    "QEMU did not answer on its control socket (QMP) within ",
     "what QEMU wrote in those 30 s",
 )
 
@@ -372,7 +379,7 @@ KVM = [
         "the reason, with the run's figures",
     ),
     Fault(
-        "/dev/kvm opens, and every kernel hangs under it (`--accel auto`)",
+        "`/dev/kvm` opens, and every kernel hangs under it",
         0,
         "a warning, and TCG",
         "/dev/kvm is there, but a kernel hangs under it",
@@ -407,4 +414,22 @@ async def test_without_a_kvm_that_works_the_run_goes_on_under_tcg(
     assert fault.words in choice.reason
 
 
-FAULTS = [*PROGRAMS, *STARTS, IMAGE_GONE, *DEATHS, *TALK, *SILENT, NO_GREETING, *KVM]
+# The README tells of an image that is held where it tells of two runs at once.
+TOLD_ELSEWHERE = STARTS[2]
+
+FAULTS = [
+    *as_one("QEMU is not there, may not be executed, or is another program", PROGRAMS[:4]),
+    PROGRAMS[4],
+    *(fault for fault in STARTS[:-2] if fault is not TOLD_ELSEWHERE),
+    *as_one("QEMU ends at once for any other reason", STARTS[-2:]),
+    IMAGE_GONE,
+    *as_one("QEMU is killed or crashes before the guest reports", DEATHS[:5]),
+    *as_one("QEMU is killed or crashes after the report", DEATHS[5:7]),
+    DEATHS[7],
+    *as_one("QEMU's control socket (QMP) says rubbish, or is closed", TALK[:5]),
+    *TALK[6:],
+    *as_one("QEMU does not answer, and you stop the run", SILENT),
+    NO_GREETING,
+    *as_one("`/dev/kvm` is missing, or you have no right to it", KVM[:2]),
+    KVM[2],
+]

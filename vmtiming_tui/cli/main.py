@@ -22,7 +22,7 @@ from vmtiming_tui.cli.past import PAST_COMMANDS
 from vmtiming_tui.config import Raw, build_config
 from vmtiming_tui.errors import ConfigError, Problem, VmTimingError
 from vmtiming_tui.plan import RunPlan
-from vmtiming_tui.session import Wishes, recording
+from vmtiming_tui.session import Wishes, recording, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def start_run(plan: RunPlan, wishes: Wishes) -> int:
     headless = wishes.plain or wishes.as_json
     # The dashboard owns the terminal while it is open, so words wait until it has closed.
     later: list[str] = []
-    with recording(wishes, _complain_softly if headless else later.append) as record:
+    with recording(wishes, _warn if headless else later.append) as record:
         if headless:
             from vmtiming_tui.headless import run_headless
 
@@ -52,12 +52,12 @@ def start_run(plan: RunPlan, wishes: Wishes) -> int:
 
         code = run_dashboard(plan, wishes, record)
     for word in later:
-        _complain_softly(word)
+        _warn(word)
     return code
 
 
-def _complain_softly(word: str) -> None:
-    click.echo(f"Warning: {word}", err=True)
+def _warn(word: str) -> None:
+    say(f"Warning: {word}")
 
 
 def on_a_terminal() -> bool:

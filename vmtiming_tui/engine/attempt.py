@@ -62,6 +62,7 @@ class Attempt:
         self._stopping = False
         self._now = asyncio.Event()
         self.was_reset = asyncio.Event()
+        self.resets_asked = 0
         self.qemu_pid = 0
         self.vcpu_tids: tuple[int, ...] = ()
 

@@ -20,6 +20,8 @@ from vmtiming_tui.errors import QemuError
 from vmtiming_tui.plan import RunPlan
 
 _MAX_CONSOLE_BYTES = 256 * 1024
+_FIRMWARE_RESETS = 2
+_RESET_SETTLES_S = 5.0
 
 
 class BootRun:
@@ -205,15 +207,21 @@ class BootRun:
             )
 
     async def _reset(self, attempt: Attempt) -> None:
-        # -no-reboot would make an end of it; only the guest's own reboots are to end.
+        """Reset a VM without making an end of it, as its guest's own reboots are to (-no-reboot).
+
+        A PC's firmware answers a reset with one or two of its own, so those that follow soon and
+        are few are let pass.
+        """
+        attempt.resets_asked += 1
+        asked = attempt.resets_asked
         await attempt.command("set-action", {"reboot": "reset"})
-        try:
-            await attempt.command("system_reset")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1):
+        await attempt.command("system_reset")
+        with contextlib.suppress(TimeoutError):
+            for _ in range(_FIRMWARE_RESETS + 1):
+                attempt.was_reset.clear()
+                async with asyncio.timeout(_RESET_SETTLES_S):
                     await attempt.was_reset.wait()
-        finally:
-            attempt.was_reset.clear()
+        if attempt.is_running and attempt.resets_asked == asked:
             await attempt.command("set-action", {"reboot": "shutdown"})
 
     def read_console(self, vm: int, seen_bytes: int) -> None:

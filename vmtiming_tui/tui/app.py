@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import gc
+import select
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TextIO, cast
 
 from textual import events
 from textual.app import App, SystemCommand
@@ -44,6 +46,15 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
+
+
+def _has_hung_up(stream: TextIO | None) -> bool:
+    """Whether a terminal is gone, which no signal tells whom it does not control."""
+    if stream is None:
+        return False
+    watch = select.poll()
+    watch.register(stream, 0)
+    return any(seen & select.POLLHUP for _, seen in watch.poll(0))
 
 
 class VmTimingApp(App[None], inherit_bindings=False):
@@ -133,6 +144,9 @@ class VmTimingApp(App[None], inherit_bindings=False):
 
     def turn(self, *, between: bool = False) -> None:
         """Fold what has come and let every screen show what changed."""
+        # Textual waits for ever to write to a terminal that takes no more.
+        if self.signal is None and not self.is_headless and _has_hung_up(sys.__stderr__):
+            self._on_signal(signal.SIGHUP)
         if self._news is not None:
             self._news.stop()
             self._news = None

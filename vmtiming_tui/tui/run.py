@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-import sys
+import signal
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from vmtiming_tui.commands import Command, Quit
 from vmtiming_tui.engine.client import EngineClient, EventSource
 from vmtiming_tui.events import Event
+from vmtiming_tui.plain import PlainReport
 from vmtiming_tui.plan import RunPlan
 from vmtiming_tui.replay import replay
+from vmtiming_tui.session import Wishes, conclude, outlive_hangups, say
 
 if TYPE_CHECKING:
-    from vmtiming_tui.session import Wishes
     from vmtiming_tui.tui.app import VmTimingApp
     from vmtiming_tui.tui.settings import DashboardSettings
 
@@ -54,15 +55,15 @@ def _crash_file() -> Path:
 
 def _tell_of_crash(crash: str) -> None:
     last = crash.strip().rpartition("\n")[2]
-    sys.stderr.write(f"vm-timing-report: the dashboard failed ({last[:200]}); no VM was left.\n")
+    say(f"vm-timing-report: the dashboard failed ({last[:200]}); no VM was left.")
     path = _crash_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(crash, encoding="utf-8")
     except OSError:
-        sys.stderr.write(crash)
+        say(crash)
         return
-    sys.stderr.write(f"  Run with --plain to do without it; {path} has what to report.\n")
+    say(f"  Run with --plain to do without it; {path} has what to report.")
 
 
 def _settings(*, ascii_only: bool) -> "DashboardSettings":
@@ -103,7 +104,7 @@ def run_live(
 
 
 def run_dashboard(
-    plan: RunPlan, wishes: "Wishes", record: Callable[[bytes], None] | None = None
+    plan: RunPlan, wishes: Wishes, record: Callable[[bytes], None] | None = None
 ) -> int:
     """Show the run as it goes; return the exit code it deserves.
 
@@ -113,19 +114,14 @@ def run_dashboard(
     return _afterwards(run_live(plan, ascii_only=wishes.ascii_only, record=record), wishes)
 
 
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-
-
-def _afterwards(app: "VmTimingApp", wishes: "Wishes") -> int:
-    from vmtiming_tui.plain import PlainReport
-    from vmtiming_tui.session import conclude
-
+def _afterwards(app: "VmTimingApp", wishes: Wishes) -> int:
+    if app.signal is signal.SIGHUP:
+        outlive_hangups()
     fleet = app.model.fleet
     if fleet.failure is not None:
         for line in PlainReport(fleet).diagnostics_for(fleet.failure):
-            _say(line)
-    code = conclude(fleet, wishes, _say)
+            say(line)
+    code = conclude(fleet, wishes, say)
     if app.crash:
         _tell_of_crash(app.crash)
         return 1

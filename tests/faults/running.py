@@ -1,0 +1,89 @@
+"""A run that something is done to while it goes on, and what came of it."""
+
+import json
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from faults.scene import Scene
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it ended, what was said, and the VMs' states in the export; None where none was made."""
+
+    ends: str
+    said: str
+    states: tuple[str, ...] | None = None
+
+
+def states_in(path: Path) -> tuple[str, ...]:
+    """Return the states an export has, sorted."""
+    vms = json.loads(path.read_text())["vms"]
+    return tuple(sorted(vm["attempts"][-1]["state"] for vm in vms))
+
+
+def in_words(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+
+
+class Running:
+    """A run of which VM 0 has booted and others are under way; its export goes to ``kept.json``."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.process = scene.tool.start(*scene.line, "-o", "kept.json")
+        self.seen = ""
+        self.till("VM 0 reported as booted")
+
+    def till(self, words: str) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.seen += line
+            if words in line:
+                return
+        raise AssertionError(self.seen)
+
+    @property
+    def engine(self) -> int:
+        return child_named("engine.__main__", self.process.pid)
+
+    @property
+    def warden(self) -> int:
+        return child_named("warden.py", self.engine)
+
+    def end(self) -> Outcome:
+        """Wait for the end."""
+        out, err = self.process.communicate(timeout=60)
+        said = self.seen + (out or "") + err
+        kept = self.scene.folder / "kept.json"
+        states = states_in(kept) if kept.exists() else None
+        return Outcome(in_words(self.process.returncode), said, states)
+
+
+def child_named(name: str, pid: int) -> int:
+    """Return the process below another in whose command line a name is."""
+    (found,) = [child for child in children_of(pid) if name in command_of(child)]
+    return found
+
+
+def children_of(pid: int) -> list[int]:
+    words = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(word) for word in words]
+
+
+def command_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().decode()
+
+
+# Real QEMUs, of a disk without a system: they start, open their images, and stay.
+
+
+def real_line(folder: Path, *words: str, prefix: str = "real", number: int = 2) -> list[str]:
+    """Return the command's words for empty disks in a folder, which are made."""
+    for vm in range(number):
+        with (folder / f"{prefix}-{vm}.img").open("wb") as image:
+            image.truncate(1 << 20)
+    line = ["-n", str(number), "-m", "16", "-p", prefix, "-s", ".img", "-v", str(folder)]
+    line += ["--boot", "firmware", "--accel", "tcg", "--force", "--plain", "--no-history"]
+    return [*line, *words]

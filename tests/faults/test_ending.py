@@ -1,0 +1,324 @@
+"""You end a run, or something else does: what is kept, and that no QEMU goes on."""
+
+import asyncio
+import json
+import os
+import shlex
+import signal
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+from engine_lab import processes_naming, until
+
+from faults.fault import Fault, as_one
+from faults.running import Outcome, Running, in_words, states_in
+from faults.scene import Scene
+from faults.terminal import Terminal
+from faults.traces import nothing_left
+
+TITLE = "You end it, or something else does"
+
+
+@dataclass(frozen=True)
+class Deed:
+    """What is done to a run; ``script`` is for the stand-ins."""
+
+    do: Callable[[Running], None]
+    script: str = "1.boot=60"
+    number: int = 2
+
+    def __call__(self, scene: Scene) -> Outcome:
+        scene.script, scene.number = self.script, self.number
+        running = Running(scene)
+        self.do(running)
+        return running.end()
+
+
+def send(*numbers: signal.Signals) -> Callable[[Running], None]:
+    """Send signals to the tool, each when the one before is known to have come."""
+
+    def do(running: Running) -> None:
+        for number in numbers:
+            running.process.send_signal(number)
+            if number is not numbers[-1]:
+                assert running.process.stderr is not None
+                for line in running.process.stderr:
+                    running.seen += line
+                    if "Stopping" in line:
+                        break
+
+    return do
+
+
+def kill_engine(running: Running) -> None:
+    os.kill(running.engine, signal.SIGKILL)
+
+
+def kill_warden(running: Running) -> None:
+    os.kill(running.warden, signal.SIGKILL)
+
+
+def kill_all_of_ours(running: Running) -> None:
+    """As the OOM killer may: nobody is left who could tidy up; then comes another run."""
+    ours = [running.warden, running.engine, running.process.pid]
+    for pid in ours:
+        os.kill(pid, signal.SIGSTOP)
+    for pid in ours:
+        os.kill(pid, signal.SIGKILL)
+    running.process.wait()
+    asyncio.run(until(lambda: processes_naming(str(running.scene.lab.runtime)) == []))
+    assert [path.name[:9] for path in running.scene.lab.runtime.iterdir()] == ["vmtiming-"]
+    assert running.scene.tool.run(*running.scene.tool.arguments(1)).code == 0
+
+
+def leave_the_pipe(running: Running) -> None:
+    assert running.process.stdout is not None
+    running.process.stdout.close()
+    running.process.stdout = None
+
+
+def in_terminal(scene: Scene, *words: str, shell: bool = False, **how: object) -> Terminal:
+    """Return a terminal with a run on it, or with a shell that will start one."""
+    line = scene.tool.command(*scene.line, *words)
+    command = ["bash", "--norc", "--noprofile", "-i"] if shell else line
+    terminal = Terminal(command, scene.folder, scene.tool.environment, **how)
+    if shell:
+        terminal.till(b"$ ")
+        terminal.type(shlex.join(line).encode() + b"\n")
+    return terminal
+
+
+def lose_the_terminal(scene: Scene) -> Outcome:
+    scene.script = "1.boot=60"
+    with (scene.folder / "stderr").open("w") as stderr:
+        terminal = in_terminal(scene, "--plain", "-o", "kept.json", stderr=stderr)
+    with closing(terminal):
+        terminal.till(b"VM 0 reported as booted")
+        terminal.hang_up()
+        code = terminal.wait()
+    said = (scene.folder / "stderr").read_text()
+    return Outcome(in_words(code), said, states_in(scene.folder / "kept.json"))
+
+
+def lose_the_dashboard(scene: Scene, **how: object) -> Outcome:
+    scene.script = "1.boot=60"
+    with closing(in_terminal(scene, "-o", "kept.json", **how)) as terminal:
+        terminal.till(b"?1049h")
+        terminal.till(b"1 booted")
+        terminal.hang_up()
+        code = terminal.wait()
+    return Outcome(in_words(code), "", states_in(scene.folder / "kept.json"))
+
+
+def over(terminal: Terminal, after: int) -> str:
+    """Return how the run in a shell ended; the shell takes words when it has prompted."""
+    at = terminal.till(b"Wrote kept.json", after=after)
+    terminal.till(b"$ ", after=at)
+    terminal.type(b'echo "ov"er: $?\n')
+    at = terminal.till(b"over: ", after=after)
+    terminal.till(b"\n", after=at)
+    code = int(terminal.output[at:].split()[0])
+    terminal.type(b"exit\n")
+    terminal.wait()
+    return in_words(code)
+
+
+def suspend_the_report(scene: Scene) -> Outcome:
+    """VM 1 boots meanwhile; were it stamped by who is suspended, it would be when that is back."""
+    scene.script = "1.boot=1"
+    with closing(in_terminal(scene, "--json", "-o", "kept.json", shell=True)) as terminal:
+        terminal.till(b'{"event":"vm_booted"')
+        terminal.type(b"\x1a")
+        at = terminal.till(b"Stopped")
+        asyncio.run(until(lambda: processes_naming(str(scene.lab.runtime)) == []))
+        back_ns = time.monotonic_ns()
+        terminal.type(b"fg\n")
+        ends = over(terminal, at)
+    lines = terminal.output.decode().splitlines()
+    boots = [json.loads(line) for line in lines if line.startswith('{"event":"vm_booted"')]
+    assert [boot["vm"] for boot in boots] == [0, 1]
+    assert all(boot["at_ns"] < back_ns for boot in boots)
+    return Outcome(ends, terminal.output.decode(), states_in(scene.folder / "kept.json"))
+
+
+def suspend_the_dashboard(scene: Scene) -> Outcome:
+    scene.script = "1.boot=1"
+    with closing(in_terminal(scene, "-o", "kept.json", shell=True)) as terminal:
+        terminal.till(b"?1049h")
+        terminal.till(b"1 booted")
+        terminal.type(b"\x1a")
+        at = terminal.till(b"Stopped")
+        terminal.till(b"?1049l")
+        terminal.type(b"stty -a\n")
+        terminal.till(b" icanon", after=at)
+        at = terminal.till(b" echo ", after=at)
+        asyncio.run(until(lambda: len(processes_naming(str(scene.lab.runtime))) == 1))
+        terminal.type(b"fg\n")
+        at = terminal.till(b"?1049h", after=at)
+        terminal.till(b"2 booted", after=at)
+        terminal.type(b"q")
+        ends = over(terminal, at)
+    return Outcome(ends, terminal.output.decode(), states_in(scene.folder / "kept.json"))
+
+
+DEAF = "boot=60 0.boot=0.1 deaf=system_powerdown,quit"
+STAYS = "1.boot=60 0.off=never"
+
+EVERYWHERE = "what is known till then, in report, exports and history"
+IN_FILES = "what is known till then, in exports and history"
+IN_HISTORY = "what is known till then, in the history"
+
+FAULTS: list[Fault[Callable[[Scene], Outcome]]] = [
+    Fault(
+        "Ctrl-C, once",
+        Deed(send(signal.SIGINT)),
+        ends="exit code 130",
+        words="Stopping; once more ends everything at once.",
+        kept=EVERYWHERE,
+    ),
+    Fault(
+        "Ctrl-C, twice",
+        Deed(send(signal.SIGINT, signal.SIGINT), script=DEAF),
+        ends="exit code 130",
+        words="VM 1 killed: stopped with the run",
+        kept="the same; no guest is given time to shut down",
+    ),
+    *as_one(
+        "SIGTERM, SIGHUP",
+        [
+            Fault(
+                "SIGTERM",
+                Deed(send(signal.SIGTERM)),
+                ends="exit code 130",
+                words="VM 1 killed: stopped with the run",
+                kept=EVERYWHERE,
+            ),
+            Fault(
+                "SIGHUP",
+                Deed(send(signal.SIGHUP)),
+                ends="exit code 130",
+                words="VM 1 killed: stopped with the run",
+                kept=EVERYWHERE,
+            ),
+        ],
+        seen="exit code 130; the VMs are ended in order",
+    ),
+    Fault(
+        "whoever reads the report goes away (`| head -1`)",
+        Deed(leave_the_pipe, script="1.boot=1 2.boot=60", number=3),
+        ends="exit code 141",
+        words="Wrote kept.json",
+        kept=IN_FILES,
+    ),
+    *as_one(
+        "the tool is killed (SIGKILL), alone or with all its processes",
+        [
+            Fault(
+                "all of them are killed at once",
+                Deed(kill_all_of_ours),
+                ends="killed by SIGKILL",
+                kept=f"{IN_HISTORY}; the next start removes the run's folder",
+            ),
+            Fault(
+                "the tool is killed (SIGKILL)",
+                Deed(send(signal.SIGKILL)),
+                ends="killed by SIGKILL",
+                kept=IN_HISTORY,
+            ),
+        ],
+        seen="no last words; no QEMU goes on",
+    ),
+    *as_one(
+        "one of its helper processes is killed",
+        [
+            Fault(
+                "its engine is killed",
+                Deed(kill_engine, script=STAYS),
+                ends="exit code 1",
+                words="Error: the engine ended unexpectedly (killed by SIGKILL)",
+                kept=EVERYWHERE,
+            ),
+            Fault(
+                "the process that starts the QEMUs is killed",
+                Deed(kill_warden, script=STAYS),
+                ends="exit code 1",
+                words="Error: the helper process that starts QEMUs was killed",
+                kept=EVERYWHERE,
+            ),
+        ],
+    ),
+    *as_one(
+        "the terminal is closed",
+        [
+            Fault(
+                "the terminal of the plain report is closed",
+                lose_the_terminal,
+                ends="exit code 130",
+                kept=IN_FILES,
+            ),
+            Fault(
+                "the terminal of the dashboard is closed",
+                lose_the_dashboard,
+                ends="exit code 130",
+                kept=IN_FILES,
+            ),
+            Fault(
+                "the terminal of the dashboard is closed",
+                partial(lose_the_dashboard, controlling=False),
+                ends="exit code 130",
+                kept=IN_FILES,
+            ),
+        ],
+        seen="exit code 130; the VMs are ended in order",
+    ),
+    *as_one(
+        "Ctrl-Z, then `fg`",
+        [
+            Fault(
+                "Ctrl-Z, then `fg`, on the plain report",
+                suspend_the_report,
+                ends="exit code 0",
+                words="Stopped",
+                kept="everything: the VMs boot on meanwhile, and their times stay true",
+            ),
+            Fault(
+                "Ctrl-Z, then `fg`, on the dashboard",
+                suspend_the_dashboard,
+                ends="exit code 0",
+                words="Stopped",
+                kept="everything: the shell has its terminal meanwhile, the VMs boot on",
+            ),
+        ],
+        seen="the shell, and then the run as it goes on",
+    ),
+]
+
+STATES: dict[str, tuple[str, ...] | None] = {
+    "the tool is killed (SIGKILL)": None,
+    "all of them are killed at once": None,
+    "its engine is killed": ("booted", "connected"),
+    "the process that starts the QEMUs is killed": ("booted", "connected"),
+    "whoever reads the report goes away (`| head -1`)": ("killed", "off", "off"),
+    "Ctrl-Z, then `fg`, on the plain report": ("off", "off"),
+    "Ctrl-Z, then `fg`, on the dashboard": ("off", "off"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_a_run_that_is_ended(fault: Fault[Callable[[Scene], Outcome]], scene: Scene):
+    images = [scene.folder / f"vm-{vm}.img" for vm in range(4)]
+    with nothing_left(scene.lab.runtime, *images):
+        outcome = fault.how(scene)
+        asyncio.run(until(lambda: scene.leftovers() == []))
+
+    assert outcome.ends == fault.ends, outcome.said
+    assert fault.words in outcome.said
+    assert "Traceback" not in outcome.said
+    assert outcome.states == STATES.get(fault.what, ("killed", "off"))
+    if outcome.states is not None:
+        booted = [state for state in outcome.states if state in ("booted", "off")]
+        assert [count for _, count in scene.history] == [len(booted)]
