@@ -1,6 +1,7 @@
 """Stand-ins under the real engine in a process of its own, and proof that nothing is left."""
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -33,6 +34,23 @@ def processes_naming(text: str) -> list[int]:
             except OSError:
                 continue
     return found
+
+
+def warden_of(engine_pid: int) -> int:
+    """Return the pid of an engine's warden."""
+    (found,) = (
+        int(entry.name)
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and _is_warden(entry, engine_pid)
+    )
+    return found
+
+
+def _is_warden(entry: Path, parent: int) -> bool:
+    with contextlib.suppress(OSError, IndexError):
+        words = (entry / "stat").read_text().rpartition(")")[2].split()
+        return int(words[1]) == parent and b"warden.py" in (entry / "cmdline").read_bytes()
+    return False
 
 
 async def until(true: Callable[[], bool]) -> None:

@@ -35,8 +35,8 @@ noport=1           does not connect its report port
 stranger=1         connects a second time and claims to be another
 =================  ==========================================================================
 
-The report's text holds ``sent_ns=`` with this process's CLOCK_MONOTONIC just before it was
-written, so that a test knows the true time.
+The report's text holds ``vm=`` and ``pid=``, so that a test knows whose it is, and ``sent_ns=``
+with this process's CLOCK_MONOTONIC just before it was written, so that it knows the true time.
 """
 
 # Hundreds of these start at once: the public modules (json, socket, signal) bring enum and re
@@ -279,7 +279,8 @@ class StandIn:
     def first_line(
         self, number=None, text="Startup finished in 1.5s (kernel) + 2.5s (userspace) = 4s"
     ):
-        return self.head(number) + f"{text} sent_ns={time.monotonic_ns()}\n".encode()
+        who = f"vm={self.args.vm} pid={os.getpid()}"
+        return self.head(number) + f"{text} {who} sent_ns={time.monotonic_ns()}\n".encode()
 
     def head(self, number=None):
         return f"VMREPORTID:{self.args.vm if number is None else number}|||".encode()

@@ -7,10 +7,9 @@ import signal
 import stat
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from engine_lab import Lab, Story, engine, until
+from engine_lab import Lab, Story, engine, until, warden_of
 
 from vmtiming_tui import commands
 from vmtiming_tui import events as ev
@@ -80,22 +79,6 @@ async def test_no_qemu_outlives_the_warden_and_the_engine_says_so(lab: Lab):
     (failure,) = story.of(ev.EngineFailed)
     assert "helper process" in failure.why
     assert story.of(ev.RunEnded)[-1].outcome is ev.Outcome.INTERRUPTED
-
-
-def warden_of(engine_pid: int) -> int:
-    (found,) = (
-        int(entry.name)
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdigit() and _is_warden(entry, engine_pid)
-    )
-    return found
-
-
-def _is_warden(entry: Path, parent: int) -> bool:
-    with contextlib.suppress(OSError, IndexError):
-        words = (entry / "stat").read_text().rpartition(")")[2].split()
-        return int(words[1]) == parent and b"warden.py" in (entry / "cmdline").read_bytes()
-    return False
 
 
 async def test_no_qemu_outlives_a_front_end_that_is_killed(lab: Lab):

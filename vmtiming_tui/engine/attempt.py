@@ -46,7 +46,7 @@ class Attempt:
         self._tools = tools
         self._emit = tools.emit
         self._facts: asyncio.Queue[Fact] = asyncio.Queue()
-        self._console = ConsoleLog(tools.folder.console(boot.vm, boot.attempt))
+        self._console = ConsoleLog(tools.folder.console(boot.vm))
         self._process: QemuProcess | None = None
         self._exit: Exit | None = None
         self._qmp_ready = False

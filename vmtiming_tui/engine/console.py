@@ -24,7 +24,8 @@ class ConsoleLog:
     """Keeps the last ``KEPT_BYTES`` of a console and counts what went before.
 
     The newest part is in memory; what is older goes to ``spill``, a ring of fixed size written
-    only when there is more than fits in memory. A full disk costs the older part only.
+    only when there is more than fits in memory, over what an earlier console left there. A full
+    disk costs the older part only.
     """
 
     def __init__(self, spill: Path) -> None:
@@ -57,6 +58,8 @@ class ConsoleLog:
             start, data = self._spilled - size, data[-size:]
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            if self._spilled == len(data):
+                flags |= os.O_TRUNC
             fd = os.open(self._spill, flags, 0o600)
             try:
                 at = start % size
