@@ -36,21 +36,21 @@ def processes_naming(text: str) -> list[int]:
     return found
 
 
-def warden_of(engine_pid: int) -> int:
-    """Return the pid of an engine's warden."""
-    (found,) = (
-        int(entry.name)
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdigit() and _is_warden(entry, engine_pid)
-    )
+def children_of(pid: int) -> list[int]:
+    """Return the pids of a process's children."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, IndexError):
+            if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(entry.name))
     return found
 
 
-def _is_warden(entry: Path, parent: int) -> bool:
-    with contextlib.suppress(OSError, IndexError):
-        words = (entry / "stat").read_text().rpartition(")")[2].split()
-        return int(words[1]) == parent and b"warden.py" in (entry / "cmdline").read_bytes()
-    return False
+def warden_of(engine_pid: int) -> int:
+    """Return the pid of an engine's warden."""
+    wardens = processes_naming("warden.py")
+    (found,) = (pid for pid in children_of(engine_pid) if pid in wardens)
+    return found
 
 
 async def until(true: Callable[[], bool]) -> None:
