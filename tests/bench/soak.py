@@ -188,7 +188,7 @@ class Soak:
             self.wrong.append(f"{fleet.misfits} events that fit no VM")
         if fleet.failure:
             self.wrong.append(f"the engine failed: {fleet.failure.why}")
-        if left := processes_naming(f"guest={self.lab.config(0).prefix}-"):
+        if left := processes_naming(str(self.lab.folder)):
             self.wrong.append(f"QEMUs after the end of a storm: {left}")
         pid = self.story.client.pid
         self.held.append((Held.by(pid), Held.by(warden_of(pid))))
@@ -203,8 +203,9 @@ class Soak:
         for name, place in places.items():
             for who, held in zip(("engine", "warden"), self.held[place], strict=True):
                 print(f"  {name:>6}, {who}: {held}")
-        peak = max(engine.resident_kib for engine, _ in self.held)
-        print(f"  at most, engine: {peak / 1024:6.1f} MiB")
+        every = max(len(self.held) // 12, 1)
+        sizes = (f"{engine.resident_kib / 1024:.1f}" for engine, _ in self.held[::every])
+        print("  the engine's MiB meanwhile:", *sizes)
 
 
 async def soak(seconds: float, vms: int, seed: int) -> int:
