@@ -94,6 +94,8 @@ class EngineClient:
         """Ask the engine for something; one that is gone is asked nothing."""
         if self._process is None or self._process.stdin is None:
             return
+        if self._process.stdin.is_closing():
+            return  # asyncio would say so on standard error, where a dashboard may be
         with contextlib.suppress(OSError, RuntimeError):
             self._process.stdin.write(commands.encode(command).encode() + b"\n")
 
