@@ -92,10 +92,14 @@ class Attempt:
         self._inbox.put(Killed(why))
 
     @property
-    def is_running(self) -> bool:
-        """Whether its QEMU is there and can be spoken to."""
+    def _is_reachable(self) -> bool:
         process = self._process
         return process is not None and process.qmp.is_connected and self._exit is None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was let go, and its QEMU is there and can be spoken to."""
+        return self._is_reachable and self._timing.go_sent_ns is not None
 
     @property
     def is_booting(self) -> bool:
@@ -116,6 +120,11 @@ class Attempt:
         return await self._process.qmp.execute(
             name, arguments, limit_s=self._tools.limits.command_s
         )
+
+    async def pause(self) -> None:
+        """Have it stand still, which does not count against its limit; raise ``QemuError``."""
+        self._timing.expect_pause()
+        await self.command("stop")
 
     @property
     def console_bytes(self) -> int:
@@ -238,7 +247,7 @@ class Attempt:
         self._says.started(await self._timing.settle_go(time.monotonic_ns()))
 
     async def _await_report(self) -> None:
-        """Wait for the report, as long as the VM's limit; the time it stands still counts not."""
+        """Wait for the report, as long as the VM's limit; a pause that was asked for counts not."""
         loop, timing = asyncio.get_running_loop(), self._timing
         deadline = loop.time() + self.boot.config.timeout_s
         while not self._booted:
@@ -248,7 +257,7 @@ class Attempt:
             elif timing.is_paused:
                 await self._inbox.until(lambda: self._booted or not timing.is_paused, None)
             else:
-                raise _LostError(self._says.timed_out())
+                raise _LostError(self._says.timed_out(stopped_by_itself=timing.stopped_by_itself))
 
     async def _take(self, fact: Fact) -> None:
         match fact:
@@ -376,7 +385,7 @@ class Attempt:
         return await self._inbox.until(lambda: self._exit is not None, limit_s)
 
     async def _ask(self, command: str, grace_s: float) -> None:
-        if self._now.is_set() or not self.is_running or self._exit is not None:
+        if self._now.is_set() or not self._is_reachable:
             return
         deadline = asyncio.get_running_loop().time() + grace_s
         with contextlib.suppress(QemuError):

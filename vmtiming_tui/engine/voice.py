@@ -90,13 +90,16 @@ class BootVoice:
         """Return that the boot was ended on request."""
         return ev.VmKilled(**self._who(), why=why)
 
-    def timed_out(self) -> ev.VmTimedOut:
+    def timed_out(self, *, stopped_by_itself: bool) -> ev.VmTimedOut:
         """Return that no report came in time, with what was seen last."""
         limit_s = self._boot.config.timeout_s
+        why = f"no report within {limit_s:g} s"
+        if stopped_by_itself:
+            why += "; QEMU had stopped it of its own accord"
         return ev.VmTimedOut(
             **self._who(),
             limit_ns=round(limit_s * 1e9),
-            why=f"no report within {limit_s:g} s" + diagnosis.last_words(self.console_end),
+            why=why + diagnosis.last_words(self.console_end),
         )
 
     # What it and others say meanwhile.
