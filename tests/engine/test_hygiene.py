@@ -13,7 +13,7 @@ from engine_lab import Lab, Story, engine, until, warden_of
 
 from vmtiming_tui import commands
 from vmtiming_tui import events as ev
-from vmtiming_tui.engine import rundir
+from vmtiming_tui.engine import client, rundir
 from vmtiming_tui.engine.client import EngineClient, engine_command
 from vmtiming_tui.plan import plan_of
 
@@ -224,3 +224,22 @@ def test_a_runtime_folder_with_too_long_a_name_is_not_used(lab: Lab, monkeypatch
     with rundir.run_dir() as made:
         assert len(os.fsencode(made.socket)) < 108
         assert not str(made.path).startswith(str(long))
+
+
+async def test_what_the_host_refuses_the_engine_is_said_in_words(lab: Lab, monkeypatch):
+    """Also where nothing but the socket, or the thread's descriptors, cannot be had."""
+    program = (
+        "import errno, os, sys\n"
+        "from vmtiming_tui.engine import __main__ as engine, stamper\n"
+        "def refuse(*_):\n"
+        "    raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))\n"
+        "stamper.os.eventfd = refuse\n"
+        "engine.main()\n"
+    )
+    monkeypatch.setattr(client, "engine_command", lambda: [sys.executable, "-c", program])
+    async with engine(lab) as story:
+        await story.to_end()
+
+    (failure,) = story.of(ev.EngineFailed)
+    assert failure.why.endswith("something it needs: Too many open files in system")
+    assert "fs.file-max" in failure.hint
