@@ -394,7 +394,7 @@ class Attempt:
         await self._inbox.until(lambda: self._exit is not None or self._now.is_set(), max(left, 0))
 
     async def _farewell(self) -> None:
-        assert self._exit is not None  # noqa: S101
+        assert self._exit is not None  # noqa: S101  there is no farewell before
         await self._running.last_words()
         self._console.detach()
         self._says.exited(self._exit, self._reason, self._stderr())

@@ -76,7 +76,7 @@ class Tail:
         asyncio.get_running_loop().add_reader(reader, self._readable)
 
     def _readable(self) -> None:
-        assert self._reader is not None  # noqa: S101
+        assert self._reader is not None  # noqa: S101  no reader is called once it was removed
         try:
             data = os.read(self._reader, 65536)
         except BlockingIOError:

@@ -107,8 +107,8 @@ class EngineClient:
                 yield batch
 
     async def _read(self) -> list[Event]:
-        assert self._process is not None  # noqa: S101
-        assert self._process.stdout is not None  # noqa: S101
+        assert self._process is not None  # noqa: S101  nothing is read before the start
+        assert self._process.stdout is not None  # noqa: S101  a pipe was asked for
         data = await self._process.stdout.read(_READ_BYTES)
         if not data:
             self._ended = True
@@ -128,7 +128,7 @@ class EngineClient:
 
     async def _epilogue(self) -> list[Event]:
         """Say how the engine ended, where that was not as it should."""
-        assert self._process is not None  # noqa: S101
+        assert self._process is not None  # noqa: S101  nothing is read before the start
         code = await self._process.wait()
         if self._stderr_reader is not None:
             await asyncio.wait([self._stderr_reader], timeout=1)
@@ -145,8 +145,8 @@ class EngineClient:
         return [event]
 
     async def _read_stderr(self) -> None:
-        assert self._process is not None  # noqa: S101
-        assert self._process.stderr is not None  # noqa: S101
+        assert self._process is not None  # noqa: S101  nothing is read before the start
+        assert self._process.stderr is not None  # noqa: S101  a pipe was asked for
         while data := await self._process.stderr.read(4096):
             self._stderr += data
             del self._stderr[:-_STDERR_BYTES]

@@ -93,7 +93,7 @@ class ConsoleLog:
         asyncio.get_running_loop().add_reader(fd, self._readable)
 
     def _readable(self) -> None:
-        assert self._fd is not None  # noqa: S101
+        assert self._fd is not None  # noqa: S101  no reader is called once it was removed
         try:
             data = os.read(self._fd, _READ_BYTES)
         except (BlockingIOError, InterruptedError):

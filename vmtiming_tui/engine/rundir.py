@@ -54,7 +54,7 @@ def parents() -> list[Path]:
     places = [Path(runtime)] if runtime.startswith("/") and _is_private(Path(runtime)) else []
     with contextlib.suppress(FileNotFoundError):  # where no temporary folder can be written
         places.append(Path(tempfile.gettempdir()))
-    return list(dict.fromkeys([*places, Path("/tmp")]))  # noqa: S108
+    return list(dict.fromkeys([*places, Path("/tmp")]))  # noqa: S108  by mkdtemp, and searched for ours
 
 
 def _make(parent: Path) -> RunDir | None:
