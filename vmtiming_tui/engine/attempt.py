@@ -23,7 +23,6 @@ from vmtiming_tui.text import printable
 
 _EXIT_WAIT_S = 1.0
 
-
 _Loss: TypeAlias = ev.VmFailed | ev.VmTimedOut | ev.VmKilled
 
 
@@ -155,7 +154,8 @@ class Attempt:
                 gate.leave(self.boot.vm)
             await self._see_off()
         finally:
-            await self._clean_up()
+            if self._process is not None:
+                await self._process.close()
 
     def _lose(self, event: _Loss) -> None:
         self._lost = True
@@ -398,7 +398,3 @@ class Attempt:
         await self._running.last_words()
         self._console.detach()
         self._says.exited(self._exit, self._reason, self._stderr())
-
-    async def _clean_up(self) -> None:
-        if self._process is not None:
-            await self._process.close()
