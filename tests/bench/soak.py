@@ -116,11 +116,8 @@ class Soak:
             for vm in range(self.vms)
             if self.dice.random() < 0.25
         )
-        settings = {
-            "parallel": self.dice.choice([None, None, 16]),
-            "start": self.dice.choice(list(StartMode)),
-            "timeout_s": TIMEOUT_S,
-        }
+        ways = ({}, {"start": StartMode.TOGETHER}, {"parallel": 16}, {"stagger_s": 0.01})
+        settings = self.dice.choice(ways) | {"timeout_s": TIMEOUT_S}
         self.story.fleet = Fleet()
         config = self.lab.config(self.vms, script, **settings)
         self.story.client.send(commands.Start(plan=plan_of(config), interactive=True))

@@ -243,3 +243,14 @@ async def test_what_the_host_refuses_the_engine_is_said_in_words(lab: Lab, monke
     (failure,) = story.of(ev.EngineFailed)
     assert failure.why.endswith("something it needs: Too many open files in system")
     assert "fs.file-max" in failure.hint
+
+
+async def test_errors_of_several_tasks_at_once_are_named_too(lab: Lab, monkeypatch):
+    program = "raise ExceptionGroup('several', [ValueError('the first'), ValueError('the last')])"
+    monkeypatch.setattr(client, "engine_command", lambda: [sys.executable, "-c", program])
+    async with EngineClient() as this:
+        story = Story(this)
+        await story.to_end()
+
+    (failure,) = story.of(ev.EngineFailed)
+    assert failure.why == "the engine ended unexpectedly (exit code 1): ValueError: the last"

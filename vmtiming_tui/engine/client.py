@@ -134,7 +134,7 @@ class EngineClient:
             await asyncio.wait([self._stderr_reader], timeout=1)
         if code == 0 or self._leaving or self._has_said_why:
             return []
-        last = self._stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        last = _last_words(self.stderr)
         how = f"exit code {code}" if code > 0 else f"killed by {_signal_name(-code)}"
         event = ev.EngineFailed(
             at_ns=time.monotonic_ns(),
@@ -179,6 +179,12 @@ class EngineClient:
             if self._stderr_reader is not None:
                 self._stderr_reader.cancel()
                 await asyncio.wait([self._stderr_reader])
+
+
+def _last_words(text: str) -> str:
+    """Return the last line that says something: groups of errors end with a rule."""
+    lines = (line.strip(" |+-") for line in reversed(text.splitlines()))
+    return next(filter(None, lines), "")
 
 
 def _decoded(lines: bytes) -> list[Event]:
