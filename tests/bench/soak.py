@@ -28,7 +28,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "engine"))
 
-from engine_lab import Lab, Story, make_lab, processes_naming, warden_of
+from engine_lab import Held, Lab, Story, make_lab, processes_naming, warden_of
 
 from vmtiming_tui import commands
 from vmtiming_tui import events as ev
@@ -49,27 +49,6 @@ FAULTS = (
 )  # fmt: skip
 TIMEOUT_S = 2.0
 STORM_LIMIT_S = 60.0
-
-
-@dataclass(frozen=True)
-class Held:
-    """Of the engine or its warden: descriptors, threads, resident KiB."""
-
-    descriptors: int
-    threads: int
-    resident_kib: int
-
-    @classmethod
-    def by(cls, pid: int) -> "Held":
-        status = Path(f"/proc/{pid}/status").read_text()
-        threads, resident = (
-            int(status.partition(f"{key}:")[2].split()[0]) for key in ("Threads", "VmRSS")
-        )
-        return cls(len(list(Path(f"/proc/{pid}/fd").iterdir())), threads, resident)
-
-    def __str__(self) -> str:
-        size = self.resident_kib / 1024
-        return f"{size:6.1f} MiB, {self.descriptors} descriptors, {self.threads} threads"
 
 
 @dataclass
@@ -199,7 +178,11 @@ class Soak:
         places = {"start": 0, "middle": len(self.held) // 2, "end": len(self.held) - 1}
         for name, place in places.items():
             for who, held in zip(("engine", "warden"), self.held[place], strict=True):
-                print(f"  {name:>6}, {who}: {held}")
+                size = held.resident_kib / 1024
+                print(
+                    f"  {name:>6}, {who}: {size:.1f} MiB, {held.descriptors} descriptors, "
+                    f"{held.threads} threads"
+                )
         every = max(len(self.held) // 12, 1)
         sizes = (f"{engine.resident_kib / 1024:.1f}" for engine, _ in self.held[::every])
         print("  the engine's MiB meanwhile:", *sizes)

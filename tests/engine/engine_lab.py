@@ -53,6 +53,23 @@ def warden_of(engine_pid: int) -> int:
     return found
 
 
+@dataclass(frozen=True)
+class Held:
+    """What a process has: descriptors, threads, resident KiB."""
+
+    descriptors: int
+    threads: int
+    resident_kib: int
+
+    @classmethod
+    def by(cls, pid: int) -> "Held":
+        status = Path(f"/proc/{pid}/status").read_text()
+        threads, resident = (
+            int(status.partition(f"\n{key}:")[2].split()[0]) for key in ("Threads", "VmRSS")
+        )
+        return cls(len(list(Path(f"/proc/{pid}/fd").iterdir())), threads, resident)
+
+
 async def until(true: Callable[[], bool]) -> None:
     """Return when something became true; fail where it never does."""
     async with asyncio.timeout(LIMIT_S):

@@ -6,10 +6,9 @@ import os
 import re
 import signal
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
-from engine_lab import LIMIT_S, Lab, engine, until, warden_of
+from engine_lab import LIMIT_S, Held, Lab, engine, until, warden_of
 from textual.pilot import Pilot
 
 from tests.tui.recording import Recorder
@@ -107,23 +106,6 @@ engine.main()
 """
 
 
-@dataclass(frozen=True)
-class Held:
-    """What a process has: descriptors and threads, resident KiB."""
-
-    counts: tuple[int, int]
-    resident_kib: int
-
-    @classmethod
-    def by(cls, pid: int) -> "Held":
-        status = Path(f"/proc/{pid}/status").read_text()
-        threads, resident = (
-            int(re.search(rf"^{key}:\s*(\d+)", status, re.MULTILINE)[1])
-            for key in ("Threads", "VmRSS")
-        )
-        return cls((len(list(Path(f"/proc/{pid}/fd").iterdir())), threads), resident)
-
-
 async def inside(pid: int, answer: Path) -> dict[str, int]:
     """Ask a probed engine how many tasks and objects it has."""
     os.kill(pid, signal.SIGUSR1)
@@ -162,10 +144,9 @@ async def test_twenty_reruns_leave_engine_and_warden_as_they_were(lab: Lab, monk
 
     # The first rerun is the yardstick: it has used whatever is made once.
     (engine_then, warden_then, then), (engine_now, warden_now, now) = taken[1], taken[-1]
-    assert engine_now.counts == engine_then.counts
-    assert warden_now.counts == warden_then.counts
-    assert engine_now.resident_kib < engine_then.resident_kib + GROWTH_KIB
-    assert warden_now.resident_kib < warden_then.resident_kib + GROWTH_KIB
+    for held, before in ((engine_now, engine_then), (warden_now, warden_then)):
+        assert (held.descriptors, held.threads) == (before.descriptors, before.threads)
+        assert held.resident_kib < before.resident_kib + GROWTH_KIB
     assert now["tasks"] == then["tasks"]
     assert least_objects(taken[-5:]) < least_objects(taken[1:6]) + RERUNS * len(vms) / 2
     assert consoles <= len(vms)
