@@ -78,7 +78,7 @@ def _works(*command: str) -> bool:
     if path is None:
         return False
     try:
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(  # noqa: S603  the name of a known tool, no shell
             [path, *command[1:]], capture_output=True, check=False, timeout=_PROBE_LIMIT_S
         )
     except (OSError, subprocess.TimeoutExpired):

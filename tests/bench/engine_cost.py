@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "engine"))
 
-from engine_lab import Lab, Story, make_lab
+from engine_lab import Lab, Story, children_of, make_lab
 
 from vmtiming_tui import commands
 from vmtiming_tui import events as ev
@@ -45,21 +45,8 @@ def _cost_of(pid: int) -> Cost:
     return Cost((int(words[11]) + int(words[12])) / _TICKS, peak_kib / 1024)
 
 
-def _children_of(pid: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                words = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(words[1]) == pid:
-                found.append(int(entry.name))
-    return found
-
-
 def _cost_of_engine(pid: int) -> Cost:
-    costs = [_cost_of(one) for one in (pid, *_children_of(pid))]
+    costs = [_cost_of(one) for one in (pid, *children_of(pid))]
     return Cost(sum(cost.cpu_s for cost in costs), sum(cost.peak_mib for cost in costs))
 
 

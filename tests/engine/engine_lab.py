@@ -1,6 +1,7 @@
 """Stand-ins under the real engine in a process of its own, and proof that nothing is left."""
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -33,6 +34,40 @@ def processes_naming(text: str) -> list[int]:
             except OSError:
                 continue
     return found
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the pids of a process's children."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, IndexError):
+            if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(entry.name))
+    return found
+
+
+def warden_of(engine_pid: int) -> int:
+    """Return the pid of an engine's warden."""
+    wardens = processes_naming("warden.py")
+    (found,) = (pid for pid in children_of(engine_pid) if pid in wardens)
+    return found
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a process has: descriptors, threads, resident KiB."""
+
+    descriptors: int
+    threads: int
+    resident_kib: int
+
+    @classmethod
+    def by(cls, pid: int) -> "Held":
+        status = Path(f"/proc/{pid}/status").read_text()
+        threads, resident = (
+            int(status.partition(f"\n{key}:")[2].split()[0]) for key in ("Threads", "VmRSS")
+        )
+        return cls(len(list(Path(f"/proc/{pid}/fd").iterdir())), threads, resident)
 
 
 async def until(true: Callable[[], bool]) -> None:

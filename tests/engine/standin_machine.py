@@ -14,7 +14,8 @@ greet=0            before the greeting; ``never`` leaves it out, ``garbage`` wri
 die=PHASE:HOW      end at ``start``, ``greeted``, ``connected``, ``go``, ``half`` (of the boot) or
                    ``reported``; HOW is an exit code, or a signal's name such as KILL or SEGV
 hang=PHASE         stop for good (SIGSTOP) at that phase
-qmp=PHASE:HOW      at that phase ``close`` the QMP connection, or write ``garbage`` to it
+qmp=PHASE:HOW      at that phase ``close`` the QMP connection, or write ``garbage`` to it, or an
+                   event as ``deep`` as a number of lists (``deep~5000``)
 event=PHASE:NAME:DATA   a QMP event at that phase, DATA as JSON without spaces
 shutdown=REASON    power off with this reason instead of reporting
 silent=1           never report
@@ -35,8 +36,8 @@ noport=1           does not connect its report port
 stranger=1         connects a second time and claims to be another
 =================  ==========================================================================
 
-The report's text holds ``sent_ns=`` with this process's CLOCK_MONOTONIC just before it was
-written, so that a test knows the true time.
+The report's text holds ``vm=`` and ``pid=``, so that a test knows whose it is, and ``sent_ns=``
+with this process's CLOCK_MONOTONIC just before it was written, so that it knows the true time.
 """
 
 # Hundreds of these start at once: the public modules (json, socket, signal) bring enum and re
@@ -162,6 +163,10 @@ class StandIn:
             when, how = script.split(":")
             if when == name and how == "close":
                 self.qmp.shutdown(socket.SHUT_RDWR)
+            elif when == name and how.startswith("deep~"):
+                depth = int(how.removeprefix("deep~"))
+                nest = b"[" * depth + b"]" * depth
+                self.qmp.sendall(b'{"event": "DEEP", "data": {"nest": ' + nest + b"}}\r\n")
             elif when == name:
                 self.qmp.sendall(b"\x00\xff this is no JSON }{\n")
         if args.get("hang") == name:
@@ -279,7 +284,8 @@ class StandIn:
     def first_line(
         self, number=None, text="Startup finished in 1.5s (kernel) + 2.5s (userspace) = 4s"
     ):
-        return self.head(number) + f"{text} sent_ns={time.monotonic_ns()}\n".encode()
+        who = f"vm={self.args.vm} pid={os.getpid()}"
+        return self.head(number) + f"{text} {who} sent_ns={time.monotonic_ns()}\n".encode()
 
     def head(self, number=None):
         return f"VMREPORTID:{self.args.vm if number is None else number}|||".encode()

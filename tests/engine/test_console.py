@@ -28,6 +28,16 @@ def test_the_end_is_kept_and_the_rest_counted(tmp_path_factory, sizes: list[int]
     assert len(log.tail(1000)) == min(1000, len(whole))
 
 
+def test_a_later_console_in_the_same_place_shows_nothing_of_the_earlier_one(tmp_path: Path):
+    spill = tmp_path / "spill"
+    ConsoleLog(spill).add(b"earlier " * 50_000)
+    log = ConsoleLog(spill)
+    log.add(b"later " * 10_000)
+
+    assert log.tail() == b"later " * 10_000
+    assert spill.stat().st_size < 60_000
+
+
 def test_a_full_disk_costs_the_older_part_only(tmp_path: Path):
     log = ConsoleLog(tmp_path / "no such folder" / "spill")
     log.add(b"a" * 300_000)

@@ -7,14 +7,13 @@ import signal
 import stat
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from engine_lab import Lab, Story, engine, until
+from engine_lab import Lab, Story, engine, until, warden_of
 
 from vmtiming_tui import commands
 from vmtiming_tui import events as ev
-from vmtiming_tui.engine import rundir
+from vmtiming_tui.engine import client, rundir
 from vmtiming_tui.engine.client import EngineClient, engine_command
 from vmtiming_tui.plan import plan_of
 
@@ -80,22 +79,6 @@ async def test_no_qemu_outlives_the_warden_and_the_engine_says_so(lab: Lab):
     (failure,) = story.of(ev.EngineFailed)
     assert "helper process" in failure.why
     assert story.of(ev.RunEnded)[-1].outcome is ev.Outcome.INTERRUPTED
-
-
-def warden_of(engine_pid: int) -> int:
-    (found,) = (
-        int(entry.name)
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdigit() and _is_warden(entry, engine_pid)
-    )
-    return found
-
-
-def _is_warden(entry: Path, parent: int) -> bool:
-    with contextlib.suppress(OSError, IndexError):
-        words = (entry / "stat").read_text().rpartition(")")[2].split()
-        return int(words[1]) == parent and b"warden.py" in (entry / "cmdline").read_bytes()
-    return False
 
 
 async def test_no_qemu_outlives_a_front_end_that_is_killed(lab: Lab):
@@ -241,3 +224,33 @@ def test_a_runtime_folder_with_too_long_a_name_is_not_used(lab: Lab, monkeypatch
     with rundir.run_dir() as made:
         assert len(os.fsencode(made.socket)) < 108
         assert not str(made.path).startswith(str(long))
+
+
+async def test_what_the_host_refuses_the_engine_is_said_in_words(lab: Lab, monkeypatch):
+    """Also where nothing but the socket, or the thread's descriptors, cannot be had."""
+    program = (
+        "import errno, os, sys\n"
+        "from vmtiming_tui.engine import __main__ as engine, stamper\n"
+        "def refuse(*_):\n"
+        "    raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))\n"
+        "stamper.os.eventfd = refuse\n"
+        "engine.main()\n"
+    )
+    monkeypatch.setattr(client, "engine_command", lambda: [sys.executable, "-c", program])
+    async with engine(lab) as story:
+        await story.to_end()
+
+    (failure,) = story.of(ev.EngineFailed)
+    assert failure.why.endswith("something it needs: Too many open files in system")
+    assert "fs.file-max" in failure.hint
+
+
+async def test_errors_of_several_tasks_at_once_are_named_too(lab: Lab, monkeypatch):
+    program = "raise ExceptionGroup('several', [ValueError('the first'), ValueError('the last')])"
+    monkeypatch.setattr(client, "engine_command", lambda: [sys.executable, "-c", program])
+    async with EngineClient() as this:
+        story = Story(this)
+        await story.to_end()
+
+    (failure,) = story.of(ev.EngineFailed)
+    assert failure.why == "the engine ended unexpectedly (exit code 1): ValueError: the last"

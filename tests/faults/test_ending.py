@@ -81,12 +81,12 @@ def leave_the_pipe(running: Running) -> None:
     running.process.stdout = None
 
 
-def in_terminal(scene: Scene, *words: str, shell: bool = False, **how: object) -> Terminal:
+def in_terminal(scene: Scene, *words: str, by_hand: bool = False, **how: object) -> Terminal:
     """Return a terminal with a run on it, or with a shell that will start one."""
     line = scene.tool.command(*scene.line, *words)
-    command = ["bash", "--norc", "--noprofile", "-i"] if shell else line
+    command = ["bash", "--norc", "--noprofile", "-i"] if by_hand else line
     terminal = Terminal(command, scene.folder, scene.tool.environment, **how)
-    if shell:
+    if by_hand:
         terminal.till(b"$ ")
         terminal.type(shlex.join(line).encode() + b"\n")
     return terminal
@@ -130,7 +130,7 @@ def over(terminal: Terminal, after: int) -> str:
 def suspend_the_report(scene: Scene) -> Outcome:
     """VM 1 boots meanwhile; were it stamped by who is suspended, it would be when that is back."""
     scene.script = "1.boot=1"
-    with closing(in_terminal(scene, "--json", "-o", "kept.json", shell=True)) as terminal:
+    with closing(in_terminal(scene, "--json", "-o", "kept.json", by_hand=True)) as terminal:
         terminal.till(b'{"event":"vm_booted"')
         terminal.type(b"\x1a")
         at = terminal.till(b"Stopped")
@@ -147,7 +147,7 @@ def suspend_the_report(scene: Scene) -> Outcome:
 
 def suspend_the_dashboard(scene: Scene) -> Outcome:
     scene.script = "1.boot=1"
-    with closing(in_terminal(scene, "-o", "kept.json", shell=True)) as terminal:
+    with closing(in_terminal(scene, "-o", "kept.json", by_hand=True)) as terminal:
         terminal.till(b"?1049h")
         terminal.till(b"1 booted")
         terminal.type(b"\x1a")

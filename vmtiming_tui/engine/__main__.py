@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import gc
 import os
 import signal
@@ -17,6 +18,12 @@ from vmtiming_tui.errors import EngineError, EventError
 
 _MAX_COMMAND_BYTES = 64 << 20
 _DRAIN_LIMIT_S = 5.0
+_HINTS = {
+    errno.EMFILE: "raise the limit on open files: ulimit -n 65536",
+    errno.ENFILE: "the whole host has no file descriptor left: sysctl fs.file-max",
+    errno.ENOSPC: "free some space in the temporary folder, or set TMPDIR to another",
+    errno.ENOMEM: "the host has no memory left: boot fewer VMs, or one after another",
+}
 
 
 class CommandReader:
@@ -108,6 +115,16 @@ async def _serve() -> int:
     except EngineError as error:
         outbox.emit(ev.EngineFailed(at_ns=time.monotonic_ns(), why=error.message, hint=error.hint))
         code = error.exit_code
+    except OSError as error:
+        what = error.strerror or str(error)
+        outbox.emit(
+            ev.EngineFailed(
+                at_ns=time.monotonic_ns(),
+                why=f"the host refused the engine something it needs: {what}",
+                hint=_HINTS.get(error.errno or 0, ""),
+            )
+        )
+        code = 1
     finally:
         watching.cancel()
         reader.close()

@@ -3,29 +3,25 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from vmtiming_tui import events as ev
 from vmtiming_tui.engine import diagnosis
 from vmtiming_tui.engine.children import Child, Exit
-from vmtiming_tui.engine.console import ConsoleLog, readable
-from vmtiming_tui.engine.facts import Fact, Killed, PortOpened, QmpLost, QmpReady, Said, Wake
+from vmtiming_tui.engine.console import ConsoleLog
+from vmtiming_tui.engine.facts import Fact, Killed, PortOpened, QmpLost, QmpReady, Said
 from vmtiming_tui.engine.gate import StartGate
+from vmtiming_tui.engine.inbox import Inbox
 from vmtiming_tui.engine.process import QemuProcess, describe, spawn_trouble
 from vmtiming_tui.engine.qmp import QmpEvent
 from vmtiming_tui.engine.report import Booted, Details, DetailsBegun, Rejected, Statement
 from vmtiming_tui.engine.timing import BootTiming
 from vmtiming_tui.engine.tools import Boot, Tools
-from vmtiming_tui.engine.usage import usage_of
+from vmtiming_tui.engine.voice import BootVoice
 from vmtiming_tui.errors import QemuError
 from vmtiming_tui.text import printable
 
-_FINAL_CONSOLE_BYTES = 16 * 1024
-_MAX_QMP_EVENTS = 300
 _EXIT_WAIT_S = 1.0
-_WEIGHTY = frozenset({"SHUTDOWN", "STOP", "RESUME", "RESET", "GUEST_PANICKED"})
-
 
 _Loss: TypeAlias = ev.VmFailed | ev.VmTimedOut | ev.VmKilled
 
@@ -44,9 +40,9 @@ class Attempt:
     def __init__(self, boot: Boot, tools: Tools) -> None:
         self.boot = boot
         self._tools = tools
-        self._emit = tools.emit
-        self._facts: asyncio.Queue[Fact] = asyncio.Queue()
-        self._console = ConsoleLog(tools.folder.console(boot.vm, boot.attempt))
+        self._inbox = Inbox(self._take)
+        self._console = ConsoleLog(tools.folder.console(boot.vm))
+        self._says = BootVoice(boot, tools.emit, self._console)
         self._process: QemuProcess | None = None
         self._exit: Exit | None = None
         self._qmp_ready = False
@@ -58,7 +54,6 @@ class Attempt:
         self._rejected = ""
         self._lost = False
         self._io_trouble: diagnosis.Why | None = None
-        self._qmp_events = 0
         self._stopping = False
         self._now = asyncio.Event()
         self.was_reset = asyncio.Event()
@@ -71,11 +66,11 @@ class Attempt:
     def report_opened(self, connection: int, pid: int) -> None:
         """QEMU connected its report chardev."""
         self.qemu_pid = pid
-        self._facts.put_nowait(PortOpened(connection))
+        self._inbox.put(PortOpened(connection))
 
     def report_said(self, statement: Statement, received_ns: int) -> None:
         """The guest said something."""
-        self._facts.put_nowait(Said(statement, received_ns))
+        self._inbox.put(Said(statement, received_ns))
 
     def report_closed(self) -> None:
         """QEMU closed the report socket; its exit, if it is one, says more."""
@@ -84,23 +79,27 @@ class Attempt:
         self._timing.hear(event)
         if event.name == "RESET":
             self.was_reset.set()
-        self._facts.put_nowait(event)
+        self._inbox.put(event)
 
     def kill(self, why: str) -> None:
         """End it at once, or never begin it."""
         self._now.set()
-        self._facts.put_nowait(Killed(why))
+        self._inbox.put(Killed(why))
 
     def stop(self, why: str) -> None:
         """End it in order: powerdown, quit, kill."""
         self._stopping = True
-        self._facts.put_nowait(Killed(why))
+        self._inbox.put(Killed(why))
+
+    @property
+    def _is_reachable(self) -> bool:
+        process = self._process
+        return process is not None and process.qmp.is_connected and self._exit is None
 
     @property
     def is_running(self) -> bool:
-        """Whether its QEMU is there and can be spoken to."""
-        process = self._process
-        return process is not None and process.qmp.is_connected and self._exit is None
+        """Whether it was let go, and its QEMU is there and can be spoken to."""
+        return self._is_reachable and self._timing.go_sent_ns is not None
 
     @property
     def is_booting(self) -> bool:
@@ -122,6 +121,11 @@ class Attempt:
             name, arguments, limit_s=self._tools.limits.command_s
         )
 
+    async def pause(self) -> None:
+        """Have it stand still, which does not count against its limit; raise ``QemuError``."""
+        self._timing.expect_pause()
+        await self.command("stop")
+
     @property
     def console_bytes(self) -> int:
         """How much its console has written so far."""
@@ -129,12 +133,7 @@ class Attempt:
 
     def console_event(self, limit: int) -> ev.VmConsole:
         """Return the end of the console as it is now."""
-        return ev.VmConsole(
-            **self._who(),
-            text=readable(self._console.tail(limit)),
-            total_bytes=self._console.total_bytes,
-            dropped_bytes=max(self._console.total_bytes - limit, self._console.dropped_bytes),
-        )
+        return self._says.console(limit)
 
     # Its own life.
 
@@ -142,9 +141,9 @@ class Attempt:
         """Boot, wait for the report, and see QEMU gone; every outcome is an event."""
         try:
             try:
-                await self._wait_for(gate.enter(self.boot.vm))
+                await self._inbox.wait_for(gate.enter(self.boot.vm))
                 await self._launch(gate)
-                await self._wait_for(gate.turn(self.boot.vm))
+                await self._inbox.wait_for(gate.turn(self.boot.vm))
                 await self._go()
                 await self._await_report()
             except _LostError as lost:
@@ -156,11 +155,12 @@ class Attempt:
                 gate.leave(self.boot.vm)
             await self._see_off()
         finally:
-            await self._clean_up()
+            if self._process is not None:
+                await self._process.close()
 
     def _lose(self, event: _Loss) -> None:
         self._lost = True
-        self._emit(event)
+        self._tools.emit(event)
         self.tell_usage()
 
     async def _better_reason(self, error: QemuError) -> _Loss | None:
@@ -172,7 +172,7 @@ class Attempt:
         deadline = loop.time() + _EXIT_WAIT_S
         while not self._booted and (left := deadline - loop.time()) > 0:
             try:
-                await self._until(lambda: self._booted, left)
+                await self._inbox.until(lambda: self._booted, left)
             except _LostError as lost:
                 return lost.event
             except QemuError:
@@ -184,47 +184,34 @@ class Attempt:
         assert self._process is not None  # noqa: S101  what asks comes after the launch
         return self._process
 
-    def _who(self) -> dict[str, Any]:
-        return {
-            "at_ns": time.monotonic_ns(),
-            "vm": self.boot.vm,
-            "attempt": self.boot.attempt,
-        }
-
     def _failed(self, why: diagnosis.Why) -> ev.VmFailed:
-        return ev.VmFailed(**self._who(), why=why.text, hint=why.hint, stderr=self._stderr())
+        return self._says.failed(why, self._stderr())
 
     def _stderr(self) -> str:
         return self._process.stderr if self._process else ""
 
     async def _launch(self, gate: StartGate) -> None:
-        await self._wait_for(gate.begin_launch(self.boot.vm))
+        await self._inbox.wait_for(gate.begin_launch(self.boot.vm))
         try:
             try:
                 child = await self._spawn()
             except OSError as error:
                 raise _LostError(self._failed(spawn_trouble(self.boot.config, error))) from None
-            self._emit(
-                ev.VmLaunched(
-                    **self._who(),
-                    pid=child.pid,
-                    spawn_ns=child.spawn_ns,
-                    argv=tuple(self._running.argv),
-                    injected=self.boot.launch.injected,
-                )
-            )
+            self._says.launched(child, self._running.argv)
             limits = self._tools.limits
             connecting = asyncio.create_task(self._connect())
             try:
-                await self._until(lambda: self._qmp_ready, None)
+                await self._inbox.until(lambda: self._qmp_ready, None)
             finally:
                 connecting.cancel()
                 await asyncio.wait([connecting])
-            if not await self._until(lambda: self._connection is not None, limits.report_port_s):
+            if not await self._inbox.until(
+                lambda: self._connection is not None, limits.report_port_s
+            ):
                 raise QemuError("QEMU did not connect its report port to us")
         finally:
             gate.end_launch(self.boot.vm)
-        self._emit(ev.VmConnected(**self._who()))
+        self._says.connected()
         with contextlib.suppress(QemuError):
             await self._learn_vcpus()
 
@@ -235,7 +222,7 @@ class Attempt:
             boot.vm,
             argv,
             self._console,
-            tell=self._facts.put_nowait,
+            tell=self._inbox.put,
             hear=self._hear,
             stamps=tools.stamps,
         )
@@ -245,9 +232,9 @@ class Attempt:
         try:
             await self._running.qmp.connect(self._tools.limits.greeting_s)
         except QemuError as error:
-            self._facts.put_nowait(QmpReady(error.message))
+            self._inbox.put(QmpReady(error.message))
         else:
-            self._facts.put_nowait(QmpReady())
+            self._inbox.put(QmpReady())
 
     async def _learn_vcpus(self) -> None:
         answer = await self.command("query-cpus-fast")
@@ -258,57 +245,20 @@ class Attempt:
     async def _go(self) -> None:
         self._timing.go_sent_ns = time.monotonic_ns()
         await self.command("cont")
-        stamp = await self._timing.settle_go(time.monotonic_ns())
-        self._emit(ev.VmStarted(**self._who(), go_ns=stamp.at_ns, qemu_ns=stamp.qemu_ns))
+        self._says.started(await self._timing.settle_go(time.monotonic_ns()))
 
     async def _await_report(self) -> None:
-        """Wait for the report, as long as the VM's limit; the time it stands still counts not."""
+        """Wait for the report, as long as the VM's limit; a pause that was asked for counts not."""
         loop, timing = asyncio.get_running_loop(), self._timing
         deadline = loop.time() + self.boot.config.timeout_s
         while not self._booted:
             left = deadline + timing.paused_s() - loop.time()
             if left > 0:
-                await self._until(lambda: self._booted, left)
+                await self._inbox.until(lambda: self._booted, left)
             elif timing.is_paused:
-                await self._until(lambda: self._booted or not timing.is_paused, None)
+                await self._inbox.until(lambda: self._booted or not timing.is_paused, None)
             else:
-                raise _LostError(self._timed_out())
-
-    def _timed_out(self) -> ev.VmTimedOut:
-        config = self.boot.config
-        console = readable(self._console.tail(_FINAL_CONSOLE_BYTES))
-        why = f"no report within {config.timeout_s:g} s"
-        return ev.VmTimedOut(
-            **self._who(),
-            limit_ns=round(config.timeout_s * 1e9),
-            why=why + diagnosis.last_words(console),
-        )
-
-    async def _until(self, done: Callable[[], bool], limit_s: float | None) -> bool:
-        """Take facts in till ``done`` or the limit; say whether it is done."""
-        loop = asyncio.get_running_loop()
-        deadline = None if limit_s is None else loop.time() + limit_s
-        while not self._facts.empty():
-            await self._take(self._facts.get_nowait())
-        while not done():
-            try:
-                async with asyncio.timeout_at(deadline):
-                    fact = await self._facts.get()
-            except TimeoutError:
-                return False
-            await self._take(fact)
-        return True
-
-    async def _wait_for(self, waiting: Coroutine[Any, Any, None]) -> None:
-        """Take facts in till something else is over; leave it where the attempt is decided."""
-        task = asyncio.create_task(waiting)
-        task.add_done_callback(lambda _: self._facts.put_nowait(Wake()))
-        try:
-            await self._until(task.done, None)
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
-        task.result()
+                raise _LostError(self._says.timed_out(stopped_by_itself=timing.stopped_by_itself))
 
     async def _take(self, fact: Fact) -> None:
         match fact:
@@ -318,7 +268,7 @@ class Attempt:
                 await self._take_statement(statement, received_ns)
             case PortOpened(connection):
                 self._connection = connection
-                self._emit(ev.ReportConnected(**self._who(), connection=connection))
+                self._says.port_opened(connection)
             case QmpReady(""):
                 self._qmp_ready = True
             case QmpReady(trouble) if self._is_open and self._exit is None:
@@ -329,7 +279,7 @@ class Attempt:
                 await self._take_exit(fact)
             case Killed(why):
                 if not (self._booted or self._lost):
-                    raise _LostError(ev.VmKilled(**self._who(), why=why))
+                    raise _LostError(self._says.killed(why))
                 self._stopping = True
 
     @property
@@ -343,11 +293,9 @@ class Attempt:
         # Its last words may still be in the pipes, its last event and report in the sockets.
         await self._running.last_words()
         await asyncio.sleep(0.02)
-        while not self._facts.empty():
-            await self._take(self._facts.get_nowait())
+        await self._inbox.drain()
         if self._booted:
             return
-        console = readable(self._console.tail(_FINAL_CONSOLE_BYTES))
         raise _LostError(
             self._failed(
                 self._io_trouble
@@ -355,7 +303,7 @@ class Attempt:
                     ended,
                     self._reason,
                     self._stderr(),
-                    console,
+                    self._says.console_end,
                     connected=self._qmp_ready,
                     rejected=self._rejected,
                 )
@@ -363,17 +311,7 @@ class Attempt:
         )
 
     def _take_qmp(self, event: QmpEvent) -> None:
-        self._qmp_events += 1
-        bound = _MAX_QMP_EVENTS * (2 if event.name in _WEIGHTY else 1)
-        if self._qmp_events <= bound:
-            self._emit(
-                ev.QmpSeen(
-                    **{**self._who(), "at_ns": event.received_ns},
-                    name=event.name,
-                    data=event.data,
-                    qemu_ns=event.qemu_ns,
-                )
-            )
+        self._says.qmp(event)
         match event.name:
             case "SHUTDOWN":
                 self._reason = printable(str(event.data.get("reason", "")))[:100]
@@ -386,58 +324,28 @@ class Attempt:
         match statement:
             case Rejected(why, began, final):
                 self._rejected = why
-                self._emit(ev.ReportRejected(**self._who(), why=why, excerpt=began))
+                self._says.rejected(why, began)
                 if final and self._is_open:
                     raise _LostError(self._failed(diagnosis.Why(f"bad report: {why}")))
             case Booted(text) if received_ns < (self._timing.go_sent_ns or received_ns + 1):
                 why = self._rejected = "a report before the VM was let go"
-                self._emit(ev.ReportRejected(**self._who(), why=why, excerpt=text[:200]))
+                self._says.rejected(why, text[:200])
             case Booted(text) if self._is_open:
                 await self._take_report(text, received_ns)
             case DetailsBegun():
                 self._details_due = True
             case Details() if self._booted:
                 self._details_due = False
-                self._emit(
-                    ev.VmDetails(
-                        **self._who(),
-                        clock_us=statement.clock_us,
-                        clock_resolution_us=statement.clock_resolution_us,
-                        timestamps_us=dict(statement.timestamps_us),
-                        properties=dict(statement.properties),
-                        slowest=tuple(statement.slowest),
-                        failed_units=tuple(statement.failed),
-                        critical_chain=tuple(statement.chain),
-                        complete=statement.complete,
-                    )
-                )
+                self._says.details(statement)
 
     async def _take_report(self, text: str, received_ns: int) -> None:
         self._booted = True
-        stamp = await self._timing.settle_report(received_ns)
-        self._emit(
-            ev.VmBooted(
-                **self._who(),
-                report_ns=stamp.at_ns,
-                uncertainty_ns=stamp.uncertainty_ns,
-                text=text,
-            )
-        )
+        self._says.booted(text, await self._timing.settle_report(received_ns))
         self.tell_usage()
 
     def tell_usage(self) -> None:
         """Say what its QEMU has used so far; the last time is when the report is in."""
-        if usage := usage_of(self.pid, self.vcpu_tids):
-            self._emit(
-                ev.VmUsage(
-                    **self._who(),
-                    rss_bytes=usage.rss_bytes,
-                    disk_read_bytes=usage.disk_read_bytes,
-                    cpu_ns=usage.cpu_ns,
-                    vcpu_run_ns=usage.vcpu_run_ns,
-                    vcpu_wait_ns=usage.vcpu_wait_ns,
-                )
-            )
+        self._says.usage(self.pid, self.vcpu_tids)
 
     # Its end.
 
@@ -455,16 +363,9 @@ class Attempt:
         if not await self._gone(0):
             self._process.kill()
             if not await self._gone(limits.kill_s):
-                self._emit(
-                    ev.Notice(
-                        at_ns=time.monotonic_ns(),
-                        level=ev.Level.ERROR,
-                        text=f"QEMU {self._process.child.pid} of VM {self.boot.vm} does not die; "
-                        "the host may be waiting for its disk",
-                    )
-                )
+                self._says.immortal(self._process.child.pid)
                 return
-        await self._until(self._facts.empty, 0)
+        await self._inbox.drain()
         await self._farewell()
 
     async def _wait_for_poweroff(self) -> None:
@@ -474,37 +375,27 @@ class Attempt:
         def over() -> bool:
             return self._exit is not None or self._stopping
 
-        if await self._until(lambda: over() or self._details_due, limits.off_s) and not over():
-            await self._until(lambda: over() or not self._details_due, limits.details_s)
-            await self._until(over, limits.off_s)
+        if (
+            await self._inbox.until(lambda: over() or self._details_due, limits.off_s)
+            and not over()
+        ):
+            await self._inbox.until(lambda: over() or not self._details_due, limits.details_s)
+            await self._inbox.until(over, limits.off_s)
 
     async def _gone(self, limit_s: float) -> bool:
-        return await self._until(lambda: self._exit is not None, limit_s)
+        return await self._inbox.until(lambda: self._exit is not None, limit_s)
 
     async def _ask(self, command: str, grace_s: float) -> None:
-        if self._now.is_set() or not self.is_running or self._exit is not None:
+        if self._now.is_set() or not self._is_reachable:
             return
         deadline = asyncio.get_running_loop().time() + grace_s
         with contextlib.suppress(QemuError):
             await self._running.qmp.execute(command, limit_s=grace_s)
         left = deadline - asyncio.get_running_loop().time()
-        await self._until(lambda: self._exit is not None or self._now.is_set(), max(left, 0))
+        await self._inbox.until(lambda: self._exit is not None or self._now.is_set(), max(left, 0))
 
     async def _farewell(self) -> None:
-        assert self._exit is not None  # noqa: S101
+        assert self._exit is not None  # noqa: S101  there is no farewell before
         await self._running.last_words()
         self._console.detach()
-        if self._console.total_bytes:
-            self._emit(self.console_event(_FINAL_CONSOLE_BYTES))
-        self._emit(
-            ev.VmExited(
-                **{**self._who(), "at_ns": self._exit.at_ns},
-                exit_code=self._exit.returncode,
-                reason=self._reason,
-                stderr=self._stderr(),
-            )
-        )
-
-    async def _clean_up(self) -> None:
-        if self._process is not None:
-            await self._process.close()
+        self._says.exited(self._exit, self._reason, self._stderr())

@@ -194,7 +194,7 @@ class BootRun:
         try:
             match action:
                 case VmAction.PAUSE:
-                    await attempt.command("stop")
+                    await attempt.pause()
                 case VmAction.RESUME:
                     await attempt.command("cont")
                 case VmAction.POWERDOWN:

@@ -76,7 +76,7 @@ class Tail:
         asyncio.get_running_loop().add_reader(reader, self._readable)
 
     def _readable(self) -> None:
-        assert self._reader is not None  # noqa: S101
+        assert self._reader is not None  # noqa: S101  no reader is called once it was removed
         try:
             data = os.read(self._reader, 65536)
         except BlockingIOError:
@@ -151,10 +151,11 @@ class Children:
     async def spawn(self, argv: Sequence[str], fds: Sequence[tuple[int, Sequence[int]]]) -> Child:
         """Start a process; ``fds`` pairs our descriptors with the numbers it shall have them by.
 
-        Our descriptors may be closed when this returns. Raises ``OSError`` as exec would.
+        Our descriptors may be closed when this returns. A process that nobody waits for any more
+        is ended. Raises ``OSError`` as exec would.
         """
         self._count += 1
-        child = self._children[self._count] = Child(self._count, self._signal)
+        child = Child(self._count, self._signal)
         message = json.dumps(
             {
                 "op": "spawn",
@@ -164,10 +165,15 @@ class Children:
             }
         ).encode()
         if len(message) > warden.MAX_MESSAGE // 2:
-            del self._children[self._count]
             raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
-        self._post(message, [os.dup(fd) for fd, _ in fds])
-        await asyncio.shield(child.spawned)
+        copies = _copies([fd for fd, _ in fds])
+        self._children[self._count] = child
+        self._post(message, copies)
+        try:
+            await asyncio.shield(child.spawned)
+        except asyncio.CancelledError:
+            child.spawned.add_done_callback(lambda _: child.signal())
+            raise
         return child
 
     async def output(self, argv: Sequence[str], limit_s: float) -> tuple[int | None, str]:
@@ -286,6 +292,17 @@ class Children:
             self._process.wait()
 
 
+def _copies(fds: Sequence[int]) -> list[int]:
+    made: list[int] = []
+    try:
+        for fd in fds:
+            made.append(os.dup(fd))
+    except OSError:
+        _close_all(made)
+        raise
+    return made
+
+
 def _close_all(fds: Sequence[int]) -> None:
     for fd in fds:
         os.close(fd)
@@ -322,7 +339,7 @@ async def start_warden(folder: RunDir) -> AsyncIterator[Children]:
         ours.close()
         raise EngineError(
             f"no process can be started: {error.strerror}",
-            hint="raise the limit on processes: ulimit -u",
+            hint=start_hint(sys.executable, error),
         ) from None
     finally:
         theirs.close()

@@ -94,6 +94,8 @@ class EngineClient:
         """Ask the engine for something; one that is gone is asked nothing."""
         if self._process is None or self._process.stdin is None:
             return
+        if self._process.stdin.is_closing():
+            return  # asyncio would say so on standard error, where a dashboard may be
         with contextlib.suppress(OSError, RuntimeError):
             self._process.stdin.write(commands.encode(command).encode() + b"\n")
 
@@ -105,8 +107,8 @@ class EngineClient:
                 yield batch
 
     async def _read(self) -> list[Event]:
-        assert self._process is not None  # noqa: S101
-        assert self._process.stdout is not None  # noqa: S101
+        assert self._process is not None  # noqa: S101  nothing is read before the start
+        assert self._process.stdout is not None  # noqa: S101  a pipe was asked for
         data = await self._process.stdout.read(_READ_BYTES)
         if not data:
             self._ended = True
@@ -126,13 +128,13 @@ class EngineClient:
 
     async def _epilogue(self) -> list[Event]:
         """Say how the engine ended, where that was not as it should."""
-        assert self._process is not None  # noqa: S101
+        assert self._process is not None  # noqa: S101  nothing is read before the start
         code = await self._process.wait()
         if self._stderr_reader is not None:
             await asyncio.wait([self._stderr_reader], timeout=1)
         if code == 0 or self._leaving or self._has_said_why:
             return []
-        last = self._stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        last = _last_words(self.stderr)
         how = f"exit code {code}" if code > 0 else f"killed by {_signal_name(-code)}"
         event = ev.EngineFailed(
             at_ns=time.monotonic_ns(),
@@ -143,8 +145,8 @@ class EngineClient:
         return [event]
 
     async def _read_stderr(self) -> None:
-        assert self._process is not None  # noqa: S101
-        assert self._process.stderr is not None  # noqa: S101
+        assert self._process is not None  # noqa: S101  nothing is read before the start
+        assert self._process.stderr is not None  # noqa: S101  a pipe was asked for
         while data := await self._process.stderr.read(4096):
             self._stderr += data
             del self._stderr[:-_STDERR_BYTES]
@@ -177,6 +179,12 @@ class EngineClient:
             if self._stderr_reader is not None:
                 self._stderr_reader.cancel()
                 await asyncio.wait([self._stderr_reader])
+
+
+def _last_words(text: str) -> str:
+    """Return the last line that says something: groups of errors end with a rule."""
+    lines = (line.strip(" |+-") for line in reversed(text.splitlines()))
+    return next(filter(None, lines), "")
 
 
 def _decoded(lines: bytes) -> list[Event]:

@@ -24,7 +24,8 @@ class ConsoleLog:
     """Keeps the last ``KEPT_BYTES`` of a console and counts what went before.
 
     The newest part is in memory; what is older goes to ``spill``, a ring of fixed size written
-    only when there is more than fits in memory. A full disk costs the older part only.
+    only when there is more than fits in memory, over what an earlier console left there. A full
+    disk costs the older part only.
     """
 
     def __init__(self, spill: Path) -> None:
@@ -57,6 +58,8 @@ class ConsoleLog:
             start, data = self._spilled - size, data[-size:]
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            if self._spilled == len(data):
+                flags |= os.O_TRUNC
             fd = os.open(self._spill, flags, 0o600)
             try:
                 at = start % size
@@ -90,7 +93,7 @@ class ConsoleLog:
         asyncio.get_running_loop().add_reader(fd, self._readable)
 
     def _readable(self) -> None:
-        assert self._fd is not None  # noqa: S101
+        assert self._fd is not None  # noqa: S101  no reader is called once it was removed
         try:
             data = os.read(self._fd, _READ_BYTES)
         except (BlockingIOError, InterruptedError):

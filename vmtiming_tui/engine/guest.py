@@ -178,7 +178,8 @@ class GuestReportServer:
         self._loop.remove_reader(self._sock.fileno())
 
     def expect(self, pid: int, vm: int, listener: ReportListener) -> None:
-        """Let process ``pid``, or one below it, speak for VM ``vm``."""
+        """Let process ``pid``, or one below it, speak for VM ``vm``, and no other any more."""
+        self._drop(pid)
         self._vms[pid] = (vm, listener)
         doubted, self._doubted = self._doubted, []
         for stranger in doubted:
@@ -187,8 +188,15 @@ class GuestReportServer:
             else:
                 self._doubted.append(stranger)
 
-    def forget(self, pid: int) -> None:
-        """The process is gone, and what it may still have to say with it."""
+    def forget(self, pid: int, listener: ReportListener | None) -> None:
+        """The process is gone, and what it may still have to say to its listener with it.
+
+        Its number may be another's already, who has a listener of its own.
+        """
+        if pid in self._vms and self._vms[pid][1] is listener:
+            self._drop(pid)
+
+    def _drop(self, pid: int) -> None:
         self._vms.pop(pid, None)
         if link := self._links.pop(pid, None):
             link.close()

@@ -1,7 +1,6 @@
 """The host's facts, and how busy it is while VMs boot."""
 
 import asyncio
-import contextlib
 import os
 import platform
 import re
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from vmtiming_tui import events as ev
 from vmtiming_tui.engine.children import Children
+from vmtiming_tui.engine.tasks import end
 from vmtiming_tui.errors import QemuError
 from vmtiming_tui.text import printable
 
@@ -140,10 +140,7 @@ class HostWatch:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
 
     async def _watch(self) -> None:
         busy, total = _cpu_times()

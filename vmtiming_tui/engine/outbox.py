@@ -1,9 +1,9 @@
 """Events to standard output: in order, never blocking the loop, within a bounded memory."""
 
 import asyncio
-import errno
 import os
 import stat
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -21,8 +21,8 @@ class Outbox:
 
     Events are encoded a little later, and a few per turn of the loop, so that doing it does not
     delay the stamps of reports that arrive meanwhile. When the reader lags, events that only
-    refine a figure are left out first; a reader that falls behind by ``HARD_LIMIT_BYTES`` counts
-    as gone.
+    refine a figure are left out first, which it is told once it has caught up; one that falls
+    behind by ``HARD_LIMIT_BYTES`` counts as gone.
     """
 
     def __init__(self, fd: int, on_gone: Callable[[], None]) -> None:
@@ -33,7 +33,7 @@ class Outbox:
         self._scheduled = False
         self._blocked = False
         self._gone = False
-        self.left_out = 0
+        self._left_out = 0
         mode = os.fstat(fd).st_mode
         self._pollable = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)
         self._was_blocking = os.get_blocking(fd)
@@ -45,7 +45,7 @@ class Outbox:
         if self._gone:
             return
         if len(self._buffer) > SOFT_LIMIT_BYTES and isinstance(event, _EXPENDABLE):
-            self.left_out += 1
+            self._left_out += 1
             return
         self._waiting.append(event)
         self._schedule()
@@ -76,12 +76,23 @@ class Outbox:
                     self._blocked = True
                     asyncio.get_running_loop().add_writer(self._fd, self._unblocked)
                 return
-            except OSError as error:
-                if error.errno == errno.ENOSPC:
-                    self.left_out += 1
+            except OSError:
                 self._lose()
                 return
             del self._buffer[:written]
+        if self._left_out and not self._gone:
+            self._tell_of_gaps()
+
+    def _tell_of_gaps(self) -> None:
+        count, self._left_out = self._left_out, 0
+        self.emit(
+            ev.Notice(
+                at_ns=time.monotonic_ns(),
+                level=ev.Level.WARNING,
+                text=f"the events were read too slowly: {count} samples and QMP events were left "
+                "out, and no boot time",
+            )
+        )
 
     def _unblocked(self) -> None:
         asyncio.get_running_loop().remove_writer(self._fd)

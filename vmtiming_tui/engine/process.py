@@ -42,9 +42,11 @@ class QemuProcess:
         self._console = console
         self._tell = tell
         self._server: GuestReportServer | None = None
+        self._listener: ReportListener | None = None
         self.child: Child | None = None
-        self._errors = Tail(_MAX_STDERR_BYTES)
+        # Sockets close themselves where the next cannot be had; a pipe's descriptors do not.
         ours, self._theirs = socket.socketpair()
+        self._errors = Tail(_MAX_STDERR_BYTES)
         self.qmp = QmpController(ours, f"vm-{vm}", hear, lambda why: tell(QmpLost(why)), stamps)
 
     async def start(
@@ -63,7 +65,7 @@ class QemuProcess:
                 ],
             )
         self._errors.given()
-        self.child, self._server = child, server
+        self.child, self._server, self._listener = child, server, listener
         server.expect(child.pid, self._vm, listener)
         child.exited.add_done_callback(self._exited)
         return child
@@ -90,7 +92,7 @@ class QemuProcess:
         """Leave nothing of it: no process, no descriptor, nobody to speak for it."""
         self.kill()
         if self.child is not None and self._server is not None:
-            self._server.forget(self.child.pid)
+            self._server.forget(self.child.pid, self._listener)
         await self.qmp.close()
         self._theirs.close()
         self._errors.close()

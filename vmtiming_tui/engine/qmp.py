@@ -18,7 +18,10 @@ from vmtiming_tui.text import printable
 
 _MAX_MESSAGE_BYTES = 1 << 20
 _CLOSE_LIMIT_S = 2.0
-_FAULTS = (QMPError, EOFError, OSError, ValueError, AssertionError, KeyError, TypeError)
+_MAX_LEVELS = 16
+_FAULTS = (
+    QMPError, EOFError, OSError, ValueError, AssertionError, KeyError, TypeError, RecursionError
+)  # fmt: skip
 
 # Its troubles come back as exceptions, worded for the user; a terminal may be a dashboard.
 logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
@@ -35,13 +38,19 @@ class QmpEvent:
     qemu_ns: int | None
 
 
+def _is_shallow(value: object, levels: int = _MAX_LEVELS) -> bool:
+    """Return whether a value is no deeper than QEMU's own ever are."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(_is_shallow(each, levels - 1) for each in inner)
+
+
 def _reason(error: BaseException) -> str:
     cause = getattr(error, "exc", None) or error.__cause__ or error
     if isinstance(cause, EOFError):
         return "it closed the connection"
     if isinstance(cause, ValueError) and "chunk" in str(cause):
         return f"it wrote more than {_MAX_MESSAGE_BYTES >> 20} MiB without the end of a message"
-    if isinstance(cause, (QMPError, ValueError)):
+    if isinstance(cause, (QMPError, ValueError, RecursionError)):
         return "it does not speak QMP"
     return printable(str(cause).strip().partition("\n")[0])[:300] or type(cause).__name__
 
@@ -85,11 +94,12 @@ class QmpController:
             raise QemuError(
                 f"QEMU did not answer on its control socket (QMP) within {limit_s:g} s"
             ) from None
-        except ConnectError as error:
+        except (ConnectError, *_FAULTS) as error:
             raise QemuError(f"QEMU's control socket (QMP) failed: {_reason(error)}") from None
-        except _FAULTS as error:
-            raise QemuError(f"QEMU's control socket (QMP) failed: {_reason(error)}") from None
-        self._owner = asyncio.create_task(self._own())
+        finally:
+            # A peer that goes away as it agrees leaves a session too, though connecting failed.
+            if self._client.runstate is not Runstate.IDLE:
+                self._owner = asyncio.create_task(self._own())
 
     async def _own(self) -> None:
         """Hold the session: see its end, or make it, and disconnect exactly once."""
@@ -154,7 +164,7 @@ class QmpController:
             QmpEvent(
                 received_ns,
                 printable(str(name))[:100],
-                data if isinstance(data, dict) else {},
+                data if isinstance(data, dict) and _is_shallow(data) else {},
                 None if wall_ns is None else self._stamps.to_monotonic(wall_ns, received_ns),
             )
         )

@@ -30,9 +30,9 @@ class RunDir:
         """Where the report socket goes; short enough for a socket's address."""
         return self.path / "report"
 
-    def console(self, vm: int, attempt: int) -> Path:
-        """Where the older part of a VM's console goes."""
-        return self.path / f"console-{vm}-{attempt}"
+    def console(self, vm: int) -> Path:
+        """Where the older part of a VM's console goes; a later attempt of it writes it anew."""
+        return self.path / f"console-{vm}"
 
 
 def _is_private(folder: Path) -> bool:
@@ -54,7 +54,7 @@ def parents() -> list[Path]:
     places = [Path(runtime)] if runtime.startswith("/") and _is_private(Path(runtime)) else []
     with contextlib.suppress(FileNotFoundError):  # where no temporary folder can be written
         places.append(Path(tempfile.gettempdir()))
-    return list(dict.fromkeys([*places, Path("/tmp")]))  # noqa: S108
+    return list(dict.fromkeys([*places, Path("/tmp")]))  # noqa: S108  by mkdtemp, and searched for ours
 
 
 def _make(parent: Path) -> RunDir | None:

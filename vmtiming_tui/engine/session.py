@@ -7,6 +7,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,21 @@ _MAX_STRANGERS = 20
 _NICER = -10
 
 
+@dataclass
+class _Asked:
+    """A run asked for and not yet begun; ``outcome`` says where it was stopped before that."""
+
+    start: commands.Start
+    outcome: ev.Outcome = ev.Outcome.FINISHED
+
+
 class Session:
     """Carries out commands; ``run`` returns when there is nothing more to do."""
 
     def __init__(self, emit: Callable[[ev.Event], None], limits: Limits | None = None) -> None:
         self._emit = emit
         self._limits = limits or Limits()
-        self._starts: deque[commands.Start] = deque()
+        self._starts: deque[_Asked] = deque()
         self._wake = asyncio.Event()
         self._run: BootRun | None = None
         self._beginning: asyncio.Task[BootRun] | None = None
@@ -52,7 +61,7 @@ class Session:
         """Take a command; what it leads to comes as events."""
         match command:
             case commands.Start():
-                self._starts.append(command)
+                self._starts.append(_Asked(command))
                 self._wake.set()
             case commands.Rerun():
                 if self._run is not None:
@@ -77,6 +86,8 @@ class Session:
 
     def _stop(self, now: bool, outcome: ev.Outcome) -> None:
         self._outcome = outcome
+        for asked in self._starts:
+            asked.outcome = outcome
         if self._beginning is not None:
             self._beginning.cancel()
         if self._run is not None:
@@ -132,8 +143,9 @@ class Session:
             if not self._starts:
                 await self._woken()
                 continue
-            start = self._starts.popleft()
-            self._run, self._outcome = None, ev.Outcome.FINISHED
+            asked = self._starts.popleft()
+            start = asked.start
+            self._run, self._outcome = None, asked.outcome
             await self._one_run(start, tools)
             if not start.interactive:
                 return
@@ -143,16 +155,18 @@ class Session:
         self._wake.clear()
 
     async def _one_run(self, start: commands.Start, tools: Tools) -> None:
+        run = None
         try:
-            self._run = await self._begin(start.plan, tools)
+            if self._outcome is ev.Outcome.FINISHED:
+                run = await self._begin(start.plan, tools)
         except EngineError as error:
             self._fail(error)
             self._end(ev.Outcome.INTERRUPTED)
             return
-        if self._run is None:
-            self._end(self._outcome)
+        if run is None or self._outcome is not ev.Outcome.FINISHED:
+            self._end(self._outcome)  # stopped before there was a run to stop
             return
-        run = self._run
+        self._run = run
         async with HostWatch(self._emit), UsageWatch(lambda: run.attempts):
             await self._carry_out(run.run_plan())
             while start.interactive and not (self._leaving or self._starts):
@@ -179,6 +193,7 @@ class Session:
             return self._beginning.result()
         finally:
             self._beginning.cancel()
+            await asyncio.wait([self._beginning])
             self._beginning = None
 
     async def _settle(self, plan: RunPlan, tools: Tools) -> BootRun:

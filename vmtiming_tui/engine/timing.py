@@ -31,13 +31,19 @@ class BootTiming:
         self._resume_ns: int | None = None
         self._opened = asyncio.Event()
         self._open_ns: int | None = None
+        self._pause_asked = False
         self._paused_since: float | None = None
         self._paused_s = 0.0
+        self.stopped_by_itself = False
 
     @property
     def is_paused(self) -> bool:
-        """Whether the VM stands still."""
+        """Whether the VM stands still on request."""
         return self._paused_since is not None
+
+    def expect_pause(self) -> None:
+        """Say that the VM is about to be stopped on request: that time will not count."""
+        self._pause_asked = True
 
     def hear(self, event: QmpEvent) -> None:
         """Take in an event as soon as it is read."""
@@ -50,6 +56,9 @@ class BootTiming:
                 if self._paused_since is not None:
                     self._paused_s += now - self._paused_since
                     self._paused_since = None
+                self._pause_asked = self.stopped_by_itself = False
+            case "STOP" if not self._pause_asked:
+                self.stopped_by_itself = True
             case "STOP" if self._paused_since is None:
                 self._paused_since = now
             case "VSERPORT_CHANGE":
@@ -58,7 +67,7 @@ class BootTiming:
                     self._opened.set()
 
     def paused_s(self) -> float:
-        """Return how long the VM has stood still so far, in seconds."""
+        """Return how long the VM has stood still on request so far, in seconds."""
         since = self._paused_since
         now = asyncio.get_running_loop().time()
         return self._paused_s + (now - since if since is not None else 0.0)

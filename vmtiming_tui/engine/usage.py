@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from vmtiming_tui.engine.tasks import end
+
 PER_SECOND = 50
 TURNS_PER_SECOND = 10
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -95,14 +97,14 @@ class UsageWatch:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
+
+    def _booting(self) -> list[Watched]:
+        return [watched for watched in self._watched() if watched.is_booting]
 
     async def _watch(self) -> None:
         while True:
-            booting = [watched for watched in self._watched() if watched.is_booting]
+            booting = self._booting()
             at_once = min(-(-len(booting) // TURNS_PER_SECOND), PER_SECOND // TURNS_PER_SECOND)
             for first in range(0, len(booting), at_once or 1):
                 await asyncio.sleep(at_once / min(len(booting), PER_SECOND))

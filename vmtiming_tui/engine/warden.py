@@ -153,7 +153,7 @@ class Warden:
             self._pids[number], self._ids[pid] = pid, number
             self._tell(op="spawned", id=number, pid=pid, at_ns=at_ns)
         elif (pid := self._pids.get(number, 0)) > 0:
-            _signal_group(pid, message["signal"])
+            _signal_family(pid, message["signal"])
 
     def _reap(self) -> None:
         while True:
@@ -181,6 +181,30 @@ def _signal_group(pid: int, number: int) -> None:
             os.kill(pid, number)
         except (ProcessLookupError, PermissionError):
             return
+
+
+def _signal_family(pid: int, number: int) -> None:
+    """Signal a child and its group; SIGKILL reaches whatever a wrapper started below it, too."""
+    others = _descendants(pid) if number == signal.SIGKILL else []
+    _signal_group(pid, number)
+    for other in others:
+        try:
+            os.kill(other, number)
+        except (ProcessLookupError, PermissionError):
+            continue
+
+
+def _descendants(pid: int) -> list[int]:
+    """Return what is below a process, without a look at every other one (proc(5), children)."""
+    family = [pid]
+    for one in family:
+        try:
+            for task in os.listdir(f"/proc/{one}/task"):  # noqa: PTH208
+                with open(f"/proc/{one}/task/{task}/children", "rb") as children:  # noqa: PTH123
+                    family += map(int, children.read().split())
+        except OSError:
+            continue
+    return family[1:]
 
 
 def _parents() -> dict[int, int]:

@@ -1,0 +1,94 @@
+"""Commands that come at awkward moments: each is obeyed, and none makes a figure wrong."""
+
+import asyncio
+
+import pytest
+from engine_lab import LIMIT_S, Lab, engine, processes_naming, until
+from test_hygiene import WRAPPERS, wrapped
+
+from vmtiming_tui import commands
+from vmtiming_tui import events as ev
+from vmtiming_tui.commands import VmAction
+from vmtiming_tui.config import Accel, StartMode
+from vmtiming_tui.engine import session
+from vmtiming_tui.engine.session import Session
+from vmtiming_tui.plan import plan_of
+
+
+async def test_a_run_stopped_before_it_began_is_not_begun(lab: Lab):
+    async with engine(lab) as story:
+        story.client.send(commands.Start(plan=plan_of(lab.config(2))))
+        story.client.send(commands.Stop())
+        await story.to_end()
+
+    assert [event.outcome for event in story.of(ev.RunEnded)] == [ev.Outcome.STOPPED]
+    assert story.of(ev.VmQueued) == []
+
+
+async def test_a_stop_ends_the_run_it_was_meant_for_and_not_the_next(lab: Lab):
+    async with engine(lab) as story:
+        for command in (
+            commands.Start(plan=plan_of(lab.config(2)), interactive=True),
+            commands.Stop(),
+            commands.Start(plan=plan_of(lab.config(1))),
+        ):
+            story.client.send(command)
+        await story.to_end()
+
+    ends = [event.outcome for event in story.of(ev.RunEnded)]
+    assert ends == [ev.Outcome.STOPPED, ev.Outcome.FINISHED]
+    assert story.states == ["off"]
+
+
+@pytest.mark.parametrize("command", [commands.Stop(), commands.Quit(), commands.Quit(now=True)])
+async def test_a_stop_at_the_very_moment_a_run_begins_is_not_lost(
+    lab: Lab, monkeypatch, command: commands.Command
+):
+    monkeypatch.setattr(session, "_take_precedence", lambda: None)
+    said = []
+
+    def listen(event: ev.Event) -> None:
+        said.append(event)
+        if isinstance(event, ev.RunStarted):
+            asyncio.get_running_loop().call_soon(this.obey, command)
+
+    this = Session(listen)
+    this.obey(commands.Start(plan=plan_of(lab.config(1, accel=Accel.TCG))))
+    async with asyncio.timeout(LIMIT_S):
+        await this.run()
+
+    assert [event.outcome for event in said if isinstance(event, ev.RunEnded)] == [
+        ev.Outcome.STOPPED
+    ]
+    assert not [event for event in said if isinstance(event, ev.VmQueued)]
+    assert lab.leftovers() == []
+
+
+async def test_nobody_lets_a_vm_go_or_stops_it_before_its_start(lab: Lab):
+    async with engine(lab) as story:
+        config = lab.config(2, "1.greet=1.5", start=StartMode.TOGETHER)
+        story.client.send(commands.Start(plan=plan_of(config)))
+        await story.till(lambda story: story.of(ev.VmConnected, 0))
+        for action in (VmAction.RESUME, VmAction.PAUSE, VmAction.RESET, VmAction.POWERDOWN):
+            story.client.send(commands.Act(action=action, vms=(0,)))
+        await story.to_end()
+
+    (started,) = story.of(ev.VmStarted, 0)
+    seen = [event for event in story.of(ev.QmpSeen, 0) if event.at_ns < started.go_ns]
+    assert story.states == ["off", "off"]
+    assert seen == []
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+async def test_a_killed_vm_is_gone_at_once_through_a_wrapper_too(lab: Lab, wrapper: str):
+    async with engine(lab) as story:
+        config = lab.config(2, "boot=60", qemu=wrapped(lab, wrapper))
+        story.client.send(commands.Start(plan=plan_of(config)))
+        await story.till(lambda story: len(story.of(ev.VmStarted)) == 2)
+        story.client.send(commands.Act(action=VmAction.KILL, vms=(1,)))
+        await story.till(lambda story: story.of(ev.VmExited, 1))
+        await until(lambda: processes_naming("VMREPORTID:1") == [])
+
+        assert processes_naming("VMREPORTID:0")
+        story.client.send(commands.Stop(now=True))
+        await story.to_end()

@@ -1,0 +1,55 @@
+"""A QMP session that is broken off at any moment leaves no error that nobody looks at."""
+
+import asyncio
+import contextlib
+import gc
+import json
+import socket
+
+import pytest
+
+from vmtiming_tui.engine.clock import StampReader
+from vmtiming_tui.engine.qmp import QmpController
+from vmtiming_tui.errors import QemuError
+
+GREETING = json.dumps({"QMP": {"version": {"qemu": {"major": 7}}, "capabilities": []}}).encode()
+
+
+@pytest.mark.parametrize("answers", [True, False])
+@pytest.mark.parametrize("turns", [None, *range(8)])
+async def test_a_peer_that_goes_away_while_it_is_connected_to(answers: bool, turns: int | None):
+    """``turns`` of the loop later the connection is given up, too."""
+    faults = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, fault: faults.append(fault))
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    qmp = QmpController(ours, "vm-0", lambda _: None, lambda _: None, StampReader())
+    connecting = asyncio.create_task(qmp.connect(30))
+    theirs.sendall(GREETING + b"\r\n")
+    asked = json.loads(await loop.sock_recv(theirs, 4096))
+    if answers:
+        theirs.sendall(json.dumps({"return": {}, "id": asked.get("id")}).encode() + b"\r\n")
+    theirs.close()
+    if turns is not None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        connecting.cancel()
+    with contextlib.suppress(asyncio.CancelledError, QemuError):
+        await connecting
+    await qmp.close()
+    del qmp, connecting
+    for _ in range(20):  # whatever is still under way ends
+        await asyncio.sleep(0)
+    gc.collect()
+
+    assert faults == []
+    assert ours.fileno() == -1
+
+
+async def test_a_greeting_that_never_comes_is_waited_for_no_longer_than_said():
+    ours, theirs = socket.socketpair()
+    qmp = QmpController(ours, "vm-0", lambda _: None, lambda _: None, StampReader())
+    with theirs, pytest.raises(QemuError, match="did not answer on its control socket"):
+        await qmp.connect(0.05)
+    await qmp.close()
