@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from textual import events
+from textual.command import CommandPalette
 
 from tests.tui.recording import (
     SECOND,
@@ -192,6 +193,17 @@ async def test_too_small_a_terminal_quits_when_asked_twice():
         await stage.press("q")
         await stage.pilot.pause(0.1)
         assert not stage.app.is_running
+
+
+@pytest.mark.parametrize("key", ["ctrl+p", "f1"])
+async def test_nothing_lies_over_the_summary_of_too_small_a_terminal(key):
+    async with dashboard(smooth_run(8), DONE) as stage:
+        await stage.press("ctrl+p")
+        await stage.pilot.resize_terminal(40, 10)
+        await stage.press(key)
+        stage.on(TooSmallScreen)
+        await stage.pilot.resize_terminal(120, 40)
+        stage.on(CommandPalette)
 
 
 @pytest.mark.parametrize("number", [1, 100, 1000])

@@ -16,6 +16,7 @@ from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.filter import NoColor
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.timer import Timer
 
@@ -46,6 +47,11 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
+
+
+def _has_room(size: Size) -> bool:
+    """Whether a terminal is large enough for more than a summary."""
+    return size.width >= LEAST_WIDTH and size.height >= LEAST_HEIGHT
 
 
 def _has_hung_up(stream: TextIO | None) -> bool:
@@ -175,10 +181,10 @@ class VmTimingApp(App[None], inherit_bindings=False):
         """Where there is too little room, show a summary on top of everything until there is."""
         from vmtiming_tui.tui.screens.too_small import TooSmallScreen
 
-        small = event.size.width < LEAST_WIDTH or event.size.height < LEAST_HEIGHT
-        if small and not isinstance(self.screen, TooSmallScreen):
+        has_room = _has_room(event.size)
+        if not (has_room or isinstance(self.screen, TooSmallScreen)):
             self.push_screen(TooSmallScreen(self.model))
-        elif not small and isinstance(self.screen, TooSmallScreen):
+        elif has_room and isinstance(self.screen, TooSmallScreen):
             self.pop_screen()
 
     def _restyle(self, _: object) -> None:
@@ -281,7 +287,13 @@ class VmTimingApp(App[None], inherit_bindings=False):
         """Show every key that works here."""
         from vmtiming_tui.tui.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen(getattr(self.screen, "KEYS", ())))
+        if _has_room(self.size):
+            self.push_screen(HelpScreen(getattr(self.screen, "KEYS", ())))
+
+    def action_command_palette(self) -> None:
+        """Open the palette; it may be open already beneath the summary of a small terminal."""
+        if _has_room(self.size):
+            super().action_command_palette()
 
     def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
         """Save this screen as an SVG picture in the current folder and say where."""
