@@ -85,5 +85,5 @@ def real_line(folder: Path, *words: str, prefix: str = "real", number: int = 2) 
         with (folder / f"{prefix}-{vm}.img").open("wb") as image:
             image.truncate(1 << 20)
     line = ["-n", str(number), "-m", "16", "-p", prefix, "-s", ".img", "-v", str(folder)]
-    line += ["--boot", "firmware", "--accel", "tcg", "--force", "--plain", "--no-history"]
+    line += ["--boot", "firmware", "--accel", "tcg", "--force", "--no-history"]
     return [*line, *words]

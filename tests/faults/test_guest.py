@@ -27,6 +27,8 @@ def says(text: str) -> str:
     return f"say={text.encode(errors='surrogateescape').hex()}"
 
 
+ESCAPES = b"\x1b]0;owned\x07\x1b[31mred\xe2\x80\xaegnp.exe\r\n"
+
 # How it ends.
 
 ENDINGS = [
@@ -42,6 +44,13 @@ ENDINGS = [
         "silent=1 console=Gave+up+waiting+for+root",
         "timed out",
         "last on its console: Gave up waiting for root",
+        KEPT_CONSOLE,
+    ),
+    Fault(
+        "escape sequences on its console, and then nothing more",
+        f"silent=1 cry={ESCAPES.hex()}",
+        "timed out",
+        r"last on its console: \x1b]0;owned",
         KEPT_CONSOLE,
     ),
     Fault(
@@ -283,10 +292,11 @@ WRONG_NUMBERS, NO_REPORTS, LATE = REPORTS[:5], REPORTS[5:7], REPORTS[7:9]
 EARLY, SECOND, GOOD = REPORTS[9:10], REPORTS[10:11], REPORTS[11:]
 
 FAULTS = [
-    *ENDINGS[:2],
-    *as_one("the guest's kernel panics", ENDINGS[2:4]),
-    ENDINGS[4],
-    *as_one("the guest shuts down without a report", ENDINGS[5:]),
+    ENDINGS[0],
+    *as_one("the guest writes to its console, and then nothing more", ENDINGS[1:3]),
+    *as_one("the guest's kernel panics", ENDINGS[3:5]),
+    ENDINGS[5],
+    *as_one("the guest shuts down without a report", ENDINGS[6:]),
     *as_one("a report under a number that is not its own, or none", WRONG_NUMBERS),
     *as_one("rubbish for a report, or half a one", NO_REPORTS),
     *as_one("half a report, or one that trickles in, till the time is up", LATE),

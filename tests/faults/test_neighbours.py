@@ -25,18 +25,18 @@ Play = Callable[[Scene], tuple[str, str]]
 def two_at_once(scene: Scene, *words: str) -> tuple[str, str]:
     """Start a second run on images that a first one is using."""
     line = real_line(scene.folder, *words)
-    first = scene.tool.start(*line)
+    first = scene.tool.start(*line, "--json")
     assert first.stdout is not None
-    connected = 0
-    while connected < 2:
-        connected += first.stdout.readline().startswith("Got a connection")
+    started = 0
+    while started < 2:
+        started += '"event":"vm_started"' in first.stdout.readline()
     images = [scene.folder / f"real-{vm}.img" for vm in range(2)]
     holders = [holding(image) for image in images]
     second = scene.tool.run(*line, "--timeout", "2", "-o", "kept.json")
     assert [holding(image) for image in images] == holders
     first.send_signal(signal.SIGINT)
     out, err = first.communicate()
-    assert "failed" not in out + err
+    assert '"event":"vm_failed"' not in out, err
     said = second.out + second.err
     for vm, pid in re.findall(r"real-(\d)\.img: process (\d+) \(qemu-system-x86\)", said):
         assert int(pid) in holders[int(vm)]

@@ -191,10 +191,10 @@ DEATHS = [
         WORDS,
     ),
     Fault(
-        "QEMU crashes once it can be spoken to",
+        "QEMU crashes as it is first spoken to",
         "die=greeted:SEGV",
         "failed",
-        "QEMU was killed by SIGSEGV before its guest reported",
+        "QEMU was killed by SIGSEGV before ",
         CONSOLE,
     ),
     Fault(
