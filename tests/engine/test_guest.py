@@ -1,7 +1,8 @@
-"""The report socket: whose a connection is, when a process's number is used again."""
+"""The report socket: who is taken in, and as whom, where the host is short of something."""
 
 import asyncio
 import os
+import resource
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -66,3 +67,22 @@ async def test_a_process_that_bears_an_ended_ones_number_speaks_for_its_own_vm(
 
     assert said.text == "mine"
     assert earlier.said.empty()
+
+
+async def test_a_connection_there_is_no_descriptor_for_is_taken_as_soon_as_there_is_one(
+    server: GuestReportServer,
+):
+    listener = Heard()
+    server.expect(os.getpid(), 3, listener)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with connected(server):
+        free = os.dup(0)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+        try:
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert not listener.opened.is_set()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        await asyncio.wait_for(listener.opened.wait(), 30)
