@@ -4,6 +4,7 @@ import asyncio
 import os
 import resource
 import socket
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -86,3 +87,28 @@ async def test_a_connection_there_is_no_descriptor_for_is_taken_as_soon_as_there
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         await asyncio.wait_for(listener.opened.wait(), 30)
+
+
+async def test_what_was_written_before_the_go_has_its_stamp_before_the_go(
+    server: GuestReportServer, monkeypatch
+):
+    """A busy host may keep the stamping thread waiting: the go waits for it."""
+    held, read = threading.Event(), ReportStamper._read
+
+    def slow(self: ReportStamper, fd: int, came_ns: int) -> None:
+        held.wait(30)
+        read(self, fd, came_ns)
+
+    monkeypatch.setattr(ReportStamper, "_read", slow)
+    listener = Heard()
+    server.expect(os.getpid(), 3, listener)
+    with connected(server) as guest:
+        guest.sendall(b"VMREPORTID:3|||too early\n")
+        await asyncio.wait_for(listener.opened.wait(), 30)
+        waiting = asyncio.create_task(server.all_stamped(os.getpid(), 30))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        held.set()
+        await asyncio.wait_for(waiting, 30)
+        await asyncio.wait_for(listener.said.get(), 30)
+        server.forget(os.getpid(), listener)

@@ -22,6 +22,7 @@ from vmtiming_tui.errors import QemuError
 from vmtiming_tui.text import printable
 
 _EXIT_WAIT_S = 1.0
+_EARLY_LIMIT_S = 1.0
 
 _Loss: TypeAlias = ev.VmFailed | ev.VmTimedOut | ev.VmKilled
 
@@ -242,6 +243,8 @@ class Attempt:
             self.vcpu_tids = tuple(tid for tid in tids if isinstance(tid, int) and tid > 0)
 
     async def _go(self) -> None:
+        # What is written by now was written too early, and its stamp is to say so.
+        await self._running.all_stamped(_EARLY_LIMIT_S)
         self._timing.go_sent_ns = time.monotonic_ns()
         await self.command("cont")
         self._says.started(await self._timing.settle_go(time.monotonic_ns()))
