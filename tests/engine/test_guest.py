@@ -1,8 +1,10 @@
-"""The report socket: whose a connection is, when a process's number is used again."""
+"""The report socket: who is taken in, and as whom, where the host is short of something."""
 
 import asyncio
 import os
+import resource
 import socket
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -66,3 +68,47 @@ async def test_a_process_that_bears_an_ended_ones_number_speaks_for_its_own_vm(
 
     assert said.text == "mine"
     assert earlier.said.empty()
+
+
+async def test_a_connection_there_is_no_descriptor_for_is_taken_as_soon_as_there_is_one(
+    server: GuestReportServer,
+):
+    listener = Heard()
+    server.expect(os.getpid(), 3, listener)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with connected(server):
+        free = os.dup(0)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+        try:
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert not listener.opened.is_set()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        await asyncio.wait_for(listener.opened.wait(), 30)
+
+
+async def test_what_was_written_before_the_go_has_its_stamp_before_the_go(
+    server: GuestReportServer, monkeypatch
+):
+    """A busy host may keep the stamping thread waiting: the go waits for it."""
+    held, read = threading.Event(), ReportStamper._read
+
+    def slow(self: ReportStamper, fd: int, came_ns: int) -> None:
+        held.wait(30)
+        read(self, fd, came_ns)
+
+    monkeypatch.setattr(ReportStamper, "_read", slow)
+    listener = Heard()
+    server.expect(os.getpid(), 3, listener)
+    with connected(server) as guest:
+        guest.sendall(b"VMREPORTID:3|||too early\n")
+        await asyncio.wait_for(listener.opened.wait(), 30)
+        waiting = asyncio.create_task(server.all_stamped(os.getpid(), 30))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        held.set()
+        await asyncio.wait_for(waiting, 30)
+        await asyncio.wait_for(listener.said.get(), 30)
+        server.forget(os.getpid(), listener)

@@ -54,13 +54,6 @@ async def test_the_figures_are_the_stand_ins_own(lab: Lab):
     assert attempt.exit_reason == "guest-shutdown"
 
 
-async def test_two_hundred_vms_all_boot(lab: Lab):
-    story = await tell(lab, lab.config(200))
-
-    assert story.states == ["off"] * 200
-    assert {attempt.vm for attempt in story.fleet.newest} == set(range(200))
-
-
 async def test_together_nobody_goes_before_all_are_ready(lab: Lab):
     story = await tell(lab, lab.config(6, "3.greet=0.3", start=StartMode.TOGETHER))
     ready = max(event.at_ns for event in story.of(ev.VmConnected))

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import time
-from typing import TypeAlias
 
 from vmtiming_tui import events as ev
 from vmtiming_tui.engine import diagnosis
@@ -17,21 +16,12 @@ from vmtiming_tui.engine.qmp import QmpEvent
 from vmtiming_tui.engine.report import Booted, Details, DetailsBegun, Rejected, Statement
 from vmtiming_tui.engine.timing import BootTiming
 from vmtiming_tui.engine.tools import Boot, Tools
-from vmtiming_tui.engine.voice import BootVoice
+from vmtiming_tui.engine.voice import BootVoice, Loss, LostError
 from vmtiming_tui.errors import QemuError
 from vmtiming_tui.text import printable
 
 _EXIT_WAIT_S = 1.0
-
-_Loss: TypeAlias = ev.VmFailed | ev.VmTimedOut | ev.VmKilled
-
-
-class _LostError(Exception):
-    """The attempt is decided, and not well: carries the event that says so."""
-
-    def __init__(self, event: _Loss) -> None:
-        super().__init__()
-        self.event = event
+_EARLY_LIMIT_S = 1.0
 
 
 class Attempt:
@@ -146,7 +136,7 @@ class Attempt:
                 await self._inbox.wait_for(gate.turn(self.boot.vm))
                 await self._go()
                 await self._await_report()
-            except _LostError as lost:
+            except LostError as lost:
                 self._lose(lost.event)
             except QemuError as error:
                 if event := await self._better_reason(error):
@@ -158,12 +148,12 @@ class Attempt:
             if self._process is not None:
                 await self._process.close()
 
-    def _lose(self, event: _Loss) -> None:
+    def _lose(self, event: Loss) -> None:
         self._lost = True
         self._tools.emit(event)
         self.tell_usage()
 
-    async def _better_reason(self, error: QemuError) -> _Loss | None:
+    async def _better_reason(self, error: QemuError) -> Loss | None:
         """Wait for QEMU's exit, which says why it did not answer better than a lost connection.
 
         None where the report came after all.
@@ -173,7 +163,7 @@ class Attempt:
         while not self._booted and (left := deadline - loop.time()) > 0:
             try:
                 await self._inbox.until(lambda: self._booted, left)
-            except _LostError as lost:
+            except LostError as lost:
                 return lost.event
             except QemuError:
                 continue
@@ -196,7 +186,7 @@ class Attempt:
             try:
                 child = await self._spawn()
             except OSError as error:
-                raise _LostError(self._failed(spawn_trouble(self.boot.config, error))) from None
+                raise LostError(self._failed(spawn_trouble(self.boot.config, error))) from None
             self._says.launched(child, self._running.argv)
             limits = self._tools.limits
             connecting = asyncio.create_task(self._connect())
@@ -243,6 +233,8 @@ class Attempt:
             self.vcpu_tids = tuple(tid for tid in tids if isinstance(tid, int) and tid > 0)
 
     async def _go(self) -> None:
+        # What is written by now was written too early, and its stamp is to say so.
+        await self._running.all_stamped(_EARLY_LIMIT_S)
         self._timing.go_sent_ns = time.monotonic_ns()
         await self.command("cont")
         self._says.started(await self._timing.settle_go(time.monotonic_ns()))
@@ -258,7 +250,7 @@ class Attempt:
             elif timing.is_paused:
                 await self._inbox.until(lambda: self._booted or not timing.is_paused, None)
             else:
-                raise _LostError(self._says.timed_out(stopped_by_itself=timing.stopped_by_itself))
+                raise LostError(self._says.timed_out(stopped_by_itself=timing.stopped_by_itself))
 
     async def _take(self, fact: Fact) -> None:
         match fact:
@@ -279,7 +271,7 @@ class Attempt:
                 await self._take_exit(fact)
             case Killed(why):
                 if not (self._booted or self._lost):
-                    raise _LostError(self._says.killed(why))
+                    raise LostError(self._says.killed(why))
                 self._stopping = True
 
     @property
@@ -296,7 +288,7 @@ class Attempt:
         await self._inbox.drain()
         if self._booted:
             return
-        raise _LostError(
+        raise LostError(
             self._failed(
                 self._io_trouble
                 or diagnosis.why_it_ended(
@@ -318,7 +310,7 @@ class Attempt:
             case "BLOCK_IO_ERROR" if event.data.get("action") == "stop":
                 self._io_trouble = diagnosis.io_error(event.data)
                 if self._is_open:
-                    raise _LostError(self._failed(self._io_trouble))
+                    raise LostError(self._failed(self._io_trouble))
 
     async def _take_statement(self, statement: Statement, received_ns: int) -> None:
         match statement:
@@ -326,7 +318,7 @@ class Attempt:
                 self._rejected = why
                 self._says.rejected(why, began)
                 if final and self._is_open:
-                    raise _LostError(self._failed(diagnosis.Why(f"bad report: {why}")))
+                    raise LostError(self._failed(diagnosis.Why(f"bad report: {why}")))
             case Booted(text) if received_ns < (self._timing.go_sent_ns or received_ns + 1):
                 why = self._rejected = "a report before the VM was let go"
                 self._says.rejected(why, text[:200])

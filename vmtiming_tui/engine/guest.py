@@ -103,6 +103,14 @@ class GuestLink:
         for statement in self._parser.finish(why):
             self._listener.report_said(statement, time.monotonic_ns())
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether something was written that has no stamp yet."""
+        try:
+            return bool(self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except OSError:
+            return False
+
     def close(self) -> None:
         """Stop reading; say nothing more."""
         if not self._closed:
@@ -187,6 +195,13 @@ class GuestReportServer:
                 self._welcome(stranger.sock, known, stranger.pid)
             else:
                 self._doubted.append(stranger)
+
+    async def all_stamped(self, pid: int, limit_s: float) -> None:
+        """Return when all that process has written so far has its stamp, or after ``limit_s``."""
+        deadline = self._loop.time() + limit_s
+        link = self._links.get(pid)
+        while link is not None and link.has_unread and self._loop.time() < deadline:  # noqa: ASYNC110  the stamper's thread reads it
+            await asyncio.sleep(0.001)
 
     def forget(self, pid: int, listener: ReportListener | None) -> None:
         """The process is gone, and what it may still have to say to its listener with it.

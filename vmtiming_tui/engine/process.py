@@ -83,6 +83,11 @@ class QemuProcess:
         """Return when its standard error is read to the end, or soon."""
         await self._errors.ended(0.5)
 
+    async def all_stamped(self, limit_s: float) -> None:
+        """Return when what it has written to the report port has its stamp, or after a limit."""
+        if self.child is not None and self._server is not None:
+            await self._server.all_stamped(self.child.pid, limit_s)
+
     def kill(self) -> None:
         """End it, and what it started."""
         if self.child is not None:

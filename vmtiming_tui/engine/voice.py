@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from vmtiming_tui import events as ev
 from vmtiming_tui.engine import diagnosis
@@ -17,6 +17,17 @@ from vmtiming_tui.engine.usage import usage_of
 FINAL_CONSOLE_BYTES = 16 * 1024
 _MAX_QMP_EVENTS = 300
 _WEIGHTY = frozenset({"SHUTDOWN", "STOP", "RESUME", "RESET", "GUEST_PANICKED"})
+
+
+Loss: TypeAlias = ev.VmFailed | ev.VmTimedOut | ev.VmKilled
+
+
+class LostError(Exception):
+    """A boot is decided, and not well: carries the event that says so."""
+
+    def __init__(self, event: Loss) -> None:
+        super().__init__()
+        self.event = event
 
 
 class BootVoice:
