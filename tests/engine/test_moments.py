@@ -15,36 +15,44 @@ from vmtiming_tui.engine.session import Session
 from vmtiming_tui.plan import plan_of
 
 
-async def test_a_run_stopped_before_it_began_is_not_begun(lab: Lab):
-    async with engine(lab) as story:
-        story.client.send(commands.Start(plan=plan_of(lab.config(2))))
-        story.client.send(commands.Stop())
-        await story.to_end()
-
-    assert [event.outcome for event in story.of(ev.RunEnded)] == [ev.Outcome.STOPPED]
-    assert story.of(ev.VmQueued) == []
+@pytest.fixture
+def gentle(monkeypatch) -> None:
+    """A session in the tests' own process, whose priority stays what it is."""
+    monkeypatch.setattr(session, "_take_precedence", lambda: None)
 
 
-async def test_a_stop_ends_the_run_it_was_meant_for_and_not_the_next(lab: Lab):
-    async with engine(lab) as story:
-        for command in (
-            commands.Start(plan=plan_of(lab.config(2)), interactive=True),
-            commands.Stop(),
-            commands.Start(plan=plan_of(lab.config(1))),
-        ):
-            story.client.send(command)
-        await story.to_end()
-
-    ends = [event.outcome for event in story.of(ev.RunEnded)]
-    assert ends == [ev.Outcome.STOPPED, ev.Outcome.FINISHED]
-    assert story.states == ["off"]
+async def run_through(this: Session) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        await this.run()
 
 
+def outcomes(said: list[ev.Event]) -> list[ev.Outcome]:
+    return [event.outcome for event in said if isinstance(event, ev.RunEnded)]
+
+
+def queued(said: list[ev.Event]) -> list[int]:
+    return [event.vm for event in said if isinstance(event, ev.VmQueued)]
+
+
+@pytest.mark.usefixtures("gentle")
+async def test_a_stop_ends_the_run_it_was_meant_for_before_it_began_and_not_the_next(lab: Lab):
+    said = []
+    this = Session(said.append)
+    this.obey(commands.Start(plan=plan_of(lab.config(3, accel=Accel.TCG)), interactive=True))
+    this.obey(commands.Stop())
+    this.obey(commands.Start(plan=plan_of(lab.config(1, accel=Accel.TCG))))
+    await run_through(this)
+
+    assert outcomes(said) == [ev.Outcome.STOPPED, ev.Outcome.FINISHED]
+    assert queued(said) == [0]
+    assert lab.leftovers() == []
+
+
+@pytest.mark.usefixtures("gentle")
 @pytest.mark.parametrize("command", [commands.Stop(), commands.Quit(), commands.Quit(now=True)])
 async def test_a_stop_at_the_very_moment_a_run_begins_is_not_lost(
-    lab: Lab, monkeypatch, command: commands.Command
+    lab: Lab, command: commands.Command
 ):
-    monkeypatch.setattr(session, "_take_precedence", lambda: None)
     said = []
 
     def listen(event: ev.Event) -> None:
@@ -54,13 +62,10 @@ async def test_a_stop_at_the_very_moment_a_run_begins_is_not_lost(
 
     this = Session(listen)
     this.obey(commands.Start(plan=plan_of(lab.config(1, accel=Accel.TCG))))
-    async with asyncio.timeout(LIMIT_S):
-        await this.run()
+    await run_through(this)
 
-    assert [event.outcome for event in said if isinstance(event, ev.RunEnded)] == [
-        ev.Outcome.STOPPED
-    ]
-    assert not [event for event in said if isinstance(event, ev.VmQueued)]
+    assert outcomes(said) == [ev.Outcome.STOPPED]
+    assert queued(said) == []
     assert lab.leftovers() == []
 
 
