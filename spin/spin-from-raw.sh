@@ -22,11 +22,11 @@
 #     they need root. They are mounted read-only in a mount namespace of this process, on loop
 #     devices the kernel drops with the mount, even after SIGKILL; mke2fs -d makes an ext4 of them.
 set -euo pipefail
-child='' stopped='' work='' made_out=no
+work='' made_out=no running=no
 export LC_ALL=C DEBUGFS_PAGER=__none__ PATH=$PATH:/sbin:/usr/sbin
 
-say() { obey; printf 'spin-from-raw: %s\n' "$*"; }
-die() { obey; printf 'spin-from-raw: %s\n' "$*" >&2; exit 1; }
+say() { printf 'spin-from-raw: %s\n' "$*"; }
+die() { printf 'spin-from-raw: %s\n' "$*" >&2; exit 1; }
 
 # Bash waits for a command in the foreground before it obeys a signal, for one in the background
 # it does not. run LABEL FILE BYTES COMMAND...: progress is how much of BYTES is in FILE; what the
@@ -34,51 +34,41 @@ die() { obey; printf 'spin-from-raw: %s\n' "$*" >&2; exit 1; }
 run() {
     local label=$1 file=$2 bytes=$3 status=0 done_bytes
     shift 3
-    obey
     if [ -n "$label" ]; then say "$label"; fi
-    # A command killed while it is still only a fork of this shell would clean up, too.
-    trap - EXIT
-    child=starting
+    running=yes
     "$@" </dev/null >"$work/stdout" 2>"$work/stderr" &
-    child=$!
-    trap clean_up EXIT
-    [ -z "$stopped" ] || stop "$stopped"
     if [ -n "$file" ] && [ "$bytes" -gt 0 ] && [ -n "$label" ] && [ -t 2 ]; then
-        while kill -0 "$child" 2>/dev/null; do
+        while kill -0 "$!" 2>/dev/null; do
             done_bytes=$(stat -c '%b * %B' "$file" 2>/dev/null || echo 0)
             printf '\r  %3d %%' "$((done_bytes < bytes ? done_bytes * 100 / bytes : 100))" >&2
             sleep 0.2
         done
         printf '\r\033[K' >&2
     fi
-    while status=0; wait "$child" || status=$?; kill -0 "$child" 2>/dev/null; do :; done
-    child=
-    obey
+    wait "$!" || status=$?
+    running=no
     if [ "$status" -ne 0 ] && [ "$1" != e2fsck ]; then
         die "${label:-$1} failed: $(grep -v '^$' "$work/stderr" | tail -n 1)"
     fi
     return "$status"
 }
 
-# Called by a signal: a command under way ends at once, and its end is awaited, or it would go on
-# writing while all is removed; then, or before the next step, this ends.
-stop() {
-    stopped=$1
-    case $child in '' | starting) ;; *) kill "$child" 2>/dev/null || true ;; esac
-}
-
-obey() { [ -z "$stopped" ] || exit "$stopped"; }
-
 clean_up() {
     local i
-    trap '' INT TERM HUP
+    [ "$BASHPID" = "$$" ] || return 0
+    ignore_signals
+    # A command under way would go on writing while all is removed; while it is still only a fork
+    # of this shell, it would take any other signal for its own cue to tidy up.
+    if [ "$running" = yes ]; then
+        kill -KILL "${!-}" 2>/dev/null || true
+        wait "${!-}" 2>/dev/null || true
+        running=no
+    fi
     for ((i = ${#mounts[@]} - 1; i >= 0; i--)); do
         umount "${mounts[i]}" 2>/dev/null || umount --lazy "${mounts[i]}" 2>/dev/null || true
     done
     [ -z "$work" ] || rm -rf --one-file-system "$work"
     [ "$made_out" = no ] || rmdir "$out" 2>/dev/null || true
-    # What a Ctrl-C made fail is no failure of its own.
-    obey
 }
 
 usage() {
@@ -286,8 +276,7 @@ describe_plan() {
 
 # From here to the end no signal may part what belongs together.
 hand_over() {
-    trap '' INT TERM HUP
-    obey
+    ignore_signals
     mkdir -p "$out/BFILES"
     mv -fT "$work/BFILES/vmlinuz" "$out/BFILES/vmlinuz"
     mv -fT "$work/BFILES/initrd" "$out/BFILES/initrd"
@@ -319,6 +308,8 @@ main() {
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 assets=$(realpath -m "$here/../assets")
+# shellcheck source=spin/lib-signals.sh
+. "$here/lib-signals.sh"
 # shellcheck source=spin/lib-volumes.sh
 . "$here/lib-volumes.sh"
 # shellcheck source=spin/lib-trees.sh
@@ -333,10 +324,7 @@ assets=$(realpath -m "$here/../assets")
 parse_arguments "$@"
 check_tools
 enter_own_namespace "$@"
-trap clean_up EXIT
-trap 'stop 129' HUP
-trap 'stop 130' INT
-trap 'stop 143' TERM
+clean_up_at_the_end clean_up
 make_work_folder
 open_image
 main
