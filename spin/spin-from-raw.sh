@@ -2,13 +2,15 @@
 # Make a disk image of a Linux machine ready for vm-timing-report.
 #
 #   spin-from-raw.sh RAW [--out DIR] [--size SIZE] [--kernel-version VERSION] [--root NAME]
-#                        [--dry-run] [--force]
+#                        [--boot-files] [--dry-run] [--force]
 #
 # leaves DIR/rootfs.img (its root, ext4 on the whole disk, the report service inside and enabled)
 # and DIR/BFILES/{vmlinuz,initrd}; DIR is the current folder unless said otherwise. RAW may also be
 # qcow2, vmdk, vdi or vhdx; GPT, MBR, LVM or a bare file system; ext4, xfs, btrfs or f2fs. It is
 # opened read-only and stays as it is to the byte. SIZE is a number with K, M or G; without it the
-# root is as large as its content, a quarter more and 256 MiB.
+# root is as large as its content, a quarter more and 256 MiB. With --boot-files no root is made:
+# kernel and initrd are taken out, and BFILES/cmdline names the root where it is in RAW, so that
+# vm-timing-report --inject boots RAW itself.
 #
 # Why so. Tools looked at first: libguestfs reads everything, but boots a guest of its own for it,
 # which takes a readable host kernel and minutes under TCG; systemd-dissect and mkosi know GPT
@@ -74,12 +76,12 @@ clean_up() {
 usage() {
     printf '%s\n' "$*" \
         'usage: spin-from-raw.sh RAW [--out DIR] [--size SIZE] [--kernel-version VERSION]' \
-        '                        [--root NAME] [--dry-run] [--force]' >&2
+        '                        [--root NAME] [--boot-files] [--dry-run] [--force]' >&2
     exit 2
 }
 
 parse_arguments() {
-    raw='' out=. size='' dry_run=no version='' wanted_root='' force=no
+    raw='' out=. size='' dry_run=no version='' wanted_root='' force=no boot_files=no
     while [ "$#" -gt 0 ]; do
         case $1 in
             --out=* | --size=* | --kernel-version=* | --root=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
@@ -97,6 +99,7 @@ parse_arguments() {
                 ;;
             --kernel-version) version=$2; shift ;;
             --root) wanted_root=$2; shift ;;
+            --boot-files) boot_files=yes ;;
             --dry-run) dry_run=yes ;;
             --force) force=yes ;;
             -h | --help) sed -n '2,/^set -/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
@@ -131,8 +134,10 @@ enter_own_namespace() {
 }
 
 make_work_folder() {
-    [ "$force" = yes ] || [ "$dry_run" = yes ] || [ ! -e "$out/rootfs.img" ] ||
-        die "$out/rootfs.img is there already, and overlays may stand on it; --force replaces it"
+    local result=rootfs.img
+    [ "$boot_files" = no ] || result=BFILES/vmlinuz
+    [ "$force" = yes ] || [ "$dry_run" = yes ] || [ ! -e "$out/$result" ] ||
+        die "$out/$result is there already, and overlays may stand on it; --force replaces it"
     made_out=no
     out=$(realpath -m "$out")
     # What is to be removed is known before it is made: a signal may come in between.
@@ -224,8 +229,8 @@ find_kernels() {
 }
 
 say_what_to_mind() {
-    case " ${volume_type[*]} " in
-        *' swap '*) say 'its swap is left out; if the initrd waits for it, boot with --append noresume' ;;
+    case "$boot_files ${volume_type[*]} " in
+        no*' swap '*) say 'its swap is left out; if the initrd waits for it, boot with --append noresume' ;;
     esac
     [ -n "$(text "$root_tree" etc/machine-id)" ] ||
         say 'it has no machine-id: every boot from it is a first boot'
@@ -235,7 +240,6 @@ say_what_to_mind() {
 
 make_root() {
     local tree
-    root_image=$work/rootfs.img
     if [ "${#merged_volume[@]}" = 0 ] && [[ $root_tree == ext:* ]]; then
         root_from_ext "$root" "$root_image" "$size"
         root_type=${volume_type[root]}
@@ -270,8 +274,33 @@ describe_plan() {
     list_volumes
     say 'its kernels:'
     list_kernels
+    if [ "$boot_files" = yes ]; then
+        say "would write $out/BFILES/vmlinuz, initrd and cmdline; nothing was written"
+        return
+    fi
     say "would write $out/rootfs.img (about $(human "${size:-$(roomy "$bytes")}"))," \
         "$out/BFILES/vmlinuz and initrd; nothing was written"
+}
+
+# Where a VM that has RAW as its first disk finds the root.
+root_arguments() {
+    local name=${volume_name[root]} subvolume=${volume_subvolume[root]-}
+    case $name in
+        'the whole image') echo root=/dev/vda ;;
+        partition\ *) echo "root=/dev/vda${name#partition }" ;;
+        */*) echo "root=/dev/mapper/$(mapper_name "$name") rd.lvm.lv=$name" ;;
+    esac
+    [ -z "$subvolume" ] || echo "rootflags=subvol=$subvolume"
+}
+
+hand_over_boot_files() {
+    ignore_signals
+    mkdir -p "$out/BFILES"
+    mv -fT "$work/BFILES/vmlinuz" "$out/BFILES/vmlinuz"
+    mv -fT "$work/BFILES/initrd" "$out/BFILES/initrd"
+    mv -fT "$work/BFILES/cmdline" "$out/BFILES/cmdline"
+    made_out=no
+    say "ready: $out/BFILES/vmlinuz, initrd, and cmdline ($(cat "$out/BFILES/cmdline"))"
 }
 
 # From here to the end no signal may part what belongs together.
@@ -292,13 +321,21 @@ main() {
     find_volumes "$image"
     find_root
     units=$(find_systemd "$root_tree")
-    plan_merge "$root_tree"
+    root_image=$work/rootfs.img
+    [ "$boot_files" = yes ] || plan_merge "$root_tree"
     find_kernels
     choose_kernel "$version"
     describe_plan
     if [ "$dry_run" = yes ]; then return; fi
     say_what_to_mind
     take_kernel "$kernel" "$work/BFILES"
+    if [ "$boot_files" = yes ]; then
+        root_type=${volume_type[root]}
+        complete_initrd "$work/BFILES/initrd" "${kernel_version[kernel]}"
+        root_arguments | paste -sd ' ' >"$work/BFILES/cmdline"
+        hand_over_boot_files
+        return
+    fi
     make_root
     complete_initrd "$work/BFILES/initrd" "${kernel_version[kernel]}"
     furnish_root "$root_tree" "$units" "$root_type"

@@ -83,13 +83,13 @@ def chosen_way(config: RunConfig, machine: Machine) -> Inject:
         case Inject.INITRD if not by_initrd:
             raise EngineError(
                 "--inject initrd adds to an initrd, and none is given",
-                hint="give the image's own by -k and -i (spin-from-raw.sh takes them out of it)",
+                hint="vm-timing-report prepare --untouched IMAGE takes the image's own out of it",
             )
         case Inject.AUTO | Inject.CREDENTIALS if not by_smbios:
             raise EngineError(
                 f"nothing can be brought into {machine.arch} guests booted this way: QEMU gives "
                 "them no SMBIOS tables, and there is no initrd to add to",
-                hint="give the image's own kernel and initrd by -k and -i",
+                hint="vm-timing-report prepare --untouched IMAGE takes the image's own out of it",
             )
         case way:
             return way
