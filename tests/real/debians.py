@@ -56,6 +56,7 @@ def generate(out: Path, *options: str) -> None:
 
 
 SHELL_ONLY = "systemd systemd-initrd systemd-udevd dracut-systemd"
+WITHOUT_DRACUT = "rm -r {usr,var}/lib/dracut; find etc usr/lib -name 'dracut-*' -delete"
 
 
 def _make_plain(folder: Path) -> None:
@@ -79,8 +80,7 @@ def _make_plain(folder: Path) -> None:
     run("unshare", "--mount", "--propagation", "private", "bash", "-ec", inside)
     copy.unlink()
     root.rmdir()
-    repack(folder / "initrd.dracut", folder / "initrd.systemd",
-           "rm -r usr/lib/dracut* var/lib/dracut*; find usr/lib/systemd -name 'dracut-*' -delete")  # fmt: skip
+    repack(folder / "initrd.dracut", folder / "initrd.systemd", WITHOUT_DRACUT)
 
 
 def repack(initrd: Path, target: Path, change: str) -> None:

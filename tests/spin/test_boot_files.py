@@ -1,4 +1,4 @@
-"""``--boot-files``: kernel and initrd are taken out, and the root is named where the image has it."""
+"""``--boot-files`` takes kernel and initrd out, and names the root where the image has it."""
 
 import images
 import pytest
