@@ -50,9 +50,15 @@ run() {
     wait "$!" || status=$?
     running=no
     if [ "$status" -ne 0 ] && [ "$1" != e2fsck ]; then
+        refuse_in_use
         die "${label:-$1} failed: $(grep -v '^$' "$work/stderr" | tail -n 1)"
     fi
     return "$status"
+}
+
+refuse_in_use() {
+    ! grep -qs 'another process using the image' "$work/stderr" ||
+        die "$raw is in use, by a running VM it seems: shut that down first"
 }
 
 clean_up() {
@@ -134,26 +140,31 @@ enter_own_namespace() {
 }
 
 make_work_folder() {
-    local result=rootfs.img
+    local result=rootfs.img error
     [ "$boot_files" = no ] || result=BFILES/vmlinuz
     [ "$force" = yes ] || [ "$dry_run" = yes ] || [ ! -e "$out/$result" ] ||
         die "$out/$result is there already, and overlays may stand on it; --force replaces it"
     made_out=no
     out=$(realpath -m "$out")
+    case $out in *[$'\n"\\']*)
+        die "$out has a line break, quote or backslash in it, which debugfs does not take; use --out" ;;
+    esac
     # What is to be removed is known before it is made: a signal may come in between.
     if [ ! -d "$out" ]; then
         made_out=yes
-        mkdir -p "$out" || die "$out cannot be made"
+        error=$(mkdir -p "$out" 2>&1) || die "$out cannot be made: ${error##*: }"
     fi
     work=$out/.spin-from-raw.$$.$EPOCHREALTIME
-    mkdir "$work" || die "$out cannot be written to"
+    error=$(mkdir "$work" 2>&1) || die "$out cannot be written to: ${error##*: }"
 }
 
 # Leaves in $image a raw view of RAW under a name that tools' option syntax leaves alone.
 open_image() {
     local format
     [ -e "$raw" ] || die "there is no $raw"
-    [ -f "$raw" ] || die "$raw is not a file"
+    [ ! -d "$raw" ] || die "$raw is a folder; name the disk image itself"
+    [ -f "$raw" ] ||
+        die "$raw is no file; a disk is copied first: qemu-img convert -O raw $raw disk.raw"
     [ -r "$raw" ] || die "$raw may not be read by $(id -un)"
     ln -s "$(realpath "$raw")" "$work/source"
     format=$(qemu-img info "$work/source" 2>"$work/stderr" </dev/null |
@@ -168,7 +179,10 @@ open_image() {
             run "unpacking the $format image" "$image" "$(stat -L -c %s "$work/source")" \
                 qemu-img convert -f "$format" -O raw "$work/source" "$image"
             ;;
-        '') die "$raw cannot be opened: $(sed 's/^qemu-img: *//' "$work/stderr" | tail -n 1)" ;;
+        '')
+            refuse_in_use
+            die "$raw cannot be opened: $(sed 's/^qemu-img: *//' "$work/stderr" | tail -n 1)"
+            ;;
         *) die "$raw is a $format image; raw, qcow2, vmdk, vdi and vhdx can be taken" ;;
     esac
 }
@@ -204,6 +218,8 @@ find_root() {
             case " ${volume_type[*]} " in
                 *' LVM-'*) die "$raw has no root file system outside the volumes left out; it has:"$'\n'"$(list_volumes)" ;;
             esac
+            [ "${volume_type[*]}" != unknown ] || die "$raw is no disk image that is known here:" \
+                "neither a partition table nor a file system is in it"
             die "$raw has no root file system that can be read; it has:"$'\n'"$(list_volumes)"
             ;;
         *)

@@ -24,12 +24,8 @@ class Prepared:
 
 
 def _spin(image: str, out: Path, options: Sequence[str]) -> None:
-    if code := run_script("spin-from-raw.sh", image, "--out", str(out), *options):
-        raise VmTimingError(
-            f"the image could not be prepared (spin-from-raw.sh ended with {code}); "
-            "its own words are above",
-            hint="vm-timing-report doctor names tools that are missing",
-        )
+    if run_script("spin-from-raw.sh", image, "--out", str(out), *options):
+        raise VmTimingError("the image could not be prepared; spin-from-raw.sh says why above")
 
 
 def _drop_overlays(config: RunConfig) -> None:
