@@ -69,7 +69,8 @@ def _make_plain(folder: Path) -> None:
     root.mkdir()
     inside = (
         f"mount -o loop {copy} {root}; mount --bind /dev {root}/dev; "
-        f"mount -t proc proc {root}/proc; mount -t tmpfs tmpfs {root}/var/tmp; version=$(ls {root}/lib/modules); "
+        f"mount -t proc proc {root}/proc; mount -t tmpfs tmpfs {root}/var/tmp; "
+        f"version=$(ls {root}/lib/modules); "
         f"dracut='chroot {root} env -u TMPDIR dracut --quiet --no-hostonly --gzip'; "
         "$dracut /boot/initrd.dracut $version & "
         f"$dracut --omit '{SHELL_ONLY}' /boot/initrd.shell $version; wait $!; "
