@@ -56,7 +56,7 @@ def generate(out: Path, *options: str) -> None:
 
 
 SHELL_ONLY = "systemd systemd-initrd systemd-udevd dracut-systemd"
-WITHOUT_DRACUT = "rm -r {usr,var}/lib/dracut; find etc usr/lib -name 'dracut-*' -delete"
+WITHOUT_DRACUT = "rm -rf {usr,var}/lib/dracut; find etc usr/lib -name 'dracut-*' -delete"
 
 
 def _make_plain(folder: Path) -> None:
@@ -87,10 +87,10 @@ def _make_plain(folder: Path) -> None:
 def repack(initrd: Path, target: Path, change: str) -> None:
     """Write a dracut initrd anew after shell commands have changed what is in it."""
     with tempfile.TemporaryDirectory() as tree:
-        unpack = "gzip -dc | cpio --extract --quiet --make-directories --no-absolute-filenames"
+        unpack = 'gzip -dc "$1" | cpio --extract --quiet --make-directories --no-absolute-filenames'
         pack = "find . | cpio --create --quiet --format=newc | gzip -1"
         run("bash", "-euo", "pipefail", "-c",
-            f'cd "$0"; {unpack} <"$1"; {change}; {pack} >"$2"', tree, initrd, target)  # fmt: skip
+            f'cd "$0"; {unpack}; {change}; {pack} >"$2"', tree, initrd, target)  # fmt: skip
 
 
 def plain_debian() -> Path:
