@@ -32,7 +32,7 @@ def place(tmp_path_factory):
 
 # An initrd as dracut makes it for one machine alone, whose disk is no virtio one and has an xfs.
 LEAN = (
-    r"find . -name 'virtio_*.ko*' -delete -o -name 'ext4.ko*' -delete -o -name 'jbd2.ko*' -delete; "
+    r"find . -name 'virtio_*.ko*' -delete; "
     "depmod -b . $(ls usr/lib/modules); mkdir -p etc/cmdline.d; "
     "echo ' rootfstype=xfs rootflags=rw,noquota' >etc/cmdline.d/95root-dev.conf"
 )
@@ -86,7 +86,7 @@ def test_the_generator_makes_what_was_asked_for(debian, spun):
 @pytest.mark.real
 def test_only_an_initrd_of_another_machine_is_added_to(spun):
     assert "added" not in spun["plain"].said
-    assert re.search(r"added virtio_pci .*virtio_blk ext4 .* from its modules", spun["lean"].said)
+    assert re.search(r"added virtio_pci .*virtio_blk from its modules", spun["lean"].said)
 
 
 @pytest.mark.real
