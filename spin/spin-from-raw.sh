@@ -51,6 +51,9 @@ run() {
     running=no
     if [ "$status" -ne 0 ] && [ "$1" != e2fsck ]; then
         refuse_in_use
+        # On a full disk its words are lost, too.
+        [ "$(df --output=avail --block-size=1M "$work" | tail -n 1)" -gt 0 ] ||
+            die "${label:-$1} failed: no room is left for $out; use --out elsewhere"
         die "${label:-$1} failed: $(grep -v '^$' "$work/stderr" | tail -n 1)"
     fi
     return "$status"

@@ -273,3 +273,25 @@ def test_names_with_spaces_and_commas(bare, folder):
     images.sh("cp", "--sparse=always", bare, image)
 
     assert spin(image, folder / "to here, please").code == 0
+
+
+def test_a_disk_that_gets_full_half_way(tree, folder):
+    copy = folder / "tree"
+    images.sh("cp", "-a", tree, copy)
+    images.write(copy / "srv/much", b"much\n" * (6 * images.MIB))
+    raw = images.ext4(folder / "disk.img", copy, 100)
+    # Compressed, it does not tell how large it will be.
+    images.sh("qemu-img", "convert", "-c", "-O", "qcow2", raw, folder / "disk.qcow2")
+    small = folder / "small"
+    small.mkdir()
+    images.sh("mount", "-t", "tmpfs", "-o", "size=8m", "none", small)
+    try:
+        command = ["bash", SPIN, folder / "disk.qcow2", "--out", small / "out"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        left = list(small.iterdir())
+    finally:
+        images.sh("umount", small)
+
+    assert done.returncode == 1
+    assert "no room is left for" in done.stderr
+    assert left == []
