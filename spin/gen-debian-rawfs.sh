@@ -24,8 +24,14 @@ usage() {
 
 # --- inside mmdebstrap's hook: the finished system is in $1 --------------------------------------
 
+inside_clean_up() {
+    ! mountpoint -q "$root.view" || umount "$root.view"
+    [ ! -d "$root.view" ] || rmdir "$root.view"
+}
+
 inside() {
-    local root=$1 content size
+    local content size
+    root=$1
     echo debian >"$root/etc/hostname"
     echo 'LABEL=debian-root / ext4 errors=remount-ro 0 1' >"$root/etc/fstab"
     # An installed machine has its id; without one every boot would be a first boot.
@@ -35,16 +41,13 @@ inside() {
     # A plain bind mount shows the tree without the /proc, /sys and /dev mounted inside it.
     mkdir "$root.view"
     mount --bind "$root" "$root.view"
-    trap 'umount "$root.view" && rmdir "$root.view"' EXIT
-    trap 'exit 143' INT TERM HUP
+    clean_up_at_the_end inside_clean_up
     content=$(du --summarize --block-size=1M "$root.view" | cut -f1)
     size=${RAW_SIZE_MIB:-$((content * 5 / 4 + 256))}
     [ "$size" -gt "$content" ] || die "--size ${size}M is too small; the content takes ${content}M"
     mke2fs -q -t ext4 -b 4096 -L debian-root -E lazy_itable_init=1 -d "$root.view" \
         "$root.raw" "${size}M" >/dev/null
-    umount "$root.view"
-    rmdir "$root.view"
-    trap - EXIT
+    inside_clean_up
     mv "$root.raw" "$root/rootfs.raw"
 }
 
@@ -93,5 +96,5 @@ while [ "$#" -gt 0 ]; do
 done
 [ -n "$out" ] || usage 'which file is it to be?'
 [ -n "$suite" ] || usage 'this host is no Debian or Ubuntu: name a --suite'
-clean_up_at_the_end
+clean_up_at_the_end clean_up
 build

@@ -148,8 +148,7 @@ inside_clean_up() {
 
 inside() {
     root=$1
-    trap inside_clean_up EXIT
-    trap 'exit 143' INT TERM HUP
+    clean_up_at_the_end inside_clean_up
     configure_root
     mkdir "$root.out"
     make_initrd "$root.out/initrd"
@@ -173,7 +172,7 @@ build() {
     [ ! -e "$out" ] || die "$out is there already; remove it or name another folder"
     need_tools mmdebstrap mke2fs cpio modprobe
     mkdir -p "$(dirname "$out")"
-    clean_up_at_the_end
+    clean_up_at_the_end clean_up
     work=$out.$$.$EPOCHREALTIME
     mkdir "$work" "$work/BFILES"
     say "building the '$variant' guest (a minute or so, mostly unpacking packages) ..."

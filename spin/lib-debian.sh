@@ -4,6 +4,8 @@
 # mmdebstrap does it in one pass, as root or, for others, in a user namespace.
 # Sourced by gen-debian-rawfs.sh and gen-demo-guest.sh, whose die and $work it uses.
 
+# shellcheck source=spin/lib-signals.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib-signals.sh"
 # shellcheck source=/dev/null
 suite=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
 # shellcheck source=/dev/null
@@ -69,16 +71,11 @@ make_debian() {
 
 # shellcheck disable=SC2317 # the trap calls it
 clean_up() {
-    trap '' INT TERM HUP
+    ignore_signals
     if [ -n "$builder" ]; then
         kill -TERM -- "-$builder" 2>/dev/null || true
         wait "$builder" 2>/dev/null || true
+        builder=
     fi
     [ -z "$work" ] || rm -rf --one-file-system "$work"
-}
-
-clean_up_at_the_end() {
-    trap clean_up EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM HUP
 }

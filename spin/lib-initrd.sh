@@ -37,8 +37,9 @@ part_of() { tail -c "+$(($2 + 1))" "$1"; }
 # first_match PATTERN: at which byte of stdin it is; fails if it is nowhere.
 first_match() {
     local -x LC_ALL=C
+    # Whoever stops reading early makes grep fail, if it is still writing.
     grep --byte-offset --only-matching --text --max-count=1 --ignore-case --perl-regexp "$1" |
-        head -n 1 | cut -d: -f1 | grep --text .
+        sed -n '1s/:.*//p' | grep .
 }
 
 plain_part() {

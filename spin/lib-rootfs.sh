@@ -142,8 +142,7 @@ volume_of() {
                 [[ ${spec,,} == *[=/]"${volume_partuuid[i],,}" ]] || continue ;;
             /dev/mapper/*)
                 [[ $name == */* ]] || continue
-                name=${name//-/--}
-                [ "$spec" = "/dev/mapper/${name/\//-}" ] || continue ;;
+                [ "$spec" = "/dev/mapper/$(mapper_name "$name")" ] || continue ;;
             /dev/*)
                 number=${spec##*[!0-9]}
                 [ "$spec" = "/dev/$name" ] ||

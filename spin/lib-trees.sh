@@ -8,6 +8,7 @@
 
 mounts=()
 volume_tree=()
+volume_subvolume=()
 
 ext_command() {
     debugfs -R "$2" "${volume_file[$1]}?offset=${volume_offset[$1]}" 2>/dev/null
@@ -189,6 +190,7 @@ enter_btrfs_root() {
         looks_like_root "dir:$top/$name" || continue
         mount_volume "$volume" "$work/root-$volume" ",subvol=/$name"
         volume_tree[volume]=dir:$work/root-$volume
+        volume_subvolume[volume]=$name
         say "${volume_name[volume]}: the root is in subvolume $name"
         return 0
     done < <(

@@ -231,6 +231,12 @@ add_logical_volume() {
     add_volume "$name" "$target" 0 "$at"
 }
 
+# mapper_name GROUP/NAME: what the device mapper calls that volume.
+mapper_name() {
+    local name=${1//-/--}
+    echo "${name/\//-}"
+}
+
 # physical_volume ID: the number of the volume that has this id of LVM's; fails if none has.
 physical_volume() {
     local i

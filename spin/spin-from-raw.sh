@@ -2,13 +2,15 @@
 # Make a disk image of a Linux machine ready for vm-timing-report.
 #
 #   spin-from-raw.sh RAW [--out DIR] [--size SIZE] [--kernel-version VERSION] [--root NAME]
-#                        [--dry-run] [--force]
+#                        [--boot-files] [--dry-run] [--force]
 #
 # leaves DIR/rootfs.img (its root, ext4 on the whole disk, the report service inside and enabled)
 # and DIR/BFILES/{vmlinuz,initrd}; DIR is the current folder unless said otherwise. RAW may also be
 # qcow2, vmdk, vdi or vhdx; GPT, MBR, LVM or a bare file system; ext4, xfs, btrfs or f2fs. It is
 # opened read-only and stays as it is to the byte. SIZE is a number with K, M or G; without it the
-# root is as large as its content, a quarter more and 256 MiB.
+# root is as large as its content, a quarter more and 256 MiB. With --boot-files no root is made:
+# kernel and initrd are taken out, and BFILES/cmdline names the root where it is in RAW, so that
+# vm-timing-report --inject boots RAW itself.
 #
 # Why so. Tools looked at first: libguestfs reads everything, but boots a guest of its own for it,
 # which takes a readable host kernel and minutes under TCG; systemd-dissect and mkosi know GPT
@@ -22,11 +24,11 @@
 #     they need root. They are mounted read-only in a mount namespace of this process, on loop
 #     devices the kernel drops with the mount, even after SIGKILL; mke2fs -d makes an ext4 of them.
 set -euo pipefail
-child='' stopped='' work='' made_out=no
+work='' made_out=no running=no
 export LC_ALL=C DEBUGFS_PAGER=__none__ PATH=$PATH:/sbin:/usr/sbin
 
-say() { obey; printf 'spin-from-raw: %s\n' "$*"; }
-die() { obey; printf 'spin-from-raw: %s\n' "$*" >&2; exit 1; }
+say() { printf 'spin-from-raw: %s\n' "$*"; }
+die() { printf 'spin-from-raw: %s\n' "$*" >&2; exit 1; }
 
 # Bash waits for a command in the foreground before it obeys a signal, for one in the background
 # it does not. run LABEL FILE BYTES COMMAND...: progress is how much of BYTES is in FILE; what the
@@ -34,62 +36,61 @@ die() { obey; printf 'spin-from-raw: %s\n' "$*" >&2; exit 1; }
 run() {
     local label=$1 file=$2 bytes=$3 status=0 done_bytes
     shift 3
-    obey
     if [ -n "$label" ]; then say "$label"; fi
-    # A command killed while it is still only a fork of this shell would clean up, too.
-    trap - EXIT
-    child=starting
+    running=yes
     "$@" </dev/null >"$work/stdout" 2>"$work/stderr" &
-    child=$!
-    trap clean_up EXIT
-    [ -z "$stopped" ] || stop "$stopped"
     if [ -n "$file" ] && [ "$bytes" -gt 0 ] && [ -n "$label" ] && [ -t 2 ]; then
-        while kill -0 "$child" 2>/dev/null; do
+        while kill -0 "$!" 2>/dev/null; do
             done_bytes=$(stat -c '%b * %B' "$file" 2>/dev/null || echo 0)
             printf '\r  %3d %%' "$((done_bytes < bytes ? done_bytes * 100 / bytes : 100))" >&2
             sleep 0.2
         done
         printf '\r\033[K' >&2
     fi
-    while status=0; wait "$child" || status=$?; kill -0 "$child" 2>/dev/null; do :; done
-    child=
-    obey
+    wait "$!" || status=$?
+    running=no
     if [ "$status" -ne 0 ] && [ "$1" != e2fsck ]; then
+        refuse_in_use
+        # On a full disk its words are lost, too.
+        [ "$(df --output=avail --block-size=1M "$work" | tail -n 1)" -gt 0 ] ||
+            die "${label:-$1} failed: no room is left for $out; use --out elsewhere"
         die "${label:-$1} failed: $(grep -v '^$' "$work/stderr" | tail -n 1)"
     fi
     return "$status"
 }
 
-# Called by a signal: a command under way ends at once, and its end is awaited, or it would go on
-# writing while all is removed; then, or before the next step, this ends.
-stop() {
-    stopped=$1
-    case $child in '' | starting) ;; *) kill "$child" 2>/dev/null || true ;; esac
+refuse_in_use() {
+    ! grep -qs 'another process using the image' "$work/stderr" ||
+        die "$raw is in use, by a running VM it seems: shut that down first"
 }
-
-obey() { [ -z "$stopped" ] || exit "$stopped"; }
 
 clean_up() {
     local i
-    trap '' INT TERM HUP
+    [ "$BASHPID" = "$$" ] || return 0
+    ignore_signals
+    # A command under way would go on writing while all is removed; while it is still only a fork
+    # of this shell, it would take any other signal for its own cue to tidy up.
+    if [ "$running" = yes ]; then
+        kill -KILL "${!-}" 2>/dev/null || true
+        wait "${!-}" 2>/dev/null || true
+        running=no
+    fi
     for ((i = ${#mounts[@]} - 1; i >= 0; i--)); do
         umount "${mounts[i]}" 2>/dev/null || umount --lazy "${mounts[i]}" 2>/dev/null || true
     done
     [ -z "$work" ] || rm -rf --one-file-system "$work"
     [ "$made_out" = no ] || rmdir "$out" 2>/dev/null || true
-    # What a Ctrl-C made fail is no failure of its own.
-    obey
 }
 
 usage() {
     printf '%s\n' "$*" \
         'usage: spin-from-raw.sh RAW [--out DIR] [--size SIZE] [--kernel-version VERSION]' \
-        '                        [--root NAME] [--dry-run] [--force]' >&2
+        '                        [--root NAME] [--boot-files] [--dry-run] [--force]' >&2
     exit 2
 }
 
 parse_arguments() {
-    raw='' out=. size='' dry_run=no version='' wanted_root='' force=no
+    raw='' out=. size='' dry_run=no version='' wanted_root='' force=no boot_files=no
     while [ "$#" -gt 0 ]; do
         case $1 in
             --out=* | --size=* | --kernel-version=* | --root=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
@@ -107,6 +108,7 @@ parse_arguments() {
                 ;;
             --kernel-version) version=$2; shift ;;
             --root) wanted_root=$2; shift ;;
+            --boot-files) boot_files=yes ;;
             --dry-run) dry_run=yes ;;
             --force) force=yes ;;
             -h | --help) sed -n '2,/^set -/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
@@ -141,24 +143,31 @@ enter_own_namespace() {
 }
 
 make_work_folder() {
-    [ "$force" = yes ] || [ "$dry_run" = yes ] || [ ! -e "$out/rootfs.img" ] ||
-        die "$out/rootfs.img is there already, and overlays may stand on it; --force replaces it"
+    local result=rootfs.img error
+    [ "$boot_files" = no ] || result=BFILES/vmlinuz
+    [ "$force" = yes ] || [ "$dry_run" = yes ] || [ ! -e "$out/$result" ] ||
+        die "$out/$result is there already, and overlays may stand on it; --force replaces it"
     made_out=no
     out=$(realpath -m "$out")
+    case $out in *[$'\n"\\']*)
+        die "$out has a line break, quote or backslash in it, which debugfs does not take; use --out" ;;
+    esac
     # What is to be removed is known before it is made: a signal may come in between.
     if [ ! -d "$out" ]; then
         made_out=yes
-        mkdir -p "$out" || die "$out cannot be made"
+        error=$(mkdir -p "$out" 2>&1) || die "$out cannot be made: ${error##*: }"
     fi
     work=$out/.spin-from-raw.$$.$EPOCHREALTIME
-    mkdir "$work" || die "$out cannot be written to"
+    error=$(mkdir "$work" 2>&1) || die "$out cannot be written to: ${error##*: }"
 }
 
 # Leaves in $image a raw view of RAW under a name that tools' option syntax leaves alone.
 open_image() {
     local format
     [ -e "$raw" ] || die "there is no $raw"
-    [ -f "$raw" ] || die "$raw is not a file"
+    [ ! -d "$raw" ] || die "$raw is a folder; name the disk image itself"
+    [ -f "$raw" ] ||
+        die "$raw is no file; a disk is copied first: qemu-img convert -O raw $raw disk.raw"
     [ -r "$raw" ] || die "$raw may not be read by $(id -un)"
     ln -s "$(realpath "$raw")" "$work/source"
     format=$(qemu-img info "$work/source" 2>"$work/stderr" </dev/null |
@@ -173,7 +182,10 @@ open_image() {
             run "unpacking the $format image" "$image" "$(stat -L -c %s "$work/source")" \
                 qemu-img convert -f "$format" -O raw "$work/source" "$image"
             ;;
-        '') die "$raw cannot be opened: $(sed 's/^qemu-img: *//' "$work/stderr" | tail -n 1)" ;;
+        '')
+            refuse_in_use
+            die "$raw cannot be opened: $(sed 's/^qemu-img: *//' "$work/stderr" | tail -n 1)"
+            ;;
         *) die "$raw is a $format image; raw, qcow2, vmdk, vdi and vhdx can be taken" ;;
     esac
 }
@@ -209,6 +221,8 @@ find_root() {
             case " ${volume_type[*]} " in
                 *' LVM-'*) die "$raw has no root file system outside the volumes left out; it has:"$'\n'"$(list_volumes)" ;;
             esac
+            [ "${volume_type[*]}" != unknown ] || die "$raw is no disk image that is known here:" \
+                "neither a partition table nor a file system is in it"
             die "$raw has no root file system that can be read; it has:"$'\n'"$(list_volumes)"
             ;;
         *)
@@ -234,8 +248,8 @@ find_kernels() {
 }
 
 say_what_to_mind() {
-    case " ${volume_type[*]} " in
-        *' swap '*) say 'its swap is left out; if the initrd waits for it, boot with --append noresume' ;;
+    case "$boot_files ${volume_type[*]} " in
+        no*' swap '*) say 'its swap is left out; if the initrd waits for it, boot with --append noresume' ;;
     esac
     [ -n "$(text "$root_tree" etc/machine-id)" ] ||
         say 'it has no machine-id: every boot from it is a first boot'
@@ -245,7 +259,6 @@ say_what_to_mind() {
 
 make_root() {
     local tree
-    root_image=$work/rootfs.img
     if [ "${#merged_volume[@]}" = 0 ] && [[ $root_tree == ext:* ]]; then
         root_from_ext "$root" "$root_image" "$size"
         root_type=${volume_type[root]}
@@ -280,14 +293,38 @@ describe_plan() {
     list_volumes
     say 'its kernels:'
     list_kernels
+    if [ "$boot_files" = yes ]; then
+        say "would write $out/BFILES/vmlinuz, initrd and cmdline; nothing was written"
+        return
+    fi
     say "would write $out/rootfs.img (about $(human "${size:-$(roomy "$bytes")}"))," \
         "$out/BFILES/vmlinuz and initrd; nothing was written"
 }
 
+# Where a VM that has RAW as its first disk finds the root.
+root_arguments() {
+    local name=${volume_name[root]} subvolume=${volume_subvolume[root]-}
+    case $name in
+        'the whole image') echo root=/dev/vda ;;
+        partition\ *) echo "root=/dev/vda${name#partition }" ;;
+        */*) echo "root=/dev/mapper/$(mapper_name "$name") rd.lvm.lv=$name" ;;
+    esac
+    [ -z "$subvolume" ] || echo "rootflags=subvol=$subvolume"
+}
+
+hand_over_boot_files() {
+    ignore_signals
+    mkdir -p "$out/BFILES"
+    mv -fT "$work/BFILES/vmlinuz" "$out/BFILES/vmlinuz"
+    mv -fT "$work/BFILES/initrd" "$out/BFILES/initrd"
+    mv -fT "$work/BFILES/cmdline" "$out/BFILES/cmdline"
+    made_out=no
+    say "ready: $out/BFILES/vmlinuz, initrd, and cmdline ($(cat "$out/BFILES/cmdline"))"
+}
+
 # From here to the end no signal may part what belongs together.
 hand_over() {
-    trap '' INT TERM HUP
-    obey
+    ignore_signals
     mkdir -p "$out/BFILES"
     mv -fT "$work/BFILES/vmlinuz" "$out/BFILES/vmlinuz"
     mv -fT "$work/BFILES/initrd" "$out/BFILES/initrd"
@@ -303,13 +340,21 @@ main() {
     find_volumes "$image"
     find_root
     units=$(find_systemd "$root_tree")
-    plan_merge "$root_tree"
+    root_image=$work/rootfs.img
+    [ "$boot_files" = yes ] || plan_merge "$root_tree"
     find_kernels
     choose_kernel "$version"
     describe_plan
     if [ "$dry_run" = yes ]; then return; fi
     say_what_to_mind
     take_kernel "$kernel" "$work/BFILES"
+    if [ "$boot_files" = yes ]; then
+        root_type=${volume_type[root]}
+        complete_initrd "$work/BFILES/initrd" "${kernel_version[kernel]}"
+        root_arguments | paste -sd ' ' >"$work/BFILES/cmdline"
+        hand_over_boot_files
+        return
+    fi
     make_root
     complete_initrd "$work/BFILES/initrd" "${kernel_version[kernel]}"
     furnish_root "$root_tree" "$units" "$root_type"
@@ -319,6 +364,8 @@ main() {
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 assets=$(realpath -m "$here/../assets")
+# shellcheck source=spin/lib-signals.sh
+. "$here/lib-signals.sh"
 # shellcheck source=spin/lib-volumes.sh
 . "$here/lib-volumes.sh"
 # shellcheck source=spin/lib-trees.sh
@@ -333,10 +380,7 @@ assets=$(realpath -m "$here/../assets")
 parse_arguments "$@"
 check_tools
 enter_own_namespace "$@"
-trap clean_up EXIT
-trap 'stop 129' HUP
-trap 'stop 130' INT
-trap 'stop 143' TERM
+clean_up_at_the_end clean_up
 make_work_folder
 open_image
 main

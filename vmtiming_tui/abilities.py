@@ -45,9 +45,10 @@ ABILITIES = (
     Ability("ESP", "images with an EFI system partition", {"mcopy": "mtools"}),
     Ability("unified kernels", "kernel and initrd out of .efi and .uki files",
             {"objcopy": "binutils"}),
-    Ability("LVM images", "linear volumes of one disk, without root", {"pvck": "lvm2"}),
-    Ability("initrds", "all compressions read, to say which kind --inject meets",
-            {"zstd": "zstd", "lz4": "lz4"}),
+    Ability("LVM images", "linear volumes all of whose parts are there, without root",
+            {"pvck": "lvm2"}),
+    Ability("initrds", "all compressions read: completed for the VM, their kind told by --inject",
+            {"cpio": "cpio", "zstd": "zstd", "lz4": "lz4", "xz": "xz-utils", "bzip2": "bzip2"}),
 )  # fmt: skip
 MOUNTED = ("xfs", "btrfs", "f2fs")
 BUILDING = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "cpio": "cpio", "modprobe": "kmod"}

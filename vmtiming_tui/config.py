@@ -248,8 +248,8 @@ def _missing(config: RunConfig) -> list[Problem]:
         problems.append(
             Problem(
                 "kernel",
-                f"{FLAGS['kernel']}: no kernel set; give -k BFILES/vmlinuz, "
-                "or --boot firmware for an image that boots itself",
+                f"{FLAGS['kernel']}: no kernel set; give -k BFILES/vmlinuz (vm-timing-report "
+                "prepare IMAGE takes it out), or --boot firmware for an image that boots itself",
             )
         )
     if config.parallel and config.start is StartMode.TOGETHER and config.parallel < config.number:

@@ -24,12 +24,8 @@ class Prepared:
 
 
 def _spin(image: str, out: Path, options: Sequence[str]) -> None:
-    if code := run_script("spin-from-raw.sh", image, "--out", str(out), *options):
-        raise VmTimingError(
-            f"the image could not be prepared (spin-from-raw.sh ended with {code}); "
-            "its own words are above",
-            hint="vm-timing-report doctor names tools that are missing",
-        )
+    if run_script("spin-from-raw.sh", image, "--out", str(out), *options):
+        raise VmTimingError("the image could not be prepared; spin-from-raw.sh says why above")
 
 
 def _drop_overlays(config: RunConfig) -> None:
@@ -50,17 +46,21 @@ async def _overlays(config: RunConfig) -> int:
 def prepare(image: str, out: Path, config: RunConfig, options: Sequence[str] = ()) -> Prepared:
     """Spin ``image`` into ``out`` and make ``config.number`` overlays in ``out/vms``.
 
-    ``config`` brings the number, the names and the memory; ``options`` go to spin-from-raw.sh,
-    whose words go to standard error. Raises ``VmTimingError`` when a step fails.
+    ``config`` brings the number, the names, the memory and what the overlays stand on; ``options``
+    go to spin-from-raw.sh, whose words go to standard error. Raises ``VmTimingError`` when a step
+    fails.
     """
-    had_root = Path(config.base).exists()
+    had_kernel = Path(config.kernel).exists()
     _spin(image, out, options)
-    made = 0
-    if "--dry-run" not in options:
-        if had_root:
-            _drop_overlays(config)
-        made = asyncio.run(_overlays(config))
+    if "--dry-run" in options:
+        return Prepared(0, "")
+    if had_kernel:
+        _drop_overlays(config)
+    made = asyncio.run(_overlays(config))
     words = ["vm-timing-report", "-n", str(config.number), "-m", str(config.memory_mib)]
     words += ["-p", config.prefix, *(["-s", config.suffix] if config.suffix else [])]
     words += ["-k", config.kernel, "-i", config.initrd, "-v", config.vmdir]
+    if "--boot-files" in options:
+        arguments = Path(config.kernel).with_name("cmdline").read_text().strip()
+        words += ["--inject", "--append", arguments]
     return Prepared(made, shlex.join(words))

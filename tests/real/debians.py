@@ -55,8 +55,12 @@ def generate(out: Path, *options: str) -> None:
         run("mv", image, out)
 
 
+SHELL_ONLY = "systemd systemd-initrd systemd-udevd dracut-systemd"
+WITHOUT_DRACUT = "rm -rf {usr,var}/lib/dracut; find etc usr/lib -name 'dracut-*' -delete"
+
+
 def _make_plain(folder: Path) -> None:
-    """A Debian of gen-debian-rawfs.sh with its own kernel, and initrds of two makers beside it."""
+    """A Debian of gen-debian-rawfs.sh with its own kernel, and initrds of all kinds beside it."""
     folder.chmod(0o755)
     raw = folder / "vm-0.img"
     generate(raw, "--packages", "less,dracut-core", "--size", SIZE)
@@ -65,21 +69,36 @@ def _make_plain(folder: Path) -> None:
     root.mkdir()
     inside = (
         f"mount -o loop {copy} {root}; mount --bind /dev {root}/dev; "
-        f"mount -t proc proc {root}/proc; version=$(ls {root}/lib/modules); "
-        f"chroot {root} dracut --quiet --no-hostonly /boot/initrd.dracut $version; "
+        f"mount -t proc proc {root}/proc; mount -t tmpfs tmpfs {root}/var/tmp; "
+        f"version=$(ls {root}/lib/modules); "
+        f"dracut='chroot {root} env -u TMPDIR dracut --quiet --no-hostonly --gzip'; "
+        "$dracut /boot/initrd.dracut $version & "
+        f"$dracut --omit '{SHELL_ONLY}' /boot/initrd.shell $version; wait $!; "
         f"cp {root}/boot/vmlinuz-* {folder}/vmlinuz; "
         f"cp {root}/boot/initrd.img-* {folder}/initrd.initramfs-tools; "
-        f"cp {root}/boot/initrd.dracut {folder}/initrd.dracut"
+        f"cp {root}/boot/initrd.dracut {root}/boot/initrd.shell {folder}"
     )
     run("unshare", "--mount", "--propagation", "private", "bash", "-ec", inside)
     copy.unlink()
     root.rmdir()
+    repack(folder / "initrd.dracut", folder / "initrd.systemd", WITHOUT_DRACUT)
+
+
+def repack(initrd: Path, target: Path, change: str) -> None:
+    """Write a dracut initrd anew after shell commands have changed what is in it."""
+    with tempfile.TemporaryDirectory() as tree:
+        unpack = 'gzip -dc "$1" | cpio --extract --quiet --make-directories --no-absolute-filenames'
+        pack = "find . | cpio --create --quiet --format=newc | gzip -1"
+        run("bash", "-euo", "pipefail", "-c",
+            f'cd "$0"; {unpack}; {change}; {pack} >"$2"', tree, initrd, target)  # fmt: skip
 
 
 def plain_debian() -> Path:
-    """Return a folder with vm-0.img, vmlinuz, initrd.initramfs-tools and initrd.dracut.
+    """Return a folder with vm-0.img, vmlinuz and an initrd of each kind.
 
-    The image is whole and unprepared; what made it decides whether a kept one still counts.
+    Besides initramfs-tools they are dracut's, its own without a systemd inside (shell), and one
+    with a systemd but nothing of dracut's (systemd). The image is whole and unprepared; what made
+    it decides whether a kept one still counts.
     """
     digest = hashlib.sha256()
     for path in (GENERATOR, GENERATOR.with_name("lib-debian.sh"), Path(__file__)):

@@ -13,7 +13,7 @@ def kept(name: str, make: Callable[[Path], None]) -> Path:
     """Return a folder that ``make`` filled, now or earlier; it gets its name when it is whole."""
     root = user_cache_path("vmtiming-tui") / "tests"
     root.mkdir(parents=True, exist_ok=True)
-    with (root / ".lock").open("w") as lock:
+    with (root / f".{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         final = root / name
         if not final.is_dir():

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import images
 import pytest
 from conftest import SPIN, left_behind, opened, spin
-from debians import plain_debian
+from debians import plain_debian, repack
 
 GENERATOR = SPIN.with_name("gen-debian-rawfs.sh")
 LOOP = "for i in {0..2}; do qemu-img create your-os-$i.img -b ../rootfs.img -f qcow2 -F raw; done"
@@ -30,35 +30,26 @@ def place(tmp_path_factory):
     images.sh("rm", "-rf", folder)
 
 
+# An initrd as dracut makes it for one machine alone, whose disk is no virtio one and has an xfs.
+LEAN = (
+    r"find . -name 'virtio_*.ko*' -delete; "
+    "depmod -b . $(ls usr/lib/modules); mkdir -p etc/cmdline.d; "
+    "echo ' rootfstype=xfs rootflags=rw,noquota' >etc/cmdline.d/95root-dev.conf"
+)
+
+
 @pytest.fixture(scope="module")
 def spun(debian, place):
-    """It spun, and its twin whose initrd was made for a machine without virtio disks."""
-    twin = place / "twin.raw"
-    images.sh("cp", "--sparse=always", debian / "vm-0.img", twin)
-    name = re.search(r"initrd\.img-\S+(?=/)", images.sh("debugfs", "-R", "ls -p /boot", twin))
-    assert name is not None
-    commands = f"rm /boot/{name[0]}\nwrite {without_virtio(debian, place)} /boot/{name[0]}\n"
-    images.sh("debugfs", "-w", "-f", "-", twin, text=commands)
-    return {
-        "plain": spin(debian / "vm-0.img", place / "plain"),
-        "lean": spin(twin, place / "lean"),
-    }
-
-
-def without_virtio(debian, place):
-    """Dracut's initrd as it is for a machine whose disk is no virtio one."""
-    tree = place / "initrd"
-    tree.mkdir()
-    unpack = "gzip -dc $0 | cpio --extract --quiet --make-directories --directory=$1"
-    images.sh("bash", "-c", unpack, debian / "initrd.dracut", tree)
-    for module in tree.rglob("virtio_*.ko*"):
-        module.unlink()
-    version = next((tree / "usr/lib/modules").iterdir()).name
-    images.sh("depmod", "-b", tree, version)
-    pack = "cd $0 && find . | cpio --create --quiet --format=newc | gzip -1 >$1"
-    images.sh("bash", "-c", pack, tree, place / "lean.initrd")
-    shutil.rmtree(tree)
-    return place / "lean.initrd"
+    """It spun, and its twin from an xfs whose initrd was made for another machine."""
+    original = place / "original.img"
+    original.symlink_to(debian / "vm-0.img")
+    with images.mounted(original, "ro,loop,noload") as root:
+        twin = images.mounted_fs(place / "twin.raw", "xfs", root, 1200)
+    repack(debian / "initrd.dracut", place / "lean.initrd", LEAN)
+    with images.mounted(twin) as root:
+        (installed,) = (root / "boot").glob("initrd.img-*")
+        shutil.copy(place / "lean.initrd", installed)
+    return {"plain": spin(original, place / "plain"), "lean": spin(twin, place / "lean")}
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +86,7 @@ def test_the_generator_makes_what_was_asked_for(debian, spun):
 @pytest.mark.real
 def test_only_an_initrd_of_another_machine_is_added_to(spun):
     assert "added" not in spun["plain"].said
-    assert re.search(r"added virtio_pci .*virtio_blk.* from its modules", spun["lean"].said)
+    assert re.search(r"added virtio_pci .*virtio_blk from its modules", spun["lean"].said)
 
 
 @pytest.mark.real

@@ -28,13 +28,13 @@ TABLES = ("modules.alias.bin", "modules.builtin", "modules.dep")
 
 
 def archive(*paths: str) -> bytes:
-    """An initrd with these files and the folders above them."""
+    """An initrd with these files, in a size that no pipe holds at once, and the folders above."""
     folders = {
         "/".join(path.split("/")[:depth])
         for path in paths
         for depth in range(1, path.count("/") + 1)
     }
-    return cpio([*map(Entry, sorted(folders)), *(Entry(path, b"x") for path in paths)])
+    return cpio([*map(Entry, sorted(folders)), *(Entry(path, b"x" * 9999) for path in paths)])
 
 
 FULL = archive("init", *(f"{MODULES}/{path}" for path in ALL))

@@ -69,6 +69,33 @@ def test_nothing_is_left(name, step, number, whom, code, large, folder):
     assert digest(image) == before
 
 
+SUBSTITUTING = """
+. "$0"
+clean_up() { [ "$BASHPID" != "$$" ] || echo tidied; }
+clean_up_at_the_end clean_up
+echo started
+substitute() { while :; do word="$(:)$(echo "$(:)")"; done; }
+substitute
+"""
+
+
+def test_a_signal_just_when_bash_reads_a_substitution_is_obeyed():
+    command = ["bash", "-euc", SUBSTITUTING, SPIN.with_name("lib-signals.sh")]
+    processes = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(20)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        said, complaint = process.communicate()
+        assert (process.returncode, complaint) == (143, "")
+        assert said in ("tidied\n", "tidied\ntidied\n")
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)], ids=str
 )

@@ -90,3 +90,13 @@ def test_what_the_script_refuses_is_refused_with_its_words(prepare, folder):
     assert "too small" in done.stderr
     assert "could not be prepared" in done.stderr
     assert list(folder.iterdir()) == []
+
+
+def test_untouched_the_overlays_stand_on_the_image_itself(prepare, bare, folder):
+    done = prepare("--out", "out", "-n", "2", "--untouched")
+
+    assert done.returncode == 0, done.stderr
+    assert str(bare) in backing_of(folder / "out/vms/vm-1.img")
+    assert not (folder / "out/rootfs.img").exists()
+    command = shlex.split(done.stdout.splitlines()[-1])
+    assert command[-3:] == ["--inject", "--append", "root=/dev/vda"]

@@ -219,3 +219,79 @@ def test_a_result_that_is_there_is_not_replaced_unless_forced(bare, folder):
     assert digest(first.rootfs) == before
     images.sh(*command, "--force", "--kernel-version", "6.1.0-9")
     assert first.kernel.startswith(b"kernel 6.1.0-9")
+
+
+def test_an_image_that_a_vm_is_using(bare, folder):
+    image = folder / "disk.qcow2"
+    images.sh("qemu-img", "convert", "-O", "qcow2", bare, image)
+    command = ["qemu-system-x86_64", "-nodefaults", "-display", "none", "-S", "-monitor", "stdio"]
+    with subprocess.Popen(
+        [*command, "-drive", f"file={image},format=qcow2,if=virtio"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as qemu:  # fmt: skip
+        assert qemu.stdout is not None
+        qemu.stdout.readline()
+        spun = spin(image, folder / "out")
+        qemu.kill()
+
+    assert spun.code == 1
+    assert "is in use, by a running VM it seems" in spun.complaint
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("a folder", "is a folder; name the disk image"), ("/dev/null", "a disk is copied first")],
+)
+def test_what_is_no_file(name, what, folder):
+    (folder / "a folder").mkdir()
+
+    done = subprocess.run(
+        ["bash", SPIN, name, "--out", "out"],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, what in done.stderr) == (1, True)
+    assert not (folder / "out").exists()
+
+
+def test_a_file_that_is_no_disk_image(folder):
+    spun = spin(images.write(folder / "letter.txt", "Dear all,\n"), folder / "out")
+
+    assert spun.code == 1
+    assert "is no disk image that is known here" in spun.complaint
+
+
+def test_a_folder_whose_name_debugfs_does_not_take(bare, folder):
+    spun = spin(bare, folder / "two\nlines")
+
+    assert spun.code == 1
+    assert "has a line break, quote or backslash in it" in spun.complaint
+
+
+def test_names_with_spaces_and_commas(bare, folder):
+    image = folder / "a disk, of mine"
+    images.sh("cp", "--sparse=always", bare, image)
+
+    assert spin(image, folder / "to here, please").code == 0
+
+
+def test_a_disk_that_gets_full_half_way(tree, folder):
+    copy = folder / "tree"
+    images.sh("cp", "-a", tree, copy)
+    images.write(copy / "srv/much", b"much\n" * (6 * images.MIB))
+    raw = images.ext4(folder / "disk.img", copy, 100)
+    # Compressed, it does not tell how large it will be.
+    images.sh("qemu-img", "convert", "-c", "-O", "qcow2", raw, folder / "disk.qcow2")
+    small = folder / "small"
+    small.mkdir()
+    images.sh("mount", "-t", "tmpfs", "-o", "size=8m", "none", small)
+    try:
+        command = ["bash", SPIN, folder / "disk.qcow2", "--out", small / "out"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        left = list(small.iterdir())
+    finally:
+        images.sh("umount", small)
+
+    assert done.returncode == 1
+    assert "no room is left for" in done.stderr
+    assert left == []

@@ -149,6 +149,10 @@ def doctor(ctx: click.Context, /, **given: Any) -> None:
 @click.option("--size", metavar="SIZE", help="Of the new root, such as 4G; else as its content.")
 @click.option("--kernel-version", metavar="VERSION", help="Another kernel than the newest.")
 @click.option("--root", metavar="NAME", help="Which of several systems, such as partition 2.")
+@click.option(
+    "--untouched", is_flag=True,
+    help="Take out kernel and initrd only, and boot IMAGE itself by --inject.",
+)  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would be made, and write nothing.")
 @click.option("--force", is_flag=True, help="Replace the root that is there, and its overlays.")
 def prepare(image: str, out: str, **given: Any) -> None:
@@ -160,11 +164,12 @@ def prepare(image: str, out: str, **given: Any) -> None:
         "vmdir": str(folder / "vms"),
         "kernel": str(folder / "BFILES" / "vmlinuz"),
         "initrd": str(folder / "BFILES" / "initrd"),
-        "base": str(folder / "rootfs.img"),
+        "base": image if given["untouched"] else str(folder / "rootfs.img"),
     }
     values = {name: given[name] for name in ("size", "kernel_version", "root") if given[name]}
     options = [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
     options += [f"--{name.replace('_', '-')}" for name in ("dry_run", "force") if given[name]]
+    options += ["--boot-files"] if given["untouched"] else []
     prepared = prepare_image(image, folder, build_config(raw, files=False), options)
     if not given["dry_run"]:
         click.echo(f"Made {prepared.overlays} overlays. Now boot them:\n\n  {prepared.command}")

@@ -3,7 +3,8 @@
 Two ways. An archive appended to the initrd: Linux unpacks archives one after another into one
 tree, so a few small files of ours join the initrd's own and write the unit to ``/run``, which every
 initrd hands on to the real root. Or credentials in the SMBIOS tables, from which a systemd since
-256 makes units (systemd.system-credentials(7)).
+256 makes units (systemd.system-credentials(7)); QEMU's fw_cfg, which systemd reads, too, takes no
+names as long as theirs.
 
 All of this is text and bytes; who writes it where is none of this module's business.
 """

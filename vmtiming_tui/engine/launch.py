@@ -23,6 +23,10 @@ from vmtiming_tui.engine.rundir import RunDir
 from vmtiming_tui.errors import EngineError, QemuError
 from vmtiming_tui.events import Level
 
+GIVE_BOTH = (
+    "give the image's own by -k and -i (vm-timing-report prepare --untouched IMAGE takes them out)"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
@@ -83,13 +87,13 @@ def chosen_way(config: RunConfig, machine: Machine) -> Inject:
         case Inject.INITRD if not by_initrd:
             raise EngineError(
                 "--inject initrd adds to an initrd, and none is given",
-                hint="give the image's own by -k and -i (spin-from-raw.sh takes them out of it)",
+                hint=GIVE_BOTH,
             )
         case Inject.AUTO | Inject.CREDENTIALS if not by_smbios:
             raise EngineError(
                 f"nothing can be brought into {machine.arch} guests booted this way: QEMU gives "
                 "them no SMBIOS tables, and there is no initrd to add to",
-                hint="give the image's own kernel and initrd by -k and -i",
+                hint=GIVE_BOTH,
             )
         case way:
             return way
