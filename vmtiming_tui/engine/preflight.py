@@ -15,7 +15,7 @@ from vmtiming_tui.errors import EngineError
 from vmtiming_tui.plan import RunPlan
 
 _OUR_FDS = 64
-_FDS_PER_VM = 5  # QMP, console, stderr, report, and one in passing
+_FDS_PER_VM = 6  # QMP, console, stderr, report, and two more while its QEMU starts
 _LEAST_FDS = 96  # the warden keeps its own above those a child is given by number
 _TCG_EXTRA_BYTES = 300 << 20  # measured: a 340 MiB guest has about 630 MB resident
 _KVM_EXTRA_BYTES = 80 << 20
