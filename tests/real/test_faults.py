@@ -156,7 +156,9 @@ def test_each_ends_in_its_own_way_and_words(diskless, vm, state, words):
 
 
 def test_the_detail_screens_actions_do_on_a_real_qemu_what_they_say(diskless):
-    names = [event.name for event in diskless.of(ev.QmpSeen, HANDLED)]
+    events = diskless.of(ev.QmpSeen, HANDLED)
+    # SeaBIOS answers a reset with its own, which may come before the next key is pressed.
+    names = [event.name for event in events if event.data.get("reason") != "guest-reset"]
 
     assert [name for name in names if name in ("STOP", "RESUME", "RESET", "POWERDOWN")] == [
         "RESUME", "STOP", "RESUME", "RESET", "POWERDOWN",
