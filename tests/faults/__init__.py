@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("faults.middle", "faults.traces")
+pytest.register_assert_rewrite("faults.middle", "faults.scene", "faults.traces")

@@ -1,13 +1,20 @@
 """The scene of a fault: the command in its lab, what it is to be asked, and what came of it."""
 
 import sqlite3
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from engine_lab import Lab, processes_naming
 from tool_lab import Ended, Tool
 
 from faults.aside import Aside
+from faults.fault import Fault
+from faults.traces import nothing_left
+
+How: TypeAlias = Callable[["Scene"], AbstractContextManager[None]]
 
 
 @dataclass
@@ -33,6 +40,10 @@ class Scene:
         return self.lab.folder
 
     @property
+    def images(self) -> list[Path]:
+        return [self.folder / f"vm-{vm}.img" for vm in range(4)]
+
+    @property
     def line(self) -> list[str]:
         given = self.tool.arguments(self.number, self.script, *self.words)
         return [word for word in given if not (self.unforced and word == "--force")]
@@ -45,6 +56,15 @@ class Scene:
     def run(self) -> Ended:
         self.ended = self.tool.run(*self.line, **self.settings)
         return self.ended
+
+    def suffers(self, fault: Fault[How]) -> None:
+        """Run with a fault, and see that it ends as the row says and leaves nothing."""
+        with nothing_left(self.lab.runtime, *self.images), fault.how(self):
+            self.run()
+
+            assert f"exit code {self.ended.code}" == fault.ends, self.said
+            assert fault.words in self.said
+            self.makes_no_noise()
 
     @property
     def said(self) -> str:

@@ -3,20 +3,17 @@
 import csv
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from faults.fault import Fault, as_one
-from faults.scene import Scene
-from faults.traces import nothing_left
+from faults.scene import How, Scene
 
 TITLE = "A host that fails"
-
-How = Callable[[Scene], AbstractContextManager[None]]
 
 
 # Disks.
@@ -401,10 +398,4 @@ FAULTS: list[Fault[How]] = [
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_a_host_that_fails(fault: Fault[How], scene: Scene):
-    images = [scene.folder / f"vm-{vm}.img" for vm in range(4)]
-    with nothing_left(scene.lab.runtime, *images), fault.how(scene):
-        ended = scene.run()
-
-        assert f"exit code {ended.code}" == fault.ends, scene.said
-        assert fault.words in scene.said
-        scene.makes_no_noise()
+    scene.suffers(fault)

@@ -144,8 +144,7 @@ FAULTS: list[Fault[Play]] = [
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_others_on_the_host(fault: Fault[Play], scene: Scene):
-    images = [scene.folder / f"vm-{vm}.img" for vm in range(4)]
-    with nothing_left(scene.lab.runtime, *images):
+    with nothing_left(scene.lab.runtime, *scene.images):
         ends, said = fault.how(scene)
 
     assert ends == fault.ends, said

@@ -1,13 +1,13 @@
 """Names as they come: QEMU's own commas, blanks, line breaks, links; there is never a shell."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from faults.fault import Fault, as_one
 from faults.running import real_line, states_in
-from faults.scene import Scene
+from faults.scene import How, Scene
 from faults.traces import nothing_left
 
 TITLE = "Odd names, and links in the way"
@@ -55,8 +55,6 @@ def test_any_name_is_taken_as_it_is(fault: Fault[str], scene: Scene):
 
 
 # Links in the way.
-
-How = Callable[[Scene], AbstractContextManager[None]]
 
 
 @contextmanager
@@ -130,13 +128,7 @@ LINKS: list[Fault[How]] = [
 
 @pytest.mark.parametrize("fault", LINKS, ids=str)
 def test_no_link_is_followed(fault: Fault[How], scene: Scene):
-    images = [scene.folder / f"vm-{vm}.img" for vm in range(4)]
-    with nothing_left(scene.lab.runtime, *images), fault.how(scene):
-        ended = scene.run()
-
-        assert f"exit code {ended.code}" == fault.ends, scene.said
-        assert fault.words in scene.said
-        scene.makes_no_noise()
+    scene.suffers(fault)
 
 
 FAULTS = [
