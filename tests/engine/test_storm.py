@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import os
+import signal
 
 import pytest
 from engine_lab import Lab, engine, tell
@@ -185,6 +187,19 @@ async def test_a_vm_that_waits_for_its_turn_can_be_killed(lab: Lab):
 
     assert story.states == ["off", "killed"]
     assert story.of(ev.VmLaunched, 1) == []
+
+
+async def test_a_paused_vm_whose_qemu_does_not_obey_any_more_is_not_waited_for(lab: Lab):
+    async with engine(lab) as story:
+        story.client.send(commands.Start(plan=plan_of(lab.config(1, "boot=60", timeout_s=1.0))))
+        await story.till(lambda story: story.of(ev.VmStarted))
+        story.client.send(commands.Act(action=VmAction.PAUSE, vms=(0,)))
+        await story.till(lambda story: story.fleet.vms[0].newest.paused)
+        os.kill(story.fleet.vms[0].newest.pid, signal.SIGSTOP)
+        story.client.send(commands.Act(action=VmAction.RESUME, vms=(0,)))
+        await story.to_end()
+
+    assert story.states == ["timed out"]
 
 
 async def test_pause_resume_reset_and_powerdown_reach_the_guest(lab: Lab):

@@ -8,7 +8,7 @@ from vmtiming_tui import events as ev
 from vmtiming_tui.engine import diagnosis
 from vmtiming_tui.engine.children import Child, Exit
 from vmtiming_tui.engine.console import ConsoleLog
-from vmtiming_tui.engine.facts import Fact, Killed, PortOpened, QmpLost, QmpReady, Said
+from vmtiming_tui.engine.facts import Fact, Killed, PortOpened, QmpLost, QmpReady, Said, Wake
 from vmtiming_tui.engine.gate import StartGate
 from vmtiming_tui.engine.inbox import Inbox
 from vmtiming_tui.engine.process import QemuProcess, describe, spawn_trouble
@@ -115,6 +115,12 @@ class Attempt:
         """Have it stand still, which does not count against its limit; raise ``QemuError``."""
         self._timing.expect_pause()
         await self.command("stop")
+
+    async def resume(self) -> None:
+        """Let it go on; raise ``QemuError``."""
+        self._timing.end_pause()
+        self._inbox.put(Wake())
+        await self.command("cont")
 
     @property
     def console_bytes(self) -> int:

@@ -196,7 +196,7 @@ class BootRun:
                 case VmAction.PAUSE:
                     await attempt.pause()
                 case VmAction.RESUME:
-                    await attempt.command("cont")
+                    await attempt.resume()
                 case VmAction.POWERDOWN:
                     await attempt.command("system_powerdown")
                 case VmAction.RESET:

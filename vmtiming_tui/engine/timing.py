@@ -45,22 +45,25 @@ class BootTiming:
         """Say that the VM is about to be stopped on request: that time will not count."""
         self._pause_asked = True
 
+    def end_pause(self) -> None:
+        """Say that the VM is let go on: from here its time counts, even if QEMU no longer obeys."""
+        if self._paused_since is not None:
+            self._paused_s += asyncio.get_running_loop().time() - self._paused_since
+            self._paused_since = None
+
     def hear(self, event: QmpEvent) -> None:
         """Take in an event as soon as it is read."""
-        now = asyncio.get_running_loop().time()
         match event.name:
             case "RESUME":
                 if not self._resumed.is_set() and self.go_sent_ns is not None:
                     self._resume_ns = event.qemu_ns
                     self._resumed.set()
-                if self._paused_since is not None:
-                    self._paused_s += now - self._paused_since
-                    self._paused_since = None
+                self.end_pause()
                 self._pause_asked = self.stopped_by_itself = False
             case "STOP" if not self._pause_asked:
                 self.stopped_by_itself = True
             case "STOP" if self._paused_since is None:
-                self._paused_since = now
+                self._paused_since = asyncio.get_running_loop().time()
             case "VSERPORT_CHANGE":
                 if event.data.get("id") == REPORT_ID and event.data.get("open") is True:
                     self._open_ns = event.qemu_ns
