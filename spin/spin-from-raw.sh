@@ -312,27 +312,24 @@ root_arguments() {
     [ -z "$subvolume" ] || echo "rootflags=subvol=$subvolume"
 }
 
-hand_over_boot_files() {
-    ignore_signals
-    mkdir -p "$out/BFILES"
-    mv -fT "$work/BFILES/vmlinuz" "$out/BFILES/vmlinuz"
-    mv -fT "$work/BFILES/initrd" "$out/BFILES/initrd"
-    mv -fT "$work/BFILES/cmdline" "$out/BFILES/cmdline"
-    made_out=no
-    say "ready: $out/BFILES/vmlinuz, initrd, and cmdline ($(cat "$out/BFILES/cmdline"))"
-}
-
 # From here to the end no signal may part what belongs together.
 hand_over() {
+    local ready
     ignore_signals
     mkdir -p "$out/BFILES"
     mv -fT "$work/BFILES/vmlinuz" "$out/BFILES/vmlinuz"
     mv -fT "$work/BFILES/initrd" "$out/BFILES/initrd"
-    chmod 0644 "$root_image"
-    mv -fT "$root_image" "$out/rootfs.img"
+    if [ "$boot_files" = yes ]; then
+        mv -fT "$work/BFILES/cmdline" "$out/BFILES/cmdline"
+        ready="$out/BFILES/vmlinuz, initrd, and cmdline ($(cat "$out/BFILES/cmdline"))"
+    else
+        chmod 0644 "$root_image"
+        mv -fT "$root_image" "$out/rootfs.img"
+        ready="$out/rootfs.img ($(human "$(stat -c %s "$out/rootfs.img")")),"
+        ready+=" $out/BFILES/vmlinuz, $out/BFILES/initrd"
+    fi
     made_out=no
-    say "ready: $out/rootfs.img ($(human "$(stat -c %s "$out/rootfs.img")"))," \
-        "$out/BFILES/vmlinuz, $out/BFILES/initrd"
+    say "ready: $ready"
 }
 
 main() {
@@ -350,15 +347,15 @@ main() {
     take_kernel "$kernel" "$work/BFILES"
     if [ "$boot_files" = yes ]; then
         root_type=${volume_type[root]}
-        complete_initrd "$work/BFILES/initrd" "${kernel_version[kernel]}"
         root_arguments | paste -sd ' ' >"$work/BFILES/cmdline"
-        hand_over_boot_files
-        return
+    else
+        make_root
     fi
-    make_root
     complete_initrd "$work/BFILES/initrd" "${kernel_version[kernel]}"
-    furnish_root "$root_tree" "$units" "$root_type"
-    check_ext "$root_image"
+    if [ "$boot_files" = no ]; then
+        furnish_root "$root_tree" "$units" "$root_type"
+        check_ext "$root_image"
+    fi
     hand_over
 }
 
