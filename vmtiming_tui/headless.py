@@ -123,7 +123,7 @@ def run_headless(
     if output.trouble and not (output.was_left or hung_up):
         say(f"Error: the report cannot be written: {output.trouble.strerror}")
         say("  send it to another place; exports (-o) and the history have what is known")
-    code = conclude(fleet, wishes, say)
+    code = conclude(fleet, wishes)
     if output.was_left:
         return 128 + signal.SIGPIPE
     return ExitCode.SOME_FAILED if output.trouble and not hung_up else code

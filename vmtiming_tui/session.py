@@ -146,7 +146,7 @@ def write_exports(fleet: Fleet, wishes: Wishes) -> tuple[list[Path], list[Export
     return written, failed
 
 
-def _too_slow(fleet: Fleet, wishes: Wishes, say: Callable[[str], None]) -> bool:
+def _too_slow(fleet: Fleet, wishes: Wishes) -> bool:
     """Compare with the baseline, where there is one; return whether it is slower for sure."""
     if not wishes.baseline:
         return False
@@ -156,7 +156,7 @@ def _too_slow(fleet: Fleet, wishes: Wishes, say: Callable[[str], None]) -> bool:
     return wishes.fail_slower is not None and comparison.is_slower_than(wishes.fail_slower)
 
 
-def conclude(fleet: Fleet, wishes: Wishes, say: Callable[[str], None]) -> int:
+def conclude(fleet: Fleet, wishes: Wishes) -> int:
     """Export what was asked for, say what is left to say, and return the exit code."""
     for caution in cautions(fleet):
         say(f"Warning: {caution}")
@@ -168,7 +168,7 @@ def conclude(fleet: Fleet, wishes: Wishes, say: Callable[[str], None]) -> int:
         if error.hint:
             say(f"  {error.hint}")
     try:
-        slower = _too_slow(fleet, wishes, say)
+        slower = _too_slow(fleet, wishes)
     except VmTimingError as error:
         say(f"Error: {error.message}")
         slower, failed = False, [*failed, ExportError(error.message)]

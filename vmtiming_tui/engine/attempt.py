@@ -14,6 +14,7 @@ from vmtiming_tui.engine.inbox import Inbox
 from vmtiming_tui.engine.process import QemuProcess, describe, spawn_trouble
 from vmtiming_tui.engine.qmp import QmpEvent
 from vmtiming_tui.engine.report import Booted, Details, DetailsBegun, Rejected, Statement
+from vmtiming_tui.engine.tasks import end
 from vmtiming_tui.engine.timing import BootTiming
 from vmtiming_tui.engine.tools import Boot, Tools
 from vmtiming_tui.engine.voice import BootVoice, Loss, LostError
@@ -199,8 +200,7 @@ class Attempt:
             try:
                 await self._inbox.until(lambda: self._qmp_ready, None)
             finally:
-                connecting.cancel()
-                await asyncio.wait([connecting])
+                await end(connecting)
             if not await self._inbox.until(
                 lambda: self._connection is not None, limits.report_port_s
             ):

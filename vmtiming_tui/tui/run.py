@@ -121,7 +121,7 @@ def _afterwards(app: "VmTimingApp", wishes: Wishes) -> int:
     if fleet.failure is not None:
         for line in PlainReport(fleet).diagnostics_for(fleet.failure):
             say(line)
-    code = conclude(fleet, wishes, say)
+    code = conclude(fleet, wishes)
     if app.crash:
         _tell_of_crash(app.crash)
         return 1
