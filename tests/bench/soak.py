@@ -63,7 +63,6 @@ class Soak:
     states: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     held: list[tuple[Held, Held]] = field(default_factory=list)
-    seen: int = 0
 
     async def round(self) -> None:
         """One storm from its start to its end."""

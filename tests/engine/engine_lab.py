@@ -46,11 +46,16 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
+def child_naming(pid: int, text: str) -> int:
+    """Return the pid of a process's one child whose command line holds a text."""
+    named = processes_naming(text)
+    (found,) = (child for child in children_of(pid) if child in named)
+    return found
+
+
 def warden_of(engine_pid: int) -> int:
     """Return the pid of an engine's warden."""
-    wardens = processes_naming("warden.py")
-    (found,) = (pid for pid in children_of(engine_pid) if pid in wardens)
-    return found
+    return child_naming(engine_pid, "warden.py")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import os
 import signal
 
 import pytest
-from engine_lab import Lab, engine, tell
+from engine_lab import Lab, Story, engine, tell
 
 from vmtiming_tui import commands
 from vmtiming_tui import events as ev
@@ -100,12 +100,17 @@ async def test_a_silent_guest_times_out_and_says_what_was_seen_last(lab: Lab):
     assert event.why == "no report within 0.6 s; last on its console: login:"
 
 
+async def pause(story: Story) -> None:
+    """Pause VM 0 as soon as it runs, and see that it stands still."""
+    await story.till(lambda story: story.of(ev.VmStarted))
+    story.client.send(commands.Act(action=VmAction.PAUSE, vms=(0,)))
+    await story.till(lambda story: story.fleet.vms[0].newest.paused)
+
+
 async def test_time_a_vm_stands_still_does_not_count_against_its_limit(lab: Lab):
     async with engine(lab) as story:
         story.client.send(commands.Start(plan=plan_of(lab.config(1, "silent=1", timeout_s=0.8))))
-        await story.till(lambda story: story.of(ev.VmStarted))
-        story.client.send(commands.Act(action=VmAction.PAUSE, vms=(0,)))
-        await story.till(lambda story: story.fleet.vms[0].newest.paused)
+        await pause(story)
         await asyncio.sleep(1.2)
         story.client.send(commands.Act(action=VmAction.RESUME, vms=(0,)))
         await story.to_end()
@@ -192,9 +197,7 @@ async def test_a_vm_that_waits_for_its_turn_can_be_killed(lab: Lab):
 async def test_a_paused_vm_whose_qemu_does_not_obey_any_more_is_not_waited_for(lab: Lab):
     async with engine(lab) as story:
         story.client.send(commands.Start(plan=plan_of(lab.config(1, "boot=60", timeout_s=1.0))))
-        await story.till(lambda story: story.of(ev.VmStarted))
-        story.client.send(commands.Act(action=VmAction.PAUSE, vms=(0,)))
-        await story.till(lambda story: story.fleet.vms[0].newest.paused)
+        await pause(story)
         os.kill(story.fleet.vms[0].newest.pid, signal.SIGSTOP)
         story.client.send(commands.Act(action=VmAction.RESUME, vms=(0,)))
         await story.to_end()

@@ -5,6 +5,8 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine_lab import child_naming, warden_of
+
 from faults.scene import Scene
 
 
@@ -46,11 +48,11 @@ class Running:
 
     @property
     def engine(self) -> int:
-        return child_named("engine.__main__", self.process.pid)
+        return child_naming(self.process.pid, "engine.__main__")
 
     @property
     def warden(self) -> int:
-        return child_named("warden.py", self.engine)
+        return warden_of(self.engine)
 
     def end(self) -> Outcome:
         """Wait for the end."""
@@ -59,21 +61,6 @@ class Running:
         kept = self.scene.folder / "kept.json"
         states = states_in(kept) if kept.exists() else None
         return Outcome(in_words(self.process.returncode), said, states)
-
-
-def child_named(name: str, pid: int) -> int:
-    """Return the process below another in whose command line a name is."""
-    (found,) = [child for child in children_of(pid) if name in command_of(child)]
-    return found
-
-
-def children_of(pid: int) -> list[int]:
-    words = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(word) for word in words]
-
-
-def command_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_bytes().decode()
 
 
 # Real QEMUs, of a disk without a system: they start, open their images, and stay.

@@ -55,6 +55,12 @@ async def type_into(stage, field, text):
     await stage.pilot.pause()
 
 
+async def submit(stage):
+    await stage.press("enter")
+    await stage.app.workers.wait_for_complete()
+    await stage.pilot.pause()
+
+
 async def test_new_run_is_validated_while_typing_with_the_command_lines_words(bootable):
     async with dashboard(run_of(bootable), DONE, number=2) as stage:
         await stage.press("n")
@@ -80,9 +86,7 @@ async def test_new_run_starts_with_the_settings_given(bootable):
         await stage.press("n")
         await type_into(stage, "number", "4")
         await type_into(stage, "append", "quiet splash")
-        await stage.press("enter")
-        await stage.app.workers.wait_for_complete()
-        await stage.pilot.pause()
+        await submit(stage)
         starts = [command for command in stage.source.sent if isinstance(command, Start)]
         wanted = replace(bootable, number=4, append="quiet splash")
         assert starts[-1].plan.config == wanted
@@ -93,9 +97,7 @@ async def test_new_run_says_which_files_are_missing(bootable):
     async with dashboard(run_of(bootable), DONE, number=2) as stage:
         await stage.press("n")
         await type_into(stage, "number", "9")
-        await stage.press("enter")
-        await stage.app.workers.wait_for_complete()
-        await stage.pilot.pause()
+        await submit(stage)
         stage.on(NewRunScreen)
         await stage.sees("and 4 more not found")
 
@@ -105,8 +107,7 @@ async def test_new_run_that_this_host_cannot_hold_leaves_the_one_under_way_alone
         sent = list(stage.source.sent)
         await stage.press("n")
         await type_into(stage, "memory_mib", str(1 << 24))
-        await stage.press("enter")
-        await stage.app.workers.wait_for_complete()
+        await submit(stage)
         await stage.sees("0 VMs fit")
         stage.on(NewRunScreen)
         assert stage.source.sent == sent
@@ -116,8 +117,7 @@ async def test_new_run_that_was_refused_is_what_is_asked_for_again(bootable):
     async with dashboard(run_of(bootable), DONE, number=2) as stage:
         await stage.press("n")
         await type_into(stage, "number", "3")
-        await stage.press("enter")
-        await stage.app.workers.wait_for_complete()
+        await submit(stage)
         refused = ev.EngineFailed(at_ns=ZERO_NS + 99 * SECOND, why="no room", hint="make some")
         await stage.feed([refused])
         await stage.comes(EngineErrorScreen)
@@ -131,9 +131,7 @@ async def test_new_run_ends_the_one_under_way_first(bootable):
     async with dashboard(run_of(bootable, 3.0), 3.0, number=2) as stage:
         await stage.press("n")
         assert "Starting ends 2 running VMs first." in stage.text
-        await stage.press("enter")
-        await stage.app.workers.wait_for_complete()
-        await stage.pilot.pause()
+        await submit(stage)
         assert isinstance(stage.source.sent[-1], Stop)
         await stage.feed([ev.RunEnded(at_ns=ZERO_NS + 4 * SECOND, outcome=ev.Outcome.STOPPED)])
         stage.app.turn()
@@ -146,9 +144,8 @@ async def test_new_run_ends_the_one_under_way_first(bootable):
 async def export(stage, path, *keys):
     await stage.press("e")
     await type_into(stage, "path", str(path))
-    await stage.press(*keys, "enter")
-    await stage.app.workers.wait_for_complete()
-    await stage.pilot.pause()
+    await stage.press(*keys)
+    await submit(stage)
 
 
 @pytest.mark.parametrize("suffix", [".json", ".csv", ".md", ".txt"])
@@ -172,14 +169,12 @@ async def test_export_of_the_marked_and_of_the_filtered(tmp_path):
         assert scope.pressed_button.id == "marked"
         marked, filtered = tmp_path / "m.csv", tmp_path / "f.csv"
         await type_into(stage, "path", str(marked))
-        await stage.press("enter")
-        await stage.app.workers.wait_for_complete()
+        await submit(stage)
         stage.screen.query_one("#filtered").value = True
         await stage.pilot.pause()
         stage.screen.query_one("#path").focus()
         await type_into(stage, "path", str(filtered))
-        await stage.press("enter")
-        await stage.app.workers.wait_for_complete()
+        await submit(stage)
         assert len(marked.read_text().splitlines()) == 3
         assert len(filtered.read_text().splitlines()) == 4
 
