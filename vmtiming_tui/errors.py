@@ -44,6 +44,10 @@ class QemuError(EngineError):
     """QEMU could not be started, or ended before it could be spoken to."""
 
 
+class ImageError(VmTimingError):
+    """A disk image that cannot be taken: damaged, unknown, or asking for more than it may."""
+
+
 class ReportError(VmTimingError):
     """A guest's report that cannot be believed; never fatal to any other guest."""
 
