@@ -158,7 +158,7 @@ class WorkFolder:
 
 
 def _names(folder: int) -> list[str]:
-    return os.listdir(folder)  # noqa: PTH208  a descriptor is no path
+    return os.listdir(folder)
 
 
 def _empty(folder: int) -> None:
