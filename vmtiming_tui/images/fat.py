@@ -173,6 +173,8 @@ class Fat:
         high, low, size = struct.unpack("<H4xHI", raw[20:32])
         cluster = low | (high << 16 if self.header.bits == 32 else 0)
         if raw[11] & _FOLDER:
+            if not cluster:
+                raise ImageError("a folder has no place: the FAT is damaged")
             return Node(cluster, Kind.FOLDER)
         return Node(cluster, Kind.FILE, size)
 

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 from vmtiming_tui.errors import ImageError
 
 MAX_ENTRIES = 500_000
-_MAX_READ_BYTES = 1 << 30
+_MAX_READ_BYTES = 256 << 20
 
 T = TypeVar("T")
 

@@ -22,9 +22,11 @@ _AREA_HEADER_BYTES = 512
 _IGNORED = 1
 _MAX_TEXT_BYTES = 16 << 20
 _MAX_SEGMENTS = 20_000
+_MAX_VOLUMES = 1000
 _MAX_SECTORS = 1 << 54
 # lib/metadata/lv_manip.c and lib/misc/lvm-string.c: what vgcreate and lvcreate take as a name.
 _NAME = re.compile(r"(?!-|\.{1,2}$)[A-Za-z0-9_.+-]{1,127}")
+_LINEAR = ("striped", "linear")
 _KIND = re.compile(r"[a-z0-9_+-]{1,40}")
 
 
@@ -160,10 +162,12 @@ def _group(text: Section) -> Group:
             raise ImageError("LVM's metadata is damaged: it has a disk twice")
         disks[alias] = _id(disk)
         starts[disks[alias]] = _number(disk, "pe_start", _MAX_SECTORS) * SECTOR_BYTES
-    volumes = []
+    volumes: list[LogicalVolume] = []
     for volume, facts in _section(body, "logical_volumes").items():
         if not isinstance(facts, Mapping):
             raise ImageError("LVM's metadata is damaged")
+        if len(volumes) == _MAX_VOLUMES:
+            raise ImageError(f"LVM's metadata tells of more than {_MAX_VOLUMES} volumes")
         status = facts.get("status", [])
         visible = isinstance(status, list) and "VISIBLE" in status
         volumes.append(LogicalVolume(_name(volume), visible, tuple(_segments(facts, disks))))
@@ -184,7 +188,7 @@ def _segments(volume: Section, disks: Mapping[str, str]) -> Iterator[Segment]:
         if _number(facts, "start_extent", _MAX_SECTORS) != end or not count:
             raise ImageError("LVM's metadata is damaged: a volume has a gap")
         end += count
-        places = tuple(_places(facts.get("stripes"), disks)) if kind == "striped" else ()
+        places = tuple(_places(facts.get("stripes"), disks)) if kind in _LINEAR else ()
         yield Segment(kind, end - count, count, places)
 
 

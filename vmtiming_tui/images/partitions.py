@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.stretch import Stretch
@@ -183,11 +184,9 @@ def _mbr_partitions(image: Stretch, sector: bytes) -> Iterator[Partition]:
     for number, entry in enumerate(entries, 1):
         if entry.count and not entry.is_frame:
             yield _mbr_partition(image, disk_id, number, entry)
-    frame = next((entry for entry in entries if entry.is_frame), None)
-    if frame:
-        logical = _logical_entries(image, frame)
-        for number, entry in enumerate(logical, _FIRST_LOGICAL):
-            yield _mbr_partition(image, disk_id, number, entry)
+    chains = [_logical_entries(image, entry) for entry in entries if entry.is_frame]
+    for number, entry in enumerate(chain.from_iterable(chains), _FIRST_LOGICAL):
+        yield _mbr_partition(image, disk_id, number, entry)
 
 
 def _mbr_partition(image: Stretch, disk_id: int, number: int, entry: _Entry) -> Partition:

@@ -17,6 +17,7 @@ from vmtiming_tui.images.lvm_label import read_label
 from vmtiming_tui.images.stretch import Stretch
 
 UNKNOWN = "unknown"
+DAMAGED_EXT = "damaged ext4"
 _PAGE_BYTES = (4096, 8192, 16384, 32768, 65536)
 _SECTOR = 512
 _MAX_DESCRIPTORS = 64
@@ -41,7 +42,7 @@ def identify(stretch: Stretch) -> Signature:
         if found:
             types = sorted({signature.type for signature in found})
             return found[0] if len(types) == 1 else Signature(" or ".join(types))
-    return Signature(UNKNOWN)
+    return Signature(DAMAGED_EXT if _is_damaged_ext(stretch) else UNKNOWN)
 
 
 Reader = Callable[[Stretch], Signature | None]
@@ -120,6 +121,13 @@ def _zfs(stretch: Stretch) -> Signature | None:
 def _ext(stretch: Stretch) -> Signature | None:
     found = Superblock.read(stretch)
     return Signature(found.type, found.uuid, found.label) if found else None
+
+
+def _is_damaged_ext(stretch: Stretch) -> bool:
+    try:
+        return Superblock.read(stretch) is not None
+    except ImageError:
+        return True
 
 
 def _xfs(stretch: Stretch) -> Signature | None:
