@@ -69,15 +69,18 @@ class Root:
             ],
             label,
         )
-        written = self.tree.find(path, follow=False)
-        if (
-            written is None
-            or written.node.kind is not Kind.FILE
-            or (self.tree.read(path, len(content)) != content)
-        ):
+        if not self._holds(path, content):
             raise ImageError(
                 f"/{path} could not be written into the new root (no room? a larger --size helps)"
             )
+
+    def _holds(self, path: str, content: bytes) -> bool:
+        written = self.tree.find(path, follow=False)
+        if written is None or written.node.kind is not Kind.FILE:
+            return False
+        return written.node.size == len(content) and content == b"".join(
+            self.tree.files.chunks(written.node)
+        )
 
     def put_link(self, path: str, target: str) -> None:
         """Write a link."""

@@ -4,14 +4,17 @@ They are found where distributions keep them: boot loader entries, unified kerne
 ``vmlinuz-VERSION`` beside its initrd, ``usr/lib/modules``.
 """
 
+import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images import unified
+from vmtiming_tui.images.cpio import gap
+from vmtiming_tui.images.initrd import LZ4_LEGACY
 from vmtiming_tui.images.loader import loader_entries
 from vmtiming_tui.images.tree import Kind, Tree
 from vmtiming_tui.images.versions import version_key
@@ -22,6 +25,7 @@ MAX_KERNEL_BYTES = 512 << 20
 MAX_INITRD_BYTES = 1 << 30
 MODULES = "usr/lib/modules"
 _MAX_UNAME_BYTES = 256
+_MAX_PROGRAMS = 200
 _UNIFIED_FOLDERS = ("EFI/Linux", "efi/linux", "EFI/LINUX", "")
 _UNIFIED_SUFFIXES = (".efi", ".uki")
 _PREFIXES = ("vmlinuz-", "vmlinux-", "Image-", "bzImage-", "kernel-")
@@ -54,38 +58,28 @@ class Kernel:
         return f"{shown(self.version)} ({', '.join(facts)})"
 
 
-def find_kernels(places: Iterable[tuple[Tree, str]], others: Iterable[Kernel]) -> list[Kernel]:
-    """Return the kernels below these folders, and the others, each once.
+def find_kernels(root: Tree, others: Sequence[Tree], say: Callable[[str], None]) -> list[Kernel]:
+    """Return the kernels of a root's tree and of the others, each once.
 
     Raises ``ImageError`` where there are more than any system has.
     """
     found: dict[tuple[int, str], Kernel] = {}
 
-    def add(kernels: Iterable[Kernel]) -> None:
-        for kernel in kernels:
-            found.setdefault((id(kernel.tree), kernel.path), kernel)
-            if len(found) > MAX_KERNELS:
-                raise ImageError(f"the image has more than {MAX_KERNELS} kernels")
+    def add(tree: Tree, kernels: Iterator[Kernel]) -> None:
+        try:
+            for kernel in itertools.islice(kernels, MAX_KERNELS + 1):
+                found.setdefault((id(tree), kernel.path), kernel)
+        except ImageError as error:
+            say(f"{error.message}: {tree.label} is not searched for kernels any further")
 
-    for tree, folder in places:
-        add(_below(tree, folder))
+    for tree, folder in ((root, "boot"), *((other, "") for other in others), (root, "boot/efi")):
+        add(tree, _below(tree, folder))
         if not found:
-            add(_without_version(tree, folder))
-    add(others)
+            add(tree, _without_version(tree, folder))
+    add(root, _beside_modules(root))
+    if len(found) > MAX_KERNELS:
+        raise ImageError(f"the image has more than {MAX_KERNELS} kernels")
     return list(found.values())
-
-
-def kernels_by_modules(tree: Tree) -> Iterator[Kernel]:
-    """Yield the kernels kept beside their modules (Fedora, mkosi, image-based systems)."""
-    for version in tree.names(MODULES):
-        folder = f"{MODULES}/{version}"
-        if tree.has(f"{folder}/vmlinuz"):
-            initrds = [
-                f"{folder}/{name}"
-                for name in ("initrd.img", "initramfs.img", "initrd")
-                if tree.has(f"{folder}/{name}")
-            ]
-            yield _kernel(version, tree, f"{folder}/vmlinuz", tuple(initrds[:1]))
 
 
 def choose_kernel(kernels: Sequence[Kernel], asked: str) -> Kernel:
@@ -123,7 +117,7 @@ def take_kernel(kernel: Kernel, root: Tree, folder: Path) -> None:
 
     Raises ``ImageError`` where one is not there, empty, or larger than any.
     """
-    with (folder / "vmlinuz").open("xb") as vmlinuz, (folder / "initrd").open("xb") as initrd:
+    with (folder / "vmlinuz").open("xb") as vmlinuz, (folder / "initrd").open("x+b") as initrd:
         if kernel.unified:
             _take_unified(kernel, vmlinuz, initrd)
         else:
@@ -143,12 +137,14 @@ def take_kernel(kernel: Kernel, root: Tree, folder: Path) -> None:
 
 def _take_initrds(kernel: Kernel, target: int) -> None:
     """Write them one after another, as a boot loader hands them over."""
-    for name in kernel.initrds:
-        left = MAX_INITRD_BYTES - os.lseek(target, 0, os.SEEK_END)
-        if not kernel.tree.copy(name, target, left):
+    for number, name in enumerate(kernel.initrds, 1):
+        begin = os.lseek(target, 0, os.SEEK_END)
+        if not kernel.tree.copy(name, target, MAX_INITRD_BYTES - begin):
             raise ImageError(f"the initrd {shown(name)} is named but not there")
         end = os.lseek(target, 0, os.SEEK_END)
-        os.ftruncate(target, end + -end % 4)
+        last = number == len(kernel.initrds)
+        unended = os.pread(target, len(LZ4_LEGACY), begin) == LZ4_LEGACY
+        os.ftruncate(target, end + (len(gap(end)) if unended and not last else -end % 4))
 
 
 def _take_unified(kernel: Kernel, vmlinuz: BinaryIO, initrd: BinaryIO) -> None:
@@ -185,9 +181,9 @@ def _below(tree: Tree, folder: str) -> Iterator[Kernel]:
     yield from _by_entries(tree, folder)
     for name in _UNIFIED_FOLDERS:
         where = _joined(folder, name).rstrip("/")
-        for program in tree.names(where):
-            if program.lower().endswith(_UNIFIED_SUFFIXES):
-                yield from _unified_kernel(tree, _joined(where, program))
+        programs = [name for name in tree.names(where) if name.lower().endswith(_UNIFIED_SUFFIXES)]
+        for program in programs[:_MAX_PROGRAMS]:
+            yield from _unified_kernel(tree, _joined(where, program))
     yield from _by_name(tree, folder)
 
 
@@ -247,3 +243,16 @@ def _without_version(tree: Tree, folder: str) -> Iterator[Kernel]:
         _joined(folder, name) for name in ("initrd.img", "initrd", "initramfs.img") if name in there
     ]
     yield _kernel("unversioned", tree, _joined(folder, "vmlinuz"), tuple(initrds[:1]))
+
+
+def _beside_modules(tree: Tree) -> Iterator[Kernel]:
+    """Yield the kernels kept beside their modules (Fedora, mkosi, image-based systems)."""
+    for version in tree.names(MODULES)[:MAX_KERNELS]:
+        folder = f"{MODULES}/{version}"
+        if tree.has(f"{folder}/vmlinuz"):
+            initrds = [
+                f"{folder}/{name}"
+                for name in ("initrd.img", "initramfs.img", "initrd")
+                if tree.has(f"{folder}/{name}")
+            ]
+            yield _kernel(version, tree, f"{folder}/vmlinuz", tuple(initrds[:1]))

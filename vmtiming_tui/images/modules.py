@@ -22,11 +22,16 @@ _A_MUST = ("virtio_pci", "virtio_blk", "ext4")
 _FOLDERS = ("usr/lib/modules", "lib/modules")
 _MAX_TABLE_BYTES = 16 << 20
 _MAX_MODULE_BYTES = 64 << 20
-_MAX_FOUND = 64
+_MAX_MODULES = 64
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}")
 _TABLE = re.compile(r"modules\.[a-z_]{1,32}(\.[a-z_]{1,32}){0,2}")
 _PART = r"(?!\.)[A-Za-z0-9_.+,@=-]{1,128}"
 _MODULE = re.compile(rf"(?:{_PART}/){{0,16}}{_PART}\.ko(?:\.(?:gz|xz|zst|lzma))?")
+_NAMES = "|".join(VM_MODULES).replace("_", "[-_]").encode()
+_DEPENDING = re.compile(
+    rb"^((?:[^:\n]*/)?(?:" + _NAMES + rb")\.ko[^:/ \n]*):([^\n]*)$", re.MULTILINE
+)
+_BUILTIN = re.compile(rb"(?:^|/)((?:" + _NAMES + rb")\.ko)", re.MULTILINE)
 _WAITING = re.compile(r"(devexists-.*|\.wants/dev-)mapper")
 _KNOWS_ROOT = re.compile(r"etc/cmdline\.d/.*conf")
 _CMDLINE = "etc/cmdline.d/99-vm-report.conf"
@@ -43,41 +48,39 @@ def _spelt(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Modules:
-    """A kernel's modules in a tree: their folder, what each needs, what is built in (by name)."""
+    """A kernel's modules in a tree: their folder, and of those a VM takes the path and its needs.
+
+    ``builtin`` are those of them that are in the kernel itself; None where no table tells.
+    """
 
     tree: Tree
     folder: str
-    needs: dict[str, tuple[str, ...]]
-    paths: dict[str, str]
-    builtin: frozenset[str]
+    lines: dict[str, tuple[str, ...]]
+    builtin: frozenset[str] | None
 
     @classmethod
     def find(cls, tree: Tree, version: str) -> "Modules | None":
         """Return the modules of a kernel; None where the image has none."""
         if not _VERSION.fullmatch(version):
             return None
-        for place in _FOLDERS:
-            if found := tree.find(f"{place}/{version}"):
-                break
-        else:
+        found = next(filter(None, (tree.find(f"{place}/{version}") for place in _FOLDERS)), None)
+        table = tree.read(f"{found.path}/modules.dep", _MAX_TABLE_BYTES) if found else None
+        if not found or not table:
             return None
-        text = tree.read(f"{found.path}/modules.dep", _MAX_TABLE_BYTES) or b""
-        needs: dict[str, tuple[str, ...]] = {}
-        paths: dict[str, str] = {}
-        for line in text.decode(errors="replace").split("\n"):
-            path, colon, others = line.partition(":")
-            if colon:
-                paths.setdefault(_spelt(path), path)
-                needs.setdefault(path, tuple(others.split()))
-        builtin = tree.read(f"{found.path}/modules.builtin", _MAX_TABLE_BYTES) or b""
-        names = frozenset(map(_spelt, builtin.decode(errors="replace").split("\n"))) - {""}
-        return cls(tree, found.path, needs, paths, names) if needs else None
+        lines: dict[str, tuple[str, ...]] = {}
+        for path, needs in _DEPENDING.findall(table):
+            words = (path, *needs.split(None, _MAX_MODULES))
+            paths = tuple(word.decode(errors="replace") for word in words)
+            lines.setdefault(_spelt(paths[0]), paths)
+        builtin = tree.read(f"{found.path}/modules.builtin", _MAX_TABLE_BYTES)
+        names = frozenset(_spelt(path.decode()) for path in _BUILTIN.findall(builtin or b""))
+        return cls(tree, found.path, lines, names if builtin else None)
 
     def lacking(self) -> list[str]:
         """Return what a VM must have and this kernel has neither built in nor as a module."""
-        if not self.builtin:
+        if self.builtin is None:
             return []
-        return [name for name in _A_MUST if name not in self.builtin and name not in self.paths]
+        return [name for name in _A_MUST if name not in self.builtin and name not in self.lines]
 
     def missing(self, there: frozenset[str]) -> list[str]:
         """Return the paths of what a VM takes, with all it needs, and is not among these names.
@@ -86,17 +89,14 @@ class Modules:
         """
         wanted: dict[str, None] = {}
         for name in VM_MODULES:
-            if path := self.paths.get(name):
-                wanted |= dict.fromkeys((path, *self.needs[path]))
+            wanted |= dict.fromkeys(self.lines.get(name, ()))
         found = [path for path in wanted if _spelt(path) not in there]
-        for path in found:
-            if not _MODULE.fullmatch(path):
-                raise ImageError(
-                    f"modules.dep of {shown(self.folder)} is damaged: {shown(path)} is no module's"
-                    " path below it"
-                )
-        if len(found) > _MAX_FOUND:
-            raise ImageError(f"modules.dep of {shown(self.folder)} is damaged: too many modules")
+        wrong = [path for path in found if not _MODULE.fullmatch(path)]
+        if wrong or len(found) > _MAX_MODULES:
+            what = (
+                f"{shown(wrong[0])} is no module's path below it" if wrong else "too many modules"
+            )
+            raise ImageError(f"modules.dep of {shown(self.folder)} is damaged: {what}")
         return found
 
     def tables(self) -> list[str]:

@@ -116,27 +116,28 @@ def clear_boot_block(image: Path) -> None:
         file.write(bytes(BOOT_BLOCK_BYTES))
 
 
-def check(image: Path, files: Ext) -> None:
-    """Play back the journal, mend what is safe to mend; raise ``ImageError`` for the rest."""
+def check(image: Path, files: Ext, what: str) -> None:
+    """Play back the journal, mend what is safe to mend; raise ``ImageError`` for the rest.
+
+    ``what`` is what a person calls it.
+    """
     _refuse_foreign_journal(image, files)
-    _judge(run(["e2fsck", "-fp", image.name], image.parent), image.name)
+    _judge(run(["e2fsck", "-fp", image.name], image.parent), image.name, what)
 
 
-def _judge(done: Done, name: str) -> None:
+def _judge(done: Done, name: str, what: str) -> None:
     if 0 <= done.code < _DAMAGED:
         return
     for line in done.lines:
         if found := _UNSUPPORTED.search(line):
             raise ImageError(
-                f"the file system was made by a newer e2fsprogs: it uses {found[1].strip()}, which"
+                f"{what} was made by a newer e2fsprogs: it uses {found[1].strip()}, which"
                 " the e2fsck of this host does not know",
                 hint="a newer e2fsprogs on this host helps, or turn it off in the machine"
                 " (tune2fs -O ^FEATURE)",
             )
     words = [line.removeprefix(f"{name}: ") for line in done.lines[-3:]] or [done.last_word]
-    raise ImageError(
-        "\n".join(("the root file system is damaged; e2fsck says: " + words[0], *words[1:]))
-    )
+    raise ImageError("\n".join([f"{what} is damaged; e2fsck says: {words[0]}", *words[1:]]))
 
 
 def fit(image: Path, block_size: int, asked: int | None, say: Callable[[str], None]) -> None:

@@ -8,8 +8,8 @@ import contextlib
 import errno
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vmtiming_tui.errors import ImageError
@@ -22,7 +22,6 @@ from vmtiming_tui.images.kernels import (
     Kernel,
     choose_kernel,
     find_kernels,
-    kernels_by_modules,
     listed,
     take_kernel,
 )
@@ -30,7 +29,7 @@ from vmtiming_tui.images.modules import complete_initrd
 from vmtiming_tui.images.osrelease import folder_of_units, looks_like_root, name_of_system
 from vmtiming_tui.images.stretch import Piece, Stretch
 from vmtiming_tui.images.tools import NO_ROOM
-from vmtiming_tui.images.tree import Tree
+from vmtiming_tui.images.tree import FileSystem, Tree
 from vmtiming_tui.images.volumes import Volume, find_volumes, open_files
 from vmtiming_tui.images.words import human, shown
 
@@ -40,8 +39,10 @@ _KERNEL_FILES = ("vmlinuz", "initrd")
 _ROOT_TYPES = frozenset({"ext2", "ext3", "ext4", "xfs", "f2fs", "btrfs"})
 _ENCRYPTED = frozenset({"crypto_LUKS", "BitLocker"})
 _SUBVOLUME = re.compile(r"[A-Za-z0-9_./@+=:-]{1,200}")
+_LOGICAL = re.compile(r"[A-Za-z0-9+_.][A-Za-z0-9+_.-]*/[A-Za-z0-9+_.][A-Za-z0-9+_.-]*")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NEW_TYPE = "ext4"
+_ROOT = "the root file system"
 
 Say = Callable[[str], None]
 
@@ -74,20 +75,15 @@ class Made:
 class Part:
     """A volume and what it is read by: its own files, those of a copy, or those of an excerpt.
 
-    ``tree`` is None where nobody reads it.
+    ``tree`` is None where nobody reads it; ``fault`` says why not, where it should be readable.
     """
 
     volume: Volume
     tree: Tree | None = None
+    is_root: bool = False
     copy: Path | None = None
     excerpt: Excerpt | None = None
-
-    @property
-    def root_tree(self) -> Tree | None:
-        """Its files, where they look like the root of a system."""
-        if self.tree is None or self.volume.type not in _ROOT_TYPES:
-            return None
-        return self.tree if looks_like_root(self.tree) else None
+    fault: ImageError | None = None
 
 
 def spin(
@@ -124,7 +120,8 @@ class _Job:
         root, tree = self._find_root(parts)
         units = folder_of_units(tree)
         below = [] if self.wanted.boot_files else self._plan_merge(tree, parts)
-        kernels = self._find_kernels(root, tree, parts)
+        others = [part.tree for part in parts if part.tree and part is not root]
+        kernels = find_kernels(tree, others, self.say)
         kernel = choose_kernel(kernels, self.wanted.kernel_version)
         self.say(f"{name_of_system(tree)} on {root.volume.name} ({root.volume.type})")
         self.say(f"kernel {kernel}")
@@ -139,31 +136,49 @@ class _Job:
     # What there is
 
     def _open(self, volumes: Sequence[Volume]) -> list[Part]:
+        """Return the volumes as they can be read; a fault of one need not be the others'."""
         foreign = [volume for volume in volumes if volume.type in KERNEL_ONLY]
-        excerpts = self.reader.excerpts(foreign) if foreign else ()
+        excerpts: dict[Volume, Excerpt] = {}
+        fault = None
+        try:
+            if foreign:
+                excerpts = {excerpt.volume: excerpt for excerpt in self.reader.excerpts(foreign)}
+        except ImageError as error:
+            fault = error
         parts = []
         for number, volume in enumerate(volumes):
-            mine = [excerpt for excerpt in excerpts if excerpt.volume == volume]
-            if mine:
-                parts += [self._open_excerpt(excerpt) for excerpt in mine]
-            else:
-                parts.append(self._open_volume(number, volume))
-        return parts
+            try:
+                parts.append(self._opened(number, volume, excerpts.get(volume)))
+            except ImageError as error:
+                parts.append(Part(volume=volume, fault=error))
+        return [
+            replace(part, fault=fault) if part.volume in foreign and not part.tree else part
+            for part in parts
+        ]
 
-    def _open_excerpt(self, excerpt: Excerpt) -> Part:
-        stretch = self._stretch_of(excerpt.image)
-        return Part(volume=excerpt.volume, tree=Tree(Ext(stretch)), excerpt=excerpt)
-
-    def _open_volume(self, number: int, volume: Volume) -> Part:
-        files = open_files(volume)
-        if not isinstance(files, Ext) or not files.superblock.needs_recovery:
-            return Part(volume=volume, tree=Tree(files) if files else None)
-        # It was not unmounted, and has changes only its journal knows.
-        self.say(f"{volume.name} was not unmounted: playing back its journal in a copy")
-        copy = self.work / f"volume-{number}.img"
-        self._copy(volume, files, copy)
-        rootfs.check(copy, files)
-        return Part(volume=volume, tree=Tree(Ext(self._stretch_of(copy))), copy=copy)
+    def _opened(self, number: int, volume: Volume, excerpt: Excerpt | None) -> Part:
+        copy = None
+        if excerpt:
+            files: FileSystem | None = Ext(self._stretch_of(excerpt.image))
+        else:
+            files = open_files(volume)
+        if not excerpt and isinstance(files, Ext) and files.superblock.needs_recovery:
+            # It has changes that only its journal knows.
+            self.say(f"{volume.name} was not unmounted: playing back its journal in a copy")
+            copy = self.work / f"volume-{number}.img"
+            self._copy(volume, files, copy)
+            rootfs.check(copy, files, volume.name)
+            files = Ext(self._stretch_of(copy))
+        if files is None:
+            return Part(volume=volume)
+        tree = Tree(files, volume.name)
+        return Part(
+            volume=volume,
+            tree=tree,
+            is_root=volume.type in _ROOT_TYPES and looks_like_root(tree),
+            copy=copy,
+            excerpt=excerpt,
+        )
 
     def _copy(self, volume: Volume, files: Ext, target: Path) -> None:
         assert volume.stretch is not None  # noqa: S101  it has files
@@ -180,24 +195,26 @@ class _Job:
 
     def _find_root(self, parts: Sequence[Part]) -> tuple[Part, Tree]:
         asked = self.wanted.root
-        found = [
-            (part, tree)
-            for part in parts
-            if (not asked or part.volume.name in (asked, f"partition {asked}"))
-            and (tree := part.root_tree)
+        named = [
+            part for part in parts if not asked or part.volume.name in (asked, f"partition {asked}")
         ]
+        found = [(part, part.tree) for part in named if part.tree and part.is_root]
         if not found:
-            raise ImageError(_why_no_root([part.volume for part in parts]))
+            faults = [part.fault for part in named if part.volume.type in _ROOT_TYPES]
+            raise next(filter(None, faults), _no_root([part.volume for part in parts]))
         if len(found) > 1:
             systems = "\n".join(
                 f"  {part.volume.name}: {name_of_system(tree)}" for part, tree in found
             )
             raise ImageError(f"the image has several systems; choose one by --root:\n{systems}")
-        part, tree = found[0]
-        if part.excerpt and part.excerpt.subvolume:
-            name = shown(part.excerpt.subvolume)
-            self.say(f"{part.volume.name}: the root is in subvolume {name}")
-        return part, tree
+        for part in parts:
+            if part.fault:
+                self.say(f"{part.fault.message}: passed over")
+        root, tree = found[0]
+        if root.excerpt and root.excerpt.subvolume:
+            name = shown(root.excerpt.subvolume)
+            self.say(f"{root.volume.name}: the root is in subvolume {name}")
+        return root, tree
 
     def _plan_merge(self, tree: Tree, parts: Sequence[Part]) -> list[Below]:
         volumes = [part.volume for part in parts]
@@ -205,14 +222,6 @@ class _Job:
         for remark in remarks:
             self.say(remark)
         return below
-
-    def _find_kernels(self, root: Part, tree: Tree, parts: Sequence[Part]) -> list[Kernel]:
-        def places() -> Iterator[tuple[Tree, str]]:
-            yield tree, "boot"
-            yield from ((part.tree, "") for part in parts if part is not root and part.tree)
-            yield tree, "boot/efi"
-
-        return find_kernels(places(), kernels_by_modules(tree))
 
     # What is said
 
@@ -263,7 +272,7 @@ class _Job:
         root = Root(image, stretch.pieces[0].fd)
         self._complete(kernel, root.tree, kind if kind != part.volume.type else "")
         furnish(root, self.report, units, kind, self.say)
-        rootfs.check(image, files)
+        rootfs.check(image, files, _ROOT)
         return Made(files=(ROOT_IMAGE, *_KERNEL_FILES), root_bytes=stretch.size)
 
     def _root_from_ext(self, part: Part, image: Path) -> None:
@@ -276,7 +285,7 @@ class _Job:
         else:
             self._copy(part.volume, files, image)
         self.say("checking the file system")
-        rootfs.check(image, files)
+        rootfs.check(image, files, _ROOT)
         rootfs.fit(image, files.superblock.block_size, self.wanted.size_bytes, self.say)
 
     def _root_from_files(self, part: Part, below: Sequence[Below], image: Path) -> None:
@@ -306,7 +315,7 @@ class _Job:
         rootfs.clear_boot_block(image)
         files = Ext(self._stretch_of(image))
         rootfs.refuse_what_tools_cannot(files, "the new root")
-        rootfs.check(image, files)
+        rootfs.check(image, files, _ROOT)
 
     def _complete(self, kernel: Kernel, tree: Tree, new_type: str) -> None:
         initrd = self.work / "initrd"
@@ -319,6 +328,8 @@ def root_arguments(volume: Volume, subvolume: str) -> str:
     Raises ``ImageError`` where a name has no place on a kernel's command line.
     """
     if "/" in volume.name:
+        if not _LOGICAL.fullmatch(volume.name):
+            raise ImageError(f"{volume.name} is no name of a logical volume")
         words = f"root=/dev/mapper/{mapper_name(volume.name)} rd.lvm.lv={volume.name}"
     else:
         words = f"root=/dev/vda{volume.number or ''}"
@@ -338,16 +349,16 @@ def _listed_volumes(volumes: Sequence[Volume]) -> str:
     )
 
 
-def _why_no_root(volumes: Sequence[Volume]) -> str:
+def _no_root(volumes: Sequence[Volume]) -> ImageError:
     types = {volume.type for volume in volumes}
     has = f"it has:\n{_listed_volumes(volumes)}"
     if types & _ENCRYPTED:
-        return f"the image is encrypted, and so cannot be taken; {has}"
+        return ImageError(f"the image is encrypted, and so cannot be taken; {has}")
     if any(kind.startswith("LVM-") for kind in types):
-        return f"the image has no root file system outside the volumes left out; {has}"
+        return ImageError(f"the image has no root file system outside the volumes left out; {has}")
     if types == {"unknown"} and len(volumes) == 1:
-        return (
+        return ImageError(
             "the image is no disk image that is known here: neither a partition table nor a file"
             " system is in it"
         )
-    return f"the image has no root file system that can be read; {has}"
+    return ImageError(f"the image has no root file system that can be read; {has}")
