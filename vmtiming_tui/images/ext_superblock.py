@@ -122,7 +122,8 @@ class Superblock:
         return found
 
     def _check(self) -> None:
-        sound = (
+        # A journal on a disk of its own has a superblock, and no groups.
+        sound = "journal_dev" in self.features or (
             self.block_size <= 65536
             and self.blocks > self.first_block
             and self.first_block <= SUPERBLOCK_OFFSET // self.block_size
