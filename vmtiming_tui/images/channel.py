@@ -34,7 +34,10 @@ class Channel:
 
         Raises ``ImageError`` for what is no message, too long, or one too many.
         """
-        data = self._end.recv(_MAX_LINE_BYTES)
+        try:
+            data = self._end.recv(_MAX_LINE_BYTES)
+        except ConnectionResetError:
+            data = b""
         if not data:
             return None
         *lines, self._kept = (self._kept + data).split(b"\n")
