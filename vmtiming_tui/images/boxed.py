@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from vmtiming_tui.errors import ImageError
@@ -18,16 +17,11 @@ from vmtiming_tui.images.channel import Channel
 from vmtiming_tui.images.ending import Signals
 from vmtiming_tui.images.host_kernel import HostKernel
 from vmtiming_tui.images.intake import Taken
+from vmtiming_tui.images.isolated import PACKAGE, isolated
 from vmtiming_tui.images.opening import File
 from vmtiming_tui.images.out_folder import WorkFolder
 from vmtiming_tui.text import printable
 
-PACKAGE = Path(__file__).resolve().parents[1]
-# The parent of the package comes first among the words; nothing else of the environment counts.
-BOOTSTRAP = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
-    "from vmtiming_tui.images.{module} import main; sys.exit(main(sys.argv[1:]))"
-)
 _LIMITS = Limits(memory_bytes=6 << 30, file_bytes=20 << 40, processes=128, cpu_s=12 * 3600)
 _LEAST_TIME_S = 3600
 _SLOWEST_BYTES_S = 1 << 20
@@ -89,8 +83,7 @@ def boxed(what: Boxed, signals: Signals, say: Callable[[str], None]) -> Mapping[
         held.callback(os.close, errors)
         held.enter_context(ours)
         with theirs:
-            command = [sys.executable, "-I", "-B", "-c", BOOTSTRAP.format(module="inside"),
-                       str(PACKAGE.parent), str(theirs.fileno())]  # fmt: skip
+            command = isolated("inside", str(theirs.fileno()))
             os.set_blocking(errors_inside, True)
             try:
                 child = subprocess.Popen(  # noqa: S603  no word of it is the image's

@@ -42,6 +42,12 @@ def versions() -> list[str]:
     return sorted(found, key=_order, reverse=True)[:_MOST]
 
 
+def debian_arch() -> str:
+    """Return what Debian calls this host's architecture."""
+    arch = os.uname().machine
+    return {"x86_64": "amd64", "aarch64": "arm64", "i686": "686"}.get(arch, arch)
+
+
 @contextlib.contextmanager
 def kernels() -> Iterator[list[HostKernel]]:
     """Hold the newest of them open for as long as the block lasts."""

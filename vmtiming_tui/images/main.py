@@ -17,13 +17,15 @@ from typing import Any
 from vmtiming_tui.errors import ImageError, VmTimingError
 from vmtiming_tui.images.arguments import HELP, USAGE, Arguments, UsageError, parse
 from vmtiming_tui.images.asking import QemuImg
-from vmtiming_tui.images.box import best_wall, own_uid
-from vmtiming_tui.images.boxed import PACKAGE, Boxed, boxed
+from vmtiming_tui.images.box import Wall, best_wall, own_uid
+from vmtiming_tui.images.boxed import Boxed, boxed
 from vmtiming_tui.images.ending import Ended, Signals
 from vmtiming_tui.images.holders import refuse_in_use
 from vmtiming_tui.images.host_kernel import kernels
 from vmtiming_tui.images.intake import Rules, Taken, take
-from vmtiming_tui.images.ledger import Ledger
+from vmtiming_tui.images.isolated import PACKAGE
+from vmtiming_tui.images.ledger import Entry, Ledger, key_of
+from vmtiming_tui.images.opening import open_file
 from vmtiming_tui.images.out_folder import (
     OutFolder,
     WorkFolder,
@@ -34,7 +36,7 @@ from vmtiming_tui.images.out_folder import (
 from vmtiming_tui.images.words import human
 from vmtiming_tui.text import printable
 
-_TOOLS = {
+TOOLS = {
     "qemu-img": "qemu-utils", "e2fsck": "e2fsprogs", "resize2fs": "e2fsprogs",
     "debugfs": "e2fsprogs", "mke2fs": "e2fsprogs", "prlimit": "util-linux",
     "setpriv": "util-linux",
@@ -74,7 +76,7 @@ def _complain(error: VmTimingError) -> None:
 def check_tools() -> None:
     """Raise ``ImageError`` where a tool is missing."""
     path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
-    missing = sorted({package for name, package in _TOOLS.items()
+    missing = sorted({package for name, package in TOOLS.items()
                       if shutil.which(name, path=path) is None})  # fmt: skip
     if missing:
         raise ImageError(f"tools are missing: apt-get install {' '.join(missing)}")
@@ -110,7 +112,7 @@ def _user() -> str:
 def ledger_path() -> Path:
     """Return where the formats of images are kept from run to run."""
     base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(base).expanduser() / "vmtiming-tui" / "images.json"
+    return Path(base).expanduser() / "vmtiming-tui" / "images.jsonl"
 
 
 @contextlib.contextmanager
@@ -244,9 +246,13 @@ def spin(arguments: Arguments, signals: Signals) -> None:
         for fd in taken.fds.values():
             refuse_in_use(fd, printable(arguments.image))
         signals.check()
+        wall = best_wall()
+        if wall is not Wall.BUBBLEWRAP:
+            say(f"bubblewrap does not work here: the image is kept in by {wall} alone (doctor "
+                "says more)")  # fmt: skip
         work = held.enter_context(work_folder(out, uid))
         box = Boxed(
-            wall=best_wall(), uid=uid, work=work, taken=taken, order=_order(arguments),
+            wall=wall, uid=uid, work=work, taken=taken, order=_order(arguments),
             kernels=tuple(held.enter_context(kernels())), mount=arguments.mount,
         )  # fmt: skip
         made = _made(box, out, signals)
@@ -256,7 +262,16 @@ def spin(arguments: Arguments, signals: Signals) -> None:
         work.give_to(None)
         ready = hand_over(out, work, arguments, os.geteuid() if uid is None else uid,
                           result_mode(taken))  # fmt: skip
+        _write_down(arguments)
     say(f"ready: {ready}")
+
+
+def _write_down(arguments: Arguments) -> None:
+    """Keep that a root made here is raw, whatever a guest writes to it."""
+    with contextlib.suppress(VmTimingError, OSError):
+        file, fd = open_file(f"{arguments.out}/rootfs.img")
+        os.close(fd)
+        Ledger(ledger_path()).write({key_of(file): Entry("raw")})
 
 
 def _made(box: Boxed, out: OutFolder, signals: Signals) -> Mapping[str, Any]:

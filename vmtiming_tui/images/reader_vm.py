@@ -21,6 +21,7 @@ from typing import IO
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.guest_kernel import GuestKernel
+from vmtiming_tui.images.host_kernel import debian_arch
 from vmtiming_tui.images.kernel_reader import Excerpt, Mount
 from vmtiming_tui.images.nbd import served
 from vmtiming_tui.images.reader_initrd import initrd
@@ -159,7 +160,7 @@ class ReaderVm:
         if not self._kernels:
             raise ImageError(
                 f"{named}: only a kernel reads that, and this host has none installed for a VM",
-                hint=f"apt-get install linux-image-cloud-{_debian_arch()} busybox-static, "
+                hint=f"apt-get install linux-image-cloud-{debian_arch()} busybox-static, "
                 f"{_INSTEAD}",
             )
         for kernel in self._kernels:
@@ -169,10 +170,10 @@ class ReaderVm:
             if not any(kernel.has([volume.type]) for kernel in self._kernels):
                 raise ImageError(
                     f"{volume.name} is {volume.type}, which this host's kernel does not know",
-                    hint=f"apt-get install linux-image-{_debian_arch()}, {_INSTEAD}",
+                    hint=f"apt-get install linux-image-{debian_arch()}, {_INSTEAD}",
                 )
         raise ImageError(f"no kernel of this host knows all of {', '.join(sorted(kinds))}",
-                         hint=f"apt-get install linux-image-{_debian_arch()}")  # fmt: skip
+                         hint=f"apt-get install linux-image-{debian_arch()}")  # fmt: skip
 
     def _disk(self, number: int, volume: Volume, held: contextlib.ExitStack) -> object:
         """A journal is played back above the volume, and gone with the VM."""
@@ -267,10 +268,6 @@ def _device(number: int) -> str:
 
 def _random_uuid() -> str:
     return str(uuid.uuid4())
-
-
-def _debian_arch() -> str:
-    return {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
 
 
 def _check_size(chosen: int) -> None:
