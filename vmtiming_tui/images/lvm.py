@@ -27,7 +27,7 @@ _MAX_SECTORS = 1 << 54
 # lib/metadata/lv_manip.c and lib/misc/lvm-string.c: what vgcreate and lvcreate take as a name.
 _NAME = re.compile(r"(?!-|\.{1,2}$)[A-Za-z0-9_.+-]{1,127}")
 _LINEAR = ("striped", "linear")
-_KIND = re.compile(r"[a-z0-9_+-]{1,40}")
+_KIND = re.compile(r"[a-z][a-z0-9_+-]{0,40}")
 
 
 @dataclass(frozen=True, slots=True)
