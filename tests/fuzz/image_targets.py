@@ -25,11 +25,13 @@ DISK_ID = b"a" * 32
 
 
 @contextlib.contextmanager
-def _stretch(data: bytes) -> Iterator[Stretch]:
+def _stretch(data: bytes, size: int = 0) -> Iterator[Stretch]:
+    """The bytes as an image, with zeros behind them up to a size."""
+    size = size or len(data)
     with os.fdopen(os.memfd_create("image"), "wb") as file:
         file.write(data)
-        file.flush()
-        yield Stretch([Piece(file.fileno(), 0, len(data))])
+        file.truncate(size)
+        yield Stretch([Piece(file.fileno(), 0, size)])
 
 
 def _check_files(files: FileSystem) -> None:
@@ -106,7 +108,7 @@ def lvm(data: bytes) -> None:
     area = area.ljust(SECTOR - 4, b"\0")
     area = struct.pack("<I", checksum(area)) + area
     disk = (bytes(SECTOR) + label).ljust(AREA, b"\0") + area + data
-    with _stretch(disk.ljust(2 << 20, b"\0")) as stretch, contextlib.suppress(ImageError):
+    with _stretch(disk, 2 << 20) as stretch, contextlib.suppress(ImageError):
         group = read_group(stretch)
         for volume in group.volumes if group else ():
             assert re.fullmatch("[A-Za-z0-9_.+-]+", volume.name)

@@ -9,10 +9,12 @@ from images import MIB, Partition
 from hostile import forged
 from hostile.forged import SECTOR, GptEntry, MbrEntry
 from hostile.reading import read, read_each
+from hostile.whole import MARKER, spin
 
 TIB = 1 << 40
 INJECTIONS = {
-    "an array's index": "a[$(touch marker)]",
+    "an array's index": "PATH[$(touch marker)]",
+    "a range": f"{forged.DISK_ID}:PATH[$(touch${{IFS}}marker)]:1",
     "backquotes": "`touch marker`",
     "a line break": "x\nready: all of it\n",
     "an escape": "\x1b]0;title\x07\x1b[2J",
@@ -71,7 +73,7 @@ NUMBERS = [
     "-1",
     "0",
     "99999999999999999999",
-    "a[$(touch marker)]",
+    "PATH[$(touch marker)]",
     '"$(touch marker)"',
     "1e9",
     "[]",
@@ -293,7 +295,7 @@ def test_labels_come_out_as_text_that_steers_nothing(word, tmp_path):
 def test_a_forged_line_in_where_an_ext4_was_last_mounted(tmp_path):
     image = disk(tmp_path)
     images.sh("mke2fs", "-q", "-F", "-t", "ext4", image)
-    for line in ("Block count: a[$(touch marker)]", "Block size: a[$(touch marker)]"):
+    for line in ("Block count: PATH[$(touch marker)]", "Block size: PATH[$(touch marker)]"):
         images.sh("tune2fs", "-M", f"x\n{line}", image)
 
         found = read(image)
@@ -324,3 +326,34 @@ def test_no_number_in_a_superblock_does_harm(value, tmp_path):
         forged.poke(damaged[-1], 1024 + at, value)
 
     assert len(read_each(damaged)) == len(damaged)
+
+
+# --- the whole way -------------------------------------------------------------------------------
+
+
+def system_on_lvm(place, system, **told: str):
+    """A disk of LVM's whose volume `root` is a system; what its metadata tells may be forged."""
+    root = images.ext4(place / "root.fs", system, 64)
+    image = forged.hollow(place / "disk.img", 80 * MIB)
+    forged.poke(image, MIB, root.read_bytes())
+    body = 'extent_count = 64\ntype = "striped"\nstripes = ["pv0", 0]'
+    return forged.physical_volume(image, forged.lvm_text(segments=[body], **told))
+
+
+def test_a_system_on_lvm_is_taken_every_way(way, place, system):
+    assert way(system_on_lvm(place, system), place).code == 0
+
+
+@pytest.mark.parametrize("place_of_it", ["group", "volume", "group_id", "disk_id", "extent_size"])
+@pytest.mark.parametrize(
+    "word", [f"PATH[$(touch {MARKER})]", f"x\n$(touch {MARKER})", "\x1b[2J", ".."]
+)
+def test_no_word_of_lvms_gets_further(place_of_it, word, place, system, decoy):
+    before = decoy.facts()
+
+    ran = spin(system_on_lvm(place, system, **{place_of_it: word}), place)
+
+    assert ran.code == 1
+    assert b"the LVM metadata of the whole image cannot be read" in ran.complaint
+    assert decoy.facts() == before
+    assert not any(path.name == MARKER for path in place.iterdir())
