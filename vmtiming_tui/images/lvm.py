@@ -227,7 +227,7 @@ def laid_out(group: Group, volume: LogicalVolume, disks: Mapping[str, Stretch | 
         length = segment.count * group.extent_bytes
         if at + length > disk.size:
             raise ImageError(
-                "a part of it would lie beyond the end of its disk: the image is cut short, or damaged"
+                "a part of it would lie beyond the end of its disk: it is cut short, or damaged"
             )
         pieces += disk.slice(at, length)
         taken.append((ident, first, first + segment.count))
