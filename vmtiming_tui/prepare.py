@@ -10,8 +10,9 @@ from pathlib import Path
 from vmtiming_tui.config import RunConfig
 from vmtiming_tui.engine import rundir
 from vmtiming_tui.engine.children import start_warden
-from vmtiming_tui.engine.images import image_format, make_overlays
+from vmtiming_tui.engine.overlays import make_overlays
 from vmtiming_tui.errors import VmTimingError
+from vmtiming_tui.images.formats import PROBED_BYTES, format_by_mark
 from vmtiming_tui.resources import run_script
 
 
@@ -33,8 +34,11 @@ def _drop_overlays(config: RunConfig) -> None:
     name = re.compile(f"{re.escape(config.prefix)}-[0-9]+{re.escape(config.suffix)}")
     folder = Path(config.vmdir)
     for path in folder.iterdir() if folder.is_dir() else ():
-        if name.fullmatch(path.name) and image_format(path) == "qcow2":
-            path.unlink()
+        if name.fullmatch(path.name) and path.is_file():
+            with path.open("rb") as file:
+                is_overlay = format_by_mark(file.read(PROBED_BYTES)) == "qcow2"
+            if is_overlay:
+                path.unlink()
 
 
 async def _overlays(config: RunConfig) -> int:
