@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from vmtiming_tui.images.box import Box, Limits, Wall, best_wall, own_uid
+from vmtiming_tui.images.box import Box, Limits, Wall, best_wall, end_all_of, own_uid
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = "only root may read this"
@@ -276,3 +276,23 @@ def test_nobody_has_a_box_too(room):
     assert done.stdout == f"{best_wall()}\n['made']\n", done.stderr
     if best_wall() is Wall.BUBBLEWRAP:
         assert not (room / "got-out").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a box a user of its own")
+def test_what_hides_from_its_end_is_found_by_its_user(room):
+    code = """
+        import os, time
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                print(os.getpid(), flush=True)
+                os.close(1), os.close(2)
+                time.sleep(600)
+    """
+    with box_in(room / "work", Wall.LIMITS) as box:
+        left = int(python(box, code).stdout)
+        assert Path(f"/proc/{left}").exists()
+
+        end_all_of(box.uid)
+
+    assert not Path(f"/proc/{left}").exists() or "Z (" in Path(f"/proc/{left}/status").read_text()

@@ -22,9 +22,9 @@ from vmtiming_tui.images.boxed import Boxed, boxed
 from vmtiming_tui.images.ending import Ended, Signals
 from vmtiming_tui.images.holders import refuse_in_use
 from vmtiming_tui.images.host_kernel import kernels
-from vmtiming_tui.images.intake import Rules, Taken, take
+from vmtiming_tui.images.intake import Rules, Taken, settled, take
 from vmtiming_tui.images.isolated import PACKAGE
-from vmtiming_tui.images.ledger import Entry, Ledger, key_of
+from vmtiming_tui.images.ledger import Ledger, entry_for
 from vmtiming_tui.images.loop_mount import own_namespace
 from vmtiming_tui.images.mount_server import MountServer
 from vmtiming_tui.images.opening import open_file
@@ -270,16 +270,20 @@ def spin(arguments: Arguments, signals: Signals) -> None:
             return
         work.give_to(None)
         ready = hand_over(out, work, arguments, owner, result_mode(taken))
-        _write_down(arguments)
+        _write_down(arguments, taken)
     say(f"ready: {ready}")
 
 
-def _write_down(arguments: Arguments) -> None:
-    """Keep that a root made here is raw, whatever a guest writes to it."""
+def _write_down(arguments: Arguments, taken: Taken) -> None:
+    """Keep what formats are, whatever a guest writes: a root made here is raw, RAW as was said."""
     with contextlib.suppress(VmTimingError, OSError):
+        ledger = Ledger(ledger_path())
+        if arguments.boot_files:
+            ledger.write(settled(taken.image) if arguments.format else ())
+            return
         file, fd = open_file(f"{arguments.out}/rootfs.img")
         os.close(fd)
-        Ledger(ledger_path()).write({key_of(file): Entry("raw")})
+        ledger.write([entry_for(file, "raw")])
 
 
 def _made(box: Boxed, out: OutFolder, signals: Signals) -> Mapping[str, Any]:
