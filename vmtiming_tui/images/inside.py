@@ -47,10 +47,13 @@ class Voice:
         done = threading.Event()
 
         def tell() -> None:
+            told = -1
             while not done.wait(_PROGRESS_S):
                 with contextlib.suppress(FileNotFoundError):
-                    has = file.stat().st_blocks * 512
-                    self.channel.send(progress=min(has * 100 // max(whole_bytes, 1), 99))
+                    has = min(file.stat().st_blocks * 51200 // max(whole_bytes, 1), 99)
+                    if has != told:
+                        self.channel.send(progress=has)
+                    told = has
 
         teller = threading.Thread(target=tell, daemon=True)
         teller.start()

@@ -124,11 +124,11 @@ def out_folder(arguments: Arguments) -> Iterator[OutFolder]:
     if any(char in arguments.out for char in '\n"\\'):
         raise ImageError(f"{name} has a line break, quote or backslash in it; use --out")
     try:
-        fd, made = open_folder(arguments.out, make=True)
+        opened = open_folder(arguments.out)
     except OSError as error:
         raise ImageError(f"{name} cannot be made: {error.strerror}") from None
     try:
-        out = OutFolder(name, fd)
+        out = OutFolder(name, opened.fd)
         if out.has(arguments.result) and not (arguments.force or arguments.dry_run):
             raise ImageError(
                 f"{name}/{arguments.result} is there already, and overlays may stand on it; "
@@ -136,10 +136,7 @@ def out_folder(arguments: Arguments) -> Iterator[OutFolder]:
             )
         yield out
     finally:
-        os.close(fd)
-        if made:
-            with contextlib.suppress(OSError):
-                Path(arguments.out).rmdir()
+        opened.close()
 
 
 @contextlib.contextmanager
