@@ -3,12 +3,14 @@
 import contextlib
 import os
 import selectors
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from vmtiming_tui.errors import ImageError
@@ -30,6 +32,8 @@ _WITHOUT_A_VIEW = (
     "without bubblewrap, Python and this package must be where every user may read them"
 )
 _KEPT_BYTES = 64 << 10
+_END_LIMIT_S = 30
+_LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +106,35 @@ def boxed(what: Boxed, signals: Signals, say: Callable[[str], None]) -> Mapping[
 
 
 def _end(child: "subprocess.Popen[bytes]", what: Boxed) -> None:
+    """End all that runs in the box, and return when nothing of it can write any more.
+
+    The first process of a process namespace is gone only when all others in it are, and whoever
+    made the namespace waits for it.
+    """
+    if what.wall is Wall.LIMITS:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)  # it leads a session of its own
+        child.wait()
+        if what.uid is not None:
+            end_all_of(what.uid)
+        return
+    deadline = time.monotonic() + _END_LIMIT_S
+    while time.monotonic() < deadline:
+        for pid in _children(child.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(_LOOK_S)
+            return
     child.kill()
     child.wait()
-    if what.wall is Wall.LIMITS and what.uid is not None:
-        end_all_of(what.uid)
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 @dataclass
