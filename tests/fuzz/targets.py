@@ -4,6 +4,8 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+import image_targets
+
 from vmtiming_tui import events as ev
 from vmtiming_tui.engine.option import option
 from vmtiming_tui.engine.report import (
@@ -94,4 +96,9 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "parser": parser,
     "loader": loader,
     "quoting": quoting,
+    "volumes": image_targets.volumes,
+    "partitions": image_targets.partitions,
+    "lvm": image_targets.lvm,
+    "ext": image_targets.ext,
+    "fat": image_targets.fat,
 }

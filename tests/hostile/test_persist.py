@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from engine_lab import Lab, Story, tell
-from hostile.chains import overlay, taken, with_data_file
 
+from hostile.chains import overlay, taken, with_data_file
 from vmtiming_tui import events as ev
 from vmtiming_tui.images.intake import settled
 from vmtiming_tui.images.ledger import Ledger

@@ -26,8 +26,9 @@ _TRIAL_LIMIT_S = 10
 _SYSTEM_FOLDERS = ("/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin")
 # What the loader, and tools behind alternatives, look up.
 _SYSTEM_FILES = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/mke2fs.conf")
-WORK_IN_BOX = "/work"
-_GIVEN = "/given"
+# No folder of a host is called so: what is readable keeps its name.
+_WORK = "/vmtiming-work"
+_GIVEN = "/vmtiming-given"
 
 
 class Wall(StrEnum):
@@ -165,19 +166,27 @@ class Box:
                 yield from ("--symlink", os.readlink(folder), folder)  # noqa: PTH115
             else:
                 yield from ("--ro-bind-try", folder, folder)
-        for name in (*_SYSTEM_FILES, *self.readable):
+        for name in (*_SYSTEM_FILES, *_outermost(self.readable)):
+            # Left to itself it makes the folders above for its own user alone.
+            for above in reversed(Path(name).parents[:-1]):
+                yield from ("--perms", "0755", "--dir", str(above))
             yield from ("--ro-bind-try", name, name)
         yield from ("--proc", "/proc", "--dev", "/dev")
         if self.work_fd is None:
             yield from ("--chdir", "/")
         else:
-            yield from ("--bind-fd", str(self.work_fd), WORK_IN_BOX)
-            yield from ("--chdir", WORK_IN_BOX)
+            yield from ("--bind-fd", str(self.work_fd), _WORK)
+            yield from ("--chdir", _WORK)
         yield from ("--perms", "0755", "--dir", _GIVEN)
         for fd in self.given:
             if not (word := self.word(fd)).isdecimal():
                 yield from ("--ro-bind-fd", str(fd), word)
         yield from ("--remount-ro", "/")
+
+
+def _outermost(names: Sequence[str]) -> list[str]:
+    """Leave out what is below another of them."""
+    return [name for name in names if not any(str(top) in names for top in Path(name).parents)]
 
 
 def _dying() -> list[str]:
