@@ -165,7 +165,7 @@ async def test_a_program_that_no_other_user_can_run_stays_root_without_rights(la
 
 
 async def test_another_user_is_for_root_to_choose(lab):
-    story = await tell(lab, lab.config(1, run_as="nobody"))
+    story = await tell(lab, lab.config(1, run_as="daemon"))
     failures = [event.why for event in story.of(ev.EngineFailed)]
 
     if os.geteuid() == 0:
