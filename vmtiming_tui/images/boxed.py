@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.box import Box, Limits, Wall, python_files
+from vmtiming_tui.images.box import Box, Limits, Wall, end_all_of, python_files
 from vmtiming_tui.images.channel import Channel
 from vmtiming_tui.images.ending import Signals
 from vmtiming_tui.images.host_kernel import HostKernel
@@ -26,6 +26,9 @@ from vmtiming_tui.text import printable
 _LIMITS = Limits(memory_bytes=6 << 30, file_bytes=20 << 40, processes=128, cpu_s=12 * 3600)
 _LEAST_TIME_S = 3600
 _SLOWEST_BYTES_S = 1 << 20
+_WITHOUT_A_VIEW = (
+    "without bubblewrap, Python and this package must be where every user may read them"
+)
 _KEPT_BYTES = 64 << 10
 
 
@@ -94,13 +97,15 @@ def boxed(what: Boxed, signals: Signals, say: Callable[[str], None]) -> Mapping[
                 )  # fmt: skip
             finally:
                 os.close(errors_inside)
-        held.callback(_end, child)
+        held.callback(_end, child, what)
         return _listen(_Talk(Channel(ours), errors, say, what), box, signals)
 
 
-def _end(child: "subprocess.Popen[bytes]") -> None:
+def _end(child: "subprocess.Popen[bytes]", what: Boxed) -> None:
     child.kill()
     child.wait()
+    if what.wall is Wall.LIMITS and what.uid is not None:
+        end_all_of(what.uid)
 
 
 @dataclass
@@ -116,7 +121,9 @@ class _Talk:
         """Take in what has come by the channel; return whether it goes on."""
         messages = self.channel.received()
         if messages is None:
-            raise ImageError(f"what reads the image in its box failed: {self._last_line()}")
+            hint = "" if self.what.wall is Wall.BUBBLEWRAP else _WITHOUT_A_VIEW
+            raise ImageError(f"what reads the image in its box failed: {self._last_line()}",
+                             hint=hint)  # fmt: skip
         for message in messages:
             match message:
                 case {"say": str(text)}:
