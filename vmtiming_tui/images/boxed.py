@@ -28,9 +28,7 @@ from vmtiming_tui.text import printable
 _LIMITS = Limits(memory_bytes=6 << 30, file_bytes=20 << 40, processes=128, cpu_s=12 * 3600)
 _LEAST_TIME_S = 3600
 _SLOWEST_BYTES_S = 1 << 20
-_WITHOUT_A_VIEW = (
-    "without bubblewrap, Python and this package must be where every user may read them"
-)
+_UNREADABLE = ("Permission denied", "No module named", "No such file")
 _KEPT_BYTES = 64 << 10
 _END_LIMIT_S = 30
 _LOOK_S = 0.05
@@ -150,9 +148,8 @@ class _Talk:
         """Take in what has come by the channel; return whether it goes on."""
         messages = self.channel.received()
         if messages is None:
-            hint = "" if self.what.wall is Wall.BUBBLEWRAP else _WITHOUT_A_VIEW
-            raise ImageError(f"what reads the image in its box failed: {self._last_line()}",
-                             hint=hint)  # fmt: skip
+            line = self._last_line()
+            raise ImageError(f"what reads the image in its box failed: {line}", hint=_hint(line))
         for message in messages:
             match message:
                 case {"say": str(text)}:
@@ -182,6 +179,14 @@ class _Talk:
                 pass
         lines = [line for line in self.last_words.split(b"\n") if line.strip()]
         return printable(lines[-1][:500]) if lines else "it ended without a word"
+
+
+def _hint(line: str) -> str:
+    """The box's user is nobody, and reads what everybody may."""
+    if not any(word in line for word in _UNREADABLE):
+        return ""
+    return (f"Python and {PACKAGE} must be such that every user may read them "
+            f"(chmod -R go+rX); without bubblewrap the folders above, too")  # fmt: skip
 
 
 def _show_progress(percent: int) -> None:
