@@ -23,5 +23,5 @@ def human(count: int) -> str:
 
 def shown(foreign: str | bytes) -> str:
     """Return foreign words fit for a line of ours: nothing unseen in them, and not without end."""
-    text = printable(foreign[: MAX_SHOWN + 1])
+    text = printable(foreign[: MAX_SHOWN + 1], keep="")
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
