@@ -30,6 +30,11 @@ from vmtiming_tui.images.volumes import Volume
 from vmtiming_tui.images.words import shown
 
 _BASE_MODULES = ("virtio_pci", "virtio_blk", "crc32c_intel", "crc32c_generic", "ext4")
+# Checksums that a file system asks the kernel for by name, where nothing in the VM answers.
+_CHECKSUMS = {
+    "f2fs": ("crc32_generic",),
+    "btrfs": ("xxhash_generic", "sha256_generic", "blake2b_generic"),
+}
 _MEMORY_MIB = 768
 _MAX_VOLUMES = 12
 _RESULT_BYTES = 4 << 40
@@ -133,7 +138,9 @@ class ReaderVm:
         """Boot a VM with a disk for each volume, and one for each result."""
         kernel = self._kernel(volumes)
         token = secrets.token_hex(8)
-        modules = [*_BASE_MODULES, *sorted(_types(volumes) - {"ext2", "ext3", "ext4"})]
+        kinds = sorted(_types(volumes) - {"ext2", "ext3", "ext4"})
+        checksums = [name for kind in kinds for name in _CHECKSUMS.get(kind, ())]
+        modules = [*_BASE_MODULES, *checksums, *kinds]
         content = initrd(kernel, modules, job | {"token": f"{token}\n"})
         (self._work / "reader.initrd").write_bytes(content)
         _copy_file(kernel.fd, self._work / "reader.kernel")
