@@ -62,6 +62,12 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "check it with qemu-img check, or remove it and have it made again from --base ROOTFS",
     ),
     (
+        r"could not load PC BIOS|[Cc]ould not find ROM image|could not load .*bios",
+        "QEMU cannot load its firmware",
+        "check -bios, and who may read it: run by root, QEMU has a user of its own, and root's "
+        "rights by --run-as root",
+    ),
+    (
         r"could not configure /dev/net/tun|could not open /dev/net/tun|network script|"
         r"failed to launch bridge helper|failed to execute helper",
         "QEMU has no right to set up a network of its own",
