@@ -362,6 +362,10 @@ def _is_device(path: Path, config: RunConfig) -> bool:
     return config.allow_device and path.is_block_device()
 
 
+def _is_image(path: Path, config: RunConfig) -> bool:
+    return path.is_file() or _is_device(path, config)
+
+
 def _missing_images(config: RunConfig) -> list[Problem]:
     if config.base:
         return []
