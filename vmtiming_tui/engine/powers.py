@@ -136,7 +136,8 @@ def _choices(config: RunConfig, own_uid: int | None) -> Sequence[Powers]:
         theirs = tuple(os.getgrouplist(entry.pw_name, entry.pw_gid))
         return [Powers(user=User(entry.pw_uid, entry.pw_gid, theirs))]
     if os.geteuid() != 0:
-        return [Powers()]
+        stays = f"without them {config.qemu!r} cannot be run"
+        return [Powers(), Powers(keeps_rights=True, word=f"QEMU keeps your capabilities: {stays}")]
     stays = (
         f"a user of its own cannot run {config.qemu!r}"
         if groups is not None
