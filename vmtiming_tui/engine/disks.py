@@ -94,7 +94,7 @@ class GivenFiles:
 
         It lies without a name in TMPDIR or /var/tmp, as QEMU's own would. Raises as ``file``.
         """
-        folder = Path(os.environ.get("TMPDIR") or "/var/tmp")  # noqa: S108  a file without a name
+        folder = scratch_folder()
         try:
             fd = _unnamed_file(folder)
             filename = self.give(fd, "what this VM writes", writable=True)
@@ -118,6 +118,22 @@ class GivenFiles:
             },
             "backing": block_node(below, self.file, name=f"{name}-image", writable=False),
         }
+
+
+def scratch_folder() -> Path:
+    """Return where what guests write lies, as QEMU's own temporary snapshots would."""
+    return Path(os.environ.get("TMPDIR") or "/var/tmp")  # noqa: S108  in files without a name
+
+
+def lies_in_memory(folder: Path) -> bool:
+    """Whether what is written to a folder's disk is kept in the host's memory (proc(5), mounts)."""
+    real, best, kind = os.path.realpath(folder), "", ""
+    for line in Path("/proc/self/mounts").read_text(errors="replace").splitlines():
+        _, place, its_kind, *_ = line.split(" ")
+        inside = real == place or real.startswith(place.rstrip("/") + "/")
+        if inside and len(place) >= len(best):
+            best, kind = place, its_kind
+    return kind in ("tmpfs", "ramfs")
 
 
 def _unnamed_file(folder: Path) -> int:
