@@ -98,6 +98,7 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
     ),
 )
 
+_NODE = re.compile(r"-blockdev \{.*\}: ")  # of ours, and longer than what is said of it
 _LOCKED = re.compile(r"Failed to get (?:shared )?\"\w+\" lock")
 _LOCKED_FILE = re.compile(r"Is another process using the image \[(.*)\]\?")
 _PANIC = re.compile(r"Kernel panic - not syncing: ([^\n]*)")
@@ -118,7 +119,7 @@ def words_of(stderr: bytes) -> str:
 
 
 def _last_line(stderr: str) -> str:
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    lines = [_NODE.sub("", line.strip()) for line in stderr.splitlines() if line.strip()]
     return lines[-1][:MAX_EXCERPT] if lines else ""
 
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from vmtiming_tui.engine.option import option
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.intake import Image, Layer
-from vmtiming_tui.images.nodes import Node, block_node
+from vmtiming_tui.images.nodes import Node, apart, block_node
 from vmtiming_tui.images.opening import File, open_file
 from vmtiming_tui.images.qcow2 import write_empty
 
@@ -146,8 +146,9 @@ def _unnamed_file(folder: Path) -> int:
         return fd
 
 
-def _json(node: Node) -> str:
-    return json.dumps(node, separators=(",", ":"))
+def _words(node: Node) -> list[str]:
+    lone = (json.dumps(each, separators=(",", ":")) for each in apart(node))
+    return [word for text in lone for word in ("-blockdev", text)]
 
 
 def root_words(image: Image, given: GivenFiles, *, persist: bool) -> list[str]:
@@ -156,7 +157,7 @@ def root_words(image: Image, given: GivenFiles, *, persist: bool) -> list[str]:
         node = block_node(image.layers, given.file, name="root", writable=True)
     else:
         node = given.scratch(image.virtual_bytes, image.layers, "root")
-    return ["-blockdev", _json(node)]
+    return _words(node)
 
 
 def flash_words(code: str, variables: str, given: GivenFiles) -> list[str]:
@@ -173,5 +174,5 @@ def flash_words(code: str, variables: str, given: GivenFiles) -> list[str]:
             nodes.append(block_node([layer], given.file, name=name, writable=False))
         else:
             nodes.append(given.scratch(file.size, [layer], name))
-    words = [word for node in nodes for word in ("-blockdev", _json(node))]
+    words = [word for node in nodes for word in _words(node)]
     return [*words, "-machine", option(pflash0="flash0", pflash1="flash1")]
