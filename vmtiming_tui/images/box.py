@@ -290,4 +290,11 @@ def python_files(package: Path) -> tuple[str, ...]:
     """Return what to make readable for the Python that runs us to import ``package`` in a box."""
     folders = {str(package), sys.prefix, sys.base_prefix, str(Path(sys.executable).parent),
                str(Path(sys.executable).resolve().parent)}  # fmt: skip
-    return tuple(sorted(folder for folder in folders if not folder.startswith("/usr/")))
+    # Where a name leads, too, has a name of its own: a link's target is looked up in the box.
+    folders |= set(map(os.path.realpath, folders))
+    return tuple(sorted(folder for folder in folders if not _is_shown(folder)))
+
+
+def _is_shown(folder: str) -> bool:
+    real = Path(folder).resolve()
+    return real.is_relative_to("/usr") or folder in _SYSTEM_FOLDERS
