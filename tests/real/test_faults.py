@@ -203,6 +203,7 @@ def guests(quick_guest) -> Iterator[Story]:
         config = lab.config(
             3, kernel=str(quick_guest.kernel), initrd=str(quick_guest.initrd), memory_mib=340,
             append="loglevel=6", qemu=str(wrapper), timeout_s=300.0,
+            allow_backing=(str(quick_guest.rootfs.parent),),
         )  # fmt: skip
         yield asyncio.run(run(lab, config, reset, hold))
 

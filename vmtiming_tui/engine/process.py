@@ -68,6 +68,8 @@ class QemuProcess:
             self._console.attach(console.detach())
             self.argv = describe(boot, folder, given)
             self._names = given.names
+            memory_bytes = vm_memory_bytes(boot.config, boot.accel)
+            powers = boot.powers.for_vm(boot.config, memory_bytes, boot.disk_bytes)
             child = tools.children.begin(
                 self.argv,
                 [
@@ -77,7 +79,7 @@ class QemuProcess:
                     *given.fds,
                     *([] if folder.seen_at is None else [(folder.fd, (FOLDER_FD,))]),
                 ],
-                boot.powers.for_vm(boot.config, vm_memory_bytes(boot.config, boot.accel)),
+                powers,
             )
         self._errors.given()
         await tools.children.started(child)

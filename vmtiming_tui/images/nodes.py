@@ -40,6 +40,16 @@ def block_node(
     return node
 
 
+def apart(node: Node) -> Iterator[Node]:
+    """Yield a node and those it stands on one by one, lowest first, each by the next one's name."""
+    alone = dict(node)
+    for role in ("file", "data-file", "backing"):
+        if isinstance(below := node.get(role), dict):
+            yield from apart(below)
+            alone[role] = below["node-name"]
+    yield alone
+
+
 @contextmanager
 def nameless(layer: Layer, image: Stretch) -> Iterator[Stretch]:
     """Yield a layer's bytes with the name of its backing file taken out of its header.
