@@ -17,7 +17,7 @@ from vmtiming_tui.summary import (
     counted_groups,
     summarise,
 )
-from vmtiming_tui.text import printable, shell_line
+from vmtiming_tui.text import one_line, printable, shell_line
 
 _STDERR_LINES = 5
 
@@ -119,7 +119,7 @@ def storm_title(event: ev.StormStarted) -> str:
 def vm_line(attempt: Attempt) -> str:
     """Return the report's line for one VM."""
     if attempt.boot_ns is not None:
-        return f"VM {attempt.vm} booted in: {attempt.boot_ns / 1e9:.4g}s: {printable(attempt.text)}"
+        return f"VM {attempt.vm} booted in: {attempt.boot_ns / 1e9:.4g}s: {one_line(attempt.text)}"
     if attempt.state.is_lost:
         return f"VM {attempt.vm} {attempt.state}: {printable(attempt.why)}"
     return f"VM {attempt.vm} has not booted yet: {attempt.state}"

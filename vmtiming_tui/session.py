@@ -125,9 +125,12 @@ def recording(
 
 
 def say(text: str) -> None:
-    """Say it on standard error; a terminal that is closed, a pipe nobody reads, stop nothing."""
+    """Say it on standard error, whatever it is made of: nothing in it acts on a terminal.
+
+    A terminal that is closed, a pipe nobody reads, stop nothing.
+    """
     with contextlib.suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+        print(printable(text, keep="\t\n"), file=sys.stderr, flush=True)
 
 
 def outlive_hangups() -> None:

@@ -28,7 +28,7 @@ from vmtiming_tui.engine.timing import BootTiming
 from vmtiming_tui.engine.tools import Boot, Tools
 from vmtiming_tui.engine.voice import BootVoice, Loss, LostError
 from vmtiming_tui.errors import QemuError
-from vmtiming_tui.text import printable
+from vmtiming_tui.text import one_line
 
 _EXIT_WAIT_S = 1.0
 _EARLY_LIMIT_S = 1.0
@@ -338,7 +338,7 @@ class Attempt:
         self._says.qmp(event)
         match event.name:
             case "SHUTDOWN":
-                self._reason = printable(str(event.data.get("reason", "")))[:100]
+                self._reason = one_line(str(event.data.get("reason", "")), 100)
             case "BLOCK_IO_ERROR" if event.data.get("action") == "stop":
                 self._io_trouble = diagnosis.io_error(event.data)
                 if self._is_open:

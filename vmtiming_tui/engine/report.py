@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TypeAlias
 
-from vmtiming_tui.text import printable
+from vmtiming_tui.text import one_line, printable
 
 MAX_LINE_BYTES = 64 * 1024
 MAX_REPORT_BYTES = 1024 * 1024
@@ -35,8 +35,7 @@ _SECTIONS = {b"[slowest]": "slowest", b"[failed]": "failed", b"[critical-chain]"
 
 def excerpt(raw: bytes) -> str:
     """Return how foreign bytes begin, escaped and short enough to show."""
-    cut = printable(raw[:MAX_EXCERPT])
-    return cut[:MAX_EXCERPT] + ("…" if len(cut) > MAX_EXCERPT or len(raw) > MAX_EXCERPT else "")
+    return one_line(raw, MAX_EXCERPT)
 
 
 @dataclass(frozen=True, slots=True)
