@@ -5,7 +5,7 @@ the original had no line for (a VM that failed, a second storm) gets one of its 
 place.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from vmtiming_tui import events as ev
 from vmtiming_tui.fleet import Attempt, Fleet
@@ -59,6 +59,11 @@ class PlainReport:
                 return [f"Error: {printable(event.why, keep=_KEPT)}", *_indented([event.hint])]
             case ev.ReportRejected():
                 return [f"VM {event.vm}: {printable(event.why)}: {printable(event.excerpt)}"]
+            case ev.VmDetails() if event.dropped_bytes:
+                dropped = f"{event.dropped_bytes:,} bytes of its details"
+                return [f"VM {event.vm}: {dropped} were left out"]
+            case ev.QmpLeftOut():
+                return [f"VM {event.vm}: {words}" for words in left_out_words(event.counts)]
             case ev.VmFailed():
                 said = event.stderr.splitlines()[-_STDERR_LINES:]
                 return [
@@ -98,6 +103,11 @@ class PlainReport:
         if storm is None or not storm.attempts:
             return []
         return attempts_lines([storm.attempts[vm] for vm in sorted(storm.attempts)])
+
+
+def left_out_words(counts: Mapping[str, int]) -> list[str]:
+    """Return how many QMP events of each name were counted only, in words."""
+    return [f"{count:,} more of {one_line(name)} were left out" for name, count in counts.items()]
 
 
 _KEPT = "\t\n"
