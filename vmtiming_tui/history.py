@@ -6,6 +6,7 @@ as on the day, so that every figure is reckoned by the code that reckons live on
 
 import json
 import sqlite3
+import time
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,10 +16,12 @@ from types import TracebackType
 from typing import Any
 
 from vmtiming_tui import events as ev
+from vmtiming_tui.budget import MAX_LINE_BYTES
 from vmtiming_tui.errors import EventError, HistoryError
 from vmtiming_tui.export import write_export
 from vmtiming_tui.fleet import Fleet, RunState
 from vmtiming_tui.recorder import Recorder, figures_of, is_alive, update_row
+from vmtiming_tui.retention import Retention
 from vmtiming_tui.store import (
     default_path,
     failure,
@@ -30,6 +33,8 @@ from vmtiming_tui.store import (
 from vmtiming_tui.text import printable
 
 _MAX_CHUNK_BYTES = 256 << 20
+_PIECE_BYTES = 1 << 20
+_DAMAGED = b"damaged"
 _SHOWN_MATCHES = 5
 
 
@@ -65,6 +70,24 @@ class StoredRun:
     def label(self) -> str:
         """What to call it: its name where it has one, else its id."""
         return self.name or self.run
+
+
+@dataclass(frozen=True, slots=True)
+class SizedRun:
+    """A run and the room its events take, compressed."""
+
+    run: StoredRun
+    bytes: int
+
+    @property
+    def wall_ns(self) -> int:
+        """When it was begun, ns since 1970."""
+        return self.run.wall_ns
+
+    @property
+    def is_spared(self) -> bool:
+        """Whether somebody named it, or it is under way."""
+        return bool(self.run.name) or self.run.state is RunState.RUNNING
 
 
 class History:
@@ -147,7 +170,7 @@ class History:
                 "SELECT lines FROM chunks WHERE run = ? ORDER BY sequence", (run.key,)
             )
             for (blob,) in chunks:
-                yield from _unpacked(blob).split(b"\n")[:-1]
+                yield from _unpacked(blob)
 
     def events(self, run: StoredRun) -> list[ev.Event]:
         """Return a run's events.
@@ -216,6 +239,24 @@ class History:
                 self._connection.execute("DELETE FROM runs WHERE key = ?", (run.key,))
             self._connection.executescript("PRAGMA incremental_vacuum")  # execute frees one page
 
+    def prune(self, retention: Retention, *, dry_run: bool = False) -> list["SizedRun"]:
+        """Forget the runs that are given up, and return them, oldest first."""
+        given_up = retention.given_up(self._sized(), time.time_ns())
+        if given_up and not dry_run:
+            for sized in given_up:
+                self.remove(sized.run)
+            with self._worded():
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return given_up
+
+    def _sized(self) -> list["SizedRun"]:
+        with self._worded():
+            rows = self._connection.execute(
+                "SELECT run, sum(length(lines)) FROM chunks GROUP BY run"
+            )
+            sizes = {key: size for key, size in rows if isinstance(size, int)}
+        return [SizedRun(run, sizes.get(run.key, 0)) for run in self.runs()]
+
     def _settle(self) -> None:
         """Write down what is missing in the list.
 
@@ -256,14 +297,28 @@ def _reopens(event: ev.Event) -> bool:
     return isinstance(event, ev.StormStarted)
 
 
-def _unpacked(blob: Any) -> bytes:
-    """Return a chunk's lines; where it is damaged, a line nobody can read."""
+def _unpacked(blob: Any) -> Iterator[bytes]:
+    """Yield a chunk's lines; for what is damaged, or longer than any event, one nobody can read."""
+    reader = zlib.decompressobj()
+    rest, skipping, total = b"", False, 0
     try:
-        reader = zlib.decompressobj()
-        lines = reader.decompress(bytes(blob), _MAX_CHUNK_BYTES)
-        return lines if reader.eof else lines + b"\n"
+        data = bytes(blob)
+        while not reader.eof and total <= _MAX_CHUNK_BYTES:
+            piece = reader.decompress(data, _PIECE_BYTES)
+            data = reader.unconsumed_tail
+            total += len(piece)
+            *whole, rest = (rest + piece).split(b"\n")
+            if skipping and whole:
+                whole[0], skipping = _DAMAGED, False
+            yield from (line if len(line) <= MAX_LINE_BYTES else _DAMAGED for line in whole)
+            if len(rest) > MAX_LINE_BYTES:
+                rest, skipping = b"", True
+            if not piece:
+                break
     except (zlib.error, TypeError):
-        return b"damaged\n"
+        pass
+    if rest or skipping or not reader.eof:
+        yield _DAMAGED
 
 
 def _stored(row: sqlite3.Row) -> StoredRun:

@@ -10,10 +10,16 @@ from vmtiming_tui.errors import ConfigError, Problem
 run_argument = click.argument("run", metavar="RUN")
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("-n", "--number", default=20, show_default=True, help="How many; 0 shows all.")
-def history(number: int) -> None:
+@click.pass_context
+def history(ctx: click.Context, /, number: int) -> None:
     """List the runs that were kept, newest first."""
+    if ctx.invoked_subcommand is None:
+        _list(number)
+
+
+def _list(number: int) -> None:
     from vmtiming_tui.history import History
     from vmtiming_tui.tables import history_lines
 
@@ -25,6 +31,42 @@ def history(number: int) -> None:
             echo(line)
         if number and len(runs) > number:
             echo(f"{len(runs) - number} more; -n 0 shows all", err=True)
+
+
+@history.command()
+@click.option("--keep", type=click.IntRange(min=0), metavar="N", help="The N newest stay.")
+@click.option(
+    "--older-than", "days", type=click.FloatRange(min=0), metavar="DAYS",
+    help="Those older than that go.",
+)  # fmt: skip
+@click.option("--max-size", metavar="SIZE", help="The oldest go till all take no more: 500M, 2G.")
+@click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
+def prune(keep: int | None, days: float | None, max_size: str | None, dry_run: bool) -> None:
+    """Forget old runs that have no name.
+
+    A run goes where any of the options says so; without one, the history is brought below the
+    size it may have (max_size below [history] in config.toml; 1 GiB). Runs with a name and runs
+    under way stay.
+    """
+    from vmtiming_tui.history import History
+    from vmtiming_tui.preferences import config_path, history_bytes, size_bytes
+    from vmtiming_tui.retention import Retention
+
+    try:
+        max_bytes = None if max_size is None else size_bytes(max_size)
+    except ValueError as error:
+        raise ConfigError([Problem("max_size", f"--max-size: {error}")]) from None
+    if keep is None and days is None and max_size is None:
+        max_bytes, problems = history_bytes(config_path())
+        if problems:
+            raise ConfigError([Problem("config", problem) for problem in problems])
+    retention = Retention(keep=keep, days=days, max_bytes=max_bytes)
+    with History.open() as kept:
+        gone = kept.prune(retention, dry_run=dry_run)
+    for sized in gone:
+        echo(f"{'Would remove' if dry_run else 'Removed'} {sized.run.label}, {sized.bytes:,} bytes")
+    if not gone:
+        echo("Nothing to remove.")
 
 
 @click.command()
