@@ -1,8 +1,10 @@
 """From a disk image to a folder ready to boot, in one go: spin, then an overlay for each VM."""
 
 import asyncio
+import os
 import re
 import shlex
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +12,11 @@ from pathlib import Path
 from vmtiming_tui.config import RunConfig
 from vmtiming_tui.engine import rundir
 from vmtiming_tui.engine.children import start_warden
-from vmtiming_tui.engine.images import image_format, make_overlays
+from vmtiming_tui.engine.images import make_overlays
 from vmtiming_tui.errors import VmTimingError
-from vmtiming_tui.resources import run_script
+from vmtiming_tui.images.formats import PROBED_BYTES, format_by_mark
+from vmtiming_tui.images.isolated import isolated
+from vmtiming_tui.resources import run_to_the_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,9 @@ class Prepared:
 
 
 def _spin(image: str, out: Path, options: Sequence[str]) -> None:
-    if run_script("spin-from-raw.sh", image, "--out", str(out), *options):
+    # A name may begin with a dash, which an option's does; a path never does.
+    name = image if not image.startswith("-") else f"./{image}"
+    if run_to_the_end(isolated("main", name, "--out", str(out), *options)):
         raise VmTimingError("the image could not be prepared; spin-from-raw.sh says why above")
 
 
@@ -33,8 +39,18 @@ def _drop_overlays(config: RunConfig) -> None:
     name = re.compile(f"{re.escape(config.prefix)}-[0-9]+{re.escape(config.suffix)}")
     folder = Path(config.vmdir)
     for path in folder.iterdir() if folder.is_dir() else ():
-        if name.fullmatch(path.name) and image_format(path) == "qcow2":
+        if name.fullmatch(path.name) and _is_overlay(path):
             path.unlink()
+
+
+def _is_overlay(path: Path) -> bool:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    with os.fdopen(fd, "rb") as file:
+        is_file = stat.S_ISREG(os.fstat(fd).st_mode)
+        return is_file and format_by_mark(file.read(PROBED_BYTES)) == "qcow2"
 
 
 async def _overlays(config: RunConfig) -> int:

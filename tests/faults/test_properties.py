@@ -21,8 +21,6 @@ from vmtiming_tui import events as ev
 from vmtiming_tui.compare import compare_sides
 from vmtiming_tui.config import Accel, RunConfig
 from vmtiming_tui.engine.console import readable
-from vmtiming_tui.engine.initrd import InitrdKind, initrd_kind
-from vmtiming_tui.engine.inject import Entry, cpio
 from vmtiming_tui.engine.option import option
 from vmtiming_tui.engine.qemu import Drive, command_line
 from vmtiming_tui.engine.report import (
@@ -39,6 +37,8 @@ from vmtiming_tui.export import FORMATS, render
 from vmtiming_tui.export.reading import fleet_of
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.history import History
+from vmtiming_tui.images.cpio import Entry, cpio
+from vmtiming_tui.images.initrd import InitrdKind, initrd_kind
 from vmtiming_tui.sides import side_of
 from vmtiming_tui.stages import text_parts_ns, timespan_ns
 from vmtiming_tui.tables import comparison_lines, history_lines, show_lines
@@ -482,4 +482,4 @@ INITRD = cpio([Entry("conf"), Entry("conf/conf.d"), Entry("conf/initramfs.conf",
 @example(INITRD[:54] + b"-0000070" + INITRD[62:])
 @fixed(200)
 def test_an_initrd_of_any_bytes_is_some_kind_or_unreadable(data):
-    assert initrd_kind(data) in InitrdKind
+    assert initrd_kind(io.BytesIO(data)) in InitrdKind

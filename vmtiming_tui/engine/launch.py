@@ -1,6 +1,7 @@
 """What the launches of a storm need besides their config: settled once, the same for each VM."""
 
 import hashlib
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,6 @@ from vmtiming_tui.config import BootMode, Inject, RunConfig
 from vmtiming_tui.engine.children import Children
 from vmtiming_tui.engine.disk import has_esp, read_head
 from vmtiming_tui.engine.firmware import Say, brings_firmware, choose_firmware
-from vmtiming_tui.engine.initrd import InitrdKind, initrd_kind
 from vmtiming_tui.engine.inject import (
     MIN_SYSTEMD,
     appended,
@@ -22,6 +22,7 @@ from vmtiming_tui.engine.option import option
 from vmtiming_tui.engine.rundir import RunDir
 from vmtiming_tui.errors import EngineError, QemuError
 from vmtiming_tui.events import Level
+from vmtiming_tui.images.initrd import InitrdKind, initrd_kind
 
 GIVE_BOTH = (
     "give the image's own by -k and -i (vm-timing-report prepare --untouched IMAGE takes them out)"
@@ -132,7 +133,7 @@ def _inject_by_initrd(config: RunConfig, folder: RunDir, say: Say) -> tuple[str,
             f"-i/--initrd: {config.initrd!r} cannot be read: {error.strerror}",
             hint="check its permissions",
         ) from None
-    kind = initrd_kind(initrd)
+    kind = initrd_kind(io.BytesIO(initrd))
     try:
         path.write_bytes(appended(initrd, initrd_archive()))
     except OSError as error:
