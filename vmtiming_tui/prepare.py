@@ -12,7 +12,7 @@ from pathlib import Path
 from vmtiming_tui.config import RunConfig
 from vmtiming_tui.engine import rundir
 from vmtiming_tui.engine.children import start_warden
-from vmtiming_tui.engine.images import make_overlays
+from vmtiming_tui.engine.overlays import make_overlays
 from vmtiming_tui.errors import VmTimingError
 from vmtiming_tui.images.formats import PROBED_BYTES, format_by_mark
 from vmtiming_tui.images.isolated import isolated

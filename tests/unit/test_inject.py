@@ -23,7 +23,7 @@ from vmtiming_tui.engine.inject import (
 from vmtiming_tui.engine.launch import Launch, chosen_way, credential_words
 from vmtiming_tui.engine.machine import machine_of
 from vmtiming_tui.engine.option import split_options
-from vmtiming_tui.engine.qemu import Drive, command_line
+from vmtiming_tui.engine.qemu import command_line
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.images.cpio import Entry, cpio, gap
 from vmtiming_tui.images.initrd import InitrdKind, initrd_kind, names
@@ -240,7 +240,7 @@ def test_qemu_is_given_our_initrd_in_place_of_the_users():
         0,
         config,
         accel=Accel.TCG,
-        drive=Drive(path=Path("/p-0"), format="raw"),
+        disks=(),
         report_socket=Path("/r"),
         launch=Launch(initrd="/run/ours", credentials=("-smbios", "type=11,value=x")),
     )

@@ -10,11 +10,12 @@ from typing import Any
 from vmtiming_tui import events as ev
 from vmtiming_tui.commands import VmAction
 from vmtiming_tui.config import Accel, RunConfig
+from vmtiming_tui.engine.admission import Admissions
 from vmtiming_tui.engine.attempt import Attempt
 from vmtiming_tui.engine.gate import StartGate
 from vmtiming_tui.engine.hooks import before_storm
-from vmtiming_tui.engine.images import make_overlays
 from vmtiming_tui.engine.launch import Launch, prepare_launch
+from vmtiming_tui.engine.overlays import make_overlays
 from vmtiming_tui.engine.tools import Boot, Tools
 from vmtiming_tui.errors import QemuError
 from vmtiming_tui.plan import RunPlan
@@ -40,6 +41,7 @@ class BootRun:
         self._configs: dict[int, RunConfig] = {}
         self._launches: dict[RunConfig, Launch] = {}
         self._said: set[str] = set()
+        self._admissions = Admissions(tools.children, self._say_once)
         self._newest: dict[int, Attempt] = {}
         self._reruns: list[tuple[int, ...]] = []
         self._storms = 0
@@ -92,14 +94,12 @@ class BootRun:
             made = await make_overlays(config, tuple(configs), self._tools.children)
             if made:
                 self._notice(ev.Level.INFO, f"made {made} overlays of {config.base}")
-        for vm, each in configs.items():
+        for each in dict.fromkeys(configs.values()):
+            vms = [vm for vm, its in configs.items() if its is each]
+            has_esp = await self._admissions.admit(each, vms)
             if each not in self._launches:
-                self._launches[each] = await prepare_launch(
-                    each,
-                    vm,
-                    folder=self._tools.folder,
-                    children=self._tools.children,
-                    say=self._say_once,
+                self._launches[each] = prepare_launch(
+                    each, has_esp=has_esp, folder=self._tools.folder, say=self._say_once
                 )
         await before_storm(self._plan, self._tools.children, self._emit)
 
@@ -155,6 +155,7 @@ class BootRun:
             config=config,
             accel=accel,
             launch=self._launches[config],
+            image=self._admissions.of(config, vm),
         )
         attempt = self._newest[vm] = Attempt(boot, self._tools)
         return attempt

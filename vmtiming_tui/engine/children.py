@@ -201,6 +201,38 @@ class Children:
         finally:
             tail.close()
 
+    async def answer(
+        self, argv: Sequence[str], question: int, *, limit_s: float, limit_bytes: int
+    ) -> tuple[int | None, bytes, bytes]:
+        """Run a command with a descriptor as its input; return its code, its output, its errors.
+
+        The code is None where it took too long. Raises ``EngineError`` where it cannot be started.
+        """
+        out, err = Tail(limit_bytes), None
+        try:
+            err = Tail()
+            try:
+                child = await self.spawn(
+                    argv, [(question, (0,)), (out.write_fd, (1,)), (err.write_fd, (2,))]
+                )
+            except OSError as error:
+                raise EngineError(
+                    f"no process can be started: {error.strerror}", hint=start_hint(argv[0], error)
+                ) from None
+            out.given()
+            err.given()
+            try:
+                await asyncio.wait([child.exited], timeout=limit_s)
+            finally:
+                child.signal()
+            said, words = await out.ended(5.0), await err.ended(1.0)
+            code = child.exited.result().returncode if child.exited.done() else None
+            return code, said, words
+        finally:
+            out.close()
+            if err is not None:
+                err.close()
+
     def _signal(self, number: int, which: int) -> None:
         if number in self._children:
             self._post(json.dumps({"op": "signal", "id": number, "signal": which}).encode(), [])

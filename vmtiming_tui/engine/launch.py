@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vmtiming_tui.config import BootMode, Inject, RunConfig
-from vmtiming_tui.engine.children import Children
-from vmtiming_tui.engine.disk import has_esp, read_head
 from vmtiming_tui.engine.firmware import Say, brings_firmware, choose_firmware
 from vmtiming_tui.engine.inject import (
     MIN_SYSTEMD,
@@ -20,7 +18,7 @@ from vmtiming_tui.engine.inject import (
 from vmtiming_tui.engine.machine import Machine, machine_of
 from vmtiming_tui.engine.option import option
 from vmtiming_tui.engine.rundir import RunDir
-from vmtiming_tui.errors import EngineError, QemuError
+from vmtiming_tui.errors import EngineError
 from vmtiming_tui.events import Level
 from vmtiming_tui.images.initrd import InitrdKind, initrd_kind
 
@@ -31,29 +29,29 @@ GIVE_BOTH = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """``initrd`` takes the place of the user's; ``firmware`` and ``credentials`` are QEMU's words.
+    """``initrd`` takes the place of the user's; ``credentials`` are QEMU's words.
 
-    ``injected`` says how the report service comes in, where it does.
+    ``firmware`` is the code and the variables of a UEFI, by place; ``injected`` says how the report
+    service comes in, where it does.
     """
 
     injected: str = ""
     initrd: str = ""
-    firmware: tuple[str, ...] = ()
+    firmware: tuple[str, str] | None = None
     credentials: tuple[str, ...] = ()
 
 
-async def prepare_launch(
-    config: RunConfig, vm: int, *, folder: RunDir, children: Children, say: Say
-) -> Launch:
-    """Settle how VMs of a config boot, after the image of one of them; tell it by ``say``.
+def prepare_launch(config: RunConfig, *, has_esp: bool, folder: RunDir, say: Say) -> Launch:
+    """Settle how VMs of a config boot; tell it by ``say``.
+
+    ``has_esp`` says whether a UEFI finds something to boot on their images.
 
     Writes to the run's own folder only. Raises ``EngineError``.
     """
     machine = machine_of(config)
-    firmware: tuple[str, ...] = ()
+    firmware = None
     if config.boot is BootMode.FIRMWARE and not brings_firmware(config):
-        head = await _head_of(config.image(vm), folder, children)
-        firmware = choose_firmware(machine, esp=has_esp(head), say=say)
+        firmware = choose_firmware(machine, esp=has_esp, say=say)
     match chosen_way(config, machine):
         case Inject.INITRD:
             injected, initrd = _inject_by_initrd(config, folder, say)
@@ -152,13 +150,3 @@ def _inject_by_initrd(config: RunConfig, folder: RunDir, say: Say) -> tuple[str,
         f"the report service is brought in by {way}; nothing is written to the images",
     )
     return way, str(path)
-
-
-async def _head_of(image: Path, folder: RunDir, children: Children) -> bytes:
-    try:
-        return await read_head(image, children, folder.path / "head")
-    except (OSError, QemuError) as error:
-        raise EngineError(
-            f"cannot tell how {str(image)!r} boots: {error}",
-            hint="choose the firmware yourself: -- -bios FILE",
-        ) from None

@@ -1,23 +1,27 @@
 """One QEMU process with everything that is connected to it."""
 
 import asyncio
+import os
+import re
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from vmtiming_tui.config import RunConfig
 from vmtiming_tui.engine.children import Child, Children, Exit, Tail, start_hint
 from vmtiming_tui.engine.clock import StampReader
 from vmtiming_tui.engine.console import ConsoleLog, console_pair
 from vmtiming_tui.engine.diagnosis import Why, words_of
+from vmtiming_tui.engine.disks import GivenFiles, flash_words, root_words
 from vmtiming_tui.engine.facts import Fact, QmpFlooded, QmpLost
 from vmtiming_tui.engine.guest import GuestReportServer, ReportListener
-from vmtiming_tui.engine.images import image_format
-from vmtiming_tui.engine.qemu import CONSOLE_FD, QMP_FD, Drive, command_line
+from vmtiming_tui.engine.qemu import CONSOLE_FD, QMP_FD, command_line
 from vmtiming_tui.engine.qmp import QmpController, QmpEvent
-from vmtiming_tui.engine.tools import Boot
+from vmtiming_tui.engine.tools import Boot, Refusal
+from vmtiming_tui.errors import ImageError
 
 _MAX_STDERR_BYTES = 64 * 1024
+_FD_SET = re.compile(rb"/dev/fdset/[0-9]{1,9}")
 
 
 class QemuProcess:
@@ -30,14 +34,14 @@ class QemuProcess:
     def __init__(
         self,
         vm: int,
-        argv: list[str],
         console: ConsoleLog,
         *,
         tell: Callable[[Fact], None],
         hear: Callable[[QmpEvent], None],
         stamps: StampReader,
     ) -> None:
-        self.argv = argv
+        self.argv: list[str] = []
+        self._names: Mapping[str, str] = {}
         self._vm = vm
         self._console = console
         self._tell = tell
@@ -57,18 +61,24 @@ class QemuProcess:
         )
 
     async def start(
-        self, children: Children, server: GuestReportServer, listener: ReportListener
+        self, boot: Boot, children: Children, server: GuestReportServer, listener: ReportListener
     ) -> Child:
-        """Start it, and let it speak for its VM; raise ``OSError`` as exec would."""
+        """Start it, and let it speak for its VM.
+
+        Raises ``OSError`` as exec would, or as opening its files, and ``ImageError``.
+        """
         console, console_theirs = console_pair()
-        with self._theirs, console_theirs:
+        with self._theirs, console_theirs, GivenFiles() as given:
             self._console.attach(console.detach())
+            self.argv = describe(boot, server, given)
+            self._names = given.names
             child = await children.spawn(
                 self.argv,
                 [
                     (self._errors.write_fd, (1, 2)),
                     (self._theirs.fileno(), (QMP_FD,)),
                     (console_theirs.fileno(), (CONSOLE_FD,)),
+                    *given.fds,
                 ],
             )
         self._errors.given()
@@ -83,8 +93,12 @@ class QemuProcess:
 
     @property
     def stderr(self) -> str:
-        """What it wrote to its standard error: the end of it, escaped."""
-        return words_of(self._errors.kept)
+        """What it wrote to its standard error: the end of it, escaped, files by their names."""
+        return words_of(_FD_SET.sub(self._file_of, self._errors.kept))
+
+    def _file_of(self, found: re.Match[bytes]) -> bytes:
+        name = self._names.get(found[0].decode())
+        return os.fsencode(name) if name else found[0]
 
     async def last_words(self) -> None:
         """Return when its standard error is read to the end, or soon."""
@@ -111,14 +125,21 @@ class QemuProcess:
         self._console.detach()
 
 
-def describe(boot: Boot, server: GuestReportServer) -> list[str]:
-    """Return the command line of a VM; raise ``OSError`` where its image cannot be read."""
-    image = boot.config.image(boot.vm)
+def describe(boot: Boot, server: GuestReportServer, given: GivenFiles) -> list[str]:
+    """Return the command line of a VM, whose files are opened and given.
+
+    Raises ``OSError`` where one cannot be opened, and ``ImageError`` where it may not be taken.
+    """
+    if isinstance(boot.image, Refusal):
+        raise ImageError(boot.image.why, hint=boot.image.hint)
+    disks = root_words(boot.image, given, persist=boot.config.persist)
+    if boot.launch.firmware:
+        disks += flash_words(*boot.launch.firmware, given)
     return command_line(
         boot.vm,
         boot.config,
         accel=boot.accel,
-        drive=Drive(path=image, format=image_format(image)),
+        disks=[*given.words, *disks],
         report_socket=server.path,
         launch=boot.launch,
     )

@@ -29,7 +29,7 @@ import time
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 MAX_MESSAGE = 1 << 20
-MAX_FDS = 16
+MAX_FDS = 64
 
 _SCRATCH_FD = 64
 _LIBC = ctypes.CDLL(None, use_errno=True)

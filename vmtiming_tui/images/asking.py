@@ -6,19 +6,20 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.box import Box, Limits, Wall, best_wall, own_uid
+from vmtiming_tui.images.disk import HEAD_BYTES
 from vmtiming_tui.images.formats import PROBED_BYTES, shown
-from vmtiming_tui.images.intake import Told
+from vmtiming_tui.images.intake import Taken, Told
 from vmtiming_tui.images.nbd import served
+from vmtiming_tui.images.nodes import Node, block_node
 from vmtiming_tui.images.opening import File
 from vmtiming_tui.images.stretch import Piece, Stretch
 
 _LIMIT_S = 20
 _LIMITS = Limits(memory_bytes=1 << 30, file_bytes=1 << 20, files=64, cpu_s=10)
-_SOCKET = "image"
 _MAX_ANSWER_BYTES = 64 << 10
 _SECTOR = 512
 
@@ -48,7 +49,7 @@ class QemuImg:
                 hint="apt-get install qemu-utils, or say it: --format raw",
             )
         try:
-            said = self._ask(Stretch((Piece(fd, 0, file.size),)), told)
+            said = self._info(_bytes(fd, file), told)
         except OSError as error:
             raise ImageError(
                 f"qemu-img cannot be asked what {shown(file.path)!r} is: {error.strerror}"
@@ -59,29 +60,74 @@ class QemuImg:
                 return _raw(file)
             case {"format": str(form), "virtual-size": int(size)}:
                 return Told(form, size)
-        last = said.stderr.strip().rpartition(b"\n")[2].decode(errors="replace")
         raise ImageError(
-            f"QEMU cannot tell what {shown(file.path)!r} is: "
-            f"{shown(last.removeprefix('qemu-img: ')) or 'it does not answer'}",
+            f"QEMU cannot tell what {shown(file.path)!r} is: {_last_words(said)}",
             hint="say its format, where you know it: --format raw",
         )
 
-    def _ask(self, image: Stretch, told: str) -> "subprocess.CompletedProcess[bytes]":
-        server = {"type": "unix", "path": _SOCKET}
-        node: dict[str, object] = {"file": {"driver": "nbd", "server": server, "export": ""}}
+    def head(self, taken: Taken) -> bytes:
+        """Return the first bytes of the disk in an image, as a guest would see them.
+
+        Raises ``ImageError`` where qemu-img cannot read them, and ``OSError``.
+        """
+        top = taken.image.layers[0]
+        if top.format == "raw":
+            return os.pread(taken.fds[top.file], HEAD_BYTES, 0)
+        files = {file: str(number) for number, file in enumerate(taken.image.files)}
+        served = {name: _bytes(taken.fds[file], file) for file, name in files.items()}
+        node = block_node(
+            taken.image.layers, lambda file, _: _nbd(files[file]), name="image", writable=False
+        )
+        words = ["dd", "-O", "raw", f"bs={HEAD_BYTES}", "count=1", "of=head"]
+        with self._box(served) as box:
+            said = _run(box, ["qemu-img", *words, f"if=json:{json.dumps(node)}"])
+            if said.returncode == 0 and box.work_fd is not None:
+                fd = os.open("head", os.O_RDONLY | os.O_NOFOLLOW, dir_fd=box.work_fd)
+                with os.fdopen(fd, "rb") as file:
+                    return file.read(HEAD_BYTES)
+        raise ImageError(
+            f"QEMU cannot read {shown(top.file.path)!r}: {_last_words(said)}",
+            hint="choose the firmware yourself: -- -bios FILE",
+        )
+
+    def _info(self, image: Stretch, told: str) -> "subprocess.CompletedProcess[bytes]":
+        node: Node = {"file": _nbd("0")}
         if told:
             node["driver"] = told
+        with self._box({"0": image}) as box:
+            return _run(box, ["qemu-img", "info", "--output=json", f"json:{json.dumps(node)}"])
+
+    @contextlib.contextmanager
+    def _box(self, images: Mapping[str, Stretch]) -> Iterator[Box]:
+        """Yield a box in which these stretches can be reached by sockets of their names."""
         self._wall = self._wall or best_wall()
-        with _work_folder() as (folder, uid), _server(folder, image):
-            box = Box(wall=self._wall, limits=_LIMITS, work_fd=folder, uid=uid)
-            question = ["qemu-img", "info", "--output=json", f"json:{json.dumps(node)}"]
-            try:
-                return subprocess.run(  # noqa: S603  no word of it is the image's
-                    box.argv(question), env=box.environment, pass_fds=box.pass_fds, cwd=box.cwd,
-                    stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=_LIMIT_S,
-                )  # fmt: skip
-            except subprocess.TimeoutExpired:
-                return subprocess.CompletedProcess(question, -9, b"", b"it takes too long")
+        with _work_folder() as (folder, uid), contextlib.ExitStack() as serving:
+            for name, image in images.items():
+                serving.enter_context(_served(folder, name, image))
+            yield Box(wall=self._wall, limits=_LIMITS, work_fd=folder, uid=uid)
+
+
+def _run(box: Box, command: Sequence[str]) -> "subprocess.CompletedProcess[bytes]":
+    try:
+        return subprocess.run(  # noqa: S603  no word of it is the image's
+            box.argv(command), env=box.environment, pass_fds=box.pass_fds, cwd=box.cwd,
+            stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=_LIMIT_S,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, -9, b"", b"it takes too long")
+
+
+def _nbd(name: str) -> Node:
+    return {"driver": "nbd", "server": {"type": "unix", "path": name}, "export": ""}
+
+
+def _bytes(fd: int, file: File) -> Stretch:
+    return Stretch((Piece(fd, 0, file.size),))
+
+
+def _last_words(said: "subprocess.CompletedProcess[bytes]") -> str:
+    last = said.stderr.strip().rpartition(b"\n")[2].decode(errors="replace")
+    return shown(last.removeprefix("qemu-img: ")) or "it does not answer"
 
 
 def _raw(file: File) -> Told:
@@ -108,9 +154,9 @@ def _work_folder() -> Iterator[tuple[int, int | None]]:
 
 
 @contextlib.contextmanager
-def _server(folder: int, image: Stretch) -> Iterator[None]:
+def _served(folder: int, name: str, image: Stretch) -> Iterator[None]:
     """Serve an image in a folder held open, to whoever may enter it."""
-    name = f"/proc/self/fd/{folder}/{_SOCKET}"  # short enough for a socket's address
-    with served(name, image):
-        os.chmod(name, 0o666)  # noqa: PTH101, S103  the folder keeps others out
+    path = f"/proc/self/fd/{folder}/{name}"  # short enough for a socket's address
+    with served(path, image):
+        os.chmod(path, 0o666)  # noqa: PTH101, S103  the folder keeps others out
         yield

@@ -10,36 +10,55 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.asking import QemuImg
-from vmtiming_tui.images.intake import Image, Rules, settled, take
-from vmtiming_tui.images.ledger import Entry, Key, Ledger
+from vmtiming_tui.images.disk import has_esp
+from vmtiming_tui.images.intake import Image, Layer, Rules, settled, take
+from vmtiming_tui.images.ledger import Entry, Ledger, entry_for
 from vmtiming_tui.images.opening import open_file
 from vmtiming_tui.wire import from_json, to_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """An overlay that was made here just now, and what it stands on."""
+
+    path: str
+    backing: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What is asked: disk images, and other files that only have to be regular ones.
 
-    ``ledger`` is the ledger's file.
+    ``ledger`` is the ledger's file, into which what was ``made`` goes; ``known`` holds beside it.
+    With ``boots`` it is told of the first image that may be taken whether a UEFI finds something
+    to boot on it.
     """
 
     images: tuple[str, ...]
     files: tuple[str, ...] = ()
     rules: Rules = field(default_factory=Rules)
+    made: tuple[Made, ...] = ()
+    known: tuple[Entry, ...] = ()
+    boots: bool = False
     ledger: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What was found for one path: the image, or why it may not be taken, and what helps."""
+    """What was found for one path: the image, or why it may not be taken, and what helps.
+
+    ``has_esp`` is told of the image asked about so.
+    """
 
     path: str
     image: Image | None = None
+    has_esp: bool | None = None
     why: str = ""
     hint: str = ""
 
@@ -47,17 +66,24 @@ class Answer:
 def answers(request: Request) -> Iterator[Answer]:
     """Answer a request, its files first; then one more answer, of an empty path, on the ledger.
 
-    The ledger is written once, before the last answer, where guests may write.
+    Where guests may write, the ledger is written before that last answer.
     """
-    ledger = Ledger(Path(request.ledger) if request.ledger else None)
+    ledger = Ledger(Path(request.ledger) if request.ledger else None, request.known)
     ask = QemuImg()
-    new: dict[Key, Entry] = {}
+    new: list[Entry] = []
+    boots = request.boots
     for path in request.files:
         yield _answer_for_file(path)
+    for made in request.made:
+        with suppress(ImageError, OSError):
+            file, fd = open_file(made.path)
+            os.close(fd)
+            new.append(entry_for(file, "qcow2", backing=made.backing))
     for path in request.images:
-        answer = _answer_for_image(path, request.rules, ledger, ask)
+        answer = _answer_for_image(path, request.rules, ledger, ask, boots=boots)
+        boots = boots and answer.has_esp is None
         if answer.image is not None and request.rules.writable:
-            new |= settled(answer.image)
+            new += settled(answer.image)
         yield answer
     why = ""
     try:
@@ -69,19 +95,22 @@ def answers(request: Request) -> Iterator[Answer]:
 
 def _answer_for_file(path: str) -> Answer:
     try:
-        _, fd = open_file(path)
+        file, fd = open_file(path)
     except ImageError as error:
         return Answer(path=path, why=error.message, hint=error.hint)
     except OSError as error:
         return Answer(path=path, why=_cannot(path, error))
     os.close(fd)
-    return Answer(path=path)
+    return Answer(path=path, image=Image(layers=(Layer(file=file, format="raw"),), virtual_bytes=0))
 
 
-def _answer_for_image(path: str, rules: Rules, ledger: Ledger, ask: QemuImg) -> Answer:
+def _answer_for_image(
+    path: str, rules: Rules, ledger: Ledger, ask: QemuImg, *, boots: bool
+) -> Answer:
     try:
         with take(path, rules, ledger, ask) as taken:
-            return Answer(path=path, image=taken.image)
+            esp = has_esp(ask.head(taken)) if boots else None
+            return Answer(path=path, image=taken.image, has_esp=esp)
     except ImageError as error:
         return Answer(path=path, why=error.message, hint=error.hint)
     except OSError as error:

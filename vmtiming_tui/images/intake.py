@@ -22,7 +22,7 @@ from vmtiming_tui.images.formats import (
     read_header,
     shown,
 )
-from vmtiming_tui.images.ledger import Entry, Key, Ledger, key_of
+from vmtiming_tui.images.ledger import Entry, Ledger, entry_for
 from vmtiming_tui.images.opening import File, open_file
 from vmtiming_tui.images.stretch import Piece, Stretch
 
@@ -75,11 +75,13 @@ class Layer:
 class Image:
     """A disk image as it may be opened: its layers, what the guest sees first; its size in bytes.
 
-    ``notices`` is what the user should know.
+    ``made_with`` is the backing file it was given where it was made here; ``notices`` is what the
+    user should know.
     """
 
     layers: tuple[Layer, ...]
     virtual_bytes: int
+    made_with: str = ""
     notices: tuple[str, ...] = ()
 
     @property
@@ -113,14 +115,11 @@ def take(path: str, rules: Rules, ledger: Ledger, ask: Ask) -> Iterator[Taken]:
         yield Taken(intake.image(path), intake.fds)
 
 
-def settled(image: Image) -> dict[Key, Entry]:
+def settled(image: Image) -> tuple[Entry, ...]:
     """Return what is to be written down of an image before a guest writes to it."""
     top = image.layers[0]
-    backing = image.layers[1].file.path if len(image.layers) > 1 else ""
-    found = {key_of(top.file): Entry(top.format, backing)}
-    if top.data is not None:
-        found[key_of(top.data)] = Entry("raw")
-    return found
+    found = entry_for(top.file, top.format, backing=image.made_with)
+    return (found,) if top.data is None else (found, entry_for(top.data, "raw"))
 
 
 @dataclass
@@ -137,6 +136,7 @@ class _Intake:
         place, told = _Place(path, file, _folders(path, file)), ""
         layers: list[Layer] = []
         virtual_bytes = 0
+        top = self.ledger.get(file)
         while True:
             entry = self.ledger.get(file)
             if self.rules.format and not layers:
@@ -163,7 +163,12 @@ class _Intake:
             # What we gave it ourselves is as if the user had named it.
             folders = _folders(named, file) if file.path == made else place.folders
             place = _Place(named, file, folders)
-        return Image(layers=tuple(layers), virtual_bytes=virtual_bytes, notices=tuple(self.notices))
+        return Image(
+            layers=tuple(layers),
+            virtual_bytes=virtual_bytes,
+            made_with=top.backing if top else "",
+            notices=tuple(self.notices),
+        )
 
     def _open(self, path: str) -> File:
         file, fd = open_file(path, allow_device=self.rules.allow_device)
