@@ -98,8 +98,12 @@ class BootRun:
             vms = [vm for vm, its in configs.items() if its is each]
             has_esp = await self._admissions.admit(each, vms)
             if each not in self._launches:
-                self._launches[each] = prepare_launch(
-                    each, has_esp=has_esp, folder=self._tools.folder, say=self._say_once
+                self._launches[each] = await prepare_launch(
+                    each,
+                    has_esp=has_esp,
+                    folder=self._tools.folder,
+                    children=self._tools.children,
+                    say=self._say_once,
                 )
         await before_storm(self._plan, self._tools.children, self._emit)
 

@@ -1,18 +1,17 @@
 """What the launches of a storm need besides their config: settled once, the same for each VM."""
 
 import hashlib
-import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from vmtiming_tui.config import BootMode, Inject, RunConfig
+from vmtiming_tui.engine.children import Children
 from vmtiming_tui.engine.firmware import Say, brings_firmware, choose_firmware
+from vmtiming_tui.engine.initrd import extended
 from vmtiming_tui.engine.inject import (
     MIN_SYSTEMD,
-    appended,
     credentials,
-    initrd_archive,
     smbios_credential,
 )
 from vmtiming_tui.engine.machine import Machine, machine_of
@@ -20,7 +19,7 @@ from vmtiming_tui.engine.option import option
 from vmtiming_tui.engine.rundir import RunDir
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.events import Level
-from vmtiming_tui.images.initrd import InitrdKind, initrd_kind
+from vmtiming_tui.images.initrd import InitrdKind
 
 GIVE_BOTH = (
     "give the image's own by -k and -i (vm-timing-report prepare --untouched IMAGE takes them out)"
@@ -41,7 +40,9 @@ class Launch:
     credentials: tuple[str, ...] = ()
 
 
-def prepare_launch(config: RunConfig, *, has_esp: bool, folder: RunDir, say: Say) -> Launch:
+async def prepare_launch(
+    config: RunConfig, *, has_esp: bool, folder: RunDir, children: Children, say: Say
+) -> Launch:
     """Settle how VMs of a config boot; tell it by ``say``.
 
     ``has_esp`` says whether a UEFI finds something to boot on their images.
@@ -54,7 +55,7 @@ def prepare_launch(config: RunConfig, *, has_esp: bool, folder: RunDir, say: Say
         firmware = choose_firmware(machine, esp=has_esp, say=say)
     match chosen_way(config, machine):
         case Inject.INITRD:
-            injected, initrd = _inject_by_initrd(config, folder, say)
+            injected, initrd = await _inject_by_initrd(config, folder, children, say)
             return Launch(injected=injected, initrd=initrd, firmware=firmware)
         case Inject.CREDENTIALS:
             say(
@@ -121,19 +122,13 @@ def _no_room(folder: Path, error: OSError) -> EngineError:
     )
 
 
-def _inject_by_initrd(config: RunConfig, folder: RunDir, say: Say) -> tuple[str, str]:
+async def _inject_by_initrd(
+    config: RunConfig, folder: RunDir, children: Children, say: Say
+) -> tuple[str, str]:
     name = hashlib.sha256(config.initrd.encode(errors="surrogateescape")).hexdigest()[:8]
     path = folder.path / f"initrd-{name}"
     try:
-        initrd = Path(config.initrd).read_bytes()
-    except OSError as error:
-        raise EngineError(
-            f"-i/--initrd: {config.initrd!r} cannot be read: {error.strerror}",
-            hint="check its permissions",
-        ) from None
-    kind = initrd_kind(io.BytesIO(initrd))
-    try:
-        path.write_bytes(appended(initrd, initrd_archive()))
+        kind = await extended(config.initrd, path, children)
     except OSError as error:
         raise _no_room(folder.path, error) from None
     if kind in (InitrdKind.OTHER, InitrdKind.UNREADABLE):
