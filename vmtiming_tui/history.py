@@ -7,7 +7,6 @@ as on the day, so that every figure is reckoned by the code that reckons live on
 import json
 import sqlite3
 import time
-import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from vmtiming_tui import events as ev
-from vmtiming_tui.budget import MAX_LINE_BYTES
+from vmtiming_tui.chunks import unpacked
 from vmtiming_tui.errors import EventError, HistoryError
 from vmtiming_tui.export import write_export
 from vmtiming_tui.fleet import Fleet, RunState
@@ -32,9 +31,6 @@ from vmtiming_tui.store import (
 )
 from vmtiming_tui.text import printable
 
-_MAX_CHUNK_BYTES = 256 << 20
-_PIECE_BYTES = 1 << 20
-_DAMAGED = b"damaged"
 _SHOWN_MATCHES = 5
 
 
@@ -170,7 +166,7 @@ class History:
                 "SELECT lines FROM chunks WHERE run = ? ORDER BY sequence", (run.key,)
             )
             for (blob,) in chunks:
-                yield from _unpacked(blob)
+                yield from unpacked(blob)
 
     def events(self, run: StoredRun) -> list[ev.Event]:
         """Return a run's events.
@@ -295,30 +291,6 @@ class History:
 
 def _reopens(event: ev.Event) -> bool:
     return isinstance(event, ev.StormStarted)
-
-
-def _unpacked(blob: Any) -> Iterator[bytes]:
-    """Yield a chunk's lines; for what is damaged, or longer than any event, one nobody can read."""
-    reader = zlib.decompressobj()
-    rest, skipping, total = b"", False, 0
-    try:
-        data = bytes(blob)
-        while not reader.eof and total <= _MAX_CHUNK_BYTES:
-            piece = reader.decompress(data, _PIECE_BYTES)
-            data = reader.unconsumed_tail
-            total += len(piece)
-            *whole, rest = (rest + piece).split(b"\n")
-            if skipping and whole:
-                whole[0], skipping = _DAMAGED, False
-            yield from (line if len(line) <= MAX_LINE_BYTES else _DAMAGED for line in whole)
-            if len(rest) > MAX_LINE_BYTES:
-                rest, skipping = b"", True
-            if not piece:
-                break
-    except (zlib.error, TypeError):
-        pass
-    if rest or skipping or not reader.eof:
-        yield _DAMAGED
 
 
 def _stored(row: sqlite3.Row) -> StoredRun:

@@ -10,7 +10,6 @@ import re
 import sqlite3
 import threading
 import time
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +17,7 @@ from types import TracebackType
 from vmtiming_tui import events as ev
 from vmtiming_tui import stats
 from vmtiming_tui.budget import MAX_LINE_BYTES, Budget
+from vmtiming_tui.chunks import packed
 from vmtiming_tui.errors import EventError, HistoryError
 from vmtiming_tui.fleet import Fleet, RunState
 from vmtiming_tui.sides import plan_of_run
@@ -267,7 +267,7 @@ def _write_run(connection: sqlite3.Connection, run: _Run, *, over: bool) -> int:
     """Write a run's new lines and what they change in the list; returns its key."""
     key = run.key if run.key is not None else _insert(connection, run.fleet)
     if run.lines:
-        blob = zlib.compress(b"\n".join(run.lines) + b"\n", 6)
+        blob = packed(run.lines)
         connection.execute("INSERT INTO chunks VALUES (?, ?, ?)", (key, run.sequence, blob))
     update_row(connection, key, run.row(over=over))
     return key

@@ -141,9 +141,9 @@ def _keep_within(history: History, limit: int, say: Callable[[str], None]) -> No
         say(error.message)
         return
     if gone:
-        runs = "1 run" if len(gone) == 1 else f"{len(gone)} runs"
+        runs = "oldest run" if len(gone) == 1 else f"{len(gone)} oldest runs"
         say(
-            f"the history was larger than {limit:,} bytes: the oldest {runs} without a name went "
+            f"the history was larger than {limit:,} bytes: the {runs} without a name went "
             "(max_size below [history] in config.toml sets the limit)"
         )
 

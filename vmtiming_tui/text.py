@@ -27,7 +27,7 @@ _BLANK = frozenset(
 )
 _JOINER = "\u200d"
 _PRESENTATIONS = frozenset("\ufe0e\ufe0f")  # as text, as emoji
-_JOINING = _PRESENTATIONS | {_JOINER}
+JOINING = _PRESENTATIONS | {_JOINER}
 _KEYCAP = "\u20e3"
 _KEYS = frozenset("0123456789#*")
 _TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
@@ -103,7 +103,7 @@ def printable(raw: bytes | str, *, keep: str = "\t") -> str:
         return text
     kinds = {char: _Kind.PLAIN if char in keep else _kind(char) for char in set(text)}
     doubtful = {char: kind for char, kind in kinds.items() if kind is not _Kind.PLAIN}
-    if _Kind.MARK in doubtful.values() or _JOINING & doubtful.keys():
+    if _Kind.MARK in doubtful.values() or JOINING & doubtful.keys():
         return "".join(_shown(text, kinds))
     return text.translate({ord(char): _escape(char) for char in doubtful})
 
@@ -111,7 +111,9 @@ def printable(raw: bytes | str, *, keep: str = "\t") -> str:
 def one_line(raw: bytes | str, limit: int = MAX_SHOWN) -> str:
     """Return how foreign text begins, safe and short enough to be shown on one line."""
     text = printable(raw[:limit], keep="")
-    return text if len(text) <= limit and len(raw) <= limit else f"{text[: limit - 1]}…"
+    if len(text) <= limit and len(raw) <= limit:
+        return text
+    return text[: limit - 1].rstrip("".join(JOINING)) + "…"
 
 
 def _shell_word(word: str) -> str:
