@@ -1,11 +1,12 @@
 """From a disk image to a folder ready to boot, in one go: spin, then an overlay for each VM."""
 
 import asyncio
+import contextlib
 import os
 import re
 import shlex
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +54,17 @@ def _is_overlay(path: Path) -> bool:
         return is_file and format_by_mark(file.read(PROBED_BYTES)) == "qcow2"
 
 
+@contextlib.contextmanager
+def _as_readable_as(path: str) -> Iterator[None]:
+    """Let no file made in the block be more readable than an image: an overlay shows all of it."""
+    mask = os.umask(0o077)
+    os.umask(mask | ~Path(path).stat().st_mode & 0o777)
+    try:
+        yield
+    finally:
+        os.umask(mask)
+
+
 async def _overlays(config: RunConfig) -> int:
     with rundir.run_dir() as folder:
         async with start_warden(folder) as children:
@@ -72,7 +84,8 @@ def prepare(image: str, out: Path, config: RunConfig, options: Sequence[str] = (
         return Prepared(0, "")
     if had_kernel:
         _drop_overlays(config)
-    made = asyncio.run(_overlays(config))
+    with _as_readable_as(config.base or image):
+        made = asyncio.run(_overlays(config))
     words = ["vm-timing-report", "-n", str(config.number), "-m", str(config.memory_mib)]
     words += ["-p", config.prefix, *(["-s", config.suffix] if config.suffix else [])]
     words += ["-k", config.kernel, "-i", config.initrd, "-v", config.vmdir]

@@ -55,7 +55,7 @@ def child_naming(pid: int, text: str) -> int:
 
 def warden_of(engine_pid: int) -> int:
     """Return the pid of an engine's warden."""
-    return child_naming(engine_pid, "warden.py")
+    return child_naming(engine_pid, "engine.warden")
 
 
 @dataclass(frozen=True)

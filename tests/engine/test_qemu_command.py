@@ -50,7 +50,7 @@ def test_a_file_of_any_name_goes_by_a_number_and_is_named_for_people_only(name: 
         words = given.words
 
     assert node == "/dev/fdset/1"
-    assert split_options(value(words, "-add-fd")) == ["fd=5", "set=1", f"opaque=rdonly:{name}"]
+    assert split_options(value(words, "-add-fd")) == ["fd=6", "set=1", f"opaque=rdonly:{name}"]
 
 
 @pytest.fixture

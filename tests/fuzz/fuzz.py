@@ -14,7 +14,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["vmtiming_tui", "targets"]):
+with atheris.instrument_imports(include=["vmtiming_tui", "targets", "image_targets"]):
     from targets import CASES, MAX_INPUT_BYTES, TARGETS
 
 

@@ -5,6 +5,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+import image_targets
+
 from vmtiming_tui import events as ev
 from vmtiming_tui.budget import MAX_LINE_BYTES, Budget
 from vmtiming_tui.chunks import packed, unpacked
@@ -126,4 +128,9 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "quoting": quoting,
     "filtering": filtering,
     "stored": stored,
+    "volumes": image_targets.volumes,
+    "partitions": image_targets.partitions,
+    "lvm": image_targets.lvm,
+    "ext": image_targets.ext,
+    "fat": image_targets.fat,
 }

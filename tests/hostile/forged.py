@@ -102,13 +102,8 @@ GROUP_ID = "hhhhhh-iiii-jjjj-kkkk-llll-mmmm-nnnnnn"
 
 
 def lvm_checksum(raw: bytes) -> int:
-    """lvm2's checksum: bit by bit, as its source has it."""
-    total = 0xF597A6CF
-    for byte in raw:
-        total ^= byte
-        for _ in range(8):
-            total = total >> 1 ^ (0xEDB88320 if total & 1 else 0)
-    return total
+    """lvm2's checksum: zlib's with another start, and not inverted."""
+    return zlib.crc32(raw, 0xF597A6CF ^ 0xFFFFFFFF) ^ 0xFFFFFFFF
 
 
 def physical_volume(

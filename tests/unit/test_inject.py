@@ -24,6 +24,7 @@ from vmtiming_tui.engine.launch import Launch, chosen_way, credential_words
 from vmtiming_tui.engine.machine import machine_of
 from vmtiming_tui.engine.option import split_options
 from vmtiming_tui.engine.qemu import command_line
+from vmtiming_tui.engine.rundir import RunDir
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.images.cpio import Entry, cpio, gap
 from vmtiming_tui.images.initrd import InitrdKind, initrd_kind, names
@@ -176,7 +177,7 @@ def test_the_unit_is_the_images_own_but_for_where_the_script_is():
 
 
 def test_credentials_come_as_smbios_strings_in_files_that_qemu_reads(tmp_path):
-    words = credential_words(tmp_path)
+    words = credential_words(RunDir(tmp_path, -1))
 
     assert words[::2] == ("-smbios",) * len(credentials())
     for word, (name, text) in zip(words[1::2], credentials().items(), strict=True):
@@ -189,7 +190,7 @@ def test_credentials_come_as_smbios_strings_in_files_that_qemu_reads(tmp_path):
 
 def test_a_full_disk_below_the_runs_folder_is_said_in_words(tmp_path):
     with pytest.raises(EngineError, match="cannot put the report service into"):
-        credential_words(tmp_path / "gone")
+        credential_words(RunDir(tmp_path / "gone", -1))
 
 
 WITH_INITRD = {"kernel": "k", "initrd": "i"}

@@ -205,7 +205,7 @@ class Attempt:
                 raise LostError(self._failed(spawn_trouble(self.boot.config, error))) from None
             except ImageError as error:
                 raise LostError(self._failed(diagnosis.Why(error.message, error.hint))) from None
-            self._says.launched(child, self._running.argv)
+            self._says.launched(child, self._running.command)
             limits = self._tools.limits
             connecting = asyncio.create_task(self._connect())
             try:
@@ -231,7 +231,7 @@ class Attempt:
             hear=self._hear,
             stamps=tools.stamps,
         )
-        return await self._process.start(boot, tools.children, tools.server, self)
+        return await self._process.start(boot, tools, self)
 
     async def _connect(self) -> None:
         try:

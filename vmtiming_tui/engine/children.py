@@ -11,17 +11,22 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import vmtiming_tui
 from vmtiming_tui.engine import warden
 from vmtiming_tui.engine.rundir import RunDir
 from vmtiming_tui.errors import EngineError, QemuError
 
 _OUTPUT_LIMIT = 64 * 1024
+_ROOT = str(Path(vmtiming_tui.__file__).resolve().parent.parent)
+_PROGRAM = (
+    "import sys; sys.path.append(sys.argv[1]); from vmtiming_tui.engine.warden import main; main()"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +153,15 @@ class Children:
         """The warden's own pid."""
         return self._process.pid
 
-    async def spawn(self, argv: Sequence[str], fds: Sequence[tuple[int, Sequence[int]]]) -> Child:
+    async def spawn(
+        self,
+        argv: Sequence[str],
+        fds: Sequence[tuple[int, Sequence[int]]],
+        powers: Mapping[str, object] | None = None,
+    ) -> Child:
         """Start a process; ``fds`` pairs our descriptors with the numbers it shall have them by.
 
+        ``powers`` is what a QEMU keeps (``Powers.message``); without it a child keeps all we have.
         Our descriptors may be closed when this returns. A process that nobody waits for any more
         is ended. Raises ``OSError`` as exec would.
         """
@@ -162,6 +173,7 @@ class Children:
                 "id": self._count,
                 "argv": list(argv),
                 "targets": [list(targets) for _, targets in fds],
+                "powers": powers,
             }
         ).encode()
         if len(message) > warden.MAX_MESSAGE // 2:
@@ -176,7 +188,12 @@ class Children:
             raise
         return child
 
-    async def output(self, argv: Sequence[str], limit_s: float) -> tuple[int | None, str]:
+    async def output(
+        self,
+        argv: Sequence[str],
+        limit_s: float,
+        powers: Mapping[str, object] | None = None,
+    ) -> tuple[int | None, str]:
         """Run a command to its end; return its code (None: it took too long) and its words.
 
         Raises ``QemuError`` where it cannot be started.
@@ -184,7 +201,7 @@ class Children:
         tail = Tail()
         try:
             try:
-                child = await self.spawn(argv, [(tail.write_fd, (1, 2))])
+                child = await self.spawn(argv, [(tail.write_fd, (1, 2))], powers)
             except OSError as error:
                 raise QemuError(
                     f"{argv[0]!r} cannot be started: {error.strerror}",
@@ -352,18 +369,23 @@ def _fail(future: asyncio.Future[Any], error: Exception) -> None:
 
 
 @asynccontextmanager
-async def start_warden(folder: RunDir) -> AsyncIterator[Children]:
-    """Start the warden; on leaving, every process under it is gone."""
+async def start_warden(folder: RunDir, reader: int = -1) -> AsyncIterator[Children]:
+    """Start the warden; on leaving, every process under it is gone.
+
+    Where whoever holds the other end of ``reader`` goes away, the warden sees to it that this
+    process does not outlive them for long.
+    """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for end in (ours, theirs):
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             end.setsockopt(socket.SOL_SOCKET, option, 4 * warden.MAX_MESSAGE)
     ours.setblocking(False)
-    program = [sys.executable, "-I", "-S", str(Path(warden.__file__))]
+    watched = os.dup(reader) if reader >= 0 else -1
+    program = [sys.executable, "-I", "-S", "-c", _PROGRAM, _ROOT]
     try:
         process = subprocess.Popen(  # noqa: S603, ASYNC220  our own program, before anything runs
-            [*program, str(theirs.fileno()), str(folder.path)],
-            pass_fds=(theirs.fileno(), folder.lock_fd),
+            [*program, str(theirs.fileno()), str(watched), str(folder.path)],
+            pass_fds=(theirs.fileno(), folder.lock_fd, *([watched] if reader >= 0 else [])),
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
@@ -375,6 +397,8 @@ async def start_warden(folder: RunDir) -> AsyncIterator[Children]:
         ) from None
     finally:
         theirs.close()
+        if reader >= 0:
+            os.close(watched)
     children = Children(ours, process)
     try:
         yield children

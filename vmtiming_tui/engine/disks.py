@@ -18,14 +18,14 @@ from vmtiming_tui.images.nodes import Node, block_node
 from vmtiming_tui.images.opening import File, open_file
 from vmtiming_tui.images.qcow2 import write_empty
 
-FIRST_FD = 5
+FIRST_FD = 6
 _SETS = "/dev/fdset/"
 
 
 class GivenFiles:
     """Files for one QEMU, each under the number it shall have there; closed on leaving.
 
-    ``names`` tells which file an fd set's name stands for.
+    ``names`` tells which file a name that QEMU has for a descriptor stands for.
     """
 
     def __init__(self) -> None:
@@ -61,6 +61,17 @@ class GivenFiles:
         self.words += ["-add-fd", option(fd=FIRST_FD + number - 1, set=number, opaque=opaque)]
         self.names[f"{_SETS}{number}"] = name
         return f"{_SETS}{number}"
+
+    def plain(self, path: str) -> str:
+        """Open a file that QEMU may read, and not reach; return the name it finds it by.
+
+        Raises ``ImageError`` where it is no regular file, and ``OSError``.
+        """
+        _, fd = open_file(path)
+        self._fds.append(fd)
+        name = f"/proc/self/fd/{FIRST_FD + len(self._fds) - 1}"
+        self.names[name] = path
+        return name
 
     def file(self, file: File, writable: bool) -> Node:
         """Open a file that was let in; return how QEMU reaches it.

@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vmtiming_tui.config import BootMode, Inject, RunConfig
@@ -20,7 +21,9 @@ from vmtiming_tui.engine.rundir import RunDir
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.events import Level
 from vmtiming_tui.images.initrd import InitrdKind
+from vmtiming_tui.text import one_line
 
+_COPY_LIMIT_S = 60.0
 GIVE_BOTH = (
     "give the image's own by -k and -i (vm-timing-report prepare --untouched IMAGE takes them out)"
 )
@@ -28,16 +31,30 @@ GIVE_BOTH = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """``initrd`` takes the place of the user's; ``credentials`` are QEMU's words.
+    """``kernel`` and ``initrd`` take the place of the user's; ``credentials`` are QEMU's words.
 
     ``firmware`` is the code and the variables of a UEFI, by place; ``injected`` says how the report
     service comes in, where it does.
     """
 
     injected: str = ""
+    kernel: str = ""
     initrd: str = ""
     firmware: tuple[str, str] | None = None
     credentials: tuple[str, ...] = ()
+
+    def files(self, config: RunConfig) -> Iterator[tuple[str, str]]:
+        """Yield which files of the config QEMU is to load itself, by the field's name."""
+        for name, path, instead in (
+            ("kernel", config.kernel, self.kernel),
+            ("initrd", config.initrd, self.initrd),
+        ):
+            if path and not instead:
+                yield name, path
+
+    def loading(self, name: str, path: str) -> "Launch":
+        """Return the same with a path for the kernel or the initrd."""
+        return replace(self, kernel=path) if name == "kernel" else replace(self, initrd=path)
 
 
 async def prepare_launch(
@@ -66,7 +83,7 @@ async def prepare_launch(
             return Launch(
                 injected="SMBIOS credentials",
                 firmware=firmware,
-                credentials=credential_words(folder.path),
+                credentials=credential_words(folder),
             )
         case _:
             return Launch(firmware=firmware)
@@ -99,7 +116,7 @@ def chosen_way(config: RunConfig, machine: Machine) -> Inject:
             return way
 
 
-def credential_words(folder: Path) -> tuple[str, ...]:
+def credential_words(folder: RunDir) -> tuple[str, ...]:
     """Return QEMU's words for the report service's credentials, which it reads from files there.
 
     Raises ``EngineError``.
@@ -107,12 +124,26 @@ def credential_words(folder: Path) -> tuple[str, ...]:
     words: list[str] = []
     try:
         for name, text in credentials().items():
-            path = folder / f"credential-{name}"
+            path = folder.path / f"credential-{name}"
             path.write_text(smbios_credential(name, text))
-            words += ["-smbios", option(type=11, path=str(path))]
+            words += ["-smbios", option(type=11, path=str(folder.qemus / path.name))]
     except OSError as error:
-        raise _no_room(folder, error) from None
+        raise _no_room(folder.path, error) from None
     return tuple(words)
+
+
+async def copy_file(path: str, folder: RunDir, name: str, children: Children) -> str:
+    """Copy a file into the run's folder; return where QEMUs find the copy.
+
+    Raises ``EngineError``.
+    """
+    digest = hashlib.sha256(path.encode(errors="surrogateescape")).hexdigest()[:8]
+    copy = folder.path / f"{name}-{digest}"
+    code, words = await children.output(["cp", "--", path, str(copy)], _COPY_LIMIT_S)
+    if code != 0:
+        said = one_line(words.strip()) or "it takes too long"
+        raise EngineError(f"{path!r} cannot be copied for QEMU: {said}", hint="check its disk")
+    return str(folder.qemus / copy.name)
 
 
 def _no_room(folder: Path, error: OSError) -> EngineError:
@@ -138,10 +169,10 @@ async def _inject_by_initrd(
             "brought in by (initramfs-tools, dracut, systemd with a shell): the guests may never "
             "report; if so, prepare the image with spin-from-raw.sh",
         )
-        return "the initrd", str(path)
+        return "the initrd", str(folder.qemus / path.name)
     way = f"the initrd ({kind})"
     say(
         Level.INFO,
         f"the report service is brought in by {way}; nothing is written to the images",
     )
-    return way, str(path)
+    return way, str(folder.qemus / path.name)

@@ -8,20 +8,23 @@ import socket
 from collections.abc import Callable, Mapping
 
 from vmtiming_tui.config import RunConfig
-from vmtiming_tui.engine.children import Child, Children, Exit, Tail, start_hint
+from vmtiming_tui.engine.children import Child, Exit, Tail, start_hint
 from vmtiming_tui.engine.clock import StampReader
 from vmtiming_tui.engine.console import ConsoleLog, console_pair
 from vmtiming_tui.engine.diagnosis import Why, words_of
 from vmtiming_tui.engine.disks import GivenFiles, flash_words, root_words
 from vmtiming_tui.engine.facts import Fact, QmpFlooded, QmpLost
 from vmtiming_tui.engine.guest import GuestReportServer, ReportListener
+from vmtiming_tui.engine.powers import Reach
+from vmtiming_tui.engine.preflight import vm_memory_bytes
 from vmtiming_tui.engine.qemu import CONSOLE_FD, QMP_FD, command_line
 from vmtiming_tui.engine.qmp import QmpController, QmpEvent
-from vmtiming_tui.engine.tools import Boot, Refusal
+from vmtiming_tui.engine.rundir import FOLDER_FD, RunDir
+from vmtiming_tui.engine.tools import Boot, Refusal, Tools
 from vmtiming_tui.errors import ImageError
 
 _MAX_STDERR_BYTES = 64 * 1024
-_FD_SET = re.compile(rb"/dev/fdset/[0-9]{1,9}")
+_GIVEN = re.compile(rb"(?:/dev/fdset|/proc/self/fd)/[0-9]{1,9}")
 
 
 class QemuProcess:
@@ -60,26 +63,27 @@ class QemuProcess:
             stamps=stamps,
         )
 
-    async def start(
-        self, boot: Boot, children: Children, server: GuestReportServer, listener: ReportListener
-    ) -> Child:
+    async def start(self, boot: Boot, tools: Tools, listener: ReportListener) -> Child:
         """Start it, and let it speak for its VM.
 
         Raises ``OSError`` as exec would, or as opening its files, and ``ImageError``.
         """
+        folder, server = tools.folder, tools.server
         console, console_theirs = console_pair()
         with self._theirs, console_theirs, GivenFiles() as given:
             self._console.attach(console.detach())
-            self.argv = describe(boot, server, given)
+            self.argv = describe(boot, folder, given)
             self._names = given.names
-            child = await children.spawn(
+            child = await tools.children.spawn(
                 self.argv,
                 [
                     (self._errors.write_fd, (1, 2)),
                     (self._theirs.fileno(), (QMP_FD,)),
                     (console_theirs.fileno(), (CONSOLE_FD,)),
                     *given.fds,
+                    *([] if folder.seen_at is None else [(folder.fd, (FOLDER_FD,))]),
                 ],
+                boot.powers.for_vm(boot.config, vm_memory_bytes(boot.config, boot.accel)),
             )
         self._errors.given()
         self.child, self._server, self._listener = child, server, listener
@@ -94,7 +98,13 @@ class QemuProcess:
     @property
     def stderr(self) -> str:
         """What it wrote to its standard error: the end of it, escaped, files by their names."""
-        return words_of(_FD_SET.sub(self._file_of, self._errors.kept))
+        return words_of(_GIVEN.sub(self._file_of, self._errors.kept))
+
+    @property
+    def command(self) -> list[str]:
+        """Its command for people: files that QEMU loads by descriptor stand by their names."""
+        return [self._names.get(word, word) if word.startswith("/proc/") else word
+                for word in self.argv]  # fmt: skip
 
     def _file_of(self, found: re.Match[bytes]) -> bytes:
         name = self._names.get(found[0].decode())
@@ -125,23 +135,28 @@ class QemuProcess:
         self._console.detach()
 
 
-def describe(boot: Boot, server: GuestReportServer, given: GivenFiles) -> list[str]:
+def describe(boot: Boot, folder: RunDir, given: GivenFiles) -> list[str]:
     """Return the command line of a VM, whose files are opened and given.
 
     Raises ``OSError`` where one cannot be opened, and ``ImageError`` where it may not be taken.
     """
     if isinstance(boot.image, Refusal):
         raise ImageError(boot.image.why, hint=boot.image.hint)
-    disks = root_words(boot.image, given, persist=boot.config.persist)
-    if boot.launch.firmware:
-        disks += flash_words(*boot.launch.firmware, given)
+    config, launch = boot.config, boot.launch
+    disks = root_words(boot.image, given, persist=config.persist)
+    if launch.firmware:
+        disks += flash_words(*launch.firmware, given)
+    for name, path in launch.files(config):
+        if boot.powers.reach(path) is Reach.DESCRIPTOR:
+            launch = launch.loading(name, given.plain(path))
     return command_line(
         boot.vm,
-        boot.config,
+        config,
         accel=boot.accel,
         disks=[*given.words, *disks],
-        report_socket=server.path,
-        launch=boot.launch,
+        report_socket=folder.qemus / folder.socket.name,
+        launch=launch,
+        sandbox=boot.powers.sandbox(config),
     )
 
 

@@ -40,6 +40,7 @@ def command_line(
     disks: Sequence[str],
     report_socket: Path,
     launch: Launch | None = None,
+    sandbox: Sequence[str] = (),
 ) -> list[str]:
     """Return the command that boots a VM, stopped till ``cont``.
 
@@ -50,13 +51,14 @@ def command_line(
     machine, launch = machine_of(config), launch or Launch()
     words = [config.qemu]
     words += ["-name", option(guest=f"{config.prefix}-{vm}", debug_threads=True)]
+    words += sandbox
     words += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-S"]
     words += machine.options
     words += ["-accel", accel.value, "-m", str(config.memory_mib), "-smp", str(config.smp)]
     if config.boot is BootMode.FIRMWARE:
         words += _identity(vm, machine)
     elif config.kernel:
-        words += ["-kernel", config.kernel]
+        words += ["-kernel", launch.kernel or config.kernel]
         if initrd := launch.initrd or config.initrd:
             words += ["-initrd", initrd]
         words += ["-append", kernel_arguments(vm, config, machine)]

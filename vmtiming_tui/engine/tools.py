@@ -9,6 +9,7 @@ from vmtiming_tui.engine.clock import StampReader
 from vmtiming_tui.engine.guest import GuestReportServer
 from vmtiming_tui.engine.launch import Launch
 from vmtiming_tui.engine.limits import Limits
+from vmtiming_tui.engine.powers import Powers
 from vmtiming_tui.engine.rundir import RunDir
 from vmtiming_tui.events import Event
 from vmtiming_tui.images.intake import Image
@@ -45,3 +46,4 @@ class Boot:
     accel: Accel
     launch: Launch
     image: Image | Refusal
+    powers: Powers

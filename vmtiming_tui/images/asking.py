@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.box import Box, Limits, Wall, best_wall, own_uid
 from vmtiming_tui.images.disk import HEAD_BYTES
-from vmtiming_tui.images.formats import PROBED_BYTES, shown
+from vmtiming_tui.images.formats import PROBED_BYTES
 from vmtiming_tui.images.intake import Taken, Told
 from vmtiming_tui.images.nbd import served
 from vmtiming_tui.images.nodes import Node, block_node
 from vmtiming_tui.images.opening import File
 from vmtiming_tui.images.stretch import Piece, Stretch
+from vmtiming_tui.images.words import shown
 
 _LIMIT_S = 20
 _LIMITS = Limits(memory_bytes=1 << 30, file_bytes=1 << 20, files=64, cpu_s=10)

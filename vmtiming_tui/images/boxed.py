@@ -18,6 +18,7 @@ from vmtiming_tui.images.ending import Signals
 from vmtiming_tui.images.host_kernel import HostKernel
 from vmtiming_tui.images.intake import Taken
 from vmtiming_tui.images.isolated import PACKAGE, isolated
+from vmtiming_tui.images.mount_server import MountServer
 from vmtiming_tui.images.opening import File
 from vmtiming_tui.images.out_folder import WorkFolder
 from vmtiming_tui.text import printable
@@ -38,7 +39,7 @@ class Boxed:
     taken: Taken
     order: Mapping[str, object]
     kernels: tuple[HostKernel, ...]
-    mount: bool
+    mounts: MountServer | None = None
 
     def box(self) -> Box:
         """Return the box itself."""
@@ -61,7 +62,7 @@ class Boxed:
         kernels = [[kernel.version, box.word(kernel.fd)] for kernel in self.kernels]
         return {
             **self.order, "layers": layers, "virtual_bytes": self.taken.image.virtual_bytes,
-            "kernels": kernels, "mount": self.mount,
+            "kernels": kernels, "mount": self.mounts is not None,
         }  # fmt: skip
 
     @property
@@ -122,6 +123,8 @@ class _Talk:
                     self.say(text)
                 case {"progress": int(percent)}:
                     _show_progress(percent)
+                case {"mount": str()} if self.what.mounts is not None:
+                    self.what.mounts.serve(self.channel, message)
                 case {"failed": str(text), "hint": str(hint)}:
                     raise ImageError(text, hint=hint)
                 case {"made": dict(made)}:

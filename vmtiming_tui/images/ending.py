@@ -1,10 +1,14 @@
 """Ending in order, however the end comes."""
 
+import contextlib
 import os
 import signal
+import subprocess
+from collections.abc import Mapping, Sequence
 from types import FrameType, TracebackType
 from typing import Self
 
+_LOOK_S = 0.1
 _ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
@@ -48,3 +52,23 @@ class Signals:
         """Raise ``Ended`` where one has come."""
         if self._received:
             raise Ended(self._received[0])
+
+    def run(
+        self, command: Sequence[str], *, pass_fds: Sequence[int] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> "subprocess.CompletedProcess[bytes]":  # fmt: skip
+        """Run a command to its end, and not longer than until a signal comes."""
+        with subprocess.Popen(  # noqa: S603  no shell
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            pass_fds=pass_fds, env=env, start_new_session=True,
+        ) as child:  # fmt: skip
+            try:
+                while True:
+                    self.check()
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        said, complaint = child.communicate(timeout=_LOOK_S)
+                        return subprocess.CompletedProcess(
+                            command, child.returncode, said, complaint
+                        )
+            finally:
+                child.kill()

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.stretch import Stretch
-from vmtiming_tui.text import printable
 
 # QEMU looks at no more of a file than this when it is to tell its format (BLOCK_PROBE_BUF_SIZE).
 PROBED_BYTES = 512
@@ -258,9 +257,3 @@ def local_name(name: str) -> str | None:
         name = name.removeprefix("file:")
     before, colon, _ = name.partition(":")
     return None if (colon and "/" not in before) or not name else name
-
-
-def shown(name: str) -> str:
-    """Return a name from an image as it may be shown."""
-    text = printable(name)
-    return text if len(text) <= 200 else f"{text[:199]}..."

@@ -15,6 +15,7 @@ from vmtiming_tui.images.box import open_given
 from vmtiming_tui.images.channel import Channel
 from vmtiming_tui.images.furnish import Report
 from vmtiming_tui.images.guest_kernel import GuestKernel
+from vmtiming_tui.images.host_reader import HostReader
 from vmtiming_tui.images.intake import Layer
 from vmtiming_tui.images.kernel_reader import KernelReader
 from vmtiming_tui.images.nbd import served
@@ -34,11 +35,11 @@ class Voice:
     """What the inside says to the outside."""
 
     def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+        self.channel = channel
 
     def say(self, text: str) -> None:
         """Say what is being done."""
-        self._channel.send(say=text)
+        self.channel.send(say=text)
 
     @contextlib.contextmanager
     def progress(self, file: Path, whole_bytes: int) -> Iterator[None]:
@@ -49,7 +50,7 @@ class Voice:
             while not done.wait(_PROGRESS_S):
                 with contextlib.suppress(FileNotFoundError):
                     has = file.stat().st_blocks * 512
-                    self._channel.send(progress=min(has * 100 // max(whole_bytes, 1), 99))
+                    self.channel.send(progress=min(has * 100 // max(whole_bytes, 1), 99))
 
         teller = threading.Thread(target=tell, daemon=True)
         teller.start()
@@ -58,7 +59,7 @@ class Voice:
         finally:
             done.set()
             teller.join()
-            self._channel.send(progress=100)
+            self.channel.send(progress=100)
 
 
 def _layers(order: Mapping[str, Any]) -> tuple[list[Layer], dict[File, Stretch]]:
@@ -115,6 +116,9 @@ def open_image(order: Mapping[str, Any], work: Path, voice: Voice) -> Stretch:
 
 
 def _reader(order: Mapping[str, Any], work: Path, voice: Voice) -> KernelReader:
+    if order["mount"]:
+        unpacked = (work / _UNPACKED).exists()
+        return HostReader(voice.channel, work, unpacked=unpacked)
     kernels = [GuestKernel(version, open_given(word)) for version, word in order["kernels"]]
     return ReaderVm(kernels=kernels, work=work, say=voice.say, progress=voice.progress)
 

@@ -20,11 +20,11 @@ from vmtiming_tui.images.formats import (
     format_by_mark,
     local_name,
     read_header,
-    shown,
 )
 from vmtiming_tui.images.ledger import Entry, Ledger, entry_for
 from vmtiming_tui.images.opening import File, open_file
 from vmtiming_tui.images.stretch import Piece, Stretch
+from vmtiming_tui.images.words import shown
 
 MAX_LAYERS = 16
 MAX_VIRTUAL_BYTES = 16 << 40

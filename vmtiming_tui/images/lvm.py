@@ -20,14 +20,14 @@ from vmtiming_tui.images.stretch import Piece, Stretch
 _AREA_MARK = b" LVM2 x[5A%r0N*>"
 _AREA_HEADER_BYTES = 512
 _IGNORED = 1
-_MAX_TEXT_BYTES = 16 << 20
+_MAX_TEXT_BYTES = 4 << 20
 _MAX_SEGMENTS = 20_000
 _MAX_VOLUMES = 1000
 _MAX_SECTORS = 1 << 54
 # lib/metadata/lv_manip.c and lib/misc/lvm-string.c: what vgcreate and lvcreate take as a name.
 _NAME = re.compile(r"(?!-|\.{1,2}$)[A-Za-z0-9_.+-]{1,127}")
 _LINEAR = ("striped", "linear")
-_KIND = re.compile(r"[a-z0-9_+-]{1,40}")
+_KIND = re.compile(r"[a-z][a-z0-9_+-]{0,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +205,10 @@ def _places(stripes: Value | Section | None, disks: Mapping[str, str]) -> Iterat
 # The volumes, into stretches
 
 
+class MissingDiskError(ImageError):
+    """A part of a volume is on a disk that is not there."""
+
+
 def laid_out(group: Group, volume: LogicalVolume, disks: Mapping[str, Stretch | None]) -> Stretch:
     """Return a linear volume as the pieces of its disks (None: two disks have that id).
 
@@ -222,7 +226,9 @@ def laid_out(group: Group, volume: LogicalVolume, disks: Mapping[str, Stretch | 
         at = group.data_starts[ident] + first * group.extent_bytes
         length = segment.count * group.extent_bytes
         if at + length > disk.size:
-            raise ImageError("a part of it would lie beyond the end of its disk")
+            raise ImageError(
+                "a part of it would lie beyond the end of its disk: it is cut short, or damaged"
+            )
         pieces += disk.slice(at, length)
         taken.append((ident, first, first + segment.count))
     taken.sort()
@@ -230,7 +236,3 @@ def laid_out(group: Group, volume: LogicalVolume, disks: Mapping[str, Stretch | 
         if disk_id == next_id and start < end:
             raise ImageError("its parts lie over one another")
     return Stretch(pieces)
-
-
-class MissingDiskError(ImageError):
-    """A part of a volume is on a disk that is not there."""

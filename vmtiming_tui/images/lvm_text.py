@@ -15,7 +15,7 @@ Value: TypeAlias = Scalar | list[Scalar]
 Section: TypeAlias = Mapping[str, "Value | Section"]
 
 _MAX_DEPTH = 8
-_MAX_TOKENS = 2_000_000
+_MAX_TOKENS = 500_000
 _TOKEN = re.compile(
     r"""(?P<skip>[ \t\r\n]+|\#[^\n]*)
     |(?P<string>"[^"\\]*+(?:\\.[^"\\]*+)*+")

@@ -25,6 +25,8 @@ from vmtiming_tui.images.host_kernel import kernels
 from vmtiming_tui.images.intake import Rules, Taken, take
 from vmtiming_tui.images.isolated import PACKAGE
 from vmtiming_tui.images.ledger import Entry, Ledger, key_of
+from vmtiming_tui.images.loop_mount import own_namespace
+from vmtiming_tui.images.mount_server import MountServer
 from vmtiming_tui.images.opening import open_file
 from vmtiming_tui.images.out_folder import (
     OutFolder,
@@ -251,17 +253,23 @@ def spin(arguments: Arguments, signals: Signals) -> None:
             say(f"bubblewrap does not work here: the image is kept in by {wall} alone (doctor "
                 "says more)")  # fmt: skip
         work = held.enter_context(work_folder(out, uid))
+        owner = os.geteuid() if uid is None else uid
+        mounts = None
+        if arguments.mount:
+            folder = held.enter_context(own_namespace())
+            fd = taken.fds[taken.image.layers[0].file]
+            mounts = MountServer(folder, fd, work=work, owner=owner, signals=signals, say=say)
+            say("--mount: this host's own kernel reads the image's file systems")
         box = Boxed(
             wall=wall, uid=uid, work=work, taken=taken, order=_order(arguments),
-            kernels=tuple(held.enter_context(kernels())), mount=arguments.mount,
+            kernels=tuple(held.enter_context(kernels())), mounts=mounts,
         )  # fmt: skip
         made = _made(box, out, signals)
         if arguments.dry_run:
             say(would_write(out, arguments, made))
             return
         work.give_to(None)
-        ready = hand_over(out, work, arguments, os.geteuid() if uid is None else uid,
-                          result_mode(taken))  # fmt: skip
+        ready = hand_over(out, work, arguments, owner, result_mode(taken))
         _write_down(arguments)
     say(f"ready: {ready}")
 

@@ -20,7 +20,7 @@ _ELF_HEADER_BYTES, _INTERPRETER = 64, 3
 _LOADER_LIMIT_S = 20
 _SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 # Kernels of ten years ago mount this, too: the guest's may be one.
-_MKE2FS_CONF = b"""\
+MKE2FS_CONF = b"""\
 [defaults]
     base_features = sparse_super,large_file,filetype,resize_inode,dir_index,ext_attr
     blocksize = 4096
@@ -50,7 +50,7 @@ def initrd(kernel: GuestKernel, modules: Sequence[str], job: Mapping[str, str]) 
         names.append(name)
         files[f"modules/{name}.ko"] = (content, 0o644)
     files["job/modules"] = ("".join(f"{name}\n" for name in names).encode(), 0o644)
-    files["job/mke2fs.conf"] = (_MKE2FS_CONF, 0o644)
+    files["job/mke2fs.conf"] = (MKE2FS_CONF, 0o644)
     for name, text in job.items():
         files[f"job/{name}"] = (text.encode(errors="surrogateescape"), 0o644)
     return cpio(_entries(files))
