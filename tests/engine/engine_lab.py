@@ -159,6 +159,11 @@ class Story:
         return [event for event in found if vm is None or getattr(event, "vm", None) == vm]
 
     @property
+    def warnings(self) -> list[str]:
+        """What the user is warned of."""
+        return [told.text for told in self.of(ev.Notice) if told.level is ev.Level.WARNING]
+
+    @property
     def states(self) -> list[str]:
         return [attempt.state.value for attempt in self.fleet.newest]
 

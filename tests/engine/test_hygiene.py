@@ -170,7 +170,7 @@ async def test_the_report_socket_is_private_and_strangers_are_refused(lab: Lab):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         reader, writer = await asyncio.open_unix_connection(str(folder / "report"))
         writer.write(b"VMREPORTID:0|||I am VM 0, believe me\n")
-        await story.till(lambda story: story.of(ev.Notice))
+        await story.till(lambda story: story.warnings)
         with contextlib.suppress(ConnectionError):
             assert await reader.read() == b""
         writer.close()
@@ -178,7 +178,7 @@ async def test_the_report_socket_is_private_and_strangers_are_refused(lab: Lab):
         await story.to_end()
 
     assert story.states == ["killed"]
-    assert f"process {os.getpid()}" in story.of(ev.Notice)[0].text
+    assert f"process {os.getpid()}" in story.warnings[0]
 
 
 def test_folders_of_dead_engines_are_removed_and_those_of_living_ones_stay(lab: Lab):

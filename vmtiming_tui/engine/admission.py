@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -104,8 +103,7 @@ class Admissions:
 
 async def ask_gate(request: Request, children: Children) -> list[Answer]:
     """Return the gate's answers, in its order; raise ``EngineError`` where it does not answer."""
-    question = tempfile.TemporaryFile()  # noqa: SIM115  closed below
-    with question:
+    with os.fdopen(os.memfd_create("question", os.MFD_CLOEXEC), "w+b") as question:
         question.write(json.dumps(to_json(request)).encode())
         question.seek(0)
         code, said, words = await children.answer(

@@ -92,11 +92,18 @@ class GivenFiles:
     def scratch(self, virtual_bytes: int, below: Sequence[Layer], name: str) -> Node:
         """Return a node that takes what a guest writes, and is gone with its QEMU.
 
-        It lies without a name in TMPDIR or /var/tmp. Raises as ``file``, and ``OSError``.
+        It lies without a name in TMPDIR or /var/tmp, as QEMU's own would. Raises as ``file``.
         """
-        fd = _unnamed_file()
-        filename = self.give(fd, f"{name}, written to by this VM only", writable=True)
-        write_empty(fd, virtual_bytes)
+        folder = Path(os.environ.get("TMPDIR") or "/var/tmp")  # noqa: S108  a file without a name
+        try:
+            fd = _unnamed_file(folder)
+            filename = self.give(fd, "what this VM writes", writable=True)
+            write_empty(fd, virtual_bytes)
+        except OSError as error:
+            raise ImageError(
+                f"what the guest writes cannot be kept in {str(folder)!r}: {error.strerror}",
+                hint="free some space there, or set TMPDIR to another folder",
+            ) from None
         # As QEMU's own temporary snapshots: nothing of it needs to outlive a crash.
         cache = {"direct": False, "no-flush": True}
         return {
@@ -113,8 +120,7 @@ class GivenFiles:
         }
 
 
-def _unnamed_file() -> int:
-    folder = Path(os.environ.get("TMPDIR") or "/var/tmp")  # noqa: S108  a file without a name
+def _unnamed_file(folder: Path) -> int:
     flags = os.O_RDWR | os.O_CLOEXEC
     try:
         return os.open(folder, flags | os.O_TMPFILE, 0o600)

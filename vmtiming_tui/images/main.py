@@ -24,7 +24,7 @@ from vmtiming_tui.images.holders import refuse_in_use
 from vmtiming_tui.images.host_kernel import kernels
 from vmtiming_tui.images.intake import Rules, Taken, take
 from vmtiming_tui.images.isolated import PACKAGE
-from vmtiming_tui.images.ledger import Entry, Ledger, key_of
+from vmtiming_tui.images.ledger import Ledger, entry_for
 from vmtiming_tui.images.loop_mount import own_namespace
 from vmtiming_tui.images.mount_server import MountServer
 from vmtiming_tui.images.opening import open_file
@@ -279,7 +279,7 @@ def _write_down(arguments: Arguments) -> None:
     with contextlib.suppress(VmTimingError, OSError):
         file, fd = open_file(f"{arguments.out}/rootfs.img")
         os.close(fd)
-        Ledger(ledger_path()).write({key_of(file): Entry("raw")})
+        Ledger(ledger_path()).write([entry_for(file, "raw")])
 
 
 def _made(box: Boxed, out: OutFolder, signals: Signals) -> Mapping[str, Any]:
