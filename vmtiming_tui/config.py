@@ -327,7 +327,9 @@ def file_problems(config: RunConfig) -> list[Problem]:
             ("initrd", config.initrd),
             ("base", config.base),
         )
-        if path and (problem := _unreadable(name, path))
+        if path
+        and not (name == "base" and _is_device(Path(path), config))
+        and (problem := _unreadable(name, path))
     ]
     if shutil.which(config.qemu) is None:
         problems.append(
@@ -355,6 +357,15 @@ def file_problems(config: RunConfig) -> list[Problem]:
     return problems
 
 
+def _is_device(path: Path, config: RunConfig) -> bool:
+    """Whether a path leads to a block device that is taken for an image."""
+    return config.allow_device and path.is_block_device()
+
+
+def _is_image(path: Path, config: RunConfig) -> bool:
+    return path.is_file() or _is_device(path, config)
+
+
 def _missing_images(config: RunConfig) -> list[Problem]:
     if config.base:
         return []
@@ -362,10 +373,17 @@ def _missing_images(config: RunConfig) -> list[Problem]:
     if why := unreachable(last):
         text = f"image {str(last)!r} cannot be read: {why}; check -p, -s and -v"
         return [Problem("prefix", text)]
-    missing = [vm for vm in range(config.number) if not config.image(vm).is_file()]
+    missing = [
+        vm
+        for vm in range(config.number)
+        if not (config.image(vm).is_file() or _is_device(config.image(vm), config))
+    ]
     if not missing:
         return []
     first = config.image(missing[0])
+    if first.exists():
+        hint = "; --allow-device takes it" if first.is_block_device() else "; check -p, -s and -v"
+        return [Problem("prefix", f"image {str(first)!r} is no regular file{hint}")]
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
     return [
         Problem(

@@ -91,5 +91,7 @@ def prepare(image: str, out: Path, config: RunConfig, options: Sequence[str] = (
     words += ["-k", config.kernel, "-i", config.initrd, "-v", config.vmdir]
     if "--boot-files" in options:
         arguments = Path(config.kernel).with_name("cmdline").read_text().strip()
+        words += [word for folder in config.allow_backing for word in ("--allow-backing", folder)]
+        words += ["--allow-device"] if config.allow_device else []
         words += ["--inject", "--append", arguments]
     return Prepared(made, shlex.join(words))

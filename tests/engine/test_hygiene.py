@@ -107,6 +107,23 @@ async def test_no_qemu_outlives_a_front_end_that_is_killed(lab: Lab):
     await until(lambda: lab.leftovers() == [])
 
 
+async def test_an_engine_that_hears_nothing_does_not_outlive_its_front_end(lab: Lab):
+    """Whatever it hangs in, it and its QEMUs are gone within two seconds or so."""
+    start = commands.encode(commands.Start(plan=plan_of(lab.config(2, "boot=60"))))
+    process = await asyncio.create_subprocess_exec(
+        *engine_command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    process.stdin.write(start.encode() + b"\n")
+    seen = 0
+    while seen < 2:
+        seen += b'"vm_started"' in await process.stdout.readline()
+    os.kill(process.pid, signal.SIGSTOP)
+    process.stdin.close()
+    async with asyncio.timeout(15):
+        assert await process.wait() == -signal.SIGKILL
+        await until(lambda: lab.leftovers() == [])
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_signal_ends_the_engine_in_order(lab: Lab, number: int):
     async with engine(lab) as story:

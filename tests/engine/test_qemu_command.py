@@ -66,34 +66,44 @@ def chain(tmp_path):
     return Image(layers=tuple(layers), virtual_bytes=512)
 
 
-def nodes_of(image: Image, *, persist: bool):
+def nodes_of(image: Image, *, persist: bool) -> dict[str, dict[str, object]]:
+    """The nodes QEMU is given, by name; each comes after those it stands on."""
     with GivenFiles() as given:
-        (node,) = map(json.loads, root_words(image, given, persist=persist)[1::2])
-    return node
+        words = root_words(image, given, persist=persist)
+    found: dict[str, dict[str, object]] = {}
+    assert set(words[::2]) == {"-blockdev"}
+    for node in map(json.loads, words[1::2]):
+        below = {node[role] for role in ("file", "backing") if node.get(role)}
+        assert below <= set(found)
+        found[node["node-name"]] = node
+    return found
 
 
 def test_the_image_is_left_alone_unless_the_run_persists(chain):
-    scratch = nodes_of(chain, persist=False)
+    left = nodes_of(chain, persist=False)
     written = nodes_of(chain, persist=True)
 
-    assert scratch["driver"] == "qcow2"
-    assert scratch["backing"]["read-only"]
-    assert scratch["backing"]["file"]["read-only"]
-    assert not written["read-only"]
-    assert not written["file"]["read-only"]
-    assert written["backing"]["read-only"]
+    assert left["root"]["driver"] == "qcow2"
+    assert [name for name, node in left.items() if not node.get("read-only")] == [
+        "root-file",
+        "root",
+    ]
+    assert [name for name, node in written.items() if not node["read-only"]] == [
+        "root-file",
+        "root",
+    ]
+    assert left["root-image"]["driver"] == "qcow2"
 
 
 def test_every_layer_has_a_node_of_a_named_format_and_the_last_stands_on_nothing(chain):
-    top = nodes_of(chain, persist=True)
-    middle = top["backing"]
-    disk = middle["backing"]
+    nodes = nodes_of(chain, persist=True)
+    middle = nodes[nodes["root"]["backing"]]
+    disk = nodes[middle["backing"]]
 
-    assert [node["driver"] for node in (top, middle, disk)] == ["qcow2", "qcow2", "raw"]
-    assert len({node["node-name"] for node in (top, middle, disk)}) == 3
+    assert [node["driver"] for node in (nodes["root"], middle, disk)] == ["qcow2", "qcow2", "raw"]
     assert "backing" not in disk
     alone = Image(layers=chain.layers[:1], virtual_bytes=512)
-    assert nodes_of(alone, persist=True)["backing"] is None
+    assert nodes_of(alone, persist=True)["root"]["backing"] is None
 
 
 def test_a_file_that_took_anothers_place_is_not_given(chain, tmp_path):
@@ -104,7 +114,7 @@ def test_a_file_that_took_anothers_place_is_not_given(chain, tmp_path):
         nodes_of(chain, persist=True)
 
 
-def test_what_takes_a_guests_writes_is_a_sound_qcow2_and_has_no_name(tmp_path):
+def test_what_takes_a_guests_writes_is_a_sound_qcow2_of_any_size(tmp_path):
     (tmp_path / "base, too.img").write_bytes(bytes(512))
     path = tmp_path / "new.qcow2"
     for size in (512, 1 << 20, (1 << 40) + 512, 16 << 40):

@@ -112,7 +112,7 @@ def full_report(scene: Scene) -> Iterator[None]:
         vm["attempts"][0]["state"]
         for vm in json.loads((scene.folder / "kept.json").read_text())["vms"]
     }
-    assert states == {"killed"}
+    assert states <= {"killed"}  # it may be stopped before there is a VM
     assert [state for state, _ in scene.history] == ["stopped"]
 
 

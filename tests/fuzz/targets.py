@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+import boot_targets
 import image_targets
 
 from vmtiming_tui import events as ev
@@ -133,4 +134,8 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "lvm": image_targets.lvm,
     "ext": image_targets.ext,
     "fat": image_targets.fat,
+    "initrd": boot_targets.initrd,
+    "modules": boot_targets.modules,
+    "program": boot_targets.program,
+    "texts": boot_targets.texts,
 }

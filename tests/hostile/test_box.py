@@ -3,17 +3,21 @@
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import textwrap
 import threading
+import time
 from pathlib import Path
 
+import images
 import pytest
 
-from vmtiming_tui.images.box import Box, Limits, Wall, best_wall, own_uid
+from hostile.whole import SPIN
+from vmtiming_tui.images.box import Box, Limits, Wall, best_wall, end_all_of, own_uid
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = "only root may read this"
@@ -276,3 +280,67 @@ def test_nobody_has_a_box_too(room):
     assert done.stdout == f"{best_wall()}\n['made']\n", done.stderr
     if best_wall() is Wall.BUBBLEWRAP:
         assert not (room / "got-out").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a box a user of its own")
+def test_what_hides_from_its_end_is_found_by_its_user(room):
+    code = """
+        import os, time
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                print(os.getpid(), flush=True)
+                os.close(1), os.close(2)
+                time.sleep(600)
+    """
+    with box_in(room / "work", Wall.LIMITS) as box:
+        left = int(python(box, code).stdout)
+        assert Path(f"/proc/{left}").exists()
+
+        end_all_of(box.uid)
+
+    assert not Path(f"/proc/{left}").exists() or "Z (" in Path(f"/proc/{left}/status").read_text()
+
+
+def descendants(pid):
+    """All processes below one."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+            if parent == pid:
+                found += [int(path.parent.name), *descendants(int(path.parent.name))]
+    return found
+
+
+def is_alive(pid):
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP], ids=str)
+def test_nothing_of_a_box_outlives_a_spin_that_is_killed(kind, number, system, place):
+    images.write(system / "srv/large", os.urandom(60 << 20))
+    image = images.ext4(place / "disk.img", system, 160)
+    if kind == "xfs":
+        image.unlink()
+        image = images.mounted_fs(image, "xfs", system, 400)
+    with subprocess.Popen(
+        [SPIN, image, "--out", place / "out"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as spinning:
+        assert spinning.stdout is not None
+        while (below := descendants(spinning.pid)) == [] or len(below) < 3:
+            time.sleep(0.01)
+        os.kill(spinning.pid, number)
+        spinning.wait()
+    deadline = time.monotonic() + 10
+    while any(map(is_alive, below)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+    assert [pid for pid in below if is_alive(pid)] == []
+    if number != signal.SIGKILL:
+        assert spinning.returncode == 128 + number
+        assert not (place / "out").exists()

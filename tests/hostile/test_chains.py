@@ -16,7 +16,8 @@ from hostile.chains import (
     with_data_file,
 )
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.intake import MAX_LAYERS
+from vmtiming_tui.images.asking import QemuImg
+from vmtiming_tui.images.intake import MAX_LAYERS, Rules, take
 from vmtiming_tui.images.ledger import Ledger, entry_for
 from vmtiming_tui.images.opening import open_file
 
@@ -307,3 +308,16 @@ def test_qemu_follows_no_header_once_it_is_told_of_no_backing_file(place, secret
     )  # fmt: skip
 
     assert taken(path, format="raw").virtual_bytes == json.loads(told.stdout)["virtual-size"]
+
+
+@pytest.mark.parametrize("name", ["base", "ABSOLUTE"])
+@pytest.mark.parametrize("form", ["raw", "vdi"])
+def test_the_first_sectors_are_read_through_the_chain_that_was_let_in(place, form, name):
+    """Whatever the header's own name for its backing file is."""
+    (place / "disk").write_bytes(b"first sectors".ljust(1 << 20, b"\1"))
+    subprocess.run(["qemu-img", "convert", "-O", form, place / "disk", place / "base"], check=True)
+    named = name if name == "base" else str(place / "base")
+    image = overlay(place / "vm-0.img", named, form)
+    ask = QemuImg()
+    with take(str(image), Rules(), Ledger(), ask) as found:
+        assert ask.head(found).startswith(b"first sectors")

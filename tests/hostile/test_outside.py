@@ -151,12 +151,24 @@ def test_another_folder_under_the_name_of_ours_is_left_alone(work, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["away", work.name])
 
 
+def test_a_folder_made_for_nothing_goes_again_and_no_other_in_its_place(tmp_path):
+    opened = open_folder(str(tmp_path / "one/two"))
+    (tmp_path / "one").rename(tmp_path / "away")
+    (tmp_path / "one/two").mkdir(parents=True)
+
+    opened.close()
+
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
+        "away", "one", "one/two",
+    ]  # fmt: skip
+
+
 def test_links_that_lead_round_and_round(tmp_path):
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
 
     with pytest.raises(OSError, match="symbolic links"):
-        open_folder(str(tmp_path / "a"), make=True)
+        open_folder(str(tmp_path / "a"))
 
 
 NONSENSE = [

@@ -45,10 +45,10 @@ def formats_in(story: Story) -> set[str]:
     """The formats of the nodes QEMU was given for the disks that were named."""
     found = set()
     for launched in story.of(ev.VmLaunched):
-        for flag, value in zip(launched.argv, launched.argv[1:], strict=False):
-            if flag == "-blockdev":
-                node = json.loads(value)
-                found.add((node.get("backing") or node)["driver"])
+        words = zip(launched.argv, launched.argv[1:], strict=False)
+        nodes = [json.loads(value) for flag, value in words if flag == "-blockdev"]
+        named = {node["node-name"]: node for node in nodes}
+        found.add(named.get("root-image", named["root"])["driver"])
     return found
 
 

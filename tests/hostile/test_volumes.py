@@ -200,9 +200,9 @@ def test_names_in_a_gpt_are_not_even_looked_at(word, tmp_path):
     ("count", "size"), [(1 << 31, 128), (1 << 31, 1 << 31), (128, 1), (0, 128)]
 )
 def test_a_gpt_whose_entries_take_up_the_world(count, size, tmp_path):
-    image = disk(tmp_path)
+    image = disk(tmp_path, 4 * MIB)
     forged.gpt(image, [], count=count, entry_size=128)
-    for at in (SECTOR, 64 * MIB - SECTOR):
+    for at in (SECTOR, 4 * MIB - SECTOR):
         raw = bytearray(image.read_bytes()[at : at + 92])
         struct.pack_into("<II", raw, 80, count, size)
         struct.pack_into("<I", raw, 16, 0)

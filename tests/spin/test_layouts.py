@@ -176,6 +176,39 @@ def test_other_kinds_of_image(kind, bare, tree, folder):
     assert_ready(spin(image, folder / "out"), tree)
 
 
+def test_an_overlay_with_what_it_stands_on_in_the_folder_above(bare, tree, folder):
+    images.sh("cp", "--sparse=always", bare, folder / "base.img")
+    (folder / "vms").mkdir()
+    overlay = folder / "vms/vm-0.img"
+    images.sh("qemu-img", "create", "-q", "-f", "qcow2", "-b", "../base.img", "-F", "raw", overlay)
+
+    assert_ready(spin(overlay, folder / "out"), tree)
+
+
+def test_one_that_stands_elsewhere_with_the_users_leave_only(bare, tree, folder):
+    images.sh("cp", "--sparse=always", bare, folder / "base.img")
+    (folder / "far/vms").mkdir(parents=True)
+    overlay = folder / "far/vms/vm-0.img"
+    base = folder / "base.img"
+    images.sh("qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", overlay)
+
+    refused = spin(overlay, folder / "out")
+
+    assert refused.code == 1
+    assert f"--allow-backing {folder}" in refused.complaint
+    assert_ready(spin(overlay, folder / "out", "--allow-backing", str(folder)), tree)
+
+
+def test_a_format_that_is_told_is_believed(bare, tree, folder):
+    image = folder / "disk.img"
+    images.sh("cp", "--sparse=always", bare, image)
+    with image.open("r+b") as file:
+        file.write(b"QFI\xfb\0\0\0\3")
+
+    assert spin(image, folder / "out").code == 1
+    assert_ready(spin(image, folder / "out", "--format", "raw"), tree)
+
+
 def test_more_than_two_gibibytes_mostly_holes(tree, folder):
     large = folder / "tree"
     images.sh("cp", "-a", tree, large)

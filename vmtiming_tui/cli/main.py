@@ -174,7 +174,8 @@ def prepare(image: str, out: str, **given: Any) -> None:
     from vmtiming_tui.prepare import prepare as prepare_image
 
     folder = Path(out)
-    raw = {name: given[name] for name in ("number", "memory_mib", "prefix", "suffix")} | {
+    same = ("number", "memory_mib", "prefix", "suffix", "allow_backing", "allow_device")
+    raw = {name: given[name] for name in same} | {
         "vmdir": str(folder / "vms"),
         "kernel": str(folder / "BFILES" / "vmlinuz"),
         "initrd": str(folder / "BFILES" / "initrd"),

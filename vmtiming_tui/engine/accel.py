@@ -20,10 +20,11 @@ import platformdirs
 
 from vmtiming_tui.config import Accel, RunConfig
 from vmtiming_tui.demo import Variant, cached_guest
-from vmtiming_tui.engine.children import Children, Tail
+from vmtiming_tui.engine.children import Children
 from vmtiming_tui.engine.diagnosis import qemu_trouble, words_of
 from vmtiming_tui.engine.machine import emulated_arch, host_arch, machine_of, runs_natively
 from vmtiming_tui.engine.powers import KVM, Powers, Reach
+from vmtiming_tui.engine.tail import Tail
 
 PROOF_LIMIT_S = 4.0
 _MARKS = (b"Linux version", b"Command line:", b"earlyser", b"] ")

@@ -20,9 +20,9 @@ from typing import Any
 import vmtiming_tui
 from vmtiming_tui.engine import warden
 from vmtiming_tui.engine.rundir import RunDir
+from vmtiming_tui.engine.tail import Tail
 from vmtiming_tui.errors import EngineError, QemuError
 
-_OUTPUT_LIMIT = 64 * 1024
 _ROOT = str(Path(vmtiming_tui.__file__).resolve().parent.parent)
 _PROGRAM = (
     "import sys; sys.path.append(sys.argv[1]); from vmtiming_tui.engine.warden import main; main()"
@@ -68,56 +68,6 @@ def start_hint(program: str, error: OSError) -> str:
     }.get(error.errno or 0, "")
 
 
-class Tail:
-    """The last bytes of what a child writes to a pipe, read as they come."""
-
-    def __init__(self, limit: int = _OUTPUT_LIMIT) -> None:
-        self._limit = limit
-        self._kept = bytearray()
-        reader, self.write_fd = os.pipe()
-        os.set_blocking(reader, False)
-        self._reader: int | None = reader
-        self._ended = asyncio.get_running_loop().create_future()
-        asyncio.get_running_loop().add_reader(reader, self._readable)
-
-    def _readable(self) -> None:
-        assert self._reader is not None  # noqa: S101  no reader is called once it was removed
-        try:
-            data = os.read(self._reader, 65536)
-        except BlockingIOError:
-            return
-        self._kept += data
-        del self._kept[: -self._limit]
-        if not data:
-            self.close()
-
-    @property
-    def kept(self) -> bytes:
-        """What was read so far, its end only."""
-        return bytes(self._kept)
-
-    def given(self) -> None:
-        """Close our copy of the end a child writes to, so that the pipe can end."""
-        if self.write_fd >= 0:
-            os.close(self.write_fd)
-            self.write_fd = -1
-
-    def close(self) -> None:
-        """Stop reading."""
-        self.given()
-        if self._reader is not None:
-            asyncio.get_running_loop().remove_reader(self._reader)
-            os.close(self._reader)
-            self._reader = None
-        if not self._ended.done():
-            self._ended.set_result(None)
-
-    async def ended(self, limit_s: float) -> bytes:
-        """Return what was written, after the pipe's end or ``limit_s``."""
-        await asyncio.wait([self._ended], timeout=limit_s)
-        return bytes(self._kept)
-
-
 class Child:
     """One process under the warden."""
 
@@ -159,11 +109,22 @@ class Children:
         fds: Sequence[tuple[int, Sequence[int]]],
         powers: Mapping[str, object] | None = None,
     ) -> Child:
-        """Start a process; ``fds`` pairs our descriptors with the numbers it shall have them by.
+        """Start a process, and return when it is there.
+
+        A process that nobody waits for any more is ended. Raises ``OSError`` as exec would.
+        """
+        return await self.started(self.begin(argv, fds, powers))
+
+    def begin(
+        self,
+        argv: Sequence[str],
+        fds: Sequence[tuple[int, Sequence[int]]],
+        powers: Mapping[str, object] | None = None,
+    ) -> Child:
+        """Have a process started; ``fds`` pairs our descriptors with its own numbers for them.
 
         ``powers`` is what a QEMU keeps (``Powers.message``); without it a child keeps all we have.
-        Our descriptors may be closed when this returns. A process that nobody waits for any more
-        is ended. Raises ``OSError`` as exec would.
+        Our descriptors may be closed when this returns. Raises ``OSError``.
         """
         self._count += 1
         child = Child(self._count, self._signal)
@@ -181,6 +142,10 @@ class Children:
         copies = _copies([fd for fd, _ in fds])
         self._children[self._count] = child
         self._post(message, copies)
+        return child
+
+    async def started(self, child: Child) -> Child:
+        """Return when a process that was begun is there; as ``spawn``."""
         try:
             await asyncio.shield(child.spawned)
         except asyncio.CancelledError:

@@ -62,6 +62,12 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "check it with qemu-img check, or remove it and have it made again from --base ROOTFS",
     ),
     (
+        r"could not load PC BIOS|[Cc]ould not find ROM image|could not load .*bios",
+        "QEMU cannot load its firmware",
+        "check -bios, and who may read it: run by root, QEMU has a user of its own, and root's "
+        "rights by --run-as root",
+    ),
+    (
         r"could not configure /dev/net/tun|could not open /dev/net/tun|network script|"
         r"failed to launch bridge helper|failed to execute helper",
         "QEMU has no right to set up a network of its own",
@@ -92,6 +98,7 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
     ),
 )
 
+_NODE = re.compile(r"-blockdev \{.*\}: ")  # of ours, and longer than what is said of it
 _LOCKED = re.compile(r"Failed to get (?:shared )?\"\w+\" lock")
 _LOCKED_FILE = re.compile(r"Is another process using the image \[(.*)\]\?")
 _PANIC = re.compile(r"Kernel panic - not syncing: ([^\n]*)")
@@ -112,7 +119,7 @@ def words_of(stderr: bytes) -> str:
 
 
 def _last_line(stderr: str) -> str:
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    lines = [_NODE.sub("", line.strip()) for line in stderr.splitlines() if line.strip()]
     return one_line(lines[-1], MAX_EXCERPT) if lines else ""
 
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from vmtiming_tui.engine.option import option
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.intake import Image, Layer
-from vmtiming_tui.images.nodes import Node, block_node
+from vmtiming_tui.images.nodes import Node, apart, block_node
 from vmtiming_tui.images.opening import File, open_file
 from vmtiming_tui.images.qcow2 import write_empty
 
@@ -94,7 +94,7 @@ class GivenFiles:
 
         It lies without a name in TMPDIR or /var/tmp, as QEMU's own would. Raises as ``file``.
         """
-        folder = Path(os.environ.get("TMPDIR") or "/var/tmp")  # noqa: S108  a file without a name
+        folder = scratch_folder()
         try:
             fd = _unnamed_file(folder)
             filename = self.give(fd, "what this VM writes", writable=True)
@@ -120,6 +120,22 @@ class GivenFiles:
         }
 
 
+def scratch_folder() -> Path:
+    """Return where what guests write lies, as QEMU's own temporary snapshots would."""
+    return Path(os.environ.get("TMPDIR") or "/var/tmp")  # noqa: S108  in files without a name
+
+
+def lies_in_memory(folder: Path) -> bool:
+    """Whether what is written to a folder's disk is kept in the host's memory (proc(5), mounts)."""
+    real, best, kind = os.path.realpath(folder), "", ""
+    for line in Path("/proc/self/mounts").read_text(errors="replace").splitlines():
+        _, place, its_kind, *_ = line.split(" ")
+        inside = real == place or real.startswith(place.rstrip("/") + "/")
+        if inside and len(place) >= len(best):
+            best, kind = place, its_kind
+    return kind in ("tmpfs", "ramfs")
+
+
 def _unnamed_file(folder: Path) -> int:
     flags = os.O_RDWR | os.O_CLOEXEC
     try:
@@ -130,8 +146,9 @@ def _unnamed_file(folder: Path) -> int:
         return fd
 
 
-def _json(node: Node) -> str:
-    return json.dumps(node, separators=(",", ":"))
+def _words(node: Node) -> list[str]:
+    lone = (json.dumps(each, separators=(",", ":")) for each in apart(node))
+    return [word for text in lone for word in ("-blockdev", text)]
 
 
 def root_words(image: Image, given: GivenFiles, *, persist: bool) -> list[str]:
@@ -140,7 +157,7 @@ def root_words(image: Image, given: GivenFiles, *, persist: bool) -> list[str]:
         node = block_node(image.layers, given.file, name="root", writable=True)
     else:
         node = given.scratch(image.virtual_bytes, image.layers, "root")
-    return ["-blockdev", _json(node)]
+    return _words(node)
 
 
 def flash_words(code: str, variables: str, given: GivenFiles) -> list[str]:
@@ -157,5 +174,5 @@ def flash_words(code: str, variables: str, given: GivenFiles) -> list[str]:
             nodes.append(block_node([layer], given.file, name=name, writable=False))
         else:
             nodes.append(given.scratch(file.size, [layer], name))
-    words = [word for node in nodes for word in ("-blockdev", _json(node))]
+    words = [word for node in nodes for word in _words(node)]
     return [*words, "-machine", option(pflash0="flash0", pflash1="flash1")]

@@ -26,20 +26,23 @@ def _write(path: str, value: str) -> None:
         file.write(value)
 
 
-def bases() -> list[tuple[str, dict[str, str]]]:
-    """Return the folders to make groups in, and the file of each limit there, by its name."""
-    lines = [line.split(":", 2) for line in _read("/proc/self/cgroup").splitlines()]
-    ours = {kinds: path for _, kinds, path in lines}
-    if os.path.exists(f"{_ROOT}/cgroup.controllers"):  # noqa: PTH110
-        above = _ROOT + os.path.dirname(ours.get("", "/")).rstrip("/")  # noqa: PTH120
+def bases(root: str, ours: str) -> list[tuple[str, dict[str, str]]]:
+    """Return the folders to make groups in, and the file of each limit there, by its name.
+
+    ``root`` is where the control groups are mounted, ``ours`` what /proc/self/cgroup says.
+    """
+    lines = [line.split(":", 2) for line in ours.splitlines()]
+    own = {kinds: path for _, kinds, path in lines}
+    if os.path.exists(f"{root}/cgroup.controllers"):  # noqa: PTH110
+        above = root + os.path.dirname(own.get("", "/")).rstrip("/")  # noqa: PTH120
         handed_on = _read(f"{above}/cgroup.subtree_control").split()
         if not {"memory", "pids"} <= set(handed_on) or not os.access(above, os.W_OK):
             return []
         return [(above, {"memory": "memory.max", "pids": "pids.max"})]
     found = []
     for kind, name in (("memory", "memory.limit_in_bytes"), ("pids", "pids.max")):
-        base = f"{_ROOT}/{kind}{ours.get(kind, '')}".rstrip("/")
-        if kind in ours and os.access(base, os.W_OK):
+        base = f"{root}/{kind}{own.get(kind, '')}".rstrip("/")
+        if kind in own and os.access(base, os.W_OK):
             found.append((base, {kind: name}))
     return found
 
@@ -49,7 +52,7 @@ class Groups:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._bases = bases()
+        self._bases = bases(_ROOT, _read("/proc/self/cgroup"))
         self._made: dict[int, list[str]] = {}
         self._spent: list[str] = []
         for base, _ in self._bases:
@@ -64,7 +67,8 @@ class Groups:
                 os.mkdir(folder)  # noqa: PTH102
                 made.append(folder)
                 for kind, name in files.items():
-                    _write(f"{folder}/{name}", str(limits[kind]))
+                    if limits[kind] >= 0:
+                        _write(f"{folder}/{name}", str(limits[kind]))
             except OSError:
                 continue
         self._made[number] = made

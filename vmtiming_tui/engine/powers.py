@@ -17,6 +17,7 @@ from pathlib import Path
 
 from vmtiming_tui.config import Accel, RunConfig
 from vmtiming_tui.engine.children import Children
+from vmtiming_tui.engine.disks import lies_in_memory, scratch_folder
 from vmtiming_tui.engine.host import VERSION_LIMIT_S, version_in, version_trouble
 from vmtiming_tui.errors import QemuError
 
@@ -64,26 +65,36 @@ class Powers:
             return ()
         return ("-sandbox", SANDBOX)
 
-    def message(self, *, memory_bytes: int = -1, tasks: int = 0) -> dict[str, object]:
-        """Return the same as the warden takes it; the limits are of the control group."""
+    def message(
+        self, *, memory_bytes: int = -1, tasks: int = _MORE_TASKS, file_bytes: int = -1
+    ) -> dict[str, object]:
+        """Return the same as the warden takes it; -1 is no limit.
+
+        Memory and tasks are bounded by a control group, where one can be made.
+        """
         user = self.user
+        limits = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, _MAX_FILES)]
+        if file_bytes >= 0:
+            limits.append((resource.RLIMIT_FSIZE, file_bytes))
         return {
             "user": None if user is None else (user.uid, user.gid, user.groups),
             "keep": self.keeps_rights,
-            "limits": ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, _MAX_FILES)),
-            "group": {"memory": memory_bytes, "pids": tasks or _MORE_TASKS},
+            "limits": limits,
+            "group": {"memory": memory_bytes, "pids": tasks},
         }
 
-    def for_vm(self, config: RunConfig, memory_bytes: int) -> dict[str, object]:
-        """Return the warden's message for a VM that may come to hold so much memory.
+    def for_vm(self, config: RunConfig, memory_bytes: int, disk_bytes: int) -> dict[str, object]:
+        """Return the warden's message for a VM with a disk, that may come to hold so much memory.
 
-        Room is left for what its disk's writes hold where they lie in memory; where the user's own
-        arguments speak of memory, only the user knows how much it is.
+        The bounds are loose: no honest VM meets them. Where the user's own arguments may ask for
+        more, only the user knows how much; where what a guest writes lies in memory, it counts.
         """
+        written = disk_bytes if lies_in_memory(scratch_folder()) else 0
         own = any(word == "-m" or "mem" in word for word in config.qemu_args)
         return self.message(
-            memory_bytes=-1 if own else 2 * memory_bytes + _SLACK_BYTES,
+            memory_bytes=-1 if own else 2 * memory_bytes + written + _SLACK_BYTES,
             tasks=config.smp + _MORE_TASKS,
+            file_bytes=-1 if config.qemu_args else 2 * disk_bytes + _SLACK_BYTES,
         )
 
     def reach(self, path: str) -> Reach:
@@ -136,7 +147,8 @@ def _choices(config: RunConfig, own_uid: int | None) -> Sequence[Powers]:
         theirs = tuple(os.getgrouplist(entry.pw_name, entry.pw_gid))
         return [Powers(user=User(entry.pw_uid, entry.pw_gid, theirs))]
     if os.geteuid() != 0:
-        return [Powers()]
+        stays = f"without them {config.qemu!r} cannot be run"
+        return [Powers(), Powers(keeps_rights=True, word=f"QEMU keeps your capabilities: {stays}")]
     stays = (
         f"a user of its own cannot run {config.qemu!r}"
         if groups is not None

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable, Mapping
 
 from vmtiming_tui.config import RunConfig
-from vmtiming_tui.engine.children import Child, Exit, Tail, start_hint
+from vmtiming_tui.engine.children import Child, Exit, start_hint
 from vmtiming_tui.engine.clock import StampReader
 from vmtiming_tui.engine.console import ConsoleLog, console_pair
 from vmtiming_tui.engine.diagnosis import Why, words_of
@@ -20,6 +20,7 @@ from vmtiming_tui.engine.preflight import vm_memory_bytes
 from vmtiming_tui.engine.qemu import CONSOLE_FD, QMP_FD, command_line
 from vmtiming_tui.engine.qmp import QmpController, QmpEvent
 from vmtiming_tui.engine.rundir import FOLDER_FD, RunDir
+from vmtiming_tui.engine.tail import Tail
 from vmtiming_tui.engine.tools import Boot, Refusal, Tools
 from vmtiming_tui.errors import ImageError
 
@@ -74,7 +75,9 @@ class QemuProcess:
             self._console.attach(console.detach())
             self.argv = describe(boot, folder, given)
             self._names = given.names
-            child = await tools.children.spawn(
+            memory_bytes = vm_memory_bytes(boot.config, boot.accel)
+            powers = boot.powers.for_vm(boot.config, memory_bytes, boot.disk_bytes)
+            child = tools.children.begin(
                 self.argv,
                 [
                     (self._errors.write_fd, (1, 2)),
@@ -83,9 +86,10 @@ class QemuProcess:
                     *given.fds,
                     *([] if folder.seen_at is None else [(folder.fd, (FOLDER_FD,))]),
                 ],
-                boot.powers.for_vm(boot.config, vm_memory_bytes(boot.config, boot.accel)),
+                powers,
             )
         self._errors.given()
+        await tools.children.started(child)
         self.child, self._server, self._listener = child, server, listener
         server.expect(child.pid, self._vm, listener)
         child.exited.add_done_callback(self._exited)

@@ -26,7 +26,7 @@ from vmtiming_tui.engine.preflight import check_descriptors, check_host, raise_d
 from vmtiming_tui.engine.stamper import ReportStamper
 from vmtiming_tui.engine.tools import Tools
 from vmtiming_tui.engine.usage import UsageWatch
-from vmtiming_tui.errors import EngineError
+from vmtiming_tui.errors import EngineError, ImageError
 from vmtiming_tui.images.box import own_uid
 from vmtiming_tui.plan import RunPlan, plan_to_json
 from vmtiming_tui.wire import to_json
@@ -113,7 +113,10 @@ class Session:
         raise_descriptor_limit()
         check_descriptors()
         rundir.remove_leftovers()
-        with rundir.run_dir() as folder, own_uid() as self._own_uid:
+        with contextlib.ExitStack() as held:
+            folder = held.enter_context(rundir.run_dir())
+            with contextlib.suppress(ImageError):  # none is free: QEMU stays who we are
+                self._own_uid = held.enter_context(own_uid())
             async with start_warden(folder, self._reader) as children:
                 _take_precedence()
                 with (

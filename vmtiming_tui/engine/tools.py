@@ -47,3 +47,8 @@ class Boot:
     launch: Launch
     image: Image | Refusal
     powers: Powers
+
+    @property
+    def disk_bytes(self) -> int:
+        """How large the guest's disk is."""
+        return 0 if isinstance(self.image, Refusal) else self.image.virtual_bytes

@@ -14,7 +14,7 @@ from vmtiming_tui.images.disk import HEAD_BYTES
 from vmtiming_tui.images.formats import PROBED_BYTES
 from vmtiming_tui.images.intake import Taken, Told
 from vmtiming_tui.images.nbd import served
-from vmtiming_tui.images.nodes import Node, block_node
+from vmtiming_tui.images.nodes import Node, block_node, nameless
 from vmtiming_tui.images.opening import File
 from vmtiming_tui.images.stretch import Piece, Stretch
 from vmtiming_tui.images.words import shown
@@ -75,12 +75,22 @@ class QemuImg:
         if top.format == "raw":
             return os.pread(taken.fds[top.file], HEAD_BYTES, 0)
         files = {file: str(number) for number, file in enumerate(taken.image.files)}
-        served = {name: _bytes(taken.fds[file], file) for file, name in files.items()}
         node = block_node(
             taken.image.layers, lambda file, _: _nbd(files[file]), name="image", writable=False
         )
         words = ["dd", "-O", "raw", f"bs={HEAD_BYTES}", "count=1", "of=head"]
-        with self._box(served) as box:
+        with contextlib.ExitStack() as held:
+            stretches = {
+                layer.file: held.enter_context(
+                    nameless(layer, _bytes(taken.fds[layer.file], layer.file))
+                )
+                for layer in taken.image.layers
+            }
+            served = {
+                name: stretches.get(file) or _bytes(taken.fds[file], file)
+                for file, name in files.items()
+            }
+            box = held.enter_context(self._box(served))
             said = _run(box, ["qemu-img", *words, f"if=json:{json.dumps(node)}"])
             if said.returncode == 0 and box.work_fd is not None:
                 fd = os.open("head", os.O_RDONLY | os.O_NOFOLLOW, dir_fd=box.work_fd)

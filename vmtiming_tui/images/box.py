@@ -9,6 +9,7 @@ takes network and processes away, else limits alone are left; ``Wall`` says whic
 import contextlib
 import os
 import secrets
+import signal
 import socket
 import stat
 import subprocess
@@ -23,6 +24,7 @@ from vmtiming_tui.errors import ImageError
 # systemd keeps these for users that exist only while something runs, and no package takes them.
 _FIRST_UID, _LAST_UID = 61184, 65519
 _TRIAL_LIMIT_S = 10
+_TRIES = 100
 _SYSTEM_FOLDERS = ("/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin")
 # What the loader, and tools behind alternatives, look up.
 _SYSTEM_FILES = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/mke2fs.conf")
@@ -263,8 +265,36 @@ def _uids_in_use() -> frozenset[int]:
     return frozenset(found)
 
 
+def end_all_of(uid: int) -> None:
+    """Kill what a box of this uid, one from ``own_uid``, left running.
+
+    A process namespace ends all that is in it; limits alone do not.
+    """
+    for _ in range(_TRIES):
+        left = [path for path in Path("/proc").glob("[0-9]*") if _is_of(path, uid)]
+        if not left:
+            return
+        for path in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(path.name), signal.SIGKILL)
+
+
+def _is_of(process: Path, uid: int) -> bool:
+    try:
+        return process.stat().st_uid == uid and "State:\tZ" not in (process / "status").read_text()
+    except OSError:
+        return False
+
+
 def python_files(package: Path) -> tuple[str, ...]:
     """Return what to make readable for the Python that runs us to import ``package`` in a box."""
     folders = {str(package), sys.prefix, sys.base_prefix, str(Path(sys.executable).parent),
                str(Path(sys.executable).resolve().parent)}  # fmt: skip
-    return tuple(sorted(folder for folder in folders if not folder.startswith("/usr/")))
+    # Where a name leads, too, has a name of its own: a link's target is looked up in the box.
+    folders |= set(map(os.path.realpath, folders))
+    return tuple(sorted(folder for folder in folders if not _is_shown(folder)))
+
+
+def _is_shown(folder: str) -> bool:
+    real = Path(folder).resolve()
+    return real.is_relative_to("/usr") or folder in _SYSTEM_FOLDERS

@@ -3,16 +3,18 @@
 import contextlib
 import os
 import selectors
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.box import Box, Limits, Wall, python_files
+from vmtiming_tui.images.box import Box, Limits, Wall, end_all_of, python_files
 from vmtiming_tui.images.channel import Channel
 from vmtiming_tui.images.ending import Signals
 from vmtiming_tui.images.host_kernel import HostKernel
@@ -26,7 +28,10 @@ from vmtiming_tui.text import printable
 _LIMITS = Limits(memory_bytes=6 << 30, file_bytes=20 << 40, processes=128, cpu_s=12 * 3600)
 _LEAST_TIME_S = 3600
 _SLOWEST_BYTES_S = 1 << 20
+_UNREADABLE = ("Permission denied", "No module named", "No such file")
 _KEPT_BYTES = 64 << 10
+_END_LIMIT_S = 30
+_LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,13 +99,40 @@ def boxed(what: Boxed, signals: Signals, say: Callable[[str], None]) -> Mapping[
                 )  # fmt: skip
             finally:
                 os.close(errors_inside)
-        held.callback(_end, child)
+        held.callback(_end, child, what)
         return _listen(_Talk(Channel(ours), errors, say, what), box, signals)
 
 
-def _end(child: "subprocess.Popen[bytes]") -> None:
+def _end(child: "subprocess.Popen[bytes]", what: Boxed) -> None:
+    """End all that runs in the box, and return when nothing of it can write any more.
+
+    The first process of a process namespace is gone only when all others in it are, and whoever
+    made the namespace waits for it.
+    """
+    if what.wall is Wall.LIMITS:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)  # it leads a session of its own
+        child.wait()
+        if what.uid is not None:
+            end_all_of(what.uid)
+        return
+    deadline = time.monotonic() + _END_LIMIT_S
+    while time.monotonic() < deadline:
+        for pid in _children(child.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(_LOOK_S)
+            return
     child.kill()
     child.wait()
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 @dataclass
@@ -116,7 +148,8 @@ class _Talk:
         """Take in what has come by the channel; return whether it goes on."""
         messages = self.channel.received()
         if messages is None:
-            raise ImageError(f"what reads the image in its box failed: {self._last_line()}")
+            line = self._last_line()
+            raise ImageError(f"what reads the image in its box failed: {line}", hint=_hint(line))
         for message in messages:
             match message:
                 case {"say": str(text)}:
@@ -146,6 +179,14 @@ class _Talk:
                 pass
         lines = [line for line in self.last_words.split(b"\n") if line.strip()]
         return printable(lines[-1][:500]) if lines else "it ended without a word"
+
+
+def _hint(line: str) -> str:
+    """The box's user is nobody, and reads what everybody may."""
+    if not any(word in line for word in _UNREADABLE):
+        return ""
+    return (f"Python and {PACKAGE} must be such that every user may read them "
+            f"(chmod -R go+rX); without bubblewrap the folders above, too")  # fmt: skip
 
 
 def _show_progress(percent: int) -> None:

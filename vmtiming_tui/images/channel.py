@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,6 +11,7 @@ from vmtiming_tui.errors import ImageError
 
 _MAX_LINE_BYTES = 64 << 10
 _MAX_LINES = 20_000
+_MAX_BYTES = 16 << 20
 
 
 class Channel:
@@ -17,8 +19,9 @@ class Channel:
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
+        self._sending = threading.Lock()
         self._kept = b""
-        self._lines = 0
+        self._lines = self._bytes = 0
         self._waiting: deque[Mapping[str, Any]] = deque()
 
     def fileno(self) -> int:
@@ -26,8 +29,9 @@ class Channel:
         return self._end.fileno()
 
     def send(self, **words: object) -> None:
-        """Send one message; raise ``OSError`` where nobody is there any more."""
-        self._end.sendall(json.dumps(words).encode() + b"\n")
+        """Send one message, from any thread; raise ``OSError`` where nobody is there any more."""
+        with self._sending:
+            self._end.sendall(json.dumps(words).encode() + b"\n")
 
     def received(self) -> Iterator[Mapping[str, Any]] | None:
         """Return the messages that one read brings; None at the end.
@@ -42,7 +46,9 @@ class Channel:
             return None
         *lines, self._kept = (self._kept + data).split(b"\n")
         self._lines += len(lines)
-        if self._lines > _MAX_LINES or len(self._kept) > _MAX_LINE_BYTES:
+        self._bytes += len(data)
+        too_much = self._lines > _MAX_LINES or self._bytes > _MAX_BYTES
+        if too_much or len(self._kept) > _MAX_LINE_BYTES:
             raise ImageError("what reads the image in its box says more than it ever should")
         return map(_message, lines)
 

@@ -22,6 +22,8 @@ from vmtiming_tui.images.ledger import Entry, Ledger, entry_for
 from vmtiming_tui.images.opening import open_file
 from vmtiming_tui.wire import from_json, to_json
 
+_CHECK = "check -v, -p and -s, and the image's permissions"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
@@ -114,7 +116,7 @@ def _answer_for_image(
     except ImageError as error:
         return Answer(path=path, why=error.message, hint=error.hint)
     except OSError as error:
-        return Answer(path=path, why=_cannot(path, error), hint="check its permissions")
+        return Answer(path=path, why=_cannot(path, error), hint=_CHECK)
 
 
 def _cannot(path: str, error: OSError) -> str:

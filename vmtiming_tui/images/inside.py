@@ -19,7 +19,7 @@ from vmtiming_tui.images.host_reader import HostReader
 from vmtiming_tui.images.intake import Layer
 from vmtiming_tui.images.kernel_reader import KernelReader
 from vmtiming_tui.images.nbd import served
-from vmtiming_tui.images.nodes import block_node
+from vmtiming_tui.images.nodes import block_node, nameless
 from vmtiming_tui.images.opening import File
 from vmtiming_tui.images.reader_vm import ReaderVm
 from vmtiming_tui.images.spin import Wanted, spin
@@ -47,10 +47,13 @@ class Voice:
         done = threading.Event()
 
         def tell() -> None:
+            told = -1
             while not done.wait(_PROGRESS_S):
                 with contextlib.suppress(FileNotFoundError):
-                    has = file.stat().st_blocks * 512
-                    self.channel.send(progress=min(has * 100 // max(whole_bytes, 1), 99))
+                    has = min(file.stat().st_blocks * 51200 // max(whole_bytes, 1), 99)
+                    if has != told:
+                        self.channel.send(progress=has)
+                    told = has
 
         teller = threading.Thread(target=tell, daemon=True)
         teller.start()
@@ -101,10 +104,14 @@ def open_image(order: Mapping[str, Any], work: Path, voice: Voice) -> Stretch:
     voice.say(f"unpacking the {layers[0].format} image")
     target = work / _UNPACKED
     with contextlib.ExitStack() as held:
+        shown = stretches | {
+            layer.file: held.enter_context(nameless(layer, stretches[layer.file]))
+            for layer in layers
+        }
 
         def protocol(file: File, _writable: bool) -> dict[str, object]:
             name = f"{file.path}.socket"
-            held.enter_context(served(name, stretches[file]))
+            held.enter_context(served(name, shown[file]))
             return {"driver": "nbd", "server": {"type": "unix", "path": name}, "export": ""}
 
         node = block_node(layers, protocol, name="image", writable=False)

@@ -22,7 +22,7 @@ from vmtiming_tui.images.boxed import Boxed, boxed
 from vmtiming_tui.images.ending import Ended, Signals
 from vmtiming_tui.images.holders import refuse_in_use
 from vmtiming_tui.images.host_kernel import kernels
-from vmtiming_tui.images.intake import Rules, Taken, take
+from vmtiming_tui.images.intake import Rules, Taken, settled, take
 from vmtiming_tui.images.isolated import PACKAGE
 from vmtiming_tui.images.ledger import Ledger, entry_for
 from vmtiming_tui.images.loop_mount import own_namespace
@@ -124,11 +124,11 @@ def out_folder(arguments: Arguments) -> Iterator[OutFolder]:
     if any(char in arguments.out for char in '\n"\\'):
         raise ImageError(f"{name} has a line break, quote or backslash in it; use --out")
     try:
-        fd, made = open_folder(arguments.out, make=True)
+        opened = open_folder(arguments.out)
     except OSError as error:
         raise ImageError(f"{name} cannot be made: {error.strerror}") from None
     try:
-        out = OutFolder(name, fd)
+        out = OutFolder(name, opened.fd)
         if out.has(arguments.result) and not (arguments.force or arguments.dry_run):
             raise ImageError(
                 f"{name}/{arguments.result} is there already, and overlays may stand on it; "
@@ -136,10 +136,7 @@ def out_folder(arguments: Arguments) -> Iterator[OutFolder]:
             )
         yield out
     finally:
-        os.close(fd)
-        if made:
-            with contextlib.suppress(OSError):
-                Path(arguments.out).rmdir()
+        opened.close()
 
 
 @contextlib.contextmanager
@@ -270,16 +267,20 @@ def spin(arguments: Arguments, signals: Signals) -> None:
             return
         work.give_to(None)
         ready = hand_over(out, work, arguments, owner, result_mode(taken))
-        _write_down(arguments)
+        _write_down(arguments, taken)
     say(f"ready: {ready}")
 
 
-def _write_down(arguments: Arguments) -> None:
-    """Keep that a root made here is raw, whatever a guest writes to it."""
+def _write_down(arguments: Arguments, taken: Taken) -> None:
+    """Keep what formats are, whatever a guest writes: a root made here is raw, RAW as was said."""
     with contextlib.suppress(VmTimingError, OSError):
+        ledger = Ledger(ledger_path())
+        if arguments.boot_files:
+            ledger.write(settled(taken.image) if arguments.format else ())
+            return
         file, fd = open_file(f"{arguments.out}/rootfs.img")
         os.close(fd)
-        Ledger(ledger_path()).write([entry_for(file, "raw")])
+        ledger.write([entry_for(file, "raw")])
 
 
 def _made(box: Boxed, out: OutFolder, signals: Signals) -> Mapping[str, Any]:

@@ -158,7 +158,8 @@ class MountServer:
         top = self._folder / f"top{number}"
         self._mount(part, top, "subvolid=5")
         for name in (*_SUBVOLUMES, *sorted(_subvolumes(top, top, _DEPTH))):
-            if _OPTION.fullmatch(f"subvol={name}") and looks_like_root(top / name):
+            fit = ".." not in name and _OPTION.fullmatch(f"subvol={name}")
+            if fit and looks_like_root(top / name):
                 root = self._folder / f"root{number}"
                 self._mount(part, root, f"subvol=/{name}")
                 return root, name

@@ -1,12 +1,18 @@
 """An image as QEMU's block layer is told of it: a node a file, a node a format, nothing guessed."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from vmtiming_tui.images.formats import CHAINED_FORMATS
 from vmtiming_tui.images.intake import Layer
 from vmtiming_tui.images.opening import File
+from vmtiming_tui.images.stretch import Piece, Stretch
 
 Node = dict[str, object]
+_HEADER_BYTES = 64
+# Where a header says that it names a backing file: offset and length, or a bit for it.
+_BACKING_FIELD = {"qcow2": (8, 12), "qcow": (8, 12), "qed": (16, 1)}
 
 
 def block_node(
@@ -32,3 +38,35 @@ def block_node(
             block_node(below, protocol, name=f"{name}-below", writable=False) if below else None
         )
     return node
+
+
+def apart(node: Node) -> Iterator[Node]:
+    """Yield a node and those it stands on one by one, lowest first, each by the next one's name."""
+    alone = dict(node)
+    for role in ("file", "data-file", "backing"):
+        if isinstance(below := node.get(role), dict):
+            yield from apart(below)
+            alone[role] = below["node-name"]
+    yield alone
+
+
+@contextmanager
+def nameless(layer: Layer, image: Stretch) -> Iterator[Stretch]:
+    """Yield a layer's bytes with the name of its backing file taken out of its header.
+
+    QEMU looks the header's name up even where a node tells it of the backing file, unless that
+    node has a file's name itself (block.c, bdrv_open_backing_file); a socket's has none.
+    """
+    if layer.format not in _BACKING_FIELD or image.size < _HEADER_BYTES:
+        yield image
+        return
+    at, size = _BACKING_FIELD[layer.format]
+    head = bytearray(image.read(0, _HEADER_BYTES))
+    head[at : at + size] = bytes(size)
+    fd = os.memfd_create("header", os.MFD_CLOEXEC)
+    try:
+        os.write(fd, head)
+        rest = image.part(_HEADER_BYTES, image.size - _HEADER_BYTES)
+        yield Stretch((Piece(fd, 0, _HEADER_BYTES), *rest.pieces))
+    finally:
+        os.close(fd)

@@ -32,36 +32,60 @@ def _check_link(path: str, name: str, state: os.stat_result, links: int) -> None
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
 
 
-def open_folder(path: str, *, make: bool) -> tuple[int, bool]:
-    """Return a folder's descriptor, and whether it was made now.
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A folder held open; ``parent`` is held too where it was made just now, under ``name``."""
 
-    With ``make`` what is missing of it is made. A link on the way is followed where it is root's or
-    ours. Raises ``ImageError`` where it is another's, and ``OSError``.
+    fd: int
+    parent: int | None
+    name: str
+
+    def close(self) -> None:
+        """Let it go; one made just now goes altogether where it is empty."""
+        os.close(self.fd)
+        if self.parent is not None:
+            with contextlib.suppress(OSError):
+                os.rmdir(self.name, dir_fd=self.parent)
+            os.close(self.parent)
+
+
+def open_folder(path: str) -> Opened:
+    """Open a folder for results, and make what is missing of it.
+
+    A link on the way is followed where it is root's or ours. Raises ``ImageError`` where it is
+    another's, and ``OSError``.
     """
-    at = os.open("/" if path.startswith("/") else ".", _FOLDER)
     parts = [part for part in reversed(path.split("/")) if part not in ("", ".")]
-    links, made = 0, False
-    try:
-        while parts:
-            part = parts.pop()
-            state = _state(at, part)
+    at = Opened(os.open("/" if path.startswith("/") else ".", _FOLDER), None, "")
+    links = 0
+    while parts:
+        part = parts.pop()
+        try:
+            state = _state(at.fd, part)
             if state is not None and stat.S_ISLNK(state.st_mode):
                 links += 1
                 _check_link(path, part, state, links)
-                target = os.readlink(part, dir_fd=at)
+                target = os.readlink(part, dir_fd=at.fd)
                 parts += [word for word in reversed(target.split("/")) if word not in ("", ".")]
-                following = os.open("/", _FOLDER) if target.startswith("/") else os.dup(at)
+                fd = os.open("/" if target.startswith("/") else ".", _FOLDER, dir_fd=at.fd)
+                following = Opened(fd, None, "")
             else:
-                made = state is None and make
-                if made:
-                    os.mkdir(part, dir_fd=at)
-                following = os.open(part, _FOLDER, dir_fd=at)
-            os.close(at)
-            at = following
-    except BaseException:
-        os.close(at)
-        raise
-    return at, made
+                following = _enter(at.fd, part, is_new=state is None)
+        except BaseException:
+            at.close()
+            raise
+        os.close(at.fd)
+        if at.parent is not None:
+            os.close(at.parent)
+        at = following
+    return at
+
+
+def _enter(folder: int, name: str, *, is_new: bool) -> Opened:
+    if is_new:
+        os.mkdir(name, dir_fd=folder)
+    fd = os.open(name, _FOLDER, dir_fd=folder)
+    return Opened(fd, os.dup(folder) if is_new else None, name)
 
 
 def _state(folder: int, name: str) -> os.stat_result | None:

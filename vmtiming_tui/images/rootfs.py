@@ -137,7 +137,7 @@ def _judge(done: Done, name: str, what: str) -> None:
                 " (tune2fs -O ^FEATURE)",
             )
     words = [line.removeprefix(f"{name}: ") for line in done.lines[-3:]] or [done.last_word]
-    raise ImageError("\n".join([f"{what} is damaged; e2fsck says: {words[0]}", *words[1:]]))
+    raise ImageError(f"{what} is damaged; e2fsck says: {' / '.join(words)}")
 
 
 def fit(image: Path, block_size: int, asked: int | None, say: Callable[[str], None]) -> None:
