@@ -162,6 +162,7 @@ class VmDetails:
     ``clock_us`` is the guest's ``CLOCK_MONOTONIC`` (µs) just before it wrote the first line, good
     to ``clock_resolution_us``. ``timestamps_us`` are systemd's monotonic stamps by property name
     (``KernelTimestampMonotonic``, ...). ``complete`` is false where the end line never came.
+    ``dropped_bytes`` is how much of what the guest sent is beyond what is kept of one VM's.
     """
 
     at_ns: int
@@ -175,6 +176,7 @@ class VmDetails:
     failed_units: tuple[str, ...] = ()
     critical_chain: tuple[str, ...] = ()
     complete: bool = True
+    dropped_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +192,10 @@ class ReportRejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QmpSeen:
-    """A QMP event of this VM's QEMU, with QEMU's own stamp on our clock."""
+    """A QMP event of this VM's QEMU, with QEMU's own stamp on our clock.
+
+    ``cut`` says that it had more data than is kept of one.
+    """
 
     at_ns: int
     vm: int
@@ -198,6 +203,17 @@ class QmpSeen:
     name: str
     data: Mapping[str, Any] = field(default_factory=dict)
     qemu_ns: int | None = None
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QmpLeftOut:
+    """How many QMP events of this VM's QEMU were counted only, by name, after the first of each."""
+
+    at_ns: int
+    vm: int
+    attempt: int
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,11 +302,15 @@ class HostSample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Something a person should know that belongs to no VM."""
+    """Something a person should know that belongs to no VM.
+
+    ``left_out`` counts the events, by name, that a reader too slow for them was spared.
+    """
 
     at_ns: int
     level: Level
     text: str
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,6 +343,7 @@ Event: TypeAlias = (
     | VmDetails
     | ReportRejected
     | QmpSeen
+    | QmpLeftOut
     | VmUsage
     | VmConsole
     | VmFailed

@@ -24,7 +24,14 @@ async def test_a_peer_that_goes_away_while_it_is_connected_to(answers: bool, tur
     loop.set_exception_handler(lambda _, fault: faults.append(fault))
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
-    qmp = QmpController(ours, "vm-0", lambda _: None, lambda _: None, StampReader())
+    qmp = QmpController(
+        ours,
+        "vm-0",
+        on_event=lambda _: None,
+        on_lost=lambda _: None,
+        on_flood=lambda: None,
+        stamps=StampReader(),
+    )
     connecting = asyncio.create_task(qmp.connect(30))
     theirs.sendall(GREETING + b"\r\n")
     asked = json.loads(await loop.sock_recv(theirs, 4096))

@@ -368,7 +368,9 @@ NO_GREETING = Fault(
 async def test_a_greeting_is_not_waited_for_for_ever():
     ours, theirs = socket.socketpair()
     with theirs:
-        controller = QmpController(ours, "vm-1", print, print, StampReader())
+        controller = QmpController(
+            ours, "vm-1", on_event=print, on_lost=print, on_flood=print, stamps=StampReader()
+        )
         with pytest.raises(QemuError, match=r"within 0\.05 s") as caught:
             await controller.connect(0.05)
         await controller.close()

@@ -8,7 +8,16 @@ from vmtiming_tui import events as ev
 from vmtiming_tui.engine import diagnosis
 from vmtiming_tui.engine.children import Child, Exit
 from vmtiming_tui.engine.console import ConsoleLog
-from vmtiming_tui.engine.facts import Fact, Killed, PortOpened, QmpLost, QmpReady, Said, Wake
+from vmtiming_tui.engine.facts import (
+    Fact,
+    Killed,
+    PortOpened,
+    QmpFlooded,
+    QmpLost,
+    QmpReady,
+    Said,
+    Wake,
+)
 from vmtiming_tui.engine.gate import StartGate
 from vmtiming_tui.engine.inbox import Inbox
 from vmtiming_tui.engine.process import QemuProcess, spawn_trouble
@@ -19,7 +28,7 @@ from vmtiming_tui.engine.timing import BootTiming
 from vmtiming_tui.engine.tools import Boot, Tools
 from vmtiming_tui.engine.voice import BootVoice, Loss, LostError
 from vmtiming_tui.errors import ImageError, QemuError
-from vmtiming_tui.text import printable
+from vmtiming_tui.text import one_line
 
 _EXIT_WAIT_S = 1.0
 _EARLY_LIMIT_S = 1.0
@@ -273,12 +282,29 @@ class Attempt:
                 raise QemuError(trouble)
             case QmpLost(why) if self._is_open and self._exit is None:
                 raise QemuError(f"QEMU's control socket (QMP) was lost while it runs: {why}")
+            case QmpFlooded():
+                self._take_flood()
             case Exit():
                 await self._take_exit(fact)
             case Killed(why):
                 if not (self._booted or self._lost):
                     raise LostError(self._says.killed(why))
                 self._stopping = True
+
+    def _take_flood(self) -> None:
+        """End it at once: QEMU keeps in memory what is not read, and hears no command meanwhile."""
+        self._stopping = True
+        self._now.set()
+        if self._is_open:
+            raise LostError(
+                self._failed(
+                    diagnosis.Why(
+                        "its guest floods QEMU's control socket",
+                        "see its QMP events; a guest that panics without end does so, and a device "
+                        "that it may not need (pvpanic, or what follows --) lets it",
+                    )
+                )
+            )
 
     @property
     def _is_open(self) -> bool:
@@ -312,7 +338,7 @@ class Attempt:
         self._says.qmp(event)
         match event.name:
             case "SHUTDOWN":
-                self._reason = printable(str(event.data.get("reason", "")))[:100]
+                self._reason = one_line(str(event.data.get("reason", "")), 100)
             case "BLOCK_IO_ERROR" if event.data.get("action") == "stop":
                 self._io_trouble = diagnosis.io_error(event.data)
                 if self._is_open:
@@ -396,4 +422,5 @@ class Attempt:
         assert self._exit is not None  # noqa: S101  there is no farewell before
         await self._running.last_words()
         self._console.detach()
+        self._says.left_out(self._running.qmp.left_out)
         self._says.exited(self._exit, self._reason, self._stderr())

@@ -103,8 +103,12 @@ class BootRun:
             vms = [vm for vm, its in configs.items() if its is each]
             has_esp = await self._admissions.admit(each, vms)
             if each not in self._launches:
-                launch = prepare_launch(
-                    each, has_esp=has_esp, folder=self._tools.folder, say=self._say_once
+                launch = await prepare_launch(
+                    each,
+                    has_esp=has_esp,
+                    folder=self._tools.folder,
+                    children=self._tools.children,
+                    say=self._say_once,
                 )
                 self._launches[each] = await self._within_reach(each, launch)
         await before_storm(self._plan, self._tools.children, self._emit)

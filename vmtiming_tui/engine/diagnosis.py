@@ -10,7 +10,7 @@ from typing import Any
 from vmtiming_tui.engine.children import Exit
 from vmtiming_tui.engine.holders import holders
 from vmtiming_tui.engine.report import MAX_EXCERPT
-from vmtiming_tui.text import printable
+from vmtiming_tui.text import one_line, printable
 
 MAX_STDERR = 4000
 
@@ -120,7 +120,7 @@ def words_of(stderr: bytes) -> str:
 
 def _last_line(stderr: str) -> str:
     lines = [_NODE.sub("", line.strip()) for line in stderr.splitlines() if line.strip()]
-    return lines[-1][:MAX_EXCERPT] if lines else ""
+    return one_line(lines[-1], MAX_EXCERPT) if lines else ""
 
 
 def _who_holds(stderr: str) -> Why | None:
@@ -166,7 +166,7 @@ def why_it_ended(
         return Why(f"bad report: {rejected}; then the guest ended ({reason})")
     if (panic := _PANIC.search(console)) and reason in ("guest-reset", "guest-panic", ""):
         return Why(
-            f"the guest's kernel panicked: {panic[1].strip()[:MAX_EXCERPT]}",
+            f"the guest's kernel panicked: {one_line(panic[1].strip(), MAX_EXCERPT)}",
             "see its console; check root=, the initrd and what --append says",
         )
     if reason in _ENDED:
@@ -194,7 +194,7 @@ def io_error(data: Mapping[str, Any]) -> Why:
             "the host's disk is full, so QEMU stopped the guest",
             "free some space where the image is, or in TMPDIR or /var/tmp",
         )
-    said = printable(str(data.get("reason", "")))[:MAX_EXCERPT]
+    said = one_line(str(data.get("reason", "")), MAX_EXCERPT)
     return Why(f"QEMU could not {data.get('operation', 'use')} the disk image: {said}")
 
 

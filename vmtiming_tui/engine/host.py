@@ -12,7 +12,7 @@ from pathlib import Path
 from vmtiming_tui import events as ev
 from vmtiming_tui.engine.tasks import end
 from vmtiming_tui.errors import QemuError
-from vmtiming_tui.text import printable
+from vmtiming_tui.text import one_line
 
 _PROC = Path("/proc")
 VERSION_LIMIT_S = 20.0
@@ -67,7 +67,7 @@ def _virtualised(cpuinfo: str) -> str:
     product = _read(Path("/sys/class/dmi/id/product_name"))
     vendor = _read(Path("/sys/class/dmi/id/sys_vendor"))
     if " hypervisor" in cpuinfo:
-        return printable(f"{vendor} {product}".strip() or "yes")[:100]
+        return one_line(f"{vendor} {product}".strip() or "yes", 100)
     return ""
 
 
@@ -79,8 +79,8 @@ def host_facts() -> HostFacts:
     return HostFacts(
         hostname=platform.node(),
         kernel=platform.release(),
-        os=_field(_read(Path("/etc/os-release")), "PRETTY_NAME"),
-        cpu_model=_field(cpuinfo, "model name") or platform.machine(),
+        os=one_line(_field(_read(Path("/etc/os-release")), "PRETTY_NAME"), 200),
+        cpu_model=one_line(_field(cpuinfo, "model name") or platform.machine(), 200),
         cores=len(os.sched_getaffinity(0)),
         governor=governor,
         virtualised=_virtualised(cpuinfo),
@@ -115,7 +115,7 @@ def version_trouble(qemu: str, code: int | None, words: str) -> QemuError:
             f"{qemu!r} did not say its version within {VERSION_LIMIT_S:g} s",
             hint="check -q: try it by hand with -version",
         )
-    said = printable(words.strip().rpartition("\n")[2])[:200]
+    said = one_line(words.strip().rpartition("\n")[2], 200)
     return QemuError(
         f"{qemu!r} does not answer like QEMU" + (f": {said}" if said else f" (exit code {code})"),
         hint="check -q: it must be a qemu-system program, or run one",

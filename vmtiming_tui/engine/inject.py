@@ -24,11 +24,6 @@ MIN_SYSTEMD = 256
 CREDENTIAL_SCRIPT = "vm-report.sh"
 
 
-def appended(initrd: bytes, archive: bytes) -> bytes:
-    """Return an initrd with an archive after it, where the kernel looks for one."""
-    return initrd + gap(len(initrd)) + archive
-
-
 def report_script() -> str:
     """Return the script that reports."""
     return resource("assets", "vm-report.sh").read_text()
@@ -127,6 +122,14 @@ def initrd_archive() -> bytes:
             *_for_systemd(),
         ]
     )
+
+
+def appendix(size: int) -> bytes:
+    """Return what is written after an initrd of so many bytes, its archive where the kernel looks.
+
+    See ``initrd_archive``.
+    """
+    return gap(size) + initrd_archive()
 
 
 def credentials() -> dict[str, str]:

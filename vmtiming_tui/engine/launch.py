@@ -1,7 +1,6 @@
 """What the launches of a storm need besides their config: settled once, the same for each VM."""
 
 import hashlib
-import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,11 +9,10 @@ from pathlib import Path
 from vmtiming_tui.config import BootMode, Inject, RunConfig
 from vmtiming_tui.engine.children import Children
 from vmtiming_tui.engine.firmware import Say, brings_firmware, choose_firmware
+from vmtiming_tui.engine.initrd import extended
 from vmtiming_tui.engine.inject import (
     MIN_SYSTEMD,
-    appended,
     credentials,
-    initrd_archive,
     smbios_credential,
 )
 from vmtiming_tui.engine.machine import Machine, machine_of
@@ -22,8 +20,8 @@ from vmtiming_tui.engine.option import option
 from vmtiming_tui.engine.rundir import RunDir
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.events import Level
-from vmtiming_tui.images.initrd import InitrdKind, initrd_kind
-from vmtiming_tui.text import printable
+from vmtiming_tui.images.initrd import InitrdKind
+from vmtiming_tui.text import one_line
 
 _COPY_LIMIT_S = 60.0
 GIVE_BOTH = (
@@ -59,7 +57,9 @@ class Launch:
         return replace(self, kernel=path) if name == "kernel" else replace(self, initrd=path)
 
 
-def prepare_launch(config: RunConfig, *, has_esp: bool, folder: RunDir, say: Say) -> Launch:
+async def prepare_launch(
+    config: RunConfig, *, has_esp: bool, folder: RunDir, children: Children, say: Say
+) -> Launch:
     """Settle how VMs of a config boot; tell it by ``say``.
 
     ``has_esp`` says whether a UEFI finds something to boot on their images.
@@ -72,7 +72,7 @@ def prepare_launch(config: RunConfig, *, has_esp: bool, folder: RunDir, say: Say
         firmware = choose_firmware(machine, esp=has_esp, say=say)
     match chosen_way(config, machine):
         case Inject.INITRD:
-            injected, initrd = _inject_by_initrd(config, folder, say)
+            injected, initrd = await _inject_by_initrd(config, folder, children, say)
             return Launch(injected=injected, initrd=initrd, firmware=firmware)
         case Inject.CREDENTIALS:
             say(
@@ -141,7 +141,7 @@ async def copy_file(path: str, folder: RunDir, name: str, children: Children) ->
     copy = folder.path / f"{name}-{digest}"
     code, words = await children.output(["cp", "--", path, str(copy)], _COPY_LIMIT_S)
     if code != 0:
-        said = printable(words.strip())[:300] or "it takes too long"
+        said = one_line(words.strip()) or "it takes too long"
         raise EngineError(f"{path!r} cannot be copied for QEMU: {said}", hint="check its disk")
     return str(folder.qemus / copy.name)
 
@@ -153,19 +153,13 @@ def _no_room(folder: Path, error: OSError) -> EngineError:
     )
 
 
-def _inject_by_initrd(config: RunConfig, folder: RunDir, say: Say) -> tuple[str, str]:
+async def _inject_by_initrd(
+    config: RunConfig, folder: RunDir, children: Children, say: Say
+) -> tuple[str, str]:
     name = hashlib.sha256(config.initrd.encode(errors="surrogateescape")).hexdigest()[:8]
     path = folder.path / f"initrd-{name}"
     try:
-        initrd = Path(config.initrd).read_bytes()
-    except OSError as error:
-        raise EngineError(
-            f"-i/--initrd: {config.initrd!r} cannot be read: {error.strerror}",
-            hint="check its permissions",
-        ) from None
-    kind = initrd_kind(io.BytesIO(initrd))
-    try:
-        path.write_bytes(appended(initrd, initrd_archive()))
+        kind = await extended(config.initrd, path, children)
     except OSError as error:
         raise _no_room(folder.path, error) from None
     if kind in (InitrdKind.OTHER, InitrdKind.UNREADABLE):

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from vmtiming_tui.config import RunConfig
 from vmtiming_tui.engine.children import Child, Exit, start_hint
 from vmtiming_tui.engine.clock import StampReader
-from vmtiming_tui.engine.console import ConsoleLog
+from vmtiming_tui.engine.console import ConsoleLog, console_pair
 from vmtiming_tui.engine.diagnosis import Why, words_of
 from vmtiming_tui.engine.disks import GivenFiles, flash_words, root_words
-from vmtiming_tui.engine.facts import Fact, QmpLost
+from vmtiming_tui.engine.facts import Fact, QmpFlooded, QmpLost
 from vmtiming_tui.engine.guest import GuestReportServer, ReportListener
 from vmtiming_tui.engine.powers import Reach
 from vmtiming_tui.engine.preflight import vm_memory_bytes
@@ -31,8 +31,8 @@ _GIVEN = re.compile(rb"(?:/dev/fdset|/proc/self/fd)/[0-9]{1,9}")
 class QemuProcess:
     """Starts a QEMU, stopped, with its QMP, console and standard error in our hands.
 
-    ``tell`` gets its exit and the loss of its QMP session, ``hear`` its QMP events. ``close`` ends
-    whatever there is.
+    ``tell`` gets its exit and the loss or flood of its QMP session, ``hear`` its QMP events.
+    ``close`` ends whatever there is.
     """
 
     def __init__(
@@ -55,7 +55,14 @@ class QemuProcess:
         # Sockets close themselves where the next cannot be had; a pipe's descriptors do not.
         ours, self._theirs = socket.socketpair()
         self._errors = Tail(_MAX_STDERR_BYTES)
-        self.qmp = QmpController(ours, f"vm-{vm}", hear, lambda why: tell(QmpLost(why)), stamps)
+        self.qmp = QmpController(
+            ours,
+            f"vm-{vm}",
+            on_event=hear,
+            on_lost=lambda why: tell(QmpLost(why)),
+            on_flood=lambda: tell(QmpFlooded()),
+            stamps=stamps,
+        )
 
     async def start(self, boot: Boot, tools: Tools, listener: ReportListener) -> Child:
         """Start it, and let it speak for its VM.
@@ -63,7 +70,7 @@ class QemuProcess:
         Raises ``OSError`` as exec would, or as opening its files, and ``ImageError``.
         """
         folder, server = tools.folder, tools.server
-        console, console_theirs = socket.socketpair()
+        console, console_theirs = console_pair()
         with self._theirs, console_theirs, GivenFiles() as given:
             self._console.attach(console.detach())
             self.argv = describe(boot, folder, given)

@@ -1,7 +1,7 @@
 """What one boot says of itself: each thing that happens to it, as an event under its name."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from vmtiming_tui import events as ev
@@ -15,8 +15,6 @@ from vmtiming_tui.engine.tools import Boot
 from vmtiming_tui.engine.usage import usage_of
 
 FINAL_CONSOLE_BYTES = 16 * 1024
-_MAX_QMP_EVENTS = 300
-_WEIGHTY = frozenset({"SHUTDOWN", "STOP", "RESUME", "RESET", "GUEST_PANICKED"})
 
 
 Loss: TypeAlias = ev.VmFailed | ev.VmTimedOut | ev.VmKilled
@@ -37,7 +35,6 @@ class BootVoice:
         self._boot = boot
         self._emit = emit
         self._console = console
-        self._qmp_events = 0
 
     def _who(self, at_ns: int | None = None) -> dict[str, Any]:
         return {
@@ -128,6 +125,7 @@ class BootVoice:
                 failed_units=tuple(details.failed),
                 critical_chain=tuple(details.chain),
                 complete=details.complete,
+                dropped_bytes=details.dropped_bytes,
             )
         )
 
@@ -136,17 +134,21 @@ class BootVoice:
         self._emit(ev.ReportRejected(**self._who(), why=why, excerpt=excerpt))
 
     def qmp(self, event: QmpEvent) -> None:
-        """QEMU said something by itself; a flood of it is cut off, what weighs much later."""
-        self._qmp_events += 1
-        if self._qmp_events <= _MAX_QMP_EVENTS * (2 if event.name in _WEIGHTY else 1):
-            self._emit(
-                ev.QmpSeen(
-                    **self._who(event.received_ns),
-                    name=event.name,
-                    data=event.data,
-                    qemu_ns=event.qemu_ns,
-                )
+        """QEMU said something by itself."""
+        self._emit(
+            ev.QmpSeen(
+                **self._who(event.received_ns),
+                name=event.name,
+                data=event.data,
+                qemu_ns=event.qemu_ns,
+                cut=event.cut,
             )
+        )
+
+    def left_out(self, counts: Mapping[str, int]) -> None:
+        """QEMU said more by itself than was looked into."""
+        if counts:
+            self._emit(ev.QmpLeftOut(**self._who(), counts=dict(counts)))
 
     def usage(self, pid: int, vcpu_tids: Sequence[int]) -> None:
         """Say what QEMU has used so far, where it is there."""

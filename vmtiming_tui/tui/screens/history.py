@@ -100,7 +100,7 @@ class HistoryScreen(Screen[None]):
         try:
             runs, word = await asyncio.to_thread(load_runs)
         except HistoryError as error:
-            self.words.update(f"{error.message}. {error.hint}")
+            self.words.update(shown(f"{error.message}. {error.hint}"))
             return
         ours = self.model.fleet.run.run if self.model.fleet.run else ""
         self.runs = [run for run in runs if run.run != ours]
@@ -115,7 +115,7 @@ class HistoryScreen(Screen[None]):
             self.table.add_row(*self._row(run), key=str(run.key))
         self.table.move_cursor(row=cursor)
         says = f"{len(self.runs)} runs; enter holds one beside {self._other()}"
-        self.words.update(word or (says if self.runs else "No other run has been kept yet."))
+        self.words.update(shown(word) or (says if self.runs else "No other run has been kept yet."))
 
     def _other(self) -> str:
         return shown(self.marked.label) if self.marked else THIS_RUN
@@ -178,7 +178,7 @@ class HistoryScreen(Screen[None]):
             first = await asyncio.to_thread(load_fleet, other or run)
             second = await asyncio.to_thread(load_fleet, run) if other else self.model.fleet
         except HistoryError as error:
-            self.app.notify(error.message, severity="error", markup=False)
+            self.app.notify(shown(error.message), severity="error", markup=False)
             return
         labels = (brief(other), brief(run)) if other else (brief(run), THIS_RUN)
         self.app.push_screen(

@@ -15,7 +15,7 @@ from vmtiming_tui.fleet import VmState
 from vmtiming_tui.plan import RunPlan, Variant
 from vmtiming_tui.tui.model import Model
 from vmtiming_tui.tui.screens.dialog import Dialog
-from vmtiming_tui.tui.text import plural
+from vmtiming_tui.tui.text import plural, shown_lines
 from vmtiming_tui.wire import to_json
 
 FIELDS = (
@@ -114,7 +114,8 @@ class NewRunScreen(Dialog[RunPlan]):
     def _mark(self, name: str, fault: str) -> None:
         widget = self.query_one(f"#{name}-fault", Static)
         cross = self.host.glyphs.states[VmState.FAILED]
-        widget.update(f"{cross} {fault}" if fault else "")
+        words = "\n".join(shown_lines(fault))
+        widget.update(f"{cross} {words}" if fault else "")
         widget.display = bool(fault)
 
     def on_input_submitted(self) -> None:
