@@ -37,14 +37,14 @@ install_packages() {
 # Of a folder that others can put something into, nothing is run.
 own_cache() {
     mkdir -p "$cache"
-    [ -n "$(find "$cache" -maxdepth 0 -user "$(id -u)" ! -perm -002)" ] ||
-        die "$cache belongs to $(stat -c %U "$cache") or can be written to by everybody, so nothing" \
+    [ -n "$(find -H "$cache" -maxdepth 0 -user "$(id -u)" ! -perm -002)" ] ||
+        die "$cache belongs to $(stat -Lc %U "$cache") or can be written to by everybody, so nothing" \
             'in it is run; set XDG_CACHE_HOME to a folder of your own'
 }
 
 install_tool() {
     isolated python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-        die "$(python3 --version) is too old: vmtiming-tui needs Python 3.11 or newer"
+        die "$(isolated python3 --version) is too old: vmtiming-tui needs Python 3.11 or newer"
     # One made by a Python that has since gone is made anew, and so is one that is not ours.
     if ! is_ours "$venv" || ! isolated "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
         say "making a virtual environment in $venv"

@@ -48,7 +48,7 @@ export PATH
 python -I -c 'import vmtiming_tui, pytest'
 
 if [ "$#" -gt 0 ]; then
-    exec python -m pytest "$@"
+    exec python -I -m pytest "$@"
 fi
 
 say "ruff, mypy, import-linter, shellcheck"
@@ -59,4 +59,4 @@ lint-imports
 shellcheck assets/*.sh spin/*.sh tests/run.sh
 
 say "tests"
-exec python -m pytest --durations=15
+exec python -I -m pytest --durations=15
