@@ -69,8 +69,10 @@ def test_a_letter_that_the_encoding_does_not_have_is_escaped_and_the_run_goes_on
     assert rb"v\u2192" in out
     assert b"Traceback" not in err
     assert (lab.folder / "v→ü/run.json").is_file()
-    for line in (*out.splitlines(), *err.splitlines()):
-        line.decode(encoding)
+    listed = the_tool.start("history", env=environment, text=False).communicate(timeout=60)[0]
+    assert "ü→".encode(encoding, "backslashreplace") in listed
+    for words in (out, err, listed):
+        words.decode(encoding)
 
 
 def test_a_replay_without_a_terminal_is_refused_at_once(run, arguments):

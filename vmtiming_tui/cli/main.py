@@ -21,6 +21,7 @@ from vmtiming_tui.cli.options import (
 )
 from vmtiming_tui.cli.past import PAST_COMMANDS
 from vmtiming_tui.cli.terminal import take_every_character
+from vmtiming_tui.cli.words import echo
 from vmtiming_tui.config import Raw, build_config
 from vmtiming_tui.errors import ConfigError, Problem, VmTimingError
 from vmtiming_tui.plan import RunPlan
@@ -136,7 +137,7 @@ def doctor(ctx: click.Context, /, **given: Any) -> None:
     raw = {"prefix": "any", "kernel": "any"} | raw_config(given, ())
     config = build_config(raw, files=False)
     checks = examine(replace(config, kernel=given["kernel"] or ""))
-    click.echo(report(checks))
+    echo(report(checks))
     ctx.exit(0 if can_run(checks) else 1)
 
 
@@ -173,9 +174,7 @@ def prepare(image: str, out: str, **given: Any) -> None:
     options += ["--boot-files"] if given["untouched"] else []
     prepared = prepare_image(image, folder, build_config(raw, files=False), options)
     if not given["dry_run"]:
-        click.echo(
-            f"Made {plural(prepared.overlays, 'overlay')}. Now boot them:\n\n  {prepared.command}"
-        )
+        echo(f"Made {plural(prepared.overlays, 'overlay')}. Now boot them:\n\n  {prepared.command}")
 
 
 def _usage_problem(error: click.UsageError) -> Problem:
@@ -202,12 +201,12 @@ def _parse(args: list[str], qemu_args: tuple[str, ...]) -> click.Context:
 def _complain(error: VmTimingError) -> None:
     if isinstance(error, ConfigError):
         for problem in error.problems:
-            click.echo(f"Error: {problem}", err=True)
-        click.echo("Nothing was started. See vm-timing-report --help.", err=True)
+            echo(f"Error: {problem}", err=True)
+        echo("Nothing was started. See vm-timing-report --help.", err=True)
         return
-    click.echo(f"Error: {error.message}", err=True)
+    echo(f"Error: {error.message}", err=True)
     if error.hint:
-        click.echo(f"  {error.hint}", err=True)
+        echo(f"  {error.hint}", err=True)
 
 
 for command in PAST_COMMANDS:

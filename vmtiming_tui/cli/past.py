@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii
+from vmtiming_tui.cli.words import echo
 from vmtiming_tui.errors import ConfigError, ExportError, Problem
 
 run_argument = click.argument("run", metavar="RUN")
@@ -19,12 +20,12 @@ def history(number: int) -> None:
 
     with History.open() as kept:
         if kept.word:
-            click.echo(f"Warning: {kept.word}", err=True)
+            echo(f"Warning: {kept.word}", err=True)
         runs = kept.runs()
         for line in history_lines(runs[: number or None]):
-            click.echo(line)
+            echo(line)
         if number and len(runs) > number:
-            click.echo(f"{len(runs) - number} more; -n 0 shows all", err=True)
+            echo(f"{len(runs) - number} more; -n 0 shows all", err=True)
 
 
 @click.command()
@@ -39,9 +40,9 @@ def show(run: str) -> None:
         stored = kept.find(run)
         fleet = kept.load(stored)
     for line in show_lines(stored, fleet):
-        click.echo(line)
+        echo(line)
     for caution in cautions(fleet):
-        click.echo(f"Warning: {caution}", err=True)
+        echo(f"Warning: {caution}", err=True)
 
 
 @click.command()
@@ -57,7 +58,7 @@ def export(run: str, file: Path, force: bool) -> None:
                           hint="--force replaces it; or give another name")  # fmt: skip
     with History.open() as kept:
         path = kept.export(kept.find(run), file, overwrite=force)
-    click.echo(f"Wrote {path}")
+    echo(f"Wrote {path}")
 
 
 @click.command()
@@ -69,7 +70,7 @@ def rm(runs: tuple[str, ...]) -> None:
     with History.open() as kept:
         for stored in [kept.find(run) for run in runs]:
             kept.remove(stored)
-            click.echo(f"Removed {stored.label}")
+            echo(f"Removed {stored.label}")
 
 
 @click.command()
@@ -117,9 +118,9 @@ def compare(ctx: click.Context, /, first: str, second: str, fail_slower: float |
 
     comparison = compare_sides(side_named(first), side_named(second))
     for line in comparison_lines(comparison):
-        click.echo(line)
+        echo(line)
     if fail_slower is not None and comparison.is_slower_than(fail_slower):
-        click.echo(f"Exit: {second} is slower by more than {fail_slower:g} % for sure", err=True)
+        echo(f"Exit: {second} is slower by more than {fail_slower:g} % for sure", err=True)
         ctx.exit(ExitCode.TOO_SLOW)
 
 
