@@ -114,12 +114,14 @@ INIT
 }
 
 # The kernel and its modules, unpacked and no more: installed it would bring the tools that make an
-# initrd, and have them make one. apt finds which packages those are, here and in Ubuntu alike.
+# initrd, and have them make one. apt finds the packages: Debian 12 and 13 have all in linux-image-*,
+# Ubuntu the modules apart, Debian 14 the kernel in linux-binary-* and the modules' lists in
+# linux-base-* as well.
 unpack_kernel() {
     local archives=$root/var/cache/apt/archives package
     APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get --yes -q --no-install-recommends --download-only \
         install "$(kernel_package)"
-    for package in "$archives"/linux-{image,modules}-*.deb; do
+    for package in "$archives"/linux-{image,binary,modules,base}-*.deb; do
         [ -e "$package" ] || continue
         dpkg-deb --fsys-tarfile "$package" |
             tar -C "$root" -x --keep-directory-symlink --exclude='./usr/share/*'
@@ -144,7 +146,9 @@ make_initrd() {
     : >"$tree/modules/order"
     cp "$root/bin/busybox" "$tree/bin/"
     for module in "${modules[@]}"; do
-        modprobe -d "$root" -S "$kernel_version" --show-depends "$module"
+        # Without pvpanic the guest is as it should be, but that a panic is not told apart.
+        modprobe -d "$root" -S "$kernel_version" --show-depends "$module" ||
+            [ "$module" = pvpanic_pci ]
     done | while read -r word path _; do
         [ "$word" = insmod ] || continue
         module=${path##*/}

@@ -2,6 +2,12 @@
 
 import signal
 
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is, and nothing of what is tried.
+settings.register_profile("at any pace", deadline=None)
+settings.load_profile("at any pace")
+
 
 def pytest_configure() -> None:
     """Let what the tests start be interrupted: a shell's background job ignores Ctrl-C for all."""

@@ -22,6 +22,7 @@ own_python
 packages=(
     qemu-system-x86 qemu-system-arm qemu-utils ovmf uidmap mmdebstrap e2fsprogs xfsprogs btrfs-progs
     dosfstools mtools gdisk fdisk parted lvm2 f2fs-tools attr acl libcap2-bin cpio zstd binutils
+    xz-utils
     dracut-core syslinux syslinux-common systemd-boot-efi kmod socat shellcheck tmux chromium
     busybox-static lz4 procps python3-venv
 )
