@@ -115,8 +115,8 @@ INIT
 
 # The kernel and its modules, unpacked and no more: installed it would bring the tools that make an
 # initrd, and have them make one. apt finds the packages: Debian 12 and 13 have all in linux-image-*,
-# Ubuntu the modules apart, Debian 14 the kernel in linux-binary-* and the modules' lists in
-# linux-base-* as well.
+# Ubuntu the modules apart; Debian 14 has them apart too, the kernel in linux-binary-*, beside the
+# modules, and the rest in linux-base-*.
 unpack_kernel() {
     local archives=$root/var/cache/apt/archives package
     APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get --yes -q --no-install-recommends --download-only \
@@ -174,7 +174,8 @@ inside() {
     unpack_kernel
     mkdir "$root.out"
     make_initrd "$root.out/initrd"
-    cp "$root"/boot/vmlinuz-* "$root.out/vmlinuz"
+    find "$root/boot" "$root/lib/modules/" -name 'vmlinuz*' -exec cp {} "$root.out/vmlinuz" \;
+    [ -s "$root.out/vmlinuz" ] || die 'the kernel package holds no vmlinuz'
     rm -rf "${root:?}"/boot/* "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/*
     touch -r "$root/usr" "$root/etc/.updated" "$root/var/.updated"
     # A plain bind mount shows the tree without the /proc, /sys and /dev mounted inside it.
