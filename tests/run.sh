@@ -24,7 +24,7 @@ packages=(
     dosfstools mtools gdisk fdisk parted lvm2 f2fs-tools attr acl libcap2-bin cpio zstd binutils
     xz-utils
     dracut-core syslinux syslinux-common systemd-boot-efi kmod socat shellcheck tmux chromium
-    busybox-static lz4 procps python3-venv
+    busybox-static lz4 procps python3-venv bubblewrap "linux-image-cloud-$(dpkg --print-architecture)"
 )
 missing=()
 for package in "${packages[@]}"; do
@@ -57,7 +57,7 @@ ruff format --check .
 ruff check .
 mypy
 lint-imports
-shellcheck assets/*.sh spin/*.sh tests/run.sh
+shellcheck assets/*.sh spin/*.sh vmtiming_tui/images/*.sh tests/run.sh
 
 say "tests"
 exec python -I -m pytest --durations=15

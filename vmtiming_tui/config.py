@@ -6,6 +6,7 @@ The command line, the new-run form and a sweep all build a ``RunConfig`` from th
 
 import math
 import os
+import pwd
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vmtiming_tui.errors import ConfigError, Problem
+from vmtiming_tui.images.formats import KNOWN_FORMATS
 
 MAX_VMS = 100_000
 MAX_KERNEL_ARGUMENTS = 2000  # x86 Linux takes a command line of 2048 bytes, ours included
@@ -59,7 +61,9 @@ class RunConfig:
 
     ``memory_mib`` per VM; ``timeout_s`` per VM from its start; ``stagger_s`` between two starts;
     ``parallel`` is how many may be booting at once (None: all). Images are
-    ``vmdir/prefix-<i>suffix``.
+    ``vmdir/prefix-<i>suffix``, of the ``format`` told (empty: found out once); their backing files
+    may also be below the ``allow_backing`` folders. ``run_as`` is QEMU's user (empty: one of its
+    own, where we are root).
     """
 
     number: int = 1
@@ -84,6 +88,10 @@ class RunConfig:
     machine: str = ""
     cpu: str = ""
     force: bool = False
+    format: str = ""
+    allow_backing: tuple[str, ...] = ()
+    allow_device: bool = False
+    run_as: str = ""
     qemu_args: tuple[str, ...] = ()
 
     def image(self, vm: int) -> Path:
@@ -117,6 +125,10 @@ FLAGS: Mapping[str, str] = {
         "machine",
         "cpu",
         "force",
+        "format",
+        "allow_backing",
+        "allow_device",
+        "run_as",
     )
 }
 
@@ -181,6 +193,22 @@ def _prefix(raw: Raw) -> str:
     return text
 
 
+def _format(raw: Raw) -> str:
+    if (text := str(raw).strip().lower()) and text not in KNOWN_FORMATS:
+        raise ValueError(f"{raw!r} is none of {', '.join(sorted(KNOWN_FORMATS))}")
+    return text
+
+
+def _user(raw: Raw) -> str:
+    text = str(raw).strip()
+    if text:
+        try:
+            pwd.getpwuid(int(text)) if text.isdecimal() else pwd.getpwnam(text)
+        except (KeyError, ValueError, OverflowError):
+            raise ValueError(f"there is no user {raw!r} on this host") from None
+    return text
+
+
 _READERS: Mapping[str, Callable[[Raw], Any]] = {
     "number": _whole(1, MAX_VMS, "8"),
     "memory_mib": _whole(1, 1 << 24, "340 (MiB)"),
@@ -204,6 +232,10 @@ _READERS: Mapping[str, Callable[[Raw], Any]] = {
     "machine": _text,
     "cpu": _text,
     "force": bool,
+    "format": _format,
+    "allow_backing": lambda raw: tuple(map(_text, raw)) if isinstance(raw, (list, tuple)) else (),
+    "allow_device": bool,
+    "run_as": _user,
     "qemu_args": lambda raw: tuple(map(_text, raw)) if isinstance(raw, (list, tuple)) else (),
 }
 

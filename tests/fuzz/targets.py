@@ -4,6 +4,9 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+import boot_targets
+import image_targets
+
 from vmtiming_tui import events as ev
 from vmtiming_tui.engine.option import option
 from vmtiming_tui.engine.report import (
@@ -94,4 +97,13 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "parser": parser,
     "loader": loader,
     "quoting": quoting,
+    "volumes": image_targets.volumes,
+    "partitions": image_targets.partitions,
+    "lvm": image_targets.lvm,
+    "ext": image_targets.ext,
+    "fat": image_targets.fat,
+    "initrd": boot_targets.initrd,
+    "modules": boot_targets.modules,
+    "program": boot_targets.program,
+    "texts": boot_targets.texts,
 }

@@ -11,14 +11,14 @@ from vmtiming_tui.engine.console import ConsoleLog
 from vmtiming_tui.engine.facts import Fact, Killed, PortOpened, QmpLost, QmpReady, Said, Wake
 from vmtiming_tui.engine.gate import StartGate
 from vmtiming_tui.engine.inbox import Inbox
-from vmtiming_tui.engine.process import QemuProcess, describe, spawn_trouble
+from vmtiming_tui.engine.process import QemuProcess, spawn_trouble
 from vmtiming_tui.engine.qmp import QmpEvent
 from vmtiming_tui.engine.report import Booted, Details, DetailsBegun, Rejected, Statement
 from vmtiming_tui.engine.tasks import end
 from vmtiming_tui.engine.timing import BootTiming
 from vmtiming_tui.engine.tools import Boot, Tools
 from vmtiming_tui.engine.voice import BootVoice, Loss, LostError
-from vmtiming_tui.errors import QemuError
+from vmtiming_tui.errors import ImageError, QemuError
 from vmtiming_tui.text import printable
 
 _EXIT_WAIT_S = 1.0
@@ -194,7 +194,9 @@ class Attempt:
                 child = await self._spawn()
             except OSError as error:
                 raise LostError(self._failed(spawn_trouble(self.boot.config, error))) from None
-            self._says.launched(child, self._running.argv)
+            except ImageError as error:
+                raise LostError(self._failed(diagnosis.Why(error.message, error.hint))) from None
+            self._says.launched(child, self._running.command)
             limits = self._tools.limits
             connecting = asyncio.create_task(self._connect())
             try:
@@ -213,16 +215,14 @@ class Attempt:
 
     async def _spawn(self) -> Child:
         boot, tools = self.boot, self._tools
-        argv = describe(boot, tools.server)
         self._process = QemuProcess(
             boot.vm,
-            argv,
             self._console,
             tell=self._inbox.put,
             hear=self._hear,
             stamps=tools.stamps,
         )
-        return await self._process.start(tools.children, tools.server, self)
+        return await self._process.start(boot, tools, self)
 
     async def _connect(self) -> None:
         try:

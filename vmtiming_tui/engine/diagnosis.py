@@ -1,6 +1,7 @@
 """Why a VM did not boot, in words a person can act on."""
 
 import re
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,9 +62,16 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "check it with qemu-img check, or remove it and have it made again from --base ROOTFS",
     ),
     (
+        r"could not configure /dev/net/tun|could not open /dev/net/tun|network script|"
+        r"failed to launch bridge helper|failed to execute helper",
+        "QEMU has no right to set up a network of its own",
+        "use -nic user, or give it root's rights and no filter: --run-as root ... -- -sandbox off",
+    ),
+    (
         r"Could not open .*: Permission denied|Permission denied",
         "a file cannot be opened for want of permission",
-        "check who owns the image, kernel and initrd",
+        "check who owns it; run by root, QEMU has a user of its own, and root's rights by "
+        "--run-as root",
     ),
     (
         r"Could not open .*: (No such file|Read-only)",
@@ -162,6 +170,11 @@ def why_it_ended(
     last = _last_line(stderr)
     said = f": {last}" if last else ""
     when = "before its guest reported" if connected else "before it could be spoken to"
+    if ended.signal == signal.SIGSYS:
+        return Why(
+            f"QEMU did what its seccomp filter denies it, {when}{said}",
+            "a filter of your own, such as -sandbox off after --, takes the place of ours",
+        )
     if ended.signal is not None:
         return Why(f"QEMU was {ended.words} {when}{said}")
     return Why(f"QEMU ended {when} ({ended.words}){said}")
