@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Build the demo guest: a small real Debian with systemd, its kernel and a lean initrd.
 #
-#   gen-demo-guest.sh [--variant demo|quick] OUTDIR
+#   gen-demo-guest.sh [--variant demo|quick] [--suite SUITE] OUTDIR
 #
 # leaves OUTDIR/rootfs.img (ext4 on the whole disk, sparse) and OUTDIR/BFILES/{vmlinuz,initrd}.
+# SUITE is the host's own unless said otherwise.
 #
 # Why so: mmdebstrap makes a Debian from the host's own package sources in one pass, as root or,
 # for others, in a user namespace; mke2fs -d fills a file system without mounting it. So no loop
@@ -19,13 +20,12 @@ export PATH=$PATH:/sbin:/usr/sbin
 die() { printf 'gen-demo-guest: %s\n' "$*" >&2; exit 1; }
 say() { printf 'gen-demo-guest: %s\n' "$*"; }
 
-assets=$(cd "$(dirname "${BASH_SOURCE[0]}")/../assets" && pwd)
+assets=$(CDPATH='' cd "$(dirname "${BASH_SOURCE[0]}")/../assets" && pwd)
 modules=(virtio_pci virtio_blk virtio_console pvpanic_pci)
 
+# Beside what every Debian has (mmdebstrap's variant `essential`, set up before anything else).
 packages_of() {
-    printf '%s,' base-files base-passwd bash coreutils dash debconf diffutils dpkg findutils grep \
-        gzip hostname init-system-helpers kmod libc-bin login mawk mount ncurses-bin passwd sed \
-        systemd systemd-sysv tar util-linux dbus udev busybox-static "$(kernel_package)"
+    printf '%s,' systemd-sysv dbus udev kmod login mount passwd busybox-static
     case $1 in
         demo) echo cron,rsyslog,iproute2,procps ;;
         quick) echo procps ;;
@@ -39,7 +39,8 @@ mask() {
     for unit; do ln -sf /dev/null "$root/etc/systemd/system/$unit"; done
 }
 
-# What a first boot would do, done now: a fresh machine id and journal cost a TCG guest seconds.
+# What a first boot would do, done now: a fresh machine id, the journal and the indexes that systemd
+# makes anew where /etc/.updated is not as new as /usr cost a TCG guest seconds.
 configure_root() {
     echo vmtiming-demo >"$root/etc/hostname"
     printf '/dev/vda / ext4 defaults,noatime 0 0\n' >"$root/etc/fstab"
@@ -58,6 +59,7 @@ configure_root() {
         apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
         e2scrub_reap.service fstrim.timer systemd-tmpfiles-clean.timer systemd-firstboot.service \
         systemd-update-utmp-runlevel.service systemd-remount-fs.service modprobe@.service \
+        systemd-udev-load-credentials.service systemd-hostnamed.socket \
         dev-hugepages.mount dev-mqueue.mount sys-kernel-debug.mount sys-kernel-tracing.mount \
         sys-fs-fuse-connections.mount sys-kernel-config.mount kmod-static-nodes.service
     local generator
@@ -69,7 +71,8 @@ configure_root() {
         mask systemd-udevd.service systemd-udevd-control.socket systemd-udevd-kernel.socket \
             systemd-udev-trigger.service systemd-logind.service dbus.service dbus.socket \
             systemd-sysctl.service systemd-sysusers.service systemd-modules-load.service \
-            systemd-tmpfiles-setup-dev.service systemd-journal-flush.service \
+            systemd-tmpfiles-setup-dev.service systemd-tmpfiles-setup-dev-early.service \
+            systemd-journal-flush.service \
             systemd-ask-password-wall.path systemd-ask-password-console.path \
             systemd-binfmt.service systemd-user-sessions.service
     else
@@ -110,6 +113,23 @@ exec /bin/busybox switch_root /root /sbin/init --switched-root --system --deseri
 INIT
 }
 
+# The kernel and its modules, unpacked and no more: installed it would bring the tools that make an
+# initrd, and have them make one. apt finds the packages: Debian 12 and 13 have all in linux-image-*,
+# Ubuntu the modules apart; Debian 14 has them apart too, the kernel in linux-binary-*, beside the
+# modules, and the rest in linux-base-*.
+unpack_kernel() {
+    local archives=$root/var/cache/apt/archives package
+    APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get --yes -q --no-install-recommends --download-only \
+        install "$(kernel_package)"
+    for package in "$archives"/linux-{image,binary,modules,base}-*.deb; do
+        [ -e "$package" ] || continue
+        dpkg-deb --fsys-tarfile "$package" |
+            tar -C "$root" -x --keep-directory-symlink --exclude='./usr/share/*'
+    done
+    kernel_version=$(basename "$root"/lib/modules/*)
+    depmod -b "$root" "$kernel_version"
+}
+
 # busybox's insmod takes modules as they are; newer suites compress them.
 plain() {
     case $1 in
@@ -120,14 +140,15 @@ plain() {
 }
 
 make_initrd() {
-    local tree=$root.tree kernel_version path module
+    local tree=$root.tree path module
     mkdir "$tree"
-    kernel_version=$(basename "$root"/lib/modules/*)
     mkdir -p "$tree"/{bin,dev,proc,root,modules}
     : >"$tree/modules/order"
     cp "$root/bin/busybox" "$tree/bin/"
     for module in "${modules[@]}"; do
-        modprobe -d "$root" -S "$kernel_version" --show-depends "$module"
+        # Without pvpanic the guest is as it should be, but that a panic is not told apart.
+        modprobe -d "$root" -S "$kernel_version" --show-depends "$module" ||
+            [ "$module" = pvpanic_pci ]
     done | while read -r word path _; do
         [ "$word" = insmod ] || continue
         module=${path##*/}
@@ -150,10 +171,13 @@ inside() {
     root=$1
     clean_up_at_the_end inside_clean_up
     configure_root
+    unpack_kernel
     mkdir "$root.out"
     make_initrd "$root.out/initrd"
-    cp "$root"/boot/vmlinuz-* "$root.out/vmlinuz"
+    find "$root/boot" "$root/lib/modules/" -name 'vmlinuz*' -exec cp {} "$root.out/vmlinuz" \;
+    [ -s "$root.out/vmlinuz" ] || die 'the kernel package holds no vmlinuz'
     rm -rf "${root:?}"/boot/* "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/*
+    touch -r "$root/usr" "$root/etc/.updated" "$root/var/.updated"
     # A plain bind mount shows the tree without the /proc, /sys and /dev mounted inside it.
     mkdir "$root.view"
     mount --bind "$root" "$root.view"
@@ -170,13 +194,13 @@ inside() {
 build() {
     local out=$1 started=$SECONDS
     [ ! -e "$out" ] || die "$out is there already; remove it or name another folder"
-    need_tools mmdebstrap mke2fs cpio modprobe
+    need_tools mmdebstrap mke2fs cpio modprobe depmod xz zstd
     mkdir -p "$(dirname "$out")"
     clean_up_at_the_end clean_up
     work=$out.$$.$EPOCHREALTIME
     mkdir "$work" "$work/BFILES"
     say "building the '$variant' guest (a minute or so, mostly unpacking packages) ..."
-    DEMO_VARIANT=$variant INITRD=No make_debian --variant=custom \
+    DEMO_VARIANT=$variant make_debian --variant=essential \
         --include="$(packages_of "$variant")" \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
@@ -193,10 +217,17 @@ variant=${DEMO_VARIANT:-demo}
 # shellcheck source=spin/lib-debian.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib-debian.sh"
 
-case ${1-} in
-    --inside) inside "$2"; exit ;;
-    --variant) variant=${2-}; shift 2 ;;
-esac
+usage='usage: gen-demo-guest.sh [--variant demo|quick] [--suite SUITE] OUTDIR'
+while [ "$#" -gt 1 ]; do
+    case $1 in
+        --inside) inside "$2"; exit ;;
+        --variant) variant=$2 ;;
+        --suite) suite=$2 ;;
+        *) die "$usage" ;;
+    esac
+    shift 2
+done
 case $variant in demo | quick) ;; *) die "there is no variant '$variant'; take demo or quick" ;; esac
-[ "$#" = 1 ] || die "usage: gen-demo-guest.sh [--variant demo|quick] OUTDIR"
+[ "$#" = 1 ] || die "$usage"
+[ -n "$suite" ] || die 'this host is no Debian or Ubuntu: name a --suite'
 build "$(realpath -m "$1")"

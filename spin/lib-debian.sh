@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154,SC2034
+# shellcheck shell=bash disable=SC2154,SC2034,SC2016
 # Making a Debian or Ubuntu out of the host's own package sources, for whoever may.
 #
 # mmdebstrap does it in one pass, as root or, for others, in a user namespace.
@@ -6,6 +6,8 @@
 
 # shellcheck source=spin/lib-signals.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib-signals.sh"
+# shellcheck source=spin/lib-tools.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib-tools.sh"
 # shellcheck source=/dev/null
 suite=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
 # shellcheck source=/dev/null
@@ -14,9 +16,12 @@ work='' builder=''
 
 # The host's own sources of this suite, as one-line entries; nothing when it has none.
 host_sources() {
-    # shellcheck disable=SC2016 # apt-get fills these in; what it does not know it leaves as it is
-    apt-get indextargets --format '$(ORIGIN)|$(SIGNED_BY)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)' \
-        'Created-By: Packages' 2>/dev/null | sort -u |
+    local targets origin key uri release component
+    # apt-get fills these in; what it does not know it leaves as it is.
+    targets=$(apt-get indextargets 'Created-By: Packages' \
+        --format '$(ORIGIN)|$(SIGNED_BY)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)' 2>"$work/words") ||
+        failed "'apt-get indextargets', which names the host's package sources," <"$work/words"
+    sort -u <<<"$targets" |
         while IFS='|' read -r origin key uri release component; do
             case $origin in Debian | Ubuntu | '' | '$('*) ;; *) continue ;; esac
             case $release in "$suite" | "$suite"-updates | "$suite"-security) ;; *) continue ;; esac
@@ -37,7 +42,7 @@ need_tools() {
     local tool user
     for tool; do
         command -v "$tool" >/dev/null ||
-            die "$tool is missing: apt-get install mmdebstrap e2fsprogs cpio kmod"
+            die "$tool is missing: apt-get install mmdebstrap e2fsprogs cpio kmod xz-utils zstd"
     done
     [ "$(id -u)" != 0 ] || return 0
     # Its files belong to many users, so it takes a range of ids of one's own, and who may map them.
@@ -62,11 +67,12 @@ make_debian() {
     # it belongs to others and may not be reached below a home folder: there mmdebstrap tidies up.
     [ "$(id -u)" != 0 ] || { mkdir "$work/tmp" && chmod 0711 "$work" && export TMPDIR=$work/tmp; }
     # A session of its own lets one signal reach all of it; bash runs a trap at once only in `wait`.
-    setsid mmdebstrap --quiet --format=null "$@" "$suite" /dev/null "${sources[@]}" </dev/null &
+    setsid mmdebstrap --format=null "$@" "$suite" /dev/null "${sources[@]}" \
+        </dev/null >"$work/words" 2>&1 &
     builder=$!
-    wait "$builder" || die 'mmdebstrap failed; its own words are above'
+    wait "$builder" || failed mmdebstrap <"$work/words"
     builder=
-    rm -rf --one-file-system "$work/tmp" "$work/sources"
+    rm -rf --one-file-system "$work/tmp" "$work/sources" "$work/words"
 }
 
 # shellcheck disable=SC2317 # the trap calls it

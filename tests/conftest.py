@@ -6,8 +6,13 @@ import signal
 import tempfile
 
 import pytest
+from hypothesis import settings
 
 _STATE = pytest.StashKey[str]()
+
+# How long an example takes says how busy the machine is, and nothing of what is tried.
+settings.register_profile("at any pace", deadline=None)
+settings.load_profile("at any pace")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,17 +6,23 @@
 #
 # Can be run as often as you like; what is there already is not installed again.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+CDPATH='' cd "$(dirname "$0")/.."
 
+die() { printf 'tests/run.sh: %s\n' "$*" >&2; exit 1; }
 say() { printf '\n== %s\n' "$*"; }
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
+# shellcheck source=spin/lib-tools.sh
+. spin/lib-tools.sh
+own_python
+
 packages=(
     qemu-system-x86 qemu-system-arm qemu-utils ovmf uidmap mmdebstrap e2fsprogs xfsprogs btrfs-progs
     dosfstools mtools gdisk fdisk parted lvm2 f2fs-tools attr acl libcap2-bin cpio zstd binutils
+    xz-utils
     dracut-core syslinux syslinux-common systemd-boot-efi kmod socat shellcheck tmux chromium
     busybox-static lz4 procps python3-venv bubblewrap "linux-image-cloud-$(dpkg --print-architecture)"
 )
@@ -27,22 +33,23 @@ for package in "${packages[@]}"; do
 done
 if [ "${#missing[@]}" -gt 0 ]; then
     say "installing ${missing[*]}"
-    as_root apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    attempt 'apt-get update' as_root apt-get update -q
+    attempt 'apt-get install' as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -q --no-install-recommends "${missing[@]}"
 fi
 
 venv=${VMTIMING_TEST_VENV:-.venv}
 say "virtual environment in $venv"
-[ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check --editable '.[dev]' 2>&1 |
-    grep -v '^WARNING: Location' || true
-PATH=$(cd "$venv/bin" && pwd):$PATH
+case $venv in /*) ;; *) venv=$PWD/$venv ;; esac
+[ -x "$venv/bin/python" ] || attempt 'python3 -m venv' isolated python3 -m venv "$venv"
+attempt 'pip install' isolated "$venv/bin/python" -m pip install --quiet \
+    --disable-pip-version-check --editable "${PWD}[dev]"
+PATH=$venv/bin:$PATH
 export PATH
-python -c 'import vmtiming_tui, pytest'
+python -I -c 'import vmtiming_tui, pytest'
 
 if [ "$#" -gt 0 ]; then
-    exec python -m pytest "$@"
+    exec python -I -m pytest "$@"
 fi
 
 say "ruff, mypy, import-linter, shellcheck"
@@ -53,4 +60,4 @@ lint-imports
 shellcheck assets/*.sh spin/*.sh vmtiming_tui/images/*.sh tests/run.sh
 
 say "tests"
-exec python -m pytest --durations=15
+exec python -I -m pytest --durations=15

@@ -1,6 +1,7 @@
 """Which images this host can take, and which guests it can boot: one check a kind."""
 
 import os
+import platform
 import pwd
 import subprocess
 from collections.abc import Iterator
@@ -53,7 +54,10 @@ _WALLS = {
     Wall.LIMITS: "neither bwrap nor unshare work: images are read within limits, and without "
     "rights where root starts it; nothing else protects",
 }
-BUILDING = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "cpio": "cpio", "modprobe": "kmod"}
+BUILDING = {
+    "mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "cpio": "cpio", "modprobe": "kmod",
+    "depmod": "kmod", "xz": "xz-utils", "zstd": "zstd",
+}  # fmt: skip
 
 
 def qemu_package(arch: str) -> str:
@@ -128,8 +132,13 @@ def _building_check() -> Check:
     names, mend = _missing(BUILDING)
     if names:
         return Check(name, Verdict.NOTE, f"no {names}: the demo guest needs it", mend)
+    suite = _suite()
+    if suite is None:
+        return Check(name, Verdict.NOTE, "this host is no Debian or Ubuntu: demo builds none",
+                     "gen-debian-rawfs.sh --suite SUITE OUT.raw")  # fmt: skip
+    found = f"tools for a {suite} (demo, gen-debian-rawfs.sh); its packages need a network"
     if os.geteuid() == 0:
-        return Check(name, Verdict.FINE, "demo and gen-debian-rawfs.sh can build")
+        return Check(name, Verdict.FINE, found)
     user = _user()
     if tool("newuidmap") is None:
         return Check(name, Verdict.NOTE, "without root no newuidmap", "apt-get install uidmap")
@@ -142,7 +151,15 @@ def _building_check() -> Check:
     if not _works("unshare", "--user", "true"):
         return Check(name, Verdict.NOTE, "without root: this host lets users make no namespaces",
                      "sudo gen-debian-rawfs.sh OUT.raw")  # fmt: skip
-    return Check(name, Verdict.FINE, "demo and gen-debian-rawfs.sh can build, without root")
+    return Check(name, Verdict.FINE, f"{found}, but no root")
+
+
+def _suite() -> str | None:
+    """Return the release whose guests are built here, as spin/lib-debian.sh finds it."""
+    try:
+        return platform.freedesktop_os_release().get("VERSION_CODENAME") or None
+    except OSError:
+        return None
 
 
 def _user() -> str:

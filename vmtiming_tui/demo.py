@@ -112,9 +112,10 @@ def build_guest(variant: Variant, cache: Path | None = None) -> Guest:
             os.utime(guest.folder)
             return guest
         shutil.rmtree(guest.folder, ignore_errors=True)
-        if run_script(BUILDER, "--variant", variant, str(guest.folder)) or not guest.is_whole:
+        code = run_script(BUILDER, "--variant", variant, str(guest.folder))
+        if code or not guest.is_whole:
             raise VmTimingError(
-                "the demo guest could not be built; what went wrong is said above",
+                f"the demo guest could not be built: {BUILDER} ended with exit code {code}",
                 hint="vm-timing-report doctor names what is missing",
             )
         # Another checkout of this tool may be booting a guest of its own recipe.

@@ -20,6 +20,7 @@ from vmtiming_tui.engine.powers import KVM, settle_powers
 from vmtiming_tui.engine.preflight import raise_descriptor_limit, shortages, vm_memory_bytes
 from vmtiming_tui.errors import QemuError, VmTimingError
 from vmtiming_tui.images.box import own_uid
+from vmtiming_tui.text import plural
 
 
 async def _ask_qemu(config: RunConfig) -> tuple[str, Choice | None]:
@@ -64,7 +65,7 @@ def _capacity_checks(config: RunConfig) -> Iterator[Check]:
     facts = host_facts()
     accel = config.accel if config.accel is not Accel.AUTO else Accel.TCG
     raise_descriptor_limit()
-    vms = f"{config.number} VMs of {config.memory_mib} MiB"
+    vms = f"{plural(config.number, 'VM')} of {config.memory_mib} MiB"
     found = list(shortages(config, accel))
     for shortage in found:
         yield Check("room", Verdict.MISSING, shortage.text, shortage.hint)
@@ -73,18 +74,20 @@ def _capacity_checks(config: RunConfig) -> Iterator[Check]:
         fit = available // vm_memory_bytes(config, accel)
         yield Check(
             "room", Verdict.FINE,
-            f"{vms} fit: {humanize.naturalsize(available, binary=True)} of memory is available, "
+            f"{vms} {'fits' if config.number == 1 else 'fit'}: "
+            f"{humanize.naturalsize(available, binary=True)} of memory is available, "
             f"room for {fit}",
         )  # fmt: skip
     wanted = config.number * config.smp
+    cores = f"{plural(facts.cores, 'core')} for {plural(wanted, 'vCPU')}"
     if wanted > facts.cores:
         yield Check(
             "cores", Verdict.NOTE,
-            f"{facts.cores} cores for {wanted} vCPUs: the VMs will wait for each other",
+            f"{cores}: the VMs will wait for each other",
             f"--parallel {max(facts.cores // config.smp, 1)} times them without a crowd",
         )  # fmt: skip
     else:
-        yield Check("cores", Verdict.FINE, f"{facts.cores} cores for {wanted} vCPUs")
+        yield Check("cores", Verdict.FINE, cores)
 
 
 def examine(config: RunConfig) -> list[Check]:

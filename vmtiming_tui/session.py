@@ -200,7 +200,9 @@ def conclude(fleet: Fleet, wishes: Wishes) -> int:
         say(f"Error: {error.message}")
         slower, failed = False, [*failed, ExportError(error.message)]
     for reason in reasons(fleet, fail_over_s=wishes.fail_over_s):
-        say(f"Exit: {reason}")
+        # What the run failed of was said as it came.
+        if fleet.failure is None or reason != fleet.failure.why:
+            say(f"Exit: {reason}")
     code = exit_code(fleet, fail_over_s=wishes.fail_over_s)
     if slower and code is ExitCode.ALL_BOOTED:
         say(f"Exit: slower than {wishes.baseline} by more than {wishes.fail_slower:g} % for sure")

@@ -133,3 +133,8 @@ def shell_line(argv: Sequence[str]) -> str:
     Words with unseen characters come out as ``$'...'``, which keeps every byte.
     """
     return " ".join(map(_shell_word, argv))
+
+
+def plural(count: int, noun: str) -> str:
+    """Return ``1 VM``, ``2 VMs``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

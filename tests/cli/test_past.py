@@ -58,7 +58,8 @@ def test_a_baseline_that_is_not_there_is_bad_usage(run, arguments):
 
 def test_an_export_of_the_history_is_what_the_run_itself_exported(run, two_runs, lab):
     assert run("export", "new", "again.json")[0] == 0
-    assert run("export", "new", "again.json")[0] == 1
+    code, _, err = run("export", "new", "again.json")
+    assert (code, "\n  --force replaces it" in err) == (1, True)
     assert run("export", "new", "again.json", "--force")[0] == 0
 
     first, again = (

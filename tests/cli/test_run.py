@@ -83,3 +83,13 @@ def test_two_hundred_vms_boot_and_nothing_is_left(run, arguments, lab):
     assert "to boot all VMs" in out
     assert processes_naming(str(lab.qemu)) == []
     assert not list(lab.runtime.iterdir())
+
+
+def test_what_a_run_failed_of_is_said_once(run, arguments, lab):
+    lab.qemu.write_text("#!/bin/sh\necho 'QEMU emulator version none' >&2; exit 1\n")
+
+    code, _, err = run(*arguments(1, ""))
+
+    (error,) = [line for line in err.splitlines() if line.startswith("Error: ")]
+    assert code == 1
+    assert err.count(error.removeprefix("Error: ")) == 1

@@ -1,6 +1,11 @@
 """Bad usage: every error at once, what to do about it, exit code 2, and nothing started."""
 
+import re
+from pathlib import Path
+
 import pytest
+
+from vmtiming_tui.demo import Guest, demo_raw
 
 
 def test_every_error_is_listed_at_once_and_nothing_is_started(run, lab):
@@ -42,3 +47,24 @@ def test_version(run):
     from vmtiming_tui import __version__
 
     assert run("--version") == (0, f"vm-timing-report, version {__version__}\n", "")
+
+
+def test_each_commands_help_tells_its_own_number_of_vms(run):
+    def default(*command: str) -> str:
+        found = re.search(
+            r"How many VMs to boot\.\s+\[default: (\d+)\]", run(*command, "--help")[1]
+        )
+        assert found is not None
+        return found[1]
+
+    assert (default(), default("demo"), default("doctor")) == ("1", "4", "1")
+    assert demo_raw({}, Guest(Path("guest")))["number"] == "4"
+    assert "Boot 4" not in run("--help")[1]
+
+
+def test_one_of_a_kind_is_not_called_many(run, lab):
+    _, out, _ = run("doctor", "-q", lab.qemu, "-n", "1", "-m", "1")
+
+    assert re.search(r"\b1 VM of 1 MiB fits: ", out)
+    assert " for 1 vCPU" in out
+    assert "1 VMs" not in out

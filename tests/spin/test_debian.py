@@ -111,6 +111,54 @@ def test_a_user_without_ids_of_their_own_is_told_how_to_get_some(public_folder):
     assert list((public_folder / "theirs").iterdir()) == []
 
 
+STEERING = r"\033[2J\302\233"
+
+
+@pytest.fixture
+def failing(tmp_path):
+    """Let a tool fail that a generator runs; returns how to run one with it."""
+
+    def run(script: str, tool: str, body: str) -> "subprocess.CompletedProcess[str]":
+        path = tmp_path / "bin" / tool
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{body}\n")
+        path.chmod(0o755)
+        return subprocess.run(
+            ["bash", SPIN.with_name(script), tmp_path / "out"],
+            env=os.environ | {"PATH": f"{path.parent}:{os.environ['PATH']}"},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.mark.parametrize("script", ["gen-demo-guest.sh", "gen-debian-rawfs.sh"])
+def test_what_a_failing_tool_said_last_is_said_and_acts_on_no_terminal(script, failing, tmp_path):
+    words = f"I: a step\\ndpkg: error: no space{STEERING}\\n{'x' * 5000}"
+    done = failing(script, "mmdebstrap", f"printf '{words}\\n' >&2; exit 25")
+
+    last = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert last[0].endswith(": mmdebstrap failed. Its last words:")
+    assert last[1] == "    dpkg: error: no space[2J"
+    assert last[2] == f"    {'x' * 300}"
+    assert [path.name for path in tmp_path.iterdir()] == ["bin"]
+
+
+def test_a_tool_that_fails_without_a_word_is_named(failing):
+    done = failing("gen-demo-guest.sh", "mmdebstrap", "exit 1")
+
+    assert done.stderr == "gen-demo-guest: mmdebstrap failed without a word\n"
+
+
+def test_package_sources_that_cannot_be_read_are_not_taken_for_none(failing):
+    done = failing("gen-demo-guest.sh", "apt-get", "echo E: Malformed entry 3 >&2; exit 100")
+
+    assert done.returncode == 1
+    assert "which names the host's package sources, failed. Its last words:" in done.stderr
+    assert "E: Malformed entry 3" in done.stderr
+
+
 def test_interrupted_it_leaves_nothing(folder):
     process = subprocess.Popen(
         ["stdbuf", "-oL", "bash", GENERATOR, folder / "debian.raw"],

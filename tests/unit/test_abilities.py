@@ -1,5 +1,6 @@
 """What ``doctor`` says of images and guests is what the rest of the tool then does."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from vmtiming_tui.checks import Check, Verdict
 from vmtiming_tui.engine.machine import MACHINES, Firmware
 from vmtiming_tui.images import main
 from vmtiming_tui.images.box import Wall
+from vmtiming_tui.resources import resource
 
 
 def checks() -> dict[str, Check]:
@@ -27,6 +29,13 @@ def without(monkeypatch):
         )
 
     return take_away
+
+
+@pytest.fixture(autouse=True)
+def _a_debian(monkeypatch):
+    monkeypatch.setattr(
+        abilities.platform, "freedesktop_os_release", lambda: {"VERSION_CODENAME": "trixie"}
+    )
 
 
 @pytest.fixture
@@ -72,6 +81,26 @@ def test_the_tools_asked_for_are_those_that_spinning_asks_for():
     known = by_name["ext4 images"] | by_name["qcow2 and others"]
 
     assert known.items() <= main.TOOLS.items()
+
+
+def test_the_tools_that_build_a_guest_are_those_the_script_asks_for():
+    script = resource("spin", "gen-demo-guest.sh").read_text()
+    asked = re.search(r"need_tools (.*)", script)
+    install = re.search(r"apt-get install (.*)\"", resource("spin", "lib-debian.sh").read_text())
+    assert asked is not None
+    assert install is not None
+
+    assert set(asked[1].split()) == set(abilities.BUILDING)
+    assert set(install[1].split()) == set(abilities.BUILDING.values())
+
+
+def test_it_is_said_which_debian_would_be_built_and_where_none_can_be(without, monkeypatch):
+    without()
+    assert "tools for a trixie" in checks()["new Debians"].found
+
+    monkeypatch.setattr(abilities.platform, "freedesktop_os_release", dict)
+    assert checks()["new Debians"].verdict is Verdict.NOTE
+    assert "no Debian or Ubuntu" in checks()["new Debians"].found
 
 
 def test_what_only_a_kernel_reads_takes_one_of_the_hosts_that_knows_it(without, monkeypatch):

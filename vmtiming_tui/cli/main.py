@@ -12,6 +12,7 @@ from vmtiming_tui import __version__
 from vmtiming_tui.cli.options import (
     image_options,
     machine_options,
+    number_option,
     plan_from,
     plan_options,
     raw_config,
@@ -19,11 +20,13 @@ from vmtiming_tui.cli.options import (
     wishes_of,
 )
 from vmtiming_tui.cli.past import PAST_COMMANDS
+from vmtiming_tui.cli.terminal import take_every_character
 from vmtiming_tui.cli.words import echo
 from vmtiming_tui.config import Raw, build_config
 from vmtiming_tui.errors import ConfigError, Problem, VmTimingError
 from vmtiming_tui.plan import RunPlan
 from vmtiming_tui.session import Wishes, recording, say
+from vmtiming_tui.text import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +64,6 @@ def _warn(word: str) -> None:
     say(f"Warning: {word}")
 
 
-def on_a_terminal() -> bool:
-    """Whether there is a person to show a dashboard to; it is drawn on standard error."""
-    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
-
-
 def run_from(ctx: click.Context, raw: dict[str, Raw], given: dict[str, Any]) -> None:
     """Check everything that was given, all at once, then run."""
     problems: list[Problem] = list(ctx.obj.problems)
@@ -75,7 +73,7 @@ def run_from(ctx: click.Context, raw: dict[str, Raw], given: dict[str, Any]) -> 
     except ConfigError as error:
         problems += error.problems
     try:
-        wishes = wishes_of(given, terminal=on_a_terminal())
+        wishes = wishes_of(given)
     except ConfigError as error:
         problems += error.problems
     if problems or plan is None or wishes is None:
@@ -90,6 +88,7 @@ def run_from(ctx: click.Context, raw: dict[str, Raw], given: dict[str, Any]) -> 
 )
 @click.version_option(__version__, prog_name="vm-timing-report")
 @image_options
+@number_option(default=1)
 @machine_options
 @plan_options
 @wish_options
@@ -113,12 +112,13 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
     "--variant", type=click.Choice(["demo", "quick"]), default="demo", show_default=True,
     help="An honest small Debian, or one that leaves out more to boot faster.",
 )  # fmt: skip
+@number_option(default=4)
 @machine_options
 @plan_options
 @wish_options
 @click.pass_context
 def demo(ctx: click.Context, /, variant: str, **given: Any) -> None:
-    """Boot 4 small Debian guests, made here and kept in the cache."""
+    """Boot small Debian guests, made here and kept in the cache."""
     from vmtiming_tui.demo import Variant, build_guest, demo_raw
 
     guest = build_guest(Variant(variant))
@@ -127,6 +127,7 @@ def demo(ctx: click.Context, /, variant: str, **given: Any) -> None:
 
 @cli.command()
 @click.option("-k", "--kernel", metavar="FILE", help="The kernel to prove KVM with.")
+@number_option(default=1)
 @machine_options
 @click.pass_context
 def doctor(ctx: click.Context, /, **given: Any) -> None:
@@ -189,7 +190,7 @@ def prepare(image: str, out: str, **given: Any) -> None:
     options += ["--boot-files"] if given["untouched"] else []
     prepared = prepare_image(image, folder, build_config(raw, files=False), options)
     if not given["dry_run"]:
-        echo(f"Made {prepared.overlays} overlays. Now boot them:\n\n  {prepared.command}")
+        echo(f"Made {plural(prepared.overlays, 'overlay')}. Now boot them:\n\n  {prepared.command}")
 
 
 def _usage_problem(error: click.UsageError) -> Problem:
@@ -230,6 +231,7 @@ for command in PAST_COMMANDS:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Be the command ``vm-timing-report``: everything after ``--`` is kept for QEMU."""
+    take_every_character()
     args = list(sys.argv[1:] if argv is None else argv)
     split = args.index("--") if "--" in args else len(args)
     try:

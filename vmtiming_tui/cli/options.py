@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii
 from vmtiming_tui.config import Raw, RunConfig
 from vmtiming_tui.plan import RunPlan, build_plan
 from vmtiming_tui.session import Wishes
@@ -45,7 +46,6 @@ IMAGE_OPTIONS = (
 )  # fmt: skip
 
 MACHINE_OPTIONS = (
-    click.option("-n", "--number", metavar="N", help="How many VMs to boot.  [default: 1]"),
     click.option("-m", "--memory", "memory_mib", metavar="MIB", help="Memory of each VM."),
     click.option("-q", "--qemu", metavar="FILE", help="QEMU.  [default: qemu-system-x86_64]"),
     click.option("--accel", metavar="auto|kvm|tcg", help="The accelerator; auto proves KVM first."),
@@ -120,6 +120,12 @@ def _with(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
     return decorate
 
 
+def number_option(*, default: int) -> Callable[[F], F]:
+    """Return -n; the number is the caller's default, which only the help tells here."""
+    words = f"How many VMs to boot.  [default: {default}]"
+    return click.option("-n", "--number", metavar="N", help=words)
+
+
 image_options = _with(IMAGE_OPTIONS)
 machine_options = _with((*MACHINE_OPTIONS, *STORM_OPTIONS))
 plan_options = _with(PLAN_OPTIONS)
@@ -143,15 +149,15 @@ def plan_from(given: Mapping[str, Any], raw: Mapping[str, Raw]) -> RunPlan:
     return build_plan(raw, **repeats)
 
 
-def wishes_of(given: Mapping[str, Any], *, terminal: bool) -> Wishes:
+def wishes_of(given: Mapping[str, Any]) -> Wishes:
     """Return what is wanted of the run besides booting; raise ``ConfigError`` with every fault."""
     return Wishes.build(
-        plain=given["plain"] or not terminal,
+        plain=given["plain"] or not can_show_a_dashboard(),
         as_json=given["as_json"],
         exports=tuple(Path(path) for path in given["exports"]),
         fail_over=given["fail_over_s"],
         fail_slower=given["fail_slower"],
         baseline=given["baseline"] or "",
         keep=not given["no_history"],
-        ascii_only=given["ascii_only"],
+        ascii_only=given["ascii_only"] or shows_only_ascii(),
     )

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
+from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii
 from vmtiming_tui.cli.words import echo
-from vmtiming_tui.errors import ConfigError, Problem
+from vmtiming_tui.errors import ConfigError, ExportError, Problem
 
 run_argument = click.argument("run", metavar="RUN")
 
@@ -94,6 +95,9 @@ def export(run: str, file: Path, force: bool) -> None:
     """Write a run to FILE; .json .csv .md .txt .html tells the format."""
     from vmtiming_tui.history import History
 
+    if not force and file.is_file():
+        raise ExportError(f"{file} is there already and was left as it is",
+                          hint="--force replaces it; or give another name")  # fmt: skip
     with History.open() as kept:
         path = kept.export(kept.find(run), file, overwrite=force)
     echo(f"Wrote {path}")
@@ -122,6 +126,9 @@ def replay(ctx: click.Context, /, run: str, speed: float, ascii_only: bool) -> N
     from vmtiming_tui.sides import plan_of_run
     from vmtiming_tui.tui import replay_dashboard
 
+    if not can_show_a_dashboard():
+        problem = f"replay draws on a terminal, and here is none; `show {run}` prints the report"
+        raise ConfigError([Problem("replay", problem)])
     if not 0 < speed < float("inf"):
         problem = f"--speed: {speed:g} gets nowhere; give a number above 0, such as 10"
         raise ConfigError([Problem("speed", problem)])
@@ -131,7 +138,9 @@ def replay(ctx: click.Context, /, run: str, speed: float, ascii_only: bool) -> N
         plan = plan_of_run(kept.load(stored).run)
     if plan is None:
         raise ConfigError([Problem("run", f"{run}: what this run was asked to do is not known")])
-    ctx.exit(replay_dashboard(events, plan, speed=speed, ascii_only=ascii_only))
+    ctx.exit(
+        replay_dashboard(events, plan, speed=speed, ascii_only=ascii_only or shows_only_ascii())
+    )
 
 
 @click.command()

@@ -1,10 +1,13 @@
 """What a command prints."""
 
-import click
+import sys
 
 from vmtiming_tui.text import printable
 
 
 def echo(text: object, *, err: bool = False) -> None:
-    """Print words, whatever they are made of: nothing in them acts on a terminal."""
-    click.echo(printable(str(text), keep="\t\n"), err=err)
+    """Print words, whatever they are made of: nothing in them acts on a terminal.
+
+    In the stream's own encoding, which click would pass over where it is ASCII.
+    """
+    print(printable(str(text), keep="\t\n"), file=sys.stderr if err else sys.stdout, flush=True)

@@ -22,6 +22,7 @@ from textual.timer import Timer
 
 from vmtiming_tui.commands import Command, Quit, ReadConsole, Stop
 from vmtiming_tui.plan import RunPlan
+from vmtiming_tui.text import plural
 from vmtiming_tui.tui import keymap
 from vmtiming_tui.tui.glyphs import glyphs_for
 from vmtiming_tui.tui.keymap import Key
@@ -29,7 +30,7 @@ from vmtiming_tui.tui.link import Connect, Link
 from vmtiming_tui.tui.model import Change, Model
 from vmtiming_tui.tui.screens.main import MainScreen
 from vmtiming_tui.tui.settings import DashboardSettings
-from vmtiming_tui.tui.text import plural, shown
+from vmtiming_tui.tui.text import shown
 from vmtiming_tui.tui.theme import DARK, DARK_NAME, LIGHT_NAME, PLAIN_NAME, THEMES, palette_for
 from vmtiming_tui.tui.widgets.bars import Footer
 

@@ -63,11 +63,6 @@ def size(count: int) -> str:
     raise AssertionError
 
 
-def plural(count: int, noun: str) -> str:
-    """Return ``1 VM``, ``2 VMs``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def shown(text: str) -> str:
     """Return foreign text safe for one line on a terminal, whatever made the stream it is from."""
     return one_line(text).strip()

@@ -10,9 +10,10 @@ from textual.widgets import Button, Static
 
 from vmtiming_tui.events import EngineFailed
 from vmtiming_tui.plan import RunPlan
+from vmtiming_tui.text import plural
 from vmtiming_tui.tui.model import Model
 from vmtiming_tui.tui.screens.dialog import Dialog
-from vmtiming_tui.tui.text import plural, shown, shown_lines
+from vmtiming_tui.tui.text import shown, shown_lines
 
 
 class EngineErrorScreen(Dialog[None]):

@@ -15,10 +15,11 @@ from textual.widgets import Button, Input, Label, RadioSet, Static
 from vmtiming_tui.config import unreachable
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.export import FORMATS, write_export
+from vmtiming_tui.text import plural
 from vmtiming_tui.tui.model import Model
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.dialog import Dialog
-from vmtiming_tui.tui.text import plural, shown
+from vmtiming_tui.tui.text import shown
 from vmtiming_tui.tui.widgets.choice import Choice
 
 

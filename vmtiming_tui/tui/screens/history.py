@@ -15,6 +15,7 @@ from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.history import History, StoredRun
 from vmtiming_tui.sides import side_of
 from vmtiming_tui.tables import seconds
+from vmtiming_tui.text import plural
 from vmtiming_tui.tui import keymap
 from vmtiming_tui.tui.braille import sparkline
 from vmtiming_tui.tui.model import Change, Model
@@ -114,7 +115,7 @@ class HistoryScreen(Screen[None]):
         for run in self.runs:
             self.table.add_row(*self._row(run), key=str(run.key))
         self.table.move_cursor(row=cursor)
-        says = f"{len(self.runs)} runs; enter holds one beside {self._other()}"
+        says = f"{plural(len(self.runs), 'run')}; enter holds one beside {self._other()}"
         self.words.update(shown(word) or (says if self.runs else "No other run has been kept yet."))
 
     def _other(self) -> str:

@@ -9,10 +9,10 @@ from textual.widgets import Input
 
 from vmtiming_tui.commands import Act, Rerun, VmAction
 from vmtiming_tui.plan import RunPlan
+from vmtiming_tui.text import plural
 from vmtiming_tui.tui import keymap
 from vmtiming_tui.tui.model import Change, Model, is_running
 from vmtiming_tui.tui.panes import command_line
-from vmtiming_tui.tui.text import plural
 from vmtiming_tui.tui.widgets.area import VmArea
 from vmtiming_tui.tui.widgets.bars import Footer, Header, StatsLine, TroubleLine, ViewLine
 from vmtiming_tui.tui.widgets.curve import Curve

@@ -13,9 +13,10 @@ from vmtiming_tui.config import Accel, Raw, RunConfig, build_config, field_probl
 from vmtiming_tui.errors import ConfigError
 from vmtiming_tui.fleet import VmState
 from vmtiming_tui.plan import RunPlan, Variant
+from vmtiming_tui.text import plural
 from vmtiming_tui.tui.model import Model
 from vmtiming_tui.tui.screens.dialog import Dialog
-from vmtiming_tui.tui.text import plural, shown_lines
+from vmtiming_tui.tui.text import shown_lines
 from vmtiming_tui.wire import to_json
 
 FIELDS = (

@@ -7,8 +7,9 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from vmtiming_tui.fleet import VmState
+from vmtiming_tui.text import plural
 from vmtiming_tui.tui.model import Change, Model
-from vmtiming_tui.tui.text import Part, clock, plural, seconds
+from vmtiming_tui.tui.text import Part, clock, seconds
 from vmtiming_tui.tui.widgets.bars import ModelLine
 
 if TYPE_CHECKING:

@@ -2,9 +2,10 @@
 
 from vmtiming_tui.fleet import Attempt, Vm, VmState
 from vmtiming_tui.stages import stages_of
+from vmtiming_tui.text import plural
 from vmtiming_tui.tui.bars import BarMaker, scale_for
 from vmtiming_tui.tui.model import Model
-from vmtiming_tui.tui.text import Part, clip, fitting, passing, plural, seconds, shown, size, spread
+from vmtiming_tui.tui.text import Part, clip, fitting, passing, seconds, shown, size, spread
 from vmtiming_tui.tui.widgets.bars import ModelLine
 
 MAX_ATTEMPTS = 6

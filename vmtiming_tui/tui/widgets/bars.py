@@ -8,6 +8,7 @@ from textual.message import Message
 from vmtiming_tui.events import StormKind
 from vmtiming_tui.fleet import RunState, VmState
 from vmtiming_tui.stages import Stage
+from vmtiming_tui.text import plural
 from vmtiming_tui.tui.bars import BarMaker
 from vmtiming_tui.tui.braille import sparkline
 from vmtiming_tui.tui.keymap import Key
@@ -18,7 +19,6 @@ from vmtiming_tui.tui.text import (
     clip,
     clock,
     parts_width,
-    plural,
     seconds,
     shown,
     spread,
