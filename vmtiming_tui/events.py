@@ -31,6 +31,20 @@ class Level(StrEnum):
     ERROR = "error"
 
 
+class NoticeCode(StrEnum):
+    """What a notice says, where something rests on it; its words are for people only."""
+
+    OTHER = "other"
+    CACHE_KEPT = "cache kept"
+
+
+class RejectionCode(StrEnum):
+    """Why a guest's words were no report, where something rests on it."""
+
+    OTHER = "other"
+    SECOND_REPORT = "second report"
+
+
 class Outcome(StrEnum):
     """How a run ended: by itself, by the user's wish, or because its reader went away."""
 
@@ -186,6 +200,7 @@ class ReportRejected:
     attempt: int
     why: str
     excerpt: str = ""
+    code: RejectionCode = RejectionCode.OTHER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,6 +306,7 @@ class Notice:
     at_ns: int
     level: Level
     text: str
+    code: NoticeCode = NoticeCode.OTHER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,7 @@ def test_carries_the_run_its_host_and_its_plan():
     named = plan_to_json(plan(number=2, memory_mib=340))
     named["name"] = "nightly"
     body = exported(fleet_of([[5, 6]], started={"plan": named}))
-    assert (body["format"], body["version"], body["partial"]) == ("vm-timing-report", 1, False)
+    assert (body["format"], body["version"], body["partial"]) == ("vm-timing-report", 2, False)
     assert body["run"]["id"] == "run-1"
     assert body["run"]["name"] == "nightly"
     assert body["run"]["started"] == "2023-11-14T22:13:20+00:00"
@@ -48,7 +48,8 @@ def test_carries_every_attempt_with_its_stages_in_seconds():
     body = exported(fleet_of([[5, 6], [7, TIMED_OUT]]))
     vms = {vm["vm"]: vm["attempts"] for vm in body["vms"]}
     assert [attempt["boot_s"] for attempt in vms[0]] == [5.0, 7.0]
-    assert [attempt["state"] for attempt in vms[1]] == ["off", "timed out"]
+    assert [attempt["state"] for attempt in vms[1]] == ["booted", "timed out"]
+    assert [attempt["qemu_ended"] for attempt in vms[1]] == [True, True]
     stages = vms[0][0]["stages"]
     parts = [stages[f"{name}_s"] for name in ("firmware", "kernel", "initrd", "userspace", "lag")]
     assert math.fsum(parts) == pytest.approx(5.0, abs=stages["error_s"])
