@@ -2,8 +2,8 @@
 
 The bound is of the whole plan: what is left of the newest storm, and every storm to come. It rests
 on what this run has shown so far and is wide on purpose; where there is nothing to rest it on, such
-as a sweep's setting that no storm has booted yet, there is none. A VM that is overdue refutes it,
-and then only the limit of a boot is left to go by.
+as a sweep's setting that no storm has booted yet, there is none. A VM that hangs is not told from
+one that is slow until it is overdue; then only the limit of a boot is left to go by.
 """
 
 import math
@@ -18,10 +18,10 @@ from vmtiming_tui.plan import RunPlan, StormPlan
 MARGIN = 1.25
 """A storm to come takes no longer than this many times the longest of its like."""
 
-REACH = 2.0
+REACH = 4.0
 """Of a storm half booted, the rest follow within this many times the spread seen so far."""
 
-LEAST_REACH = 0.1
+LEAST_REACH = 0.2
 FEWEST = 3
 
 

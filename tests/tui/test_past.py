@@ -3,7 +3,7 @@
 import pytest
 
 from tests.tui.past import keep
-from tests.tui.recording import smooth_run, troubled_run, until
+from tests.tui.recording import plan_for, smooth_run, troubled_run, until
 from tests.tui.stage import dashboard
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.history import History
@@ -59,7 +59,7 @@ async def test_c_holds_this_run_beside_the_newest_before_it_with_figures_and_str
         await stage.comes(CompareScreen)
 
         await stage.sees("━━ second ━━ this run")
-        await stage.sees("boot: inconclusive")
+        await stage.sees("boot: cannot tell; a single storm carries no verdict")
         await stage.sees("The straggler of second")
         await stage.press("pagedown")
         await stage.sees("The straggler of this run")
@@ -81,7 +81,7 @@ async def test_nothing_is_compared_before_anything_has_booted(history):
 @pytest.mark.parametrize("stream", [smooth_run(40), troubled_run(40)])
 def test_live_figures_are_those_of_the_summary(stream):
     fleet = Fleet(stream)
-    live, summary = reckon(fleet, fleet.last_ns), summarise_fleet(fleet)
+    live, summary = reckon(fleet, plan_for(40), fleet.last_ns), summarise_fleet(fleet)
 
     assert live.booted == summary.booted
     for ns, value_s in (
