@@ -29,8 +29,8 @@ from vmtiming_tui.tui.panes import qemu_lines
 from vmtiming_tui.tui.shape import shape_for
 from vmtiming_tui.tui.text import (
     BLANK,
-    at_most,
     as_ascii,
+    at_most,
     clip,
     clock,
     fitting,

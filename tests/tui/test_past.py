@@ -5,8 +5,10 @@ import pytest
 from tests.tui.past import keep
 from tests.tui.recording import plan_for, smooth_run, troubled_run, until
 from tests.tui.stage import dashboard
+from vmtiming_tui.export import write_export
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.history import History
+from vmtiming_tui.sides import side_of
 from vmtiming_tui.summary import summarise_fleet
 from vmtiming_tui.tui.braille import outline_rows
 from vmtiming_tui.tui.model import ns_of, reckon
@@ -63,6 +65,18 @@ async def test_c_holds_this_run_beside_the_newest_before_it_with_figures_and_str
         await stage.sees("The straggler of second")
         await stage.press("pagedown")
         await stage.sees("The straggler of this run")
+
+
+async def test_the_dashboard_and_its_exports_say_which_run_the_baseline_is(tmp_path):
+    before = Fleet(smooth_run(8))
+
+    async with dashboard(smooth_run(8), DONE, baseline=side_of(before, name="nightly")) as stage:
+        await stage.sees("against r1, nightly, 2025-01-01")
+
+        exported = write_export(
+            tmp_path / "out.md", stage.app.model.fleet, baseline=stage.app.model.baseline
+        )
+    assert "Held against r1, nightly, 2025-01-01" in exported.read_text()
 
 
 async def test_an_empty_history_says_so(tmp_path, monkeypatch):
