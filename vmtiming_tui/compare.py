@@ -334,6 +334,8 @@ def _side_cautions(side: Side) -> list[str]:
             f"{side.label}: {sum(lost.values())} of {number} boots were lost ({how}); "
             "they rank as slower than all"
         )
+    if side.left_out:
+        found.append(f"{side.label}: a storm that was cut short is left out")
     if doubtful := sum(storm.doubtful for storm in storms):
         boots = "boots" if doubtful > 1 else "boot"
         found.append(f"{side.label}: the stages of {doubtful} {boots} are doubtful and left out")

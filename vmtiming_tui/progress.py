@@ -16,7 +16,11 @@ from vmtiming_tui.fleet import Attempt, Fleet, Storm
 from vmtiming_tui.plan import RunPlan, StormPlan
 
 MARGIN = 1.25
-"""A storm to come takes no longer than this many times the longest of its like."""
+LAST_MARGIN = 1.5
+"""A storm takes no longer than this many times the longest of its like so far.
+
+The last one gets more, having no other beside it to make up for.
+"""
 
 REACH = 4.0
 """Of a storm half booted, the rest follow within this many times the spread seen so far."""
@@ -110,16 +114,16 @@ class _Storm:
             return None
         return self._left_ns(round(self._config.timeout_s * 1e9))
 
-    def bound_ns(self, longest_ns: int | None, boot_ns: int | None) -> int | None:
-        """Return what is left at most, by storms and boots like these; None where nothing tells.
+    def bound_ns(self, storm_ns: int | None, boot_ns: int | None) -> int | None:
+        """Return what is left at most; None where nothing tells.
 
-        ``longest_ns`` is how long such storms have taken, ``boot_ns`` how long a boot has.
+        ``storm_ns`` is how long such a storm takes at most, ``boot_ns`` how long such a boot does.
         """
         if self.is_decided:
             return 0
         known: list[int | None] = []
-        if longest_ns is not None:
-            left_ns = round(MARGIN * longest_ns) - self.age_ns
+        if storm_ns is not None:
+            left_ns = storm_ns - self.age_ns
             known.append(left_ns if left_ns > 0 else None)
         for each_ns in (boot_ns, _boot_bound_ns(self._attempts)):
             if each_ns is not None:
@@ -145,7 +149,7 @@ def _ahead_ns(past: _Past, plan: RunPlan, ahead: Sequence[StormPlan]) -> int | N
         each_ns = past.booted_ns(parameters) if is_last else past.whole_ns(parameters)
         if each_ns is None:
             return None
-        total_ns += round(MARGIN * (each_ns + gap_ns))
+        total_ns += round((LAST_MARGIN if is_last else MARGIN) * (each_ns + gap_ns))
     return total_ns
 
 
@@ -163,18 +167,20 @@ def time_left_ns(fleet: Fleet, plan: RunPlan, now_ns: int) -> int | None:
     past, current = _Past(fleet), _Storm(storm, _config_of(plan, storm), now_ns)
     if storm.kind is StormKind.RERUN:
         slowest_ns = past.slowest_boot_ns()
-        boot_ns = None if slowest_ns is None else round(MARGIN * slowest_ns)
+        boot_ns = None if slowest_ns is None else round(LAST_MARGIN * slowest_ns)
         return current.bound_ns(None, boot_ns)
     parameters = storm.parameters.items()
-    bound_ns = current.bound_ns(past.booted_ns(parameters), None)
+    whole_ns, booted_ns = past.whole_ns(parameters), past.booted_ns(parameters)
     ahead = list(islice(plan.storms(), len(fleet.storms), None))
+    margin = MARGIN if ahead else LAST_MARGIN
+    bound_ns = current.bound_ns(None if booted_ns is None else round(margin * booted_ns), None)
     if not ahead or bound_ns is None:
         return bound_ns
-    after_ns = _ahead_ns(past, plan, ahead)
-    ending_ns = 0
+    after_ns, ending_ns = _ahead_ns(past, plan, ahead), 0
     if storm.ended_ns is None:
-        whole_ns, booted_ns = past.whole_ns(parameters), past.booted_ns(parameters)
         if whole_ns is None or booted_ns is None:
             return None
         ending_ns = round(MARGIN * (whole_ns - booted_ns))
+        if current.is_decided:
+            ending_ns = max(ending_ns - (now_ns - _last_decided_ns(storm)), 0)
     return None if after_ns is None else bound_ns + ending_ns + after_ns

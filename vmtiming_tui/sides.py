@@ -1,7 +1,7 @@
 """One run as far as it is compared: its samples (s), and the circumstances that must agree."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -9,10 +9,10 @@ from vmtiming_tui import stats
 from vmtiming_tui.counted import counted_attempts
 from vmtiming_tui.errors import EventError
 from vmtiming_tui.events import RunStarted
-from vmtiming_tui.fleet import Attempt, Fleet, VmState
+from vmtiming_tui.fleet import Attempt, Fleet, RunState, VmState
 from vmtiming_tui.plan import RunPlan, plan_from_json
 from vmtiming_tui.stages import Stage, stages_of
-from vmtiming_tui.summary import Group, boots_s, counted_groups
+from vmtiming_tui.summary import Group, StormSummary, boots_s, counted_groups
 
 QEMU = "qemu"
 
@@ -74,12 +74,14 @@ class Side:
     """One run as far as it is compared: its samples, and the circumstances that must agree.
 
     ``label`` is how it is called beside the other, ``identity`` tells which run it is.
+    ``left_out`` counts storms that were cut short, where others were not.
     """
 
     label: str
     samples: tuple[Sample, ...]
     facts: Mapping[str, str]
     identity: Identity = Identity()
+    left_out: int = 0
 
     @property
     def has_boots(self) -> bool:
@@ -109,9 +111,14 @@ def side_of(fleet: Fleet, label: str = "", *, name: str | None = None) -> Side:
     """Return a run as far as it is compared; ``name`` is its name where that was changed since."""
     run = fleet.run
     plan = plan_of_run(run)
+    groups = counted_groups(fleet)
+    whole = [_whole_storms(fleet, group) for group in groups]
     return Side(
         label=label or (run.run if run else ""),
-        samples=tuple(map(_sample, counted_groups(fleet))),
+        samples=tuple(
+            _sample(group.parameters, storms) for group, storms in zip(groups, whole, strict=True)
+        ),
+        left_out=sum(map(len, (group.storms for group in groups))) - sum(map(len, whole)),
         facts=_facts(fleet, plan),
         identity=Identity(
             run.run if run else "",
@@ -148,9 +155,26 @@ def _facts(fleet: Fleet, plan: RunPlan | None) -> dict[str, str]:
     return facts
 
 
-def _sample(group: Group) -> Sample:
+def _whole_storms(fleet: Fleet, group: Group) -> Sequence[StormSummary]:
+    """Return the storms that ran to their end, or all where none did.
+
+    The first to boot of a storm are its fastest, and VMs that were stopped with the run were not
+    slow: a storm cut short says nothing of the whole.
+    """
+    was_stopped = fleet.state in (RunState.STOPPED, RunState.INTERRUPTED)
+    last = max(fleet.storms, default=0)
+
+    def is_whole(storm: StormSummary) -> bool:
+        states = {attempt.state for attempt in storm.attempts}
+        stopped = was_stopped and storm.number == last and VmState.KILLED in states
+        return not stopped and all(state.is_decided for state in states)
+
+    return [storm for storm in group.storms if is_whole(storm)] or group.storms
+
+
+def _sample(parameters: Mapping[str, str], storms: Sequence[StormSummary]) -> Sample:
     return Sample(
-        parameters=group.parameters,
+        parameters=parameters,
         storms=tuple(
             StormSample(
                 boots=tuple(boots_s(storm.attempts)),
@@ -163,7 +187,7 @@ def _sample(group: Group) -> Sample:
                 stages=_stage_samples(storm.attempts),
                 doubtful=storm.summary.doubtful,
             )
-            for storm in group.storms
+            for storm in storms
         ),
     )
 

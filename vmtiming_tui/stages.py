@@ -34,6 +34,7 @@ from vmtiming_tui.events import NoticeCode, RejectionCode
 from vmtiming_tui.fleet import Attempt, Fleet
 
 MAX_ERROR_NS = 50_000_000
+MAX_ERROR_SHARE = 0.01
 _TEXT_ROUNDING_NS = 2_000_000  # systemd writes three digits of each part
 
 
@@ -203,7 +204,7 @@ def _report_doubts(attempt: Attempt) -> list[Doubt]:
     if any(rejected.code is RejectionCode.SECOND_REPORT for rejected in attempt.rejected):
         text = "the guest reported more than once; the first report counts"
         doubts.append(Doubt(DoubtCode.REPORTED_TWICE, text))
-    if attempt.uncertainty_ns > MAX_ERROR_NS:
+    if attempt.uncertainty_ns > max(MAX_ERROR_NS, MAX_ERROR_SHARE * (attempt.boot_ns or 0)):
         text = f"the report's stamp may be off by {attempt.uncertainty_ns / 1e6:.0f} ms"
         doubts.append(Doubt(DoubtCode.UNSURE_STAMP, text))
     return doubts

@@ -6,7 +6,7 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import FAILED, HOST, KILLED, TIMED_OUT, fleet_of, plan
+from making import FAILED, HOST, KILLED, PENDING, TIMED_OUT, fleet_of, plan
 
 from vmtiming_tui import events as ev
 from vmtiming_tui.compare import ALL_BOOTED_IN, Gate, Verdict, compare, difference
@@ -230,6 +230,26 @@ def test_doubtful_boots_are_in_no_stage_and_counted_for_each_side():
 
     assert found.cautions == ("new: the stages of 1 boot are doubtful and left out",)
     assert row(found, "firmware").second.max < 1
+
+
+@pytest.mark.parametrize(
+    ("fate", "outcome"),
+    [(PENDING, None), (KILLED, ev.Outcome.STOPPED), (KILLED, ev.Outcome.INTERRUPTED)],
+)
+def test_a_storm_cut_short_is_left_out_of_the_comparison_and_that_is_said(fate, outcome):
+    whole = storms(5.0, 5)
+    cut = fleet_of([*whole, [4.0, fate, fate]], run="run-2", outcome=outcome)
+
+    found = compare(fleet_of(whole), cut, labels=("old", "new"))
+
+    assert found.groups[0].boot.second.size == 5
+    assert found.cautions == ("new: a storm that was cut short is left out",)
+
+
+def test_vms_killed_in_a_run_that_went_on_count_as_lost():
+    found = runs(storms(5.0, 5), [[5.0, KILLED, KILLED]] * 5)
+
+    assert found.verdict is Verdict.SLOWER
 
 
 def test_settings_of_two_sweeps_are_matched():

@@ -121,7 +121,7 @@ def test_a_rerun_takes_as_long_as_boots_have_taken():
     fleet = Fleet([*stream, *again])
     go_ns = fleet.vms[1].newest.go_ns
 
-    assert left_s(fleet, plan(2), go_ns + SECOND) == pytest.approx(6.5)
+    assert left_s(fleet, plan(2), go_ns + SECOND) == pytest.approx(8.0)
 
 
 @pytest.mark.parametrize("fate", [FAILED, TIMED_OUT, 5.0])

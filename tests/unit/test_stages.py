@@ -154,6 +154,13 @@ def test_no_words_of_a_rejection_make_a_vm_doubtful():
     assert stages_of(attempt_of(rejected)).doubts == ()
 
 
+def test_a_stamp_that_is_unsure_by_little_of_a_long_boot_is_none():
+    (attempt,) = fleet_of([[40.0]]).newest
+    attempt.uncertainty_ns = 90 * MS
+
+    assert stages_of(attempt).doubts == ()
+
+
 def test_an_unsure_stamp_is_a_doubt():
     fleet = Fleet(
         [
