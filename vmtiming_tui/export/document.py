@@ -224,8 +224,8 @@ def left_out(summary: Summary) -> str:
     """Return how many boots the stages' figures leave out, as a sentence; empty for none."""
     if not summary.doubtful:
         return ""
-    boots = "boot is" if summary.doubtful == 1 else "boots are"
-    return f"{summary.doubtful} of {summary.booted} {boots} doubtful and left out."
+    is_ = "is" if summary.doubtful == 1 else "are"
+    return f"{summary.doubtful} of {summary.booted} boots {is_} doubtful and left out."
 
 
 def stage_rows(summary: Summary) -> list[tuple[str, Figures]]:
