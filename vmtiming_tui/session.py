@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from vmtiming_tui.baseline import side_named
 from vmtiming_tui.cautions import cautions
@@ -21,6 +22,8 @@ from vmtiming_tui.plan import RunPlan
 from vmtiming_tui.sides import Side, side_of
 from vmtiming_tui.tables import comparison_lines
 from vmtiming_tui.text import printable
+
+Say: TypeAlias = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +179,7 @@ def write_exports(fleet: Fleet, wishes: Wishes) -> tuple[list[Path], list[Export
     return written, failed
 
 
-def _gate(fleet: Fleet, wishes: Wishes) -> ExitCode:
+def _gate(fleet: Fleet, wishes: Wishes, say: Say) -> ExitCode:
     """Compare with the baseline, where there is one; return what it makes of the run."""
     if wishes.baseline is None:
         return ExitCode.ALL_BOOTED
@@ -185,11 +188,15 @@ def _gate(fleet: Fleet, wishes: Wishes) -> ExitCode:
         say(line)
     if wishes.fail_slower is None:
         return ExitCode.ALL_BOOTED
-    return gate_code(comparison, wishes.fail_slower, allow_undecided=wishes.allow_undecided)
+    return gate_code(
+        comparison, wishes.fail_slower, allow_undecided=wishes.allow_undecided, say=say
+    )
 
 
-def gate_code(comparison: Comparison, percent: float, *, allow_undecided: bool) -> ExitCode:
-    """Return the exit code of a gate, and say on standard error why it is not 0."""
+def gate_code(
+    comparison: Comparison, percent: float, *, allow_undecided: bool, say: Say = say
+) -> ExitCode:
+    """Return the exit code of a gate, and say why it is not 0."""
     first, second = printable(comparison.first), printable(comparison.second)
     match comparison.gate(percent):
         case Gate.PASSED:
@@ -205,21 +212,22 @@ def gate_code(comparison: Comparison, percent: float, *, allow_undecided: bool) 
             return ExitCode.ALL_BOOTED if allow_undecided else ExitCode.CANNOT_TELL
 
 
-def conclude(fleet: Fleet, wishes: Wishes) -> int:
+def conclude(fleet: Fleet, wishes: Wishes, say: Say = say) -> int:
     """Export what was asked for, say what is left to say, and return the exit code.
 
-    Not all booted outranks too slow, which outranks what cannot be told.
+    The exports come first: nobody may be there to be told anything. Not all booted outranks too
+    slow, which outranks what cannot be told.
     """
+    written, failed = write_exports(fleet, wishes)
     for caution in cautions(fleet):
         say(f"Warning: {caution}")
-    written, failed = write_exports(fleet, wishes)
     for path in written:
         say(f"Wrote {printable(str(path))}")
     for error in failed:
         say(f"Error: {error}")
         if error.hint:
             say(f"  {error.hint}")
-    gate = _gate(fleet, wishes)
+    gate = _gate(fleet, wishes, say)
     for reason in reasons(fleet, fail_over_s=wishes.fail_over_s):
         say(f"Exit: {reason}")
     code = exit_code(fleet, fail_over_s=wishes.fail_over_s)
