@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "unit"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from making import random_run, run_events
+from test_progress import EIGHT, WARM_UP_AND_THREE
 
 from tests.tui.recording import smooth_run, troubled_run
 from vmtiming_tui import events as ev
@@ -27,10 +28,8 @@ STEP_NS = 100_000_000
 
 
 def recordings() -> Iterator[tuple[str, Sequence[ev.Event]]]:
-    yield (
-        "8 slow guests",
-        run_events([[39.0, 44.0, 47.0, 49.5, 50.0, 52.0, 54.0, 57.0]], skew_s=0.1),
-    )
+    yield "8 real guests, TCG", run_events(EIGHT)
+    yield "4 real storms of 3, TCG", run_events(WARM_UP_AND_THREE)
     yield "8 guests, recorded", smooth_run(8)
     yield "40 guests, troubled", troubled_run(40)
     yield "100 guests", random_run(100, 1)
