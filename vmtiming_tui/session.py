@@ -69,9 +69,8 @@ class Wishes:
         side = None
         try:
             side = _baseline(baseline, gates=fail_slower is not None)
-        except VmTimingError as error:
-            hint = f"; {error.hint}" if error.hint else ""
-            problems.append(Problem("baseline", f"{error.message}{hint}"))
+        except ConfigError as error:
+            problems += error.problems
         if problems:
             raise ConfigError(problems)
         return cls(
@@ -84,20 +83,22 @@ class Wishes:
 
 
 def _baseline(text: str, *, gates: bool) -> Side | None:
-    """Return the run to compare with; raise ``VmTimingError`` where a gate would have none."""
+    """Return the run to compare with; raise ``ConfigError`` where there is none that will do."""
+
+    def refused(why: str) -> ConfigError:
+        return ConfigError([Problem("baseline", why)])
+
     if not text:
         if gates:
-            raise HistoryError("--fail-slower: add --baseline RUN to compare with")
+            raise refused("--fail-slower: add --baseline RUN to compare with")
         return None
     try:
         side = side_named(text)
     except VmTimingError as error:
-        raise HistoryError(f"--baseline: {error.message}", hint=error.hint) from error
+        raise refused(f"--baseline: {error.message}; {error.hint}") from error
     if gates and not side.has_boots:
-        raise HistoryError(
-            f"--baseline: in {printable(str(side.identity))} nothing that counts has booted",
-            hint="compare with another run: `vm-timing-report history` lists them",
-        )
+        run = printable(str(side.identity))
+        raise refused(f"--baseline: in {run} nothing that counts has booted; give another run")
     return side
 
 
