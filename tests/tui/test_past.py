@@ -117,3 +117,11 @@ def test_a_spark_rises_to_all_that_booted(history):
 def test_an_outline_joins_its_steps():
     assert outline_rows([0, 0, 2, 4], 2, braille=False) == ["   *", "  **"]
     assert outline_rows([4, 8], 2, braille=True) == ["⢸", "⡏"]
+
+
+@pytest.mark.parametrize(("ascii_only", "words"), [(False, "left ≤ "), (True, "left <= ")])
+async def test_what_is_left_is_shown_as_a_bound_once_half_the_storm_has_booted(ascii_only, words):
+    async with dashboard(smooth_run(8), 3.0, ascii_only=ascii_only) as stage:
+        await stage.sees("left -")
+    async with dashboard(smooth_run(8), 7.5, ascii_only=ascii_only) as stage:
+        await stage.sees(words)
