@@ -18,4 +18,4 @@ def side_named(text: str) -> Side:
         return side_of(read_export(path), path.name)
     with History.open() as history:
         stored = history.find(text)
-        return side_of(history.load(stored), stored.label)
+        return side_of(history.load(stored), stored.label, name=stored.name)

@@ -11,10 +11,11 @@ from enum import StrEnum
 from typing import Any
 
 from vmtiming_tui import stats
-from vmtiming_tui.fleet import Attempt, Fleet, VmState
+from vmtiming_tui.counted import made_good, reruns
+from vmtiming_tui.fleet import Attempt, Fleet
 from vmtiming_tui.plan import RunPlan
 from vmtiming_tui.sides import plan_of_run
-from vmtiming_tui.stages import labels_of, stages_of
+from vmtiming_tui.stages import DoubtCode, labels_of, stages_of
 from vmtiming_tui.summary import Group, counted_groups
 
 BUSY_LOAD = 0.25
@@ -30,6 +31,7 @@ class Kind(StrEnum):
     """What a caution is about; for a front end that groups or links them."""
 
     LOST = "lost"
+    RERUNS = "reruns"
     REPEATS = "repeats"
     OUTLIERS = "outliers"
     STAGES = "stages"
@@ -55,6 +57,7 @@ def cautions(fleet: Fleet, scope: Collection[int] | None = None) -> list[Caution
     plan = plan_of_run(fleet.run)
     texts = [
         *((Kind.LOST, text) for text in _lost(attempts)),
+        *((Kind.RERUNS, text) for text in _reruns(fleet, scope)),
         *((Kind.REPEATS, text) for group in groups for text in _repeats(group, plan)),
         *((Kind.OUTLIERS, text) for group in groups for text in _outliers(group)),
         *((Kind.STAGES, text) for text in _stages(attempts)),
@@ -74,11 +77,29 @@ def _lost(attempts: Sequence[Attempt]) -> Iterator[str]:
     gone = [attempt for attempt in attempts if attempt.state.is_lost]
     if not gone:
         return
-    late = sum(attempt.state is VmState.TIMED_OUT for attempt in gone)
-    waited = f"; the {late} that timed out count as slower than their limit" if late else ""
     yield (
-        f"{len(gone)} of {len(attempts)} boots did not succeed and are left out of the mean{waited}"
+        f"{len(gone)} of {len(attempts)} boots did not succeed: left out of the mean, and slower "
+        "than all others in median and percentiles"
     )
+
+
+def _reruns(fleet: Fleet, scope: Collection[int] | None) -> Iterator[str]:
+    """Say of reruns that they are in no figure, and where they do count."""
+    again = reruns(fleet, scope)
+    good = [each for each in made_good(fleet) if scope is None or each.lost.vm in scope]
+    if good:
+        vms = [each.lost.vm for each in good]
+        yield (
+            f"{_named(vms)} did not boot in {'their' if len(vms) > 1 else 'its'} storm and booted "
+            "when run again: made good for the exit code, while the figures are of the storm's "
+            "own boots"
+        )
+    others = sorted({attempt.vm for attempt in again} - {each.lost.vm for each in good})
+    if others:
+        yield (
+            f"{_named(others)}: run again beside the storm; reruns are in no figure and do not "
+            "count for the exit code"
+        )
 
 
 def _prefix(group: Group) -> str:
@@ -86,18 +107,6 @@ def _prefix(group: Group) -> str:
 
 
 def _repeats(group: Group, plan: RunPlan | None) -> Iterator[str]:
-    again = sorted(
-        attempt.vm
-        for storm in group.storms
-        if len({attempt.storm for attempt in storm.attempts}) > 1
-        for attempt in storm.attempts
-        if attempt.storm != storm.number
-    )
-    if again:
-        yield (
-            f"{_named(again)} booted again apart from the others, in a smaller storm; "
-            "run all of them again (ctrl+r) for figures of one storm"
-        )
     medians = [storm.summary.median_s for storm in group.storms]
     known = [median for median in medians if median is not None]
     if len(known) < 3 or len(known) < len(medians):
@@ -143,12 +152,19 @@ def _outliers(group: Group) -> Iterator[str]:
 
 
 def _stages(attempts: Sequence[Attempt]) -> Iterator[str]:
-    doubted: dict[str, list[int]] = {}
+    """Say what is doubtful, grave things first; a VM is named once for each kind of doubt."""
+    doubted: dict[DoubtCode, list[tuple[int, str]]] = {}
     for attempt in attempts:
-        if attempt.boot_ns is not None and (doubts := stages_of(attempt).doubts):
-            doubted.setdefault(doubts[0], []).append(attempt.vm)
-    for doubt, vms in sorted(doubted.items(), key=lambda item: -len(item[1]))[:3]:
-        yield f"stages of {_named(sorted(set(vms)))} are doubtful: {doubt}"
+        for doubt in stages_of(attempt).doubts:
+            doubted.setdefault(doubt.code, []).append((attempt.vm, doubt.text))
+    for code, found in sorted(
+        doubted.items(), key=lambda item: (not item[0].is_grave, -len(item[1]))
+    ):
+        vms, text = sorted({vm for vm, _ in found}), found[0][1]
+        if code.is_grave:
+            yield f"stages of {_named(vms)} are doubtful and left out of the figures: {text}"
+        else:
+            yield f"stages of {_named(vms)}: {text}"
 
 
 def _figure(host: Mapping[str, Any], name: str) -> float:

@@ -1,8 +1,13 @@
 """Comparing two runs: which is slower, by how much, and whether the figures can say so at all.
 
-VMs of one storm share a host and are not independent, so where both runs repeat their storms the
-storm is the unit: one median boot time a storm is compared. With single storms the VMs themselves
-are compared, and the answer holds for these two storms only.
+VMs of one storm share a host and are not independent, so the storm is the unit: one median boot
+time a storm is compared. There is one decision, for sentence, table and exit code alike: it is
+decided if and only if the 95 % interval of the change excludes 0. What can be decided at all is
+asked of the exact distribution of the ranks.
+
+A single storm says nothing of the next one, so it carries no verdict, unless it differs by more
+than storms of one setting have ever been seen to (``STORMS_DIFFER``). VMs that were lost rank
+behind all that booted, and where one side lost more the stages of the rest are not compared.
 """
 
 import math
@@ -12,14 +17,21 @@ from enum import StrEnum
 
 from vmtiming_tui import ranks, stats
 from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.sides import QEMU, Sample, Side, StormSample, side_of
+from vmtiming_tui.sides import QEMU, Identity, Sample, Side, StormSample, side_of
 from vmtiming_tui.stages import Stage
 
-ALPHA = 0.05
-FEWEST = 4
 MARGIN_PERCENT = 5.0
+FEWEST_FOR_ADVICE = 6
+MOST_ADVISED = 100
 BOOT = "boot"
-CLUSTER = "cluster"
+ALL_BOOTED_IN = "all booted in"
+
+STORMS_DIFFER = 4.0
+"""Two storms of one setting differ by no more than this many times.
+
+The longest of 24 real storms on a busy host of 2 cores took 2.7 times as long as the shortest
+(21 and 56 s); this is that, and half as much again.
+"""
 
 
 class Verdict(StrEnum):
@@ -27,68 +39,103 @@ class Verdict(StrEnum):
 
     FASTER = "faster"
     SLOWER = "slower"
-    NO_DIFFERENCE = "no difference shown"
-    INCONCLUSIVE = "inconclusive"
+    THE_SAME = f"the same within {MARGIN_PERCENT:g} %"
+    CANNOT_TELL = "cannot tell"
+    NOT_COMPARED = "not compared"
 
 
-class Unit(StrEnum):
-    """What one value of a sample stands for."""
+class Gate(StrEnum):
+    """Whether a run may pass that is to be no slower by more than some percent."""
 
-    VM = "VM"
-    STORM = "storm"
+    PASSED = "passed"
+    TOO_SLOW = "too slow"
+    CANNOT_TELL = "cannot tell"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One figure of two runs, in seconds, and what its change is worth.
+    """One figure of two runs, in seconds, one value a storm, and what its change is worth.
 
-    ``percent`` is the second against the first, its interval ``percent_interval`` may be unbounded
-    where VMs did not boot. ``needed`` is how many values more on each side it would take, where
-    the verdict is inconclusive and that can be told.
+    ``percent`` is the second against the first; its interval ``percent_interval`` may be unbounded
+    where VMs did not boot. ``is_single`` says that a side has one storm only: the interval is then
+    what storms may differ by, and there only where even that excludes 0. ``advice`` is what would
+    tell, where it cannot be told.
     """
 
     name: str
-    unit: Unit
     first: stats.Figures | None
     second: stats.Figures | None
     percent: float | None
     percent_interval: stats.Interval | None
     p_value: float | None
     verdict: Verdict
-    needed: int | None = None
+    is_single: bool = False
+    advice: str = ""
 
     @property
     def sentence(self) -> str:
         """The verdict in words, for people."""
-        what = f"{self.name}: "
-        if self.verdict in (Verdict.FASTER, Verdict.SLOWER) and self.percent is not None:
-            return f"{what}{self.verdict} by {_percent(abs(self.percent))}{self._between()}"
-        if self.verdict is Verdict.INCONCLUSIVE:
-            return f"{what}{self.verdict}{self._between()}; {self._more()}"
-        return f"{what}{self.verdict}{self._between()}"
+        what = f"{self.name}: {self.verdict}"
+        if self.verdict in (Verdict.FASTER, Verdict.SLOWER):
+            return f"{what}{self._by()}{self._between()}"
+        more = f"; {self.advice}" if self.advice else ""
+        return f"{what}{self._between()}{more}"
+
+    def _by(self) -> str:
+        if self.percent is None:
+            return ", as VMs that never booted rank behind all others"
+        return f" by {abs(self.percent):.1f} %"
 
     def _between(self) -> str:
         interval = self.percent_interval
         if interval is None:
             return ""
-        high = f"{interval.high:+.1f} %" if math.isfinite(interval.high) else "unknown"
-        return f" ({interval.low:+.1f} % to {high})"
+        if self.is_single:
+            return f", beyond the {STORMS_DIFFER:g} times that storms of one setting may differ by"
+        if not math.isfinite(interval.low):
+            return ""
+        high = f"{signed(interval.high)} %" if math.isfinite(interval.high) else "unknown"
+        return f" ({signed(interval.low)} % to {high})"
 
-    def _more(self) -> str:
-        if self.first is None or self.second is None:
-            return "one side has no figure"
-        units = "storms" if self.unit is Unit.STORM else "VMs"
-        if self.needed is None:
-            return f"more {units} are needed"
-        return f"some {self.needed} more {units} a side would tell {MARGIN_PERCENT:g} %"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Losses:
+    """How many VMs booted on each side, and what the ranks of the storms' losses say of it."""
+
+    first_booted: int
+    first_number: int
+    second_booted: int
+    second_number: int
+    p_value: float | None
+
+    @property
+    def differ(self) -> bool:
+        """Whether one side lost a larger share than the other."""
+        return self.first_booted * self.second_number != self.second_booted * self.first_number
+
+    @property
+    def sentence(self) -> str:
+        """How many booted, in words; empty where none was lost."""
+        if (self.first_booted, self.second_booted) == (self.first_number, self.second_number):
+            return ""
+        counts = (
+            f"booted: {self.first_booted} of {self.first_number} against "
+            f"{self.second_booted} of {self.second_number}"
+        )
+        if self.p_value is None or not self.differ:
+            return counts
+        is_more = self.p_value <= ranks.ALPHA
+        what = "a difference beyond chance" if is_more else "which chance may have made"
+        return f"{counts}, {what} (p {self.p_value:.3f})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupComparison:
-    """The differences of one setting: ``boot`` first, then the cluster's time and the stages'."""
+    """The differences of one setting: ``boot`` first, then all booted in and the stages."""
 
     parameters: Mapping[str, str]
     differences: tuple[Difference, ...]
+    losses: Losses
 
     @property
     def boot(self) -> Difference:
@@ -98,37 +145,40 @@ class GroupComparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Two runs compared, setting by setting; ``cautions`` say what makes it doubtful."""
+    """Two runs compared, setting by setting; ``cautions`` say what makes it doubtful.
+
+    ``first`` and ``second`` are how the two are called, ``against`` tells which run the first is.
+    """
 
     first: str
     second: str
+    against: Identity
     groups: tuple[GroupComparison, ...]
     cautions: tuple[str, ...]
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of the boot times' verdicts; inconclusive where nothing could be compared."""
-        worst_first = (Verdict.SLOWER, Verdict.INCONCLUSIVE, Verdict.NO_DIFFERENCE, Verdict.FASTER)
+        """The worst of the boot times' verdicts; it cannot tell where nothing was compared."""
+        worst_first = (Verdict.SLOWER, Verdict.CANNOT_TELL, Verdict.THE_SAME, Verdict.FASTER)
         found = {group.boot.verdict for group in self.groups}
-        return next((each for each in worst_first if each in found), Verdict.INCONCLUSIVE)
+        return next((each for each in worst_first if each in found), Verdict.CANNOT_TELL)
 
-    def is_slower_than(self, percent: float) -> bool:
-        """Return whether a boot time is slower by more than that for sure.
+    def gate(self, percent: float) -> Gate:
+        """Return whether the second run is slower by more than that: by its whole interval, or not.
 
-        Only where the whole interval lies beyond it, so that noise never fails a build.
+        One setting that is slower makes it too slow; it passes only if every one surely is not.
         """
-        return any(
-            group.boot.percent_interval is not None and group.boot.percent_interval.low > percent
-            for group in self.groups
-        )
+        intervals = [group.boot.percent_interval for group in self.groups]
+        if any(interval is not None and interval.low > percent for interval in intervals):
+            return Gate.TOO_SLOW
+        if intervals and all(each is not None and each.high < percent for each in intervals):
+            return Gate.PASSED
+        return Gate.CANNOT_TELL
 
 
-def _percent(value: float) -> str:
-    return f"{value:.1f} %" if math.isfinite(value) else "more than can be told"
-
-
-def _finite(sample: Sequence[float]) -> stats.Figures | None:
-    return stats.describe([value for value in sample if math.isfinite(value)])
+def signed(percent: float) -> str:
+    """Return a change in percent, its sign always shown, and no 0 made of what is none."""
+    return f"{percent:+.2g}" if 0 < abs(percent) < 0.05 else f"{percent:+.1f}"
 
 
 def _percent_interval(interval: stats.Interval | None) -> stats.Interval | None:
@@ -137,92 +187,159 @@ def _percent_interval(interval: stats.Interval | None) -> stats.Interval | None:
     return stats.Interval((interval.low - 1) * 100, (interval.high - 1) * 100, interval.confidence)
 
 
-def difference(
-    name: str, unit: Unit, first: Sequence[float], second: Sequence[float]
-) -> Difference:
-    """Return what two samples (s) say of each other; infinite values are VMs that never booted.
+def _beyond_storms(change: ranks.Ratio) -> stats.Interval | None:
+    """Return what a single storm's change can be where storms differ; None where it may be none."""
+    low, high = change.estimate / STORMS_DIFFER, change.estimate * STORMS_DIFFER
+    return stats.Interval(low, high, 1.0) if low > 1 or high < 1 else None
 
-    Mann and Whitney's test at 0.05 decides between faster and slower; without a decision the
-    samples are called not different only if the interval of the change stays within 5 percent,
-    else they are too few to say.
+
+def _decide(interval: stats.Interval | None) -> Verdict:
+    """Return the one decision that all else follows."""
+    if interval is None:
+        return Verdict.CANNOT_TELL
+    if interval.low > 0:
+        return Verdict.SLOWER
+    if interval.high < 0:
+        return Verdict.FASTER
+    if interval.low >= -MARGIN_PERCENT and interval.high <= MARGIN_PERCENT:
+        return Verdict.THE_SAME
+    return Verdict.CANNOT_TELL
+
+
+def difference(name: str, first: Sequence[float], second: Sequence[float]) -> Difference:
+    """Return what two samples (s, one value a storm) say of each other.
+
+    Infinite values are storms whose figure VMs hide that never booted.
     """
-    test, change = ranks.mann_whitney(first, second), ranks.ratio(first, second, ALPHA)
-    interval = _percent_interval(change.interval) if change else None
+    change, test = ranks.ratio(first, second), None
+    is_single = min(len(first), len(second)) == 1
+    found = None
+    if change is not None:
+        found = _beyond_storms(change) if is_single else change.interval
+        test = None if is_single else ranks.mann_whitney(first, second)
+    interval = _percent_interval(found)
+    verdict = _decide(interval)
     percent = (change.estimate - 1) * 100 if change else None
-    verdict = Verdict.INCONCLUSIVE
-    if test is not None and min(len(first), len(second)) >= FEWEST:
-        if test.p_value < ALPHA:
-            is_slower = test.u < len(first) * len(second) / 2
-            verdict = Verdict.SLOWER if is_slower else Verdict.FASTER
-        elif (
-            interval is not None
-            and interval.low >= -MARGIN_PERCENT
-            and interval.high <= MARGIN_PERCENT
-        ):
-            verdict = Verdict.NO_DIFFERENCE
     return Difference(
         name=name,
-        unit=unit,
-        first=_finite(first),
-        second=_finite(second),
-        percent=percent if percent is None or math.isfinite(percent) else None,
-        percent_interval=interval if interval is None or math.isfinite(interval.low) else None,
+        first=stats.describe(first),
+        second=stats.describe(second),
+        percent=percent if percent is not None and math.isfinite(percent) else None,
+        percent_interval=interval,
         p_value=test.p_value if test else None,
         verdict=verdict,
-        needed=_needed(first, second) if verdict is Verdict.INCONCLUSIVE else None,
+        is_single=is_single,
+        advice=_advice(first, second, found) if verdict is Verdict.CANNOT_TELL else "",
     )
 
 
-def _needed(first: Sequence[float], second: Sequence[float]) -> int | None:
-    """Return how many more values a side would show a change of the margin."""
-    have = min(len(first), len(second))
-    one, other = _finite(first), _finite(second)
-    if one is None or other is None:
-        return None
-    deviations = [
-        (figures.stddev, figures.size - 1) for figures in (one, other) if figures.stddev is not None
-    ]
-    if not deviations:
-        return FEWEST - have if have < FEWEST else None
-    pooled = math.sqrt(
-        math.fsum(sd**2 * size for sd, size in deviations) / sum(size for _, size in deviations)
+def cannot_tell_yet(first: int, second: int) -> str:
+    """Return why so many storms on each side can show no difference whatever; empty: they can."""
+    enough = f"{FEWEST_FOR_ADVICE} or more a side (-r {FEWEST_FOR_ADVICE}) can tell"
+    if min(first, second) == 1:
+        return f"a single storm carries no verdict; {enough}"
+    if ranks.can_tell(first, second):
+        return ""
+    needed = ranks.fewest_that_can_tell(first)
+    against = f"{first} against {needed} could, " if needed else ""
+    even = ranks.fewest_that_can_tell()
+    return (
+        f"{first} against {second} storms cannot reach {ranks.ALPHA}, however far apart they are; "
+        f"{against}{even} against {even} could, and {enough} small changes better"
     )
-    needed = ranks.needed_size(one.median * MARGIN_PERCENT / 100, pooled, alpha=ALPHA)
-    return max(needed - have, 1) if needed is not None else None
 
 
-def _per_storm(storms: Sequence[StormSample], name: str) -> list[float]:
-    """Return one value a storm; a storm none of whose VMs say it has none."""
+def _advice(
+    first: Sequence[float], second: Sequence[float], interval: stats.Interval | None
+) -> str:
+    if not any(map(math.isfinite, first)) or not any(map(math.isfinite, second)):
+        return "one side has no figure"
+    if impossible := cannot_tell_yet(len(first), len(second)):
+        return impossible
+    size = min(len(first), len(second))
+    if size < FEWEST_FOR_ADVICE or interval is None:
+        return f"{FEWEST_FOR_ADVICE} storms or more a side would tell more"
+    needed = ranks.needed_size(size, interval, 1 + MARGIN_PERCENT / 100)
+    if needed is None or needed > MOST_ADVISED:
+        return (
+            f"more than {MOST_ADVISED} storms a side would be needed to tell {MARGIN_PERCENT:g} %"
+        )
+    return f"some {max(needed, size + 1)} storms a side would tell {MARGIN_PERCENT:g} %"
+
+
+def _values(storms: Sequence[StormSample], name: str) -> list[float]:
+    """Return one value a storm; a storm none of whose VMs say it has none.
+
+    A storm that lost a VM never had all booted.
+    """
     if name == BOOT:
-        return [storm.median for storm in storms if storm.boots or storm.censored]
-    if name == CLUSTER:
-        return [storm.cluster for storm in storms if storm.cluster is not None]
+        return [storm.median for storm in storms if storm.size]
+    if name == ALL_BOOTED_IN:
+        known = [storm.all_booted_in for storm in storms if storm.size]
+        return [math.inf if value is None else value for value in known]
     return [stats.median(storm.stages[name]) for storm in storms if name in storm.stages]
 
 
-def _per_vm(storms: Sequence[StormSample], name: str) -> list[float]:
-    if name == BOOT:
-        return [value for storm in storms for value in (*storm.boots, *[math.inf] * storm.censored)]
-    return [value for storm in storms for value in storm.stages.get(name, ())]
+def _losses(first: Sample, second: Sample) -> Losses:
+    shares = [
+        [storm.lost_count / storm.size for storm in side.storms if storm.size]
+        for side in (first, second)
+    ]
+    test = ranks.mann_whitney(*shares) if min(map(len, shares)) > 1 else None
+    return Losses(
+        first_booted=sum(len(storm.boots) for storm in first.storms),
+        first_number=sum(storm.size for storm in first.storms),
+        second_booted=sum(len(storm.boots) for storm in second.storms),
+        second_number=sum(storm.size for storm in second.storms),
+        p_value=test.p_value if test else None,
+    )
+
+
+def _not_compared(found: Difference) -> Difference:
+    return Difference(
+        name=found.name,
+        first=found.first,
+        second=found.second,
+        percent=None,
+        percent_interval=None,
+        p_value=None,
+        verdict=Verdict.NOT_COMPARED,
+    )
 
 
 def _compare_samples(first: Sample, second: Sample) -> GroupComparison:
-    repeated = min(len(first.storms), len(second.storms)) > 1
-    unit, values = (Unit.STORM, _per_storm) if repeated else (Unit.VM, _per_vm)
-    found = [difference(BOOT, unit, values(first.storms, BOOT), values(second.storms, BOOT))]
-    found.append(
-        difference(
-            CLUSTER,
-            Unit.STORM,
-            _per_storm(first.storms, CLUSTER),
-            _per_storm(second.storms, CLUSTER),
+    losses = _losses(first, second)
+    found = []
+    for name in (BOOT, ALL_BOOTED_IN, QEMU, *map(str, Stage)):
+        one, other = _values(first.storms, name), _values(second.storms, name)
+        is_stage = name not in (BOOT, ALL_BOOTED_IN)
+        if is_stage and not (one and other):
+            continue
+        each = difference(name, one, other)
+        found.append(_not_compared(each) if is_stage and losses.differ else each)
+    return GroupComparison(parameters=first.parameters, differences=tuple(found), losses=losses)
+
+
+def _side_cautions(side: Side) -> list[str]:
+    storms = [storm for sample in side.samples for storm in sample.storms]
+    lost: dict[str, int] = {}
+    for storm in storms:
+        for state, count in storm.lost.items():
+            lost[state] = lost.get(state, 0) + count
+    found = []
+    if lost:
+        how = ", ".join(f"{count} {state}" for state, count in lost.items())
+        number = sum(storm.size for storm in storms)
+        found.append(
+            f"{side.label}: {sum(lost.values())} of {number} boots were lost ({how}); "
+            "they rank as slower than all"
         )
-    )
-    for name in (QEMU, *map(str, Stage)):
-        one, other = values(first.storms, name), values(second.storms, name)
-        if one and other:
-            found.append(difference(name, unit, one, other))
-    return GroupComparison(parameters=first.parameters, differences=tuple(found))
+    if side.left_out:
+        found.append(f"{side.label}: a storm that was cut short is left out")
+    if doubtful := sum(storm.doubtful for storm in storms):
+        boots = "boots" if doubtful > 1 else "boot"
+        found.append(f"{side.label}: the stages of {doubtful} {boots} are doubtful and left out")
+    return found
 
 
 def _cautions(first: Side, second: Side, compared: int) -> list[str]:
@@ -231,39 +348,39 @@ def _cautions(first: Side, second: Side, compared: int) -> list[str]:
         for name, value in first.facts.items()
         if name in second.facts and value != second.facts[name]
     ]
-    for side in (first, second):
-        storms = [storm for sample in side.samples for storm in sample.storms]
-        lost = sum(storm.censored for storm in storms)
-        failed = sum(storm.failed for storm in storms)
-        if lost:
-            found.append(f"{side.label}: {lost} boots never ended; they rank as slower than all")
-        if failed:
-            found.append(f"{side.label}: {failed} boots failed; they have no time to compare")
-    if any(len(sample.storms) == 1 for side in (first, second) for sample in side.samples):
-        found.append(
-            "single storms are compared: VMs of one storm are not independent; "
-            "repeat them (--runs 10) for an answer that lasts"
-        )
+    if first.identity.run and first.identity.run == second.identity.run:
+        found.append("a run is compared with itself")
+    found += [*_side_cautions(first), *_side_cautions(second)]
     left_out = max(len(first.samples), len(second.samples)) - compared
     if left_out:
-        found.append(f"{left_out} settings were booted by one run only and are left out")
+        settings = "settings were" if left_out > 1 else "setting was"
+        found.append(f"{left_out} {settings} booted by one run only and left out")
     return found
 
 
+def matched(first: Side, second: Sequence[Mapping[str, str]]) -> list[tuple[Sample, int]]:
+    """Return the first run's settings beside the place of the second's that is the same.
+
+    Single settings are compared as they are.
+    """
+    if len(first.samples) == len(second) == 1:
+        return [(first.samples[0], 0)]
+    places = {tuple(sorted(parameters.items())): at for at, parameters in enumerate(second)}
+    return [
+        (sample, places[key])
+        for sample in first.samples
+        if (key := tuple(sorted(sample.parameters.items()))) in places
+    ]
+
+
 def compare_sides(first: Side, second: Side) -> Comparison:
-    """Return two runs compared, setting by setting; single settings are compared as they are."""
-    if len(first.samples) == len(second.samples) == 1:
-        pairs = [(first.samples[0], second.samples[0])]
-    else:
-        others = {tuple(sorted(sample.parameters.items())): sample for sample in second.samples}
-        pairs = [
-            (sample, others[key])
-            for sample in first.samples
-            if (key := tuple(sorted(sample.parameters.items()))) in others
-        ]
+    """Return two runs compared, setting by setting."""
+    settings = [sample.parameters for sample in second.samples]
+    pairs = [(sample, second.samples[place]) for sample, place in matched(first, settings)]
     return Comparison(
         first=first.label,
         second=second.label,
+        against=first.identity,
         groups=tuple(_compare_samples(one, other) for one, other in pairs),
         cautions=tuple(_cautions(first, second, len(pairs))),
     )

@@ -31,6 +31,20 @@ class Level(StrEnum):
     ERROR = "error"
 
 
+class NoticeCode(StrEnum):
+    """What a notice says, where something rests on it; its words are for people only."""
+
+    OTHER = "other"
+    CACHE_KEPT = "cache kept"
+
+
+class RejectionCode(StrEnum):
+    """Why a guest's words were no report, where something rests on it."""
+
+    OTHER = "other"
+    SECOND_REPORT = "second report"
+
+
 class Outcome(StrEnum):
     """How a run ended: by itself, by the user's wish, or because its reader went away."""
 
@@ -188,6 +202,7 @@ class ReportRejected:
     attempt: int
     why: str
     excerpt: str = ""
+    code: RejectionCode = RejectionCode.OTHER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,6 +326,7 @@ class Notice:
     level: Level
     text: str
     left_out: Mapping[str, int] = field(default_factory=dict)
+    code: NoticeCode = NoticeCode.OTHER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

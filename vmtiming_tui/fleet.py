@@ -35,6 +35,11 @@ class VmState(StrEnum):
         return self in (VmState.BOOTED, VmState.OFF)
 
     @property
+    def told(self) -> "VmState":
+        """What people and files are told: a VM that booted and has gone off since has booted."""
+        return VmState.BOOTED if self is VmState.OFF else self
+
+    @property
     def is_lost(self) -> bool:
         """Whether it will never report."""
         return self in (VmState.FAILED, VmState.TIMED_OUT, VmState.KILLED)

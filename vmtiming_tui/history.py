@@ -38,8 +38,9 @@ _SHOWN_MATCHES = 5
 class StoredRun:
     """A run's row in the list: what it was, and its figures (s) over the boots that count.
 
-    ``median_s`` and ``p95_s`` are of all boots, ``cluster_s`` the median of the storms' cluster
-    times. ``curve`` is of its last storm: (s, how many had booted), at most some 40 points.
+    ``median_s`` and ``p95_s`` are of all boots, ``all_booted_in_s`` the median over storms.
+    ``counts`` is by how the boots ended. ``curve`` is of its last storm: (s, how many had
+    booted), at most some 40 points.
     """
 
     key: int
@@ -58,7 +59,7 @@ class StoredRun:
     booted: int
     median_s: float | None
     p95_s: float | None
-    cluster_s: float | None
+    all_booted_in_s: float | None
     counts: Mapping[str, int] = field(default_factory=dict)
     curve: tuple[tuple[float, int], ...] = ()
 
@@ -297,10 +298,13 @@ def _stored(row: sqlite3.Row) -> StoredRun:
     """Return a row of the list; a damaged one may hold anything anywhere."""
     texts = ("run", "name", "notes", "host", "accel", "qemu_version", "tool_version")
     wholes = ("wall_ns", "number", "storms", "boots", "booted")
-    seconds = ("median_s", "p95_s", "cluster_s")
+    seconds = {"median_s": "median_s", "p95_s": "p95_s", "all_booted_in_s": "cluster_s"}
     values: dict[str, Any] = {name: str(row[name]) for name in texts}
     values |= {name: row[name] if isinstance(row[name], int) else 0 for name in wholes}
-    values |= {name: row[name] if isinstance(row[name], float) else None for name in seconds}
+    values |= {
+        name: row[column] if isinstance(row[column], float) else None
+        for name, column in seconds.items()
+    }
     return StoredRun(
         key=row["key"],
         state=_state(str(row["state"]), str(row["owner"])),

@@ -3,10 +3,10 @@
 from collections import Counter
 from enum import IntEnum
 
+from vmtiming_tui.counted import counted_attempts, made_good
 from vmtiming_tui.events import StormKind
 from vmtiming_tui.fleet import Attempt, Fleet, RunState, VmState
-from vmtiming_tui.stats import percentile
-from vmtiming_tui.summary import boots_s
+from vmtiming_tui.summary import boots_s, summarise_fleet
 
 
 class ExitCode(IntEnum):
@@ -16,43 +16,29 @@ class ExitCode(IntEnum):
     SOME_FAILED = 1
     BAD_USAGE = 2
     TOO_SLOW = 3
+    CANNOT_TELL = 4
     INTERRUPTED = 130
 
 
-def counted(fleet: Fleet) -> list[Attempt]:
-    """Return the attempts a verdict rests on: of every counted storm, and of every rerun.
-
-    A rerun takes the place of the VM's earlier attempts; warm-up storms do not count.
-    """
-    reruns = {
-        vm for storm in fleet.storms.values() if storm.kind is StormKind.RERUN for vm in storm.vms
-    }
-    attempts = []
-    for vm in fleet.vms.values():
-        if vm.id in reruns:
-            attempts.append(vm.newest)
-            continue
-        attempts += [attempt for attempt in vm.attempts if counts(fleet, attempt)]
-    return attempts
-
-
-def counts(fleet: Fleet, attempt: Attempt) -> bool:
-    """Return whether an attempt is no warm-up."""
-    storm = fleet.storms.get(attempt.storm)
-    return storm is None or storm.kind is not StormKind.WARMUP
+def _deciding(fleet: Fleet) -> list[Attempt]:
+    """Return the boots the exit code rests on: those that count, or what made one good."""
+    instead = {id(each.lost): each.rerun for each in made_good(fleet)}
+    return [instead.get(id(attempt), attempt) for attempt in counted_attempts(fleet)]
 
 
 def too_slow(fleet: Fleet, limit_s: float) -> list[str]:
-    """Return a sentence for each VM slower than the limit, and for the p95."""
-    booted = [attempt for attempt in counted(fleet) if attempt.boot_ns is not None]
-    seconds = boots_s(booted)
+    """Return a sentence for each boot slower than the limit, and for the p95."""
+    several = sum(storm.kind is StormKind.RUN for storm in fleet.storms.values()) > 1
     sentences = [
-        f"VM {attempt.vm} took {taken:.4g} s, over the limit of {limit_s:g} s"
-        for attempt, taken in zip(booted, seconds, strict=True)
+        f"VM {attempt.vm} took {taken:.4g} s{f' in storm {attempt.storm}' if several else ''}, "
+        f"over the limit of {limit_s:g} s"
+        for attempt in _deciding(fleet)
+        for taken in boots_s([attempt])
         if taken > limit_s
     ]
-    if seconds and (p95 := percentile(seconds, 95)) > limit_s:
-        sentences.append(f"the p95 is {p95:.4g} s, over the limit of {limit_s:g} s")
+    p95_s = summarise_fleet(fleet).p95_s
+    if p95_s is not None and p95_s > limit_s:
+        sentences.append(f"the p95 is {p95_s:.4g} s, over the limit of {limit_s:g} s")
     return sentences
 
 
@@ -70,7 +56,7 @@ def _was_cut_short(fleet: Fleet) -> bool:
         or (storm.planned > 1 and storm.number < storm.planned)
         or any(
             attempt.state is VmState.KILLED or not attempt.state.is_decided
-            for attempt in counted(fleet)
+            for attempt in _deciding(fleet)
         )
     )
 
@@ -79,7 +65,7 @@ def exit_code(fleet: Fleet, *, fail_over_s: float | None = None) -> ExitCode:
     """Return what the run deserves; ``fail_over_s`` is the limit of ``--fail-over`` (s)."""
     if _was_cut_short(fleet):
         return ExitCode.INTERRUPTED
-    attempts = counted(fleet)
+    attempts = _deciding(fleet)
     if (
         fleet.failure
         or not attempts
@@ -101,7 +87,7 @@ def reasons(fleet: Fleet, *, fail_over_s: float | None = None) -> list[str]:
         found.append("the run's events stop before its end")
     if fleet.failure:
         found.append(fleet.failure.why)
-    attempts = counted(fleet)
+    attempts = _deciding(fleet)
     states = Counter(attempt.state for attempt in attempts)
     for state in (VmState.FAILED, VmState.TIMED_OUT, VmState.KILLED):
         if states[state]:

@@ -8,15 +8,10 @@ place.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from vmtiming_tui import events as ev
+from vmtiming_tui.counted import counted_attempts, reruns
 from vmtiming_tui.fleet import Attempt, Fleet
 from vmtiming_tui.stats import Figures
-from vmtiming_tui.summary import (
-    Group,
-    boots_s,
-    counted_attempts,
-    counted_groups,
-    summarise,
-)
+from vmtiming_tui.summary import Group, boots_s, counted_groups, summarise
 from vmtiming_tui.text import one_line, printable, shell_line
 
 _STDERR_LINES = 5
@@ -79,13 +74,17 @@ class PlainReport:
     def final_lines(self, scope: Collection[int] | None = None) -> list[str]:
         """Return the end of the report: a line a VM, the average and the whole time.
 
-        With several storms, whose own parts came as each ended, it is what they amount to.
+        With several storms, whose own parts came as each ended, it is what they amount to. Reruns
+        stand beneath, apart from both.
         """
         groups = counted_groups(self._fleet, scope)
         if sum(len(group.storms) for group in groups) > 1:
-            return [line for group in groups for line in group_lines(group)]
-        attempts = counted_attempts(self._fleet, scope)
-        return attempts_lines(attempts) if attempts else []
+            lines = [line for group in groups for line in group_lines(group)]
+        else:
+            attempts = counted_attempts(self._fleet, scope)
+            lines = attempts_lines(attempts) if attempts else []
+        again = reruns(self._fleet, scope)
+        return [*lines, *(["", "Run again:"] if again else []), *map(vm_line, again)]
 
     def _planned(self) -> int:
         storm = self._fleet.storm
@@ -137,16 +136,16 @@ def vm_line(attempt: Attempt) -> str:
 
 def attempts_lines(attempts: Sequence[Attempt]) -> list[str]:
     """Return the report on VMs booted together, in the order given."""
-    figures = summarise(attempts)
+    figures = summarise(attempts)  # the words below are the original's
     lines = [vm_line(attempt) for attempt in attempts]
-    if figures.mean_s is None or figures.cluster_s is None:
+    if figures.mean_s is None or figures.last_booted_s is None:
         return [*lines, f"None of {figures.number} VMs booted"]
     all_of_them = figures.booted == figures.number
     whole = "all VMs" if all_of_them else f"{figures.booted} of {figures.number} VMs"
     return [
         *lines,
         f"Average boot: {figures.mean_s:.4g}s",
-        f"It took {figures.cluster_s:.4g}s to boot {whole}",
+        f"It took {figures.last_booted_s:.4g}s to boot {whole}",
     ]
 
 
@@ -155,12 +154,13 @@ def group_lines(group: Group) -> list[str]:
     name = f"{printable(group.label)}: " if group.label else ""
     storms = f"{len(group.storms)} storm{'s' if len(group.storms) > 1 else ''}"
     booted, number = len(boots_s(group.attempts)), len(group.attempts)
-    if not booted or group.clusters is None:
+    if not booted:
         return [f"{name}{storms}: none of {number} boots succeeded"]
-    boot, whole = group.medians, group.clusters
-    median = "hidden by VMs that timed out" if boot is None else _range(boot)
-    which = "all VMs" if booted == number else f"{booted} of {number} boots"
-    lines = [f"{name}{storms}: median boot {median}, {which} in {_range(whole)}"]
+    whole = "" if booted == number else f", {booted} of {number} boots succeeded"
+    lines = [
+        f"{name}{storms}: median boot {_range(group.medians)}, "
+        f"all booted in {_range(group.all_booted_in)}{whole}"
+    ]
     if group.spread is not None:
         lines.append(
             f"{name}spread of boot times: {group.spread.within:.3g}s within a storm, "
@@ -169,6 +169,8 @@ def group_lines(group: Group) -> list[str]:
     return lines
 
 
-def _range(figures: Figures) -> str:
+def _range(figures: Figures | None) -> str:
+    if figures is None or figures.median is None:
+        return "hidden by VMs that did not boot"
     around = f" ({figures.min:.4g}s to {figures.max:.4g}s)" if figures.min != figures.max else ""
     return f"{figures.median:.4g}s{around}"

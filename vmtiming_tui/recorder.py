@@ -15,14 +15,13 @@ from pathlib import Path
 from types import TracebackType
 
 from vmtiming_tui import events as ev
-from vmtiming_tui import stats
 from vmtiming_tui.budget import MAX_LINE_BYTES, Budget
 from vmtiming_tui.chunks import packed
 from vmtiming_tui.errors import EventError, HistoryError
 from vmtiming_tui.fleet import Fleet, RunState
 from vmtiming_tui.sides import plan_of_run
 from vmtiming_tui.store import connect, failure, storable, transaction
-from vmtiming_tui.summary import boots_s, censored_s, completion, counted_groups
+from vmtiming_tui.summary import completion, counted_groups, summarise
 
 BATCH_S = 0.5
 BATCH_BYTES = 1 << 20
@@ -313,23 +312,17 @@ def figures_of(fleet: Fleet) -> Row:
     """Return what the list shows of a run besides its state: the figures of boots that count."""
     groups = counted_groups(fleet)
     boots = [attempt for group in groups for attempt in group.attempts]
-    times, waited = boots_s(boots), censored_s(boots)
-    clusters = [
-        storm.summary.cluster_s
-        for group in groups
-        for storm in group.storms
-        if storm.summary.cluster_s is not None
-    ]
+    summary = summarise(boots)
     curve = completion(groups[-1].storms[-1].attempts) if groups else []
     step = max(1, -(-len(curve) // CURVE_POINTS))
     points = [*curve[:-1:step], *curve[-1:]]
     return {
-        "counts": json.dumps({str(state): n for state, n in fleet.counts.items() if n}),
+        "counts": json.dumps({str(state): n for state, n in summary.counts.items()}),
         "storms": len(fleet.storms),
         "boots": len(boots),
-        "booted": len(times),
-        "median_s": stats.censored_quantile(times, waited, 50),
-        "p95_s": stats.censored_quantile(times, waited, 95),
-        "cluster_s": stats.median(clusters) if clusters else None,
+        "booted": summary.booted,
+        "median_s": summary.median_s,
+        "p95_s": summary.p95_s,
+        "cluster_s": summary.all_booted_in_s,
         "curve": json.dumps([[ns / 1e9, k] for ns, k in points]),
     }

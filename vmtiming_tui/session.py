@@ -8,21 +8,25 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from vmtiming_tui.baseline import side_named
 from vmtiming_tui.cautions import cautions
-from vmtiming_tui.compare import compare_sides
+from vmtiming_tui.compare import Comparison, Gate, cannot_tell_yet, compare_sides, matched
 from vmtiming_tui.config import unreachable
 from vmtiming_tui.errors import ConfigError, ExportError, HistoryError, Problem, VmTimingError
 from vmtiming_tui.export import FORMATS, write_export
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.history import History
 from vmtiming_tui.outcome import ExitCode, exit_code, reasons
+from vmtiming_tui.plan import RunPlan
 from vmtiming_tui.preferences import config_path, history_bytes
 from vmtiming_tui.retention import Retention
-from vmtiming_tui.sides import side_of
+from vmtiming_tui.sides import Side, side_of
 from vmtiming_tui.tables import comparison_lines
 from vmtiming_tui.text import printable
+
+Say: TypeAlias = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +34,9 @@ class Wishes:
     """What is wanted of a run besides booting the VMs.
 
     ``exports`` are written at its end. The exit code is 3 where a boot or the p95 is above
-    ``fail_over_s`` seconds, or the run is slower than ``baseline`` (a run of the history, or an
-    exported file) by more than ``fail_slower`` percent for sure. ``keep`` puts it into the history.
+    ``fail_over_s`` seconds, or the run is slower than ``baseline`` by more than ``fail_slower``
+    percent for sure; 4 where that cannot be told, unless ``allow_undecided``. The baseline is found
+    once, before anything starts. ``keep`` puts the run into the history.
     """
 
     plain: bool = False
@@ -39,7 +44,8 @@ class Wishes:
     exports: tuple[Path, ...] = ()
     fail_over_s: float | None = None
     fail_slower: float | None = None
-    baseline: str = ""
+    baseline: Side | None = None
+    allow_undecided: bool = False
     keep: bool = True
     ascii_only: bool = False
 
@@ -63,24 +69,52 @@ class Wishes:
                 limits[name] = None if text is None else _positive(text, unit)
             except ValueError as error:
                 problems.append(Problem(name, f"--{name.replace('_', '-')}: {error}"))
-        if baseline:
-            try:
-                side_named(baseline)
-            except VmTimingError as error:
-                problems.append(Problem("baseline", f"--baseline: {error.message}; {error.hint}"))
-        if fail_slower is not None and not baseline:
-            problems.append(
-                Problem("baseline", "--fail-slower: add --baseline RUN to compare with")
-            )
+        side = None
+        try:
+            side = _baseline(baseline, gates=fail_slower is not None)
+        except ConfigError as error:
+            problems += error.problems
         if problems:
             raise ConfigError(problems)
         return cls(
             exports=exports,
             fail_over_s=limits["fail_over"],
             fail_slower=limits["fail_slower"],
-            baseline=baseline,
+            baseline=side,
             **given,
         )
+
+
+def _baseline(text: str, *, gates: bool) -> Side | None:
+    """Return the run to compare with; raise ``ConfigError`` where there is none that will do."""
+
+    def refused(why: str) -> ConfigError:
+        return ConfigError([Problem("baseline", why)])
+
+    if not text:
+        if gates:
+            raise refused("--fail-slower: add --baseline RUN to compare with")
+        return None
+    try:
+        side = side_named(text)
+    except VmTimingError as error:
+        raise refused(f"--baseline: {error.message}; {error.hint}") from error
+    if gates and not side.has_boots:
+        run = printable(str(side.identity))
+        raise refused(f"--baseline: in {run} nothing that counts has booted; give another run")
+    return side
+
+
+def gate_warnings(plan: RunPlan, wishes: Wishes) -> list[str]:
+    """Return why a gate of this plan can never tell, a sentence each; nothing where it can."""
+    if wishes.baseline is None or wishes.fail_slower is None:
+        return []
+    settings = [variant.parameters for variant in plan.variants]
+    pairs = matched(wishes.baseline, settings)
+    if not pairs:
+        return ["--fail-slower: the baseline has booted none of these settings"]
+    found = (cannot_tell_yet(len(sample.storms), plan.runs) for sample, _ in pairs)
+    return [f"--fail-slower: {why}" for why in dict.fromkeys(found) if why]
 
 
 def _positive(text: str, unit: str) -> float:
@@ -167,44 +201,66 @@ def write_exports(fleet: Fleet, wishes: Wishes) -> tuple[list[Path], list[Export
     written, failed = [], []
     for path in wishes.exports:
         try:
-            written.append(write_export(path, fleet))
+            written.append(write_export(path, fleet, baseline=wishes.baseline))
         except ExportError as error:
             failed.append(error)
     return written, failed
 
 
-def _too_slow(fleet: Fleet, wishes: Wishes) -> bool:
-    """Compare with the baseline, where there is one; return whether it is slower for sure."""
-    if not wishes.baseline:
-        return False
-    comparison = compare_sides(side_named(wishes.baseline), side_of(fleet, "this run"))
+def _gate(fleet: Fleet, wishes: Wishes, say: Say) -> ExitCode:
+    """Compare with the baseline, where there is one; return what it makes of the run."""
+    if wishes.baseline is None:
+        return ExitCode.ALL_BOOTED
+    comparison = compare_sides(wishes.baseline, side_of(fleet, "this run"))
     for line in comparison_lines(comparison):
         say(line)
-    return wishes.fail_slower is not None and comparison.is_slower_than(wishes.fail_slower)
+    if wishes.fail_slower is None:
+        return ExitCode.ALL_BOOTED
+    return gate_code(
+        comparison, wishes.fail_slower, allow_undecided=wishes.allow_undecided, say=say
+    )
 
 
-def conclude(fleet: Fleet, wishes: Wishes) -> int:
-    """Export what was asked for, say what is left to say, and return the exit code."""
+def gate_code(
+    comparison: Comparison, percent: float, *, allow_undecided: bool, say: Say = say
+) -> ExitCode:
+    """Return the exit code of a gate, and say why it is not 0."""
+    first, second = printable(comparison.first), printable(comparison.second)
+    match comparison.gate(percent):
+        case Gate.PASSED:
+            return ExitCode.ALL_BOOTED
+        case Gate.TOO_SLOW:
+            say(f"Exit: {second} is slower than {first} by more than {percent:g} % for sure")
+            return ExitCode.TOO_SLOW
+        case Gate.CANNOT_TELL:
+            say(
+                f"Exit: whether {second} is slower than {first} by more than {percent:g} % "
+                f"cannot be told{' (allowed)' if allow_undecided else ''}"
+            )
+            return ExitCode.ALL_BOOTED if allow_undecided else ExitCode.CANNOT_TELL
+
+
+def conclude(fleet: Fleet, wishes: Wishes, say: Say = say) -> int:
+    """Export what was asked for, say what is left to say, and return the exit code.
+
+    The exports come first: nobody may be there to be told anything. Not all booted outranks too
+    slow, which outranks what cannot be told.
+    """
+    written, failed = write_exports(fleet, wishes)
     for caution in cautions(fleet):
         say(f"Warning: {caution}")
-    written, failed = write_exports(fleet, wishes)
     for path in written:
         say(f"Wrote {printable(str(path))}")
     for error in failed:
         say(f"Error: {error}")
         if error.hint:
             say(f"  {error.hint}")
-    try:
-        slower = _too_slow(fleet, wishes)
-    except VmTimingError as error:
-        say(f"Error: {error.message}")
-        slower, failed = False, [*failed, ExportError(error.message)]
+    gate = _gate(fleet, wishes, say)
     for reason in reasons(fleet, fail_over_s=wishes.fail_over_s):
         # What the run failed of was said as it came.
         if fleet.failure is None or reason != fleet.failure.why:
             say(f"Exit: {reason}")
     code = exit_code(fleet, fail_over_s=wishes.fail_over_s)
-    if slower and code is ExitCode.ALL_BOOTED:
-        say(f"Exit: slower than {wishes.baseline} by more than {wishes.fail_slower:g} % for sure")
-        code = ExitCode.TOO_SLOW
-    return max(code, ExitCode.SOME_FAILED if failed else ExitCode.ALL_BOOTED)
+    if code is ExitCode.ALL_BOOTED:
+        code = ExitCode.SOME_FAILED if failed else gate
+    return code

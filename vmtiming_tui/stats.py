@@ -23,37 +23,46 @@ class Interval:
 
     @property
     def is_bounded(self) -> bool:
-        """Whether both ends are known; an end hidden by censored values is infinite."""
+        """Whether both ends are known; an end hidden by lost values is infinite."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """The usual figures of one sample of at least one value, in the sample's unit."""
+    """The usual figures of one sample with at least one known value, in the sample's unit.
+
+    Of ``size`` values ``lost`` are only known to be the largest. Median, interval and p95 count
+    them, and are None where they are hidden by them; the rest is of the known ones.
+    """
 
     size: int
+    lost: int = 0
     mean: float
     stddev: float | None
-    median: float
+    median: float | None
     interval: Interval | None
-    p95: float
+    p95: float | None
     min: float
     max: float
 
 
 def describe(sample: Sequence[float]) -> Figures | None:
-    """Return the usual figures of a sample; None for an empty one."""
-    if not sample:
+    """Return the usual figures of a sample, infinite values being lost; None if none is known."""
+    known = [value for value in sample if math.isfinite(value)]
+    if not known:
         return None
+    lost = len(sample) - len(known)
+    interval = median_interval(known, lost=lost)
     return Figures(
         size=len(sample),
-        mean=mean(sample),
-        stddev=stddev(sample),
-        median=median(sample),
-        interval=median_interval(sample),
-        p95=percentile(sample, 95),
-        min=min(sample),
-        max=max(sample),
+        lost=lost,
+        mean=mean(known),
+        stddev=stddev(known),
+        median=worst_rank_percentile(known, lost, 50),
+        interval=interval if interval is not None and interval.is_bounded else None,
+        p95=worst_rank_percentile(known, lost, 95),
+        min=min(known),
+        max=max(known),
     )
 
 
@@ -119,19 +128,19 @@ def _log_binomial(size: int, successes: int) -> float:
 
 
 def median_interval(
-    sample: Sequence[float], confidence: float = 0.95, *, censored: int = 0
+    sample: Sequence[float], confidence: float = 0.95, *, lost: int = 0
 ) -> Interval | None:
     """Return a distribution-free interval of the median from order statistics.
 
-    ``censored`` more values are known only to be larger than all others: an end that falls among
-    them is infinite. See ``interval_ranks``; None for fewer than 6 values at 95 %.
+    ``lost`` more values are known only to be larger than all others: an end that falls among them
+    is infinite. See ``interval_ranks``; None for fewer than 6 values at 95 %.
     """
-    found = interval_ranks(len(sample) + censored, confidence)
+    found = interval_ranks(len(sample) + lost, confidence)
     if found is None:
         return None
     rank, covered = found
     ordered = sorted(sample)
-    low, high = rank - 1, len(sample) + censored - rank
+    low, high = rank - 1, len(sample) + lost - rank
     return Interval(
         ordered[low] if low < len(ordered) else math.inf,
         ordered[high] if high < len(ordered) else math.inf,
@@ -163,39 +172,21 @@ def tukey_outliers(sample: Sequence[float]) -> list[int]:
     ]
 
 
-def survival(sample: Sequence[float], censored: Sequence[float]) -> list[tuple[float, float]]:
-    """Return the share still waiting after each value of the sample: (value, share), rising.
+def worst_rank_percentile(sample: Sequence[float], lost: int, percent: float) -> float | None:
+    """Return a percentile of values of which ``lost`` more are only known to be the largest.
 
-    The product-limit estimate of Kaplan and Meier (1958). ``censored`` values are only known to be
-    larger than what they say; of two equal ones the observed counts first.
+    What was lost ranks behind all that was not (Lachin, 1999), so this is ``percentile`` with
+    ``lost`` infinite values; None where they hide it, or where nothing is known.
     """
-    waiting, share = len(sample) + len(censored), 1.0
-    steps: list[tuple[float, float]] = []
-    for value, is_censored in sorted(
-        [(value, False) for value in sample] + [(value, True) for value in censored]
-    ):
-        if not is_censored:
-            share *= 1 - 1 / waiting
-            if steps and steps[-1][0] == value:
-                steps.pop()
-            steps.append((value, share))
-        waiting -= 1
-    return steps
-
-
-def censored_quantile(
-    sample: Sequence[float], censored: Sequence[float], percent: float
-) -> float | None:
-    """Return a quantile where some values are only known to be larger than a limit.
-
-    Without censored values it is ``percentile``. With them it is the Kaplan-Meier quantile: the
-    smallest value by which the estimated share still waiting has fallen to 1 - percent/100; None
-    where the censored values hide it, or nothing was observed.
-    """
-    if not censored:
-        return percentile(sample, percent) if sample else None
-    target = 1 - percent / 100 + 1e-12
-    return next((value for value, share in survival(sample, censored) if share <= target), None)
+    if not sample:
+        return None
+    ordered = sorted(sample)
+    position = (len(ordered) + lost - 1) * percent / 100
+    if lost and math.ceil(position) >= len(ordered):
+        return None
+    below = math.floor(position)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
 
 
 @dataclass(frozen=True, slots=True)

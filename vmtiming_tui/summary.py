@@ -1,7 +1,9 @@
 """The figures of a run: one place where they are reckoned, for every front end and export.
 
 A storm is what is booted together; VMs of one storm share a host and are not independent, so with
-repeated storms the storm is the unit: figures over storms are made of one figure a storm.
+repeated storms the storm is the unit: figures over storms are made of one figure a storm. Which
+boots count is told by ``counted``. A VM that was lost (failed, timed out, killed) ranks behind all
+that booted, whatever its limit was.
 """
 
 import math
@@ -10,8 +12,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vmtiming_tui import stats
-from vmtiming_tui.events import StormKind
-from vmtiming_tui.fleet import Attempt, Fleet, Storm, VmState
+from vmtiming_tui.counted import counted_attempts, counted_by_storm
+from vmtiming_tui.fleet import Attempt, Fleet, VmState
 from vmtiming_tui.stages import Stage, stages_of
 
 SHARES = (25, 50, 75, 90, 100)
@@ -22,18 +24,20 @@ class Summary:
     """The figures of a set of attempts; seconds, None where there is no data for a figure.
 
     ``mean_s``, ``stddev_s``, ``min_s``, ``max_s``, ``mad_s`` and the outliers (VM ids) are of the
-    VMs that booted. The median, its interval and the percentiles also count those known only to
-    be slower than when they were given up (timed out, killed; ``censored`` of them), and are None
-    where these hide them. A failed VM has no time and is in ``counts`` alone. ``cluster_s`` is from
-    the first start to the last boot, ``launch_skew_s`` between the first and the last start,
-    ``time_to_s`` until a share (percent) of all VMs had booted. ``stages`` is by stage, ``qemu``
-    the time before the start.
+    VMs that booted. The median, its interval and the percentiles count the ``lost`` ones as slower
+    than all, and are None where these hide them. ``all_booted_in_s`` is from the first start to
+    the last boot, None where not all booted; ``last_booted_s`` is the same of those that did.
+    ``launch_skew_s`` is between the first and the last start, ``time_to_s`` until a share (percent)
+    of all had booted. Of several storms ``all_booted_in_s`` and ``vms_per_s`` are the median.
+
+    ``stages`` is by stage, over the VMs whose stages can be believed; ``doubtful`` says how many
+    are left out. ``qemu`` is the time before the start.
     """
 
     counts: Mapping[VmState, int]
     number: int
     booted: int
-    censored: int = 0
+    lost: int = 0
     mean_s: float | None = None
     stddev_s: float | None = None
     median_s: float | None = None
@@ -46,22 +50,20 @@ class Summary:
     mad_s: float | None = None
     outliers_z: tuple[int, ...] = ()
     outliers_tukey: tuple[int, ...] = ()
-    cluster_s: float | None = None
+    all_booted_in_s: float | None = None
+    last_booted_s: float | None = None
     launch_skew_s: float | None = None
     vms_per_s: float | None = None
     time_to_s: Mapping[int, float]
     qemu: stats.Figures | None = None
     stages: Mapping[Stage, stats.Figures]
+    doubtful: int = 0
 
     @property
     def stage_medians_s(self) -> dict[Stage, float]:
         """The median of each known stage, in order."""
-        return {stage: figures.median for stage, figures in self.stages.items()}
-
-
-def counted_attempts(fleet: Fleet, scope: Collection[int] | None = None) -> list[Attempt]:
-    """Return the attempts the figures rest on: every VM's newest, only of ``scope`` if given."""
-    return [attempt for attempt in fleet.newest if scope is None or attempt.vm in scope]
+        known = {stage: figures.median for stage, figures in self.stages.items()}
+        return {stage: median for stage, median in known.items() if median is not None}
 
 
 def boots_s(attempts: Iterable[Attempt]) -> list[float]:
@@ -69,17 +71,9 @@ def boots_s(attempts: Iterable[Attempt]) -> list[float]:
     return [attempt.boot_ns / 1e9 for attempt in attempts if attempt.boot_ns is not None]
 
 
-def censored_s(attempts: Iterable[Attempt]) -> list[float]:
-    """Return what is known of those given up while they booted: they take longer than this (s)."""
-    given_up = []
-    for attempt in attempts:
-        if attempt.go_ns is None or attempt.report_ns is not None:
-            continue
-        if attempt.state is VmState.TIMED_OUT and attempt.limit_ns is not None:
-            given_up.append(attempt.limit_ns / 1e9)
-        elif attempt.state in (VmState.TIMED_OUT, VmState.KILLED) and attempt.decided_ns:
-            given_up.append(max(attempt.decided_ns - attempt.go_ns, 0) / 1e9)
-    return given_up
+def lost_of(attempts: Iterable[Attempt]) -> int:
+    """Return how many were lost: they failed, timed out or were killed."""
+    return sum(attempt.state.is_lost for attempt in attempts)
 
 
 def _zeros_ns(attempts: Iterable[Attempt]) -> dict[int, int]:
@@ -94,8 +88,8 @@ def _zeros_ns(attempts: Iterable[Attempt]) -> dict[int, int]:
 def completion(attempts: Iterable[Attempt]) -> list[tuple[int, int]]:
     """Return when the k-th VM had booted: (ns since the first start, k), rising in both.
 
-    Attempts of several storms (some VMs were booted again) are each put on their own storm's axis,
-    so the time between the storms is not taken for boot time.
+    Attempts of several storms are each put on their own storm's axis, so the time between the
+    storms is not taken for boot time.
     """
     attempts = list(attempts)
     zeros = _zeros_ns(attempts)
@@ -121,75 +115,97 @@ def _time_to_s(curve: Sequence[tuple[int, int]], number: int) -> dict[int, float
     return {share: curve[k - 1][0] / 1e9 for share, k in needed.items() if k <= len(curve)}
 
 
-def _stage_figures(
-    attempts: Iterable[Attempt],
-) -> tuple[stats.Figures | None, dict[Stage, stats.Figures]]:
+def all_booted_in_s(attempts: Sequence[Attempt]) -> float | None:
+    """Return the time from a storm's first start to its last boot; None where not all booted."""
+    curve = completion(attempts)
+    return curve[-1][0] / 1e9 if curve and len(curve) == len(attempts) else None
+
+
+def _median_over(values: Sequence[float | None]) -> float | None:
+    """Return the median over storms, of which one without a value ranks behind all others."""
+    known = [value for value in values if value is not None]
+    return stats.worst_rank_percentile(known, len(values) - len(known), 50)
+
+
+def _rate(curve: Sequence[tuple[int, int]]) -> float | None:
+    return len(curve) / (curve[-1][0] / 1e9) if curve and curve[-1][0] > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class _StageFigures:
+    qemu: stats.Figures | None
+    stages: Mapping[Stage, stats.Figures]
+    doubtful: int
+
+
+def _stage_figures(attempts: Iterable[Attempt]) -> _StageFigures:
     qemu: list[float] = []
     by_stage: dict[Stage, list[float]] = {stage: [] for stage in Stage}
+    doubtful = 0
     for attempt in attempts:
         stages = stages_of(attempt)
+        doubtful += stages.is_doubtful
         if stages.qemu_ns is not None:
             qemu.append(stages.qemu_ns / 1e9)
         for stage, ns in stages.known:
             by_stage[stage].append(ns / 1e9)
     found = {stage: stats.describe(sample) for stage, sample in by_stage.items()}
-    return stats.describe(qemu), {stage: figures for stage, figures in found.items() if figures}
+    known = {stage: figures for stage, figures in found.items() if figures}
+    return _StageFigures(stats.describe(qemu), known, doubtful)
 
 
 def summarise(attempts: Sequence[Attempt]) -> Summary:
-    """Return the figures of attempts that were booted together."""
+    """Return the figures of attempts, of one storm or of several."""
     booted = [attempt for attempt in attempts if attempt.boot_ns is not None]
-    times, waited = boots_s(booted), censored_s(attempts)
-    qemu, stages = _stage_figures(booted)
+    times, lost = boots_s(booted), lost_of(attempts)
+    divided = _stage_figures(booted)
+    storms: dict[int, list[Attempt]] = {}
+    for attempt in attempts:
+        storms.setdefault(attempt.storm, []).append(attempt)
+    curves = [completion(storm) for storm in storms.values()]
     curve = completion(attempts)
-    cluster_s = curve[-1][0] / 1e9 if curve else None
+    rates = [rate for each in curves if (rate := _rate(each)) is not None]
     return Summary(
-        counts=dict(Counter(attempt.state for attempt in attempts)),
+        counts=dict(Counter(attempt.state.told for attempt in attempts)),
         number=len(attempts),
         booted=len(booted),
-        censored=len(waited),
+        lost=lost,
         mean_s=stats.mean(times) if times else None,
         stddev_s=stats.stddev(times),
-        median_s=stats.censored_quantile(times, waited, 50),
-        median_interval=_interval(times, waited),
-        p90_s=stats.censored_quantile(times, waited, 90),
-        p95_s=stats.censored_quantile(times, waited, 95),
-        p99_s=stats.censored_quantile(times, waited, 99),
+        median_s=stats.worst_rank_percentile(times, lost, 50),
+        median_interval=_interval(times, lost),
+        p90_s=stats.worst_rank_percentile(times, lost, 90),
+        p95_s=stats.worst_rank_percentile(times, lost, 95),
+        p99_s=stats.worst_rank_percentile(times, lost, 99),
         min_s=min(times, default=None),
         max_s=max(times, default=None),
         mad_s=stats.mad(times) if times else None,
-        outliers_z=tuple(booted[index].vm for index in stats.modified_z_outliers(times)),
-        outliers_tukey=tuple(booted[index].vm for index in stats.tukey_outliers(times)),
-        cluster_s=cluster_s,
+        outliers_z=_vms(booted, stats.modified_z_outliers(times)),
+        outliers_tukey=_vms(booted, stats.tukey_outliers(times)),
+        all_booted_in_s=_median_over([all_booted_in_s(storm) for storm in storms.values()]),
+        last_booted_s=curve[-1][0] / 1e9 if curve else None,
         launch_skew_s=_launch_skew_s(attempts),
-        vms_per_s=len(curve) / cluster_s if cluster_s else None,
+        vms_per_s=stats.median(rates) if rates else None,
         time_to_s=_time_to_s(curve, len(attempts)),
-        qemu=qemu,
-        stages=stages,
+        qemu=divided.qemu,
+        stages=divided.stages,
+        doubtful=divided.doubtful,
     )
 
 
-def _interval(times: Sequence[float], waited: Sequence[float]) -> stats.Interval | None:
-    """Return the median's interval, None where a VM given up early leaves an end unknown."""
-    if waited and min(waited) < max(times, default=0.0):
-        return None
-    interval = stats.median_interval(times, censored=len(waited))
+def _vms(booted: Sequence[Attempt], places: Iterable[int]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(booted[place].vm for place in places))
+
+
+def _interval(times: Sequence[float], lost: int) -> stats.Interval | None:
+    """Return the median's interval, None where lost VMs leave an end unknown."""
+    interval = stats.median_interval(times, lost=lost)
     return interval if interval is not None and interval.is_bounded else None
 
 
 def summarise_fleet(fleet: Fleet, scope: Collection[int] | None = None) -> Summary:
-    """Return the figures of every VM's newest attempt."""
+    """Return the figures of every boot that counts."""
     return summarise(counted_attempts(fleet, scope))
-
-
-def storm_attempts(storm: Storm) -> list[Attempt]:
-    """Return a storm's attempts in the order of their VMs."""
-    return [storm.attempts[vm] for vm in sorted(storm.attempts)]
-
-
-def counted_storms(fleet: Fleet) -> list[Storm]:
-    """Return the storms of the plan that count: no warm-ups, no reruns."""
-    return [storm for storm in fleet.storms.values() if storm.kind is StormKind.RUN]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +213,6 @@ class StormSummary:
     """One storm's figures, and the attempts they are made of."""
 
     number: int
-    kind: StormKind
     parameters: Mapping[str, str]
     summary: Summary
     attempts: tuple[Attempt, ...]
@@ -208,14 +223,15 @@ class Group:
     """The storms booted with the same settings; each storm gives one figure to each sample.
 
     ``parameters`` is what a sweep varied. ``medians`` is of the storms' median boot times,
-    ``clusters`` of their cluster times, ``rates`` of their VMs per second. ``spread`` is of the
-    boot times between storms and within them (s).
+    ``all_booted_in`` of the times until all of a storm had booted, ``rates`` of their VMs per
+    second. A storm whose figure lost VMs hide ranks behind the others. ``spread`` is of the boot
+    times between storms and within them (s).
     """
 
     parameters: Mapping[str, str]
     storms: tuple[StormSummary, ...]
     medians: stats.Figures | None
-    clusters: stats.Figures | None
+    all_booted_in: stats.Figures | None
     rates: stats.Figures | None
     spread: stats.Spread | None
 
@@ -231,125 +247,41 @@ class Group:
 
     def stage_medians_s(self) -> dict[Stage, list[float]]:
         """Return each stage's median of every storm that knows it."""
-        return {
-            stage: found
-            for stage in Stage
-            if (
-                found := [
-                    storm.summary.stages[stage].median
-                    for storm in self.storms
-                    if stage in storm.summary.stages
-                ]
-            )
-        }
+        found: dict[Stage, list[float]] = {}
+        for stage in Stage:
+            medians = [storm.summary.stage_medians_s.get(stage) for storm in self.storms]
+            if known := [median for median in medians if median is not None]:
+                found[stage] = known
+        return found
 
 
 def _group(parameters: Mapping[str, str], storms: Sequence[StormSummary]) -> Group:
     def over(figures: Iterable[float | None]) -> stats.Figures | None:
-        return stats.describe([figure for figure in figures if figure is not None])
+        return stats.describe([math.inf if figure is None else figure for figure in figures])
 
+    rates = [storm.summary.vms_per_s for storm in storms]
     return Group(
         parameters=parameters,
         storms=tuple(storms),
         medians=over(storm.summary.median_s for storm in storms),
-        clusters=over(storm.summary.cluster_s for storm in storms),
-        rates=over(storm.summary.vms_per_s for storm in storms),
+        all_booted_in=over(storm.summary.all_booted_in_s for storm in storms),
+        rates=stats.describe([rate for rate in rates if rate is not None]),
         spread=stats.spread([boots_s(storm.attempts) for storm in storms]),
     )
 
 
 def counted_groups(fleet: Fleet, scope: Collection[int] | None = None) -> list[Group]:
-    """Return what the figures rest on: storms that count, grouped by what a sweep varied.
-
-    VMs booted again take the place of their attempt in the last storm that counts; a run without
-    such storms is one group of every VM's newest attempt.
-    """
-    storms = counted_storms(fleet)
-    if not storms:
-        attempts = counted_attempts(fleet, scope)
-        if not attempts:
-            return []
-        return [_group({}, [_storm_summary(attempts[-1].storm, StormKind.RUN, {}, attempts)])]
-    reruns = {
-        vm: fleet.vms[vm].newest
-        for storm in fleet.storms.values()
-        if storm.kind is StormKind.RERUN and storm.number > storms[-1].number
-        for vm in storm.attempts
-    }
+    """Return what the figures rest on: storms that count, grouped by what a sweep varied."""
     groups: dict[tuple[tuple[str, str], ...], list[StormSummary]] = {}
-    for storm in storms:
-        attempts = [
-            reruns.get(attempt.vm, attempt) if storm is storms[-1] else attempt
-            for attempt in storm_attempts(storm)
-            if scope is None or attempt.vm in scope
-        ]
-        if attempts:
-            groups.setdefault(tuple(storm.parameters.items()), []).append(
-                _storm_summary(storm.number, storm.kind, storm.parameters, attempts)
+    for number, attempts in counted_by_storm(fleet, scope).items():
+        storm = fleet.storms.get(number)
+        parameters = storm.parameters if storm is not None else {}
+        groups.setdefault(tuple(parameters.items()), []).append(
+            StormSummary(
+                number=number,
+                parameters=parameters,
+                summary=summarise(attempts),
+                attempts=tuple(attempts),
             )
+        )
     return [_group(dict(parameters), found) for parameters, found in groups.items()]
-
-
-def _storm_summary(
-    number: int, kind: StormKind, parameters: Mapping[str, str], attempts: Sequence[Attempt]
-) -> StormSummary:
-    return StormSummary(
-        number=number,
-        kind=kind,
-        parameters=parameters,
-        summary=summarise(attempts),
-        attempts=tuple(attempts),
-    )
-
-
-def time_left_ns(attempts: Sequence[Attempt], now_ns: int) -> int | None:
-    """Return an estimate of the time until every VM has booted; None before the first boot.
-
-    Assumes that a VM not yet booted takes as long as the slowest so far, or, where it has taken
-    longer already, that the fleet goes on at the pace of its last half.
-    """
-    boots = [attempt.boot_ns for attempt in attempts if attempt.boot_ns is not None]
-    if not boots:
-        return None
-    waiting = [attempt for attempt in attempts if not attempt.state.is_decided]
-    if not waiting:
-        return 0
-    running = [now_ns - attempt.go_ns for attempt in waiting if attempt.go_ns is not None]
-    unstarted = len(waiting) - len(running)
-    longest = max((max(max(boots) - elapsed, 0) for elapsed in running), default=0)
-    curve = completion(attempts)
-    half = curve[len(curve) // 2 :]
-    pace_ns = (half[-1][0] - half[0][0]) / max(len(half) - 1, 1)
-    return round(max(longest, pace_ns * len(waiting), unstarted * pace_ns))
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run has come: storms ended of those planned, and an estimate of the rest."""
-
-    storms_done: int
-    storms_planned: int
-    time_left_ns: int | None
-
-
-def progress(fleet: Fleet, now_ns: int) -> Progress:
-    """Return how far the run has come.
-
-    A storm yet to come is taken to last as long as the slowest of its like so far: the mean of all
-    ended storms, preparation included, since it is counted from one end to the next.
-    """
-    storm = fleet.storm
-    if storm is None:
-        return Progress(0, 1, None)
-    ended = [each for each in fleet.storms.values() if each.ended_ns is not None]
-    ahead = max(storm.planned - len(fleet.storms), 0) if storm.planned > 1 else 0
-    current = 0 if storm.ended_ns is not None else time_left_ns(storm_attempts(storm), now_ns)
-    if not ahead:
-        return Progress(len(ended), max(storm.planned, len(fleet.storms)), current)
-    if not ended:
-        return Progress(0, storm.planned, None)
-    first, last = min(each.started_ns for each in ended), max(each.ended_ns or 0 for each in ended)
-    each_ns = (last - first) / len(ended)
-    if current is None:
-        current = max(round(each_ns) - (now_ns - storm.started_ns), 0)
-    return Progress(len(ended), storm.planned, current + round(each_ns * ahead))

@@ -16,7 +16,8 @@ GROWTH = 1.05
 class Row:
     """One combination of settings: figures over its storms, in seconds.
 
-    ``relative`` is its median boot time against the fastest row's.
+    ``relative`` is its median boot time against the fastest row's; it has none where VMs that never
+    booted hide its median.
     """
 
     parameters: Mapping[str, str]
@@ -24,7 +25,7 @@ class Row:
     booted: int
     attempts: int
     boot: stats.Figures | None
-    cluster: stats.Figures | None
+    all_booted_in: stats.Figures | None
     vms_per_s: float | None
     relative: float | None
 
@@ -69,7 +70,7 @@ def sweep_of(fleet: Fleet) -> Sweep | None:
     groups = [group for group in counted_groups(fleet) if group.parameters]
     if not groups:
         return None
-    medians = [group.medians.median for group in groups if group.medians is not None]
+    medians = [median for group in groups if (median := _median(group.medians)) is not None]
     fastest = min(medians, default=None)
     lines = _number_lines(groups)
     return Sweep(
@@ -80,17 +81,21 @@ def sweep_of(fleet: Fleet) -> Sweep | None:
     )
 
 
+def _median(figures: stats.Figures | None) -> float | None:
+    return figures.median if figures is not None else None
+
+
 def _row(group: Group, fastest: float | None) -> Row:
-    rate, boot = group.rates, group.medians
+    boot = _median(group.medians)
     return Row(
         parameters=group.parameters,
         storms=len(group.storms),
         booted=sum(storm.summary.booted for storm in group.storms),
         attempts=len(group.attempts),
-        boot=boot,
-        cluster=group.clusters,
-        vms_per_s=rate.median if rate else None,
-        relative=boot.median / fastest if boot is not None and fastest else None,
+        boot=group.medians,
+        all_booted_in=group.all_booted_in,
+        vms_per_s=_median(group.rates),
+        relative=boot / fastest if boot is not None and fastest else None,
     )
 
 
@@ -116,9 +121,8 @@ def _penalty(base: Group, group: Group) -> Penalty:
     before = {stage: stats.median(values) for stage, values in base.stage_medians_s().items()}
     after = {stage: stats.median(values) for stage, values in group.stage_medians_s().items()}
     both = [stage for stage in Stage if stage in before and stage in after]
-    boot = None
-    if base.medians is not None and group.medians is not None and base.medians.median > 0:
-        boot = group.medians.median / base.medians.median
+    one, many = _median(base.medians), _median(group.medians)
+    boot = many / one if one and many is not None else None
     return Penalty(
         parameters=_rest(group),
         base=_number(base),
@@ -131,7 +135,7 @@ def _penalty(base: Group, group: Group) -> Penalty:
 
 def _knee(line: Sequence[Group]) -> Knee | None:
     """Return the fewest VMs whose rate no larger number betters by more than 5 percent."""
-    rates = [(_number(group), group.rates.median) for group in line if group.rates is not None]
+    rates = [(_number(group), rate) for group in line if (rate := _median(group.rates)) is not None]
     if len(rates) < 2:
         return None
     best = max(rate for _, rate in rates)

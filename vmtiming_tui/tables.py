@@ -1,19 +1,15 @@
-"""The history, comparisons, sweeps and stragglers as lines of text for a terminal or a pipe.
+"""Comparisons, sweeps and stragglers as lines of text for a terminal or a pipe.
 
 Figures stand right in their columns. Names that came from elsewhere are made safe to show.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 
-from vmtiming_tui.compare import Comparison, Difference, GroupComparison
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.history import StoredRun
-from vmtiming_tui.plain import PlainReport
+from vmtiming_tui.compare import Comparison, Difference, GroupComparison, signed
 from vmtiming_tui.stats import Figures, Interval
 from vmtiming_tui.straggler import Straggler
-from vmtiming_tui.sweep import Knee, Penalty, Sweep, sweep_of
+from vmtiming_tui.sweep import Knee, Penalty, Sweep
 from vmtiming_tui.text import printable
 
 NOTHING = "-"
@@ -53,7 +49,7 @@ def _between(figures: Figures | None) -> str:
 
 def percent(value: float | None) -> str:
     """Return a change in percent, its sign always shown."""
-    return NOTHING if value is None or not math.isfinite(value) else f"{value:+.1f}%"
+    return NOTHING if value is None or not math.isfinite(value) else f"{signed(value)}%"
 
 
 def _percents(interval: Interval | None) -> str:
@@ -72,16 +68,19 @@ def comparison_lines(comparison: Comparison, *, narrow: bool = False) -> list[st
 
     ``narrow`` leaves out the intervals of the two sides, and what follows from others: p.
     """
-    lines = []
+    lines = [f"Held against {printable(str(comparison.against))}."]
     for group in comparison.groups:
         lines += _group_lines(comparison, group, narrow=narrow)
     if not comparison.groups:
-        lines = ["The two runs have no setting in common that both booted."]
+        lines.append("The two runs have no setting in common that both booted.")
     return [*lines, *(f"Warning: {printable(caution)}" for caution in comparison.cautions)]
 
 
 def _group_lines(comparison: Comparison, group: GroupComparison, *, narrow: bool) -> list[str]:
-    boot = group.boot
+    said = [
+        f"{group.boot.sentence}.",
+        *([f"{losses}."] if (losses := group.losses.sentence) else []),
+    ]
     heads = (
         "stage",
         comparison.first or "first",
@@ -101,7 +100,7 @@ def _group_lines(comparison: Comparison, group: GroupComparison, *, narrow: bool
         *title,
         *table(first, rest),
         "",
-        f"{printable(boot.sentence)}.",
+        *map(printable, said),
         "",
     ]
 
@@ -122,7 +121,16 @@ def _difference_row(each: Difference) -> Sequence[str]:
 
 def sweep_lines(sweep: Sweep) -> list[str]:
     """Return a sweep: a row a setting, then what booting many at once costs, and the knee."""
-    heads = (*sweep.names, "storms", "booted", "boot", "interval", "all VMs", "VMs/s", "relative")
+    heads = (
+        *sweep.names,
+        "storms",
+        "booted",
+        "boot",
+        "interval",
+        "all booted in",
+        "VMs/s",
+        "relative",
+    )
     rows = [
         (
             *(row.parameters.get(name, "") for name in sweep.names),
@@ -130,7 +138,7 @@ def sweep_lines(sweep: Sweep) -> list[str]:
             f"{row.booted}/{row.attempts}",
             _median(row.boot),
             _between(row.boot),
-            _median(row.cluster),
+            _median(row.all_booted_in),
             NOTHING if row.vms_per_s is None else f"{row.vms_per_s:.3g}",
             NOTHING if row.relative is None else f"{row.relative:.2f}",
         )
@@ -187,55 +195,3 @@ def straggler_lines(found: Straggler) -> list[str]:
     if found.waited_share is not None:
         lines.append(f"  it waited for a free core {100 * found.waited_share:.0f} % of its time")
     return lines
-
-
-def _ago(wall_ns: int) -> str:
-    return datetime.fromtimestamp(wall_ns / 1e9).astimezone().strftime("%Y-%m-%d %H:%M")
-
-
-def history_lines(runs: Sequence[StoredRun]) -> list[str]:
-    """Return the list of runs, a row each."""
-    if not runs:
-        return ["No run has been kept yet."]
-    heads = (
-        "run",
-        "name",
-        "when",
-        "state",
-        "storms",
-        "booted",
-        "median",
-        "p95",
-        "all VMs",
-        "accel",
-    )
-    rows = [
-        (
-            run.run,
-            run.name,
-            _ago(run.wall_ns),
-            str(run.state),
-            str(run.storms),
-            f"{run.booted}/{run.boots}",
-            seconds(run.median_s),
-            seconds(run.p95_s),
-            seconds(run.cluster_s),
-            run.accel,
-        )
-        for run in runs
-    ]
-    return table(heads, rows, left=4)
-
-
-def show_lines(run: StoredRun, fleet: Fleet) -> list[str]:
-    """Return a stored run's heading, and its report as it was printed."""
-    heading = f"{run.run}  {_ago(run.wall_ns)}  {run.state}  on {run.host}, {run.accel}"
-    names = [printable(text) for text in (run.name, run.notes) if text]
-    sweep = sweep_of(fleet)
-    return [
-        printable(heading),
-        *names,
-        "",
-        *PlainReport(fleet).final_lines(),
-        *(["", *sweep_lines(sweep)] if sweep else []),
-    ]

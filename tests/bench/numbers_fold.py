@@ -47,7 +47,7 @@ def main(vms: int = 5000, storms: int = 20) -> None:
     with timed("stages of every boot", boots):
         for attempt in fleet.attempts:
             stages_of(attempt)
-    with timed("figures of the newest storm", vms):
+    with timed("figures of all boots", boots):
         summarise_fleet(fleet)
     with timed("figures of all storms", boots):
         counted_groups(fleet)
@@ -57,7 +57,7 @@ def main(vms: int = 5000, storms: int = 20) -> None:
         compare(fleet, fleet)
     single = Fleet(random_run(vms, 1))
     other = Fleet(random_run(vms, 1, seed=2))
-    with timed("compare single storms, by VMs", vms):
+    with timed("compare single storms", vms):
         compare(single, other)
 
 

@@ -40,9 +40,10 @@ from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.history import History
 from vmtiming_tui.images.cpio import Entry, cpio
 from vmtiming_tui.images.initrd import InitrdKind, initrd_kind
+from vmtiming_tui.listing import history_lines, show_lines
 from vmtiming_tui.sides import side_of
 from vmtiming_tui.stages import text_parts_ns, timespan_ns
-from vmtiming_tui.tables import comparison_lines, history_lines, show_lines
+from vmtiming_tui.tables import comparison_lines
 from vmtiming_tui.tui.settings import load_settings
 
 command = importlib.import_module("vmtiming_tui.cli.main")

@@ -9,7 +9,7 @@ import pytest
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.history import History
 from vmtiming_tui.replay import replay
-from vmtiming_tui.stages import stages_of
+from vmtiming_tui.stages import Stage, stages_of
 from vmtiming_tui.summary import counted_groups
 
 
@@ -41,8 +41,8 @@ def test_stages_of_every_boot_add_up_to_the_host_figure(stored):
         assert stages.doubts == ()
         assert len(stages.known) == 5
         assert abs(stages.residual_ns) <= stages.error_ns
-        assert stages.firmware_ns > 0
-        assert stages.lag_ns >= 0
+        assert stages.of(Stage.FIRMWARE) > 0
+        assert stages.of(Stage.LAG) >= 0
 
 
 def test_the_storm_is_the_unit(stored, repeated):

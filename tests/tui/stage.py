@@ -11,6 +11,7 @@ from textual.screen import Screen
 
 from tests.tui.recording import FrozenClock, RecordedSource, plan_for, until
 from vmtiming_tui import events as ev
+from vmtiming_tui.sides import Side
 from vmtiming_tui.tui.app import VmTimingApp
 from vmtiming_tui.tui.model import Change
 from vmtiming_tui.tui.screens.main import MainScreen
@@ -123,11 +124,20 @@ def show(app: VmTimingApp) -> None:
 
 
 def make(
-    events: Iterable[ev.Event] = (), at: float = 0.0, number: int = 8, **settings: Any
+    events: Iterable[ev.Event] = (),
+    at: float = 0.0,
+    number: int = 8,
+    baseline: Side | None = None,
+    **settings: Any,
 ) -> tuple[VmTimingApp, RecordedSource, FrozenClock]:
     """Return an app that has not been started yet, with what drives it."""
     source, clock = RecordedSource(until(list(events), at)), FrozenClock(at)
-    app = VmTimingApp(source.connect, plan_for(number), DashboardSettings(clock=clock, **settings))
+    app = VmTimingApp(
+        source.connect,
+        plan_for(number),
+        DashboardSettings(clock=clock, **settings),
+        baseline=baseline,
+    )
     return app, source, clock
 
 

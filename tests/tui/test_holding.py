@@ -73,7 +73,7 @@ def test_sort_by_time_is_by_host_seconds(fleet):
 
 def test_live_figures_are_the_summarys():
     fleet = Fleet(smooth_run(40))
-    figures, summary = reckon(fleet, fleet.last_ns), summarise_fleet(fleet)
+    figures, summary = reckon(fleet, plan_for(40), fleet.last_ns), summarise_fleet(fleet)
     assert figures.median_ns == pytest.approx(summary.median_s * 1e9, abs=2)
     assert figures.p95_ns == pytest.approx(summary.p95_s * 1e9, abs=2)
     assert figures.max_ns == pytest.approx(summary.max_s * 1e9, abs=2)
@@ -84,8 +84,8 @@ def test_live_figures_are_the_summarys():
 def test_curve_returns_to_the_storm_when_a_rerun_is_over():
     half = next(event.at_ns for event in TROUBLED if getattr(event, "attempt", 1) == 2)
     during = Fleet(event for event in TROUBLED if event.at_ns <= half + SECOND)
-    assert reckon(during, half).curve_number == 2
-    assert reckon(Fleet(TROUBLED), 0).curve_number == 40
+    assert reckon(during, plan_for(40), half).curve_number == 2
+    assert reckon(Fleet(TROUBLED), plan_for(40), 0).curve_number == 40
 
 
 def test_a_rerun_by_a_fifth_or_more_differs_by_much():

@@ -3,10 +3,12 @@
 import pytest
 
 from tests.tui.past import keep
-from tests.tui.recording import smooth_run, troubled_run, until
+from tests.tui.recording import plan_for, smooth_run, troubled_run, until
 from tests.tui.stage import dashboard
+from vmtiming_tui.export import write_export
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.history import History
+from vmtiming_tui.sides import side_of
 from vmtiming_tui.summary import summarise_fleet
 from vmtiming_tui.tui.braille import outline_rows
 from vmtiming_tui.tui.model import ns_of, reckon
@@ -59,10 +61,22 @@ async def test_c_holds_this_run_beside_the_newest_before_it_with_figures_and_str
         await stage.comes(CompareScreen)
 
         await stage.sees("━━ second ━━ this run")
-        await stage.sees("boot: inconclusive")
+        await stage.sees("boot: cannot tell; a single storm carries no verdict")
         await stage.sees("The straggler of second")
         await stage.press("pagedown")
         await stage.sees("The straggler of this run")
+
+
+async def test_the_dashboard_and_its_exports_say_which_run_the_baseline_is(tmp_path):
+    before = Fleet(smooth_run(8))
+
+    async with dashboard(smooth_run(8), DONE, baseline=side_of(before, name="nightly")) as stage:
+        await stage.sees("against r1, nightly, 2025-01-01")
+
+        exported = write_export(
+            tmp_path / "out.md", stage.app.model.fleet, baseline=stage.app.model.baseline
+        )
+    assert "Held against r1, nightly, 2025-01-01" in exported.read_text()
 
 
 async def test_an_empty_history_says_so(tmp_path, monkeypatch):
@@ -81,7 +95,7 @@ async def test_nothing_is_compared_before_anything_has_booted(history):
 @pytest.mark.parametrize("stream", [smooth_run(40), troubled_run(40)])
 def test_live_figures_are_those_of_the_summary(stream):
     fleet = Fleet(stream)
-    live, summary = reckon(fleet, fleet.last_ns), summarise_fleet(fleet)
+    live, summary = reckon(fleet, plan_for(40), fleet.last_ns), summarise_fleet(fleet)
 
     assert live.booted == summary.booted
     for ns, value_s in (
@@ -103,3 +117,11 @@ def test_a_spark_rises_to_all_that_booted(history):
 def test_an_outline_joins_its_steps():
     assert outline_rows([0, 0, 2, 4], 2, braille=False) == ["   *", "  **"]
     assert outline_rows([4, 8], 2, braille=True) == ["⢸", "⡏"]
+
+
+@pytest.mark.parametrize(("ascii_only", "words"), [(False, "left ≤ "), (True, "left <= ")])
+async def test_what_is_left_is_shown_as_a_bound_once_half_the_storm_has_booted(ascii_only, words):
+    async with dashboard(smooth_run(8), 3.0, ascii_only=ascii_only) as stage:
+        await stage.sees("left -")
+    async with dashboard(smooth_run(8), 7.5, ascii_only=ascii_only) as stage:
+        await stage.sees(words)

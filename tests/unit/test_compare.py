@@ -6,10 +6,16 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import FAILED, HOST, TIMED_OUT, fleet_of
+from making import FAILED, HOST, KILLED, PENDING, TIMED_OUT, fleet_of, plan
 
-from vmtiming_tui.compare import Unit, Verdict, compare, difference
+from vmtiming_tui import events as ev
+from vmtiming_tui.compare import ALL_BOOTED_IN, Gate, Verdict, compare, difference
 from vmtiming_tui.fleet import Fleet
+from vmtiming_tui.plan import plan_to_json
+from vmtiming_tui.ranks import can_tell
+from vmtiming_tui.tables import comparison_lines
+
+DECIDED = (Verdict.SLOWER, Verdict.FASTER)
 
 
 def storms(middle_s: float, count: int, seed: int = 1, vms: int = 3) -> list[list[float]]:
@@ -20,25 +26,35 @@ def storms(middle_s: float, count: int, seed: int = 1, vms: int = 3) -> list[lis
     ]
 
 
+def runs(first, second, **started):
+    """Two runs compared, called old and new."""
+    other = fleet_of(second, run="run-2", started=started)
+    return compare(fleet_of(first), other, labels=("old", "new"))
+
+
+def row(found, name):
+    return next(each for each in found.groups[0].differences if each.name == name)
+
+
 def test_a_slower_run_is_found_slower_by_about_that_much():
-    found = compare(fleet_of(storms(5.0, 8)), fleet_of(storms(6.0, 8, seed=2)))
+    found = runs(storms(5.0, 8), storms(6.0, 8, seed=2))
 
     boot = found.groups[0].boot
-    assert (found.verdict, boot.unit) == (Verdict.SLOWER, Unit.STORM)
+    assert found.verdict is Verdict.SLOWER
     assert boot.percent == pytest.approx(20, abs=3)
     assert boot.percent_interval.low < boot.percent < boot.percent_interval.high
     assert boot.sentence.startswith("boot: slower by ")
 
 
 def test_a_faster_run_is_found_faster():
-    assert compare(fleet_of(storms(6.0, 8)), fleet_of(storms(5.0, 8, 2))).verdict is Verdict.FASTER
+    assert runs(storms(6.0, 8), storms(5.0, 8, 2)).verdict is Verdict.FASTER
 
 
-def test_the_same_again_shows_no_difference():
-    found = compare(fleet_of(storms(5.0, 10)), fleet_of(storms(5.0, 10, seed=3)))
+def test_the_same_again_is_the_same_within_the_margin():
+    found = runs(storms(5.0, 10), storms(5.0, 10, seed=3))
 
-    assert found.verdict is Verdict.NO_DIFFERENCE
-    assert not found.is_slower_than(0)
+    assert found.verdict is Verdict.THE_SAME
+    assert found.gate(5) is Gate.PASSED
 
 
 def test_of_twenty_comparisons_of_the_same_about_one_cries_wolf():
@@ -46,84 +62,137 @@ def test_of_twenty_comparisons_of_the_same_about_one_cries_wolf():
     wrong = sum(
         difference(
             "boot",
-            Unit.STORM,
             [chance.gauss(5, 0.05) for _ in range(8)],
             [chance.gauss(5, 0.05) for _ in range(8)],
         ).verdict
-        is not Verdict.NO_DIFFERENCE
+        in DECIDED
         for _ in range(600)
     )
 
     assert wrong / 600 == pytest.approx(0.05, abs=0.03)
 
 
-def test_too_few_storms_are_inconclusive_and_say_how_many_it_takes():
-    found = compare(fleet_of(storms(5.0, 3)), fleet_of(storms(6.0, 3, seed=2)))
+def test_three_storms_against_three_can_tell_nothing_and_say_what_could():
+    boot = runs(storms(5.0, 3), storms(50.0, 3, seed=2)).groups[0].boot
 
-    boot = found.groups[0].boot
-    assert boot.verdict is Verdict.INCONCLUSIVE
-    assert boot.needed >= 1
-    assert "more storms a side would tell 5 %" in boot.sentence
+    assert boot.verdict is Verdict.CANNOT_TELL
+    assert boot.percent_interval is None
+    assert "3 against 3 storms cannot reach 0.05" in boot.sentence
+    assert "3 against 5 could, 4 against 4 could" in boot.sentence
 
 
-def test_noise_that_would_hide_a_change_is_inconclusive_rather_than_no_difference():
+@pytest.mark.parametrize(("few", "many"), [(2, 8), (3, 8), (3, 10), (4, 4)])
+def test_what_the_exact_distribution_can_tell_is_told_whatever_the_numbers(few, many):
+    found = runs(storms(5.0, few), storms(6.0, many, seed=2))
+
+    assert can_tell(few, many)
+    assert found.verdict is Verdict.SLOWER
+    assert found.gate(5) is Gate.TOO_SLOW
+
+
+def test_noise_that_would_hide_a_change_cannot_tell_and_says_how_many_storms_could():
     chance = random.Random(4)
-    noisy = [[[chance.uniform(3, 9)] for _ in range(8)] for _ in range(2)]
+    noisy = [[[chance.gauss(6, 0.4)] for _ in range(8)] for _ in range(2)]
 
-    boot = compare(fleet_of(noisy[0]), fleet_of(noisy[1])).groups[0].boot
+    boot = runs(*noisy).groups[0].boot
 
     assert boot.p_value > 0.05
-    assert boot.verdict is Verdict.INCONCLUSIVE
-    assert boot.needed > 20
+    assert boot.verdict is Verdict.CANNOT_TELL
+    assert boot.percent_interval.low < 0 < boot.percent_interval.high
+    assert "storms a side would tell 5 %" in boot.sentence
 
 
-def test_the_storm_is_the_unit_where_storms_repeat_and_the_vm_where_not():
-    repeated = compare(fleet_of(storms(5.0, 4, vms=20)), fleet_of(storms(5.0, 4, vms=20, seed=2)))
-    single = compare(fleet_of(storms(5.0, 1, vms=20)), fleet_of(storms(6.0, 1, vms=20)))
+def test_advice_is_capped_and_is_never_for_more_vms():
+    chance = random.Random(4)
+    noisy = [[[chance.uniform(3, 30)] * 20 for _ in range(8)] for _ in range(2)]
 
-    assert (repeated.groups[0].boot.unit, repeated.groups[0].boot.first.size) == (Unit.STORM, 4)
-    assert (single.groups[0].boot.unit, single.groups[0].boot.first.size) == (Unit.VM, 20)
-    assert any("not independent" in caution for caution in single.cautions)
+    sentence = runs(*noisy).groups[0].boot.sentence
+
+    assert "more than 100 storms a side" in sentence
+    assert "VM" not in sentence
 
 
-def test_every_stage_and_the_cluster_are_compared():
-    names = [
-        each.name
-        for each in compare(fleet_of(storms(5.0, 4)), fleet_of(storms(6.0, 4)))
-        .groups[0]
-        .differences
-    ]
+@pytest.mark.parametrize(("first", "second"), [(1, 1), (1, 10), (10, 1)])
+def test_a_single_storm_carries_no_verdict_however_many_vms_it_had(first, second):
+    found = runs(storms(5.0, first, vms=50), storms(8.0, second, vms=50, seed=2))
+
+    boot = found.groups[0].boot
+    assert found.verdict is Verdict.CANNOT_TELL
+    assert boot.percent == pytest.approx(60, abs=5)
+    assert "a single storm carries no verdict" in boot.sentence
+    assert "6 or more a side" in boot.sentence
+    assert found.gate(5) is Gate.CANNOT_TELL
+
+
+def test_a_single_storm_beyond_all_that_storms_differ_by_is_told_and_why():
+    found = runs(storms(5.0, 1), storms(45.0, 1, seed=2))
+
+    assert found.verdict is Verdict.SLOWER
+    assert found.gate(5) is Gate.TOO_SLOW
+    assert "beyond the 4 times that storms of one setting may differ by" in (
+        found.groups[0].boot.sentence
+    )
+    assert runs(storms(45.0, 1), storms(5.0, 1)).gate(5) is Gate.PASSED
+
+
+def test_all_booted_in_and_every_stage_are_compared():
+    names = [each.name for each in runs(storms(5.0, 4), storms(6.0, 4)).groups[0].differences]
 
     assert names == [
-        "boot", "cluster", "qemu", "firmware", "kernel", "initrd", "userspace", "lag",
+        "boot", "all booted in", "qemu", "firmware", "kernel", "initrd", "userspace", "lag",
     ]  # fmt: skip
 
 
-def test_a_build_fails_only_if_the_whole_interval_is_beyond():
-    found = compare(fleet_of(storms(5.0, 8)), fleet_of(storms(6.0, 8, seed=2)))
-    low = found.groups[0].boot.percent_interval.low
+def test_a_gate_follows_the_interval_and_cannot_tell_where_it_holds_the_limit():
+    found = runs(storms(5.0, 8), storms(6.0, 8, seed=2))
+    interval = found.groups[0].boot.percent_interval
 
-    assert found.is_slower_than(low - 0.1)
-    assert not found.is_slower_than(low + 0.1)
+    assert found.gate(interval.low - 0.1) is Gate.TOO_SLOW
+    assert found.gate((interval.low + interval.high) / 2) is Gate.CANNOT_TELL
+    assert found.gate(interval.high + 0.1) is Gate.PASSED
 
 
-def test_vms_that_timed_out_make_a_run_slower():
-    first = fleet_of([[5.0, 5.1, 5.2, 5.3, 5.4, 5.5]])
-    second = fleet_of([[5.6, TIMED_OUT, TIMED_OUT, TIMED_OUT, TIMED_OUT, TIMED_OUT]])
+@pytest.mark.parametrize("fate", [TIMED_OUT, FAILED, KILLED])
+@pytest.mark.parametrize("kept", [0, 1])
+def test_vms_that_were_lost_make_a_run_slower_and_fail_the_gate(fate, kept):
+    lost = [[*[4.0] * kept, *[fate] * (4 - kept)] for _ in range(6)]
 
-    found = compare(first, second, labels=("old", "new"))
+    found = runs(storms(5.0, 6, vms=4), lost)
 
     assert found.verdict is Verdict.SLOWER
-    assert math.isinf(found.groups[0].boot.percent_interval.high)
-    assert "to unknown" in found.groups[0].boot.sentence or found.groups[0].boot.percent is None
-    assert "new: 5 boots never ended; they rank as slower than all" in found.cautions
+    assert math.isinf(found.groups[0].boot.percent_interval.low)
+    assert found.gate(1e6) is Gate.TOO_SLOW
+    assert "rank behind all others" in found.groups[0].boot.sentence
+    assert any(text.startswith(f"new: {24 - 6 * kept} of 24 boots") for text in found.cautions)
 
 
-def test_failed_vms_are_said_and_not_timed():
-    found = compare(fleet_of([[5.0] * 4]), fleet_of([[5.0, 5.0, 5.0, FAILED]]), labels=("a", "b"))
+def test_the_survivors_of_a_run_that_lost_vms_are_not_called_faster():
+    lost = [[4.0, FAILED, FAILED, FAILED] for _ in range(6)]
 
-    assert "b: 1 boots failed; they have no time to compare" in found.cautions
-    assert found.groups[0].boot.second.size == 3
+    found = runs(storms(5.0, 6, vms=4), lost)
+    verdicts = {each.name: each.verdict for each in found.groups[0].differences}
+
+    assert Verdict.FASTER not in verdicts.values()
+    assert verdicts["boot"] is verdicts[ALL_BOOTED_IN] is Verdict.SLOWER
+    assert verdicts["kernel"] is Verdict.NOT_COMPARED
+    assert row(found, "kernel").p_value is None
+
+
+def test_how_many_booted_is_told_and_tested_by_storm():
+    lost = [[5.0, 5.1, 5.2, FAILED] for _ in range(6)]
+
+    losses = runs(storms(5.0, 6, vms=4), lost).groups[0].losses
+
+    assert losses.sentence.startswith("booted: 24 of 24 against 18 of 24, a difference beyond")
+    assert losses.p_value < 0.05
+    assert runs(lost, lost).groups[0].losses.sentence == "booted: 18 of 24 against 18 of 24"
+    assert runs(storms(5.0, 6), storms(5.0, 6)).groups[0].losses.sentence == ""
+
+
+def test_a_median_between_a_boot_and_another_is_the_same_as_in_the_report():
+    found = runs([[5.0, 6.0, 7.0, TIMED_OUT]] * 4, [[5.0, 6.0, 7.0, TIMED_OUT]] * 4)
+
+    assert found.groups[0].boot.first.median == 6.5
 
 
 @pytest.mark.parametrize(
@@ -133,13 +202,54 @@ def test_failed_vms_are_said_and_not_timed():
         ({"qemu_version": "9.0.0"}, "QEMU differs: 7.2.15 against 9.0.0"),
         ({"host": {**HOST, "hostname": "other"}}, "host differs: bench1 against other"),
         ({"host": {**HOST, "kernel": "6.9"}}, "host kernel differs: 6.1.0-18-amd64 against 6.9"),
+        (
+            {"plan": plan_to_json(plan(3, 4, timeout_s=60.0))},
+            "limit of a boot (s) differs: 300 against 60",
+        ),
     ],
 )
 def test_other_circumstances_are_a_caution(change, caution):
     rows = storms(5.0, 4)
 
-    assert compare(fleet_of(rows), fleet_of(rows)).cautions == ()
-    assert compare(fleet_of(rows), fleet_of(rows, started=change)).cautions == (caution,)
+    assert runs(rows, rows).cautions == ()
+    assert runs(rows, rows, **change).cautions == (caution,)
+
+
+def test_a_run_compared_with_itself_is_said():
+    fleet = fleet_of(storms(5.0, 4))
+
+    assert compare(fleet, fleet).cautions == ("a run is compared with itself",)
+
+
+def test_doubtful_boots_are_in_no_stage_and_counted_for_each_side():
+    fleet = fleet_of(storms(5.0, 4), run="run-2")
+    stamps = fleet.vms[1].newest.details.timestamps_us
+    fleet.fold(ev.VmDetails(at_ns=9, vm=1, attempt=4, clock_us=10**15, timestamps_us=stamps))
+
+    found = compare(fleet_of(storms(5.0, 4)), fleet, labels=("old", "new"))
+
+    assert found.cautions == ("new: the stages of 1 boot are doubtful and left out",)
+    assert row(found, "firmware").second.max < 1
+
+
+@pytest.mark.parametrize(
+    ("fate", "outcome"),
+    [(PENDING, None), (KILLED, ev.Outcome.STOPPED), (KILLED, ev.Outcome.INTERRUPTED)],
+)
+def test_a_storm_cut_short_is_left_out_of_the_comparison_and_that_is_said(fate, outcome):
+    whole = storms(5.0, 5)
+    cut = fleet_of([*whole, [4.0, fate, fate]], run="run-2", outcome=outcome)
+
+    found = compare(fleet_of(whole), cut, labels=("old", "new"))
+
+    assert found.groups[0].boot.second.size == 5
+    assert found.cautions == ("new: a storm that was cut short is left out",)
+
+
+def test_vms_killed_in_a_run_that_went_on_count_as_lost():
+    found = runs(storms(5.0, 5), [[5.0, KILLED, KILLED]] * 5)
+
+    assert found.verdict is Verdict.SLOWER
 
 
 def test_settings_of_two_sweeps_are_matched():
@@ -150,32 +260,72 @@ def test_settings_of_two_sweeps_are_matched():
     found = compare(fleet_of(rows, parameters=first), fleet_of(rows, parameters=second))
 
     assert [group.parameters for group in found.groups] == [{"smp": "2"}]
-    assert "1 settings were booted by one run only and are left out" in found.cautions
+    assert "1 setting was booted by one run only and left out" in found.cautions
 
 
-def test_runs_without_a_boot_are_inconclusive_and_no_error():
+def test_one_setting_that_is_slower_fails_the_gate_and_one_that_cannot_tell_holds_it_open():
+    def swept(*middles):
+        pairs = [(str(at), row) for at, m in enumerate(middles) for row in storms(m, 8, seed=at)]
+        return fleet_of([row for _, row in pairs], parameters=[{"smp": at} for at, _ in pairs])
+
+    base = swept(5.0, 5.0)
+
+    assert compare(base, swept(5.0, 6.0)).gate(5) is Gate.TOO_SLOW
+    assert compare(base, swept(5.0, 5.0)).gate(5) is Gate.PASSED
+    assert compare(base, swept(5.0, 5.25)).gate(5) is Gate.CANNOT_TELL
+
+
+def test_runs_without_a_boot_cannot_tell_and_are_no_error():
     found = compare(Fleet(), Fleet())
-    assert (found.verdict, found.groups) == (Verdict.INCONCLUSIVE, ())
+    assert (found.verdict, found.groups, found.gate(5)) == (
+        Verdict.CANNOT_TELL, (), Gate.CANNOT_TELL,
+    )  # fmt: skip
 
     found = compare(fleet_of([[FAILED]]), fleet_of([[5.0]]))
-    assert found.verdict is Verdict.INCONCLUSIVE
-    assert "one side has no figure" in found.groups[0].boot.sentence
+    assert found.gate(5) is not Gate.TOO_SLOW
+    assert compare(fleet_of([[5.0]]), fleet_of([[FAILED]])).gate(5) is Gate.TOO_SLOW
 
 
-times = st.lists(st.floats(0.5, 100) | st.just(math.inf), max_size=12)
+times = st.lists(st.sampled_from([1.0, 1.5, 2.0]) | st.floats(0.5, 100) | st.just(math.inf),
+                 max_size=12)  # fmt: skip
 
 
 @given(times, times)
-def test_any_two_samples_give_a_verdict_that_its_own_figures_bear_out(first, second):
-    found = difference("boot", Unit.STORM, first, second)
+def test_verdict_interval_p_and_advice_never_contradict_each_other(first, second):
+    found = difference("boot", first, second)
+    interval = found.percent_interval
+    excludes = interval is not None and (interval.low > 0 or interval.high < 0)
 
     assert found.sentence
-    if found.verdict in (Verdict.SLOWER, Verdict.FASTER):
-        assert found.p_value < 0.05
-        assert min(len(first), len(second)) >= 4
-    if found.verdict is Verdict.NO_DIFFERENCE:
-        assert found.percent_interval.low >= -5
-        assert found.percent_interval.high <= 5
+    assert (found.verdict in DECIDED) == excludes
+    if found.p_value is not None:
+        assert (found.p_value <= 0.05) == excludes
+    assert bool(found.advice) == (found.verdict is Verdict.CANNOT_TELL)
+    if found.verdict is Verdict.THE_SAME:
+        assert -5 <= interval.low <= interval.high <= 5
+
+
+def test_an_interval_that_excludes_0_is_never_worded_as_if_it_touched_it():
+    nearly = difference("boot", [1.0, 1.1, 1.2, 1.3], [1.3001, 1.4, 1.5, 1.6])
+
+    assert nearly.verdict is Verdict.SLOWER
+    assert "(+0.0077 % to" in nearly.sentence
+    assert difference("boot", [1.0] * 4, [1.0, 1.0, 1.0, 1.2]).verdict is Verdict.CANNOT_TELL
+
+
+fates = st.floats(1, 60) | st.sampled_from([FAILED, TIMED_OUT])
+rows = st.lists(st.lists(fates, min_size=2, max_size=3), min_size=1, max_size=6)
+
+
+@given(rows, rows, st.floats(0.5, 100))
+def test_whatever_is_compared_a_gate_fails_only_what_is_called_slower(first, second, percent):
+    found = runs(first, second)
+
+    if found.gate(percent) is Gate.TOO_SLOW:
+        assert found.verdict is Verdict.SLOWER
+    if found.gate(percent) is Gate.PASSED:
+        assert found.verdict is not Verdict.CANNOT_TELL or found.groups[0].boot.percent_interval
+    assert comparison_lines(found)
 
 
 @given(st.lists(st.floats(1, 100), min_size=4, max_size=9, unique=True), st.floats(1.01, 2))
@@ -183,8 +333,8 @@ def test_turning_the_comparison_round_turns_the_verdict(sample, factor):
     other = [value * factor for value in sample]
     turned = {Verdict.SLOWER: Verdict.FASTER, Verdict.FASTER: Verdict.SLOWER}
 
-    there = difference("boot", Unit.STORM, sample, other)
-    back = difference("boot", Unit.STORM, other, sample)
+    there = difference("boot", sample, other)
+    back = difference("boot", other, sample)
 
     assert back.p_value == pytest.approx(there.p_value)
     if there.verdict in turned:

@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from making import PENDING, TIMED_OUT, fleet_of, run_events
 from markdown_it import MarkdownIt
@@ -247,6 +247,8 @@ def test_html_allows_its_own_style_and_script_and_nothing_else():
 @given(st.text(max_size=40))
 @settings(max_examples=300, deadline=None)
 def test_markdown_shows_any_text_as_it_is(text):
+    # This renderer makes a link of a bare host's name; GitHub's kind (GFM 6.9) does not.
+    assume(not re.search(r"\w\.[^\W\d]", text) or "www." in text.lower())
     cell = escaped(text)
     markdown = MarkdownIt("gfm-like")
     shown = Elements()

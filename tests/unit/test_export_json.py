@@ -25,6 +25,7 @@ from vmtiming_tui.export.reading import fleet_of as fleet_of_export
 from vmtiming_tui.export.reading import read_export
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.plan import plan_to_json
+from vmtiming_tui.sides import side_of
 from vmtiming_tui.summary import summarise_fleet
 
 
@@ -36,7 +37,7 @@ def test_carries_the_run_its_host_and_its_plan():
     named = plan_to_json(plan(number=2, memory_mib=340))
     named["name"] = "nightly"
     body = exported(fleet_of([[5, 6]], started={"plan": named}))
-    assert (body["format"], body["version"], body["partial"]) == ("vm-timing-report", 1, False)
+    assert (body["format"], body["version"], body["partial"]) == ("vm-timing-report", 2, False)
     assert body["run"]["id"] == "run-1"
     assert body["run"]["name"] == "nightly"
     assert body["run"]["started"] == "2023-11-14T22:13:20+00:00"
@@ -48,7 +49,8 @@ def test_carries_every_attempt_with_its_stages_in_seconds():
     body = exported(fleet_of([[5, 6], [7, TIMED_OUT]]))
     vms = {vm["vm"]: vm["attempts"] for vm in body["vms"]}
     assert [attempt["boot_s"] for attempt in vms[0]] == [5.0, 7.0]
-    assert [attempt["state"] for attempt in vms[1]] == ["off", "timed out"]
+    assert [attempt["state"] for attempt in vms[1]] == ["booted", "timed out"]
+    assert [attempt["qemu_ended"] for attempt in vms[1]] == [True, True]
     stages = vms[0][0]["stages"]
     parts = [stages[f"{name}_s"] for name in ("firmware", "kernel", "initrd", "userspace", "lag")]
     assert math.fsum(parts) == pytest.approx(5.0, abs=stages["error_s"])
@@ -194,3 +196,38 @@ def test_foreign_text_survives_as_it_was():
     text = render(".json", fleet)
     assert text.isascii()
     assert json.loads(text)["vms"][0]["attempts"][0]["text"] == nasty
+
+
+def test_an_export_of_the_first_schema_is_still_read():
+    body = exported(fleet_of([[5, 6], [7, TIMED_OUT]]))
+    body["version"] = 1
+    for vm in body["vms"]:
+        for attempt in vm["attempts"]:
+            attempt["state"] = attempt["state"].replace("booted", "off")
+
+    fleet = fleet_of_export(json.dumps(body))
+
+    assert summarise_fleet(fleet) == summarise_fleet(fleet_of([[5, 6], [7, TIMED_OUT]]))
+
+
+def test_what_a_notice_and_a_rejection_rest_on_is_read_back():
+    stream = run_events([[5.0]], started={"plan": {"drop_caches": True}})
+    codes = (ev.RejectionCode.SECOND_REPORT, ev.NoticeCode.CACHE_KEPT)
+    stream.append(ev.ReportRejected(at_ns=9, vm=0, attempt=1, why="any", code=codes[0]))
+    stream.append(ev.Notice(at_ns=3, level=ev.Level.WARNING, text="any", code=codes[1]))
+
+    fleet = fleet_of_export(render(".json", Fleet(stream)))
+
+    assert (fleet.vms[0].newest.rejected[0].code, fleet.notices[0].code) == codes
+    assert exported(fleet)["vms"][0]["attempts"][0]["stages"]["doubt_codes"] == ["reported twice"]
+
+
+def test_an_interval_that_lost_vms_leave_open_is_null_at_its_open_end():
+    base = side_of(fleet_of([[5.0, 5.1]] * 5, run="base"))
+    lost = fleet_of([[5.0, FAILED]] * 5)
+
+    body = json.loads(render(".json", lost, None, base))["comparison"]
+
+    assert (body["verdict"], body["against"]["run"]) == ("slower", "base")
+    assert body["groups"][0]["differences"][0]["percent_interval"] == {"low": None, "high": None}
+    assert body["groups"][0]["losses"]["second_booted"] == 5

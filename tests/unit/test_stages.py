@@ -7,7 +7,15 @@ from making import MS, SECOND, argv, boot_events, fleet_of, run_events, run_star
 
 from vmtiming_tui import events as ev
 from vmtiming_tui.fleet import Attempt, Fleet
-from vmtiming_tui.stages import Stage, labels_of, stages_of, text_parts_ns, timespan_ns
+from vmtiming_tui.stages import (
+    Doubt,
+    DoubtCode,
+    Stage,
+    labels_of,
+    stages_of,
+    text_parts_ns,
+    timespan_ns,
+)
 
 WHO = {"vm": 0, "attempt": 1}
 
@@ -71,9 +79,10 @@ def test_the_error_is_the_stamps_uncertainty_and_the_clocks_resolution():
 def test_a_guest_clock_longer_than_the_boot_is_doubted():
     attempt = attempt_of(stamped(5_100_000, Userspace=1_000_000, Finish=5_000_000))
 
-    doubts = stages_of(attempt).doubts
+    (doubt,) = [each for each in stages_of(attempt).doubts if "firmware stage" in each.text]
 
-    assert any("firmware stage would be negative (-0.100 s)" in doubt for doubt in doubts)
+    assert doubt.code is DoubtCode.IMPOSSIBLE_CLOCK
+    assert "firmware stage would be negative (-0.100 s)" in doubt.text
 
 
 def test_stamps_out_of_order_are_doubted():
@@ -81,7 +90,7 @@ def test_stamps_out_of_order_are_doubted():
         stamped(4_000_000, InitRD=2_000_000, Userspace=1_000_000, Finish=3_900_000)
     )
 
-    assert any("initrd stage would be negative" in doubt for doubt in stages_of(attempt).doubts)
+    assert "initrd stage would be negative" in "; ".join(map(str, stages_of(attempt).doubts))
 
 
 def test_a_clock_that_jumped_shows_between_stamps_and_words():
@@ -90,7 +99,10 @@ def test_a_clock_that_jumped_shows_between_stamps_and_words():
     attempt = attempt_of(stamped(4_600_000, **stamps), text=said)
 
     assert stages_of(attempt).doubts == (
-        "systemd-analyze says userspace took 2.000 s, its stamps 2.500 s",
+        Doubt(
+            DoubtCode.CLOCK_JUMPED,
+            "systemd-analyze says userspace took 2.000 s, its stamps 2.500 s",
+        ),
     )
 
 
@@ -99,9 +111,10 @@ def test_an_initrd_that_tells_nothing_is_named():
 
     stages = stages_of(attempt)
 
-    assert stages.initrd_ns is None
-    assert stages.kernel_ns == 2500 * MS
-    assert "no initrd part" in stages.doubts[0]
+    assert stages.of(Stage.INITRD) is None
+    assert stages.of(Stage.KERNEL) == 2500 * MS
+    assert "no initrd part" in stages.doubts[0].text
+    assert not stages.is_doubtful
 
 
 def test_a_boot_not_finished_is_named():
@@ -109,21 +122,43 @@ def test_a_boot_not_finished_is_named():
 
     stages = stages_of(attempt)
 
-    assert stages.lag_ns is None
-    assert stages.userspace_ns == 2100 * MS
-    assert stages.doubts == ("systemd had not finished booting when the guest reported",)
+    assert dict(stages.claimed)[Stage.USERSPACE] == 2100 * MS
+    assert Stage.LAG not in dict(stages.claimed)
+    assert [doubt.code for doubt in stages.doubts] == [DoubtCode.NOT_FINISHED]
+    assert (stages.is_doubtful, stages.known) == (True, ())
 
 
 @pytest.mark.parametrize(
-    ("event", "doubt"),
+    ("event", "code"),
     [
-        (ev.QmpSeen(at_ns=SECOND, name="STOP", **WHO), "paused"),
-        (ev.QmpSeen(at_ns=SECOND, name="RESET", **WHO), "reset"),
-        (ev.ReportRejected(at_ns=SECOND, why="a second report", **WHO), "more than once"),
+        (ev.QmpSeen(at_ns=SECOND, name="STOP", **WHO), DoubtCode.PAUSED),
+        (ev.QmpSeen(at_ns=SECOND, name="RESET", **WHO), DoubtCode.RESET),
+        (
+            ev.ReportRejected(
+                at_ns=SECOND, why="any words", code=ev.RejectionCode.SECOND_REPORT, **WHO
+            ),
+            DoubtCode.REPORTED_TWICE,
+        ),
     ],
 )
-def test_what_happened_meanwhile_is_a_doubt(event, doubt):
-    assert any(doubt in text for text in stages_of(attempt_of(event)).doubts)
+def test_what_happened_meanwhile_makes_a_vm_doubtful(event, code):
+    stages = stages_of(attempt_of(event))
+
+    assert [doubt.code for doubt in stages.doubts] == [code]
+    assert (stages.is_doubtful, stages.known) == (True, ())
+
+
+def test_no_words_of_a_rejection_make_a_vm_doubtful():
+    rejected = ev.ReportRejected(at_ns=SECOND, why="a second report", **WHO)
+
+    assert stages_of(attempt_of(rejected)).doubts == ()
+
+
+def test_a_stamp_that_is_unsure_by_little_of_a_long_boot_is_none():
+    (attempt,) = fleet_of([[40.0]]).newest
+    attempt.uncertainty_ns = 90 * MS
+
+    assert stages_of(attempt).doubts == ()
 
 
 def test_an_unsure_stamp_is_a_doubt():
@@ -137,7 +172,8 @@ def test_an_unsure_stamp_is_a_doubt():
         ]
     )
 
-    assert "the report's stamp may be off by 80 ms" in stages_of(fleet.vms[0].newest).doubts
+    doubts = [str(doubt) for doubt in stages_of(fleet.vms[0].newest).doubts]
+    assert "the report's stamp may be off by 80 ms" in doubts
 
 
 def test_a_guest_of_the_first_line_only_is_divided_by_its_words():
@@ -159,14 +195,16 @@ def test_words_longer_than_the_boot_are_doubted():
         with_details=False, text="Startup finished in 2s (kernel) + 4s (userspace) = 6s"
     )
 
-    assert "1.000 s longer than the host's" in stages_of(attempt).doubts[0]
+    (doubt,) = stages_of(attempt).doubts
+    assert doubt.code is DoubtCode.IMPOSSIBLE_CLOCK
+    assert "1.000 s longer than the host's" in doubt.text
 
 
 def test_a_guest_without_systemd_is_not_divided():
     stages = stages_of(attempt_of(with_details=False, text=" 12:01:01 up 0 min, load average: 0.1"))
 
     assert stages.known == ()
-    assert stages.doubts == ("the guest did not say how its boot divides",)
+    assert [doubt.code for doubt in stages.doubts] == [DoubtCode.NOT_DIVIDED]
 
 
 def test_a_vm_that_did_not_boot_has_no_stages():
@@ -213,6 +251,77 @@ def test_no_words_of_a_guest_break_the_division(text):
         assert stages_of(attempt).qemu_ns == 100 * MS
 
 
+ABSURD_US = st.integers(0, 10**18)
+
+
+@given(ABSURD_US, ABSURD_US, ABSURD_US, ABSURD_US)
+def test_no_stage_is_known_that_is_negative_or_longer_than_the_boot(clock, initrd, userspace, end):
+    attempt = attempt_of(stamped(clock, InitRD=initrd, Userspace=userspace, Finish=end), text="up")
+
+    stages = stages_of(attempt)
+
+    for _, ns in stages.known:
+        assert -stages.error_ns <= ns <= attempt.boot_ns + stages.error_ns
+
+
+@pytest.mark.parametrize("clock_us", [999_999_999_999_999, 5_100_000, 1, 0])
+def test_a_clock_before_the_boot_or_beyond_the_hosts_bound_makes_a_vm_doubtful(clock_us):
+    attempt = attempt_of(stamped(clock_us, Userspace=1_000_000, Finish=4_000_000), text="up")
+
+    stages = stages_of(attempt)
+
+    assert (stages.is_doubtful, stages.known) == (True, ())
+    assert stages.qemu_ns == 100 * MS
+
+
+OWN = "800ms (kernel) + 1.500s (userspace) = 7.2s"
+EFI = {"Firmware": 4_900_000, "Loader": 1_900_000}
+
+
+def of_systemd_boot(text: str, boot: float = 8.0, **stamps: int) -> Attempt:
+    own = {"Userspace": 800_000, "Finish": 2_300_000}
+    return attempt_of(stamped(2_400_000, **own, **stamps), boot=boot, accel="tcg", text=text)
+
+
+@pytest.mark.parametrize("stamps", [EFI, {}], ids=["stamps", "words only"])
+def test_a_guest_of_systemd_boot_has_a_loader_stage_and_no_doubt(stamps):
+    text = f"Startup finished in 3.000s (firmware) + 1.900s (loader) + {OWN}"
+    stages = stages_of(of_systemd_boot(text, **stamps))
+
+    assert stages.of(Stage.LOADER) == 1900 * MS
+    assert stages.of(Stage.FIRMWARE) == 8000 * MS - 2400 * MS - 1900 * MS
+    assert sum(ns for _, ns in stages.known) == 8000 * MS
+    assert not stages.is_doubtful
+    assert {doubt.code for doubt in stages.doubts} <= {DoubtCode.NO_INITRD_PART}
+
+
+@pytest.mark.parametrize(
+    "stamps", [{"Firmware": 1_712_990_000, "Loader": 1_900_000}, {}], ids=["stamps", "words only"]
+)
+def test_a_firmware_clock_beyond_what_the_host_saw_is_not_believed(stamps):
+    text = f"Startup finished in 28min 31.090s (firmware) + 1.900s (loader) + {OWN}"
+    stages = stages_of(of_systemd_boot(text, **stamps))
+
+    (doubt,) = [each for each in stages.doubts if each.code is DoubtCode.FIRMWARE_CLOCK]
+    assert doubt.text.startswith("the guest's firmware clock is not to be believed")
+    assert stages.of(Stage.LOADER) is None
+    assert stages.of(Stage.FIRMWARE) == 8000 * MS - 2400 * MS
+    assert not stages.is_doubtful
+
+
+def test_a_guest_of_the_first_line_only_may_tell_firmware_and_loader_too():
+    text = f"Startup finished in 3.000s (firmware) + 1.900s (loader) + {OWN}"
+    told = stages_of(attempt_of(with_details=False, boot=8.0, text=text))
+    absurd = stages_of(
+        attempt_of(with_details=False, boot=8.0, text=text.replace("3.000s", "28min 31.090s"))
+    )
+
+    assert (told.of(Stage.LOADER), told.of(Stage.FIRMWARE)) == (1900 * MS, 3000 * MS)
+    assert told.residual_ns == 800 * MS
+    assert [doubt.code for doubt in absurd.doubts] == [DoubtCode.FIRMWARE_CLOCK]
+    assert [ns // MS for _, ns in absurd.known] == [800, 1500]
+
+
 def test_labels_say_how_an_attempt_booted():
     fleet = fleet_of([[5.0], [5.0]])
     first, second = fleet.vms[0].attempts
@@ -231,7 +340,8 @@ def test_the_cache_is_cold_only_if_it_was_really_emptied(refused, cache):
             ev.Notice(
                 at_ns=1,
                 level=ev.Level.WARNING,
-                text="the page cache was not emptied: only root may do that",
+                text="any words",
+                code=ev.NoticeCode.CACHE_KEPT,
             )
         )
     fleet = Fleet(stream)

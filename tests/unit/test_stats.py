@@ -80,8 +80,8 @@ def test_median_interval_covers_the_median_as_often_as_it_says():
     assert covered / 2000 == pytest.approx(interval.confidence, abs=0.015)
 
 
-def test_censored_values_open_the_end_of_the_interval_they_reach():
-    interval = stats.median_interval([1, 2, 3, 4, 5], censored=5)
+def test_lost_values_open_the_end_of_the_interval_they_reach():
+    interval = stats.median_interval([1, 2, 3, 4, 5], lost=5)
 
     assert (interval.low, interval.high, interval.is_bounded) == (2, math.inf, False)
 
@@ -120,35 +120,35 @@ def test_tukeys_fences_follow_their_definition(sample):
         assert sample[index] < first - reach + 1e-9 or sample[index] > third + reach - 1e-9
 
 
-@given(samples, st.lists(seconds, max_size=20))
-def test_survival_is_scipys(sample, censored):
-    data = scipy.stats.CensoredData.right_censored(
-        [*sample, *censored], [False] * len(sample) + [True] * len(censored)
-    )
-    expected = scipy.stats.ecdf(data).sf
-    ours = dict(stats.survival(sample, censored))
+@given(samples, st.integers(0, 20), st.floats(0, 100))
+def test_lost_values_rank_behind_all_others(sample, lost, percent):
+    found = stats.worst_rank_percentile(sample, lost, percent)
+    place = (len(sample) + lost - 1) * percent / 100
 
-    for value, share in zip(expected.quantiles, expected.probabilities, strict=True):
-        if value in ours:
-            assert ours[value] == pytest.approx(share, abs=1e-9)
-    assert set(ours) == set(sample)
+    if lost and math.ceil(place) >= len(sample):
+        assert found is None
+    else:
+        finite = [*sample, *[1e9] * lost]
+        assert found == pytest.approx(np.percentile(finite, percent), rel=1e-6)
 
 
-def test_timed_out_vms_push_the_median_up_and_are_never_scored_at_the_limit():
-    booted = [5.0, 6.0, 7.0]
-
-    assert stats.censored_quantile(booted, [], 50) == 6.0
-    assert stats.censored_quantile(booted, [30.0, 30.0], 50) == 7.0
-    assert stats.censored_quantile(booted, [30.0] * 4, 50) is None
+def test_the_median_of_three_boots_and_one_that_timed_out_is_between_the_second_and_the_third():
+    assert stats.worst_rank_percentile([5.0, 6.0, 7.0], 1, 50) == 6.5
+    assert stats.worst_rank_percentile([5.0, 6.0, 7.0], 2, 50) == 7.0
+    assert stats.worst_rank_percentile([5.0, 6.0, 7.0], 3, 50) is None
 
 
-def test_a_vm_given_up_early_counts_only_until_then():
-    assert stats.censored_quantile([2.0, 4.0], [1.0], 50) == 2.0
+def test_nothing_known_has_no_percentile():
+    assert stats.worst_rank_percentile([], 0, 50) is None
+    assert stats.worst_rank_percentile([], 3, 50) is None
 
 
-def test_nothing_observed_has_no_quantile():
-    assert stats.censored_quantile([], [], 50) is None
-    assert stats.censored_quantile([], [30.0], 50) is None
+def test_a_hidden_value_is_counted_and_in_no_mean():
+    found = stats.describe([5.0, 6.0, 7.0, math.inf])
+
+    assert (found.size, found.lost, found.median, found.mean, found.max) == (4, 1, 6.5, 6.0, 7.0)
+    assert found.p95 is None
+    assert stats.describe([math.inf]) is None
 
 
 def test_spread_tells_storms_that_differ_from_vms_that_differ():

@@ -16,22 +16,16 @@ from making import (
 )
 
 from vmtiming_tui import events as ev
+from vmtiming_tui.counted import counted_attempts
 from vmtiming_tui.fleet import Fleet, VmState
 from vmtiming_tui.stages import Stage
-from vmtiming_tui.summary import (
-    completion,
-    counted_attempts,
-    counted_groups,
-    progress,
-    summarise_fleet,
-    time_left_ns,
-)
+from vmtiming_tui.summary import completion, counted_groups, summarise_fleet
 
 
-def test_the_cluster_is_booted_from_the_first_start_to_the_last_boot():
+def test_all_booted_in_is_from_the_first_start_to_the_last_boot():
     summary = summarise_fleet(fleet_of([[5.0, 6.0, 4.0]], skew_s=0.5))
 
-    assert summary.cluster_s == pytest.approx(6.5)
+    assert summary.all_booted_in_s == pytest.approx(6.5)
     assert summary.launch_skew_s == pytest.approx(1.0)
     assert summary.vms_per_s == pytest.approx(3 / 6.5)
     assert summary.median_s == 5.0
@@ -59,64 +53,76 @@ def test_stages_have_a_median_each():
 def test_a_timed_out_vm_is_counted_as_slower_and_never_as_booted_at_the_limit():
     summary = summarise_fleet(fleet_of([[5.0, 6.0, 7.0, TIMED_OUT]]))
 
-    assert (summary.number, summary.booted, summary.censored) == (4, 3, 1)
-    assert summary.counts == {VmState.OFF: 3, VmState.TIMED_OUT: 1}
-    assert summary.median_s == 6.0
+    assert (summary.number, summary.booted, summary.lost) == (4, 3, 1)
+    assert summary.counts == {VmState.BOOTED: 3, VmState.TIMED_OUT: 1}
+    assert summary.median_s == 6.5
     assert summary.p95_s is None
     assert (summary.mean_s, summary.max_s) == (6.0, 7.0)
 
 
-def test_a_failed_vm_has_no_time_and_is_counted():
-    summary = summarise_fleet(fleet_of([[5.0, 7.0, FAILED]]))
+@pytest.mark.parametrize("fate", [FAILED, TIMED_OUT, KILLED])
+def test_a_lost_vm_ranks_behind_all_that_booted_however_it_was_lost(fate):
+    summary = summarise_fleet(fleet_of([[5.0, 7.0, fate]]))
 
-    assert (summary.booted, summary.censored, summary.median_s) == (2, 0, 6.0)
-    assert summary.counts[VmState.FAILED] == 1
-
-
-def test_a_killed_vm_is_known_to_take_longer_than_until_then():
-    summary = summarise_fleet(fleet_of([[1.0, 3.0, 4.0, KILLED]]))
-
-    assert summary.censored == 1
-    assert summary.median_s == 3.0
+    assert (summary.booted, summary.lost, summary.median_s, summary.mean_s) == (2, 1, 7.0, 6.0)
     assert summary.median_interval is None
+
+
+def test_a_storm_that_lost_a_vm_has_no_time_in_which_all_booted():
+    summary = summarise_fleet(fleet_of([[5.0, 7.0, FAILED]], skew_s=0))
+
+    assert (summary.all_booted_in_s, summary.last_booted_s) == (None, 7.0)
 
 
 def test_nothing_booted_leaves_no_figures_and_no_error():
     summary = summarise_fleet(fleet_of([[FAILED, TIMED_OUT]]))
 
-    assert (summary.booted, summary.median_s, summary.mean_s, summary.cluster_s) == (0,) + (
+    assert (summary.booted, summary.median_s, summary.mean_s, summary.last_booted_s) == (0,) + (
         None,
     ) * 3
     assert summary.time_to_s == {}
 
 
-def test_the_newest_attempts_count():
-    fleet = Fleet(
-        [
-            *storm_events([5.0, FAILED]),
-            *storm_events(
-                {1: 7.0}, storm=2, kind=ev.StormKind.RERUN, attempts={1: 2}, at_ns=60 * SECOND
-            ),
-        ]
+def rerun(boots, storm=2, attempts=None, at_s=60):
+    return storm_events(
+        boots,
+        storm=storm,
+        kind=ev.StormKind.RERUN,
+        attempts=attempts or dict.fromkeys(boots, 2),
+        at_ns=at_s * SECOND,
     )
 
-    summary = summarise_fleet(fleet)
 
-    assert (summary.booted, summary.mean_s) == (2, 6.0)
+@pytest.mark.parametrize("again", [7.0, 1.0, FAILED])
+def test_a_rerun_is_in_no_figure_of_the_storm_it_followed(again):
+    storm = run_events([[5.0, 9.0]], skew_s=0, outcome=None)
+    alone, followed = Fleet(storm), Fleet([*storm, *rerun({1: again})])
+
+    assert summarise_fleet(followed) == summarise_fleet(alone)
+    assert summarise_fleet(followed).all_booted_in_s == 9.0
+    assert counted_groups(followed)[0].storms[0].summary.median_s == 7.0
+
+
+def test_a_vm_that_failed_stays_failed_in_its_storms_figures():
+    fleet = Fleet([*run_events([[5.0, FAILED]], outcome=None), *rerun({1: 7.0})])
+
+    (group,) = counted_groups(fleet)
+
+    assert (group.storms[0].summary.booted, group.storms[0].summary.lost) == (1, 1)
+    assert [attempt.number for attempt in group.attempts] == [1, 1]
+
+
+def test_the_figures_of_several_storms_are_of_all_their_boots():
+    summary = summarise_fleet(fleet_of([[4.0, 6.0], [5.0, 7.0], [6.0, 8.0]], skew_s=0))
+
+    assert (summary.number, summary.median_s, summary.max_s) == (6, 6.0, 8.0)
+    assert summary.all_booted_in_s == 7.0
 
 
 def test_the_time_between_storms_is_not_boot_time():
-    fleet = Fleet(
-        [
-            *storm_events([5.0, 5.0], skew_s=0),
-            *storm_events(
-                {1: 7.0}, storm=2, kind=ev.StormKind.RERUN, attempts={1: 2}, at_ns=3600 * SECOND
-            ),
-        ]
-    )
+    fleet = fleet_of([[5.0], [7.0]], skew_s=0)
 
-    assert summarise_fleet(fleet).cluster_s == 7.0
-    assert completion(fleet.newest) == [(5 * SECOND, 1), (7 * SECOND, 2)]
+    assert completion(list(fleet.attempts)) == [(5 * SECOND, 1), (7 * SECOND, 2)]
 
 
 def test_a_scope_narrows_the_figures():
@@ -130,7 +136,7 @@ def test_repeated_storms_give_one_figure_a_storm():
     (group,) = counted_groups(fleet_of([[4.0, 6.0], [5.0, 7.0], [6.0, 8.0]], skew_s=0.0))
 
     assert (group.medians.size, group.medians.median, group.medians.stddev) == (3, 6.0, 1.0)
-    assert (group.clusters.min, group.clusters.max) == (6.0, 8.0)
+    assert (group.all_booted_in.min, group.all_booted_in.max) == (6.0, 8.0)
     assert group.spread.within == pytest.approx(2**0.5)
     assert group.stage_medians_s()[Stage.LAG] == [pytest.approx(0.02)] * 3
 
@@ -154,16 +160,33 @@ def test_a_sweep_gives_a_group_a_setting():
     ]
 
 
-def test_vms_booted_again_take_their_place_in_the_last_storm():
-    stream = run_events([[5.0, FAILED]], outcome=None)
-    again = storm_events(
-        {1: 7.0}, storm=2, kind=ev.StormKind.RERUN, attempts={1: 2}, at_ns=90 * SECOND
+def test_a_storm_whose_median_is_hidden_is_counted_and_ranks_last():
+    rows = [[5.0, 5.0], [TIMED_OUT, TIMED_OUT], [6.0, 6.0], [7.0, FAILED]]
+
+    (group,) = counted_groups(fleet_of(rows, skew_s=0))
+
+    assert (group.medians.size, group.medians.lost, group.medians.median) == (4, 2, None)
+    assert (group.all_booted_in.size, group.all_booted_in.lost) == (4, 2)
+
+
+def test_a_doubtful_vm_is_in_no_stage_figure_and_is_counted_as_left_out():
+    fleet = fleet_of([[5.4, 5.4, 5.4]])
+    honest = summarise_fleet(fleet)
+    clock = ev.VmDetails(
+        at_ns=99 * SECOND,
+        vm=1,
+        attempt=1,
+        clock_us=999_999_999_999_999,
+        timestamps_us=fleet.vms[1].newest.details.timestamps_us,
     )
+    fleet.fold(clock)
 
-    (group,) = counted_groups(Fleet([*stream, *again]))
+    summary = summarise_fleet(fleet)
 
-    assert [attempt.number for attempt in group.attempts] == [1, 2]
-    assert group.storms[0].summary.booted == 2
+    assert (honest.doubtful, summary.doubtful) == (0, 1)
+    assert {figures.size for figures in summary.stages.values()} == {2}
+    assert summary.stage_medians_s == pytest.approx(honest.stage_medians_s)
+    assert summary.median_s == honest.median_s
 
 
 def test_no_storm_no_groups():
@@ -185,35 +208,3 @@ def test_the_curve_only_rises_and_the_counts_add_up(boots):
     assert [k for _, k in curve] == list(range(1, summary.booted + 1))
     assert sum(summary.counts.values()) == summary.number == len(boots)
     assert list(summary.time_to_s.values()) == sorted(summary.time_to_s.values())
-
-
-def test_time_left_needs_a_first_boot_and_ends_at_nothing():
-    started = fleet_of([[PENDING, PENDING]], outcome=None)
-    halfway = fleet_of([[5.0, PENDING]], outcome=None, skew_s=0.0)
-    done = fleet_of([[5.0, 6.0]])
-
-    assert time_left_ns(started.newest, 3 * SECOND) is None
-    go_ns = halfway.vms[1].newest.go_ns
-    assert time_left_ns(halfway.newest, go_ns + 2 * SECOND) == 3 * SECOND
-    assert time_left_ns(done.newest, 99 * SECOND) == 0
-
-
-def test_progress_reckons_the_storms_to_come_by_those_before():
-    rows = [[4.0], [4.0], [4.0], [4.0]]
-    stream = run_events(rows, outcome=None)
-    second_ended = [i for i, e in enumerate(stream) if isinstance(e, ev.StormEnded)][1]
-    fleet = Fleet(stream[: second_ended + 1])
-
-    found = progress(fleet, fleet.last_ns)
-
-    assert (found.storms_done, found.storms_planned) == (2, 4)
-    first_ns = fleet.storms[1].started_ns
-    assert found.time_left_ns == fleet.last_ns - first_ns
-
-
-def test_progress_of_a_single_storm_is_its_own():
-    fleet = fleet_of([[5.0, PENDING]], outcome=None, skew_s=0.0)
-    now_ns = fleet.vms[1].newest.go_ns + 2 * SECOND
-
-    assert progress(fleet, now_ns).time_left_ns == 3 * SECOND
-    assert progress(Fleet(), 0).time_left_ns is None

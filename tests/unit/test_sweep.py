@@ -1,7 +1,7 @@
 """sweep: the table over settings, the penalty of company, and the knee."""
 
 import pytest
-from making import TIMED_OUT, fleet_of
+from making import FAILED, TIMED_OUT, fleet_of
 
 from vmtiming_tui.errors import ConfigError
 from vmtiming_tui.plan import build_plan, sweep_values
@@ -164,3 +164,23 @@ def test_without_a_sweep_the_plan_is_its_config():
 
     assert (plan.variants[0].parameters, plan.config.number, len(plan)) == ({}, 3, 2)
     assert (plan.prepare, plan.name) == ("sync", "nightly")
+
+
+def test_a_setting_in_which_half_the_vms_never_booted_is_not_ranked_first():
+    rows = [[5.0, 5.0, 5.0, 5.0], [4.0, 4.0, FAILED, FAILED]] * 2
+    parameters = [{"smp": "1"}, {"smp": "2"}] * 2
+
+    whole, lossy = sweep_of(fleet_of(rows, parameters=parameters, skew_s=0)).rows
+
+    assert (whole.relative, whole.boot.median) == (1.0, 5.0)
+    assert (lossy.relative, lossy.boot, lossy.all_booted_in) == (None, None, None)
+    assert (lossy.booted, lossy.attempts) == (4, 8)
+
+
+def test_a_setting_that_lost_few_is_ranked_by_a_median_that_counts_them():
+    rows = [[5.0, 6.0, 7.0, TIMED_OUT], [6.4, 6.4, 6.4, 6.4]]
+    parameters = [{"smp": "1"}, {"smp": "2"}]
+
+    lossy, whole = sweep_of(fleet_of(rows, parameters=parameters, skew_s=0)).rows
+
+    assert (lossy.boot.median, whole.relative) == (6.5, 1.0)

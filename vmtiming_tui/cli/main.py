@@ -25,7 +25,7 @@ from vmtiming_tui.cli.words import echo
 from vmtiming_tui.config import Raw, build_config
 from vmtiming_tui.errors import ConfigError, Problem, VmTimingError
 from vmtiming_tui.plan import RunPlan
-from vmtiming_tui.session import Wishes, recording, say
+from vmtiming_tui.session import Wishes, gate_warnings, recording, say
 from vmtiming_tui.text import plural
 
 
@@ -78,6 +78,8 @@ def run_from(ctx: click.Context, raw: dict[str, Raw], given: dict[str, Any]) -> 
         problems += error.problems
     if problems or plan is None or wishes is None:
         raise ConfigError(problems)
+    for warning in gate_warnings(plan, wishes):
+        _warn(warning)
     ctx.exit(start_run(plan, wishes))
 
 
@@ -99,7 +101,8 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
     Images are VMDIR/PREFIX-<i>SUFFIX, for i from 0. On a terminal a live dashboard opens;
     otherwise, or with --plain, the plain report is printed. Everything after `--` goes to QEMU.
 
-    Exit code: 0 all booted, 1 some did not, 2 bad usage, 3 too slow, 130 interrupted.
+    Exit code: 0 all booted, 1 some did not, 2 bad usage, 3 too slow, 4 a comparison that was to
+    gate (--fail-slower) could not tell, 130 interrupted.
     """
     if ctx.invoked_subcommand is None:
         run_from(ctx, raw_config(given, ctx.obj.qemu_args), given)

@@ -99,14 +99,19 @@ WISH_OPTIONS = (
     ),
     click.option(
         "--fail-over", "fail_over_s", metavar="SECONDS",
-        help="Exit 3 when any VM, or the p95, is slower.",
+        help="Exit 3 when any boot that counts, or their p95, is slower.",
     ),
     click.option("--no-history", is_flag=True, help="Do not keep this run."),
-    click.option("--baseline", metavar="RUN", help="Compare with this run of the history."),
+    click.option(
+        "--baseline", metavar="RUN",
+        help="Compare with this run: an id, a name, `last` (before this one), or a JSON export.",
+    ),
     click.option(
         "--fail-slower", "fail_slower", metavar="PCT",
-        help="Exit 3 when slower than the baseline by more than that for sure.",
+        help="Exit 3 when slower than the baseline by more than that for sure, 4 when that "
+        "cannot be told.",
     ),
+    click.option("--allow-undecided", is_flag=True, help="Exit 0 where it would be 4."),
     click.option("--ascii", "ascii_only", is_flag=True, help="Draw the dashboard in plain ASCII."),
 )  # fmt: skip
 
@@ -158,6 +163,7 @@ def wishes_of(given: Mapping[str, Any]) -> Wishes:
         fail_over=given["fail_over_s"],
         fail_slower=given["fail_slower"],
         baseline=given["baseline"] or "",
+        allow_undecided=given["allow_undecided"],
         keep=not given["no_history"],
         ascii_only=given["ascii_only"] or shows_only_ascii(),
     )

@@ -22,7 +22,7 @@ def history(ctx: click.Context, /, number: int) -> None:
 
 def _list(number: int) -> None:
     from vmtiming_tui.history import History
-    from vmtiming_tui.tables import history_lines
+    from vmtiming_tui.listing import history_lines
 
     with History.open() as kept:
         if kept.word:
@@ -76,7 +76,7 @@ def show(run: str) -> None:
     """Show a run's report: its id, name, or `last`."""
     from vmtiming_tui.cautions import cautions
     from vmtiming_tui.history import History
-    from vmtiming_tui.tables import show_lines
+    from vmtiming_tui.listing import show_lines
 
     with History.open() as kept:
         stored = kept.find(run)
@@ -148,22 +148,29 @@ def replay(ctx: click.Context, /, run: str, speed: float, ascii_only: bool) -> N
 @click.argument("second", metavar="B")
 @click.option(
     "--fail-slower", type=click.FloatRange(min=0), metavar="PCT",
-    help="Exit 3 when B is slower by more than that for sure.",
+    help="Exit 3 when B is slower by more than that for sure, 4 when that cannot be told.",
 )  # fmt: skip
+@click.option("--allow-undecided", is_flag=True, help="Exit 0 where it would be 4.")
 @click.pass_context
-def compare(ctx: click.Context, /, first: str, second: str, fail_slower: float | None) -> None:
+def compare(
+    ctx: click.Context,
+    /,
+    first: str,
+    second: str,
+    fail_slower: float | None,
+    allow_undecided: bool,
+) -> None:
     """Say whether run B is faster or slower than run A: ids, names, or exported JSON files."""
     from vmtiming_tui.baseline import side_named
     from vmtiming_tui.compare import compare_sides
-    from vmtiming_tui.outcome import ExitCode
+    from vmtiming_tui.session import gate_code
     from vmtiming_tui.tables import comparison_lines
 
     comparison = compare_sides(side_named(first), side_named(second))
     for line in comparison_lines(comparison):
         echo(line)
-    if fail_slower is not None and comparison.is_slower_than(fail_slower):
-        echo(f"Exit: {second} is slower by more than {fail_slower:g} % for sure", err=True)
-        ctx.exit(ExitCode.TOO_SLOW)
+    if fail_slower is not None:
+        ctx.exit(gate_code(comparison, fail_slower, allow_undecided=allow_undecided))
 
 
 PAST_COMMANDS = (history, show, export, rm, replay, compare)

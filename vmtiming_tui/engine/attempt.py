@@ -346,9 +346,9 @@ class Attempt:
 
     async def _take_statement(self, statement: Statement, received_ns: int) -> None:
         match statement:
-            case Rejected(why, began, final):
+            case Rejected(why, began, final, code):
                 self._rejected = why
-                self._says.rejected(why, began)
+                self._says.rejected(why, began, code)
                 if final and self._is_open:
                     raise LostError(self._failed(diagnosis.Why(f"bad report: {why}")))
             case Booted(text) if received_ns < (self._timing.go_sent_ns or received_ns + 1):

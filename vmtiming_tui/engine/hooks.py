@@ -23,7 +23,14 @@ async def before_storm(plan: RunPlan, children: Children, emit: Callable[[ev.Eve
     if plan.drop_caches:
         trouble = await _drop_caches(children)
         if trouble:
-            emit(ev.Notice(at_ns=time.monotonic_ns(), level=ev.Level.WARNING, text=trouble))
+            emit(
+                ev.Notice(
+                    at_ns=time.monotonic_ns(),
+                    level=ev.Level.WARNING,
+                    text=trouble,
+                    code=ev.NoticeCode.CACHE_KEPT,
+                )
+            )
 
 
 async def _prepare(command: str, children: Children) -> None:

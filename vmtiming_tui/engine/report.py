@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TypeAlias
 
+from vmtiming_tui.events import RejectionCode
 from vmtiming_tui.text import one_line, printable
 
 MAX_LINE_BYTES = 64 * 1024
@@ -54,6 +55,7 @@ class Rejected:
     why: str
     excerpt: str = ""
     final: bool = False
+    code: RejectionCode = RejectionCode.OTHER
 
 
 @dataclass(slots=True)
@@ -172,10 +174,12 @@ class ReportParser:
         self._phase = _Phase.DONE
         return self._details
 
-    def _reject(self, why: str, raw: bytes) -> Iterator[Rejected]:
+    def _reject(
+        self, why: str, raw: bytes, code: RejectionCode = RejectionCode.OTHER
+    ) -> Iterator[Rejected]:
         self._rejections += 1
         if self._rejections <= MAX_REJECTIONS:
-            yield Rejected(why, excerpt(raw))
+            yield Rejected(why, excerpt(raw), code=code)
 
     def _line(self, line: bytes) -> Iterator[Statement]:
         if len(line) > MAX_LINE_BYTES:
@@ -183,7 +187,7 @@ class ReportParser:
         elif self._phase is _Phase.FIRST:
             yield from self._first(line)
         elif line.startswith(b"VMREPORTID:"):
-            yield from self._reject("a second report", line)
+            yield from self._reject("a second report", line, RejectionCode.SECOND_REPORT)
         elif self._phase is _Phase.DETAILS:
             yield from self._detail(line)
 

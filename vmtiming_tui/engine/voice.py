@@ -129,9 +129,11 @@ class BootVoice:
             )
         )
 
-    def rejected(self, why: str, excerpt: str) -> None:
+    def rejected(
+        self, why: str, excerpt: str, code: ev.RejectionCode = ev.RejectionCode.OTHER
+    ) -> None:
         """The guest wrote what is no report."""
-        self._emit(ev.ReportRejected(**self._who(), why=why, excerpt=excerpt))
+        self._emit(ev.ReportRejected(**self._who(), why=why, excerpt=excerpt, code=code))
 
     def qmp(self, event: QmpEvent) -> None:
         """QEMU said something by itself."""

@@ -15,6 +15,7 @@ from vmtiming_tui.export.json_export import render_json
 from vmtiming_tui.export.markdown_export import render_markdown
 from vmtiming_tui.export.text_export import render_text
 from vmtiming_tui.fleet import Fleet
+from vmtiming_tui.sides import Side
 
 FORMATS: Mapping[str, Callable[[Document], str]] = {
     ".json": render_json,
@@ -25,10 +26,16 @@ FORMATS: Mapping[str, Callable[[Document], str]] = {
 }
 
 
-def render(suffix: str, fleet: Fleet, scope: Collection[int] | None = None) -> str:
+def render(
+    suffix: str,
+    fleet: Fleet,
+    scope: Collection[int] | None = None,
+    baseline: Side | None = None,
+) -> str:
     """Return a run as a file's text; ``scope`` keeps only these VMs.
 
-    Raises ``ExportError`` for an ending that is no format.
+    With a ``baseline`` it says what the run is against that. Raises ``ExportError`` for an ending
+    that is no format.
     """
     renderer = FORMATS.get(suffix.lower())
     if renderer is None:
@@ -36,7 +43,7 @@ def render(suffix: str, fleet: Fleet, scope: Collection[int] | None = None) -> s
             f"{suffix or 'no ending'} is no format to export to",
             hint=f"end the file's name in one of {' '.join(FORMATS)}",
         )
-    return renderer(document_of(fleet, scope))
+    return renderer(document_of(fleet, scope, baseline))
 
 
 def write_export(
@@ -44,11 +51,12 @@ def write_export(
     fleet: Fleet,
     *,
     scope: Collection[int] | None = None,
+    baseline: Side | None = None,
     overwrite: bool = True,
 ) -> Path:
     """Write a run to a file, whole or not at all, and return its path.
 
     Raises ``ExportError`` where it cannot be written; an existing file is then as it was.
     """
-    write_whole(path, render(path.suffix, fleet, scope), overwrite=overwrite)
+    write_whole(path, render(path.suffix, fleet, scope, baseline), overwrite=overwrite)
     return path

@@ -9,6 +9,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 
 from vmtiming_tui.export.document import Boot, Document
+from vmtiming_tui.stages import Stage
 from vmtiming_tui.text import printable
 
 Cell = str | int | float | bool | None
@@ -31,18 +32,21 @@ COLUMNS: Mapping[str, Callable[[Boot], Cell]] = {
     "kind": lambda boot: str(boot.kind),
     "vm": lambda boot: boot.attempt.vm,
     "attempt": lambda boot: boot.attempt.number,
-    "state": lambda boot: str(boot.attempt.state),
+    "state": lambda boot: str(boot.word),
+    "qemu_ended": lambda boot: boot.attempt.exited_ns is not None,
     "counts": lambda boot: boot.counts,
     "boot_s": lambda boot: _s(boot.attempt.boot_ns),
     "uncertainty_s": lambda boot: _s(boot.attempt.uncertainty_ns),
     "qemu_s": lambda boot: _s(boot.stages.qemu_ns),
-    "firmware_s": lambda boot: _s(boot.stages.firmware_ns),
-    "kernel_s": lambda boot: _s(boot.stages.kernel_ns),
-    "initrd_s": lambda boot: _s(boot.stages.initrd_ns),
-    "userspace_s": lambda boot: _s(boot.stages.userspace_ns),
-    "lag_s": lambda boot: _s(boot.stages.lag_ns),
+    "firmware_s": lambda boot: _s(boot.stages.of(Stage.FIRMWARE)),
+    "loader_s": lambda boot: _s(boot.stages.of(Stage.LOADER)),
+    "kernel_s": lambda boot: _s(boot.stages.of(Stage.KERNEL)),
+    "initrd_s": lambda boot: _s(boot.stages.of(Stage.INITRD)),
+    "userspace_s": lambda boot: _s(boot.stages.of(Stage.USERSPACE)),
+    "lag_s": lambda boot: _s(boot.stages.of(Stage.LAG)),
     "residual_s": lambda boot: _s(boot.stages.residual_ns),
-    "doubts": lambda boot: "; ".join(boot.stages.doubts),
+    "doubtful": lambda boot: boot.stages.is_doubtful,
+    "doubts": lambda boot: "; ".join(map(str, boot.stages.doubts)),
     "accel": lambda boot: boot.labels.accel,
     "cache": lambda boot: boot.labels.cache,
     "boot": lambda boot: boot.labels.boot,

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from vmtiming_tui.cautions import Caution, cautions
+from vmtiming_tui.compare import Comparison, compare_sides
+from vmtiming_tui.counted import counts, kind_of
 from vmtiming_tui.events import StormKind
 from vmtiming_tui.fleet import Attempt, Fleet, RunState, VmState
 from vmtiming_tui.plan import RunPlan
-from vmtiming_tui.sides import plan_of_run
+from vmtiming_tui.sides import Side, plan_of_run, side_of
 from vmtiming_tui.stages import Labels, Stage, Stages, labels_of, stages_of
 from vmtiming_tui.stats import Figures
 from vmtiming_tui.summary import Group, Summary, counted_groups, summarise_fleet
@@ -29,17 +31,23 @@ class Boot:
     counts: bool
 
     @property
-    def word(self) -> str:
-        """Its state for people: a VM that booted and has gone off since has booted."""
-        state = self.attempt.state
-        return VmState.BOOTED if state is VmState.OFF else state
+    def attempt_word(self) -> str:
+        """Its number, and whether it is a rerun."""
+        rerun = ", rerun" if self.kind is StormKind.RERUN else ""
+        return f"{self.attempt.number}{rerun}"
+
+    @property
+    def word(self) -> VmState:
+        """Its state for people and files."""
+        return self.attempt.state.told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """One run ready to be written: ``summary`` is of every VM's newest attempt.
+    """One run ready to be written: ``summary`` is of every boot that counts.
 
-    ``scope`` holds the VMs it was narrowed to, None for all of them.
+    ``scope`` holds the VMs it was narrowed to, None for all of them. ``comparison`` is with the
+    baseline the run was started with, None without one.
     """
 
     fleet: Fleet
@@ -50,6 +58,7 @@ class Document:
     sweep: Sweep | None
     cautions: tuple[Caution, ...]
     boots: tuple[Boot, ...]
+    comparison: Comparison | None = None
 
     @property
     def is_partial(self) -> bool:
@@ -57,20 +66,24 @@ class Document:
         return not self.fleet.ran_to_end
 
     @property
-    def newest(self) -> list[Boot]:
-        """The newest boot of every VM, by VM."""
-        vms = self.fleet.vms
-        return [boot for boot in self.boots if vms[boot.attempt.vm].newest is boot.attempt]
+    def listed(self) -> list[Boot]:
+        """The newest boot that counts of every VM, and its reruns after it."""
+        newest = {boot.attempt.vm: boot for boot in self.boots if boot.counts}
+        return [
+            boot
+            for boot in self.boots
+            if boot.kind is StormKind.RERUN or newest.get(boot.attempt.vm) is boot
+        ]
 
     @property
     def has_several_storms(self) -> bool:
-        """Whether there are figures over storms besides those of each VM's newest boot."""
+        """Whether there are figures over storms besides those over all boots."""
         return sum(len(group.storms) for group in self.groups) > 1
 
     @property
     def figures_title(self) -> str:
         """What the summary is of."""
-        return "Figures of each VM's newest boot" if self.has_several_storms else "Figures"
+        return "Figures of all boots" if self.has_several_storms else "Figures"
 
     @property
     def title(self) -> str:
@@ -91,36 +104,37 @@ class Document:
         return ""
 
 
-def document_of(fleet: Fleet, scope: Collection[int] | None = None) -> Document:
+def document_of(
+    fleet: Fleet, scope: Collection[int] | None = None, baseline: Side | None = None
+) -> Document:
     """Return a run ready to be written; ``scope`` keeps only these VMs."""
-    groups = counted_groups(fleet, scope)
-    counted = {id(attempt) for group in groups for attempt in group.attempts}
     return Document(
         fleet=fleet,
         scope=None if scope is None else frozenset(scope),
         plan=plan_of_run(fleet.run),
         summary=summarise_fleet(fleet, scope),
-        groups=tuple(groups),
+        groups=tuple(counted_groups(fleet, scope)),
         sweep=sweep_of(fleet),
         cautions=tuple(cautions(fleet, scope)),
         boots=tuple(
-            _boot(fleet, attempt, counts=id(attempt) in counted)
+            _boot(fleet, attempt)
             for vm in sorted(fleet.vms)
             if scope is None or vm in scope
             for attempt in fleet.vms[vm].attempts
         ),
+        comparison=compare_sides(baseline, side_of(fleet, "this run")) if baseline else None,
     )
 
 
-def _boot(fleet: Fleet, attempt: Attempt, *, counts: bool) -> Boot:
+def _boot(fleet: Fleet, attempt: Attempt) -> Boot:
     storm = fleet.storms.get(attempt.storm)
     return Boot(
         attempt=attempt,
-        kind=storm.kind if storm else StormKind.RUN,
+        kind=kind_of(fleet, attempt),
         parameters=storm.parameters if storm else {},
         stages=stages_of(attempt),
         labels=labels_of(fleet, attempt),
-        counts=counts,
+        counts=counts(fleet, attempt),
     )
 
 
@@ -160,12 +174,12 @@ def figure_rows(summary: Summary) -> list[tuple[str, str]]:
         if interval
         else NOTHING
     )
-    rate = NOTHING if summary.vms_per_s is None else f"{summary.vms_per_s:.3f}"
     return [
         ("VMs", f"{summary.number}"),
         ("booted", f"{summary.booted}"),
         *((str(state), f"{summary.counts[state]}") for state in _lost_states(summary)),
-        ("cluster boot time", seconds(summary.cluster_s)),
+        ("all booted in", seconds(summary.all_booted_in_s)),
+        *_when_some_booted(summary),
         ("mean", seconds(summary.mean_s)),
         ("standard deviation", seconds(summary.stddev_s)),
         ("median", seconds(summary.median_s)),
@@ -177,17 +191,41 @@ def figure_rows(summary: Summary) -> list[tuple[str, str]]:
         ("slowest", seconds(summary.max_s)),
         ("median absolute deviation", seconds(summary.mad_s)),
         ("launch skew", seconds(summary.launch_skew_s)),
-        ("VMs per second", rate),
+        ("VMs per second", rate_of(summary.vms_per_s)),
         *((f"{share} % booted after", seconds(at)) for share, at in summary.time_to_s.items()),
     ]
 
 
+def _when_some_booted(summary: Summary) -> list[tuple[str, str]]:
+    if summary.booted in (0, summary.number):
+        return []
+    return [("those booted took", seconds(summary.last_booted_s))]
+
+
 def _lost_states(summary: Summary) -> list[VmState]:
+    return [state for state in VmState if summary.counts.get(state) and state is not VmState.BOOTED]
+
+
+def rate_of(value: float | None) -> str:
+    """Return VMs per second."""
+    return NOTHING if value is None else f"{value:.3f}"
+
+
+def doubt_sentences(boots: Iterable[Boot]) -> list[str]:
+    """Return what is doubtful about each boot's stages."""
     return [
-        state
-        for state in VmState
-        if summary.counts.get(state) and state not in (VmState.BOOTED, VmState.OFF)
+        f"VM {boot.attempt.vm}{' is doubtful' if doubt.code.is_grave else ''}: {doubt}"
+        for boot in boots
+        for doubt in boot.stages.doubts
     ]
+
+
+def left_out(summary: Summary) -> str:
+    """Return how many boots the stages' figures leave out, as a sentence; empty for none."""
+    if not summary.doubtful:
+        return ""
+    is_ = "is" if summary.doubtful == 1 else "are"
+    return f"{summary.doubtful} of {summary.booted} boots {is_} doubtful and left out."
 
 
 def stage_rows(summary: Summary) -> list[tuple[str, Figures]]:
@@ -200,6 +238,8 @@ def fact_rows(document: Document) -> list[tuple[str, str]]:
     """Return under what circumstances the run was made, as (name, worded value)."""
     run, plan = document.fleet.run, document.plan
     rows: list[tuple[str, str]] = [("state", str(document.fleet.state))]
+    if document.comparison is not None:
+        rows.append(("held against", str(document.comparison.against)))
     if run is not None:
         host = run.host
         rows += [

@@ -15,9 +15,12 @@ from vmtiming_tui.export.document import (
     NOTHING,
     Boot,
     Document,
+    doubt_sentences,
     fact_rows,
     figure_rows,
     known_stages,
+    left_out,
+    rate_of,
     seconds,
     seconds_of_ns,
     stage_rows,
@@ -37,6 +40,7 @@ from vmtiming_tui.export.page_parts import (
 from vmtiming_tui.fleet import VmState
 from vmtiming_tui.stages import Stage
 from vmtiming_tui.summary import Group, Summary, completion
+from vmtiming_tui.tables import comparison_lines
 from vmtiming_tui.text import shell_line
 
 _SERIES = 6
@@ -47,7 +51,6 @@ _MARKS = {
     VmState.LAUNCHING: ("◌", "dim"),
     VmState.CONNECTED: ("◔", "dim"),
     VmState.BOOTED: ("✓", "booted"),
-    VmState.OFF: ("✓", "booted"),
     VmState.FAILED: ("✗", "failed"),
     VmState.TIMED_OUT: ("!", "late"),
     VmState.KILLED: ("-", "dim"),
@@ -93,6 +96,7 @@ def _main(document: Document) -> Markup:
         _sweep(document),
         _storms(document),
         _stages(document),
+        _comparison(document),
         _notes(document),
         _vms(document),
         _circumstances(document),
@@ -145,12 +149,12 @@ def _between(low: float, high: float) -> str:
 
 def _boot_tiles(summary: Summary) -> list[tuple[str, str, str]]:
     interval = summary.median_interval
-    hidden = "hidden by those not booted" if summary.booted and summary.censored else ""
+    hidden = "hidden by those not booted" if summary.booted and summary.lost else ""
     p99 = hidden if summary.p99_s is None else f"p99 {seconds(summary.p99_s)}"
     return [
         (
             "all booted in" if summary.booted == summary.number else "those booted took",
-            seconds(summary.cluster_s),
+            seconds(summary.last_booted_s),
             f"{summary.booted} of {summary.number} VMs",
         ),
         (
@@ -170,8 +174,8 @@ def _boot_tiles(summary: Summary) -> list[tuple[str, str, str]]:
 
 
 def _storm_tiles(group: Group) -> list[tuple[str, str, str]]:
-    medians, clusters, rates = group.medians, group.clusters, group.rates
-    known = f"of {medians.size} storms" if medians else ""
+    medians, whole, rates = group.medians, group.all_booted_in, group.rates
+    known = f"of {len(group.storms)} storms"
     interval = medians.interval if medians else None
     return [
         (
@@ -181,10 +185,10 @@ def _storm_tiles(group: Group) -> list[tuple[str, str, str]]:
         ),
         (
             "all booted in",
-            seconds(clusters.median if clusters else None),
-            _between(clusters.min, clusters.max) if clusters else "",
+            seconds(whole.median if whole else None),
+            _between(whole.min, whole.max) if whole else "",
         ),
-        ("VMs per second", f"{rates.median:.3f}" if rates else NOTHING, ""),
+        ("VMs per second", rate_of(rates.median if rates else None), ""),
         ("spread within a storm", seconds(group.spread.within if group.spread else None), ""),
         ("spread between storms", seconds(group.spread.between if group.spread else None), ""),
     ]
@@ -235,12 +239,12 @@ def _storms(document: Document) -> Markup:
             time_cell(storm.summary.median_s),
             time_cell(storm.summary.p95_s),
             time_cell(storm.summary.max_s),
-            time_cell(storm.summary.cluster_s),
+            time_cell(storm.summary.all_booted_in_s),
             left=2,
         )
         for storm in storms
     ]
-    names = ("storm", "settings", "booted", "median", "p95", "slowest", "all of them")
+    names = ("storm", "settings", "booted", "median", "p95", "slowest", "all booted in")
     spreads = [
         tag(
             "p",
@@ -268,14 +272,22 @@ def _sweep(document: Document) -> Markup:
             str(each.storms),
             f"{each.booted} of {each.attempts}",
             time_cell(each.boot.median if each.boot else None),
-            time_cell(each.cluster.median if each.cluster else None),
-            NOTHING if each.vms_per_s is None else f"{each.vms_per_s:.3f}",
+            time_cell(each.all_booted_in.median if each.all_booted_in else None),
+            rate_of(each.vms_per_s),
             NOTHING if each.relative is None else f"{each.relative:.2f}",
             left=varied,
         )
         for each in sweep.rows
     ]
-    names = (*sweep.names, "storms", "booted", "boot", "all of them", "VMs per second", "relative")
+    names = (
+        *sweep.names,
+        "storms",
+        "booted",
+        "boot",
+        "all booted in",
+        "VMs per second",
+        "relative",
+    )
     return _section("Sweep", table(names, rows, left=varied, name="sweep"))
 
 
@@ -296,12 +308,13 @@ def _stages(document: Document) -> Markup:
         for name, each in known
     ]
     medians = list(document.summary.stage_medians_s.items())
-    names = ("stage", "VMs", "median", "mean", "p95", "fastest", "slowest")
+    names = ("stage", "boots", "median", "mean", "p95", "fastest", "slowest")
     return _section(
         "Stages",
         charts.median_bar(medians),
         _stage_legend([stage for stage, _ in medians]),
-        tag("h3", "Over the VMs that booted"),
+        tag("h3", "Over the boots that can be believed"),
+        tag("p", words, class_="dim") if (words := left_out(document.summary)) else "",
         table(names, rows, name="stages"),
     )
 
@@ -310,22 +323,26 @@ def _stage_legend(stages: Iterable[Stage]) -> Markup:
     return legend((f"stage-{stage}", str(stage)) for stage in stages)
 
 
+def _comparison(document: Document) -> Markup:
+    comparison = document.comparison
+    if comparison is None:
+        return Markup("")
+    lines = comparison_lines(comparison)
+    return _section("Against the baseline", tag("pre", "\n".join(lines)))
+
+
 def _notes(document: Document) -> Markup:
     failure = document.fleet.failure
     texts = [failure.why] if failure is not None else []
     texts += [str(caution) for caution in document.cautions]
-    texts += [
-        f"VM {boot.attempt.vm} is doubtful: {doubt}"
-        for boot in document.newest
-        for doubt in boot.stages.doubts
-    ]
+    texts += doubt_sentences(document.listed)
     if not texts:
         return Markup("")
     return _section("Keep in mind", tag("ul", *(tag("li", each) for each in texts), class_="notes"))
 
 
 def _vms(document: Document) -> Markup:
-    boots = document.newest
+    boots = document.listed
     if not boots:
         return Markup("")
     stages = known_stages(boots)
@@ -342,7 +359,7 @@ def _vms(document: Document) -> Markup:
         "input", type="search", placeholder="filter", aria_label="filter the VMs", hidden=True,
         data_filters="vms",
     )  # fmt: skip
-    title = "VMs, the newest boot of each" if document.has_several_storms else "VMs"
+    title = "VMs, the newest boot of each that counts" if document.has_several_storms else "VMs"
     above = tag("div", tag("h2", title), field, class_="above")
     return tag("section", above, _stage_legend(stages), listed)
 
@@ -356,11 +373,11 @@ def _words(boot: Boot) -> str:
 
 def _vm_row(boot: Boot, stages: Sequence[Stage], longest_ns: int, *, has_words: bool) -> Markup:
     attempt = boot.attempt
-    glyph, mark = _MARKS[attempt.state]
+    glyph, mark = _MARKS[boot.word]
     return row(
         str(attempt.vm),
         tag("td", f"{glyph} {boot.word}", class_=f"left {mark}"),
-        str(attempt.number),
+        boot.attempt_word,
         time_ns(attempt.boot_ns),
         tag("td", charts.stage_bar(boot, longest_ns), class_="left"),
         *(time_ns(boot.stages.of(stage)) for stage in stages),

@@ -6,19 +6,22 @@ one is added. Keys name their unit. ``*_at_s`` are seconds since the run's start
 """
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vmtiming_tui import stats
+from vmtiming_tui.compare import Comparison, Difference
 from vmtiming_tui.export.document import Boot, Document, utc
 from vmtiming_tui.fleet import Attempt, Fleet, Storm
-from vmtiming_tui.stages import Stages
-from vmtiming_tui.summary import Group, Summary, boots_s, storm_attempts, summarise
+from vmtiming_tui.stages import Stage, Stages
+from vmtiming_tui.summary import Group, Summary, boots_s, summarise
 from vmtiming_tui.sweep import Sweep
 from vmtiming_tui.wire import to_json
 
 FORMAT = "vm-timing-report"
-VERSION = 1
+VERSION = 2
+READABLE = (1, 2)
 
 Body = dict[str, Any]
 
@@ -51,6 +54,7 @@ def body_of(document: Document) -> Body:
         "summary": summary_body(document.summary),
         "groups": [_group(group) for group in document.groups],
         "sweep": _sweep(document.sweep) if document.sweep else None,
+        "comparison": comparison_body(document.comparison),
         "cautions": [
             {"kind": str(caution.kind), "text": caution.text} for caution in document.cautions
         ],
@@ -59,7 +63,7 @@ def body_of(document: Document) -> Body:
         ],
         "vms": _vms(document, clock),
         "notices": [
-            {"at_s": clock.at(notice.at_ns), "level": str(notice.level), "text": notice.text}
+            {**_without(to_json(notice), "at_ns"), "at_s": clock.at(notice.at_ns)}
             for notice in fleet.notices
         ],
         "failure": _failure(fleet, clock),
@@ -153,7 +157,7 @@ def _group(group: Group) -> Body:
         "parameters": dict(group.parameters),
         "storms": [storm.number for storm in group.storms],
         "medians_s": figures_body(group.medians),
-        "clusters_s": figures_body(group.clusters),
+        "all_booted_in_s": figures_body(group.all_booted_in),
         "vms_per_s": figures_body(group.rates),
         "spread": _spread(group.spread),
     }
@@ -164,9 +168,9 @@ def _sweep(sweep: Sweep) -> Body:
         "names": list(sweep.names),
         "rows": [
             {
-                **_without(to_json(row), "boot", "cluster"),
+                **_without(to_json(row), "boot", "all_booted_in"),
                 "boot_s": figures_body(row.boot),
-                "cluster_s": figures_body(row.cluster),
+                "all_booted_in_s": figures_body(row.all_booted_in),
             }
             for row in sweep.rows
         ],
@@ -175,10 +179,53 @@ def _sweep(sweep: Sweep) -> Body:
     }
 
 
+def comparison_body(comparison: Comparison | None) -> Body | None:
+    """Return what this run is against its baseline, and which run that was; None without one."""
+    if comparison is None:
+        return None
+    against = comparison.against
+    return {
+        "against": {
+            "run": against.run,
+            "name": against.name,
+            "started": utc(against.wall_ns),
+            "wall_ns": against.wall_ns,
+        },
+        "verdict": str(comparison.verdict),
+        "groups": [
+            {
+                "parameters": dict(group.parameters),
+                "differences": [_difference(each) for each in group.differences],
+                "losses": to_json(group.losses),
+            }
+            for group in comparison.groups
+        ],
+        "cautions": list(comparison.cautions),
+    }
+
+
+def _difference(each: Difference) -> Body:
+    interval = each.percent_interval
+    return {
+        "name": each.name,
+        "first_s": figures_body(each.first),
+        "second_s": figures_body(each.second),
+        "percent": each.percent,
+        "percent_interval": None
+        if interval is None
+        else {"low": _finite(interval.low), "high": _finite(interval.high)},
+        "p_value": each.p_value,
+        "verdict": str(each.verdict),
+        "sentence": each.sentence,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
 def _storm(storm: Storm, clock: _Clock, scope: frozenset[int] | None) -> Body:
-    attempts = [
-        attempt for attempt in storm_attempts(storm) if scope is None or attempt.vm in scope
-    ]
+    attempts = [storm.attempts[vm] for vm in sorted(storm.attempts) if scope is None or vm in scope]
     return {
         "storm": storm.number,
         "kind": str(storm.kind),
@@ -203,7 +250,8 @@ def _attempt(boot: Boot, clock: _Clock) -> Body:
     return {
         "attempt": attempt.number,
         "storm": attempt.storm,
-        "state": str(attempt.state),
+        "state": str(attempt.state.told),
+        "qemu_ended": attempt.exited_ns is not None,
         "counts": boot.counts,
         "boot_s": _s(attempt.boot_ns),
         "uncertainty_s": _s(attempt.uncertainty_ns),
@@ -229,7 +277,7 @@ def _attempt(boot: Boot, clock: _Clock) -> Body:
         "usage": _usage(attempt),
         "guest": _guest(attempt),
         "rejected": [
-            {"at_s": clock.at(each.at_ns), "why": each.why, "excerpt": each.excerpt}
+            {**_without(to_json(each), "at_ns", "vm", "attempt"), "at_s": clock.at(each.at_ns)}
             for each in attempt.rejected
         ],
         "pid": attempt.pid,
@@ -240,15 +288,13 @@ def _attempt(boot: Boot, clock: _Clock) -> Body:
 def _stages(stages: Stages) -> Body:
     return {
         "qemu_s": _s(stages.qemu_ns),
-        "firmware_s": _s(stages.firmware_ns),
-        "kernel_s": _s(stages.kernel_ns),
-        "initrd_s": _s(stages.initrd_ns),
-        "userspace_s": _s(stages.userspace_ns),
-        "lag_s": _s(stages.lag_ns),
+        **{f"{stage}_s": _s(stages.of(stage)) for stage in Stage},
         "residual_s": _s(stages.residual_ns),
         "error_s": _s(stages.error_ns),
         "from_text": stages.from_text,
-        "doubts": list(stages.doubts),
+        "doubtful": stages.is_doubtful,
+        "doubts": [doubt.text for doubt in stages.doubts],
+        "doubt_codes": [str(doubt.code) for doubt in stages.doubts],
     }
 
 

@@ -1,21 +1,24 @@
 """A run as Markdown (GitHub's kind, tables included), for a ticket or a review."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from vmtiming_tui.export.document import (
     NOTHING,
-    Boot,
     Document,
+    doubt_sentences,
     fact_rows,
     figure_rows,
     known_stages,
+    left_out,
+    rate_of,
     seconds,
     seconds_of_ns,
     stage_rows,
 )
 from vmtiming_tui.summary import Group
 from vmtiming_tui.sweep import Sweep
+from vmtiming_tui.tables import comparison_lines
 from vmtiming_tui.text import one_line
 
 _STEERING = re.compile(
@@ -62,6 +65,7 @@ def render_markdown(document: Document) -> str:
     lines += [f"## {document.figures_title}", ""]
     lines += table(("figure", "value"), figure_rows(document.summary))
     lines += _stage_table(document)
+    lines += _comparison(document)
     lines += _vm_table(document)
     if document.cautions:
         lines += ["## Keep in mind", ""]
@@ -71,6 +75,14 @@ def render_markdown(document: Document) -> str:
     facts = [(name, escaped(value)) for name, value in fact_rows(document)]
     lines += table(("what", "value"), facts, numeric=2)
     return "\n".join(lines)
+
+
+def _comparison(document: Document) -> list[str]:
+    comparison = document.comparison
+    if comparison is None:
+        return []
+    shown = [f"    {line}".rstrip() for line in comparison_lines(comparison)]
+    return ["## Against the baseline", "", *shown, ""]
 
 
 def _stage_table(document: Document) -> list[str]:
@@ -86,12 +98,14 @@ def _stage_table(document: Document) -> list[str]:
         )
         for name, each in stage_rows(document.summary)
     ]
-    heads = ("stage", "VMs", "median", "mean", "p95", "fastest", "slowest")
-    return ["## Stages", "", *table(heads, rows)] if rows else []
+    heads = ("stage", "boots", "median", "mean", "p95", "fastest", "slowest")
+    words = left_out(document.summary)
+    said = [words, ""] if words else []
+    return ["## Stages", "", *said, *table(heads, rows)] if rows or words else []
 
 
 def _vm_table(document: Document) -> list[str]:
-    boots = document.newest
+    boots = document.listed
     if not boots:
         return []
     stages = known_stages(boots)
@@ -99,15 +113,15 @@ def _vm_table(document: Document) -> list[str]:
     rows = [
         (
             str(boot.attempt.vm),
-            boot.word,
-            str(boot.attempt.number),
+            str(boot.word),
+            boot.attempt_word,
             seconds_of_ns(boot.attempt.boot_ns),
             *(seconds_of_ns(boot.stages.of(stage)) for stage in stages),
             escaped(boot.attempt.why or boot.attempt.text) or NOTHING,
         )
         for boot in boots
     ]
-    doubts = list(_doubts(boots))
+    doubts = [f"- {escaped(each)}" for each in doubt_sentences(boots)]
     return [
         "## VMs",
         "",
@@ -115,12 +129,6 @@ def _vm_table(document: Document) -> list[str]:
         *doubts,
         *([""] if doubts else []),
     ]
-
-
-def _doubts(boots: Iterable[Boot]) -> Iterator[str]:
-    for boot in boots:
-        for doubt in boot.stages.doubts:
-            yield f"- VM {boot.attempt.vm} is doubtful: {escaped(doubt)}"
 
 
 def _storms(groups: Sequence[Group]) -> list[str]:
@@ -135,10 +143,10 @@ def _storms(groups: Sequence[Group]) -> list[str]:
                     f"{figures.booted} of {figures.number}",
                     seconds(figures.median_s),
                     seconds(figures.p95_s),
-                    seconds(figures.cluster_s),
+                    seconds(figures.all_booted_in_s),
                 )
             )
-    heads = ("storm", "settings", "booted", "median", "p95", "cluster")
+    heads = ("storm", "settings", "booted", "median", "p95", "all booted in")
     lines = ["## Storms", "", *table(heads, rows, numeric=2)]
     for group in groups:
         if group.spread is not None:
@@ -158,13 +166,13 @@ def _sweep(sweep: Sweep) -> list[str]:
             str(row.storms),
             f"{row.booted} of {row.attempts}",
             seconds(row.boot.median if row.boot else None),
-            seconds(row.cluster.median if row.cluster else None),
-            NOTHING if row.vms_per_s is None else f"{row.vms_per_s:.3f}",
+            seconds(row.all_booted_in.median if row.all_booted_in else None),
+            rate_of(row.vms_per_s),
             NOTHING if row.relative is None else f"{row.relative:.2f}",
         )
         for row in sweep.rows
     ]
-    heads = (*map(escaped, sweep.names), "storms", "booted", "boot", "cluster")
+    heads = (*map(escaped, sweep.names), "storms", "booted", "boot", "all booted in")
     return [
         "## Sweep",
         "",

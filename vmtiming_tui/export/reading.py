@@ -10,7 +10,7 @@ from typing import Any
 
 from vmtiming_tui import events as ev
 from vmtiming_tui.errors import EventError, ExportError
-from vmtiming_tui.export.json_export import FORMAT, VERSION
+from vmtiming_tui.export.json_export import FORMAT, READABLE, VERSION
 from vmtiming_tui.fleet import Fleet, RunState
 from vmtiming_tui.text import one_line, printable
 from vmtiming_tui.wire import from_json
@@ -53,7 +53,7 @@ def fleet_of(text: str | bytes) -> Fleet:
         raise ExportError(
             "not an export of vm-timing-report", hint="give a file that --export FILE.json wrote"
         )
-    if body.get("version") != VERSION:
+    if body.get("version") not in READABLE:
         raise ExportError(
             f"its schema is version {one_line(repr(body.get('version')), 40)}, "
             f"this program reads version {VERSION}",

@@ -2,6 +2,7 @@
 
 from vmtiming_tui.export.document import Document
 from vmtiming_tui.plain import PlainReport
+from vmtiming_tui.tables import comparison_lines
 from vmtiming_tui.text import printable
 
 
@@ -10,4 +11,5 @@ def render_text(document: Document) -> str:
     lines = PlainReport(document.fleet).final_lines(document.scope)
     warnings = [f"Warning: {printable(str(caution))}" for caution in document.cautions]
     marks = [document.word] if document.word else []
-    return "\n".join([*marks, *lines, *warnings]) + "\n"
+    against = comparison_lines(document.comparison) if document.comparison else []
+    return "\n".join([*marks, *lines, *against, *warnings]) + "\n"

@@ -22,6 +22,7 @@ from textual.timer import Timer
 
 from vmtiming_tui.commands import Command, Quit, ReadConsole, Stop
 from vmtiming_tui.plan import RunPlan
+from vmtiming_tui.sides import Side
 from vmtiming_tui.text import plural
 from vmtiming_tui.tui import keymap
 from vmtiming_tui.tui.glyphs import glyphs_for
@@ -79,6 +80,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
         settings: DashboardSettings | None = None,
         *,
         live: bool = True,
+        baseline: Side | None = None,
     ) -> None:
         self.settings = settings or DashboardSettings()
         plain = not self.settings.colour
@@ -89,7 +91,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
         self.set_class(self.settings.ascii_only, "-ascii")
         self.glyphs = glyphs_for(ascii_only=self.settings.ascii_only, colour=not plain)
         self.palette = palette_for(dark=True, colour=not plain)
-        self.model = Model(plan, self.settings.clock)
+        self.model = Model(plan, self.settings.clock, baseline)
         self.link = Link(connect, self.model, self.settings.clock, self._hurry)
         self.live = live
         self.crash = ""

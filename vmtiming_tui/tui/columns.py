@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vmtiming_tui.fleet import Attempt, Vm
-from vmtiming_tui.stages import Stages
+from vmtiming_tui.stages import Stage, Stages
 from vmtiming_tui.tui.text import passing, seconds, size
 from vmtiming_tui.tui.view import Sort
 
@@ -34,9 +34,9 @@ COLUMNS = (
 )
 
 _STAGES: dict[Sort, Callable[[Stages], int | None]] = {
-    Sort.KERNEL: lambda stages: stages.kernel_ns,
-    Sort.INITRD: lambda stages: stages.initrd_ns,
-    Sort.USERSPACE: lambda stages: stages.userspace_ns,
+    Sort.KERNEL: lambda stages: stages.of(Stage.KERNEL),
+    Sort.INITRD: lambda stages: stages.of(Stage.INITRD),
+    Sort.USERSPACE: lambda stages: stages.of(Stage.USERSPACE),
     Sort.RESIDUAL: lambda stages: stages.residual_ns,
 }
 

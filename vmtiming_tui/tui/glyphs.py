@@ -27,7 +27,7 @@ class Glyphs:
     live: str
     done: str
     rule: str
-    approx: str
+    at_most: str
     ellipsis: str
     times: str
     dot: str
@@ -36,7 +36,7 @@ class Glyphs:
 
     def word(self, state: VmState) -> str:
         """Return what a state is called; one that booted and has gone off has booted."""
-        return VmState.BOOTED if state is VmState.OFF else state
+        return state.told
 
 
 _STATES = {
@@ -68,7 +68,7 @@ UNICODE = Glyphs(
     live="●",
     done="■",
     rule="─",
-    approx="≈ ",
+    at_most="≤",
     ellipsis="…",
     times="×",
     dot="·",
@@ -78,6 +78,7 @@ UNICODE = Glyphs(
 
 _STROKES = {
     Stage.FIRMWARE: "┄",
+    Stage.LOADER: "╌",
     Stage.KERNEL: "─",
     Stage.INITRD: "═",
     Stage.USERSPACE: "━",
@@ -86,6 +87,7 @@ _STROKES = {
 
 _LETTERS = {
     Stage.FIRMWARE: "f",
+    Stage.LOADER: "b",
     Stage.KERNEL: "k",
     Stage.INITRD: "i",
     Stage.USERSPACE: "u",
@@ -119,7 +121,7 @@ ASCII = Glyphs(
     live="*",
     done="#",
     rule="-",
-    approx="~",
+    at_most="<=",
     ellipsis="~",
     times="x",
     dot="-",

@@ -14,17 +14,13 @@ from typing import Any
 from vmtiming_tui import events as ev
 from vmtiming_tui import stats
 from vmtiming_tui.config import RunConfig
+from vmtiming_tui.counted import counted_attempts
 from vmtiming_tui.errors import EventError
 from vmtiming_tui.fleet import Attempt, Fleet, RunState, Storm, Vm, VmState
 from vmtiming_tui.plan import RunPlan, plan_from_json
-from vmtiming_tui.summary import (
-    boots_s,
-    censored_s,
-    completion,
-    counted_attempts,
-    storm_attempts,
-    time_left_ns,
-)
+from vmtiming_tui.progress import time_left_ns
+from vmtiming_tui.sides import Side
+from vmtiming_tui.summary import boots_s, completion, lost_of
 from vmtiming_tui.tui.view import View
 
 MUCH = 0.2
@@ -85,23 +81,25 @@ def shown_storm(fleet: Fleet) -> Storm | None:
     return planned[-1] if planned else newest
 
 
-def reckon(fleet: Fleet, now_ns: int) -> Figures:
-    """Return the live figures of a fleet: of every VM's newest attempt, and the newest storm's.
+def reckon(fleet: Fleet, plan: RunPlan, now_ns: int) -> Figures:
+    """Return the live figures of a fleet: of every boot that counts, and the newest storm's curve.
 
-    Reckoned as the summary's are, so that the dashboard and every export say the same.
+    Reckoned as the summary's are, so that the dashboard and every export say the same. While no
+    boot counts yet, as in a warm-up, they are of the newest storm.
     """
-    attempts = counted_attempts(fleet)
-    times, waited = sorted(boots_s(attempts)), censored_s(attempts)
-    median_s, p95_s = (stats.censored_quantile(times, waited, percent) for percent in (50, 95))
     storm = shown_storm(fleet)
-    in_storm = storm_attempts(storm) if storm else []
+    in_storm = [storm.attempts[vm] for vm in sorted(storm.attempts)] if storm else []
+    attempts = counted_attempts(fleet) or in_storm
+    times, lost = sorted(boots_s(attempts)), lost_of(attempts)
+    median_s, p95_s = (stats.worst_rank_percentile(times, lost, percent) for percent in (50, 95))
+    is_running = fleet.state is RunState.RUNNING
     starts = [attempt.go_ns for attempt in in_storm if attempt.go_ns is not None]
     return Figures(
         booted=len(times),
         median_ns=None if median_s is None else ns_of(median_s),
         p95_ns=None if p95_s is None else ns_of(p95_s),
         max_ns=ns_of(times[-1]) if times else None,
-        left_ns=time_left_ns(in_storm, now_ns) if fleet.state is RunState.RUNNING else None,
+        left_ns=time_left_ns(fleet, plan, now_ns) if is_running else None,
         curve=tuple(completion(in_storm)),
         curve_number=len(storm.vms) if storm else 0,
         curve_start_ns=min(starts, default=None),
@@ -128,10 +126,13 @@ class Model:
     """The one place the widgets read from.
 
     ``plan`` is that of the run that is shown; ``asked`` the one last asked for, which may have been
-    refused.
+    refused. ``baseline`` is the run that all of them are compared with, if any.
     """
 
-    def __init__(self, plan: RunPlan, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, plan: RunPlan, clock: Callable[[], int], baseline: Side | None = None
+    ) -> None:
+        self.baseline = baseline
         self.plan = self.asked = plan
         self.fleet = Fleet()
         self.view = View()
@@ -294,7 +295,7 @@ class Model:
         if late_ns < 0 or not (self._stale_figures or (late_ns > _LEFT_EVERY_NS and self.is_busy)):
             return False
         began = time.perf_counter()
-        self.figures = reckon(self.fleet, self.now_ns)
+        self.figures = reckon(self.fleet, self.plan, self.now_ns)
         cost_ns = ns_of(time.perf_counter() - began)
         self._figures_due_ns = time.perf_counter_ns() + max(_LEAST_PAUSE_NS, _COST_SHARE * cost_ns)
         self._stale_figures = False
@@ -303,7 +304,7 @@ class Model:
     def settle(self) -> None:
         """Fold everything there is and reckon from all of it: for the end, and for exports."""
         self.turn(everything=True)
-        self.figures = reckon(self.fleet, self.now_ns)
+        self.figures = reckon(self.fleet, self.plan, self.now_ns)
 
     # What the user means.
 

@@ -16,6 +16,7 @@ from vmtiming_tui.plain import PlainReport
 from vmtiming_tui.plan import RunPlan
 from vmtiming_tui.replay import replay
 from vmtiming_tui.session import Wishes, conclude, outlive_hangups, say
+from vmtiming_tui.sides import Side
 
 if TYPE_CHECKING:
     from vmtiming_tui.tui.app import VmTimingApp
@@ -84,7 +85,11 @@ async def _show(app: "VmTimingApp") -> None:
 
 
 def run_live(
-    plan: RunPlan, *, ascii_only: bool = False, record: Callable[[bytes], None] | None = None
+    plan: RunPlan,
+    *,
+    ascii_only: bool = False,
+    baseline: Side | None = None,
+    record: Callable[[bytes], None] | None = None,
 ) -> "VmTimingApp":
     """Show a run of a live engine; return the app as it was left, its engine ended."""
 
@@ -97,7 +102,7 @@ def run_live(
         gc.disable()  # nothing of what the start makes is garbage; the app enables it when settled
         from vmtiming_tui.tui.app import VmTimingApp
 
-        app = VmTimingApp(connect, plan, _settings(ascii_only=ascii_only))
+        app = VmTimingApp(connect, plan, _settings(ascii_only=ascii_only), baseline=baseline)
         await _show(app)
         return app
 
@@ -112,7 +117,8 @@ def run_dashboard(
     ``record`` is handed the raw lines of events as they come. The exports that were asked for are
     written at the end, and said on standard error once the terminal is back.
     """
-    return _afterwards(run_live(plan, ascii_only=wishes.ascii_only, record=record), wishes)
+    app = run_live(plan, ascii_only=wishes.ascii_only, baseline=wishes.baseline, record=record)
+    return _afterwards(app, wishes)
 
 
 def _afterwards(app: "VmTimingApp", wishes: Wishes) -> int:

@@ -1,5 +1,6 @@
 """Figures and words as the dashboard writes them, and lines of styled text that fit a width."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
@@ -41,16 +42,14 @@ def clock(ns: int) -> str:
     return f"{minutes}:{rest // 10:02d}.{rest % 10}"
 
 
-def about(ns: int) -> str:
-    """Return a time to come, no finer than it can be known: ``35 s``, ``4 min``, ``1.5 h``."""
-    whole = max(round(ns / 1e9), 0)
-    if whole < 1:
-        return "< 1 s"
+def at_most(ns: int) -> str:
+    """Return the bound of a time to come, rounded up: ``35 s``, ``4 min``, ``1.5 h``."""
+    whole = max(math.ceil(ns / 1e9), 1)
     if whole < 100:
         return f"{whole} s"
-    if whole < 5940:
-        return f"{round(whole / 60)} min"
-    return f"{whole / 3600:.1f} h"
+    if whole <= 5940:
+        return f"{math.ceil(whole / 60)} min"
+    return f"{math.ceil(whole / 360) / 10:.1f} h"
 
 
 def size(count: int) -> str:

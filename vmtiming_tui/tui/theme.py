@@ -57,6 +57,7 @@ DARK = Colours(
     },
     stages={
         Stage.FIRMWARE: "#b69cf0",
+        Stage.LOADER: "#e79ac8",
         Stage.KERNEL: "#63b7ff",
         Stage.INITRD: "#45d0c5",
         Stage.USERSPACE: "#8fd66b",
@@ -88,6 +89,7 @@ LIGHT = Colours(
     },
     stages={
         Stage.FIRMWARE: "#7350bd",
+        Stage.LOADER: "#a0347c",
         Stage.KERNEL: "#0b5cad",
         Stage.INITRD: "#00726c",
         Stage.USERSPACE: "#37701a",

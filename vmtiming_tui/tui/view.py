@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from vmtiming_tui.fleet import Attempt, Fleet, Vm, VmState
-from vmtiming_tui.stages import stages_of
+from vmtiming_tui.stages import Stage, stages_of
 
 Test: TypeAlias = Callable[[Vm, int], bool]
 Sortable: TypeAlias = Callable[[Attempt, int], float | None]
@@ -42,9 +42,9 @@ STATE_GROUPS: tuple[frozenset[VmState], ...] = (
 _SORTS: dict[Sort, Sortable] = {
     Sort.STATE: lambda attempt, _: _ORDER[attempt.state],
     Sort.TIME: lambda attempt, now_ns: attempt.elapsed_ns(now_ns),
-    Sort.KERNEL: lambda attempt, _: stages_of(attempt).kernel_ns,
-    Sort.INITRD: lambda attempt, _: stages_of(attempt).initrd_ns,
-    Sort.USERSPACE: lambda attempt, _: stages_of(attempt).userspace_ns,
+    Sort.KERNEL: lambda attempt, _: stages_of(attempt).of(Stage.KERNEL),
+    Sort.INITRD: lambda attempt, _: stages_of(attempt).of(Stage.INITRD),
+    Sort.USERSPACE: lambda attempt, _: stages_of(attempt).of(Stage.USERSPACE),
     Sort.RESIDUAL: lambda attempt, _: stages_of(attempt).residual_ns,
     Sort.RSS: lambda attempt, _: attempt.usage.rss_bytes if attempt.usage else None,
     Sort.DISK: lambda attempt, _: attempt.usage.disk_read_bytes if attempt.usage else None,

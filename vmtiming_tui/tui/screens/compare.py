@@ -7,10 +7,10 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from vmtiming_tui.compare import compare_sides
+from vmtiming_tui.counted import counted_attempts
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.sides import Side
 from vmtiming_tui.straggler import straggler
-from vmtiming_tui.summary import counted_attempts
 from vmtiming_tui.tables import comparison_lines, straggler_lines
 from vmtiming_tui.tui import keymap
 from vmtiming_tui.tui.model import Change, Model

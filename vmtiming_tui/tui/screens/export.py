@@ -172,7 +172,7 @@ class ExportScreen(Dialog[None]):
         self.query_one("#copy").focus()
 
     def _write_now(self, path: Path, scope: Collection[int] | None) -> int:
-        written = write_export(path, self._model.fleet, scope=scope, overwrite=True)
+        written = write_export(path, self._model.fleet, scope=scope, baseline=self._model.baseline)
         self._written = written.resolve()
         return self._written.stat().st_size
 

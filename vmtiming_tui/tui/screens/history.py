@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 THIS_RUN = "this run"
 _SPARK_WIDTH = 12
 _HEADS = (
-    "", "run", "when", "state", "storms", "booted", "median", "p95", "all VMs", "accel",
+    "", "run", "when", "state", "storms", "booted", "median", "p95", "all booted in", "accel",
     "completion",
 )  # fmt: skip
 
@@ -127,7 +127,7 @@ class HistoryScreen(Screen[None]):
         mark = glyphs.mark if self.marked is run else " "
         cells = [
             run.label, when, str(run.state), str(run.storms), f"{run.booted}/{run.boots}",
-            seconds(run.median_s), seconds(run.p95_s), seconds(run.cluster_s), run.accel,
+            seconds(run.median_s), seconds(run.p95_s), seconds(run.all_booted_in_s), run.accel,
         ]  # fmt: skip
         spark = sparkline(spark_values(run), glyphs.blocks, _SPARK_WIDTH)
         return [

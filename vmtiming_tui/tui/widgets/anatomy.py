@@ -151,13 +151,13 @@ class StageBar(VmLine):
     def _names(self, attempt: Attempt, width: int) -> list[Part]:
         palette = self.host.palette
         stages = stages_of(attempt)
-        if not stages.known:
+        if not stages.claimed:
             median = self.model.figures.median_ns
             words = f"{self.host.glyphs.median} median {seconds(median)} s" if median else ""
             return [(" " * _BAR_AT, palette.dim), (words, palette.dim)]
         groups: list[list[Part]] = [[(" ", palette.dim)]]
         maker = BarMaker(palette, self.host.glyphs)
-        for stage, ns in stages.known:
+        for stage, ns in stages.claimed:
             sign = maker.stage_part(str(stage), 1)
             groups.append([(" ", palette.dim), sign, *self._figure(f" {stage}", seconds(ns))])
         if stages.residual_ns is not None:
@@ -180,9 +180,11 @@ class StageBar(VmLine):
                 [(f"  {shown(attempt.why)}", palette.states[attempt.state]), (hint, palette.dim)],
                 [], width, glyphs.ellipsis,
             )  # fmt: skip
-        doubts = stages_of(attempt).doubts
+        stages = stages_of(attempt)
+        doubts = stages.doubts
         if doubts and attempt.state.is_booted:
-            text = f"  {glyphs.states[VmState.TIMED_OUT]} doubtful: {'; '.join(doubts)}"
+            doubtful = "doubtful: " if stages.is_doubtful else ""
+            text = f"  {glyphs.states[VmState.TIMED_OUT]} {doubtful}{'; '.join(map(str, doubts))}"
             return [(clip(text, width, glyphs.ellipsis), palette.warning)]
         if attempt.rejected:
             text = f"  {plural(len(attempt.rejected), 'message')} of this guest rejected"

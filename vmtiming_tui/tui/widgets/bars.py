@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from textual import events
 from textual.message import Message
 
+from vmtiming_tui.config import BootMode
 from vmtiming_tui.events import StormKind
 from vmtiming_tui.fleet import RunState, VmState
 from vmtiming_tui.stages import Stage
@@ -15,7 +16,7 @@ from vmtiming_tui.tui.keymap import Key
 from vmtiming_tui.tui.model import Model
 from vmtiming_tui.tui.text import (
     Part,
-    about,
+    at_most,
     clip,
     clock,
     parts_width,
@@ -147,9 +148,8 @@ class StatsLine(ModelLine):
         if self.model.fleet.state is RunState.RUNNING:
             parts.append((" left ", palette.dim))
             left = figures.left_ns
-            words = "-" if left is None else about(left)
-            sign = glyphs.approx if words[0].isdigit() else ""
-            parts.append((f"{sign}{words}", palette.strong))
+            words = "-" if left is None else f"{glyphs.at_most} {at_most(left)}"
+            parts.append((words, palette.strong))
         return parts
 
     def lines(self, width: int) -> list[list[Part]]:
@@ -202,6 +202,8 @@ class ViewLine(ModelLine):
             left.append(
                 (f"frozen, {plural(model.waiting, 'event')} waiting, p goes on  ", palette.warning)
             )
+        if model.baseline is not None and model.figures.booted:
+            left.append((f"against {shown(str(model.baseline.identity))}  ", palette.dim))
         if len(left) == 1:
             left.append(
                 (f"{plural(len(model.fleet.vms) or model.plan.number, 'VM')} ", palette.dim)
@@ -217,7 +219,10 @@ class ViewLine(ModelLine):
         if self.scale_ns is None or width < 60:
             return []
         palette, model = self.host.palette, self.model
-        names = [str(stage) for stage in Stage if stage is not Stage.LAG]
+        hidden = {Stage.LAG}
+        if model.config.boot is not BootMode.FIRMWARE:
+            hidden.add(Stage.LOADER)
+        names = [str(stage) for stage in Stage if stage not in hidden]
         parts: list[Part] = [(" ", palette.text)]
         if model.figures.booted and width >= 76:
             if width >= 100:

@@ -4,15 +4,17 @@ from functools import cached_property
 
 from rich.style import Style
 
+from vmtiming_tui.counted import counted_attempts
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.stages import Stage
-from vmtiming_tui.summary import Summary, completion, counted_attempts, summarise
+from vmtiming_tui.summary import Summary, completion, summarise_fleet
 from vmtiming_tui.tui.bars import QUARTERED, BarMaker, cells_of, nice_ceiling
 from vmtiming_tui.tui.braille import ascii_rows, braille_rows, outline_rows, step_heights
 from vmtiming_tui.tui.text import Part, clip
 from vmtiming_tui.tui.widgets.line import LinesWidget
 
 _LABEL = 16
+_LEFT_OUT = 16
 
 
 class _Pair(LinesWidget):
@@ -49,7 +51,7 @@ class CurvePair(_Pair):
         factor, levels = (2, 4) if glyphs.braille else (1, 2)
         heights = [
             step_heights(
-                curve, until_ns=span_ns, span_ns=span_ns, top=len(fleet.vms),
+                curve, until_ns=span_ns, span_ns=span_ns, top=len(counted_attempts(fleet)),
                 columns=plot * factor, levels=rows * levels,
             )
             for curve, fleet in zip(self._curves, self._fleets, strict=True)
@@ -92,25 +94,25 @@ class StagePair(_Pair):
 
     @cached_property
     def _summaries(self) -> list[Summary]:
-        return [summarise(counted_attempts(fleet)) for fleet in self._fleets]
+        return [summarise_fleet(fleet) for fleet in self._fleets]
 
     def lines(self, width: int) -> list[list[Part]]:
         """Return two bars and what their pieces are."""
         maker = BarMaker(self.host.palette, self.host.glyphs)
         pieces = [_pieces(summary) for summary in self._summaries]
         scale_ns = max((sum(ns for _, ns in each) for each in pieces), default=1)
-        room = max(width - _LABEL - 12, 8)
+        room = max(width - _LABEL - 12 - _LEFT_OUT * any(s.doubtful for s in self._summaries), 8)
         lines = [
-            self._bar(maker, label, each, scale_ns, room)
-            for label, each in zip(self._labels, pieces, strict=True)
+            self._bar(maker, label, summary, scale_ns, room)
+            for label, summary in zip(self._labels, self._summaries, strict=True)
         ]
         names = [str(stage) for stage in Stage if any(str(stage) in dict(each) for each in pieces)]
         return [*lines, [(" " * _LABEL, self.host.palette.text), *maker.legend(names)]]
 
     def _bar(
-        self, maker: BarMaker, label: str, pieces: list[tuple[str, int]], scale_ns: int, room: int
+        self, maker: BarMaker, label: str, summary: Summary, scale_ns: int, room: int
     ) -> list[Part]:
-        palette = self.host.palette
+        palette, pieces = self.host.palette, _pieces(summary)
         bar = [
             maker.stage_part(name, count)
             for name, count in cells_of(pieces, scale_ns, room)
@@ -118,6 +120,7 @@ class StagePair(_Pair):
         ]
         total_s = sum(ns for _, ns in pieces) / 1e9
         words = f" {total_s:.2f} s" if pieces else "stages unknown"
+        words += f" ({summary.doubtful} left out)" if summary.doubtful else ""
         return [
             (f" {clip(label, _LABEL - 2):<{_LABEL - 2}} ", palette.text), *bar, (words, palette.dim)
         ]  # fmt: skip

@@ -1,0 +1,127 @@
+"""A run held against a baseline: which run that is, and what the exit code makes of it."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def storms(run, arguments):
+    """Boot ``count`` storms of 2 VMs of that many seconds; returns (exit code, stdout, stderr)."""
+
+    def boot(seconds, count, *words):
+        return run(*arguments(2, f"boot={seconds}", "-r", str(count), *words))
+
+    return boot
+
+
+def test_the_last_run_is_the_one_before_this_one(storms):
+    assert storms(0.1, 4, "--name", "first")[0] == 0
+
+    code, _, err = storms(0.9, 4, "--baseline", "last", "--fail-slower", "5")
+
+    assert code == 3
+    assert "this run is slower than first by more than 5 % for sure" in err
+
+
+def test_a_baseline_of_the_runs_own_name_is_the_run_before(storms):
+    assert storms(0.1, 4, "--name", "nightly")[0] == 0
+
+    code, _, err = storms(0.9, 4, "--baseline", "nightly", "--name", "nightly", "--fail-slower=5")
+
+    assert code == 3
+    assert "compared with itself" not in err
+
+
+def test_a_run_that_takes_nine_times_as_long_fails_even_as_a_single_storm(storms):
+    assert storms(0.1, 1)[0] == 0
+
+    code, _, err = storms(0.9, 1, "--baseline", "last", "--fail-slower", "5")
+
+    assert code == 3
+    assert "beyond the 4 times that storms of one setting may differ by" in err
+
+
+def test_the_report_and_every_export_say_which_run_it_was(storms, lab):
+    assert storms(0.1, 1, "--name", "first", "-o", "first.json")[0] == 0
+    first = json.loads((lab.folder / "first.json").read_text())["run"]
+    files = [f"out{ending}" for ending in (".json", ".md", ".html", ".txt")]
+
+    _, _, err = storms(0.1, 1, "--baseline", "last", *[f"-o{name}" for name in files])
+
+    identity = f"{first['id']}, first, {first['started'][:4]}"
+    assert f"Held against {identity}" in err
+    against = json.loads((lab.folder / "out.json").read_text())["comparison"]["against"]
+    assert (against["run"], against["name"]) == (first["id"], "first")
+    assert against["started"] == first["started"]
+    for name in files[1:]:
+        assert first["id"] in (lab.folder / name).read_text()
+
+
+def test_a_baseline_that_the_run_itself_replaces_is_what_it_was_before(storms):
+    assert storms(0.1, 4, "-o", "kept.json")[0] == 0
+
+    assert storms(0.9, 4, "--baseline=kept.json", "--fail-slower=5", "-o", "kept.json")[0] == 3
+
+
+@pytest.mark.parametrize("words", [("--baseline", "last"), ("--baseline", "none.json"), ()])
+def test_a_gate_without_a_baseline_is_refused_before_anything_starts(storms, lab, words):
+    code, out, err = storms(0.1, 1, *words, "--fail-slower", "5")
+
+    assert (code, out) == (2, "")
+    assert "--baseline" in err
+    assert "Nothing was started" in err
+
+
+def test_a_gate_against_a_run_in_which_nothing_booted_is_refused(run, arguments, storms):
+    assert run(*arguments(2, "die=go:KILL", "--name", "dead"))[0] == 1
+
+    code, out, err = storms(0.1, 1, "--baseline", "dead", "--fail-slower", "5")
+
+    assert (code, out) == (2, "")
+    assert "nothing that counts has booted" in err
+
+
+def test_three_storms_against_three_are_said_to_tell_nothing_beforehand(tool, storms, arguments):
+    assert storms(0.1, 3, "--name", "three")[0] == 0
+    words = ("-r3", "--baseline", "three", "--fail-slower", "5")
+
+    process = tool(*arguments(2, "boot=30", *words))
+    first = process.stderr.readline()
+    process.terminate()
+    process.wait()
+
+    assert first.startswith("Warning: --fail-slower: 3 against 3 storms cannot reach 0.05")
+    assert "4 against 4 could" in first
+
+
+def test_what_cannot_be_told_is_exit_code_4_unless_that_is_allowed(run, storms):
+    assert storms(0.1, 3, "--name", "three")[0] == 0
+    gate = ("--baseline", "three", "--fail-slower", "5")
+
+    code, _, err = storms(0.1, 3, "--name", "again", *gate)
+    assert code == 4
+    assert "cannot be told" in err
+
+    assert storms(0.1, 3, *gate, "--allow-undecided")[0] == 0
+    assert run("compare", "three", "again", "--fail-slower", "5")[0] == 4
+    assert run("compare", "three", "again", "--fail-slower", "5", "--allow-undecided")[0] == 0
+
+
+def test_a_lost_vm_outranks_the_gate(run, arguments, storms):
+    assert storms(0.1, 4, "--name", "base")[0] == 0
+
+    code, _, err = run(
+        *arguments(2, "boot=0.1 1.die=go:KILL", "-r4", "--baseline=base", "--fail-slower=5")
+    )
+
+    assert code == 1
+    assert "slower than base by more than 5 % for sure" in err
+
+
+def test_help_names_every_exit_code(run):
+    _, out, _ = run("--help")
+
+    words = " ".join(out.split())
+    assert "3 too slow, 4 a comparison that was to gate (--fail-slower) could not tell" in words
+    assert "--allow-undecided" in words

@@ -1,0 +1,32 @@
+"""A VM run again after three storms, by the real engine with stand-ins: what counts stays."""
+
+from engine_lab import Lab, engine
+
+from vmtiming_tui import commands
+from vmtiming_tui import events as ev
+from vmtiming_tui.export import render
+from vmtiming_tui.outcome import exit_code, reasons
+from vmtiming_tui.plan import RunPlan, Variant
+from vmtiming_tui.summary import summarise_fleet
+
+
+async def test_a_rerun_leaves_the_storms_their_figures_and_the_run_its_exit_code(lab: Lab):
+    plan = RunPlan(variants=(Variant(config=lab.config(2, "1.boot=0.5")),), runs=3)
+
+    async with engine(lab) as story:
+        story.client.send(commands.Start(plan=plan, interactive=True))
+        await story.till(lambda story: story.of(ev.RunEnded))
+        before = summarise_fleet(story.fleet), reasons(story.fleet, fail_over_s=0.4)
+        story.client.send(commands.Rerun(vms=(1,)))
+        await story.till(lambda story: len(story.of(ev.RunEnded)) == 2)
+        story.client.send(commands.Quit())
+        await story.to_end()
+
+    fleet = story.fleet
+    assert len(fleet.vms[1].attempts) == 4
+    assert (summarise_fleet(fleet), reasons(fleet, fail_over_s=0.4)) == before
+    assert [sentence.split(",")[0][-10:] for sentence in before[1][:3]] == [
+        "in storm 1", "in storm 2", "in storm 3",
+    ]  # fmt: skip
+    assert exit_code(fleet, fail_over_s=0.4) == 3
+    assert render(".csv", fleet).count(",rerun,") == 1

@@ -1,0 +1,59 @@
+"""Past runs as lines of text for a terminal or a pipe: the list of them, and one shown again."""
+
+from collections.abc import Sequence
+
+from vmtiming_tui.fleet import Fleet
+from vmtiming_tui.history import StoredRun
+from vmtiming_tui.plain import PlainReport
+from vmtiming_tui.sides import moment
+from vmtiming_tui.sweep import sweep_of
+from vmtiming_tui.tables import seconds, sweep_lines, table
+from vmtiming_tui.text import printable
+
+
+def history_lines(runs: Sequence[StoredRun]) -> list[str]:
+    """Return the list of runs, a row each."""
+    if not runs:
+        return ["No run has been kept yet."]
+    heads = (
+        "run",
+        "name",
+        "when",
+        "state",
+        "storms",
+        "booted",
+        "median",
+        "p95",
+        "all booted in",
+        "accel",
+    )
+    rows = [
+        (
+            run.run,
+            run.name,
+            moment(run.wall_ns),
+            str(run.state),
+            str(run.storms),
+            f"{run.booted}/{run.boots}",
+            seconds(run.median_s),
+            seconds(run.p95_s),
+            seconds(run.all_booted_in_s),
+            run.accel,
+        )
+        for run in runs
+    ]
+    return table(heads, rows, left=4)
+
+
+def show_lines(run: StoredRun, fleet: Fleet) -> list[str]:
+    """Return a stored run's heading, and its report as it was printed."""
+    heading = f"{run.run}  {moment(run.wall_ns)}  {run.state}  on {run.host}, {run.accel}"
+    names = [printable(text) for text in (run.name, run.notes) if text]
+    sweep = sweep_of(fleet)
+    return [
+        printable(heading),
+        *names,
+        "",
+        *PlainReport(fleet).final_lines(),
+        *(["", *sweep_lines(sweep)] if sweep else []),
+    ]
