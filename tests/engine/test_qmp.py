@@ -8,6 +8,7 @@ import socket
 
 import pytest
 
+from vmtiming_tui.engine import qmp as qmp_module
 from vmtiming_tui.engine.clock import StampReader
 from vmtiming_tui.engine.qmp import QmpController
 from vmtiming_tui.errors import QemuError
@@ -45,3 +46,24 @@ async def test_a_peer_that_goes_away_while_it_is_connected_to(answers: bool, tur
 
     assert faults == []
     assert ours.fileno() == -1
+
+
+async def test_a_session_that_does_not_close_is_left_to_itself(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(qmp_module, "_CLOSE_LIMIT_S", 0.01)
+    ours, theirs = socket.socketpair()
+    qmp = QmpController(ours, "vm-0", lambda _: None, lambda _: None, StampReader())
+    may_end, ended = asyncio.Event(), asyncio.Event()
+
+    async def disconnect() -> None:
+        await may_end.wait()
+        ended.set()
+        raise EOFError
+
+    monkeypatch.setattr(qmp._client, "disconnect", disconnect)
+
+    assert await qmp._disconnect() == "it did not close"
+    may_end.set()
+    async with asyncio.timeout(5):
+        await ended.wait()  # it was not cancelled
+    await qmp.close()
+    theirs.close()
