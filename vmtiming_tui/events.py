@@ -190,7 +190,10 @@ class ReportRejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QmpSeen:
-    """A QMP event of this VM's QEMU, with QEMU's own stamp on our clock."""
+    """A QMP event of this VM's QEMU, with QEMU's own stamp on our clock.
+
+    ``cut`` says that it had more data than is kept of one.
+    """
 
     at_ns: int
     vm: int
@@ -198,6 +201,17 @@ class QmpSeen:
     name: str
     data: Mapping[str, Any] = field(default_factory=dict)
     qemu_ns: int | None = None
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QmpLeftOut:
+    """How many QMP events of this VM's QEMU were counted only, by name, after the first of each."""
+
+    at_ns: int
+    vm: int
+    attempt: int
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,6 +337,7 @@ Event: TypeAlias = (
     | VmDetails
     | ReportRejected
     | QmpSeen
+    | QmpLeftOut
     | VmUsage
     | VmConsole
     | VmFailed

@@ -90,6 +90,7 @@ class Attempt:
     usage: ev.VmUsage | None = None
     console: ev.VmConsole | None = None
     qmp: deque[ev.QmpSeen] = field(default_factory=lambda: deque(maxlen=MAX_QMP_EVENTS))
+    qmp_left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def boot_ns(self) -> int | None:
@@ -198,7 +199,12 @@ class Fleet:
         self.last_ns = max(self.last_ns, event.at_ns)
         match event:
             case (
-                ev.VmUsage() | ev.QmpSeen() | ev.VmConsole() | ev.VmDetails() | ev.ReportRejected()
+                ev.VmUsage()
+                | ev.QmpSeen()
+                | ev.QmpLeftOut()
+                | ev.VmConsole()
+                | ev.VmDetails()
+                | ev.ReportRejected()
             ):
                 self._observe(event)
             case ev.VmQueued():
@@ -330,6 +336,8 @@ class Fleet:
                 self._trouble(event.at_ns, attempt, event.why)
             case ev.QmpSeen():
                 self._qmp(attempt, event)
+            case ev.QmpLeftOut():
+                attempt.qmp_left_out = event.counts
 
     def _qmp(self, attempt: Attempt, event: ev.QmpSeen) -> None:
         attempt.qmp.append(event)

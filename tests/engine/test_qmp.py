@@ -16,6 +16,18 @@ from vmtiming_tui.errors import QemuError
 GREETING = json.dumps({"QMP": {"version": {"qemu": {"major": 7}}, "capabilities": []}}).encode()
 
 
+def quiet_controller(ours: socket.socket) -> QmpController:
+    """Return a controller that tells nobody anything."""
+    return QmpController(
+        ours,
+        "vm-0",
+        on_event=lambda _: None,
+        on_lost=lambda _: None,
+        on_flood=lambda: None,
+        stamps=StampReader(),
+    )
+
+
 @pytest.mark.parametrize("answers", [True, False])
 @pytest.mark.parametrize("turns", [None, *range(8)])
 async def test_a_peer_that_goes_away_while_it_is_connected_to(answers: bool, turns: int | None):
@@ -25,7 +37,7 @@ async def test_a_peer_that_goes_away_while_it_is_connected_to(answers: bool, tur
     loop.set_exception_handler(lambda _, fault: faults.append(fault))
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
-    qmp = QmpController(ours, "vm-0", lambda _: None, lambda _: None, StampReader())
+    qmp = quiet_controller(ours)
     connecting = asyncio.create_task(qmp.connect(30))
     theirs.sendall(GREETING + b"\r\n")
     asked = json.loads(await loop.sock_recv(theirs, 4096))
@@ -51,7 +63,7 @@ async def test_a_peer_that_goes_away_while_it_is_connected_to(answers: bool, tur
 async def test_a_session_that_does_not_close_is_left_to_itself(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(qmp_module, "_CLOSE_LIMIT_S", 0.01)
     ours, theirs = socket.socketpair()
-    qmp = QmpController(ours, "vm-0", lambda _: None, lambda _: None, StampReader())
+    qmp = quiet_controller(ours)
     may_end, ended = asyncio.Event(), asyncio.Event()
 
     async def disconnect() -> None:

@@ -3,12 +3,22 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Iterator
 
 from vmtiming_tui import events as ev
 from vmtiming_tui.engine import diagnosis
 from vmtiming_tui.engine.children import Child, Exit
 from vmtiming_tui.engine.console import ConsoleLog
-from vmtiming_tui.engine.facts import Fact, Killed, PortOpened, QmpLost, QmpReady, Said, Wake
+from vmtiming_tui.engine.facts import (
+    Fact,
+    Killed,
+    PortOpened,
+    QmpFlooded,
+    QmpLost,
+    QmpReady,
+    Said,
+    Wake,
+)
 from vmtiming_tui.engine.gate import StartGate
 from vmtiming_tui.engine.inbox import Inbox
 from vmtiming_tui.engine.process import QemuProcess, describe, spawn_trouble
@@ -19,6 +29,7 @@ from vmtiming_tui.engine.timing import BootTiming
 from vmtiming_tui.engine.tools import Boot, Tools
 from vmtiming_tui.engine.voice import BootVoice, Loss, LostError
 from vmtiming_tui.errors import QemuError
+from vmtiming_tui.faults import kept_fault
 from vmtiming_tui.text import printable
 
 _EXIT_WAIT_S = 1.0
@@ -43,7 +54,7 @@ class Attempt:
         self._booted = False
         self._details_due = False
         self._rejected = ""
-        self._lost = False
+        self._lost = self._is_gone = self._has_faults = False
         self._io_trouble: diagnosis.Why | None = None
         self._stopping = False
         self._now = asyncio.Event()
@@ -135,25 +146,57 @@ class Attempt:
     # Its own life.
 
     async def run(self, gate: StartGate) -> None:
-        """Boot, wait for the report, and see QEMU gone; every outcome is an event."""
+        """Boot, wait for the report, and see QEMU gone; every outcome is an event.
+
+        A fault of our own, whatever it is, costs this VM alone.
+        """
         try:
-            try:
-                await self._inbox.wait_for(gate.enter(self.boot.vm))
-                await self._launch(gate)
-                await self._inbox.wait_for(gate.turn(self.boot.vm))
-                await self._go()
-                await self._await_report()
-            except LostError as lost:
-                self._lose(lost.event)
-            except QemuError as error:
-                if event := await self._better_reason(error):
-                    self._lose(event)
-            finally:
-                gate.leave(self.boot.vm)
-            await self._see_off()
+            with self._own_faults():
+                await self._boot(gate)
+            with self._own_faults():
+                await self._see_off()
         finally:
             if self._process is not None:
                 await self._process.close()
+        if self._has_faults:
+            await self._see_it_gone()
+
+    async def _boot(self, gate: StartGate) -> None:
+        try:
+            await self._inbox.wait_for(gate.enter(self.boot.vm))
+            await self._launch(gate)
+            await self._inbox.wait_for(gate.turn(self.boot.vm))
+            await self._go()
+            await self._await_report()
+        except LostError as lost:
+            self._lose(lost.event)
+        except QemuError as error:
+            if event := await self._better_reason(error):
+                self._lose(event)
+        finally:
+            gate.leave(self.boot.vm)
+
+    @contextlib.contextmanager
+    def _own_faults(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  nobody knows which they are
+            self._has_faults = True
+            fault = kept_fault(error, "engine")
+            if self._is_open:
+                why = diagnosis.Why(f"the tool failed: {fault.what}", fault.hint)
+                self._lose(self._failed(why))
+            else:
+                self._says.own_fault(fault)
+
+    async def _see_it_gone(self) -> None:
+        """Say that QEMU is gone, where a fault came between."""
+        if self._process is None or self._process.child is None or self._is_gone:
+            return
+        exited = self._process.child.exited
+        await asyncio.wait([exited], timeout=self._tools.limits.kill_s)
+        if exited.done() and not exited.cancelled():
+            self._says.exited(exited.result(), self._reason, self._stderr())
 
     def _lose(self, event: Loss) -> None:
         self._lost = True
@@ -273,12 +316,29 @@ class Attempt:
                 raise QemuError(trouble)
             case QmpLost(why) if self._is_open and self._exit is None:
                 raise QemuError(f"QEMU's control socket (QMP) was lost while it runs: {why}")
+            case QmpFlooded():
+                self._take_flood()
             case Exit():
                 await self._take_exit(fact)
             case Killed(why):
                 if not (self._booted or self._lost):
                     raise LostError(self._says.killed(why))
                 self._stopping = True
+
+    def _take_flood(self) -> None:
+        """End it at once: QEMU keeps in memory what is not read, and hears no command meanwhile."""
+        self._stopping = True
+        self._now.set()
+        if self._is_open:
+            raise LostError(
+                self._failed(
+                    diagnosis.Why(
+                        "its guest floods QEMU's control socket",
+                        "see its QMP events; a guest that panics without end does so, and a device "
+                        "that it may not need (pvpanic, or what follows --) lets it",
+                    )
+                )
+            )
 
     @property
     def _is_open(self) -> bool:
@@ -294,18 +354,20 @@ class Attempt:
         await self._inbox.drain()
         if self._booted:
             return
-        raise LostError(
-            self._failed(
-                self._io_trouble
-                or diagnosis.why_it_ended(
-                    ended,
-                    self._reason,
-                    self._stderr(),
-                    self._says.console_end,
-                    connected=self._qmp_ready,
-                    rejected=self._rejected,
-                )
-            )
+        raise LostError(self._failed(self._io_trouble or await self._why_it_ended(ended)))
+
+    async def _why_it_ended(self, ended: Exit) -> diagnosis.Why:
+        stderr = self._stderr()
+        image = diagnosis.locked_image(stderr)
+        if image and (holders := await self.boot.holders.of(image)):
+            return diagnosis.held(image, holders)
+        return diagnosis.why_it_ended(
+            ended,
+            self._reason,
+            stderr,
+            self._says.console_end,
+            connected=self._qmp_ready,
+            rejected=self._rejected,
         )
 
     def _take_qmp(self, event: QmpEvent) -> None:
@@ -396,4 +458,5 @@ class Attempt:
         assert self._exit is not None  # noqa: S101  there is no farewell before
         await self._running.last_words()
         self._console.detach()
+        self._says.left_out(self._running.qmp.left_out)
         self._says.exited(self._exit, self._reason, self._stderr())

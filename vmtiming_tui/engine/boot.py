@@ -12,6 +12,7 @@ from vmtiming_tui.commands import VmAction
 from vmtiming_tui.config import Accel, RunConfig
 from vmtiming_tui.engine.attempt import Attempt
 from vmtiming_tui.engine.gate import StartGate
+from vmtiming_tui.engine.holders import Holders
 from vmtiming_tui.engine.hooks import before_storm
 from vmtiming_tui.engine.images import make_overlays
 from vmtiming_tui.engine.launch import Launch, prepare_launch
@@ -136,14 +137,16 @@ class BootRun:
             )
         )
         gate = StartGate(next(iter(configs.values())), vms)
-        attempts = [self._queue(vm, config, storm) for vm, config in configs.items()]
+        images = [config.image(vm) for vm, config in configs.items()]
+        holders = Holders(self._tools.children, images)
+        attempts = [self._queue(vm, config, storm, holders) for vm, config in configs.items()]
         async with asyncio.TaskGroup() as group:
             for attempt in attempts:
                 group.create_task(attempt.run(gate))
         self._emit(ev.StormEnded(at_ns=time.monotonic_ns(), storm=storm))
         gc.collect()  # nothing is stamped now; while VMs boot it is put off
 
-    def _queue(self, vm: int, config: RunConfig, storm: int) -> Attempt:
+    def _queue(self, vm: int, config: RunConfig, storm: int, holders: Holders) -> Attempt:
         number = self._attempts[vm] = self._attempts.get(vm, 0) + 1
         self._configs[vm] = config
         self._emit(ev.VmQueued(at_ns=time.monotonic_ns(), vm=vm, attempt=number, storm=storm))
@@ -155,6 +158,7 @@ class BootRun:
             config=config,
             accel=accel,
             launch=self._launches[config],
+            holders=holders,
         )
         attempt = self._newest[vm] = Attempt(boot, self._tools)
         return attempt

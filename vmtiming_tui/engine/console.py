@@ -3,13 +3,20 @@
 import asyncio
 import os
 import re
+import socket
 from pathlib import Path
 
+from vmtiming_tui.engine.allowance import Allowance
 from vmtiming_tui.text import printable
 
 KEPT_BYTES = 256 * 1024
+BURST_BYTES = 2 << 20
+BYTES_PER_S = 32 << 10
 _MEMORY_BYTES = 16 * 1024
-_READ_BYTES = 64 * 1024
+_READ_BYTES = 512 * 1024
+_PAUSE_S = 0.001
+_FLOOD_PAUSE_S = 0.05
+_WAY_BYTES = 1 << 20
 
 _STEERING = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")  # colours and cursor moves, well-formed
 
@@ -20,12 +27,27 @@ def readable(raw: bytes) -> str:
     return printable(plain, keep="\t\n")
 
 
+def console_pair() -> tuple[socket.socket, socket.socket]:
+    """Return our end of a console, and QEMU's.
+
+    The kernel counts some 750 bytes for each byte that is sent alone. With the usual room a guest
+    would have to wait for us after 280 of them.
+    """
+    ours, theirs = socket.socketpair()
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _WAY_BYTES)
+    return ours, theirs
+
+
 class ConsoleLog:
     """Keeps the last ``KEPT_BYTES`` of a console and counts what went before.
 
     The newest part is in memory; what is older goes to ``spill``, a ring of fixed size written
     only when there is more than fits in memory, over what an earlier console left there. A full
     disk costs the older part only.
+
+    It is read with a pause after each piece, since a serial port writes a byte at a time, and to
+    wake up for each costs a whole core. A guest that writes more than any boot has to say is read
+    with longer pauses, and waits as it would for a slow terminal.
     """
 
     def __init__(self, spill: Path) -> None:
@@ -34,6 +56,8 @@ class ConsoleLog:
         self._spilled = 0
         self._readable_from = 0
         self._fd: int | None = None
+        self._allowance = Allowance(BURST_BYTES, BYTES_PER_S)
+        self._pause: asyncio.TimerHandle | None = None
         self.total_bytes = 0
 
     @property
@@ -74,7 +98,8 @@ class ConsoleLog:
             self._readable_from = self._spilled  # nothing up to here can be trusted to be there
 
     def tail(self, limit: int = KEPT_BYTES) -> bytes:
-        """Return the last bytes, at most ``limit``."""
+        """Return the last bytes, at most ``limit``, with what was written up to now."""
+        self._catch_up()
         wanted = min(limit - len(self._memory), self._spilled - self.dropped_bytes)
         if wanted <= 0:
             return bytes(self._memory[-limit:])
@@ -90,33 +115,52 @@ class ConsoleLog:
         """Read from a descriptor, which becomes ours, as the guest writes."""
         os.set_blocking(fd, False)
         self._fd = fd
-        asyncio.get_running_loop().add_reader(fd, self._readable)
+        self._listen()
+
+    def _listen(self) -> None:
+        if self._fd is not None:
+            asyncio.get_running_loop().add_reader(self._fd, self._readable)
+
+    def _deafen(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+        if self._fd is not None:
+            asyncio.get_running_loop().remove_reader(self._fd)
 
     def _readable(self) -> None:
-        assert self._fd is not None  # noqa: S101  no reader is called once it was removed
+        self._deafen()
+        size = self._read()
+        if size == 0:
+            self.detach()
+            return
+        pause_s = _PAUSE_S if self._allowance.spend(size or 0) else _FLOOD_PAUSE_S
+        self._pause = asyncio.get_running_loop().call_later(pause_s, self._listen)
+
+    def _read(self) -> int | None:
+        """Take in what is there and return how much; 0 is the end, None nothing for now."""
+        if self._fd is None:
+            return None
         try:
             data = os.read(self._fd, _READ_BYTES)
         except (BlockingIOError, InterruptedError):
-            return
+            return None
         except OSError:
-            data = b""
+            return 0
         if data:
             self.add(data)
-        else:
-            self.detach()
+        return len(data)
+
+    def _catch_up(self) -> None:
+        """Take in what was written during a pause, which a guest that floods never ends to do."""
+        for _ in range(KEPT_BYTES // _MEMORY_BYTES):
+            if not self._read():
+                return
 
     def detach(self) -> None:
         """Stop reading, after taking in what is still there."""
         if self._fd is None:
             return
+        self._deafen()
+        self._catch_up()
         fd, self._fd = self._fd, None
-        asyncio.get_running_loop().remove_reader(fd)
-        try:
-            for _ in range(KEPT_BYTES // _READ_BYTES):
-                if not (data := os.read(fd, _READ_BYTES)):
-                    break
-                self.add(data)
-        except OSError:
-            return
-        finally:
-            os.close(fd)
+        os.close(fd)

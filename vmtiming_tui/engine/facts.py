@@ -38,6 +38,11 @@ class QmpLost:
 
 
 @dataclass(frozen=True, slots=True)
+class QmpFlooded:
+    """QEMU said so much that it is no longer listened to."""
+
+
+@dataclass(frozen=True, slots=True)
 class Killed:
     """Somebody wants it ended."""
 
@@ -49,4 +54,6 @@ class Wake:
     """Something that was waited for has happened."""
 
 
-Fact: TypeAlias = Exit | QmpEvent | PortOpened | Said | QmpReady | QmpLost | Killed | Wake
+Fact: TypeAlias = (
+    Exit | QmpEvent | PortOpened | Said | QmpReady | QmpLost | QmpFlooded | Killed | Wake
+)

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from vmtiming_tui.config import RunConfig
 from vmtiming_tui.engine.children import Child, Children, Exit, Tail, start_hint
 from vmtiming_tui.engine.clock import StampReader
-from vmtiming_tui.engine.console import ConsoleLog
+from vmtiming_tui.engine.console import ConsoleLog, console_pair
 from vmtiming_tui.engine.diagnosis import Why, words_of
-from vmtiming_tui.engine.facts import Fact, QmpLost
+from vmtiming_tui.engine.facts import Fact, QmpFlooded, QmpLost
 from vmtiming_tui.engine.guest import GuestReportServer, ReportListener
 from vmtiming_tui.engine.images import image_format
 from vmtiming_tui.engine.qemu import CONSOLE_FD, QMP_FD, Drive, command_line
@@ -23,8 +23,8 @@ _MAX_STDERR_BYTES = 64 * 1024
 class QemuProcess:
     """Starts a QEMU, stopped, with its QMP, console and standard error in our hands.
 
-    ``tell`` gets its exit and the loss of its QMP session, ``hear`` its QMP events. ``close`` ends
-    whatever there is.
+    ``tell`` gets its exit and the loss or flood of its QMP session, ``hear`` its QMP events.
+    ``close`` ends whatever there is.
     """
 
     def __init__(
@@ -47,13 +47,20 @@ class QemuProcess:
         # Sockets close themselves where the next cannot be had; a pipe's descriptors do not.
         ours, self._theirs = socket.socketpair()
         self._errors = Tail(_MAX_STDERR_BYTES)
-        self.qmp = QmpController(ours, f"vm-{vm}", hear, lambda why: tell(QmpLost(why)), stamps)
+        self.qmp = QmpController(
+            ours,
+            f"vm-{vm}",
+            on_event=hear,
+            on_lost=lambda why: tell(QmpLost(why)),
+            on_flood=lambda: tell(QmpFlooded()),
+            stamps=stamps,
+        )
 
     async def start(
         self, children: Children, server: GuestReportServer, listener: ReportListener
     ) -> Child:
         """Start it, and let it speak for its VM; raise ``OSError`` as exec would."""
-        console, console_theirs = socket.socketpair()
+        console, console_theirs = console_pair()
         with self._theirs, console_theirs:
             self._console.attach(console.detach())
             child = await children.spawn(

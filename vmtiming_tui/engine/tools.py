@@ -7,6 +7,7 @@ from vmtiming_tui.config import Accel, RunConfig
 from vmtiming_tui.engine.children import Children
 from vmtiming_tui.engine.clock import StampReader
 from vmtiming_tui.engine.guest import GuestReportServer
+from vmtiming_tui.engine.holders import Holders
 from vmtiming_tui.engine.launch import Launch
 from vmtiming_tui.engine.limits import Limits
 from vmtiming_tui.engine.rundir import RunDir
@@ -35,3 +36,4 @@ class Boot:
     config: RunConfig
     accel: Accel
     launch: Launch
+    holders: Holders

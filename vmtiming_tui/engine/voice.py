@@ -1,7 +1,7 @@
 """What one boot says of itself: each thing that happens to it, as an event under its name."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from vmtiming_tui import events as ev
@@ -13,10 +13,9 @@ from vmtiming_tui.engine.report import Details
 from vmtiming_tui.engine.timing import Stamp
 from vmtiming_tui.engine.tools import Boot
 from vmtiming_tui.engine.usage import usage_of
+from vmtiming_tui.faults import OwnFault
 
 FINAL_CONSOLE_BYTES = 16 * 1024
-_MAX_QMP_EVENTS = 300
-_WEIGHTY = frozenset({"SHUTDOWN", "STOP", "RESUME", "RESET", "GUEST_PANICKED"})
 
 
 Loss: TypeAlias = ev.VmFailed | ev.VmTimedOut | ev.VmKilled
@@ -37,7 +36,6 @@ class BootVoice:
         self._boot = boot
         self._emit = emit
         self._console = console
-        self._qmp_events = 0
 
     def _who(self, at_ns: int | None = None) -> dict[str, Any]:
         return {
@@ -136,17 +134,21 @@ class BootVoice:
         self._emit(ev.ReportRejected(**self._who(), why=why, excerpt=excerpt))
 
     def qmp(self, event: QmpEvent) -> None:
-        """QEMU said something by itself; a flood of it is cut off, what weighs much later."""
-        self._qmp_events += 1
-        if self._qmp_events <= _MAX_QMP_EVENTS * (2 if event.name in _WEIGHTY else 1):
-            self._emit(
-                ev.QmpSeen(
-                    **self._who(event.received_ns),
-                    name=event.name,
-                    data=event.data,
-                    qemu_ns=event.qemu_ns,
-                )
+        """QEMU said something by itself."""
+        self._emit(
+            ev.QmpSeen(
+                **self._who(event.received_ns),
+                name=event.name,
+                data=event.data,
+                qemu_ns=event.qemu_ns,
+                cut=event.cut,
             )
+        )
+
+    def left_out(self, counts: Mapping[str, int]) -> None:
+        """QEMU said more by itself than was looked into."""
+        if counts:
+            self._emit(ev.QmpLeftOut(**self._who(), counts=dict(counts)))
 
     def usage(self, pid: int, vcpu_tids: Sequence[int]) -> None:
         """Say what QEMU has used so far, where it is there."""
@@ -175,6 +177,17 @@ class BootVoice:
             text=readable(log.tail(limit)),
             total_bytes=log.total_bytes,
             dropped_bytes=max(log.total_bytes - limit, log.dropped_bytes),
+        )
+
+    def own_fault(self, fault: OwnFault) -> None:
+        """A fault of our own came after it was decided if the VM boots."""
+        self._emit(
+            ev.Notice(
+                at_ns=time.monotonic_ns(),
+                level=ev.Level.ERROR,
+                text=f"VM {self._boot.vm}: the tool failed after its boot: {fault.what}; "
+                f"{fault.hint}",
+            )
         )
 
     def immortal(self, pid: int) -> None:
