@@ -146,7 +146,7 @@ def write_exports(fleet: Fleet, wishes: Wishes) -> tuple[list[Path], list[Export
     return written, failed
 
 
-def _too_slow(fleet: Fleet, wishes: Wishes) -> bool:
+def _too_slow(fleet: Fleet, wishes: Wishes, say: Callable[[str], None]) -> bool:
     """Compare with the baseline, where there is one; return whether it is slower for sure."""
     if not wishes.baseline:
         return False
@@ -156,11 +156,14 @@ def _too_slow(fleet: Fleet, wishes: Wishes) -> bool:
     return wishes.fail_slower is not None and comparison.is_slower_than(wishes.fail_slower)
 
 
-def conclude(fleet: Fleet, wishes: Wishes) -> int:
-    """Export what was asked for, say what is left to say, and return the exit code."""
+def conclude(fleet: Fleet, wishes: Wishes, say: Callable[[str], None] = say) -> int:
+    """Export what was asked for, say what is left to say, and return the exit code.
+
+    The exports come first: nobody may be there to be told anything.
+    """
+    written, failed = write_exports(fleet, wishes)
     for caution in cautions(fleet):
         say(f"Warning: {caution}")
-    written, failed = write_exports(fleet, wishes)
     for path in written:
         say(f"Wrote {printable(str(path))}")
     for error in failed:
@@ -168,7 +171,7 @@ def conclude(fleet: Fleet, wishes: Wishes) -> int:
         if error.hint:
             say(f"  {error.hint}")
     try:
-        slower = _too_slow(fleet, wishes)
+        slower = _too_slow(fleet, wishes, say)
     except VmTimingError as error:
         say(f"Error: {error.message}")
         slower, failed = False, [*failed, ExportError(error.message)]
