@@ -201,9 +201,12 @@ class Model:
     @property
     def is_busy(self) -> bool:
         """Whether leaving now would end something that runs or is about to."""
-        if self.stream_over:
-            return False
-        return not self.fleet.ran_to_end and self.fleet.failure is None
+        return not (self.stream_over or self.fleet.ran_to_end)
+
+    @property
+    def engine_is_lost(self) -> bool:
+        """Whether the engine has ended, and not as it should."""
+        return self.stream_over and self.fleet.failure is not None
 
     @property
     def lost(self) -> list[int]:
@@ -299,6 +302,12 @@ class Model:
         self._figures_due_ns = time.perf_counter_ns() + max(_LEAST_PAUSE_NS, _COST_SHARE * cost_ns)
         self._stale_figures = False
         return True
+
+    def catch_up(self) -> None:
+        """Fold everything there is, and reckon nothing."""
+        self.freeze(on=False)
+        while self._waiting:
+            self.fleet.fold(self._waiting.popleft())
 
     def settle(self) -> None:
         """Fold everything there is and reckon from all of it: for the end, and for exports."""

@@ -318,6 +318,9 @@ class DetailScreen(Screen[int]):
 
     def action_rerun(self) -> None:
         """Boot this VM again."""
+        if self.host.engine_is_gone:
+            self.host.offer_another()
+            return
         vm = self.model.fleet.vms.get(self.vm_id)
         if vm is None or not vm.state.is_decided:
             self.app.notify(f"VM {self.vm_id} is booting now.", severity="warning")

@@ -266,6 +266,9 @@ class MainScreen(Screen[None]):
         self._rerun(tuple(self.model.fleet.vms))
 
     def _rerun(self, vms: tuple[int, ...]) -> None:
+        if self.host.engine_is_gone:
+            self.host.offer_another()
+            return
         fleet = self.model.fleet
         idle = tuple(vm for vm in vms if vm in fleet.vms and not _is_booting(self.model, vm))
         if not idle:

@@ -53,6 +53,8 @@ class Header(ModelLine):
         palette, model = self.host.palette, self.model
         if model.is_frozen:
             return " FROZEN ", palette.chip_bad
+        if self.host.live and model.engine_is_lost:
+            return " ENGINE LOST ", palette.chip_bad
         match model.fleet.state:
             case RunState.RUNNING:
                 return " RUNNING ", palette.chip_live
