@@ -118,6 +118,7 @@ def test_an_engine_killed_below_the_dashboard_is_said_and_another_run_can_be_sta
         terminal.type(b"r")
         at = terminal.till(b"whole run anew", after=at)
         terminal.type(b"y")
+        at = terminal.till(b"RUNNING", after=at)
         terminal.till(b"1 booted", after=at)
         terminal.type(b"qy")
         assert terminal.wait() == 130

@@ -185,6 +185,9 @@ async def test_when_the_engine_is_lost_a_rerun_is_offered_as_a_new_run(keys):
         await stage.press("y")
         await stage.until(lambda: stage.source.opened == 2, "another engine")
         assert [type(command) for command in stage.source.sent] == [Start, Start]
+        await stage.sees("STARTING")
+        await stage.press("q")
+        await stage.sees("The run is not over")
 
 
 @pytest.mark.parametrize("keys", [("K",), ("enter", "P"), ("enter", "K")])

@@ -49,6 +49,7 @@ class Link:
     def start(self, plan: RunPlan) -> None:
         """Begin a run, with a new engine where there is none (any more)."""
         command = Start(plan=plan, interactive=True)
+        self._model.is_beginning = True
         if self.is_open:
             self.send(command)
             return

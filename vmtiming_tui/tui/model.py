@@ -37,6 +37,7 @@ _COST_SHARE = 50
 _HOST_SAMPLES = 60
 _REFINING = frozenset({ev.VmUsage, ev.HostSample, ev.QmpSeen, ev.VmConsole})
 _NEWS = frozenset({ev.VmBooted, ev.VmFailed, ev.VmTimedOut, ev.VmKilled, ev.EngineFailed})
+_ANSWERS = (ev.RunStarted, ev.RunEnded, ev.EngineFailed)
 _RUNNING = frozenset({VmState.QUEUED, VmState.LAUNCHING, VmState.CONNECTED, VmState.BOOTED})
 
 
@@ -128,7 +129,7 @@ class Model:
     """The one place the widgets read from.
 
     ``plan`` is that of the run that is shown; ``asked`` the one last asked for, which may have been
-    refused.
+    refused, or of which, while ``is_beginning``, nothing was heard yet.
     """
 
     def __init__(self, plan: RunPlan, clock: Callable[[], int]) -> None:
@@ -137,6 +138,7 @@ class Model:
         self.view = View()
         self.figures = Figures()
         self.stream_over = False
+        self.is_beginning = False
         self._clock = clock
         self._waiting: deque[ev.Event] = deque()
         self._frozen_ns: int | None = None
@@ -201,7 +203,7 @@ class Model:
     @property
     def is_busy(self) -> bool:
         """Whether leaving now would end something that runs or is about to."""
-        return not (self.stream_over or self.fleet.ran_to_end)
+        return not self.stream_over and (self.is_beginning or not self.fleet.ran_to_end)
 
     @property
     def engine_is_lost(self) -> bool:
@@ -257,6 +259,7 @@ class Model:
             if isinstance(event, ev.RunStarted):
                 new_run |= self._begin(event)
             self.fleet.fold(event)
+            self.is_beginning &= not isinstance(event, _ANSWERS)
             count += 1
             telling |= type(event) not in _REFINING
             if not everything and not count % 32 and time.perf_counter() > deadline:

@@ -55,6 +55,8 @@ class Header(ModelLine):
             return " FROZEN ", palette.chip_bad
         if self.host.live and model.engine_is_lost:
             return " ENGINE LOST ", palette.chip_bad
+        if model.is_beginning:
+            return " STARTING ", palette.chip_live
         match model.fleet.state:
             case RunState.RUNNING:
                 return " RUNNING ", palette.chip_live
