@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vmtiming_tui.fleet import Attempt
-from vmtiming_tui.tui.text import Part, seconds, shown, shown_lines
+from vmtiming_tui.tui.text import Part, filled, seconds, shown, shown_lines
 from vmtiming_tui.tui.theme import Palette
 
 _MAX_VALUE = 200
@@ -75,7 +75,7 @@ def event_lines(attempt: Attempt, palette: Palette) -> list[Part]:
     return [
         (
             f"{seconds((event.qemu_ns or event.at_ns) - zero, 3):>9} s  "
-            f"{shown(event.name):<18} {_values(event.data)}",
+            f"{filled(shown(event.name), 18)} {_values(event.data)}",
             palette.warning if event.name in weighty else palette.text,
         )
         for event in attempt.qmp

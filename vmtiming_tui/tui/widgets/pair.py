@@ -9,7 +9,7 @@ from vmtiming_tui.stages import Stage
 from vmtiming_tui.summary import Summary, completion, counted_attempts, summarise
 from vmtiming_tui.tui.bars import QUARTERED, BarMaker, cells_of, nice_ceiling
 from vmtiming_tui.tui.braille import ascii_rows, braille_rows, outline_rows, step_heights
-from vmtiming_tui.tui.text import Part, clip
+from vmtiming_tui.tui.text import Part, clip, filled
 from vmtiming_tui.tui.widgets.line import LinesWidget
 
 _LABEL = 16
@@ -118,9 +118,8 @@ class StagePair(_Pair):
         ]
         total_s = sum(ns for _, ns in pieces) / 1e9
         words = f" {total_s:.2f} s" if pieces else "stages unknown"
-        return [
-            (f" {clip(label, _LABEL - 2):<{_LABEL - 2}} ", palette.text), *bar, (words, palette.dim)
-        ]  # fmt: skip
+        name = filled(clip(label, _LABEL - 2), _LABEL - 2)
+        return [(f" {name} ", palette.text), *bar, (words, palette.dim)]
 
 
 def _pieces(summary: Summary) -> list[tuple[str, int]]:
