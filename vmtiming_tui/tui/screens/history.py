@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 THIS_RUN = "this run"
 _SPARK_WIDTH = 12
-_ROWS_AT_ONCE = 20
+_ROWS_AT_ONCE = 100
 _HEADS = (
     "", "run", "when", "state", "storms", "booted", "median", "p95", "all VMs", "accel",
     "completion",
