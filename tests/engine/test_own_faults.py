@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +11,13 @@ from pathlib import Path
 import pytest
 from engine_lab import LIMIT_S, Lab, child_naming, engine, processes_naming, until
 
-from vmtiming_tui import commands
+from vmtiming_tui import commands, doctor
 from vmtiming_tui import events as ev
+from vmtiming_tui.checks import Verdict
 from vmtiming_tui.config import Accel
 from vmtiming_tui.engine import session
 from vmtiming_tui.engine.attempt import Attempt
+from vmtiming_tui.engine.children import Children
 from vmtiming_tui.engine.session import Session
 from vmtiming_tui.faults import kept_fault
 from vmtiming_tui.fleet import Fleet, VmState
@@ -105,3 +109,20 @@ async def test_a_warden_that_dies_while_a_run_is_prepared_ends_it_at_once(lab: L
 
     assert story.fleet.failure is not None
     assert "helper process" in story.fleet.failure.why
+
+
+def test_doctor_does_not_wait_for_a_warden_that_is_gone(lab: Lab, monkeypatch: pytest.MonkeyPatch):
+    real = doctor.qemu_version
+
+    async def after_its_death(qemu: str, children: Children) -> str:
+        os.kill(children.pid, signal.SIGKILL)
+        await children.lost
+        return await real(qemu, children)
+
+    monkeypatch.setattr(doctor, "qemu_version", after_its_death)
+    began = time.monotonic()
+    (qemu,) = [check for check in doctor.examine(lab.config(1)) if check.name == "QEMU"]
+
+    assert qemu.verdict is Verdict.MISSING
+    assert "the process that starts QEMUs is gone" in qemu.found
+    assert time.monotonic() - began < 10
