@@ -157,6 +157,24 @@ async def test_a_refused_filter_is_said_where_the_filter_is(tmp_path):
         assert "filter 3-5" in stage.text
 
 
+@pytest.mark.parametrize(
+    ("field", "says"),
+    [
+        ("memory_mib", "9... is out of range; give 1 to"),
+        ("timeout_s", "9... is out of range; give seconds"),
+        ("accel", "9...' is none of auto, kvm, tcg"),
+    ],
+)
+async def test_a_long_value_leaves_room_for_what_is_wrong_with_it(field: str, says: str):
+    async with dashboard(troubled_run(12), DONE, number=12) as stage:
+        await stage.press("n")
+        box = stage.screen.query_one(f"#{field}", Input)
+        box.focus()
+        box.value = ""
+        await paste(stage, "9" * 5000)
+        await stage.sees(says)
+
+
 async def test_what_is_pasted_is_one_line_of_what_can_be_seen(tmp_path):
     async with dashboard(troubled_run(12), DONE, number=12) as stage:
         await stage.press("slash")
