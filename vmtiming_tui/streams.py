@@ -157,6 +157,8 @@ class Streams:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            self.patience_s = 0
         try:
             self.finish()
         finally:

@@ -63,6 +63,14 @@ def test_nobody_reads_and_nobody_waits(pipe: Pipe, silent: TextIO):
     assert time.monotonic() - began < 2
 
 
+def test_an_interrupt_lets_go_of_what_nobody_reads(pipe: Pipe, silent: TextIO):
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), Streams(pipe.file, silent) as streams:
+        streams.out.write(MUCH)
+        raise KeyboardInterrupt
+    assert time.monotonic() - began < 2
+
+
 def test_a_reader_that_comes_back_gets_the_rest(pipe: Pipe, silent: TextIO):
     got: list[str] = []
     reader = threading.Timer(0.2, lambda: got.append(pipe.read(len(MUCH))))
