@@ -18,6 +18,7 @@ from vmtiming_tui.errors import ConfigError, Problem
 from vmtiming_tui.images.formats import KNOWN_FORMATS
 
 MAX_VMS = 100_000
+_MOST_NAMED = 60
 MAX_KERNEL_ARGUMENTS = 2000  # x86 Linux takes a command line of 2048 bytes, ours included
 
 Raw = str | bool | int | float | Sequence[str] | None
@@ -133,14 +134,24 @@ FLAGS: Mapping[str, str] = {
 }
 
 
+def _brief(raw: object) -> str:
+    """Return a value as it is named in a complaint: its begin says which it is."""
+    text = str(raw)
+    return text if len(text) <= _MOST_NAMED else f"{text[:_MOST_NAMED]}..."
+
+
 def _whole(low: int, high: int, example: str) -> Callable[[Raw], int]:
     def read(raw: Raw) -> int:
         try:
             value = int(str(raw).strip(), 10)
         except ValueError:
-            raise ValueError(f"{raw!r} is no whole number; give one such as {example}") from None
+            raise ValueError(
+                f"{_brief(raw)!r} is no whole number; give one such as {example}"
+            ) from None
         if not low <= value <= high:
-            raise ValueError(f"{value} is out of range; give {low} to {high}, such as {example}")
+            raise ValueError(
+                f"{_brief(value)} is out of range; give {low} to {high}, such as {example}"
+            )
         return value
 
     return read
@@ -151,9 +162,11 @@ def _seconds(low: float, example: str) -> Callable[[Raw], float]:
         try:
             value = float(str(raw).strip())
         except ValueError:
-            raise ValueError(f"{raw!r} is no number of seconds; try {example}") from None
+            raise ValueError(f"{_brief(raw)!r} is no number of seconds; try {example}") from None
         if not math.isfinite(value) or value < low or value > 1e7:
-            raise ValueError(f"{raw} is out of range; give seconds from {low:g}, such as {example}")
+            raise ValueError(
+                f"{_brief(raw)} is out of range; give seconds from {low:g}, such as {example}"
+            )
         return value
 
     return read
@@ -164,7 +177,7 @@ def _choice(kind: type[E]) -> Callable[[Raw], E]:
         try:
             return kind(str(raw).strip().lower())
         except ValueError:
-            raise ValueError(f"{raw!r} is none of {', '.join(kind)}") from None
+            raise ValueError(f"{_brief(raw)!r} is none of {', '.join(kind)}") from None
 
     return read
 

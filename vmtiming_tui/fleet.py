@@ -228,14 +228,36 @@ class Fleet:
                     storm.ended_ns = event.at_ns
             case ev.RunStarted():
                 self.run, self.state = event, RunState.RUNNING
+                self.failure = self.ended_ns = None
             case ev.RunEnded():
-                self.state = RunState(event.outcome.value)
-                self.ended_ns = event.at_ns
+                self._end(event.at_ns, RunState(event.outcome.value), "ended with the run")
             case ev.EngineFailed():
                 self.failure = event
                 self._trouble(event.at_ns, None, event.why)
+                self._end(event.at_ns, RunState.INTERRUPTED, "ended with the engine")
             case _:
                 self._advance(event)
+
+    def _end(self, at_ns: int, state: RunState, why: str) -> None:
+        """End what is under way; a run that was over stays what it was.
+
+        Nobody is left to tell the VMs' ends of a run that was interrupted.
+        """
+        if self.ran_to_end:
+            return
+        self.state, self.ended_ns = state, at_ns
+        if state is not RunState.INTERRUPTED:
+            return
+        for vm in self.vms.values():
+            attempt = vm.newest
+            if self._decide(attempt, VmState.KILLED, at_ns):
+                attempt.why = why
+            elif attempt.exited_ns is not None:
+                continue
+            if attempt.state is VmState.BOOTED:
+                self._move(attempt, VmState.OFF)
+            attempt.exited_ns, attempt.paused = at_ns, False
+            self._changed.add(vm.id)
 
     def _find(self, vm: int, attempt: int) -> Attempt | None:
         known = self.vms.get(vm)

@@ -11,6 +11,7 @@ from vmtiming_tui.stats import Figures, Interval
 from vmtiming_tui.straggler import Straggler
 from vmtiming_tui.sweep import Knee, Penalty, Sweep
 from vmtiming_tui.text import printable
+from vmtiming_tui.width import at_left, at_right, width
 
 NOTHING = "-"
 _NARROW = (0, 1, 3, 5, 6, 8)
@@ -18,12 +19,12 @@ _NARROW = (0, 1, 3, 5, 6, 8)
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> list[str]:
     """Return aligned lines; the first ``left`` columns to the left, the others to the right."""
-    lines = [tuple(heads), *(tuple(map(printable, row)) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines = [[printable(cell, keep="") for cell in line] for line in (heads, *rows)]
+    widths = [max(map(width, column)) for column in zip(*lines, strict=True)]
     return [
         "  ".join(
-            cell.ljust(width) if index < left else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+            at_left(cell, cells) if index < left else at_right(cell, cells)
+            for index, (cell, cells) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
     ]
@@ -93,7 +94,7 @@ def _group_lines(comparison: Comparison, group: GroupComparison, *, narrow: bool
         "",
     )
     title = [f"{_named(group.parameters)}:"] if group.parameters else []
-    rows = [tuple(map(printable, heads)), *map(_difference_row, group.differences)]
+    rows = [heads, *map(_difference_row, group.differences)]
     kept = _NARROW if narrow else range(len(heads))
     first, *rest = [[row[column] for column in kept] for row in rows]
     return [

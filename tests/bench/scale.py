@@ -32,7 +32,7 @@ def run_storm(number: int, folder: Path) -> None:
     os.environ["XDG_RUNTIME_DIR"] = str(folder / "runtime")
     lab = make_lab(folder, folder / "runtime")
     with (folder / "events").open("wb", buffering=0) as file:
-        print(run.run_live(plan_of(lab.config(number, SCRIPT)), record=file.write).crash)
+        print(run.run_live(plan_of(lab.config(number, SCRIPT)), record=file.write).crash or "")
 
 
 def cpu_s(pid: int) -> float:

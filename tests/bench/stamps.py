@@ -42,7 +42,7 @@ def run_storm(number: int, result: Path) -> None:
         os.environ["XDG_RUNTIME_DIR"] = folder
         lab = make_lab(Path(folder), Path(folder))
         config = lab.config(number, boot, start=StartMode.TOGETHER, timeout_s=300.0)
-        print(run.run_live(plan_of(config), record=file.write).crash)
+        print(run.run_live(plan_of(config), record=file.write).crash or "")
 
 
 def write_times(descriptor: int, number: int) -> None:

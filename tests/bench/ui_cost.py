@@ -192,7 +192,7 @@ def run_dashboard(number: int, log: Path, result: Path) -> None:
     from tests.tui.recording import plan_for
     from vmtiming_tui.tui import run
 
-    print(run.run_live(plan_for(number)).crash)
+    print(run.run_live(plan_for(number)).crash or "")
 
 
 # The process that measures.

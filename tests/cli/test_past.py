@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from vmtiming_tui.width import width
+
 
 @pytest.fixture
 def two_runs(run, arguments):
@@ -136,3 +138,19 @@ def test_a_fault_of_the_settings_is_said_and_the_run_goes_on(run, arguments, env
 
     assert code == 0
     assert "[history] max_size: 'much' is no size" in err
+
+
+def end_of(line, word):
+    """Return in which cell of a terminal a word ends."""
+    return width(line[: line.index(word) + len(word)])
+
+
+def test_names_in_any_script_leave_the_columns_of_history_and_compare_in_place(run, arguments):
+    for name in ("起動計測", "e\u0301té", "plain"):
+        assert run(*arguments(1, "", "--plain", "--name", name))[0] == 0
+    listed = run("history")[1].splitlines()[1:]
+    heads, boot, *_ = run("compare", "起動計測", "e\u0301té")[1].splitlines()
+
+    assert len({end_of(line, "finished") for line in listed}) == 1
+    for column, name in ((1, "起動計測"), (3, "e\u0301té")):
+        assert end_of(heads, name) == end_of(boot, boot.split()[column])

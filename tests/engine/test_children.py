@@ -3,8 +3,10 @@
 import asyncio
 import errno
 import os
+import signal
 import socket
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from vmtiming_tui.engine.client import EngineClient
 from vmtiming_tui.engine.clock import StampReader
 from vmtiming_tui.engine.console import ConsoleLog
 from vmtiming_tui.engine.process import QemuProcess
+from vmtiming_tui.errors import QemuError
 
 
 @pytest.fixture
@@ -96,3 +99,49 @@ async def test_asking_an_engine_that_is_gone_says_nothing_on_the_terminal(lab: L
             await asyncio.sleep(0)
 
     assert caplog.records == []
+
+
+async def test_after_the_wardens_death_a_start_fails_at_once_and_keeps_nothing(children: Children):
+    os.kill(children.pid, signal.SIGKILL)
+    await children.lost
+    before = sorted(descriptors())
+
+    async with asyncio.timeout(5):
+        for _ in range(3):
+            with pytest.raises(OSError, match="process that starts QEMUs is gone"):
+                await children.spawn(["sleep", "600"], [(2, (1, 2))])
+        with pytest.raises(QemuError, match="process that starts QEMUs is gone"):
+            await children.output(["sleep", "600"], 600)
+
+    assert sorted(descriptors()) == before
+
+
+async def test_a_command_that_runs_as_the_warden_dies_is_not_waited_for(children: Children):
+    running = asyncio.create_task(children.output(["sleep", "600"], 600))
+    await until(lambda: bool(sleepers(children)))
+    os.kill(children.pid, signal.SIGKILL)
+
+    async with asyncio.timeout(5):
+        with pytest.raises(QemuError, match="process that starts QEMUs is gone"):
+            await running
+
+
+async def test_while_the_warden_takes_its_time_to_end_the_loop_goes_on(lab: Lab):
+    turns = []
+
+    async def turn() -> None:
+        while True:
+            turns.append(asyncio.get_running_loop().time())
+            await asyncio.sleep(0.01)
+
+    with rundir.run_dir() as folder:
+        async with start_warden(folder) as children:
+            os.kill(children.pid, signal.SIGSTOP)
+            turning = asyncio.create_task(turn())
+            asyncio.get_running_loop().call_later(0.3, os.kill, children.pid, signal.SIGCONT)
+            closing = asyncio.get_running_loop().time()
+        turning.cancel()
+
+    late = [after - before for before, after in pairwise(turns)]
+    assert turns[-1] - closing > 0.2
+    assert max(late) < 0.15

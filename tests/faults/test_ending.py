@@ -300,8 +300,6 @@ FAULTS: list[Fault[Callable[[Scene], Outcome]]] = [
 STATES: dict[str, tuple[str, ...] | None] = {
     "the tool is killed (SIGKILL)": None,
     "all of them are killed at once": None,
-    "its engine is killed": ("booted", "connected"),
-    "the process that starts the QEMUs is killed": ("booted", "connected"),
     "whoever reads the report goes away (`| head -1`)": ("killed", "off", "off"),
     "Ctrl-Z, then `fg`, on the plain report": ("off", "off"),
     "Ctrl-Z, then `fg`, on the dashboard": ("off", "off"),

@@ -137,3 +137,48 @@ def test_any_order_of_events_leaves_counts_true(stream):
 
     states = [vm.state for vm in fleet.vms.values()]
     assert +fleet.counts == {state: states.count(state) for state in set(states)}
+
+
+LOST = ev.EngineFailed(at_ns=9, why="the engine ended unexpectedly", hint="run again")
+
+
+def started_run(at_ns=0):
+    return ev.RunStarted(
+        at_ns=at_ns, run="r", wall_ns=0, number=4, plan={}, host={}, accel="tcg", accel_reason="",
+        qemu_version="", tool_version="",
+    )  # fmt: skip
+
+
+def test_an_engine_that_is_lost_ends_every_vm_and_the_runs_clock():
+    fleet = Fleet(
+        [
+            started_run(),
+            *(queued(vm) for vm in range(4)),
+            *(started(1), qmp("STOP", 1)),
+            *(started(2), booted(2)),
+            *(started(3), booted(3), exited(3)),
+            LOST,
+        ]
+    )
+    lost, paused, on, off = fleet.newest
+
+    assert [attempt.state for attempt in fleet.newest] == ["killed", "killed", "off", "off"]
+    assert +fleet.counts == {VmState.KILLED: 2, VmState.OFF: 2}
+    assert (lost.why, paused.elapsed_ns(99), paused.paused) == ("ended with the engine", 6, False)
+    assert (on.boot_ns, on.exited_ns, off.exited_ns) == (1, 9, 5)
+    assert (fleet.state, fleet.ended_ns) == (RunState.INTERRUPTED, 9)
+
+
+def test_a_run_that_was_over_is_not_changed_by_what_comes_after_it():
+    ended = ev.RunEnded(at_ns=6, outcome=ev.Outcome.FINISHED)
+    refused = ev.RunEnded(at_ns=10, outcome=ev.Outcome.INTERRUPTED)
+    fleet = Fleet([started_run(), queued(), started(), booted(), exited(), ended, LOST, refused])
+
+    assert (fleet.state, fleet.ended_ns) == (RunState.FINISHED, 6)
+    assert fleet.failure == LOST
+
+
+def test_a_run_that_begins_after_one_that_was_refused_has_not_failed():
+    fleet = Fleet([LOST, ev.RunEnded(at_ns=10, outcome=ev.Outcome.INTERRUPTED), started_run(11)])
+
+    assert (fleet.state, fleet.ended_ns, fleet.failure) == (RunState.RUNNING, None, None)

@@ -180,7 +180,8 @@ def test_a_killed_tool_leaves_an_interrupted_run_with_all_events_of_its_last_bat
     with History.open(path) as history:
         run = history.find("run-1")
         assert run.state is RunState.INTERRUPTED
-        assert (run.boots, run.booted, run.median_s) == (3, 2, 5.5)
+        assert (run.boots, run.booted) == (3, 2)
+        assert run.median_s == 6.0  # the third would have taken longer than it was let live
         fleet = history.load(run)
         assert fleet.state is RunState.INTERRUPTED
         assert summarise_fleet(fleet).booted == 2

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Iterator
 
 from vmtiming_tui import events as ev
 from vmtiming_tui.engine import diagnosis
@@ -28,6 +29,7 @@ from vmtiming_tui.engine.timing import BootTiming
 from vmtiming_tui.engine.tools import Boot, Tools
 from vmtiming_tui.engine.voice import BootVoice, Loss, LostError
 from vmtiming_tui.errors import ImageError, QemuError
+from vmtiming_tui.faults import kept_fault
 from vmtiming_tui.text import one_line
 
 _EXIT_WAIT_S = 1.0
@@ -52,7 +54,7 @@ class Attempt:
         self._booted = False
         self._details_due = False
         self._rejected = ""
-        self._lost = False
+        self._lost = self._is_gone = self._has_faults = False
         self._io_trouble: diagnosis.Why | None = None
         self._stopping = False
         self._now = asyncio.Event()
@@ -144,25 +146,57 @@ class Attempt:
     # Its own life.
 
     async def run(self, gate: StartGate) -> None:
-        """Boot, wait for the report, and see QEMU gone; every outcome is an event."""
+        """Boot, wait for the report, and see QEMU gone; every outcome is an event.
+
+        A fault of our own, whatever it is, costs this VM alone.
+        """
         try:
-            try:
-                await self._inbox.wait_for(gate.enter(self.boot.vm))
-                await self._launch(gate)
-                await self._inbox.wait_for(gate.turn(self.boot.vm))
-                await self._go()
-                await self._await_report()
-            except LostError as lost:
-                self._lose(lost.event)
-            except QemuError as error:
-                if event := await self._better_reason(error):
-                    self._lose(event)
-            finally:
-                gate.leave(self.boot.vm)
-            await self._see_off()
+            with self._own_faults():
+                await self._boot(gate)
+            with self._own_faults():
+                await self._see_off()
         finally:
             if self._process is not None:
                 await self._process.close()
+        if self._has_faults:
+            await self._see_it_gone()
+
+    async def _boot(self, gate: StartGate) -> None:
+        try:
+            await self._inbox.wait_for(gate.enter(self.boot.vm))
+            await self._launch(gate)
+            await self._inbox.wait_for(gate.turn(self.boot.vm))
+            await self._go()
+            await self._await_report()
+        except LostError as lost:
+            self._lose(lost.event)
+        except QemuError as error:
+            if event := await self._better_reason(error):
+                self._lose(event)
+        finally:
+            gate.leave(self.boot.vm)
+
+    @contextlib.contextmanager
+    def _own_faults(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  nobody knows which they are
+            self._has_faults = True
+            fault = kept_fault(error, "engine")
+            if self._is_open:
+                why = diagnosis.Why(f"the tool failed: {fault.what}", fault.hint)
+                self._lose(self._failed(why))
+            else:
+                self._says.own_fault(fault)
+
+    async def _see_it_gone(self) -> None:
+        """Say that QEMU is gone, where a fault came between."""
+        if self._process is None or self._process.child is None or self._is_gone:
+            return
+        exited = self._process.child.exited
+        await asyncio.wait([exited], timeout=self._tools.limits.kill_s)
+        if exited.done() and not exited.cancelled():
+            self._says.exited(exited.result(), self._reason, self._stderr())
 
     def _lose(self, event: Loss) -> None:
         self._lost = True
@@ -320,18 +354,20 @@ class Attempt:
         await self._inbox.drain()
         if self._booted:
             return
-        raise LostError(
-            self._failed(
-                self._io_trouble
-                or diagnosis.why_it_ended(
-                    ended,
-                    self._reason,
-                    self._stderr(),
-                    self._says.console_end,
-                    connected=self._qmp_ready,
-                    rejected=self._rejected,
-                )
-            )
+        raise LostError(self._failed(self._io_trouble or await self._why_it_ended(ended)))
+
+    async def _why_it_ended(self, ended: Exit) -> diagnosis.Why:
+        stderr = self._stderr()
+        image = diagnosis.locked_image(stderr)
+        if image and (holders := await self.boot.holders.of(image)):
+            return diagnosis.held(image, holders)
+        return diagnosis.why_it_ended(
+            ended,
+            self._reason,
+            stderr,
+            self._says.console_end,
+            connected=self._qmp_ready,
+            rejected=self._rejected,
         )
 
     def _take_qmp(self, event: QmpEvent) -> None:

@@ -14,6 +14,7 @@ from vmtiming_tui.engine.accel import accel_key
 from vmtiming_tui.engine.admission import Admissions
 from vmtiming_tui.engine.attempt import Attempt
 from vmtiming_tui.engine.gate import StartGate
+from vmtiming_tui.engine.holders import Holders
 from vmtiming_tui.engine.hooks import before_storm
 from vmtiming_tui.engine.launch import Launch, copy_file, prepare_launch
 from vmtiming_tui.engine.overlays import make_overlays
@@ -157,14 +158,16 @@ class BootRun:
             )
         )
         gate = StartGate(next(iter(configs.values())), vms)
-        attempts = [self._queue(vm, config, storm) for vm, config in configs.items()]
+        images = [config.image(vm) for vm, config in configs.items()]
+        holders = Holders(self._tools.children, images)
+        attempts = [self._queue(vm, config, storm, holders) for vm, config in configs.items()]
         async with asyncio.TaskGroup() as group:
             for attempt in attempts:
                 group.create_task(attempt.run(gate))
         self._emit(ev.StormEnded(at_ns=time.monotonic_ns(), storm=storm))
         gc.collect()  # nothing is stamped now; while VMs boot it is put off
 
-    def _queue(self, vm: int, config: RunConfig, storm: int) -> Attempt:
+    def _queue(self, vm: int, config: RunConfig, storm: int, holders: Holders) -> Attempt:
         number = self._attempts[vm] = self._attempts.get(vm, 0) + 1
         self._configs[vm] = config
         self._emit(ev.VmQueued(at_ns=time.monotonic_ns(), vm=vm, attempt=number, storm=storm))
@@ -178,6 +181,7 @@ class BootRun:
             launch=self._launches[config],
             image=self._admissions.of(config, vm),
             powers=self._powers,
+            holders=holders,
         )
         attempt = self._newest[vm] = Attempt(boot, self._tools)
         return attempt

@@ -27,6 +27,8 @@ _ROOT = str(Path(vmtiming_tui.__file__).resolve().parent.parent)
 _PROGRAM = (
     "import sys; sys.path.append(sys.argv[1]); from vmtiming_tui.engine.warden import main; main()"
 )
+_CLOSE_LIMIT_S = 12.0
+_GONE = "the process that starts QEMUs is gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Child:
         self._number = number
         self._send_signal = send_signal
         self.spawned: asyncio.Future[int] = loop.create_future()
+        # Cancelled where the warden is gone, and nobody will ever know.
         self.exited: asyncio.Future[Exit] = loop.create_future()
         self.pid = 0
         self.spawn_ns = 0
@@ -124,8 +127,11 @@ class Children:
         """Have a process started; ``fds`` pairs our descriptors with its own numbers for them.
 
         ``powers`` is what a QEMU keeps (``Powers.message``); without it a child keeps all we have.
-        Our descriptors may be closed when this returns. Raises ``OSError``.
+        Our descriptors may be closed when this returns. Raises ``OSError``, and where the warden is
+        gone.
         """
+        if self.lost.done():
+            raise OSError(errno.ESRCH, _GONE)
         self._count += 1
         child = Child(self._count, self._signal)
         message = json.dumps(
@@ -161,7 +167,7 @@ class Children:
     ) -> tuple[int | None, str]:
         """Run a command to its end; return its code (None: it took too long) and its words.
 
-        Raises ``QemuError`` where it cannot be started.
+        Raises ``QemuError`` where it cannot be started, or the warden is lost meanwhile.
         """
         tail = Tail()
         try:
@@ -177,6 +183,8 @@ class Children:
                 await asyncio.wait([child.exited], timeout=limit_s)
             finally:
                 child.signal()
+            if child.exited.cancelled():
+                raise QemuError(f"{argv[0]!r} was ended: {_GONE}")
             text = await tail.ended(1.0)
             code = child.exited.result().returncode if child.exited.done() else None
             return code, text.decode(errors="replace")
@@ -288,22 +296,36 @@ class Children:
             _close_all(fds)
         self._outgoing.clear()
         for child in self._children.values():
-            _fail(child.spawned, OSError(errno.ESRCH, "the process that starts QEMUs is gone"))
+            _fail(child.spawned, OSError(errno.ESRCH, _GONE))
+            child.exited.cancel()
             if child.pid:
                 # Their pdeathsig has ended direct children; this is for what escaped it.
                 with contextlib.suppress(OSError):
                     os.killpg(child.pid, signal.SIGKILL)
         self._children.clear()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let the warden go; it kills whatever is still below it, and is waited for."""
         self._lose()
         self._sock.close()
         try:
-            self._process.wait(12)
-        except subprocess.TimeoutExpired:
+            await _ended(self._process.pid, _CLOSE_LIMIT_S)
+        finally:
             self._process.kill()
             self._process.wait()
+
+
+async def _ended(pid: int, limit_s: float) -> None:
+    """Return when a child of ours has ended, or after a limit."""
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+    handle = os.pidfd_open(pid)
+    loop.add_reader(handle, _resolve, ended, None)
+    try:
+        await asyncio.wait([ended], timeout=limit_s)
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)
 
 
 def _copies(fds: Sequence[int]) -> list[int]:
@@ -368,4 +390,4 @@ async def start_warden(folder: RunDir, reader: int = -1) -> AsyncIterator[Childr
     try:
         yield children
     finally:
-        children.close()
+        await children.close()

@@ -2,13 +2,13 @@
 
 import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vmtiming_tui.engine.children import Exit
-from vmtiming_tui.engine.holders import holders
+from vmtiming_tui.engine.holders import Holder
 from vmtiming_tui.engine.report import MAX_EXCERPT
 from vmtiming_tui.text import one_line, printable
 
@@ -123,25 +123,23 @@ def _last_line(stderr: str) -> str:
     return one_line(lines[-1], MAX_EXCERPT) if lines else ""
 
 
-def _who_holds(stderr: str) -> Why | None:
-    """Return who holds the image that QEMU could not lock, where that can be found out."""
+def locked_image(stderr: str) -> Path | None:
+    """Return the image that QEMU could not lock, where that is what it complains of."""
     named = _LOCKED_FILE.search(stderr)
-    if not (named and _LOCKED.search(stderr)):
-        return None
-    found = holders(Path(named[1]))
-    if not found:
-        return None
-    who = ", ".join(map(str, found))
+    return Path(named[1]) if named and _LOCKED.search(stderr) else None
+
+
+def held(image: Path, holders: Sequence[Holder]) -> Why:
+    """Return that somebody holds an image, and who."""
+    who = ", ".join(map(str, holders))
     return Why(
-        f"another program holds its disk image {named[1]}: {who}",
+        f"another program holds its disk image {image}: {who}",
         "end that run or program, or run both without --persist",
     )
 
 
 def qemu_trouble(stderr: str) -> Why | None:
     """Return what QEMU's own words amount to, where they are known."""
-    if held := _who_holds(stderr):
-        return held
     for pattern, text, hint in _KNOWN:
         if re.search(pattern, stderr):
             return Why(f"{text} ({_last_line(stderr)})", hint)

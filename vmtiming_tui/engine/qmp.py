@@ -84,6 +84,12 @@ def _reason(error: BaseException) -> str:
     return one_line(str(cause).strip().partition("\n")[0]) or type(cause).__name__
 
 
+def _look_at(task: "asyncio.Task[None]") -> None:
+    """Have an error looked at that comes too late to be of use."""
+    if not task.cancelled():
+        task.exception()
+
+
 class _Client(QMPClient):
     """Reads no more of its QEMU's messages than a sieve lets through, and nothing after a flood."""
 
@@ -140,7 +146,7 @@ class QmpController:
 
     ``on_event`` is called as each event is read, ``on_lost`` once, when an established session is
     over, with the reason in words, and ``on_flood`` once, where QEMU says so much that it is no
-    longer listened to. Use as a context manager: leaving it ends the session.
+    longer listened to. ``close`` ends the session.
     """
 
     def __init__(
@@ -214,11 +220,11 @@ class QmpController:
             with contextlib.suppress(OSError):
                 self._sock.shutdown(socket.SHUT_RDWR)
             await asyncio.wait([ending], timeout=_CLOSE_LIMIT_S)
-        try:
-            async with asyncio.timeout(0):
-                await ending
-        except TimeoutError:
+        if not ending.done():
+            ending.add_done_callback(_look_at)
             return "it did not close"
+        try:
+            ending.result()
         except _FAULTS as error:
             return _reason(error)
         return "it closed the connection"

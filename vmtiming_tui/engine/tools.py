@@ -7,6 +7,7 @@ from vmtiming_tui.config import Accel, RunConfig
 from vmtiming_tui.engine.children import Children
 from vmtiming_tui.engine.clock import StampReader
 from vmtiming_tui.engine.guest import GuestReportServer
+from vmtiming_tui.engine.holders import Holders
 from vmtiming_tui.engine.launch import Launch
 from vmtiming_tui.engine.limits import Limits
 from vmtiming_tui.engine.powers import Powers
@@ -47,6 +48,7 @@ class Boot:
     launch: Launch
     image: Image | Refusal
     powers: Powers
+    holders: Holders
 
     @property
     def disk_bytes(self) -> int:

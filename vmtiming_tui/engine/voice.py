@@ -13,6 +13,7 @@ from vmtiming_tui.engine.report import Details
 from vmtiming_tui.engine.timing import Stamp
 from vmtiming_tui.engine.tools import Boot
 from vmtiming_tui.engine.usage import usage_of
+from vmtiming_tui.faults import OwnFault
 
 FINAL_CONSOLE_BYTES = 16 * 1024
 
@@ -179,6 +180,17 @@ class BootVoice:
             text=readable(log.tail(limit)),
             total_bytes=log.total_bytes,
             dropped_bytes=max(log.total_bytes - limit, log.dropped_bytes),
+        )
+
+    def own_fault(self, fault: OwnFault) -> None:
+        """A fault of our own came after it was decided if the VM boots."""
+        self._emit(
+            ev.Notice(
+                at_ns=time.monotonic_ns(),
+                level=ev.Level.ERROR,
+                text=f"VM {self._boot.vm}: the tool failed after its boot: {fault.what}; "
+                f"{fault.hint}",
+            )
         )
 
     def immortal(self, pid: int) -> None:

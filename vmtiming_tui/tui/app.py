@@ -7,7 +7,6 @@ import select
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar, TextIO, cast
@@ -94,7 +93,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
         self.model = Model(plan, self.settings.clock, baseline)
         self.link = Link(connect, self.model, self.settings.clock, self._hurry)
         self.live = live
-        self.crash = ""
+        self.crash: Exception | None = None
         self.signal: signal.Signals | None = None
         self._turned_s = 0.0
         self._news: Timer | None = None
@@ -138,9 +137,13 @@ class VmTimingApp(App[None], inherit_bindings=False):
         self.link.send(Quit(now=True))
         self.exit(return_code=128 + number)
 
-    def _fatal_error(self) -> None:
+    def _handle_exception(self, error: Exception) -> None:
         """Keep what went wrong for a sentence once the terminal is restored."""
-        self.crash = traceback.format_exc()
+        self.crash = self.crash or error
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        """Close, and draw no traceback."""
         self._close_messages_no_wait()
 
     def _hurry(self) -> None:
@@ -176,6 +179,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
         failure = self.model.fleet.failure
         if failure is not None and failure is not self._failure_seen and not self._leaving:
             self._failure_seen = failure
+            self._next_plan = None  # it is offered again, where there is somebody to carry it out
             from vmtiming_tui.tui.screens.engine_error import EngineErrorScreen
 
             self.push_screen(EngineErrorScreen(failure, self.model))
@@ -247,6 +251,22 @@ class VmTimingApp(App[None], inherit_bindings=False):
             self.link.send(command)
         elif not isinstance(command, ReadConsole):
             self.notify("This is a stored run: it can only be looked at.", severity="warning")
+
+    @property
+    def engine_is_gone(self) -> bool:
+        """Whether there is nobody to ask for anything."""
+        return self.live and not self.link.is_open
+
+    def offer_another(self) -> None:
+        """Ask whether to run the same plan anew, for there is no engine to boot a VM again with."""
+        from vmtiming_tui.tui.screens.confirm import ConfirmScreen
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.begin(self.model.asked)
+
+        question = "The engine is gone, and its VMs with it. Start the whole run anew?"
+        self.push_screen(ConfirmScreen("Start anew", question, yes="Start anew"), answered)
 
     def begin(self, plan: RunPlan) -> None:
         """Start a run; one that is under way is stopped first."""

@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
 from vmtiming_tui import events as ev
 from vmtiming_tui.commands import Command, Quit, Start
 from vmtiming_tui.engine.client import EventSource
 from vmtiming_tui.errors import VmTimingError
+from vmtiming_tui.events import Event
+from vmtiming_tui.faults import kept_fault
 from vmtiming_tui.plan import RunPlan
 from vmtiming_tui.tui.model import Model
 
@@ -32,15 +34,22 @@ class Link:
         self._source: EventSource | None = None
         self._task: asyncio.Task[None] | None = None
         self._unsent: list[Command] = []
+        self._diverted: asyncio.Queue[list[Event] | None] | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether events may still come."""
         return self._task is not None and not self._task.done()
 
+    @property
+    def was_started(self) -> bool:
+        """Whether a run was ever asked for."""
+        return self._task is not None
+
     def start(self, plan: RunPlan) -> None:
         """Begin a run, with a new engine where there is none (any more)."""
         command = Start(plan=plan, interactive=True)
+        self._model.is_beginning = True
         if self.is_open:
             self.send(command)
             return
@@ -49,11 +58,19 @@ class Link:
         self._task = asyncio.create_task(self._read())
 
     def send(self, command: Command) -> None:
-        """Ask the engine for something; kept till it is there."""
-        if self._source is None:
-            self._unsent.append(command)
-        else:
+        """Ask the engine for something; kept till it is there, and let go once it is gone."""
+        if self._source is not None:
             self._source.send(command)
+        elif self.is_open:
+            self._unsent.append(command)
+
+    async def batches(self) -> AsyncIterator[list[Event]]:
+        """Yield what comes from now on, and give the model no more of it."""
+        if self._model.stream_over:
+            return
+        self._diverted = asyncio.Queue()
+        while (batch := await self._diverted.get()) is not None:
+            yield batch
 
     async def _read(self) -> None:
         try:
@@ -63,14 +80,26 @@ class Link:
                     source.send(command)
                 self._unsent = []
                 async for batch in source.batches():
-                    if self._model.take(batch):
-                        self._on_news()
+                    self._give(batch)
         except VmTimingError as error:
-            failed = ev.EngineFailed(at_ns=self._clock(), why=error.message, hint=error.hint)
-            self._model.take([failed])
+            self._fail(error.message, error.hint)
+        except Exception as error:  # noqa: BLE001  a fault of our own: its words, not silence
+            fault = kept_fault(error, "engine-reader")
+            self._fail(f"the tool failed: {fault.what}", fault.hint)
         finally:
             self._source = None
             self._model.stream_over = True
+            if self._diverted is not None:
+                self._diverted.put_nowait(None)
+
+    def _give(self, batch: list[Event]) -> None:
+        if self._diverted is not None:
+            self._diverted.put_nowait(batch)
+        elif self._model.take(batch):
+            self._on_news()
+
+    def _fail(self, why: str, hint: str) -> None:
+        self._give([ev.EngineFailed(at_ns=self._clock(), why=why, hint=hint)])
 
     async def ended(self, limit_s: float) -> bool:
         """Wait for the engine's end, no longer than ``limit_s``; return whether it came."""

@@ -33,6 +33,7 @@ _COST_SHARE = 50
 _HOST_SAMPLES = 60
 _REFINING = frozenset({ev.VmUsage, ev.HostSample, ev.QmpSeen, ev.VmConsole})
 _NEWS = frozenset({ev.VmBooted, ev.VmFailed, ev.VmTimedOut, ev.VmKilled, ev.EngineFailed})
+_ANSWERS = (ev.RunStarted, ev.RunEnded, ev.EngineFailed)
 _RUNNING = frozenset({VmState.QUEUED, VmState.LAUNCHING, VmState.CONNECTED, VmState.BOOTED})
 
 
@@ -126,7 +127,8 @@ class Model:
     """The one place the widgets read from.
 
     ``plan`` is that of the run that is shown; ``asked`` the one last asked for, which may have been
-    refused. ``baseline`` is the run that all of them are compared with, if any.
+    refused, or of which, while ``is_beginning``, nothing was heard yet. ``baseline``
+    is the run that all of them are compared with, if any.
     """
 
     def __init__(
@@ -138,6 +140,7 @@ class Model:
         self.view = View()
         self.figures = Figures()
         self.stream_over = False
+        self.is_beginning = False
         self._clock = clock
         self._waiting: deque[ev.Event] = deque()
         self._frozen_ns: int | None = None
@@ -202,9 +205,12 @@ class Model:
     @property
     def is_busy(self) -> bool:
         """Whether leaving now would end something that runs or is about to."""
-        if self.stream_over:
-            return False
-        return not self.fleet.ran_to_end and self.fleet.failure is None
+        return not self.stream_over and (self.is_beginning or not self.fleet.ran_to_end)
+
+    @property
+    def engine_is_lost(self) -> bool:
+        """Whether the engine has ended, and not as it should."""
+        return self.stream_over and self.fleet.failure is not None
 
     @property
     def lost(self) -> list[int]:
@@ -255,6 +261,7 @@ class Model:
             if isinstance(event, ev.RunStarted):
                 new_run |= self._begin(event)
             self.fleet.fold(event)
+            self.is_beginning &= not isinstance(event, _ANSWERS)
             count += 1
             telling |= type(event) not in _REFINING
             if not everything and not count % 32 and time.perf_counter() > deadline:
@@ -300,6 +307,12 @@ class Model:
         self._figures_due_ns = time.perf_counter_ns() + max(_LEAST_PAUSE_NS, _COST_SHARE * cost_ns)
         self._stale_figures = False
         return True
+
+    def catch_up(self) -> None:
+        """Fold everything there is, and reckon nothing."""
+        self.freeze(on=False)
+        while self._waiting:
+            self.fleet.fold(self._waiting.popleft())
 
     def settle(self) -> None:
         """Fold everything there is and reckon from all of it: for the end, and for exports."""

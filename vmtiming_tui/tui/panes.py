@@ -6,7 +6,7 @@ from typing import Any
 
 from vmtiming_tui.fleet import Attempt
 from vmtiming_tui.plain import left_out_words
-from vmtiming_tui.tui.text import Part, seconds, shown, shown_lines
+from vmtiming_tui.tui.text import Part, filled, seconds, shown, shown_lines
 from vmtiming_tui.tui.theme import Palette
 
 _MAX_VALUE = 200
@@ -79,7 +79,7 @@ def event_lines(attempt: Attempt, palette: Palette) -> list[Part]:
     seen = [
         (
             f"{seconds((event.qemu_ns or event.at_ns) - zero, 3):>9} s  "
-            f"{shown(event.name):<18} {_values(event.data)}{' ...' * event.cut}",
+            f"{filled(shown(event.name), 18)} {_values(event.data)}{' ...' * event.cut}",
             palette.warning if event.name in weighty else palette.text,
         )
         for event in attempt.qmp

@@ -4,19 +4,21 @@ import asyncio
 import gc
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmtiming_tui.commands import Command, Quit
 from vmtiming_tui.engine.client import EngineClient, EventSource
 from vmtiming_tui.events import Event
+from vmtiming_tui.faults import kept_fault
+from vmtiming_tui.headless import final_report, follow
 from vmtiming_tui.plain import PlainReport
 from vmtiming_tui.plan import RunPlan
 from vmtiming_tui.replay import replay
 from vmtiming_tui.session import Wishes, conclude, outlive_hangups, say
 from vmtiming_tui.sides import Side
+from vmtiming_tui.streams import Streams
 
 if TYPE_CHECKING:
     from vmtiming_tui.tui.app import VmTimingApp
@@ -48,25 +50,6 @@ class ReplaySource:
         return replay(self._events, self._speed, self._left)
 
 
-def _crash_file() -> Path:
-    import platformdirs
-
-    return platformdirs.user_state_path("vmtiming-tui") / "dashboard-crash.txt"
-
-
-def _tell_of_crash(crash: str) -> None:
-    last = crash.strip().rpartition("\n")[2]
-    say(f"vm-timing-report: the dashboard failed ({last[:200]}); no VM was left.")
-    path = _crash_file()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(crash, encoding="utf-8")
-    except OSError:
-        say(crash)
-        return
-    say(f"  Run with --plain to do without it; {path} has what to report.")
-
-
 def _settings(*, ascii_only: bool) -> "DashboardSettings":
     from vmtiming_tui.preferences import config_path
     from vmtiming_tui.tui.settings import load_settings
@@ -75,13 +58,11 @@ def _settings(*, ascii_only: bool) -> "DashboardSettings":
 
 
 async def _show(app: "VmTimingApp") -> None:
-    """Run the app and, whatever ended it, end the engine after it."""
+    """Run the app till it is left, or fails: ``app.crash`` is then what it failed with."""
     try:
         await app.run_async()
-    finally:
-        await app.link.close()
-    app.model.freeze(on=False)
-    app.model.settle()
+    except Exception as error:  # noqa: BLE001  nothing of the dashboard's may end the VMs
+        app.crash = app.crash or error
 
 
 def run_live(
@@ -90,8 +71,12 @@ def run_live(
     ascii_only: bool = False,
     baseline: Side | None = None,
     record: Callable[[bytes], None] | None = None,
+    go_on: Callable[["VmTimingApp"], Awaitable[None]] | None = None,
 ) -> "VmTimingApp":
-    """Show a run of a live engine; return the app as it was left, its engine ended."""
+    """Show a run of a live engine; return the app as it was left, its engine ended.
+
+    ``go_on`` takes over where the app has failed, while the engine is still there.
+    """
 
     async def live() -> "VmTimingApp":
         @asynccontextmanager
@@ -103,7 +88,13 @@ def run_live(
         from vmtiming_tui.tui.app import VmTimingApp
 
         app = VmTimingApp(connect, plan, _settings(ascii_only=ascii_only), baseline=baseline)
-        await _show(app)
+        try:
+            await _show(app)
+            gc.enable()
+            if app.crash is not None and go_on is not None:
+                await go_on(app)
+        finally:
+            await app.link.close()
         return app
 
     return asyncio.run(live())
@@ -115,23 +106,53 @@ def run_dashboard(
     """Show the run as it goes; return the exit code it deserves.
 
     ``record`` is handed the raw lines of events as they come. The exports that were asked for are
-    written at the end, and said on standard error once the terminal is back.
+    written at the end, and said on standard error once the terminal is back. A dashboard that
+    fails ends no VM: the plain report goes on in its place, with the same engine.
     """
-    app = run_live(plan, ascii_only=wishes.ascii_only, baseline=wishes.baseline, record=record)
-    return _afterwards(app, wishes)
+    received: list[signal.Signals] = []
+    with Streams() as streams:
+
+        async def go_on(app: "VmTimingApp") -> None:
+            received.extend(await _report_the_rest(app, streams))
+
+        app = run_live(
+            plan,
+            ascii_only=wishes.ascii_only,
+            baseline=wishes.baseline,
+            record=record,
+            go_on=go_on,
+        )
+        if app.crash is not None:
+            return final_report(app.model.fleet, wishes, streams, received)
+        return _afterwards(app, wishes, streams)
 
 
-def _afterwards(app: "VmTimingApp", wishes: Wishes) -> int:
+async def _report_the_rest(app: "VmTimingApp", streams: Streams) -> list[signal.Signals]:
+    """Report a run whose dashboard has failed from here on; return the signals that came."""
+    _tell_of_crash(app, streams.say, "; the run goes on without it")
+    app.model.catch_up()
+    if not app.link.was_started:
+        app.link.start(app.model.plan)
+    return await follow(app.link, app.model.fleet, streams)
+
+
+def _tell_of_crash(app: "VmTimingApp", say: Callable[[str], None], then: str = "") -> None:
+    assert app.crash is not None  # noqa: S101  who tells of it has seen it
+    fault = kept_fault(app.crash, "dashboard")
+    say(f"vm-timing-report: the dashboard failed ({fault.what}){then}.")
+    say(f"  {fault.hint}")
+
+
+def _afterwards(app: "VmTimingApp", wishes: Wishes, streams: Streams) -> int:
     if app.signal is signal.SIGHUP:
         outlive_hangups()
+    app.model.freeze(on=False)
+    app.model.settle()
     fleet = app.model.fleet
     if fleet.failure is not None:
         for line in PlainReport(fleet).diagnostics_for(fleet.failure):
-            say(line)
-    code = conclude(fleet, wishes)
-    if app.crash:
-        _tell_of_crash(app.crash)
-        return 1
+            streams.say(line)
+    code = conclude(fleet, wishes, streams.say)
     return code if app.signal is None else 130
 
 
@@ -153,11 +174,14 @@ def replay_dashboard(
 
         settings = replace(_settings(ascii_only=ascii_only), clock=source.now_ns)
         app = VmTimingApp(connect, plan, settings, live=False)
-        await _show(app)
+        try:
+            await _show(app)
+        finally:
+            await app.link.close()
         return app
 
     app = asyncio.run(played())
-    if app.crash:
-        _tell_of_crash(app.crash)
+    if app.crash is not None:
+        _tell_of_crash(app, say)
         return 1
     return 0 if app.signal is None else 130

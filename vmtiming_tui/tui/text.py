@@ -103,6 +103,11 @@ def clip(text: str, width: int, ellipsis: str = "…") -> str:
     return set_cell_size(text, width - 1).rstrip() + ellipsis
 
 
+def filled(text: str, width: int) -> str:
+    """Return text with blanks after it, up to ``width`` cells."""
+    return text + " " * (width - cell_len(text))
+
+
 def parts_width(parts: Iterable[Part]) -> int:
     """Return how many cells the parts take."""
     return sum(cell_len(text) for text, _ in parts)

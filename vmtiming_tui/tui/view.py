@@ -6,11 +6,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from vmtiming_tui.errors import VmTimingError
 from vmtiming_tui.fleet import Attempt, Fleet, Vm, VmState
 from vmtiming_tui.stages import Stage, stages_of
 
 Test: TypeAlias = Callable[[Vm, int], bool]
 Sortable: TypeAlias = Callable[[Attempt, int], float | None]
+
+
+class FilterError(VmTimingError):
+    """A text that is no filter: the message says why."""
 
 
 class Sort(StrEnum):
@@ -51,6 +56,7 @@ _SORTS: dict[Sort, Sortable] = {
     Sort.CPU: lambda attempt, _: attempt.usage.cpu_ns if attempt.usage else None,
 }
 
+MOST_FILTER = 200
 _RANGE = re.compile(r"(\d+)\s*(?:-|\.\.)\s*(\d+)")
 _LIMIT = re.compile(r"([<>])\s*(\d+(?:\.\d+)?)")
 
@@ -75,19 +81,29 @@ def _faster_or_slower(sign: str, limit_ns: float) -> Test:
 
 
 def parse_filter(text: str) -> Test:
-    """Return the test a filter text stands for.
+    """Return the test a filter text stands for; raise ``FilterError`` for one that is none.
 
     ``7`` is that VM, ``3-7`` a range, ``>20`` and ``<20`` host seconds, a state's name that state;
     anything else is looked for in state, failure and report. A leading ``!`` inverts.
     """
     text = text.strip().lower()
-    if text.startswith("!"):
-        inner = parse_filter(text[1:])
-        return lambda vm, now_ns: not inner(vm, now_ns)
+    if len(text) > MOST_FILTER:
+        raise FilterError(f"it is longer than {MOST_FILTER} characters")
+    if not text.isprintable():
+        raise FilterError("it holds characters that cannot be seen")
+    plain = text.lstrip("! ")
+    test = _parse_plain(plain)
+    if text[: len(text) - len(plain)].count("!") % 2:
+        return lambda vm, now_ns: not test(vm, now_ns)
+    return test
+
+
+def _parse_plain(text: str) -> Test:
     if not text:
         return lambda vm, now_ns: True
     if text.isdecimal():
-        return lambda vm, _: vm.id == int(text)
+        wanted = int(text)
+        return lambda vm, _: vm.id == wanted
     if match := _RANGE.fullmatch(text):
         low, high = int(match[1]), int(match[2])
         return lambda vm, _: low <= vm.id <= high
@@ -104,9 +120,13 @@ def parse_filter(text: str) -> Test:
 
 @dataclass(slots=True)
 class View:
-    """What the user chose to see; ``shown`` holds the ids that result, in order."""
+    """What the user chose to see; ``shown`` holds the ids that result, in order.
+
+    ``fault`` says what is wrong with a filter that was refused; the one before it holds.
+    """
 
     filter_text: str = ""
+    fault: str = ""
     sort: Sort = Sort.ID
     descending: bool = False
     marked: set[int] = field(default_factory=set)
@@ -114,9 +134,13 @@ class View:
     _test: Test = field(default_factory=lambda: parse_filter(""))
 
     def set_filter(self, text: str) -> None:
-        """Show only VMs that match; an empty text shows all."""
-        self.filter_text = text.strip()
-        self._test = parse_filter(text)
+        """Show only VMs that match; an empty text shows all, one that is refused what was shown."""
+        try:
+            self._test = parse_filter(text)
+        except FilterError as error:
+            self.fault = error.message
+        else:
+            self.filter_text, self.fault = text.strip(), ""
 
     def step_sort(self, step: int) -> None:
         """Order by the next column, or the one before."""

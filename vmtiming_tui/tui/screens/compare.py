@@ -1,18 +1,15 @@
 """Two runs held beside each other: completion curves, stages to scale, verdict and stragglers."""
 
+import asyncio
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from vmtiming_tui.compare import compare_sides
-from vmtiming_tui.counted import counted_attempts
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.sides import Side
-from vmtiming_tui.straggler import straggler
-from vmtiming_tui.tables import comparison_lines, straggler_lines
+from vmtiming_tui.tables import comparison_lines
 from vmtiming_tui.tui import keymap
+from vmtiming_tui.tui.beside import Beside, beside
 from vmtiming_tui.tui.model import Change, Model
 from vmtiming_tui.tui.text import Part, shown
 from vmtiming_tui.tui.widgets.bars import Footer, Header
@@ -33,15 +30,13 @@ class CompareScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings(keymap.COMPARE)]
     AUTO_FOCUS = ""
 
-    def __init__(self, model: Model, first: tuple[Fleet, Side], second: tuple[Fleet, Side]) -> None:
+    def __init__(self, model: Model, held: Beside) -> None:
         super().__init__()
         self.model = model
-        self._runs = (first, second)
-        labels = (shown(first[1].label), shown(second[1].label))
-        fleets = (first[0], second[0])
+        self._held = held
         self.header = Header(model, id="header")
-        self.curves = CurvePair(labels, fleets, id="curves")
-        self.stages = StagePair(labels, fleets, id="stage-pair")
+        self.curves = CurvePair(held.runs, id="curves")
+        self.stages = StagePair(held.runs, id="stage-pair")
         self.pane = Pane("Comparison", id="comparison")
         self.footer = Footer((*keymap.COMPARE, *keymap.ANYWHERE), id="footer")
 
@@ -64,18 +59,17 @@ class CompareScreen(Screen[None]):
 
     def _lines(self) -> list[Part]:
         palette = self.host.palette
-        (_, first), (_, second) = self._runs
         lines: list[Part] = []
         for text in comparison_lines(
-            compare_sides(first, second), narrow=self.size.width < _ALL_COLUMNS_FROM
+            self._held.comparison, narrow=self.size.width < _ALL_COLUMNS_FROM
         ):
             style = palette.warning if text.startswith("Warning:") else palette.text
             lines.append((text, style))
-        for fleet, side in self._runs:
-            found = straggler(counted_attempts(fleet))
-            if found is not None:
-                lines += [("", palette.text), (f"The straggler of {side.label}", palette.strong)]
-                lines += [(text, palette.text) for text in straggler_lines(found)]
+        for run in self._held.runs:
+            if run.slowest:
+                title = f"The straggler of {run.side.label}"
+                lines += [("", palette.text), (title, palette.strong)]
+                lines += [(text, palette.text) for text in run.slowest]
         return [(shown(text) if text.strip() == text else text, style) for text, style in lines]
 
     def tick(self, _: Change) -> None:
@@ -92,5 +86,8 @@ class CompareScreen(Screen[None]):
 
     def action_swap(self) -> None:
         """Hold the first against the second."""
-        first, second = self._runs
-        self.app.switch_screen(CompareScreen(self.model, second, first))
+        self.run_worker(self._swap(), exclusive=True)
+
+    async def _swap(self) -> None:
+        turned = await asyncio.to_thread(beside, self._held.second, self._held.first)
+        self.app.switch_screen(CompareScreen(self.model, turned))

@@ -21,6 +21,7 @@ from vmtiming_tui.tui.panes import (
 )
 from vmtiming_tui.tui.widgets.anatomy import StageBar, Usage, VmLine, VmTitle
 from vmtiming_tui.tui.widgets.bars import Footer, Header
+from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class DetailScreen(Screen[int]):
             Pane("4 QEMU", id="qemu"),
         )
         self.guest_pane, self.console_pane, self.events_pane, self.qemu_pane = self.panes
-        self.search = Input(placeholder="search in this pane", id="search", compact=True)
+        self.search = Field(placeholder="search in this pane", id="search")
         self.footer = Footer((*keymap.DETAIL, *keymap.ANYWHERE), id="footer")
         self._at_pane = 0
         self._turns = 0
@@ -318,6 +319,9 @@ class DetailScreen(Screen[int]):
 
     def action_rerun(self) -> None:
         """Boot this VM again."""
+        if self.host.engine_is_gone:
+            self.host.offer_another()
+            return
         vm = self.model.fleet.vms.get(self.vm_id)
         if vm is None or not vm.state.is_decided:
             self.app.notify(f"VM {self.vm_id} is booting now.", severity="warning")

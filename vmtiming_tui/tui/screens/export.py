@@ -19,8 +19,11 @@ from vmtiming_tui.text import plural
 from vmtiming_tui.tui.model import Model
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.dialog import Dialog
-from vmtiming_tui.tui.text import shown
+from vmtiming_tui.tui.text import clip, shown
 from vmtiming_tui.tui.widgets.choice import Choice
+from vmtiming_tui.tui.widgets.field import Field
+
+_MOST_ENDING = 20
 
 
 def suggested_name(model: Model) -> str:
@@ -52,7 +55,7 @@ class ExportScreen(Dialog[None]):
         with Vertical(classes="box form") as box:
             box.border_title = "Export"
             yield Label("File; its ending is the format", classes="name-above")
-            yield Input(suggested_name(self._model), id="path", compact=True)
+            yield Field(suggested_name(self._model), id="path")
             yield Static("", id="format", markup=False, classes="note")
             yield Label("VMs", classes="name-above")
             with RadioSet(id="scope", compact=True):
@@ -100,7 +103,8 @@ class ExportScreen(Dialog[None]):
         path = self._path()
         fault = ""
         if path.suffix.lower() not in FORMATS:
-            fault = f"Unknown ending {path.suffix!r}; use one of {' '.join(FORMATS)}"
+            ending = shown(clip(path.suffix, _MOST_ENDING))
+            fault = f"Unknown ending {ending!r}; use one of {' '.join(FORMATS)}"
         elif why := unreachable(path):
             fault = f"This cannot be written: {why}"
         elif path.is_dir():
@@ -172,9 +176,15 @@ class ExportScreen(Dialog[None]):
         self.query_one("#copy").focus()
 
     def _write_now(self, path: Path, scope: Collection[int] | None) -> int:
-        written = write_export(path, self._model.fleet, scope=scope, baseline=self._model.baseline)
-        self._written = written.resolve()
-        return self._written.stat().st_size
+        model = self._model
+        written = write_export(
+            path, model.fleet, scope=scope, baseline=model.baseline, overwrite=True
+        )
+        try:
+            self._written = written.resolve()
+            return self._written.stat().st_size
+        except OSError as error:
+            raise ExportError(f"{path}, once written, is gone: {error.strerror}") from None
 
     def action_copy(self) -> None:
         """Copy the path of the file written."""

@@ -14,6 +14,7 @@ from vmtiming_tui.fleet import VmState
 from vmtiming_tui.tui import keymap
 from vmtiming_tui.tui.keymap import Key
 from vmtiming_tui.tui.screens.dialog import Dialog
+from vmtiming_tui.tui.text import filled
 from vmtiming_tui.tui.widgets.line import fit_scrollbar
 
 _KEYS_WIDTH = 14
@@ -56,7 +57,7 @@ class HelpScreen(Dialog[None]):
         groups: dict[str, list[Text]] = {}
         for key in self._keys:
             line = Text(no_wrap=True, overflow="ellipsis")
-            line.append(f"{self.host.keys_for(key):<{_KEYS_WIDTH}} ", palette.key)
+            line.append(f"{filled(self.host.keys_for(key), _KEYS_WIDTH)} ", palette.key)
             words = Text(key.help, palette.text)
             wrapped = words.wrap(self.app.console, max(width - _KEYS_WIDTH - 2, 20))
             line.append_text(wrapped[0])

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.coordinate import Coordinate
 from textual.screen import Screen
 from textual.widgets import DataTable, Static
 
 from vmtiming_tui.errors import HistoryError
-from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.history import History, StoredRun
-from vmtiming_tui.sides import side_of
 from vmtiming_tui.tables import seconds
 from vmtiming_tui.text import plural
 from vmtiming_tui.tui import keymap
+from vmtiming_tui.tui.beside import HeldRun, beside, held_run
 from vmtiming_tui.tui.braille import sparkline
 from vmtiming_tui.tui.model import Change, Model
 from vmtiming_tui.tui.text import shown
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 THIS_RUN = "this run"
 _SPARK_WIDTH = 12
+_ROWS_AT_ONCE = 100
 _HEADS = (
     "", "run", "when", "state", "storms", "booted", "median", "p95", "all booted in", "accel",
     "completion",
@@ -56,10 +57,10 @@ def load_runs() -> tuple[list[StoredRun], str]:
         return history.runs(), history.word
 
 
-def load_fleet(run: StoredRun) -> Fleet:
-    """Return a stored run as its events left it."""
+def load_run(run: StoredRun) -> HeldRun:
+    """Return what is shown of a stored run beside another."""
     with History.open() as history:
-        return history.load(run)
+        return held_run(history.load(run), brief(run))
 
 
 class HistoryScreen(Screen[None]):
@@ -105,16 +106,19 @@ class HistoryScreen(Screen[None]):
             return
         ours = self.model.fleet.run.run if self.model.fleet.run else ""
         self.runs = [run for run in runs if run.run != ours]
-        self._write(word)
+        self._say(word)
         if self._compares and self.runs:
-            self.action_compare()
+            self._hold(self.runs[0], None)
+        await self._write()
 
-    def _write(self, word: str = "") -> None:
-        cursor = self.table.cursor_row
-        self.table.clear()
-        for run in self.runs:
+    async def _write(self) -> None:
+        """Fill the table, some rows at a time: keys are answered meanwhile."""
+        for at, run in enumerate(self.runs):
             self.table.add_row(*self._row(run), key=str(run.key))
-        self.table.move_cursor(row=cursor)
+            if at % _ROWS_AT_ONCE == _ROWS_AT_ONCE - 1:
+                await asyncio.sleep(0)
+
+    def _say(self, word: str = "") -> None:
         says = f"{plural(len(self.runs), 'run')}; enter holds one beside {self._other()}"
         self.words.update(shown(word) or (says if self.runs else "No other run has been kept yet."))
 
@@ -124,14 +128,13 @@ class HistoryScreen(Screen[None]):
     def _row(self, run: StoredRun) -> list[Text]:
         palette, glyphs = self.host.palette, self.host.glyphs
         when = datetime.fromtimestamp(run.wall_ns / 1e9).astimezone().strftime("%Y-%m-%d %H:%M")
-        mark = glyphs.mark if self.marked is run else " "
         cells = [
             run.label, when, str(run.state), str(run.storms), f"{run.booted}/{run.boots}",
             seconds(run.median_s), seconds(run.p95_s), seconds(run.all_booted_in_s), run.accel,
         ]  # fmt: skip
         spark = sparkline(spark_values(run), glyphs.blocks, _SPARK_WIDTH)
         return [
-            Text(mark, palette.warning),
+            self._mark(run),
             *(Text(shown(cell), palette.text) for cell in cells),
             Text(spark, palette.curve[-1]),
         ]
@@ -156,8 +159,15 @@ class HistoryScreen(Screen[None]):
 
     def action_mark(self) -> None:
         """Mark a run, to hold the next one beside it rather than beside this run."""
-        self.marked = None if self.marked is self.current else self.current
-        self._write()
+        before, self.marked = self.marked, None if self.marked is self.current else self.current
+        for run in (before, self.marked):
+            if run is not None:
+                self.table.update_cell_at(Coordinate(self.runs.index(run), 0), self._mark(run))
+        self._say()
+
+    def _mark(self, run: StoredRun) -> Text:
+        sign = self.host.glyphs.mark if self.marked is run else " "
+        return Text(sign, self.host.palette.warning)
 
     def on_data_table_row_selected(self) -> None:
         """Enter and a click do what ``c`` does."""
@@ -165,25 +175,31 @@ class HistoryScreen(Screen[None]):
 
     def action_compare(self) -> None:
         """Hold the run under the cursor beside the marked one, or beside this run."""
-        if self.current is None:
-            return
-        if self.marked is None and not self.model.figures.booted:
+        if self.current is not None:
+            self._hold(self.current, self.marked)
+
+    def _hold(self, run: StoredRun, other: StoredRun | None) -> None:
+        if other is None and not self.model.figures.booted:
             self.app.notify("Nothing of this run has booted yet.", severity="warning")
             return
-        self.run_worker(self._compare(self.current, self.marked), exclusive=True)
+        self.run_worker(self._compare(run, other), exclusive=True, group="compare")
 
     async def _compare(self, run: StoredRun, other: StoredRun | None) -> None:
         from vmtiming_tui.tui.screens.compare import CompareScreen
 
+        self.words.update(f"Holding {shown(brief(run))} beside {self._other()} ...")
         try:
-            first = await asyncio.to_thread(load_fleet, other or run)
-            second = await asyncio.to_thread(load_fleet, run) if other else self.model.fleet
+            held = await asyncio.to_thread(load_run, run)
+            if other is None:
+                with self.model.held():  # its events wait, as the fleet is read by a thread
+                    ours = await asyncio.to_thread(held_run, self.model.fleet, THIS_RUN)
+                first, second = held, ours
+            else:
+                first, second = await asyncio.to_thread(load_run, other), held
+            both = await asyncio.to_thread(beside, first, second)
         except HistoryError as error:
             self.app.notify(shown(error.message), severity="error", markup=False)
             return
-        labels = (brief(other), brief(run)) if other else (brief(run), THIS_RUN)
-        self.app.push_screen(
-            CompareScreen(
-                self.model, (first, side_of(first, labels[0])), (second, side_of(second, labels[1]))
-            )
-        )
+        finally:
+            self._say()
+        self.app.push_screen(CompareScreen(self.model, both))

@@ -16,6 +16,7 @@ from vmtiming_tui.tui.panes import command_line
 from vmtiming_tui.tui.widgets.area import VmArea
 from vmtiming_tui.tui.widgets.bars import Footer, Header, StatsLine, TroubleLine, ViewLine
 from vmtiming_tui.tui.widgets.curve import Curve
+from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.tui.widgets.grid import VmGrid
 from vmtiming_tui.tui.widgets.table import TableHead, VmTable
 
@@ -46,9 +47,7 @@ class MainScreen(Screen[None]):
         self.grid_area = VmGrid(model, id="grid")
         self.table_area = VmTable(model, id="table")
         self.trouble = TroubleLine(model, id="trouble")
-        self.filter = Input(
-            placeholder="state, id, 3-7, >20, word; ! inverts", id="filter", compact=True
-        )
+        self.filter = Field(placeholder="state, id, 3-7, >20, word; ! inverts", id="filter")
         self.footer = Footer((*keymap.MAIN, *keymap.ANYWHERE), id="footer")
         self._turns = 0
 
@@ -236,6 +235,8 @@ class MainScreen(Screen[None]):
         self._end_filter()
 
     def _end_filter(self) -> None:
+        self.model.view.fault = ""
+        self._renew_view_line()
         self.filter.display = False
         self.set_focus(None)
 
@@ -266,6 +267,9 @@ class MainScreen(Screen[None]):
         self._rerun(tuple(self.model.fleet.vms))
 
     def _rerun(self, vms: tuple[int, ...]) -> None:
+        if self.host.engine_is_gone:
+            self.host.offer_another()
+            return
         fleet = self.model.fleet
         idle = tuple(vm for vm in vms if vm in fleet.vms and not _is_booting(self.model, vm))
         if not idle:

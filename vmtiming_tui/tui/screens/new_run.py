@@ -16,7 +16,8 @@ from vmtiming_tui.plan import RunPlan, Variant
 from vmtiming_tui.text import plural
 from vmtiming_tui.tui.model import Model
 from vmtiming_tui.tui.screens.dialog import Dialog
-from vmtiming_tui.tui.text import shown_lines
+from vmtiming_tui.tui.text import clip, shown_lines
+from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.wire import to_json
 
 FIELDS = (
@@ -28,6 +29,8 @@ FIELDS = (
     ("stagger_s", "Stagger", "s between two starts"),
     ("timeout_s", "Timeout", "s for each VM"),
 )
+
+_MOST_FAULT = 300
 
 
 def _as_typed(value: object) -> str:
@@ -62,7 +65,7 @@ class NewRunScreen(Dialog[RunPlan]):
                         yield Label(label, classes="name")
                         value = _as_typed(getattr(self._config, name))
                         classes = "wide" if name == "append" else ""
-                        yield Input(value, id=name, compact=True, classes=classes)
+                        yield Field(value, id=name, classes=classes)
                         if unit:
                             yield Label(unit, classes="unit")
                     yield Static("", id=f"{name}-fault", classes="fault under", markup=False)
@@ -115,7 +118,7 @@ class NewRunScreen(Dialog[RunPlan]):
     def _mark(self, name: str, fault: str) -> None:
         widget = self.query_one(f"#{name}-fault", Static)
         cross = self.host.glyphs.states[VmState.FAILED]
-        words = "\n".join(shown_lines(fault))
+        words = "\n".join(clip(line, _MOST_FAULT) for line in shown_lines(fault))
         widget.update(f"{cross} {words}" if fault else "")
         widget.display = bool(fault)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -13,7 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from vmtiming_tui.tui.model import Change, Model
-from vmtiming_tui.tui.text import Part, segments, shown
+from vmtiming_tui.tui.text import Part, clip, segments, shown
 from vmtiming_tui.tui.widgets.line import fit_scrollbar, ground
 
 if TYPE_CHECKING:
@@ -232,8 +233,10 @@ class VmArea(ScrollView, can_focus=False):
         """Return a line below the last VM; where there is none at all, one line says why."""
         width = self._width
         if not self.model.view.shown and y == min(self.size.height // 3, 8):
-            words = Segment(self._nothing().center(width), self.under + self.host.palette.dim)
-            return Strip([words]).adjust_cell_length(width, self.under)
+            words = clip(self._nothing(), width, self.host.glyphs.ellipsis)
+            before = " " * ((width - cell_len(words)) // 2)
+            segment = Segment(before + words, self.under + self.host.palette.dim)
+            return Strip([segment]).adjust_cell_length(width, self.under)
         return Strip.blank(width, self.under)
 
     def _strip(self, parts: list[Part], used: int) -> Strip:

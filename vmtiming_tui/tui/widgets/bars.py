@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from textual import events
 from textual.message import Message
 
@@ -54,6 +55,10 @@ class Header(ModelLine):
         palette, model = self.host.palette, self.model
         if model.is_frozen:
             return " FROZEN ", palette.chip_bad
+        if self.host.live and model.engine_is_lost:
+            return " ENGINE LOST ", palette.chip_bad
+        if model.is_beginning:
+            return " STARTING ", palette.chip_live
         match model.fleet.state:
             case RunState.RUNNING:
                 return " RUNNING ", palette.chip_live
@@ -194,6 +199,8 @@ class ViewLine(ModelLine):
                 (shown(view.filter_text), palette.accent),
                 ("  ", palette.text),
             ]
+        if view.fault:
+            left.append((f"no such filter: {view.fault}  ", palette.error))
         if view.marked:
             left.append((f"{len(view.marked):,} marked  ", palette.accent))
         if view.sort is not Sort.ID or view.descending:
@@ -282,7 +289,7 @@ class Footer(LinesWidget):
         for key in self._keys:
             name = self.host.key_for(key)
             text = f" {name} "
-            cells = len(text) + len(key.label) + 1
+            cells = cell_len(text) + cell_len(key.label) + 1
             if x + cells > width:
                 continue
             parts += [(text, palette.key), (f"{key.label} ", palette.dim)]

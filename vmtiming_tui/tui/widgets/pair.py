@@ -1,16 +1,13 @@
 """Two runs drawn over and beneath each other: their completion curves, and their stages."""
 
-from functools import cached_property
-
 from rich.style import Style
 
-from vmtiming_tui.counted import counted_attempts
-from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.stages import Stage
-from vmtiming_tui.summary import Summary, completion, summarise_fleet
+from vmtiming_tui.summary import Summary
 from vmtiming_tui.tui.bars import QUARTERED, BarMaker, cells_of, nice_ceiling
+from vmtiming_tui.tui.beside import HeldRun
 from vmtiming_tui.tui.braille import ascii_rows, braille_rows, outline_rows, step_heights
-from vmtiming_tui.tui.text import Part, clip
+from vmtiming_tui.tui.text import Part, clip, filled, shown
 from vmtiming_tui.tui.widgets.line import LinesWidget
 
 _LABEL = 16
@@ -22,14 +19,13 @@ class _Pair(LinesWidget):
 
     def __init__(
         self,
-        labels: tuple[str, str],
-        fleets: tuple[Fleet, Fleet],
+        runs: tuple[HeldRun, HeldRun],
         *,
         id: str | None = None,  # noqa: A002
     ) -> None:
         super().__init__(id=id)
-        self._labels = labels
-        self._fleets = fleets
+        self._runs = runs
+        self._labels = tuple(shown(run.side.label) for run in runs)
 
 
 class CurvePair(_Pair):
@@ -37,26 +33,22 @@ class CurvePair(_Pair):
 
     DEFAULT_CSS = "CurvePair { height: 9; }"
 
-    @cached_property
-    def _curves(self) -> list[list[tuple[int, int]]]:
-        return [completion(counted_attempts(fleet)) for fleet in self._fleets]
-
     def lines(self, width: int) -> list[list[Part]]:
         """Return a legend, the rows of both curves, and the time axis."""
         palette, glyphs = self.host.palette, self.host.glyphs
         rows = max(self.size.height - 2, 1)
         plot = max(width - 8, 8)
-        longest_ns = max((curve[-1][0] for curve in self._curves if curve), default=1)
+        longest_ns = max((run.curve[-1][0] for run in self._runs if run.curve), default=1)
         span_ns = round(nice_ceiling(longest_ns / 1e9, QUARTERED) * 1e9)
         factor, levels = (2, 4) if glyphs.braille else (1, 2)
         heights = [
             step_heights(
-                curve, until_ns=span_ns, span_ns=span_ns, top=len(counted_attempts(fleet)),
+                run.curve, until_ns=span_ns, span_ns=span_ns, top=run.number,
                 columns=plot * factor, levels=rows * levels,
             )
-            for curve, fleet in zip(self._curves, self._fleets, strict=True)
+            for run in self._runs
         ]  # fmt: skip
-        filled = (braille_rows if glyphs.braille else ascii_rows)(heights[0], rows)
+        fill_rows = (braille_rows if glyphs.braille else ascii_rows)(heights[0], rows)
         line = outline_rows(heights[1], rows, braille=glyphs.braille)
         fill, over = palette.curve[0], palette.warning
         legend: list[Part] = [
@@ -67,7 +59,7 @@ class CurvePair(_Pair):
         drawn: list[list[Part]] = [legend]
         for row in range(rows):
             mark = "100 %" if row == 0 else "     "
-            body = _laid_over(filled[row], fill, line[row], over)
+            body = _laid_over(fill_rows[row], fill, line[row], over)
             drawn.append([(f" {mark} ", palette.dim), *body])
         end = f"{span_ns / 1e9:g} s"
         axis = glyphs.rule * max(plot - len(end) - 1, 0)
@@ -92,19 +84,17 @@ class StagePair(_Pair):
 
     DEFAULT_CSS = "StagePair { height: 3; }"
 
-    @cached_property
-    def _summaries(self) -> list[Summary]:
-        return [summarise_fleet(fleet) for fleet in self._fleets]
-
     def lines(self, width: int) -> list[list[Part]]:
         """Return two bars and what their pieces are."""
         maker = BarMaker(self.host.palette, self.host.glyphs)
-        pieces = [_pieces(summary) for summary in self._summaries]
+        pieces = [_pieces(run.summary) for run in self._runs]
         scale_ns = max((sum(ns for _, ns in each) for each in pieces), default=1)
-        room = max(width - _LABEL - 12 - _LEFT_OUT * any(s.doubtful for s in self._summaries), 8)
+        room = max(
+            width - _LABEL - 12 - _LEFT_OUT * any(run.summary.doubtful for run in self._runs), 8
+        )
         lines = [
-            self._bar(maker, label, summary, scale_ns, room)
-            for label, summary in zip(self._labels, self._summaries, strict=True)
+            self._bar(maker, label, run.summary, scale_ns, room)
+            for label, run in zip(self._labels, self._runs, strict=True)
         ]
         names = [str(stage) for stage in Stage if any(str(stage) in dict(each) for each in pieces)]
         return [*lines, [(" " * _LABEL, self.host.palette.text), *maker.legend(names)]]
@@ -121,9 +111,8 @@ class StagePair(_Pair):
         total_s = sum(ns for _, ns in pieces) / 1e9
         words = f" {total_s:.2f} s" if pieces else "stages unknown"
         words += f" ({summary.doubtful} left out)" if summary.doubtful else ""
-        return [
-            (f" {clip(label, _LABEL - 2):<{_LABEL - 2}} ", palette.text), *bar, (words, palette.dim)
-        ]  # fmt: skip
+        name = filled(clip(label, _LABEL - 2), _LABEL - 2)
+        return [(f" {name} ", palette.text), *bar, (words, palette.dim)]
 
 
 def _pieces(summary: Summary) -> list[tuple[str, int]]:
