@@ -9,7 +9,7 @@ import errno
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from vmtiming_tui.errors import ImageError
@@ -148,13 +148,12 @@ class _Job:
         parts = []
         for number, volume in enumerate(volumes):
             try:
+                if fault and volume in foreign:
+                    raise fault
                 parts.append(self._opened(number, volume, excerpts.get(volume)))
             except ImageError as error:
                 parts.append(Part(volume=volume, fault=error))
-        return [
-            replace(part, fault=fault) if part.volume in foreign and not part.tree else part
-            for part in parts
-        ]
+        return parts
 
     def _opened(self, number: int, volume: Volume, excerpt: Excerpt | None) -> Part:
         copy = None
