@@ -470,7 +470,10 @@ def test_only_plain_paths_are_mounted_on(path):
     assert remarks[0].isprintable()
 
 
-@pytest.mark.parametrize("name", ["a b", "a\nb", "a'b", "$(id)", "a\x1b", "", "a" * 300, "a,b"])
+@pytest.mark.parametrize(
+    "name",
+    ["a b", "a\nb", "a'b", "$(id)", "a\x1b", "", "a" * 300, "a,b", "..", "../a", "a/../b", "a\n"],
+)
 def test_a_subvolume_that_is_no_word_of_a_command_line_is_refused(name):
     volume = Volume(name="partition 1", type="btrfs", size=0, stretch=None, number=1)
 

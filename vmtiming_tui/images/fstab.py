@@ -20,7 +20,7 @@ _OF_NO_DISK = re.compile(
 )
 _PATH = re.compile(r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9_.@+,=:-]+)+")
 _SUBVOLUME = re.compile(r"(?:^|,)(subvol(?:id)?=[A-Za-z0-9_./@+=:-]{1,200})(?:,|$)")
-_ESCAPE = re.compile(r"\\([0-7]{3})")
+_ESCAPE = re.compile(rb"\\([0-7]{3})")
 _ROOT_OPTIONS = re.compile(r"[!-~]{1,400}")
 
 
@@ -65,7 +65,7 @@ def plan_merge(text: str, volumes: Sequence[Volume]) -> tuple[list[Below], list[
     """
     found, remarks = [], []
     for line in fstab_lines(text):
-        path = _ESCAPE.sub(lambda octal: chr(int(octal[1], 8) & 0xFF), line.path)
+        path = _unescaped(line.path)
         if not line.is_entry or _NOT_MERGED.fullmatch(path) or line.kind not in _MERGEABLE:
             continue
         volume = volume_of(line.spec, volumes)
@@ -80,6 +80,13 @@ def plan_merge(text: str, volumes: Sequence[Volume]) -> tuple[list[Below], list[
             subvolume = _SUBVOLUME.search(line.options)
             found.append(Below(volume, path, subvolume[1] if subvolume else ""))
     return found, remarks
+
+
+def _unescaped(word: str) -> str:
+    """Return a word with its octal escapes, which are of bytes, undone."""
+    raw = word.encode(errors="surrogateescape")
+    plain = _ESCAPE.sub(lambda octal: bytes([int(octal[1], 8) & 0xFF]), raw)
+    return plain.decode(errors="surrogateescape")
 
 
 def volume_of(spec: str, volumes: Sequence[Volume]) -> Volume | None:

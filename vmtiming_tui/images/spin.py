@@ -9,7 +9,7 @@ import errno
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from vmtiming_tui.errors import ImageError
@@ -38,7 +38,7 @@ CMDLINE = "cmdline"
 _KERNEL_FILES = ("vmlinuz", "initrd")
 _ROOT_TYPES = frozenset({"ext2", "ext3", "ext4", "xfs", "f2fs", "btrfs"})
 _ENCRYPTED = frozenset({"crypto_LUKS", "BitLocker"})
-_SUBVOLUME = re.compile(r"[A-Za-z0-9_./@+=:-]{1,200}")
+_SUBVOLUME = re.compile(r"(?!\.\.(?:/|$))(?:(?!/\.\.(?:/|$))[A-Za-z0-9_./@+=:-]){1,200}")
 _LOGICAL = re.compile(r"[A-Za-z0-9+_.][A-Za-z0-9+_.-]*/[A-Za-z0-9+_.][A-Za-z0-9+_.-]*")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NEW_TYPE = "ext4"
@@ -148,13 +148,12 @@ class _Job:
         parts = []
         for number, volume in enumerate(volumes):
             try:
+                if fault and volume in foreign:
+                    raise fault
                 parts.append(self._opened(number, volume, excerpts.get(volume)))
             except ImageError as error:
                 parts.append(Part(volume=volume, fault=error))
-        return [
-            replace(part, fault=fault) if part.volume in foreign and not part.tree else part
-            for part in parts
-        ]
+        return parts
 
     def _opened(self, number: int, volume: Volume, excerpt: Excerpt | None) -> Part:
         copy = None
@@ -305,10 +304,8 @@ class _Job:
             option = f", {place.subvolume}" if place.subvolume else ""
             self.say(f"{place.path} comes from {place.volume.name}{option}")
         self.say("measuring the content")
-        subvolume = (
-            f"subvol={part.excerpt.subvolume}" if part.excerpt and part.excerpt.subvolume else ""
-        )
-        mounts = [Mount(part.volume, "/", subvolume)]
+        subvolume = part.excerpt.subvolume if part.excerpt else ""
+        mounts = [Mount(part.volume, "/", subvolume_option(subvolume))]
         mounts += [Mount(place.volume, place.path, place.subvolume) for place in below]
         uuid = part.volume.uuid if _UUID.fullmatch(part.volume.uuid) else ""
         self.reader.copy(mounts, image, size=size, uuid=uuid, label=part.volume.label[:16])
@@ -322,6 +319,16 @@ class _Job:
         complete_initrd(initrd, tree, kernel.version, new_type=new_type, say=self.say)
 
 
+def subvolume_option(name: str) -> str:
+    """Return the option that mounts a subvolume; empty for the one mounted by default.
+
+    Raises ``ImageError`` where a name is no plain word.
+    """
+    if name and not _SUBVOLUME.fullmatch(name):
+        raise ImageError(f"the subvolume {shown(name)} has a name that cannot be an option's value")
+    return f"subvol={name}" if name else ""
+
+
 def root_arguments(volume: Volume, subvolume: str) -> str:
     """Return the words by which a kernel finds the root on an image that is its VM's first disk.
 
@@ -333,14 +340,8 @@ def root_arguments(volume: Volume, subvolume: str) -> str:
         words = f"root=/dev/mapper/{mapper_name(volume.name)} rd.lvm.lv={volume.name}"
     else:
         words = f"root=/dev/vda{volume.number or ''}"
-    if subvolume:
-        if not _SUBVOLUME.fullmatch(subvolume):
-            raise ImageError(
-                f"the subvolume {shown(subvolume)} has a name for which a kernel's command line"
-                " has no room"
-            )
-        words += f" rootflags=subvol={subvolume}"
-    return words
+    option = subvolume_option(subvolume)
+    return f"{words} rootflags={option}" if option else words
 
 
 def _listed_volumes(volumes: Sequence[Volume]) -> str:
