@@ -12,7 +12,8 @@ from engine_lab import Lab, Story, tell
 
 from hostile.chains import overlay, taken, with_data_file
 from vmtiming_tui import events as ev
-from vmtiming_tui.images.intake import settled
+from vmtiming_tui.images.gatekeeper import Request, answers
+from vmtiming_tui.images.intake import Rules, settled
 from vmtiming_tui.images.ledger import Ledger
 from vmtiming_tui.plan import plan_of
 
@@ -98,6 +99,17 @@ def test_the_users_word_outweighs_what_was_written_down(tmp_path, secret):
 
     assert taken(disk, Ledger(tmp_path / "state" / "ledger")).format == "raw"
     assert taken(disk, Ledger(tmp_path / "state" / "ledger"), format="qcow2").format == "qcow2"
+
+
+def test_what_the_user_said_once_holds_from_then_on(tmp_path):
+    path = tmp_path / "ledger"
+    image = overlay(tmp_path / "vm-0.img", "", "")
+    Ledger(path).write([replace(entry, format="raw") for entry in settled(taken(image))])
+    assert taken(image, Ledger(path)).format == "raw"
+    request = Request(images=(str(image),), rules=Rules(format="qcow2"), ledger=str(path))
+    assert [answer.why for answer in answers(request)] == ["", ""]
+
+    assert taken(image, Ledger(path)).format == "qcow2"
 
 
 def test_a_backing_file_that_a_guest_once_wrote_to_stays_raw_too(tmp_path, secret):

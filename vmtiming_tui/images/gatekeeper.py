@@ -68,12 +68,14 @@ class Answer:
 def answers(request: Request) -> Iterator[Answer]:
     """Answer a request, its files first; then one more answer, of an empty path, on the ledger.
 
-    Where guests may write, the ledger is written before that last answer.
+    Where guests may write, or the user says the format, the ledger is written before that last
+    answer.
     """
     ledger = Ledger(Path(request.ledger) if request.ledger else None, request.known)
     ask = QemuImg()
     new: list[Entry] = []
     boots = request.boots
+    is_settled = request.rules.writable or bool(request.rules.format)
     for path in request.files:
         yield _answer_for_file(path)
     for made in request.made:
@@ -84,7 +86,7 @@ def answers(request: Request) -> Iterator[Answer]:
     for path in request.images:
         answer = _answer_for_image(path, request.rules, ledger, ask, boots=boots)
         boots = boots and answer.has_esp is None
-        if answer.image is not None and request.rules.writable:
+        if answer.image is not None and is_settled:
             new += settled(answer.image)
         yield answer
     why = ""

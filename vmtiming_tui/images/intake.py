@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.formats import (
+    CHAINED_FORMATS,
     KNOWN_FORMATS,
     PROBED_BYTES,
     Header,
@@ -144,7 +145,8 @@ class _Intake:
             elif entry:
                 told = self._as_written_down(file, entry)
             header, form, size = self._settle(file, told)
-            virtual_bytes = virtual_bytes or _bounded(size, file)
+            _refuse_absurd(size, file)
+            virtual_bytes = virtual_bytes if layers else size
             data = None
             if header and header.data_file:
                 data = self._asked_for(place, header.data_file, "data file")
@@ -207,9 +209,11 @@ class _Intake:
         if told == "raw":
             return None, told, -(-file.size // _SECTOR) * _SECTOR
         answer = self.ask(self.fds[file], file, told)
-        if answer.format not in KNOWN_FORMATS or format_by_mark(image.head(PROBED_BYTES)):
-            raise ImageError(f"{shown(file.path)!r} is of the format {shown(answer.format)!r}, "
-                             "which cannot be booted from")  # fmt: skip
+        if answer.format in CHAINED_FORMATS or answer.format not in KNOWN_FORMATS:
+            raise ImageError(
+                f"{shown(file.path)!r} is of a kind that is not taken ({shown(answer.format)})",
+                hint="write it into one file where you trust it: qemu-img convert -O qcow2",
+            )
         return None, answer.format, answer.virtual_bytes
 
     def _refuse_extents(self, file: File, header: Header) -> None:
@@ -288,10 +292,9 @@ def _could_give(owner: int, file: File, right: int) -> bool:
     return owner in (os.geteuid(), 0, file.owner) or bool(file.mode & right)
 
 
-def _bounded(size: int, file: File) -> int:
+def _refuse_absurd(size: int, file: File) -> None:
     if not 0 <= size <= MAX_VIRTUAL_BYTES:
         raise ImageError(
             f"{shown(file.path)!r} is a disk of {size >> 40} TiB, and {MAX_VIRTUAL_BYTES >> 40} "
             "TiB is the most that is taken"
         )
-    return size
