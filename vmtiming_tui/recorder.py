@@ -10,18 +10,27 @@ import re
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
 from vmtiming_tui import events as ev
+from vmtiming_tui import stats
 from vmtiming_tui.budget import MAX_LINE_BYTES, Budget
 from vmtiming_tui.chunks import packed
+from vmtiming_tui.counted import counted_by_storm
 from vmtiming_tui.errors import EventError, HistoryError
 from vmtiming_tui.fleet import Fleet, RunState
 from vmtiming_tui.sides import plan_of_run
 from vmtiming_tui.store import connect, failure, storable, transaction
-from vmtiming_tui.summary import completion, counted_groups, summarise
+from vmtiming_tui.summary import (
+    all_booted_in_s,
+    boots_s,
+    completion,
+    lost_of,
+    median_over_storms,
+)
 
 BATCH_S = 0.5
 BATCH_BYTES = 1 << 20
@@ -310,19 +319,20 @@ def _insert(connection: sqlite3.Connection, fleet: Fleet) -> int:
 
 def figures_of(fleet: Fleet) -> Row:
     """Return what the list shows of a run besides its state: the figures of boots that count."""
-    groups = counted_groups(fleet)
-    boots = [attempt for group in groups for attempt in group.attempts]
-    summary = summarise(boots)
-    curve = completion(groups[-1].storms[-1].attempts) if groups else []
+    storms = list(counted_by_storm(fleet).values())
+    boots = [attempt for storm in storms for attempt in storm]
+    times, lost = boots_s(boots), lost_of(boots)
+    counts = Counter(str(attempt.state.told) for attempt in boots)
+    curve = completion(storms[-1]) if storms else []
     step = max(1, -(-len(curve) // CURVE_POINTS))
     points = [*curve[:-1:step], *curve[-1:]]
     return {
-        "counts": json.dumps({str(state): n for state, n in summary.counts.items()}),
+        "counts": json.dumps(counts),
         "storms": len(fleet.storms),
         "boots": len(boots),
-        "booted": summary.booted,
-        "median_s": summary.median_s,
-        "p95_s": summary.p95_s,
-        "cluster_s": summary.all_booted_in_s,
+        "booted": len(times),
+        "median_s": stats.worst_rank_percentile(times, lost, 50),
+        "p95_s": stats.worst_rank_percentile(times, lost, 95),
+        "cluster_s": median_over_storms([all_booted_in_s(storm) for storm in storms]),
         "curve": json.dumps([[ns / 1e9, k] for ns, k in points]),
     }

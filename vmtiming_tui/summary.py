@@ -121,8 +121,8 @@ def all_booted_in_s(attempts: Sequence[Attempt]) -> float | None:
     return curve[-1][0] / 1e9 if curve and len(curve) == len(attempts) else None
 
 
-def _median_over(values: Sequence[float | None]) -> float | None:
-    """Return the median over storms, of which one without a value ranks behind all others."""
+def median_over_storms(values: Sequence[float | None]) -> float | None:
+    """Return the median of a value a storm; a storm without one ranks behind all others."""
     known = [value for value in values if value is not None]
     return stats.worst_rank_percentile(known, len(values) - len(known), 50)
 
@@ -182,7 +182,7 @@ def summarise(attempts: Sequence[Attempt]) -> Summary:
         mad_s=stats.mad(times) if times else None,
         outliers_z=_vms(booted, stats.modified_z_outliers(times)),
         outliers_tukey=_vms(booted, stats.tukey_outliers(times)),
-        all_booted_in_s=_median_over([all_booted_in_s(storm) for storm in storms.values()]),
+        all_booted_in_s=median_over_storms([all_booted_in_s(storm) for storm in storms.values()]),
         last_booted_s=curve[-1][0] / 1e9 if curve else None,
         launch_skew_s=_launch_skew_s(attempts),
         vms_per_s=stats.median(rates) if rates else None,

@@ -32,17 +32,20 @@ def stored(repeated, in_folder):
         return history.events(history.find("three"))
 
 
-def test_stages_of_every_boot_add_up_to_the_host_figure(stored):
-    attempts = list(Fleet(stored).attempts)
+def test_stages_of_every_boot_add_up_to_the_host_figure_or_are_not_believed(stored):
+    """On a busy host the guest's clock may jump, while the kernel has not found one to go by."""
+    divided = [(attempt, stages_of(attempt)) for attempt in Fleet(stored).attempts]
+    believed = [stages for _, stages in divided if not stages.is_doubtful]
 
-    assert len(attempts) == 6
-    for attempt in attempts:
-        stages = stages_of(attempt)
+    assert len(divided) == 6
+    assert believed
+    for stages in believed:
         assert stages.doubts == ()
         assert len(stages.known) == 5
         assert abs(stages.residual_ns) <= stages.error_ns
-        assert stages.of(Stage.FIRMWARE) > 0
+        assert stages.of(Stage.FIRMWARE) > -stages.error_ns
         assert stages.of(Stage.LAG) >= 0
+    assert all(stages.known == () for _, stages in divided if stages.is_doubtful)
 
 
 def test_the_storm_is_the_unit(stored, repeated):
@@ -79,8 +82,10 @@ def test_exports_of_the_run_and_of_the_history_say_the_same(repeated, in_folder)
     assert len(rows) == 6
 
 
-def test_a_run_compared_with_itself_shows_no_difference(repeated, in_folder):
+def test_a_run_of_three_storms_compared_with_itself_shows_nothing_and_says_why(repeated, in_folder):
     result = in_folder("compare", "three", "run.json", "--fail-slower", "1")
 
-    assert result.returncode == 0
-    assert "slower" not in result.stdout.replace("--fail-slower", "")
+    assert result.returncode == 4
+    assert "a run is compared with itself" in result.stdout
+    assert "3 against 3 storms cannot reach 0.05" in result.stdout
+    assert "slower" not in result.stdout
