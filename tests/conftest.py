@@ -4,9 +4,12 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+
+from support.engine_lab import Lab, laboratory
 
 _STATE = pytest.StashKey[str]()
 
@@ -27,3 +30,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(config.stash[_STATE], ignore_errors=True)
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """A folder with a stand-in for QEMU, and every folder of a run's in a place of its own."""
+    with laboratory() as made:
+        yield made

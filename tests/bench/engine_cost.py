@@ -12,14 +12,12 @@ busy loop, and other programs on the host (their load is printed, since it is mo
 import asyncio
 import os
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "engine"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from engine_lab import Lab, Story, children_of, make_lab
-
+from support.engine_lab import Lab, Story, children_of, laboratory
 from vmtiming_tui import commands
 from vmtiming_tui import events as ev
 from vmtiming_tui.config import StartMode
@@ -79,9 +77,7 @@ def share(values: list[float], part: float) -> float:
 
 async def main(numbers: list[int]) -> None:
     """Print a line per fleet size."""
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as runtime:
-        os.environ["XDG_RUNTIME_DIR"] = runtime
-        lab = make_lab(Path(folder), Path(runtime))
+    with laboratory() as lab:
         _, idle = await boot(lab, 1)
         print(f"an engine for one VM: {idle.cpu_s:.2f} s CPU, {idle.peak_mib:.1f} MiB")
         print("  VMs booted  CPU ms/VM  MiB/VM  stamp error ms: p50    p99  worst   load")

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "unit"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from making import SECOND, random_run, run_events
-
+from support.making import SECOND, random_run, run_events
 from vmtiming_tui.events import encode
 from vmtiming_tui.history import History
 

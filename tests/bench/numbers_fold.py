@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "unit"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from making import random_run
-
+from support.making import random_run
 from vmtiming_tui.cautions import cautions
 from vmtiming_tui.compare import compare
 from vmtiming_tui.events import decode, encode

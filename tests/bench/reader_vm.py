@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TESTS / "spin"))
+sys.path.insert(0, str(TESTS))
 
-import images  # noqa: E402
+from support import disk_images as images  # noqa: E402
 
 SPIN = TESTS.parent / "spin" / "spin-from-raw.sh"
 FILES = 2000

@@ -16,10 +16,11 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "engine")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from engine_lab import children_of, make_lab, warden_of  # noqa: E402
 from ui_cost import TICKS, Terminal  # noqa: E402  beside this file
+
+from support.engine_lab import children_of, laboratory, warden_of  # noqa: E402
 
 SCRIPT = "boot=0.02~0.2 off=0.02"
 
@@ -29,9 +30,7 @@ def run_storm(number: int, folder: Path) -> None:
     from vmtiming_tui.plan import plan_of
     from vmtiming_tui.tui import run
 
-    os.environ["XDG_RUNTIME_DIR"] = str(folder / "runtime")
-    lab = make_lab(folder, folder / "runtime")
-    with (folder / "events").open("wb", buffering=0) as file:
+    with laboratory() as lab, (folder / "events").open("wb", buffering=0) as file:
         print(run.run_live(plan_of(lab.config(number, SCRIPT)), record=file.write).crash or "")
 
 
@@ -45,7 +44,6 @@ def one(number: int) -> dict[str, float]:
     """Return what each process took per VM, in ms."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "runtime").mkdir(mode=0o700)
         (folder / "events").touch()
         terminal = Terminal([__file__, "--storm", str(number), "--folder", name])
         wait_for(terminal, folder / "events", b'"run_started"')

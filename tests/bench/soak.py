@@ -20,16 +20,14 @@ import random
 import re
 import signal
 import sys
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "engine"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from engine_lab import Held, Lab, Story, make_lab, processes_naming, warden_of
-
+from support.engine_lab import Held, Lab, Story, laboratory, processes_naming, warden_of
 from vmtiming_tui import commands
 from vmtiming_tui import events as ev
 from vmtiming_tui.commands import VmAction
@@ -189,9 +187,7 @@ class Soak:
 
 async def soak(seconds: float, vms: int, seed: int) -> int:
     """Soak, tell, and return the exit code."""
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as runtime:
-        os.environ["XDG_RUNTIME_DIR"] = runtime
-        lab = make_lab(Path(folder), Path(runtime))
+    with laboratory() as lab:
         began = time.monotonic()
         async with EngineClient() as client:
             this = Soak(lab, Story(client), vms, random.Random(seed))

@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "engine")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from ui_cost import Terminal, share  # noqa: E402  beside this file
 
@@ -31,16 +31,13 @@ FIRST_S, LAST_S = 20, 50
 
 def run_storm(number: int, result: Path) -> None:
     """Be the dashboard of the real engine and of stand-ins; write every event to a file."""
-    from engine_lab import make_lab
-
+    from support.engine_lab import laboratory
     from vmtiming_tui.config import StartMode
     from vmtiming_tui.plan import plan_of
     from vmtiming_tui.tui import run
 
     boot = f"boot={FIRST_S}~{LAST_S}"
-    with tempfile.TemporaryDirectory() as folder, result.open("wb", buffering=0) as file:
-        os.environ["XDG_RUNTIME_DIR"] = folder
-        lab = make_lab(Path(folder), Path(folder))
+    with laboratory() as lab, result.open("wb", buffering=0) as file:
         config = lab.config(number, boot, start=StartMode.TOGETHER, timeout_s=300.0)
         print(run.run_live(plan_of(config), record=file.write).crash or "")
 

@@ -11,13 +11,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "unit"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from making import random_run, run_events
-from test_progress import EIGHT, WARM_UP_AND_THREE
-
-from tests.tui.recording import smooth_run, troubled_run
+from support.making import random_run, run_events
+from support.measured import EIGHT, WARM_UP_AND_THREE
+from support.recording import smooth_run, troubled_run
 from vmtiming_tui import events as ev
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.progress import time_left_ns

@@ -33,7 +33,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "engine")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 COLUMNS, ROWS = 200, 60
 WARM_UP_S, WINDOW_S, LAG_S, KEYS = 4.0, 8.0, 6.0, 30
@@ -46,7 +46,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 def feed(number: int, log: Path) -> None:
     """Write a storm as JSON lines to stdout; note when each marker was written."""
-    from tests.tui.recording import HOST, argv, plan_for
+    from support.recording import HOST, argv, plan_for
     from vmtiming_tui import events as ev
     from vmtiming_tui.engine.usage import PER_SECOND, TURNS_PER_SECOND
     from vmtiming_tui.plan import plan_to_json
@@ -189,7 +189,7 @@ def run_dashboard(number: int, log: Path, result: Path) -> None:
         return [sys.executable, __file__, "--feed", str(number), "--log", str(log)]
 
     client.engine_command = command
-    from tests.tui.recording import plan_for
+    from support.recording import plan_for
     from vmtiming_tui.tui import run
 
     print(run.run_live(plan_for(number)).crash or "")

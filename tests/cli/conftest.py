@@ -1,20 +1,8 @@
 """The command line in a process of its own, with a stand-in for QEMU."""
 
-import shutil
-import tempfile
-from pathlib import Path
-
 import pytest
-from engine_lab import make_lab
-from tool_lab import Tool
 
-
-@pytest.fixture
-def lab(tmp_path):
-    """A folder with a stand-in for QEMU and images, and a place for run folders."""
-    runtime = Path(tempfile.mkdtemp(prefix="vmt-"))
-    yield make_lab(tmp_path, runtime)
-    shutil.rmtree(runtime)
+from support.tool_lab import Tool
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A VM run again after three storms, by the real engine with stand-ins: what counts stays."""
 
-from engine_lab import Lab, engine
-
+from support.engine_lab import Lab, engine
 from vmtiming_tui import commands
 from vmtiming_tui import events as ev
 from vmtiming_tui.export import render

@@ -3,8 +3,7 @@
 import json
 import re
 
-from engine_lab import processes_naming
-
+from support.engine_lab import processes_naming
 from vmtiming_tui import events as ev
 from vmtiming_tui.fleet import Fleet, VmState
 

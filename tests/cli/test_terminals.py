@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from faults.terminal import Terminal
+
+from support.terminal import Terminal
 
 ESCAPE = b"\x1b"
 RUN_OVER = re.compile(rb"It took [\d.]+s to boot all VMs")

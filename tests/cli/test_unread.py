@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from engine_lab import Lab, processes_naming, until
 
+from support.engine_lab import Lab, processes_naming, until
 from vmtiming_tui.headless import _PATIENCE_S
 
 SMALL = 4096  # the least a pipe can hold

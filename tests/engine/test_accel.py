@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from engine_lab import Lab
 
+from support.engine_lab import Lab
 from vmtiming_tui.config import Accel, RunConfig
 from vmtiming_tui.engine import accel
 from vmtiming_tui.engine.accel import ProofStore, choose_accel, prove_kvm

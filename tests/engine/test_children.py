@@ -10,8 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from engine_lab import Lab, children_of, until
 
+from support.engine_lab import Lab, children_of, until
 from vmtiming_tui.commands import Stop
 from vmtiming_tui.engine import rundir
 from vmtiming_tui.engine.children import Children, start_warden

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from engine_lab import Lab
 
+from support.engine_lab import Lab
 from vmtiming_tui.engine import holders, openfiles, rundir
 from vmtiming_tui.engine.children import Children, start_warden
 from vmtiming_tui.engine.holders import Holder, Holders

@@ -9,27 +9,14 @@ import subprocess
 import sys
 
 import pytest
-from engine_lab import Lab, Story, engine, until, warden_of
 
+from support.engine_lab import Lab, Story, engine, until, warden_of
+from support.wrappers import WRAPPERS, wrapped
 from vmtiming_tui import commands
 from vmtiming_tui import events as ev
 from vmtiming_tui.engine import client, rundir
 from vmtiming_tui.engine.client import EngineClient, engine_command
 from vmtiming_tui.plan import plan_of
-
-WRAPPERS = {
-    "direct": None,
-    "wrapper that execs": '#!/bin/sh\nexec {qemu} "$@"\n',
-    "wrapper that waits": '#!/bin/sh\n{qemu} "$@"\nexit $?\n',
-    "wrapper with a session": '#!/bin/sh\nsetsid -w {qemu} "$@"\n',
-}
-
-
-def wrapped(lab: Lab, wrapper: str) -> str:
-    text = WRAPPERS[wrapper]
-    if text is None:
-        return str(lab.qemu)
-    return str(lab.launcher("wrapper", text.format(qemu=lab.qemu)))
 
 
 async def started(client: EngineClient, lab: Lab, wrapper: str = "direct") -> Story:

@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
-from engine_lab import LIMIT_S, Lab, engine, processes_naming, until
-from test_hygiene import WRAPPERS, wrapped
 
+from support.engine_lab import LIMIT_S, Lab, engine, processes_naming, until
+from support.wrappers import WRAPPERS, wrapped
 from vmtiming_tui import commands
 from vmtiming_tui import events as ev
 from vmtiming_tui.commands import VmAction

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from engine_lab import until
 
+from support.engine_lab import until
 from vmtiming_tui import events as ev
 from vmtiming_tui.engine import outbox
 from vmtiming_tui.engine.outbox import Outbox

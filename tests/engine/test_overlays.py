@@ -5,8 +5,8 @@ import json
 import subprocess
 
 import pytest
-from engine_lab import Lab, tell
 
+from support.engine_lab import Lab, tell
 from vmtiming_tui import events as ev
 
 

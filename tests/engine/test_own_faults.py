@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from engine_lab import LIMIT_S, Lab, child_naming, engine, processes_naming, until
 
+from support.engine_lab import LIMIT_S, Lab, child_naming, engine, processes_naming, until
 from vmtiming_tui import commands, doctor
 from vmtiming_tui import events as ev
 from vmtiming_tui.checks import Verdict

@@ -8,11 +8,11 @@ import signal
 import sys
 from pathlib import Path
 
-from engine_lab import LIMIT_S, Held, Lab, engine, until, warden_of
 from textual.pilot import Pilot
 
-from tests.tui.recording import Recorder
-from tests.tui.stage import dashboard, text_of
+from support.engine_lab import LIMIT_S, Held, Lab, engine, until, warden_of
+from support.recording import Recorder
+from support.stage import dashboard, text_of
 from vmtiming_tui import commands
 from vmtiming_tui import events as ev
 from vmtiming_tui.engine import client

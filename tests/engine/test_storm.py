@@ -6,8 +6,8 @@ import os
 import signal
 
 import pytest
-from engine_lab import Lab, Story, engine, tell
 
+from support.engine_lab import Lab, Story, engine, tell
 from vmtiming_tui import commands
 from vmtiming_tui import events as ev
 from vmtiming_tui.commands import VmAction

@@ -2,10 +2,9 @@
 
 import asyncio
 
-from engine_lab import LIMIT_S, Lab, Story, tell
-
 from faults.fault import Fault
-from faults.traces import nothing_left
+from support.engine_lab import LIMIT_S, Lab, Story, tell
+from support.traces import nothing_left
 from vmtiming_tui.fleet import Attempt
 from vmtiming_tui.plan import RunPlan, plan_of
 

@@ -1,6 +1,6 @@
 """The README's tables of faults, made of the rows; ``write`` puts them in.
 
-PYTHONPATH=tests:tests/engine python -m faults.readme
+PYTHONPATH=tests python -m faults.readme
 """
 
 from pathlib import Path

@@ -5,9 +5,8 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine_lab import child_naming, warden_of
-
 from faults.scene import Scene
+from support.engine_lab import child_naming, warden_of
 
 
 @dataclass(frozen=True)

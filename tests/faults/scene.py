@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from engine_lab import Lab, processes_naming
-from tool_lab import Ended, Tool
-
-from faults.aside import Aside
 from faults.fault import Fault
-from faults.traces import nothing_left
+from support.aside import Aside
+from support.engine_lab import Lab, processes_naming
+from support.tool_lab import Ended, Tool
+from support.traces import nothing_left
 
 How: TypeAlias = Callable[["Scene"], AbstractContextManager[None]]
 

@@ -9,12 +9,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from engine_lab import child_naming, processes_naming, until
 
 from faults.running import states_in
 from faults.scene import Scene
-from faults.terminal import Terminal
-from faults.traces import nothing_left
+from support.engine_lab import child_naming, processes_naming, until
+from support.terminal import Terminal
+from support.traces import nothing_left
 
 FAILS_ONCE = """
 from vmtiming_tui.tui.widgets.bars import StatsLine

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 
 import pytest
-from engine_lab import processes_naming, until
 
 from faults.fault import Fault, as_one
 from faults.running import Outcome, Running, in_words, states_in
 from faults.scene import Scene
-from faults.terminal import Terminal
-from faults.traces import nothing_left
+from support.engine_lab import processes_naming, until
+from support.terminal import Terminal
+from support.traces import nothing_left
 
 TITLE = "You end it, or something else does"
 

@@ -4,11 +4,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from engine_lab import Lab, Story, engine
 
 from faults.fault import Fault, as_one
 from faults.middle import BOOTED, MIDDLE, for_middle, suffers
-from faults.traces import nothing_left
+from support.engine_lab import Lab, Story, engine
+from support.traces import nothing_left
 from vmtiming_tui import commands
 from vmtiming_tui import events as ev
 from vmtiming_tui.engine.console import KEPT_BYTES

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hostile.chains import overlay, vmdk_description, with_data_file
 
 from faults.fault import Fault, as_one
 from faults.scene import How, Scene
+from hostile.chains import overlay, vmdk_description, with_data_file
 
 TITLE = "Images that ask for more"
 

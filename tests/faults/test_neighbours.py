@@ -14,7 +14,7 @@ import pytest
 from faults.fault import Fault, as_one
 from faults.running import Running, in_words, real_line, states_in
 from faults.scene import Scene
-from faults.traces import nothing_left
+from support.traces import nothing_left
 
 TITLE = "Other runs, users and programs on the host"
 

@@ -8,7 +8,7 @@ import pytest
 from faults.fault import Fault, as_one
 from faults.running import real_line, states_in
 from faults.scene import How, Scene
-from faults.traces import nothing_left
+from support.traces import nothing_left
 
 TITLE = "Odd names, and links in the way"
 

@@ -16,7 +16,7 @@ from unittest.mock import patch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.tui.recording import troubled_run
+from support.recording import troubled_run
 from vmtiming_tui import events as ev
 from vmtiming_tui.compare import compare_sides
 from vmtiming_tui.config import Accel, RunConfig

@@ -6,11 +6,11 @@ import socket
 from dataclasses import dataclass
 
 import pytest
-from engine_lab import Lab, engine, tell
 
 from faults.fault import Fault, as_one
 from faults.middle import BOOTED, MIDDLE, for_middle, suffers
-from faults.traces import nothing_left
+from support.engine_lab import Lab, engine, tell
+from support.traces import nothing_left
 from vmtiming_tui import commands
 from vmtiming_tui import events as ev
 from vmtiming_tui.config import Accel

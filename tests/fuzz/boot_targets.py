@@ -7,7 +7,6 @@ import tempfile
 from pathlib import Path
 
 from readers.memory import Memory, tree
-
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images import cpio, fstab, loader, osrelease, unified
 from vmtiming_tui.images.initrd import InitrdKind, initrd_kind, names

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import atheris
 
-sys.path.append(str(Path(__file__).parents[1]))
+sys.path[0] = str(Path(__file__).parents[1])
 with atheris.instrument_imports(
-    include=["vmtiming_tui", "targets", "image_targets", "boot_targets"]
+    include=["vmtiming_tui", "fuzz.targets", "fuzz.image_targets", "fuzz.boot_targets"]
 ):
-    from targets import CASES, MAX_INPUT_BYTES, TARGETS
+    from fuzz.targets import CASES, MAX_INPUT_BYTES, TARGETS
 
 
 def dictionary(kept: Path) -> str:

@@ -5,9 +5,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-import boot_targets
-import image_targets
-
+from fuzz import boot_targets, image_targets
 from vmtiming_tui import events as ev
 from vmtiming_tui.budget import MAX_LINE_BYTES, Budget
 from vmtiming_tui.chunks import packed, unpacked

@@ -1,7 +1,8 @@
 """What fuzzing starts from and what it once found: each must pass."""
 
 import pytest
-from targets import CASES, TARGETS
+
+from fuzz.targets import CASES, TARGETS
 
 KEPT = [
     (target, case) for target in TARGETS for case in sorted((CASES / target).iterdir())

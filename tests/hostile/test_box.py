@@ -13,10 +13,10 @@ import threading
 import time
 from pathlib import Path
 
-import images
 import pytest
 
 from hostile.whole import SPIN
+from support import disk_images as images
 from vmtiming_tui.images.box import Box, Limits, Wall, best_wall, end_all_of, own_uid
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -2,12 +2,12 @@
 
 import struct
 
-import images
 import pytest
-from images import MIB
 
 from hostile import forged
 from hostile.reading import read
+from support import disk_images as images
+from support.disk_images import MIB
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.folders import FolderCache
 

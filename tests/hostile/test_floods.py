@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from engine_lab import Lab, Story, engine, processes_naming, tell, until
 
 from hostile.sectors import disk
+from support.engine_lab import Lab, Story, engine, processes_naming, tell, until
 from vmtiming_tui import commands
 from vmtiming_tui import events as ev
 from vmtiming_tui.config import BootMode, Inject, RunConfig

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from readers.memory import tree
 
+from readers.memory import tree
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images import initrd
 from vmtiming_tui.images.cpio import Entry, cpio

@@ -6,10 +6,10 @@ import subprocess
 import sys
 import textwrap
 
-import images
 import pytest
 
 from hostile.whole import SPIN, holds, prepare, spin
+from support import disk_images as images
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be led astray")
 

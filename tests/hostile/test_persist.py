@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from engine_lab import Lab, Story, tell
 
 from hostile.chains import overlay, taken, with_data_file
+from support.engine_lab import Lab, Story, tell
 from vmtiming_tui import events as ev
 from vmtiming_tui.images.gatekeeper import Request, answers
 from vmtiming_tui.images.intake import Rules, settled

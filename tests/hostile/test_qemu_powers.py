@@ -3,15 +3,13 @@
 import asyncio
 import os
 import pwd
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engine_lab import Lab, Story, engine, make_lab, tell
 
+from support.engine_lab import Lab, Story, engine, laboratory, tell
 from vmtiming_tui import commands
 from vmtiming_tui import events as ev
 from vmtiming_tui.engine.powers import SANDBOX, Powers, Reach, User
@@ -27,22 +25,11 @@ NOBODY = pwd.getpwnam("nobody")
 @pytest.fixture(scope="module")
 def open_lab() -> Iterator[Lab]:
     """A lab that other users may enter, so that a user of QEMU's own could run what is in it."""
-    folder, runtime = (Path(tempfile.mkdtemp(prefix="vmt-")) for _ in range(2))
-    folder.chmod(0o755)
-    before = dict(os.environ)
-    os.environ |= {
-        "XDG_RUNTIME_DIR": str(runtime),
-        "XDG_STATE_HOME": str(folder / "state"),
-        "XDG_CACHE_HOME": str(folder / "cache"),
-        "AWS_SECRET_ACCESS_KEY": "planted",
-        "MY_TOKEN": "planted",
-        "LD_LIBRARY_PATH": str(folder),
-    }
-    yield make_lab(folder, runtime)
-    os.environ.clear()
-    os.environ.update(before)
-    shutil.rmtree(runtime)
-    shutil.rmtree(folder)
+    with laboratory() as lab, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "planted")
+        patch.setenv("MY_TOKEN", "planted")
+        patch.setenv("LD_LIBRARY_PATH", str(lab.folder))
+        yield lab
 
 
 def real(lab: Lab, **settings: object):

@@ -4,10 +4,10 @@ import os
 import subprocess
 from pathlib import Path
 
-import images
 import pytest
 
 from hostile.whole import MARKER, SPIN, holds, spin
+from support import disk_images as images
 
 COMMAND = f"touch {MARKER}; touch /tmp/{MARKER}"
 MOUNTED_ON = {

@@ -2,14 +2,14 @@
 
 import struct
 
-import images
 import pytest
-from images import MIB, Partition
 
 from hostile import forged
 from hostile.forged import SECTOR, GptEntry, MbrEntry
 from hostile.reading import read, read_each
 from hostile.whole import MARKER, spin
+from support import disk_images as images
+from support.disk_images import MIB, Partition
 
 TIB = 1 << 40
 INJECTIONS = {

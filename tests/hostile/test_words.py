@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import images
 import pytest
-from readers.memory import Link, tree
 
+from readers.memory import Link, tree
+from support import disk_images as images
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images import furnish, tools
 from vmtiming_tui.images.fstab import new_crypttab, new_fstab, plan_merge

@@ -5,8 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from images import sh
-
+from support.disk_images import sh
 from vmtiming_tui.images.stretch import Piece, Stretch
 from vmtiming_tui.images.tree import FileSystem, Kind, Node
 from vmtiming_tui.images.volumes import Volume, find_volumes, open_files

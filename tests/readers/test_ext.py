@@ -4,10 +4,10 @@ import os
 import random
 import re
 
-import images
 import pytest
 
 from readers.lab import blkid, files_of, on_host, opened, walked
+from support import disk_images as images
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.ext import Ext
 from vmtiming_tui.images.ext_superblock import Superblock

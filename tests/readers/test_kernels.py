@@ -3,10 +3,10 @@
 import itertools
 import subprocess
 
-import images
 import pytest
 
 from readers.memory import Hollow, Link, Memory, tree
+from support import disk_images as images
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.kernels import choose_kernel, find_kernels, take_kernel
 from vmtiming_tui.images.loader import parsed

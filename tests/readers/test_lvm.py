@@ -1,11 +1,11 @@
 """Linear volumes are read where they lie; what takes the device mapper is left out, in words."""
 
-import images
 import pytest
-from hostile import forged
-from images import EXTENT, MIB, Logical, Piece
 
+from hostile import forged
 from readers.lab import on_host, opened, volumes_of, walked
+from support import disk_images as images
+from support.disk_images import EXTENT, MIB, Logical, Piece
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.lvm import read_group
 from vmtiming_tui.images.volumes import find_volumes, open_files

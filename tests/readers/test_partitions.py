@@ -1,12 +1,12 @@
 """The same partitions come out as with partx, with the same PARTUUIDs."""
 
-import images
 import pytest
+
 from hostile import forged
 from hostile.forged import GptEntry
-from images import MIB
-
 from readers.lab import opened
+from support import disk_images as images
+from support.disk_images import MIB
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.partitions import read_table
 

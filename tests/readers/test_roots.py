@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import images
 import pytest
 
+from support import disk_images as images
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images import rootfs
 from vmtiming_tui.images.ext import Ext

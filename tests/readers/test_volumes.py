@@ -1,12 +1,12 @@
 """An image's volumes, or in plain words why it is none that can be taken."""
 
-import images
 import pytest
+
 from hostile import forged
 from hostile.forged import GptEntry, MbrEntry
-from images import MIB, Partition
-
 from readers.lab import volumes_of
+from support import disk_images as images
+from support.disk_images import MIB, Partition
 from vmtiming_tui.errors import ImageError
 
 

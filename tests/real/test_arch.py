@@ -6,8 +6,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from kept import kept
 
+from support.kept import kept
 from vmtiming_tui.images.cpio import Entry, cpio
 from vmtiming_tui.resources import resource
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from terminal import Terminal
+
+from support.tmux import Terminal
 
 
 @pytest.fixture

@@ -2,18 +2,14 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
-from engine_lab import Lab, Story, engine, until
-from faults.traces import nothing_left
 
+from support.engine_lab import Lab, Story, engine, laboratory, until
+from support.traces import nothing_left
 from vmtiming_tui import commands
 from vmtiming_tui import events as ev
 from vmtiming_tui.commands import VmAction
@@ -22,23 +18,6 @@ from vmtiming_tui.plan import plan_of
 QEMU = "qemu-system-x86_64"
 SILENT, CORRUPT, NO_BACKING, WRONG_BACKING, EARLY, MIDWAY, HANDLED, NEIGHBOUR = range(8)
 RESET, PAUSED, PANICKING = range(3)
-
-
-@contextmanager
-def laboratory() -> Iterator[Lab]:
-    """A folder of its own, and one for run folders."""
-    folder, runtime = (Path(tempfile.mkdtemp(prefix="vmt-")) for _ in range(2))
-    before = os.environ.get("XDG_RUNTIME_DIR")
-    os.environ["XDG_RUNTIME_DIR"] = str(runtime)
-    try:
-        yield Lab(folder, runtime)
-    finally:
-        if before is None:
-            del os.environ["XDG_RUNTIME_DIR"]
-        else:
-            os.environ["XDG_RUNTIME_DIR"] = before
-        shutil.rmtree(runtime)
-        shutil.rmtree(folder)
 
 
 async def run(lab: Lab, config: object, *plays: Callable[[Story], Awaitable[None]]) -> Story:
@@ -117,7 +96,7 @@ async def handle(story: Story) -> None:
 @pytest.fixture(scope="module")
 def diskless() -> Iterator[Story]:
     """One storm of real QEMUs without a system, each with a fault of its own but two."""
-    with laboratory() as lab:
+    with laboratory(own_cache=False) as lab:
         bad_images(lab)
         pipe = lab.folder / "pipe"
         os.mkfifo(pipe)
@@ -190,7 +169,7 @@ async def hold(story: Story) -> None:
 @pytest.fixture(scope="module")
 def guests(quick_guest) -> Iterator[Story]:
     """One storm of three real guests, one of which finds nothing to start and no root."""
-    with laboratory() as lab:
+    with laboratory(own_cache=False) as lab:
         for vm in range(3):
             overlay = lab.folder / f"vm-{vm}.img"
             qemu_img("create", "-f", "qcow2", "-b", quick_guest.rootfs, "-F", "raw", overlay)

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from disks import bios_disk, uefi_disk
+
+from support.disks import bios_disk, uefi_disk
 
 
 def sha256(path: Path) -> str:

@@ -10,9 +10,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from elsewhere import elsewhere
-from kept import kept
 
+from support.elsewhere import elsewhere
+from support.kept import kept
 from vmtiming_tui.demo import Guest, recipe
 from vmtiming_tui.resources import resource
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from vmtiming_tui.demo import Variant, build_guest
-from vmtiming_tui.engine.inject import appended
-from vmtiming_tui.images.cpio import Entry, cpio
+from vmtiming_tui.images.cpio import Entry, cpio, gap
 
 pytestmark = pytest.mark.real
 
@@ -40,7 +39,8 @@ def packed(remainder: int) -> bytes:
 def test_the_kernel_unpacks_what_follows_an_lz4_stream(remainder, tmp_path):
     guest = build_guest(Variant.QUICK)
     initrd = tmp_path / "initrd"
-    initrd.write_bytes(appended(packed(remainder), cpio([Entry("marker", b"found it\n")])))
+    first = packed(remainder)
+    initrd.write_bytes(first + gap(len(first)) + cpio([Entry("marker", b"found it\n")]))
 
     console = subprocess.run(
         [

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from debians import newer_debian, plain_debian
-from disks import uefi_disk
 
+from support.debians import newer_debian, plain_debian
+from support.disks import uefi_disk
 from vmtiming_tui.demo import Guest
 
 

@@ -1,9 +1,10 @@
 """``--boot-files`` takes kernel and initrd out, and names the root where the image has it."""
 
-import images
 import pytest
-from conftest import SPIN, spin
-from images import Partition, Piece
+
+from support import disk_images as images
+from support.disk_images import Partition, Piece
+from support.spinning import SPIN, spin
 
 
 def bare(tree, folder):

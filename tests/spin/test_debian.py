@@ -8,10 +8,11 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-import images
 import pytest
-from conftest import SPIN, left_behind, opened, spin
-from debians import plain_debian, repack
+
+from support import disk_images as images
+from support.debians import plain_debian, repack
+from support.spinning import SPIN, left_behind, opened, spin
 
 GENERATOR = SPIN.with_name("gen-debian-rawfs.sh")
 LOOP = "for i in {0..2}; do qemu-img create your-os-$i.img -b ../rootfs.img -f qcow2 -F raw; done"

@@ -6,10 +6,10 @@ import io
 import lzma
 import subprocess
 
-import images
 import pytest
-from conftest import spin
 
+from support import disk_images as images
+from support.spinning import spin
 from vmtiming_tui.images.cpio import Entry, cpio
 from vmtiming_tui.images.initrd import names
 

@@ -6,10 +6,11 @@ import subprocess
 import sys
 import time
 
-import images
 import pytest
-from conftest import SPIN, digest, left_behind
-from images import Partition
+
+from support import disk_images as images
+from support.disk_images import Partition
+from support.spinning import SPIN, digest, left_behind
 
 
 @pytest.fixture(scope="module")

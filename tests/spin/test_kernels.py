@@ -1,9 +1,10 @@
 """Which kernel and initrd are taken, from every place distributions keep them."""
 
-import images
 import pytest
-from conftest import opened, spin
-from images import Partition
+
+from support import disk_images as images
+from support.disk_images import Partition
+from support.spinning import opened, spin
 
 CENTOS = ("5.14.0-427.el9.x86_64", "5.14.0-427.13.1.el9_4.x86_64", "5.14.0-70.el9.x86_64")
 

@@ -4,10 +4,11 @@ import os
 import shutil
 from pathlib import Path
 
-import images
 import pytest
-from conftest import ASSETS, differences, digest, opened, spin
-from images import Partition, Piece
+
+from support import disk_images as images
+from support.disk_images import Partition, Piece
+from support.spinning import ASSETS, differences, digest, opened, spin
 
 
 def assert_ready(spun, expected: Path, *, options: str = "errors=remount-ro,noatime 0 1") -> None:

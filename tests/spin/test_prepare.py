@@ -5,10 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import images
 import pytest
-from conftest import digest, left_behind
 
+from support import disk_images as images
+from support.spinning import digest, left_behind
 from vmtiming_tui.images.asking import QemuImg
 from vmtiming_tui.images.intake import Rules, take
 from vmtiming_tui.images.ledger import Ledger

@@ -5,11 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import images
 import pytest
-from conftest import spin
-from images import Partition
 
+from support import disk_images as images
+from support.disk_images import Partition
+from support.spinning import spin
 from vmtiming_tui.demo import Guest, Variant, build_guest
 
 pytestmark = pytest.mark.real

@@ -2,10 +2,11 @@
 
 import subprocess
 
-import images
 import pytest
-from conftest import SPIN, digest, spin
-from images import Logical, Partition, Piece
+
+from support import disk_images as images
+from support.disk_images import Logical, Partition, Piece
+from support.spinning import SPIN, digest, spin
 
 
 def test_a_system_without_systemd(tree, folder):

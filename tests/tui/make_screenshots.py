@@ -7,8 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.tui.recording import smooth_run, troubled_run  # noqa: E402
-from tests.tui.stage import dashboard, show  # noqa: E402
+from support.recording import smooth_run, troubled_run  # noqa: E402
+from support.stage import dashboard, show  # noqa: E402
 from vmtiming_tui.tui.screenshot import save  # noqa: E402
 
 FOLDER = ROOT / "assets" / "screenshots"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.past import named_run
-from tests.tui.recording import smooth_run
-from tests.tui.stage import dashboard
+from support.past_runs import named_run
+from support.recording import smooth_run
+from support.stage import dashboard
 from vmtiming_tui import events as ev
 from vmtiming_tui.history import History
 from vmtiming_tui.tui.screens.compare import CompareScreen

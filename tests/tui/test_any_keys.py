@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from tests.tui.recording import troubled_run
-from tests.tui.stage import Stage, dashboard
+from support.recording import troubled_run
+from support.stage import Stage, dashboard
 from vmtiming_tui.tui import keymap
 
 STEPS = 60

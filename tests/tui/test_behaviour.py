@@ -10,7 +10,7 @@ import pytest
 from textual import events
 from textual.command import CommandPalette
 
-from tests.tui.recording import (
+from support.recording import (
     SECOND,
     ZERO_NS,
     RecordedSource,
@@ -20,7 +20,7 @@ from tests.tui.recording import (
     troubled_run,
     until,
 )
-from tests.tui.stage import dashboard, show, text_of
+from support.stage import dashboard, show, text_of
 from vmtiming_tui import events as ev
 from vmtiming_tui.commands import Quit, Rerun, Start
 from vmtiming_tui.errors import EngineError

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from textual.color import Color
 from textual.geometry import Offset, Region, Size
 
-from tests.tui.recording import (
+from support.recording import (
     SECOND,
     ZERO_NS,
     FrozenClock,

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from textual import events
 from textual.widgets import Input
 
-from tests.tui.recording import troubled_run
-from tests.tui.stage import Stage, dashboard
+from support.recording import troubled_run
+from support.stage import Stage, dashboard
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.tui.view import MOST_FILTER, FilterError, View, parse_filter
 from vmtiming_tui.tui.widgets.field import MOST_CHARACTERS

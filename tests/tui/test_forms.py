@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from textual.widgets import Button, Input, RadioSet
 
-from tests.tui.recording import (
+from support.recording import (
     SECOND,
     ZERO_NS,
     config_of,
@@ -13,7 +13,7 @@ from tests.tui.recording import (
     troubled_run,
     until,
 )
-from tests.tui.stage import dashboard
+from support.stage import dashboard
 from vmtiming_tui import events as ev
 from vmtiming_tui.commands import Start, Stop
 from vmtiming_tui.export import write_export

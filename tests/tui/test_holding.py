@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.tui.recording import (
+from support.recording import (
     SECOND,
     FrozenClock,
     Recorder,

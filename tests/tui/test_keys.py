@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.past import keep
-from tests.tui.recording import RecordedSource, smooth_run, troubled_run, until
-from tests.tui.stage import Stage, dashboard
+from support.past_runs import keep
+from support.recording import RecordedSource, smooth_run, troubled_run, until
+from support.stage import Stage, dashboard
 from vmtiming_tui.commands import Act, Quit, ReadConsole, Rerun, VmAction
 from vmtiming_tui.fleet import VmState
 from vmtiming_tui.tui import keymap

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.tui.past import keep
-from tests.tui.recording import plan_for, smooth_run, troubled_run, until
-from tests.tui.stage import dashboard
+from support.past_runs import keep
+from support.recording import plan_for, smooth_run, troubled_run, until
+from support.stage import dashboard
 from vmtiming_tui.export import write_export
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.history import History

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.tui.recording import smooth_run, troubled_run
-from tests.tui.stage import make, show
+from support.recording import smooth_run, troubled_run
+from support.stage import make, show
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x60": (200, 60)}
 HALF, DONE = 7.5, 90.0

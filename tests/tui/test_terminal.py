@@ -17,7 +17,7 @@ LIMIT_S = 30.0
 
 PLAY = """
 import sys
-from tests.tui.recording import plan_for, smooth_run
+from support.recording import plan_for, smooth_run
 from vmtiming_tui.tui import replay_dashboard
 {before}
 sys.exit(replay_dashboard(smooth_run(4), plan_for(4), speed={speed}))

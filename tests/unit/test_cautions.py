@@ -1,7 +1,8 @@
 """cautions: each said when there is reason to, with a figure, and never without."""
 
 import pytest
-from making import (
+
+from support.making import (
     FAILED,
     HOST,
     SECOND,
@@ -12,7 +13,6 @@ from making import (
     run_started,
     storm_events,
 )
-
 from vmtiming_tui import events as ev
 from vmtiming_tui.cautions import Kind, cautions
 from vmtiming_tui.fleet import Fleet

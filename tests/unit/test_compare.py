@@ -6,8 +6,8 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import FAILED, HOST, KILLED, PENDING, TIMED_OUT, fleet_of, plan
 
+from support.making import FAILED, HOST, KILLED, PENDING, TIMED_OUT, fleet_of, plan
 from vmtiming_tui import events as ev
 from vmtiming_tui.compare import ALL_BOOTED_IN, Gate, Verdict, compare, difference
 from vmtiming_tui.fleet import Fleet

@@ -5,8 +5,8 @@ import io
 import json
 
 import pytest
-from making import FAILED, SECOND, TIMED_OUT, plan, run_events, storm_events
 
+from support.making import FAILED, SECOND, TIMED_OUT, plan, run_events, storm_events
 from vmtiming_tui import events as ev
 from vmtiming_tui.cautions import cautions
 from vmtiming_tui.counted import counted_attempts, made_good, reruns

@@ -8,15 +8,15 @@ import os
 import re
 import resource
 import stat
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from making import PENDING, TIMED_OUT, fleet_of, run_events
 from markdown_it import MarkdownIt
 
+from support.exported import Elements, hostile_fleet
+from support.making import PENDING, TIMED_OUT, fleet_of, run_events
 from vmtiming_tui import events as ev
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.export import FORMATS, render, write_export
@@ -25,11 +25,6 @@ from vmtiming_tui.export.markdown_export import escaped
 from vmtiming_tui.fleet import Fleet
 
 ALL = list(FORMATS)
-HOSTILE = (
-    "<script>alert(1)</script><img src=x onerror=alert(2)> =1+1 | `x` [a](http://evil.example) "
-    "\x1b[31m\u202eevil\u2028 https://evil.example www.evil.example @all #1 **b** _i_ ~~s~~ $x$ "
-    "&lt;"
-)
 
 
 @pytest.fixture
@@ -180,42 +175,10 @@ def test_a_missing_folder_is_said_so(tmp_path, fleet):
 # Foreign text.
 
 
-def hostile_fleet():
-    plan = {"name": HOSTILE, "notes": HOSTILE}
-    stream = run_events([[5, 6, TIMED_OUT]], text=HOSTILE, with_details=False)
-    first = stream[0]
-    facts = {name: getattr(first, name) for name in ev.RunStarted.__slots__}
-    facts["host"] = dict(first.host) | {"hostname": HOSTILE}
-    facts["plan"] = dict(first.plan) | plan
-    facts["accel_reason"] = HOSTILE
-    late = [
-        ev.VmFailed(at_ns=event.at_ns, vm=event.vm, attempt=event.attempt, why=HOSTILE)
-        if isinstance(event, ev.VmTimedOut)
-        else event
-        for event in stream[1:]
-    ]
-    return Fleet([ev.RunStarted(**facts), *late])
-
-
 @pytest.mark.parametrize("suffix", ALL)
 def test_no_control_character_or_direction_mark_gets_out(suffix):
     text = render(suffix, hostile_fleet())
     assert not set(text) & set("\x1b\u202e\u2028\x00\x07")
-
-
-class Elements(HTMLParser):
-    """Collects the elements and attributes of a page."""
-
-    def __init__(self):
-        super().__init__()
-        self.found = []
-        self.text = ""
-
-    def handle_starttag(self, name, attributes):
-        self.found.append((name, dict(attributes)))
-
-    def handle_data(self, data):
-        self.text += data
 
 
 def test_html_shows_foreign_text_and_makes_nothing_of_it():

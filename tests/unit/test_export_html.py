@@ -1,10 +1,10 @@
 """The HTML page in a real browser: it stands alone, sorts, filters, reads out, and obeys nobody."""
 
 import pytest
-from browser import Browser
-from making import FAILED, TIMED_OUT, fleet_of, run_events
-from test_export import HOSTILE, hostile_fleet
 
+from support.browser import Browser
+from support.exported import HOSTILE, hostile_fleet
+from support.making import FAILED, TIMED_OUT, fleet_of, run_events
 from vmtiming_tui.export import write_export
 from vmtiming_tui.fleet import Fleet
 

@@ -6,7 +6,8 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from making import (
+
+from support.making import (
     FAILED,
     KILLED,
     PENDING,
@@ -17,7 +18,6 @@ from making import (
     run_events,
     run_started,
 )
-
 from vmtiming_tui import events as ev
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.export import render

@@ -8,9 +8,9 @@ import re
 import statistics
 
 import pytest
-from making import TIMED_OUT, fleet_of, run_events
-from test_export import Elements
 
+from support.exported import Elements
+from support.making import TIMED_OUT, fleet_of, run_events
 from vmtiming_tui import events as ev
 from vmtiming_tui.export import render
 from vmtiming_tui.export.reading import fleet_of as fleet_of_export

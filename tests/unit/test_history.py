@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from making import PENDING, TIMED_OUT, plan, random_run, run_events
 
+from support.making import PENDING, TIMED_OUT, plan, random_run, raw, run_events
 from vmtiming_tui import budget
 from vmtiming_tui import events as ev
 from vmtiming_tui import recorder as recorder_module
@@ -34,10 +34,6 @@ from vmtiming_tui.replay import replay
 from vmtiming_tui.retention import Retention
 from vmtiming_tui.store import MIGRATIONS, VERSION, connect
 from vmtiming_tui.summary import summarise_fleet
-
-
-def raw(events):
-    return b"".join(ev.encode(event).encode() + b"\n" for event in events)
 
 
 @pytest.fixture
@@ -150,8 +146,7 @@ CHILD = """
 import os, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from making import PENDING, run_events
-from test_history import raw
+from support.making import PENDING, raw, run_events
 from vmtiming_tui.history import History
 with History.open(Path(sys.argv[1])) as history, history.recorder() as recorder:
     recorder.write(raw(run_events([[5, 6, PENDING]], run=sys.argv[3], outcome=None)))

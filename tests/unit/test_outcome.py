@@ -1,8 +1,17 @@
 """outcome: the exit code a run deserves, and the sentences for it."""
 
 import pytest
-from making import FAILED, KILLED, PENDING, SECOND, TIMED_OUT, fleet_of, run_events, storm_events
 
+from support.making import (
+    FAILED,
+    KILLED,
+    PENDING,
+    SECOND,
+    TIMED_OUT,
+    fleet_of,
+    run_events,
+    storm_events,
+)
 from vmtiming_tui import events as ev
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.outcome import exit_code, reasons

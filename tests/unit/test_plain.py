@@ -7,7 +7,8 @@ import unicodedata
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from making import (
+
+from support.making import (
     FAILED,
     KILLED,
     PENDING,
@@ -18,7 +19,6 @@ from making import (
     run_events,
     storm_events,
 )
-
 from vmtiming_tui import events as ev
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.plain import PlainReport

@@ -3,8 +3,9 @@
 from itertools import pairwise
 
 import pytest
-from making import FAILED, PENDING, SECOND, TIMED_OUT, plan, run_events, storm_events
 
+from support.making import FAILED, PENDING, SECOND, TIMED_OUT, plan, run_events, storm_events
+from support.measured import EIGHT, QUIET, WARM_UP_AND_THREE
 from vmtiming_tui import events as ev
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.plan import RunPlan, build_plan
@@ -31,12 +32,6 @@ def test_nothing_is_said_before_the_first_storm_and_till_half_of_it_has_booted()
     assert left_s(Fleet(), plan(4), 0) is None
     assert left_s(waiting, plan(4), 3 * SECOND) is None
     assert left_s(early, plan(4), 41 * SECOND) is None
-
-
-# Boots (s) as real guests took them under TCG on 2 cores that others used as well.
-EIGHT = [[74.0, 78.3, 77.3, 76.1, 75.8, 78.3, 83.8, 79.7]]
-WARM_UP_AND_THREE = [[41.6, 44.1, 38.4], [46.0, 49.5, 44.7], [42.4, 43.5, 41.5], [58.7, 61.0, 56.9]]
-QUIET = [[39.0, 44.0, 47.0, 49.5, 50.0, 52.0, 54.0, 57.0]]
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,17 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import MS, SECOND, argv, boot_events, fleet_of, run_events, run_started, storm_events
 
+from support.making import (
+    MS,
+    SECOND,
+    argv,
+    boot_events,
+    fleet_of,
+    run_events,
+    run_started,
+    storm_events,
+)
 from vmtiming_tui import events as ev
 from vmtiming_tui.fleet import Attempt, Fleet
 from vmtiming_tui.stages import (

@@ -3,7 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import (
+
+from support.making import (
     FAILED,
     KILLED,
     PENDING,
@@ -14,7 +15,6 @@ from making import (
     run_started,
     storm_events,
 )
-
 from vmtiming_tui import events as ev
 from vmtiming_tui.counted import counted_attempts
 from vmtiming_tui.fleet import Fleet, VmState

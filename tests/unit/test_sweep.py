@@ -1,8 +1,8 @@
 """sweep: the table over settings, the penalty of company, and the knee."""
 
 import pytest
-from making import FAILED, TIMED_OUT, fleet_of
 
+from support.making import FAILED, TIMED_OUT, fleet_of
 from vmtiming_tui.errors import ConfigError
 from vmtiming_tui.plan import build_plan, sweep_values
 from vmtiming_tui.stages import Stage

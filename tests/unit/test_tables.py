@@ -3,8 +3,8 @@
 import unicodedata
 
 import pytest
-from making import FAILED, MS, fleet_of, run_events
 
+from support.making import FAILED, MS, fleet_of, run_events
 from vmtiming_tui import events as ev
 from vmtiming_tui.compare import compare
 from vmtiming_tui.fleet import Fleet

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from tests.tui.recording import FrozenClock, RecordedSource, plan_for, until
+from support.recording import FrozenClock, RecordedSource, plan_for, until
 from vmtiming_tui import events as ev
 from vmtiming_tui.sides import Side
 from vmtiming_tui.tui.app import VmTimingApp

@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, __file__.rpartition("/")[0] or ".")
 
-from standin_machine import main
+from support.standin_machine import main
 
 if __name__ == "__main__":
     main()

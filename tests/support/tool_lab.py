@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engine_lab import Lab
+from support.engine_lab import Lab
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,7 @@ class Tool:
 
     @property
     def environment(self) -> dict[str, str]:
-        own = {
-            "XDG_RUNTIME_DIR": str(self.lab.runtime),
-            "XDG_CACHE_HOME": str(self.lab.folder / "cache"),
-            "XDG_STATE_HOME": str(self.lab.folder / "state"),
-            "XDG_CONFIG_HOME": str(self.lab.folder / "config"),
-        }
-        return os.environ | own | self.extra
+        return os.environ | self.lab.environment | self.extra
 
     def arguments(self, number: int = 2, script: str = "", *more: object) -> list[str]:
         """Return the original's own line, for stand-ins: ``arguments(4, "boot=0.1")``."""

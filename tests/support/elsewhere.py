@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kept import kept
+from support.kept import kept
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

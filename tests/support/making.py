@@ -229,3 +229,8 @@ def random_run(vms: int, storms: int, seed: int = 1, run: str = "run-1") -> list
 
 def fleet_of(storms: Iterable[Sequence[float | str]], **options: object) -> Fleet:
     return Fleet(run_events(storms, **options))
+
+
+def raw(events: Iterable[ev.Event]) -> bytes:
+    """Return events as the engine writes them."""
+    return b"".join(ev.encode(event).encode() + b"\n" for event in events)

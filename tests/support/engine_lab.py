@@ -3,12 +3,16 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import sys
-from collections.abc import AsyncIterator, Callable
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
+
+import pytest
 
 from vmtiming_tui import commands
 from vmtiming_tui import events as ev
@@ -84,10 +88,20 @@ async def until(true: Callable[[], bool]) -> None:
 
 @dataclass
 class Lab:
-    """A folder with a stand-in for QEMU, images, and the place for run folders."""
+    """A folder with a stand-in for QEMU and images, and the places for run and other folders."""
 
     folder: Path
     runtime: Path
+    temp: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Every folder that a run uses, so that it uses none of anybody else's."""
+        own = {
+            f"XDG_{name.upper()}_HOME": str(self.folder / name)
+            for name in ("cache", "state", "config")
+        }
+        return own | {"XDG_RUNTIME_DIR": str(self.runtime), "TMPDIR": str(self.temp)}
 
     @property
     def qemu(self) -> Path:
@@ -168,16 +182,32 @@ class Story:
         return [attempt.state.value for attempt in self.fleet.newest]
 
 
-def make_lab(folder: Path, runtime: Path) -> Lab:
-    """Return a lab whose ``-q`` starts the stand-in with as little Python as can be."""
-    lab = Lab(folder, runtime)
+@contextlib.contextmanager
+def laboratory(*, own_cache: bool = True) -> Iterator[Lab]:
+    """Make a lab whose ``-q`` starts the stand-in with as little Python as can be.
+
+    Other users can read its folder. Its environment is this process's while it is there; without
+    ``own_cache`` the real guests are found where they are kept.
+    """
+    top = Path(tempfile.mkdtemp(prefix="vmt-"))
+    top.chmod(0o755)
+    lab = Lab(top / "lab", top / "run", top / "tmp")
+    for folder, mode in ((lab.folder, 0o755), (lab.runtime, 0o700), (lab.temp, 0o1777)):
+        folder.mkdir()
+        folder.chmod(mode)
     lab.launcher(
         "qemu",
         f"#!{os.path.realpath(sys.executable)} -IS\n"
         f"import sys\nsys.path.insert(0, {str(HERE)!r})\n"
         "from standin_machine import main\nmain()\n",
     )
-    return lab
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in lab.environment.items():
+            if own_cache or name != "XDG_CACHE_HOME":
+                patch.setenv(name, value)
+        patch.setattr(tempfile, "tempdir", str(lab.temp))
+        yield lab
+    shutil.rmtree(top)
 
 
 @asynccontextmanager

@@ -6,8 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from kept import kept
-
+from support.kept import kept
 from vmtiming_tui.resources import resource
 
 GENERATOR = resource("spin", "gen-debian-rawfs.sh")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from tests.tui.recording import plan_for, smooth_run
+from support.recording import plan_for, smooth_run
 from vmtiming_tui import events as ev
 from vmtiming_tui.history import History
 from vmtiming_tui.plan import plan_to_json

@@ -1,0 +1,1 @@
+"""Input that breaks a promise: what is looked for, and what was found."""
