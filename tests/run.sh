@@ -18,7 +18,7 @@ packages=(
     qemu-system-x86 qemu-system-arm qemu-utils ovmf uidmap mmdebstrap e2fsprogs xfsprogs btrfs-progs
     dosfstools mtools gdisk fdisk parted lvm2 f2fs-tools attr acl libcap2-bin cpio zstd binutils
     dracut-core syslinux syslinux-common systemd-boot-efi kmod socat shellcheck tmux chromium
-    busybox-static lz4 procps python3-venv
+    busybox-static lz4 procps python3-venv bubblewrap "linux-image-cloud-$(dpkg --print-architecture)"
 )
 missing=()
 for package in "${packages[@]}"; do
@@ -50,7 +50,7 @@ ruff format --check .
 ruff check .
 mypy
 lint-imports
-shellcheck assets/*.sh spin/*.sh tests/run.sh
+shellcheck assets/*.sh spin/*.sh vmtiming_tui/images/*.sh tests/run.sh
 
 say "tests"
 exec python -m pytest --durations=15

@@ -4,15 +4,18 @@ import os
 import pwd
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vmtiming_tui.checks import Check, Verdict, tool
 from vmtiming_tui.demo import Variant, cached_guest
 from vmtiming_tui.engine.firmware import installed
 from vmtiming_tui.engine.machine import MACHINES, Machine, host_arch
+from vmtiming_tui.images.box import Wall, best_wall
+from vmtiming_tui.images.guest_kernel import GuestKernel
+from vmtiming_tui.images.host_kernel import debian_arch, versions
+from vmtiming_tui.images.kernel_reader import KERNEL_ONLY
 
-_FILESYSTEMS = Path("/proc/filesystems")
 _ID_RANGES = (Path("/etc/subuid"), Path("/etc/subgid"))
 _PROBE_LIMIT_S = 10
 _RANGE = "100000-165535"
@@ -35,22 +38,21 @@ class Ability:
 
 ABILITIES = (
     Ability(
-        "ext4 images",
-        "GPT, MBR or bare, without root",
-        {"blkid": "util-linux", "partx": "util-linux"}
-        | dict.fromkeys(("mke2fs", "e2fsck", "resize2fs", "debugfs", "dumpe2fs"), "e2fsprogs"),
+        "ext4 images", "GPT, MBR, LVM or bare, without root",
+        dict.fromkeys(("e2fsck", "resize2fs", "debugfs"), "e2fsprogs"),
     ),
     Ability("qcow2 and others", "qcow2, vmdk, vdi and vhdx images, and overlays",
             {"qemu-img": "qemu-utils"}),
-    Ability("ESP", "images with an EFI system partition", {"mcopy": "mtools"}),
-    Ability("unified kernels", "kernel and initrd out of .efi and .uki files",
-            {"objcopy": "binutils"}),
-    Ability("LVM images", "linear volumes all of whose parts are there, without root",
-            {"pvck": "lvm2"}),
     Ability("initrds", "all compressions read: completed for the VM, their kind told by --inject",
-            {"cpio": "cpio", "zstd": "zstd", "lz4": "lz4", "xz": "xz-utils", "bzip2": "bzip2"}),
+            {"zstd": "zstd", "lz4": "lz4"}),
 )  # fmt: skip
-MOUNTED = ("xfs", "btrfs", "f2fs")
+_WALLS = {
+    Wall.BUBBLEWRAP: "bubblewrap: images are read without a network, the host's files or any right",
+    Wall.NAMESPACES: "bwrap does not work: images are read without a network and without rights, "
+    "but what everybody may read is in view",
+    Wall.LIMITS: "neither bwrap nor unshare work: images are read within limits, and without "
+    "rights where root starts it; nothing else protects",
+}
 BUILDING = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "cpio": "cpio", "modprobe": "kmod"}
 
 
@@ -87,28 +89,37 @@ def _works(*command: str) -> bool:
     return done.returncode == 0
 
 
-def _kernel_reads(kind: str) -> bool:
-    known = {line.split()[-1] for line in _FILESYSTEMS.read_text().splitlines() if line}
-    return kind in known or _works("modprobe", "--dry-run", "--quiet", kind)
+def _box_check() -> Check:
+    """What keeps an image in that is read."""
+    wall = best_wall()
+    if wall is Wall.BUBBLEWRAP:
+        return Check("box", Verdict.FINE, _WALLS[wall])
+    mend = "apt-get install bubblewrap" if tool("bwrap") is None else ""
+    return Check("box", Verdict.NOTE, _WALLS[wall], mend)
 
 
-def _mounted_checks() -> Iterator[Check]:
-    """Only the kernel reads these, and only who may mount can ask it to."""
-    may_mount = os.geteuid() == 0 and _works("unshare", "--mount", "true")
-    for kind in MOUNTED:
-        if not _kernel_reads(kind):
-            found, mend = "this host's kernel does not know it: its images are refused", ""
-        elif os.geteuid() != 0:
-            found, mend = (
-                "only root may mount it, and the kernel alone reads it",
-                ("sudo spin-from-raw.sh IMAGE"),
-            )
-        elif not may_mount or not Path("/dev/loop-control").exists():
-            found, mend = "this root may not mount (a container?)", ""
-        else:
-            yield Check(f"{kind} images", Verdict.FINE, "mounted read-only, and made ext4")
-            continue
-        yield Check(f"{kind} images", Verdict.NOTE, found, mend)
+def _reader_checks() -> Iterator[Check]:
+    """Only a kernel reads these: one of this host's, in a VM of its own."""
+    arch = host_arch()
+    needed = {f"qemu-system-{arch}": qemu_package(arch), "busybox": "busybox-static",
+              "mke2fs": "e2fsprogs"}  # fmt: skip
+    names, mend = _missing(needed)
+    kernels = [GuestKernel(version, -1) for version in versions()]
+    for kind in sorted(KERNEL_ONLY):
+        fit = next((kernel.version for kernel in kernels if kernel.has([kind])), "")
+        check = Check(f"{kind} images", Verdict.FINE, f"read in a VM by kernel {fit}")
+        if names:
+            check = replace(
+                check, verdict=Verdict.NOTE, found=f"no {names}: the VM that reads them needs it",
+                mend=mend,
+            )  # fmt: skip
+        elif not fit:
+            check = replace(
+                check, verdict=Verdict.NOTE,
+                found="none of the kernels in /boot that may be read knows it",
+                mend=f"apt-get install linux-image-{debian_arch()}",
+            )  # fmt: skip
+        yield check
 
 
 def _building_check() -> Check:
@@ -188,5 +199,6 @@ def ability_checks() -> Iterator[Check]:
     yield _demo_check()
     yield _building_check()
     yield from map(_ability_check, ABILITIES)
-    yield from _mounted_checks()
+    yield _box_check()
+    yield from _reader_checks()
     yield from _guest_checks()

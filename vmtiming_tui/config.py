@@ -6,6 +6,7 @@ The command line, the new-run form and a sweep all build a ``RunConfig`` from th
 
 import math
 import os
+import pwd
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vmtiming_tui.errors import ConfigError, Problem
+from vmtiming_tui.images.formats import KNOWN_FORMATS
 
 MAX_VMS = 100_000
 _MOST_NAMED = 60
@@ -60,7 +62,9 @@ class RunConfig:
 
     ``memory_mib`` per VM; ``timeout_s`` per VM from its start; ``stagger_s`` between two starts;
     ``parallel`` is how many may be booting at once (None: all). Images are
-    ``vmdir/prefix-<i>suffix``.
+    ``vmdir/prefix-<i>suffix``, of the ``format`` told (empty: found out once); their backing files
+    may also be below the ``allow_backing`` folders. ``run_as`` is QEMU's user (empty: one of its
+    own, where we are root).
     """
 
     number: int = 1
@@ -85,6 +89,10 @@ class RunConfig:
     machine: str = ""
     cpu: str = ""
     force: bool = False
+    format: str = ""
+    allow_backing: tuple[str, ...] = ()
+    allow_device: bool = False
+    run_as: str = ""
     qemu_args: tuple[str, ...] = ()
 
     def image(self, vm: int) -> Path:
@@ -118,6 +126,10 @@ FLAGS: Mapping[str, str] = {
         "machine",
         "cpu",
         "force",
+        "format",
+        "allow_backing",
+        "allow_device",
+        "run_as",
     )
 }
 
@@ -194,6 +206,22 @@ def _prefix(raw: Raw) -> str:
     return text
 
 
+def _format(raw: Raw) -> str:
+    if (text := str(raw).strip().lower()) and text not in KNOWN_FORMATS:
+        raise ValueError(f"{raw!r} is none of {', '.join(sorted(KNOWN_FORMATS))}")
+    return text
+
+
+def _user(raw: Raw) -> str:
+    text = str(raw).strip()
+    if text:
+        try:
+            pwd.getpwuid(int(text)) if text.isdecimal() else pwd.getpwnam(text)
+        except (KeyError, ValueError, OverflowError):
+            raise ValueError(f"there is no user {raw!r} on this host") from None
+    return text
+
+
 _READERS: Mapping[str, Callable[[Raw], Any]] = {
     "number": _whole(1, MAX_VMS, "8"),
     "memory_mib": _whole(1, 1 << 24, "340 (MiB)"),
@@ -217,6 +245,10 @@ _READERS: Mapping[str, Callable[[Raw], Any]] = {
     "machine": _text,
     "cpu": _text,
     "force": bool,
+    "format": _format,
+    "allow_backing": lambda raw: tuple(map(_text, raw)) if isinstance(raw, (list, tuple)) else (),
+    "allow_device": bool,
+    "run_as": _user,
     "qemu_args": lambda raw: tuple(map(_text, raw)) if isinstance(raw, (list, tuple)) else (),
 }
 
@@ -308,7 +340,9 @@ def file_problems(config: RunConfig) -> list[Problem]:
             ("initrd", config.initrd),
             ("base", config.base),
         )
-        if path and (problem := _unreadable(name, path))
+        if path
+        and not (name == "base" and _is_device(Path(path), config))
+        and (problem := _unreadable(name, path))
     ]
     if shutil.which(config.qemu) is None:
         problems.append(
@@ -336,6 +370,15 @@ def file_problems(config: RunConfig) -> list[Problem]:
     return problems
 
 
+def _is_device(path: Path, config: RunConfig) -> bool:
+    """Whether a path leads to a block device that is taken for an image."""
+    return config.allow_device and path.is_block_device()
+
+
+def _is_image(path: Path, config: RunConfig) -> bool:
+    return path.is_file() or _is_device(path, config)
+
+
 def _missing_images(config: RunConfig) -> list[Problem]:
     if config.base:
         return []
@@ -343,10 +386,17 @@ def _missing_images(config: RunConfig) -> list[Problem]:
     if why := unreachable(last):
         text = f"image {str(last)!r} cannot be read: {why}; check -p, -s and -v"
         return [Problem("prefix", text)]
-    missing = [vm for vm in range(config.number) if not config.image(vm).is_file()]
+    missing = [
+        vm
+        for vm in range(config.number)
+        if not (config.image(vm).is_file() or _is_device(config.image(vm), config))
+    ]
     if not missing:
         return []
     first = config.image(missing[0])
+    if first.exists():
+        hint = "; --allow-device takes it" if first.is_block_device() else "; check -p, -s and -v"
+        return [Problem("prefix", f"image {str(first)!r} is no regular file{hint}")]
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
     return [
         Problem(

@@ -12,21 +12,24 @@ from vmtiming_tui.abilities import ability_checks, qemu_package
 from vmtiming_tui.checks import Check, Verdict
 from vmtiming_tui.config import Accel, RunConfig
 from vmtiming_tui.engine import rundir
-from vmtiming_tui.engine.accel import KVM, Choice, choose_accel, trial_kernel
+from vmtiming_tui.engine.accel import Choice, choose_accel, trial_kernel
 from vmtiming_tui.engine.children import start_warden
-from vmtiming_tui.engine.host import host_facts, memory_bytes, qemu_version
+from vmtiming_tui.engine.host import host_facts, memory_bytes
 from vmtiming_tui.engine.machine import emulated_arch
+from vmtiming_tui.engine.powers import KVM, settle_powers
 from vmtiming_tui.engine.preflight import raise_descriptor_limit, shortages, vm_memory_bytes
 from vmtiming_tui.errors import QemuError, VmTimingError
+from vmtiming_tui.images.box import own_uid
 
 
 async def _ask_qemu(config: RunConfig) -> tuple[str, Choice | None]:
-    with rundir.run_dir() as folder:
+    with rundir.run_dir() as folder, own_uid() as uid:
         async with start_warden(folder) as children:
-            version = await qemu_version(config.qemu, children)
+            powers = await settle_powers(config, uid, children)
+            version = powers.version
             if config.accel is Accel.AUTO and not config.kernel and os.access(KVM, os.R_OK):
                 return version, None
-            return version, await choose_accel(config, version, children)
+            return version, await choose_accel(config, powers, children)
 
 
 def _qemu_checks(config: RunConfig) -> Iterator[Check]:

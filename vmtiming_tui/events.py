@@ -162,6 +162,7 @@ class VmDetails:
     ``clock_us`` is the guest's ``CLOCK_MONOTONIC`` (µs) just before it wrote the first line, good
     to ``clock_resolution_us``. ``timestamps_us`` are systemd's monotonic stamps by property name
     (``KernelTimestampMonotonic``, ...). ``complete`` is false where the end line never came.
+    ``dropped_bytes`` is how much of what the guest sent is beyond what is kept of one VM's.
     """
 
     at_ns: int
@@ -175,6 +176,7 @@ class VmDetails:
     failed_units: tuple[str, ...] = ()
     critical_chain: tuple[str, ...] = ()
     complete: bool = True
+    dropped_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,11 +302,15 @@ class HostSample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Something a person should know that belongs to no VM."""
+    """Something a person should know that belongs to no VM.
+
+    ``left_out`` counts the events, by name, that a reader too slow for them was spared.
+    """
 
     at_ns: int
     level: Level
     text: str
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

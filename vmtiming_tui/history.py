@@ -6,7 +6,7 @@ as on the day, so that every figure is reckoned by the code that reckons live on
 
 import json
 import sqlite3
-import zlib
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,10 +15,12 @@ from types import TracebackType
 from typing import Any
 
 from vmtiming_tui import events as ev
+from vmtiming_tui.chunks import unpacked
 from vmtiming_tui.errors import EventError, HistoryError
 from vmtiming_tui.export import write_export
 from vmtiming_tui.fleet import Fleet, RunState
 from vmtiming_tui.recorder import Recorder, figures_of, is_alive, update_row
+from vmtiming_tui.retention import Retention
 from vmtiming_tui.store import (
     default_path,
     failure,
@@ -29,7 +31,6 @@ from vmtiming_tui.store import (
 )
 from vmtiming_tui.text import printable
 
-_MAX_CHUNK_BYTES = 256 << 20
 _SHOWN_MATCHES = 5
 
 
@@ -65,6 +66,24 @@ class StoredRun:
     def label(self) -> str:
         """What to call it: its name where it has one, else its id."""
         return self.name or self.run
+
+
+@dataclass(frozen=True, slots=True)
+class SizedRun:
+    """A run and the room its events take, compressed."""
+
+    run: StoredRun
+    bytes: int
+
+    @property
+    def wall_ns(self) -> int:
+        """When it was begun, ns since 1970."""
+        return self.run.wall_ns
+
+    @property
+    def is_spared(self) -> bool:
+        """Whether somebody named it, or it is under way."""
+        return bool(self.run.name) or self.run.state is RunState.RUNNING
 
 
 class History:
@@ -147,7 +166,7 @@ class History:
                 "SELECT lines FROM chunks WHERE run = ? ORDER BY sequence", (run.key,)
             )
             for (blob,) in chunks:
-                yield from _unpacked(blob).split(b"\n")[:-1]
+                yield from unpacked(blob)
 
     def events(self, run: StoredRun) -> list[ev.Event]:
         """Return a run's events.
@@ -216,6 +235,24 @@ class History:
                 self._connection.execute("DELETE FROM runs WHERE key = ?", (run.key,))
             self._connection.executescript("PRAGMA incremental_vacuum")  # execute frees one page
 
+    def prune(self, retention: Retention, *, dry_run: bool = False) -> list["SizedRun"]:
+        """Forget the runs that are given up, and return them, oldest first."""
+        given_up = retention.given_up(self._sized(), time.time_ns())
+        if given_up and not dry_run:
+            for sized in given_up:
+                self.remove(sized.run)
+            with self._worded():
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return given_up
+
+    def _sized(self) -> list["SizedRun"]:
+        with self._worded():
+            rows = self._connection.execute(
+                "SELECT run, sum(length(lines)) FROM chunks GROUP BY run"
+            )
+            sizes = {key: size for key, size in rows if isinstance(size, int)}
+        return [SizedRun(run, sizes.get(run.key, 0)) for run in self.runs()]
+
     def _settle(self) -> None:
         """Write down what is missing in the list.
 
@@ -254,16 +291,6 @@ class History:
 
 def _reopens(event: ev.Event) -> bool:
     return isinstance(event, ev.StormStarted)
-
-
-def _unpacked(blob: Any) -> bytes:
-    """Return a chunk's lines; where it is damaged, a line nobody can read."""
-    try:
-        reader = zlib.decompressobj()
-        lines = reader.decompress(bytes(blob), _MAX_CHUNK_BYTES)
-        return lines if reader.eof else lines + b"\n"
-    except (zlib.error, TypeError):
-        return b"damaged\n"
 
 
 def _stored(row: sqlite3.Row) -> StoredRun:

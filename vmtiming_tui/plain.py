@@ -5,7 +5,7 @@ the original had no line for (a VM that failed, a second storm) gets one of its 
 place.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from vmtiming_tui import events as ev
 from vmtiming_tui.fleet import Attempt, Fleet
@@ -17,7 +17,7 @@ from vmtiming_tui.summary import (
     counted_groups,
     summarise,
 )
-from vmtiming_tui.text import printable, shell_line
+from vmtiming_tui.text import one_line, printable, shell_line
 
 _STDERR_LINES = 5
 
@@ -59,6 +59,11 @@ class PlainReport:
                 return [f"Error: {printable(event.why, keep=_KEPT)}", *_indented([event.hint])]
             case ev.ReportRejected():
                 return [f"VM {event.vm}: {printable(event.why)}: {printable(event.excerpt)}"]
+            case ev.VmDetails() if event.dropped_bytes:
+                dropped = f"{event.dropped_bytes:,} bytes of its details"
+                return [f"VM {event.vm}: {dropped} were left out"]
+            case ev.QmpLeftOut():
+                return [f"VM {event.vm}: {words}" for words in left_out_words(event.counts)]
             case ev.VmFailed():
                 said = event.stderr.splitlines()[-_STDERR_LINES:]
                 return [
@@ -100,6 +105,11 @@ class PlainReport:
         return attempts_lines([storm.attempts[vm] for vm in sorted(storm.attempts)])
 
 
+def left_out_words(counts: Mapping[str, int]) -> list[str]:
+    """Return how many QMP events of each name were counted only, in words."""
+    return [f"{count:,} more of {one_line(name)} were left out" for name, count in counts.items()]
+
+
 _KEPT = "\t\n"
 
 
@@ -119,7 +129,7 @@ def storm_title(event: ev.StormStarted) -> str:
 def vm_line(attempt: Attempt) -> str:
     """Return the report's line for one VM."""
     if attempt.boot_ns is not None:
-        return f"VM {attempt.vm} booted in: {attempt.boot_ns / 1e9:.4g}s: {printable(attempt.text)}"
+        return f"VM {attempt.vm} booted in: {attempt.boot_ns / 1e9:.4g}s: {one_line(attempt.text)}"
     if attempt.state.is_lost:
         return f"VM {attempt.vm} {attempt.state}: {printable(attempt.why)}"
     return f"VM {attempt.vm} has not booted yet: {attempt.state}"

@@ -1,18 +1,23 @@
 """From a disk image to a folder ready to boot, in one go: spin, then an overlay for each VM."""
 
 import asyncio
+import contextlib
+import os
 import re
 import shlex
-from collections.abc import Sequence
+import stat
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vmtiming_tui.config import RunConfig
 from vmtiming_tui.engine import rundir
 from vmtiming_tui.engine.children import start_warden
-from vmtiming_tui.engine.images import image_format, make_overlays
+from vmtiming_tui.engine.overlays import make_overlays
 from vmtiming_tui.errors import VmTimingError
-from vmtiming_tui.resources import run_script
+from vmtiming_tui.images.formats import PROBED_BYTES, format_by_mark
+from vmtiming_tui.images.isolated import isolated
+from vmtiming_tui.resources import run_to_the_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +29,9 @@ class Prepared:
 
 
 def _spin(image: str, out: Path, options: Sequence[str]) -> None:
-    if run_script("spin-from-raw.sh", image, "--out", str(out), *options):
+    # A name may begin with a dash, which an option's does; a path never does.
+    name = image if not image.startswith("-") else f"./{image}"
+    if run_to_the_end(isolated("main", name, "--out", str(out), *options)):
         raise VmTimingError("the image could not be prepared; spin-from-raw.sh says why above")
 
 
@@ -33,8 +40,29 @@ def _drop_overlays(config: RunConfig) -> None:
     name = re.compile(f"{re.escape(config.prefix)}-[0-9]+{re.escape(config.suffix)}")
     folder = Path(config.vmdir)
     for path in folder.iterdir() if folder.is_dir() else ():
-        if name.fullmatch(path.name) and image_format(path) == "qcow2":
+        if name.fullmatch(path.name) and _is_overlay(path):
             path.unlink()
+
+
+def _is_overlay(path: Path) -> bool:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    with os.fdopen(fd, "rb") as file:
+        is_file = stat.S_ISREG(os.fstat(fd).st_mode)
+        return is_file and format_by_mark(file.read(PROBED_BYTES)) == "qcow2"
+
+
+@contextlib.contextmanager
+def _as_readable_as(path: str) -> Iterator[None]:
+    """Let no file made in the block be more readable than an image: an overlay shows all of it."""
+    mask = os.umask(0o077)
+    os.umask(mask | ~Path(path).stat().st_mode & 0o777)
+    try:
+        yield
+    finally:
+        os.umask(mask)
 
 
 async def _overlays(config: RunConfig) -> int:
@@ -56,11 +84,14 @@ def prepare(image: str, out: Path, config: RunConfig, options: Sequence[str] = (
         return Prepared(0, "")
     if had_kernel:
         _drop_overlays(config)
-    made = asyncio.run(_overlays(config))
+    with _as_readable_as(config.base or image):
+        made = asyncio.run(_overlays(config))
     words = ["vm-timing-report", "-n", str(config.number), "-m", str(config.memory_mib)]
     words += ["-p", config.prefix, *(["-s", config.suffix] if config.suffix else [])]
     words += ["-k", config.kernel, "-i", config.initrd, "-v", config.vmdir]
     if "--boot-files" in options:
         arguments = Path(config.kernel).with_name("cmdline").read_text().strip()
+        words += [word for folder in config.allow_backing for word in ("--allow-backing", folder)]
+        words += ["--allow-device"] if config.allow_device else []
         words += ["--inject", "--append", arguments]
     return Prepared(made, shlex.join(words))

@@ -10,13 +10,14 @@ import re
 import sqlite3
 import threading
 import time
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
 from vmtiming_tui import events as ev
 from vmtiming_tui import stats
+from vmtiming_tui.budget import MAX_LINE_BYTES, Budget
+from vmtiming_tui.chunks import packed
 from vmtiming_tui.errors import EventError, HistoryError
 from vmtiming_tui.fleet import Fleet, RunState
 from vmtiming_tui.sides import plan_of_run
@@ -163,19 +164,35 @@ class _Run:
 
     def __init__(self) -> None:
         self.fleet = Fleet()
+        self.budget = Budget()
         self.key: int | None = None
         self.sequence = 0
         self.lines: list[bytes] = []
         self._row_due_s = 0.0
 
     def take(self, line: bytes) -> None:
-        """Take a line; only one that the row is made of is looked into."""
+        """Take a line, where there is room; only one that the row is made of is looked into."""
+        if not self.budget.keeps(line):
+            return
         self.lines.append(line)
         if line.startswith(_TELLING):
             try:
                 self.fleet.fold(ev.decode(line))
             except EventError:
                 return
+
+    def close(self) -> None:
+        """Say in the run itself what of it is not kept."""
+        if left_out := self.budget.left_out:
+            kinds = ", ".join(f"{count} {tag}" for tag, count in sorted(left_out.items()))
+            notice = ev.Notice(
+                at_ns=self.fleet.last_ns,
+                level=ev.Level.WARNING,
+                text=f"the history keeps no more of this run: {kinds} were left out",
+                left_out=dict(left_out),
+            )
+            self.lines.append(ev.encode(notice).encode())
+            left_out.clear()
 
     def row(self, *, over: bool) -> Row:
         """Return what has changed in the list: all of it at the end, figures now and then before.
@@ -201,12 +218,18 @@ class _Writer:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._rest = b""
+        self._skipping = False
         self._runs: list[_Run] = []
         self.waiting_bytes = 0
 
     def take(self, lines: bytes) -> None:
         """Take a piece of the stream and deal its whole lines out to their runs."""
         *whole, self._rest = (self._rest + lines).split(b"\n")
+        if self._skipping and whole:
+            del whole[0]
+            self._skipping = False
+        if len(self._rest) > MAX_LINE_BYTES:
+            self._rest, self._skipping = b"", True
         for line in whole:
             if line.startswith(_STARTED):
                 self._runs.append(_Run())
@@ -216,6 +239,8 @@ class _Writer:
 
     def flush(self, *, is_last: bool) -> None:
         """Write what is waiting, all of it or nothing; raise ``sqlite3.Error``."""
+        for run in self._runs if is_last else self._runs[:-1]:
+            run.close()
         changed = [run for run in self._runs if run.lines or (is_last and run.key is not None)]
         if changed:
             if self._connection is None:
@@ -242,7 +267,7 @@ def _write_run(connection: sqlite3.Connection, run: _Run, *, over: bool) -> int:
     """Write a run's new lines and what they change in the list; returns its key."""
     key = run.key if run.key is not None else _insert(connection, run.fleet)
     if run.lines:
-        blob = zlib.compress(b"\n".join(run.lines) + b"\n", 6)
+        blob = packed(run.lines)
         connection.execute("INSERT INTO chunks VALUES (?, ?, ?)", (key, run.sequence, blob))
     update_row(connection, key, run.row(over=over))
     return key

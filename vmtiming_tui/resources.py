@@ -4,10 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
 from vmtiming_tui.errors import VmTimingError
+from vmtiming_tui.images.isolated import isolated
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PACKAGE = Path(__file__).resolve().parent
@@ -26,12 +28,16 @@ def resource(*parts: str) -> Path:
 
 
 def run_script(script: str, *words: str) -> int:
-    """Run a script of ``spin/`` to its end and return its exit code; its words go to stderr.
+    """Run a script of ``spin/`` as ``run_to_the_end`` does."""
+    return run_to_the_end(["bash", str(resource("spin", script)), *words])
+
+
+def run_to_the_end(command: Sequence[str]) -> int:
+    """Run a command to its end and return its exit code; its words go to stderr.
 
     A signal to us is passed on to it once, and its tidying up is awaited; then we end as the
     signal has it. In a session of its own, Ctrl-C reaches it by us alone.
     """
-    command = ["bash", str(resource("spin", script)), *words]
     received: list[int] = []
     process: subprocess.Popen[bytes] | None = None
 
@@ -56,16 +62,13 @@ def run_script(script: str, *words: str) -> int:
     return code
 
 
-def _exec(script: str) -> None:
-    path = str(resource("spin", script))
-    os.execvp("bash", ["bash", path, *sys.argv[1:]])  # noqa: S606, S607  the user's own bash
-
-
 def run_spin_from_raw() -> None:
-    """Become ``spin-from-raw.sh``: the command of that name."""
-    _exec("spin-from-raw.sh")
+    """Become ``spin-from-raw.sh``: the command of that name, by the Python that runs us."""
+    command = isolated("main", *sys.argv[1:])
+    os.execv(command[0], command)  # noqa: S606  no shell
 
 
 def run_gen_debian_rawfs() -> None:
     """Become ``gen-debian-rawfs.sh``: the command of that name."""
-    _exec("gen-debian-rawfs.sh")
+    path = str(resource("spin", "gen-debian-rawfs.sh"))
+    os.execvp("bash", ["bash", path, *sys.argv[1:]])  # noqa: S606, S607  the user's own bash

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from vmtiming_tui.baseline import side_named
@@ -17,6 +18,8 @@ from vmtiming_tui.export import FORMATS, write_export
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.history import History
 from vmtiming_tui.outcome import ExitCode, exit_code, reasons
+from vmtiming_tui.preferences import config_path, history_bytes
+from vmtiming_tui.retention import Retention
 from vmtiming_tui.sides import side_of
 from vmtiming_tui.tables import comparison_lines
 from vmtiming_tui.text import printable
@@ -118,16 +121,40 @@ def recording(
                 history = stack.enter_context(History.open())
                 if history.word:
                     say(history.word)
+                limit, problems = history_bytes(config_path())
+                for problem in problems:
+                    say(problem)
+                keep_within = partial(_keep_within, history, limit, say)
+                keep_within()
+                stack.callback(keep_within)
                 record = stack.enter_context(history.recorder(say)).write
             except HistoryError as error:
                 say(f"this run is not kept: {error.message}")
         yield record
 
 
+def _keep_within(history: History, limit: int, say: Callable[[str], None]) -> None:
+    """Forget the oldest runs where the history is larger than it may be, and say so."""
+    try:
+        gone = history.prune(Retention(max_bytes=limit))
+    except HistoryError as error:
+        say(error.message)
+        return
+    if gone:
+        runs = "oldest run" if len(gone) == 1 else f"{len(gone)} oldest runs"
+        say(
+            f"the history was larger than {limit:,} bytes: the {runs} without a name went "
+            "(max_size below [history] in config.toml sets the limit)"
+        )
+
+
 def say(text: str) -> None:
-    """Say it on standard error; a terminal that is closed, a pipe nobody reads, stop nothing."""
+    """Say it on standard error, whatever it is made of: nothing in it acts on a terminal.
+
+    A terminal that is closed, a pipe nobody reads, stop nothing.
+    """
     with contextlib.suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+        print(printable(text, keep="\t\n"), file=sys.stderr, flush=True)
 
 
 def outlive_hangups() -> None:

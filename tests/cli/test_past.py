@@ -2,6 +2,7 @@
 
 import json
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -106,3 +107,49 @@ def test_names_in_any_script_leave_the_columns_of_history_and_compare_in_place(r
     assert len({end_of(line, "finished") for line in listed}) == 1
     for column, name in ((1, "起動計測"), (3, "e\u0301té")):
         assert end_of(heads, name) == end_of(boot, boot.split()[column])
+
+
+def test_old_runs_are_pruned_but_for_those_with_a_name(run, arguments):
+    for words in ((), ("--name", "kept"), (), ()):
+        run(*arguments(1, "", *words))
+
+    code, would, _ = run("history", "prune", "--keep", "1", "--dry-run")
+    assert (code, would.count("Would remove")) == (0, 2)
+    code, did, _ = run("history", "prune", "--keep", "1")
+    assert (code, did) == (0, would.replace("Would remove", "Removed"))
+    assert run("history", "prune", "--keep", "1")[1] == "Nothing to remove.\n"
+    assert "kept" in run("history")[1]
+    assert len(run("history")[1].splitlines()) == 3
+
+
+def test_a_size_that_is_none_is_bad_usage(run):
+    code, out, err = run("history", "prune", "--max-size", "much")
+
+    assert (code, out) == (2, "")
+    assert "--max-size: 'much' is no size; try 500M or 1G" in err
+
+
+def test_the_history_is_kept_below_the_size_the_user_gave_and_says_so(run, arguments, environment):
+    for _ in range(3):
+        run(*arguments(1, ""))
+    config = Path(environment["XDG_CONFIG_HOME"]) / "vmtiming-tui" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("[history]\nmax_size = 1\n")
+
+    code, _, err = run(*arguments(1, "", "--name", "newest"))
+
+    assert code == 0
+    assert "the history was larger than 1 bytes: the 2 oldest runs without a name went" in err
+    assert "the history was larger than 1 bytes: the oldest run without a name went" in err
+    assert [line for line in run("history")[1].splitlines()[1:] if "newest" not in line] == []
+
+
+def test_a_fault_of_the_settings_is_said_and_the_run_goes_on(run, arguments, environment):
+    config = Path(environment["XDG_CONFIG_HOME"]) / "vmtiming-tui" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('[history]\nmax_size = "much"\n')
+
+    code, _, err = run(*arguments(1, ""))
+
+    assert code == 0
+    assert "[history] max_size: 'much' is no size" in err

@@ -55,7 +55,7 @@ def child_naming(pid: int, text: str) -> int:
 
 def warden_of(engine_pid: int) -> int:
     """Return the pid of an engine's warden."""
-    return child_naming(engine_pid, "warden.py")
+    return child_naming(engine_pid, "engine.warden")
 
 
 @dataclass(frozen=True)
@@ -157,6 +157,11 @@ class Story:
     def of(self, kind: type[E], vm: int | None = None) -> list[E]:
         found = [event for event in self.events if isinstance(event, kind)]
         return [event for event in found if vm is None or getattr(event, "vm", None) == vm]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user is warned of."""
+        return [told.text for told in self.of(ev.Notice) if told.level is ev.Level.WARNING]
 
     @property
     def states(self) -> list[str]:

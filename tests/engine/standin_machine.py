@@ -17,6 +17,7 @@ hang=PHASE         stop for good (SIGSTOP) at that phase
 qmp=PHASE:HOW      at that phase ``close`` the QMP connection, or write ``garbage`` to it, or an
                    event as ``deep`` as a number of lists (``deep~5000``)
 event=PHASE:NAME:DATA   a QMP event at that phase, DATA as JSON without spaces
+shower=PHASE:NAME:COUNT:BYTES   so many QMP events at that phase, each with so much data
 shutdown=REASON    power off with this reason instead of reporting
 silent=1           never report
 report=KIND        ``full`` (default), ``first`` (the first line only), ``other`` (another VM's
@@ -26,6 +27,7 @@ report=KIND        ``full`` (default), ``first`` (the first line only), ``other`
                    ``early`` (before ``cont``), ``escapes``, ``markup``, ``bars``, ``long``
 say=HEX            the text of a report that is its first line only, as hexadecimal bytes
 size=2000000       bytes of a flood
+details=BYTES      so many more bytes of details, in lines of 100 bytes
 pace=0.05          between two bytes
 console=TEXT       written to the console at ``cont``; ``+`` stands for a blank
 cry=HEX            the same as hexadecimal bytes, and nothing is added
@@ -159,6 +161,10 @@ class StandIn:
             when, event, *data = script.split(":", 2)
             if when == name:
                 self.event(event, scan_json(data[0], 0)[0] if data else {})
+        for script in args.all("shower"):
+            when, event, count, size = script.split(":")
+            if when == name:
+                self.shower(event, int(count), int(size))
         for script in args.all("qmp"):
             when, how = script.split(":")
             if when == name and how == "close":
@@ -194,6 +200,18 @@ class StandIn:
         now = time.time_ns() // 1000
         stamp = {"seconds": now // 1_000_000, "microseconds": now % 1_000_000}
         self.tell({"event": name, "data": data, "timestamp": stamp})
+
+    def shower(self, name, count, size):
+        stamp = '{"seconds": 1, "microseconds": 1}'
+        data = dump_json({"more": "x" * size})
+        line = f'{{"timestamp": {stamp}, "event": "{name}", "data": {data}}}\r\n'.encode()
+        at_once = max(1, 65536 // len(line))
+        try:
+            while count > 0:
+                self.qmp.sendall(line * min(count, at_once))
+                count -= at_once
+        except OSError:
+            return
 
     def greet(self):
         how = self.args.get("greet", "0")
@@ -298,8 +316,9 @@ class StandIn:
             "KernelTimestampMonotonic=0\nInitRDTimestampMonotonic=1000000\n"
             "UserspaceTimestampMonotonic=1500000\nFinishTimestampMonotonic=4000000\n"
             "Version=252\nSystemState=running\n"
-            "[slowest]\n1.2s dev-vda.device\n[failed]\n[critical-chain]\nmulti-user.target @4s\n"
-            "[end]\n"
+            "[slowest]\n1.2s dev-vda.device\n"
+            + ("1.1s " + "x" * 94 + "\n") * (int(self.args.get("details", "0")) // 100)
+            + "[failed]\n[critical-chain]\nmulti-user.target @4s\n[end]\n"
         ).encode()
 
     def write(self, data):

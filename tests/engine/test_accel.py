@@ -12,6 +12,7 @@ from vmtiming_tui.config import Accel, RunConfig
 from vmtiming_tui.engine import accel
 from vmtiming_tui.engine.accel import ProofStore, choose_accel, prove_kvm
 from vmtiming_tui.engine.children import Children, start_warden
+from vmtiming_tui.engine.powers import Powers
 from vmtiming_tui.engine.rundir import run_dir
 
 
@@ -49,7 +50,7 @@ async def test_a_kernel_that_speaks_under_kvm_is_proof_and_is_remembered(lab: La
     store = ProofStore(lab.folder / "proofs.json")
     async with children() as made:
         for _ in range(2):
-            choice = await choose_accel(config, "7.2", made, store)
+            choice = await choose_accel(config, Powers(version="7.2"), made, store)
             assert choice.accel is Accel.KVM
             assert not choice.warns
 
@@ -60,8 +61,8 @@ async def test_a_kernel_that_hangs_under_kvm_means_tcg_with_a_plain_word(lab: La
     config = qemu(lab, "printf 'SeaBIOS' >&4; exec sleep 60")
     store = ProofStore(lab.folder / "proofs.json")
     async with children() as made:
-        first = await choose_accel(config, "7.2", made, store)
-        again = await choose_accel(config, "7.2", made, store)
+        first = await choose_accel(config, Powers(version="7.2"), made, store)
+        again = await choose_accel(config, Powers(version="7.2"), made, store)
 
     assert first.accel is again.accel is Accel.TCG
     assert first.warns
@@ -80,10 +81,10 @@ async def test_another_kernel_or_qemu_needs_another_proof(lab: Lab, device):
     config = qemu(lab, "exec sleep 60")
     store = ProofStore(lab.folder / "proofs.json")
     async with children() as made:
-        await choose_accel(config, "7.2", made, store)
-        await choose_accel(config, "8.0", made, store)
+        await choose_accel(config, Powers(version="7.2"), made, store)
+        await choose_accel(config, Powers(version="8.0"), made, store)
         change(config.kernel)
-        await choose_accel(config, "8.0", made, store)
+        await choose_accel(config, Powers(version="8.0"), made, store)
 
     assert starts(lab) == 3
 
@@ -92,8 +93,8 @@ async def test_what_is_not_kvms_fault_is_not_remembered(lab: Lab, device):
     config = qemu(lab, "echo 'qemu: could not load kernel' >&2; exit 1")
     store = ProofStore(lab.folder / "proofs.json")
     async with children() as made:
-        choice = await choose_accel(config, "7.2", made, store)
-        await choose_accel(config, "7.2", made, store)
+        choice = await choose_accel(config, Powers(version="7.2"), made, store)
+        await choose_accel(config, Powers(version="7.2"), made, store)
 
     assert choice.accel is Accel.TCG
     assert "could not be tried: QEMU cannot load the kernel" in choice.reason
@@ -104,7 +105,7 @@ async def test_without_the_device_nothing_is_tried(lab: Lab, device):
     device.unlink()
     config = qemu(lab, "exec sleep 60")
     async with children() as made:
-        choice = await choose_accel(config, "7.2", made)
+        choice = await choose_accel(config, Powers(version="7.2"), made)
 
     assert choice.accel is Accel.TCG
     assert choice.reason.startswith("this host has no /dev/kvm")
@@ -114,7 +115,7 @@ async def test_without_the_device_nothing_is_tried(lab: Lab, device):
 @pytest.mark.parametrize("asked", [Accel.KVM, Accel.TCG])
 async def test_what_is_asked_for_is_taken_at_its_word(lab: Lab, asked: Accel):
     async with children() as made:
-        choice = await choose_accel(lab.config(1, accel=asked), "7.2", made)
+        choice = await choose_accel(lab.config(1, accel=asked), Powers(version="7.2"), made)
 
     assert choice.accel is asked
 
@@ -134,7 +135,7 @@ def test_a_damaged_store_is_done_without_and_mended(tmp_path: Path, text: str):
 async def test_a_proof_ends_its_qemu(lab: Lab, device):
     config = qemu(lab, "exec sleep 61.5")
     async with children() as made:
-        proof = await prove_kvm(config, made)
+        proof = await prove_kvm(config, Powers(), made)
         await asyncio.sleep(0)
 
     assert not proof.works

@@ -82,7 +82,7 @@ async def test_a_qemu_there_are_no_sockets_for_leaves_no_pipe(tmp_path: Path, mo
     before = sorted(descriptors())
     with pytest.raises(OSError, match="Too many open files"):
         QemuProcess(
-            0, ["qemu"], ConsoleLog(tmp_path / "console"), tell=lambda _: None,
+            0, ConsoleLog(tmp_path / "console"), tell=lambda _: None,
             hear=lambda _: None, stamps=StampReader(),
         )  # fmt: skip
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from vmtiming_tui.engine.console import KEPT_BYTES, ConsoleLog, readable
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 70_000), max_size=20))
 def test_the_end_is_kept_and_the_rest_counted(tmp_path_factory, sizes: list[int]):
     spill = tmp_path_factory.mktemp("console") / "spill"

@@ -107,6 +107,23 @@ async def test_no_qemu_outlives_a_front_end_that_is_killed(lab: Lab):
     await until(lambda: lab.leftovers() == [])
 
 
+async def test_an_engine_that_hears_nothing_does_not_outlive_its_front_end(lab: Lab):
+    """Whatever it hangs in, it and its QEMUs are gone within two seconds or so."""
+    start = commands.encode(commands.Start(plan=plan_of(lab.config(2, "boot=60"))))
+    process = await asyncio.create_subprocess_exec(
+        *engine_command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    process.stdin.write(start.encode() + b"\n")
+    seen = 0
+    while seen < 2:
+        seen += b'"vm_started"' in await process.stdout.readline()
+    os.kill(process.pid, signal.SIGSTOP)
+    process.stdin.close()
+    async with asyncio.timeout(15):
+        assert await process.wait() == -signal.SIGKILL
+        await until(lambda: lab.leftovers() == [])
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_signal_ends_the_engine_in_order(lab: Lab, number: int):
     async with engine(lab) as story:
@@ -170,7 +187,7 @@ async def test_the_report_socket_is_private_and_strangers_are_refused(lab: Lab):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         reader, writer = await asyncio.open_unix_connection(str(folder / "report"))
         writer.write(b"VMREPORTID:0|||I am VM 0, believe me\n")
-        await story.till(lambda story: story.of(ev.Notice))
+        await story.till(lambda story: story.warnings)
         with contextlib.suppress(ConnectionError):
             assert await reader.read() == b""
         writer.close()
@@ -178,7 +195,7 @@ async def test_the_report_socket_is_private_and_strangers_are_refused(lab: Lab):
         await story.to_end()
 
     assert story.states == ["killed"]
-    assert f"process {os.getpid()}" in story.of(ev.Notice)[0].text
+    assert f"process {os.getpid()}" in story.warnings[0]
 
 
 def test_folders_of_dead_engines_are_removed_and_those_of_living_ones_stay(lab: Lab):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,7 @@ from engine_lab import until
 from vmtiming_tui import events as ev
 from vmtiming_tui.engine import outbox
 from vmtiming_tui.engine.outbox import Outbox
+from vmtiming_tui.wire import tag_of
 
 
 @pytest.fixture
@@ -25,10 +27,6 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 def weighty(number: int) -> ev.VmKilled:
     return ev.VmKilled(at_ns=number, vm=number, attempt=1, why="on request " * 20)
-
-
-def expendable(number: int) -> ev.HostSample:
-    return ev.HostSample(at_ns=number, cpu_percent=1.0, load1=1.0)
 
 
 async def read_all(reader: int, box: Outbox) -> list[ev.Event]:
@@ -57,24 +55,48 @@ async def test_events_come_out_in_order_and_none_is_missing(pipe):
     assert await read_all(reader, box) == told
 
 
-async def test_a_slow_reader_misses_refinements_only_and_is_told_so(pipe, monkeypatch):
-    monkeypatch.setattr(outbox, "SOFT_LIMIT_BYTES", 50_000)
+OF_ONE_BOOT: dict[type[ev.Event], ev.Event] = {
+    type(event): event
+    for event in (
+        ev.HostSample(at_ns=1, cpu_percent=1.0, load1=1.0),
+        ev.VmUsage(at_ns=1, vm=0, attempt=1),
+        ev.QmpSeen(at_ns=1, vm=0, attempt=1, name="RTC_CHANGE"),
+        ev.VmConsole(at_ns=1, vm=0, attempt=1, text="x" * 1000, total_bytes=1000),
+        ev.VmDetails(at_ns=1, vm=0, attempt=1, slowest=("x" * 1000,)),
+    )
+}
+
+
+async def test_a_slow_reader_misses_no_boot_and_is_told_what_else(pipe, monkeypatch):
+    steps = {kind: limit >> 6 for kind, limit in outbox.EXPENDABLE_FROM.items()}
+    monkeypatch.setattr(outbox, "EXPENDABLE_FROM", steps)
     reader, writer = pipe
     box = Outbox(writer, lambda: None)
     for number in range(1000):
         box.emit(weighty(number))
-        box.emit(expendable(number))
-        await asyncio.sleep(0)
-    await until(lambda: not box._waiting)
-    for number in range(1000, 1010):
-        box.emit(expendable(number))
+        for event in OF_ONE_BOOT.values():
+            box.emit(event)
+        await until(lambda: not box._waiting)
     heard = await read_all(reader, box)
 
-    samples = [event for event in heard if isinstance(event, ev.HostSample)]
+    kept = Counter(map(type, heard))
     (notice,) = (event for event in heard if isinstance(event, ev.Notice))
     assert [event.vm for event in heard if isinstance(event, ev.VmKilled)] == list(range(1000))
-    assert len(samples) < 1010
-    assert f"{1010 - len(samples)} samples" in notice.text
+    assert notice.left_out == {tag_of(kind): 1000 - kept[kind] for kind in OF_ONE_BOOT}
+    assert f"{notice.left_out['vm_details']} vm_details" in notice.text
+    assert kept[ev.VmUsage] < kept[ev.QmpSeen] < kept[ev.VmConsole] < kept[ev.VmDetails] < 1000
+
+
+async def test_what_was_in_line_before_the_reader_fell_behind_is_left_out_too(pipe, monkeypatch):
+    monkeypatch.setattr(outbox, "EXPENDABLE_FROM", {ev.VmDetails: 100_000})
+    reader, writer = pipe
+    box = Outbox(writer, lambda: None)
+    for _ in range(1000):
+        box.emit(OF_ONE_BOOT[ev.VmDetails])
+    await until(lambda: not box._waiting)
+
+    assert len(box._buffer) < 110_000
+    assert len(await read_all(reader, box)) < 1000
 
 
 async def test_a_reader_that_is_gone_is_noticed_once(pipe):

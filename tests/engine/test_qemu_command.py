@@ -1,21 +1,31 @@
 """The command line QEMU is given."""
 
 import itertools
+import json
+import os
+import subprocess
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vmtiming_tui.config import Accel, RunConfig
+from vmtiming_tui.engine.disks import GivenFiles, root_words
 from vmtiming_tui.engine.option import option, split_options
-from vmtiming_tui.engine.qemu import Drive, command_line
+from vmtiming_tui.engine.qemu import command_line
+from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.intake import Image, Layer
+from vmtiming_tui.images.opening import open_file
+from vmtiming_tui.images.qcow2 import write_empty
 
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
 
 
-def words(config: RunConfig, image: str = "/vms/vm-1.img", socket: str = "/run/x/report"):
-    drive = Drive(path=Path(image), format="qcow2")
-    return command_line(1, config, accel=Accel.TCG, drive=drive, report_socket=Path(socket))
+def words(config: RunConfig, socket: str = "/run/x/report"):
+    return command_line(
+        1, config, accel=Accel.TCG, disks=("-blockdev", "{}"), report_socket=Path(socket)
+    )
 
 
 def value(found: list[str], flag: str, holding: str = "") -> str:
@@ -34,22 +44,90 @@ def test_option_values_survive_qemus_syntax_whatever_they_hold(first: str, secon
 
 
 @given(NAMES)
-def test_an_image_of_any_name_is_one_word_that_names_it(name: str):
-    image = f"/vms/{name}"
-    drive = value(words(RunConfig(kernel="k", prefix="p"), image=image), "-drive")
+def test_a_file_of_any_name_goes_by_a_number_and_is_named_for_people_only(name: str):
+    with GivenFiles() as given:
+        node = given.give(os.open(os.devnull, os.O_RDONLY), name, writable=False)
+        words = given.words
 
-    assert split_options(drive)[0] == f"file={Path(image)}"
-
-
-def test_a_relative_image_is_never_taken_for_a_protocol():
-    drive = value(words(RunConfig(kernel="k"), image="nbd:host:1-0.img"), "-drive")
-
-    assert split_options(drive)[0] == "file=./nbd:host:1-0.img"
+    assert node == "/dev/fdset/1"
+    assert split_options(value(words, "-add-fd")) == ["fd=6", "set=1", f"opaque=rdonly:{name}"]
 
 
-def test_the_image_is_left_alone_unless_the_run_persists():
-    assert "snapshot=on" in value(words(RunConfig(kernel="k")), "-drive")
-    assert "snapshot=off" in value(words(RunConfig(kernel="k", persist=True)), "-drive")
+@pytest.fixture
+def chain(tmp_path):
+    """An overlay on a qcow2 on a raw disk, as let in."""
+    layers = []
+    for name, form in (("top", "qcow2"), ("middle", "qcow2"), ("disk", "raw")):
+        path = tmp_path / name
+        path.write_bytes(bytes(512))
+        file, fd = open_file(str(path))
+        os.close(fd)
+        layers.append(Layer(file=file, format=form))
+    return Image(layers=tuple(layers), virtual_bytes=512)
+
+
+def nodes_of(image: Image, *, persist: bool) -> dict[str, dict[str, object]]:
+    """The nodes QEMU is given, by name; each comes after those it stands on."""
+    with GivenFiles() as given:
+        words = root_words(image, given, persist=persist)
+    found: dict[str, dict[str, object]] = {}
+    assert set(words[::2]) == {"-blockdev"}
+    for node in map(json.loads, words[1::2]):
+        below = {node[role] for role in ("file", "backing") if node.get(role)}
+        assert below <= set(found)
+        found[node["node-name"]] = node
+    return found
+
+
+def test_the_image_is_left_alone_unless_the_run_persists(chain):
+    left = nodes_of(chain, persist=False)
+    written = nodes_of(chain, persist=True)
+
+    assert left["root"]["driver"] == "qcow2"
+    assert [name for name, node in left.items() if not node.get("read-only")] == [
+        "root-file",
+        "root",
+    ]
+    assert [name for name, node in written.items() if not node["read-only"]] == [
+        "root-file",
+        "root",
+    ]
+    assert left["root-image"]["driver"] == "qcow2"
+
+
+def test_every_layer_has_a_node_of_a_named_format_and_the_last_stands_on_nothing(chain):
+    nodes = nodes_of(chain, persist=True)
+    middle = nodes[nodes["root"]["backing"]]
+    disk = nodes[middle["backing"]]
+
+    assert [node["driver"] for node in (nodes["root"], middle, disk)] == ["qcow2", "qcow2", "raw"]
+    assert "backing" not in disk
+    alone = Image(layers=chain.layers[:1], virtual_bytes=512)
+    assert nodes_of(alone, persist=True)["root"]["backing"] is None
+
+
+def test_a_file_that_took_anothers_place_is_not_given(chain, tmp_path):
+    (tmp_path / "new").write_bytes(bytes(512))
+    (tmp_path / "new").replace(tmp_path / "disk")
+
+    with pytest.raises(ImageError, match="was replaced"):
+        nodes_of(chain, persist=True)
+
+
+def test_what_takes_a_guests_writes_is_a_sound_qcow2_of_any_size(tmp_path):
+    (tmp_path / "base, too.img").write_bytes(bytes(512))
+    path = tmp_path / "new.qcow2"
+    for size in (512, 1 << 20, (1 << 40) + 512, 16 << 40):
+        with path.open("w+b") as file:
+            write_empty(file.fileno(), size, backing="base, too.img", backing_format="raw")
+        subprocess.run(["qemu-img", "check", "-q", path], check=True)
+        told = json.loads(
+            subprocess.check_output(["qemu-img", "info", "--output=json", "-f", "qcow2", path])
+        )
+
+        assert told["virtual-size"] == size
+        assert told["backing-filename"] == "base, too.img"
+        assert told["backing-filename-format"] == "raw"
 
 
 def test_the_guest_is_told_its_number_and_the_users_arguments_come_last():

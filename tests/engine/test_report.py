@@ -1,12 +1,14 @@
 """What a guest writes, and what is made of it."""
 
 import itertools
+import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vmtiming_tui.engine.report import (
+    MAX_DETAILS_BYTES,
     MAX_LINE_BYTES,
     MAX_REJECTIONS,
     MAX_REPORT_BYTES,
@@ -113,6 +115,17 @@ def test_half_a_line_is_rejected_once_no_more_is_awaited():
     (rejected,) = said(b"VMREPORTID:3|||Startup fin", ended="nothing for 10 s")
 
     assert rejected.why == "half a line, then nothing for 10 s"
+
+
+def test_more_details_than_are_kept_of_one_vm_are_counted_and_the_report_goes_on():
+    sent = b"".join(b"%d.5s %s.service\n" % (number, b"\xff" * 300) for number in range(200))
+    booted, details = said(FIRST + b"[slowest]\n" + sent + b"[end]\n")
+    kept = [len(json.dumps(entry)) for entry in details.slowest]
+
+    assert isinstance(booted, Booted)
+    assert details.complete
+    assert MAX_DETAILS_BYTES - 1000 < sum(kept) <= MAX_DETAILS_BYTES
+    assert details.dropped_bytes == len(b"".join(sent.splitlines(keepends=True)[len(kept) :]))
 
 
 def test_details_without_their_end_are_kept_as_incomplete():

@@ -5,13 +5,21 @@ PYTHONPATH=tests:tests/engine python -m faults.readme
 
 from pathlib import Path
 
-from faults import test_ending, test_guest, test_host, test_neighbours, test_paths, test_qemu
+from faults import (
+    test_ending,
+    test_guest,
+    test_host,
+    test_images,
+    test_neighbours,
+    test_paths,
+    test_qemu,
+)
 from faults.fault import markdown
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 BEGIN = "<!-- Made of the rows in tests/faults: python -m faults.readme -->\n"
 END = "<!-- The rows end here. -->\n"
-MODULES = (test_guest, test_qemu, test_host, test_ending, test_neighbours, test_paths)
+MODULES = (test_guest, test_qemu, test_host, test_ending, test_neighbours, test_images, test_paths)
 
 
 def tables() -> str:

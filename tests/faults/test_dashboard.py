@@ -119,8 +119,10 @@ def test_an_engine_killed_below_the_dashboard_is_said_and_another_run_can_be_sta
         at = terminal.till(b"whole run anew", after=at)
         terminal.type(b"y")
         at = terminal.till(b"RUNNING", after=at)
-        terminal.till(b"1 booted", after=at)
-        terminal.type(b"qy")
+        at = terminal.till(b"1 booted", after=at)
+        terminal.type(b"q")
+        terminal.till(b"End and leave", after=at)
+        terminal.type(b"y")
         assert terminal.wait() == 130
     asyncio.run(until(lambda: scene.leftovers() == []))
 

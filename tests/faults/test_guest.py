@@ -12,6 +12,7 @@ from faults.traces import nothing_left
 from vmtiming_tui import commands
 from vmtiming_tui import events as ev
 from vmtiming_tui.engine.console import KEPT_BYTES
+from vmtiming_tui.plain import PlainReport
 from vmtiming_tui.plan import plan_of
 
 TITLE = "A hostile or broken guest"
@@ -234,6 +235,42 @@ FLOODS = [
 ]
 
 
+SHOWERS = [
+    Fault(
+        "10,000 QMP events that the guest causes (pvpanic's port, say), and then a report",
+        "shower=half:GUEST_CRASHLOADED:10000:0 boot=0.5",
+        BOOTED,
+        "Startup finished in",
+        "the first 100 of each name, and a count of the rest",
+        seen="booted, and “9,900 more of GUEST_CRASHLOADED were left out”",
+    ),
+    Fault(
+        "QMP events without end (a guest that writes to pvpanic's port in a loop)",
+        "shower=half:GUEST_CRASHLOADED:1000000:0 boot=0.5",
+        "failed",
+        "its guest floods QEMU's control socket",
+        "the first 100 of each name, and a count of the rest; QEMU is ended at once",
+    ),
+    Fault(
+        "a report with 900 kB of details",
+        "details=900000",
+        BOOTED,
+        "Startup finished in",
+        "64 KiB of the details, and a count of the rest",
+        seen="booted, and how many bytes of its details were left out",
+    ),
+]
+
+
+@pytest.mark.parametrize("fault", SHOWERS, ids=str)
+async def test_more_than_is_kept_of_one_vm_is_counted(lab: Lab, fault: Fault[str]):
+    story = await suffers(lab, fault)
+    report = PlainReport(story.fleet)
+    lines = [line for event in story.events for line in report.diagnostics_for(event)]
+
+    assert [line for line in lines if line.startswith("VM 1: ") and line.endswith("left out")]
+
+
 def peak_kib(pid: int) -> int:
     """Return the most memory a process has had resident so far."""
     status = Path(f"/proc/{pid}/status").read_text()
@@ -309,4 +346,5 @@ FAULTS = [
         seen="booted, with the text as text; what would act is made visible",
     ),
     *FLOODS,
+    *SHOWERS,
 ]

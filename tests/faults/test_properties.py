@@ -21,10 +21,9 @@ from vmtiming_tui import events as ev
 from vmtiming_tui.compare import compare_sides
 from vmtiming_tui.config import Accel, RunConfig
 from vmtiming_tui.engine.console import readable
-from vmtiming_tui.engine.initrd import InitrdKind, initrd_kind
-from vmtiming_tui.engine.inject import Entry, cpio
+from vmtiming_tui.engine.disks import GivenFiles
 from vmtiming_tui.engine.option import option
-from vmtiming_tui.engine.qemu import Drive, command_line
+from vmtiming_tui.engine.qemu import command_line
 from vmtiming_tui.engine.report import (
     MAX_LINE_BYTES,
     MAX_REJECTIONS,
@@ -39,6 +38,8 @@ from vmtiming_tui.export import FORMATS, render
 from vmtiming_tui.export.reading import fleet_of
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.history import History
+from vmtiming_tui.images.cpio import Entry, cpio
+from vmtiming_tui.images.initrd import InitrdKind, initrd_kind
 from vmtiming_tui.sides import side_of
 from vmtiming_tui.stages import text_parts_ns, timespan_ns
 from vmtiming_tui.tables import comparison_lines, history_lines, show_lines
@@ -316,14 +317,16 @@ def test_whatever_a_name_holds_qemu_reads_that_name(values):
 @given(PATHS, PATHS)
 @fixed(100)
 def test_no_path_adds_an_option_to_qemus_command(image, socket):
-    drive = Drive(path=Path("/v") / image.strip("/"), format="qcow2")
+    with GivenFiles() as given:
+        given.give(os.open("/dev/null", os.O_RDONLY), image, writable=False)
+        disks = given.words
     report = Path("/r") / socket.strip("/")
     words = command_line(
-        0, RunConfig(kernel="k"), accel=Accel.TCG, drive=drive, report_socket=report
+        0, RunConfig(kernel="k"), accel=Accel.TCG, disks=disks, report_socket=report
     )
 
     read = [as_qemu_reads(word) for word in words]
-    assert sum(f"file={drive.path}" in parts for parts in read) == 1
+    assert sum(f"opaque=rdonly:{image}" in parts for parts in read) == 1
     assert sum(f"path={report}" in parts for parts in read) == 1
 
 
@@ -482,4 +485,4 @@ INITRD = cpio([Entry("conf"), Entry("conf/conf.d"), Entry("conf/initramfs.conf",
 @example(INITRD[:54] + b"-0000070" + INITRD[62:])
 @fixed(200)
 def test_an_initrd_of_any_bytes_is_some_kind_or_unreadable(data):
-    assert initrd_kind(data) in InitrdKind
+    assert initrd_kind(io.BytesIO(data)) in InitrdKind

@@ -18,6 +18,7 @@ from vmtiming_tui.engine import accel
 from vmtiming_tui.engine.accel import ProofStore, choose_accel
 from vmtiming_tui.engine.children import start_warden
 from vmtiming_tui.engine.clock import StampReader
+from vmtiming_tui.engine.powers import Powers
 from vmtiming_tui.engine.qmp import QmpController
 from vmtiming_tui.engine.rundir import run_dir
 from vmtiming_tui.errors import QemuError
@@ -367,7 +368,9 @@ NO_GREETING = Fault(
 async def test_a_greeting_is_not_waited_for_for_ever():
     ours, theirs = socket.socketpair()
     with theirs:
-        controller = QmpController(ours, "vm-1", print, print, StampReader())
+        controller = QmpController(
+            ours, "vm-1", on_event=print, on_lost=print, on_flood=print, stamps=StampReader()
+        )
         with pytest.raises(QemuError, match=r"within 0\.05 s") as caught:
             await controller.connect(0.05)
         await controller.close()
@@ -422,7 +425,8 @@ async def test_without_a_kvm_that_works_the_run_goes_on_under_tcg(
     config = lab.config(1, qemu=str(silent), accel=Accel.AUTO)
     with nothing_left(lab.runtime, config.image(0)), run_dir() as folder:
         async with start_warden(folder) as children:
-            choice = await choose_accel(config, "7.2", children, ProofStore(lab.folder / "proofs"))
+            store = ProofStore(lab.folder / "proofs")
+            choice = await choose_accel(config, Powers(version="7.2"), children, store)
 
     assert choice.accel is Accel.TCG
     assert choice.warns

@@ -14,7 +14,10 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["vmtiming_tui", "targets"]):
+sys.path.append(str(Path(__file__).parents[1]))
+with atheris.instrument_imports(
+    include=["vmtiming_tui", "targets", "image_targets", "boot_targets"]
+):
     from targets import CASES, MAX_INPUT_BYTES, TARGETS
 
 

@@ -1,10 +1,16 @@
 """What is fuzzed: each target takes any bytes, and fails where the package does what it may not."""
 
 import contextlib
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+import boot_targets
+import image_targets
+
 from vmtiming_tui import events as ev
+from vmtiming_tui.budget import MAX_LINE_BYTES, Budget
+from vmtiming_tui.chunks import packed, unpacked
 from vmtiming_tui.engine.option import option
 from vmtiming_tui.engine.report import (
     MAX_REJECTIONS,
@@ -19,6 +25,7 @@ from vmtiming_tui.errors import EventError, ExportError
 from vmtiming_tui.export import render
 from vmtiming_tui.export.reading import fleet_of
 from vmtiming_tui.fleet import Fleet
+from vmtiming_tui.text import JOINING, MAX_MARKS, one_line, printable
 
 CASES = Path(__file__).parent / "cases"
 MAX_INPUT_BYTES = 200_000
@@ -90,8 +97,45 @@ def quoting(data: bytes) -> None:
     assert parts == ["bare", *(f"key={value}" for value in values)]
 
 
+def filtering(data: bytes) -> None:
+    """Foreign text, as bytes and as text: safe whatever it is, and not changed a second time."""
+    for raw in (data, data.decode(errors="surrogateescape"), data.decode("utf-16", "replace")):
+        shown = printable(raw, keep="")
+        assert printable(shown, keep="") == shown
+        assert all(char.isprintable() or char in JOINING for char in shown)
+        marks = 0
+        for char in shown:
+            marks = marks + 1 if unicodedata.category(char)[0] == "M" else 0
+            assert marks <= MAX_MARKS + 1
+        line = one_line(raw, 80)
+        assert len(line) <= 80
+        assert line == printable(line, keep="")
+
+
+def stored(data: bytes) -> None:
+    """A chunk of a stored run: any bytes, and any lines; and what is kept of a stream of them."""
+    for line in unpacked(data):
+        assert len(line) <= MAX_LINE_BYTES
+    lines = data.split(b"\n")
+    assert list(unpacked(packed(lines))) == lines
+    budget = Budget()
+    kept = sum(map(budget.keeps, lines))
+    assert kept + budget.left_out.total() == len(lines)
+
+
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "parser": parser,
     "loader": loader,
     "quoting": quoting,
+    "filtering": filtering,
+    "stored": stored,
+    "volumes": image_targets.volumes,
+    "partitions": image_targets.partitions,
+    "lvm": image_targets.lvm,
+    "ext": image_targets.ext,
+    "fat": image_targets.fat,
+    "initrd": boot_targets.initrd,
+    "modules": boot_targets.modules,
+    "program": boot_targets.program,
+    "texts": boot_targets.texts,
 }

@@ -139,8 +139,8 @@ def diskless() -> Iterator[Story]:
     [
         (SILENT, "timed out", "no report within 6 s"),
         (CORRUPT, "failed", "its disk image is damaged"),
-        (NO_BACKING, "failed", "its overlay's backing file cannot be opened"),
-        (WRONG_BACKING, "failed", "its overlay's backing file cannot be opened"),
+        (NO_BACKING, "failed", "asks for the backing file 'gone.img', which cannot be opened"),
+        (WRONG_BACKING, "failed", "is no qcow2, as --format, its overlay or an earlier run has it"),
         (EARLY, "failed", "QEMU was killed by SIGKILL before it could be spoken to"),
         (MIDWAY, "failed", "QEMU was killed by SIGKILL before its guest reported"),
         (HANDLED, "killed", "killed on request"),
@@ -152,7 +152,8 @@ def test_each_ends_in_its_own_way_and_words(diskless, vm, state, words):
 
     assert attempt.state.value == state, attempt.why
     assert words in attempt.why
-    assert attempt.exited_ns is not None
+    was_started = vm not in (NO_BACKING, WRONG_BACKING)
+    assert (attempt.exited_ns is not None) is was_started
 
 
 def test_the_detail_screens_actions_do_on_a_real_qemu_what_they_say(diskless):
@@ -202,6 +203,7 @@ def guests(quick_guest) -> Iterator[Story]:
         config = lab.config(
             3, kernel=str(quick_guest.kernel), initrd=str(quick_guest.initrd), memory_mib=340,
             append="loglevel=6", qemu=str(wrapper), timeout_s=300.0,
+            allow_backing=(str(quick_guest.rootfs.parent),),
         )  # fmt: skip
         yield asyncio.run(run(lab, config, reset, hold))
 

@@ -62,5 +62,5 @@ def test_the_stages_begin_with_firmware_and_loader_and_add_up(storms, name):
 def test_the_disk_tells_which_firmware_it_needs(storms):
     _, results = storms
 
-    assert "if=pflash" in results["uefi"].stdout
-    assert "if=pflash" not in results["bios"].stdout
+    assert "pflash0=flash0" in results["uefi"].stdout
+    assert "pflash0" not in results["bios"].stdout

@@ -9,6 +9,11 @@ import images
 import pytest
 from conftest import digest, left_behind
 
+from vmtiming_tui.images.asking import QemuImg
+from vmtiming_tui.images.intake import Rules, take
+from vmtiming_tui.images.ledger import Ledger
+from vmtiming_tui.images.main import ledger_path
+
 
 @pytest.fixture
 def prepare(bare, folder):
@@ -100,3 +105,25 @@ def test_untouched_the_overlays_stand_on_the_image_itself(prepare, bare, folder)
     assert not (folder / "out/rootfs.img").exists()
     command = shlex.split(done.stdout.splitlines()[-1])
     assert command[-3:] == ["--inject", "--append", "root=/dev/vda"]
+
+
+def test_what_an_overlay_of_ours_stands_on_elsewhere_needs_no_flag(prepare, bare, folder):
+    assert prepare("--out", "out", "-n", "1", "--untouched").returncode == 0
+
+    overlay = str(folder / "out/vms/vm-0.img")
+    with take(overlay, Rules(), Ledger(ledger_path()), QemuImg()) as taken:
+        assert [layer.file.path for layer in taken.image.layers] == [overlay, str(bare)]
+
+
+def test_what_the_image_itself_stands_on_is_in_the_command(bare, folder):
+    (folder / "far/vms").mkdir(parents=True)
+    image = folder / "far/vms/disk.qcow2"
+    images.sh("qemu-img", "create", "-q", "-f", "qcow2", "-b", bare, "-F", "raw", image)
+    words = ["prepare", image, "-n", "1", "--untouched", "--allow-backing", bare.parent]
+    done = subprocess.run(
+        [sys.executable, "-m", "vmtiming_tui", *words],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert f"--allow-backing {bare.parent}" in done.stdout

@@ -1,6 +1,5 @@
 """What ``doctor`` says of images and guests is what the rest of the tool then does."""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,8 @@ from vmtiming_tui import abilities
 from vmtiming_tui.abilities import ability_checks, qemu_package
 from vmtiming_tui.checks import Check, Verdict
 from vmtiming_tui.engine.machine import MACHINES, Firmware
-from vmtiming_tui.resources import resource
+from vmtiming_tui.images import main
+from vmtiming_tui.images.box import Wall
 
 
 def checks() -> dict[str, Check]:
@@ -45,17 +45,20 @@ def user(monkeypatch, tmp_path):
     [
         ("debugfs", "ext4 images", "e2fsprogs"),
         ("qemu-img", "qcow2 and others", "qemu-utils"),
-        ("mcopy", "ESP", "mtools"),
-        ("objcopy", "unified kernels", "binutils"),
-        ("pvck", "LVM images", "lvm2"),
+        ("bwrap", "box", "bubblewrap"),
+        ("busybox", "xfs images", "busybox-static"),
         ("zstd", "initrds", "zstd"),
         ("mmdebstrap", "new Debians", "mmdebstrap"),
         ("qemu-system-aarch64", "qemu-system-aarch64", "qemu-system-arm"),
         ("qemu-system-riscv64", "qemu-system-riscv64", "qemu-system-misc"),
     ],
 )
-def test_a_tool_that_is_missing_is_named_with_what_installs_it(tool, name, package, without):
+def test_a_tool_that_is_missing_is_named_with_what_installs_it(
+    tool, name, package, without, monkeypatch
+):
     without(tool)
+    if tool == "bwrap":
+        monkeypatch.setattr(abilities, "best_wall", lambda: Wall.NAMESPACES)
 
     check = checks()[name]
 
@@ -64,33 +67,36 @@ def test_a_tool_that_is_missing_is_named_with_what_installs_it(tool, name, packa
     assert check.mend == f"apt-get install {package}"
 
 
-def test_the_tools_asked_for_are_those_the_script_asks_for():
-    script = resource("spin", "spin-from-raw.sh").read_text()
-    listed = re.search(r"for tool in (.*?); do", script, re.DOTALL)
-    assert listed is not None
-    wanted = dict(pair.split(":") for pair in listed[1].replace("\\\n", " ").split())
-
+def test_the_tools_asked_for_are_those_that_spinning_asks_for():
     by_name = {ability.name: ability.tools for ability in abilities.ABILITIES}
     known = by_name["ext4 images"] | by_name["qcow2 and others"]
 
-    assert known | {"cmp": "diffutils"} == wanted
+    assert known.items() <= main.TOOLS.items()
 
 
-def test_only_root_can_take_what_only_the_kernel_reads(user, monkeypatch):
-    monkeypatch.setattr(abilities, "_kernel_reads", lambda kind: kind != "f2fs")
+def test_what_only_a_kernel_reads_takes_one_of_the_hosts_that_knows_it(without, monkeypatch):
+    without()
+    monkeypatch.setattr(abilities, "versions", lambda: ["6.1", "5.0"])
+    monkeypatch.setattr(
+        abilities.GuestKernel, "has", lambda self, names: (self.version, *names) in KNOWN
+    )
 
     found = checks()
 
-    assert found["xfs images"].mend == "sudo spin-from-raw.sh IMAGE"
-    assert "does not know it" in found["f2fs images"].found
-    assert found["ext4 images"].verdict is Verdict.FINE
+    assert found["xfs images"].found == "read in a VM by kernel 6.1"
+    assert found["btrfs images"].found == "read in a VM by kernel 5.0"
+    assert found["f2fs images"].verdict is Verdict.NOTE
+    assert found["f2fs images"].mend.startswith("apt-get install linux-image-")
 
 
-def test_a_kernel_knows_what_it_lists():
-    known = Path("/proc/filesystems").read_text()
+KNOWN = {("6.1", "xfs"), ("5.0", "xfs"), ("5.0", "btrfs")}
 
-    assert all(abilities._kernel_reads(kind) for kind in abilities.MOUNTED if kind in known)
-    assert not abilities._kernel_reads("no such file system")
+
+def test_the_box_is_said_to_be_what_a_trial_shows(without, monkeypatch):
+    without()
+    for wall in Wall:
+        monkeypatch.setattr(abilities, "best_wall", lambda wall=wall: wall)
+        assert (checks()["box"].verdict is Verdict.FINE) == (wall is Wall.BUBBLEWRAP)
 
 
 def test_without_root_building_takes_user_ids_of_ones_own(user, without, monkeypatch):

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import io
 import itertools
 import lzma
 import re
@@ -13,11 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmtiming_tui.config import Accel, BootMode, Inject, RunConfig
-from vmtiming_tui.engine.initrd import InitrdKind, initrd_kind, names
 from vmtiming_tui.engine.inject import (
-    Entry,
-    appended,
-    cpio,
+    appendix,
     credentials,
     initrd_archive,
     report_unit,
@@ -25,8 +23,11 @@ from vmtiming_tui.engine.inject import (
 from vmtiming_tui.engine.launch import Launch, chosen_way, credential_words
 from vmtiming_tui.engine.machine import machine_of
 from vmtiming_tui.engine.option import split_options
-from vmtiming_tui.engine.qemu import Drive, command_line
+from vmtiming_tui.engine.qemu import command_line
+from vmtiming_tui.engine.rundir import RunDir
 from vmtiming_tui.errors import EngineError
+from vmtiming_tui.images.cpio import Entry, cpio, gap
+from vmtiming_tui.images.initrd import InitrdKind, initrd_kind, names
 
 NAME = st.text(st.characters(codec="utf-8", exclude_characters="\0/"), min_size=1, max_size=40)
 NAMES = NAME.filter(lambda name: name not in (".", "..", "TRAILER!!!"))
@@ -58,7 +59,7 @@ def unpack(archive: bytes, folder: Path) -> None:
 def test_an_archive_lists_what_was_put_in(tree: dict[str, bytes]):
     archive = cpio(Entry(name, data) for name, data in tree.items())
 
-    assert list(names(archive)) == list(tree)
+    assert list(names(io.BytesIO(archive))) == list(tree)
     assert len(archive) % 4 == 0
 
 
@@ -71,18 +72,23 @@ def test_cpio_itself_unpacks_it_with_contents_and_modes(tmp_path):
     assert (tmp_path / "a" / "run").stat().st_mode & 0o777 == 0o755
 
 
-@given(st.binary(max_size=64))
-def test_an_appended_archive_begins_where_the_kernel_looks_for_it(initrd: bytes):
-    joined = appended(initrd, b"070701")
+@given(st.integers(0, 64))
+def test_an_appended_archive_begins_where_the_kernel_looks_for_it(size: int):
+    more = appendix(size)
 
-    assert joined.index(b"070701", len(initrd)) % 4 == 0
-    assert joined.startswith(initrd)
-    assert not joined[len(initrd) : -6].strip(b"\0")
+    assert (size + more.index(b"070701")) % 4 == 0
+    assert not more[: more.index(b"070701")].strip(b"\0")
+
+
+@given(st.integers(0, 64))
+def test_four_zeros_tell_the_kernels_unlz4_where_its_stream_ends(size: int):
+    assert gap(size).startswith(bytes(4))
+    assert (size + len(gap(size))) % 4 == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_initrd_is_known_by_what_is_in_it(kind):
-    assert initrd_kind(KINDS[kind]) is kind
+    assert initrd_kind(io.BytesIO(KINDS[kind])) is kind
 
 
 @pytest.mark.parametrize(
@@ -98,7 +104,9 @@ def test_an_initrd_is_known_by_what_is_in_it(kind):
 def test_compression_and_early_microcode_before_it_are_seen_through(compress):
     microcode = cpio([Entry("kernel/x86/microcode/AuthenticAMD.bin", b"\1" * 777)])
 
-    assert initrd_kind(microcode + bytes(512) + compress(DRACUT_INITRD)) is InitrdKind.DRACUT
+    initrd = microcode + bytes(512) + compress(DRACUT_INITRD)
+
+    assert initrd_kind(io.BytesIO(initrd)) is InitrdKind.DRACUT
 
 
 @pytest.mark.parametrize(
@@ -106,17 +114,18 @@ def test_compression_and_early_microcode_before_it_are_seen_through(compress):
     [b"", b"\x1f\x8b\x08 broken", TOOLS_INITRD[:-200], b"070701" + b"z" * 200, b"070701"],
 )
 def test_a_damaged_initrd_is_no_reason_to_fall_over(damaged):
-    assert initrd_kind(damaged) in InitrdKind
+    assert initrd_kind(io.BytesIO(damaged)) in InitrdKind
 
 
 def test_an_injected_initrd_is_still_of_its_own_kind():
     for kind in (InitrdKind.INITRAMFS_TOOLS, InitrdKind.DRACUT, InitrdKind.SYSTEMD):
-        assert initrd_kind(appended(KINDS[kind], initrd_archive())) is kind
+        injected = KINDS[kind] + appendix(len(KINDS[kind]))
+        assert initrd_kind(io.BytesIO(injected)) is kind
 
 
 def test_folders_of_other_kinds_of_initrd_are_not_made():
     """So that the kernel skips the files that belong to a kind of initrd this one is not."""
-    made = set(names(initrd_archive()))
+    made = set(names(io.BytesIO(initrd_archive())))
 
     assert not made & {"conf", "conf/conf.d", "lib", "lib/dracut", "usr", "var"}
 
@@ -168,7 +177,7 @@ def test_the_unit_is_the_images_own_but_for_where_the_script_is():
 
 
 def test_credentials_come_as_smbios_strings_in_files_that_qemu_reads(tmp_path):
-    words = credential_words(tmp_path)
+    words = credential_words(RunDir(tmp_path, -1))
 
     assert words[::2] == ("-smbios",) * len(credentials())
     for word, (name, text) in zip(words[1::2], credentials().items(), strict=True):
@@ -181,7 +190,7 @@ def test_credentials_come_as_smbios_strings_in_files_that_qemu_reads(tmp_path):
 
 def test_a_full_disk_below_the_runs_folder_is_said_in_words(tmp_path):
     with pytest.raises(EngineError, match="cannot put the report service into"):
-        credential_words(tmp_path / "gone")
+        credential_words(RunDir(tmp_path / "gone", -1))
 
 
 WITH_INITRD = {"kernel": "k", "initrd": "i"}
@@ -231,7 +240,7 @@ def test_qemu_is_given_our_initrd_in_place_of_the_users():
         0,
         config,
         accel=Accel.TCG,
-        drive=Drive(path=Path("/p-0"), format="raw"),
+        disks=(),
         report_socket=Path("/r"),
         launch=Launch(initrd="/run/ours", credentials=("-smbios", "type=11,value=x")),
     )

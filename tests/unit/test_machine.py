@@ -7,14 +7,13 @@ import pytest
 
 from vmtiming_tui.config import Accel, BootMode, RunConfig
 from vmtiming_tui.engine import machine
-from vmtiming_tui.engine.disk import HEAD_BYTES, has_esp
 from vmtiming_tui.engine.firmware import brings_firmware, choose_firmware
 from vmtiming_tui.engine.launch import Launch
 from vmtiming_tui.engine.machine import Firmware, Machine, emulated_arch, machine_of, runs_natively
-from vmtiming_tui.engine.option import split_options
-from vmtiming_tui.engine.qemu import Drive, command_line
+from vmtiming_tui.engine.qemu import command_line
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.events import Level
+from vmtiming_tui.images.disk import HEAD_BYTES, has_esp
 
 
 def words(vm: int = 0, launch: Launch | None = None, **settings) -> list[str]:
@@ -22,7 +21,7 @@ def words(vm: int = 0, launch: Launch | None = None, **settings) -> list[str]:
         vm,
         RunConfig(prefix="p", **{"kernel": "k", "qemu": "qemu-system-x86_64"} | settings),
         accel=Accel.TCG,
-        drive=Drive(path=Path("/p-0"), format="raw"),
+        disks=("-blockdev", "{}"),
         report_socket=Path("/r"),
         launch=launch,
     )
@@ -108,10 +107,9 @@ def test_an_architecture_not_known_here_gets_plain_virtio():
 
 
 def test_where_the_image_boots_itself_the_serial_number_holds_the_vms_own():
-    found = words(7, Launch(firmware=("-bios", "f")), boot=BootMode.FIRMWARE)
+    found = words(7, boot=BootMode.FIRMWARE)
 
     assert not {"-kernel", "-initrd", "-append"} & set(found)
-    assert after(found, "-bios") == ["f"]
     assert after(found, "-smbios") == ["type=1,serial=VMREPORTID:7"]
 
 
@@ -172,19 +170,17 @@ def uefi(tmp_path) -> Firmware:
 
 def test_uefi_is_for_disks_with_a_system_partition(uefi, tmp_path):
     pc = Machine(arch="x86_64", bios=True, uefi=uefi)
-    found = choose_firmware(pc, esp=True, say=Said())
-
-    code, variables = map(split_options, found[1::2])
-    assert f"file={tmp_path}/CODE,1.fd" in code
-    assert "readonly=on" in code
-    assert "snapshot=on" in variables
-    assert choose_firmware(pc, esp=False, say=Said()) == ()
+    assert choose_firmware(pc, esp=True, say=Said()) == (
+        f"{tmp_path}/CODE,1.fd",
+        f"{tmp_path}/VARS.fd",
+    )
+    assert choose_firmware(pc, esp=False, say=Said()) is None
 
 
 def test_a_pc_without_uefi_files_falls_back_to_the_bios_and_warns():
     said = Said()
 
-    assert choose_firmware(Machine(arch="x86_64", bios=True), esp=True, say=said) == ()
+    assert choose_firmware(Machine(arch="x86_64", bios=True), esp=True, say=said) is None
     assert said.levels == [Level.WARNING]
 
 

@@ -19,6 +19,7 @@ from vmtiming_tui.cli.options import (
     wishes_of,
 )
 from vmtiming_tui.cli.past import PAST_COMMANDS
+from vmtiming_tui.cli.words import echo
 from vmtiming_tui.config import Raw, build_config
 from vmtiming_tui.errors import ConfigError, Problem, VmTimingError
 from vmtiming_tui.plan import RunPlan
@@ -136,7 +137,7 @@ def doctor(ctx: click.Context, /, **given: Any) -> None:
     raw = {"prefix": "any", "kernel": "any"} | raw_config(given, ())
     config = build_config(raw, files=False)
     checks = examine(replace(config, kernel=given["kernel"] or ""))
-    click.echo(report(checks))
+    echo(report(checks))
     ctx.exit(0 if can_run(checks) else 1)
 
 
@@ -154,6 +155,19 @@ def doctor(ctx: click.Context, /, **given: Any) -> None:
     "--untouched", is_flag=True,
     help="Take out kernel and initrd only, and boot IMAGE itself by --inject.",
 )  # fmt: skip
+@click.option("--format", metavar="FORMAT", help="What kind of image it is, such as raw.")
+@click.option(
+    "--allow-backing",
+    metavar="DIR",
+    multiple=True,
+    help="A folder IMAGE's backing files may be in; else its own and the one above.",
+)
+@click.option("--allow-device", is_flag=True, help="IMAGE may be a block device.")
+@click.option(
+    "--mount",
+    is_flag=True,
+    help="Have this host's kernel read xfs, btrfs and f2fs, for IMAGEs that are trusted; as root.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be made, and write nothing.")
 @click.option("--force", is_flag=True, help="Replace the root that is there, and its overlays.")
 def prepare(image: str, out: str, **given: Any) -> None:
@@ -161,19 +175,22 @@ def prepare(image: str, out: str, **given: Any) -> None:
     from vmtiming_tui.prepare import prepare as prepare_image
 
     folder = Path(out)
-    raw = {name: given[name] for name in ("number", "memory_mib", "prefix", "suffix")} | {
+    same = ("number", "memory_mib", "prefix", "suffix", "allow_backing", "allow_device")
+    raw = {name: given[name] for name in same} | {
         "vmdir": str(folder / "vms"),
         "kernel": str(folder / "BFILES" / "vmlinuz"),
         "initrd": str(folder / "BFILES" / "initrd"),
         "base": image if given["untouched"] else str(folder / "rootfs.img"),
     }
-    values = {name: given[name] for name in ("size", "kernel_version", "root") if given[name]}
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
-    options += [f"--{name.replace('_', '-')}" for name in ("dry_run", "force") if given[name]]
+    values = [(name, given[name]) for name in ("size", "kernel_version", "root", "format")]
+    values += [("allow_backing", folder) for folder in given["allow_backing"]]
+    flags = ("dry_run", "force", "mount", "allow_device")
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in values if value]
+    options += [f"--{name.replace('_', '-')}" for name in flags if given[name]]
     options += ["--boot-files"] if given["untouched"] else []
     prepared = prepare_image(image, folder, build_config(raw, files=False), options)
     if not given["dry_run"]:
-        click.echo(f"Made {prepared.overlays} overlays. Now boot them:\n\n  {prepared.command}")
+        echo(f"Made {prepared.overlays} overlays. Now boot them:\n\n  {prepared.command}")
 
 
 def _usage_problem(error: click.UsageError) -> Problem:
@@ -200,12 +217,12 @@ def _parse(args: list[str], qemu_args: tuple[str, ...]) -> click.Context:
 def _complain(error: VmTimingError) -> None:
     if isinstance(error, ConfigError):
         for problem in error.problems:
-            click.echo(f"Error: {problem}", err=True)
-        click.echo("Nothing was started. See vm-timing-report --help.", err=True)
+            echo(f"Error: {problem}", err=True)
+        echo("Nothing was started. See vm-timing-report --help.", err=True)
         return
-    click.echo(f"Error: {error.message}", err=True)
+    echo(f"Error: {error.message}", err=True)
     if error.hint:
-        click.echo(f"  {error.hint}", err=True)
+        echo(f"  {error.hint}", err=True)
 
 
 for command in PAST_COMMANDS:

@@ -31,6 +31,17 @@ IMAGE_OPTIONS = (
         "--inject", is_flag=False, flag_value="auto", metavar="[off|auto|initrd|credentials]",
         help="Bring the report service in from outside; the image is left untouched.",
     ),
+    click.option(
+        "--format", metavar="TEXT",
+        help="The images' format (raw, qcow2, vdi ...), if not as it is found to be.",
+    ),
+    click.option(
+        "--allow-backing", metavar="DIR", multiple=True,
+        help="A folder whose files the images may stand on. Repeatable.",
+    ),
+    click.option(
+        "--allow-device", is_flag=True, default=None, help="Take block devices for images."
+    ),
 )  # fmt: skip
 
 MACHINE_OPTIONS = (
@@ -43,6 +54,11 @@ MACHINE_OPTIONS = (
     click.option("--cpu", metavar="TEXT", help="QEMU's CPU model, if not the usual one."),
     click.option("--append", metavar="TEXT", help="More kernel arguments."),
     click.option("--persist", is_flag=True, default=None, help="Let the VMs write to the images."),
+    click.option(
+        "--run-as",
+        metavar="USER",
+        help="QEMU's user, for root; root keeps root's rights.  [default: one of its own]",
+    ),
 )
 
 STORM_OPTIONS = (
@@ -116,7 +132,7 @@ REPEATS = ("runs", "warmup", "prepare", "drop_caches", "sweeps", "name", "notes"
 def raw_config(given: Mapping[str, Any], qemu_args: tuple[str, ...]) -> dict[str, Raw]:
     """Return what was given on the command line as ``build_config`` takes it."""
     raw: dict[str, Raw] = {
-        name: value for name, value in given.items() if value is not None and name in SETTINGS
+        name: value for name, value in given.items() if value not in (None, ()) and name in SETTINGS
     }
     return raw | {"qemu_args": qemu_args}
 

@@ -4,26 +4,69 @@ from pathlib import Path
 
 import click
 
+from vmtiming_tui.cli.words import echo
 from vmtiming_tui.errors import ConfigError, Problem
 
 run_argument = click.argument("run", metavar="RUN")
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("-n", "--number", default=20, show_default=True, help="How many; 0 shows all.")
-def history(number: int) -> None:
+@click.pass_context
+def history(ctx: click.Context, /, number: int) -> None:
     """List the runs that were kept, newest first."""
+    if ctx.invoked_subcommand is None:
+        _list(number)
+
+
+def _list(number: int) -> None:
     from vmtiming_tui.history import History
     from vmtiming_tui.tables import history_lines
 
     with History.open() as kept:
         if kept.word:
-            click.echo(f"Warning: {kept.word}", err=True)
+            echo(f"Warning: {kept.word}", err=True)
         runs = kept.runs()
         for line in history_lines(runs[: number or None]):
-            click.echo(line)
+            echo(line)
         if number and len(runs) > number:
-            click.echo(f"{len(runs) - number} more; -n 0 shows all", err=True)
+            echo(f"{len(runs) - number} more; -n 0 shows all", err=True)
+
+
+@history.command()
+@click.option("--keep", type=click.IntRange(min=0), metavar="N", help="The N newest stay.")
+@click.option(
+    "--older-than", "days", type=click.FloatRange(min=0), metavar="DAYS",
+    help="Those older than that go.",
+)  # fmt: skip
+@click.option("--max-size", metavar="SIZE", help="The oldest go till all take no more: 500M, 2G.")
+@click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
+def prune(keep: int | None, days: float | None, max_size: str | None, dry_run: bool) -> None:
+    """Forget old runs that have no name.
+
+    A run goes where any of the options says so; without one, the history is brought below the
+    size it may have (max_size below [history] in config.toml; 1 GiB). Runs with a name and runs
+    under way stay.
+    """
+    from vmtiming_tui.history import History
+    from vmtiming_tui.preferences import config_path, history_bytes, size_bytes
+    from vmtiming_tui.retention import Retention
+
+    try:
+        max_bytes = None if max_size is None else size_bytes(max_size)
+    except ValueError as error:
+        raise ConfigError([Problem("max_size", f"--max-size: {error}")]) from None
+    if keep is None and days is None and max_size is None:
+        max_bytes, problems = history_bytes(config_path())
+        if problems:
+            raise ConfigError([Problem("config", problem) for problem in problems])
+    retention = Retention(keep=keep, days=days, max_bytes=max_bytes)
+    with History.open() as kept:
+        gone = kept.prune(retention, dry_run=dry_run)
+    for sized in gone:
+        echo(f"{'Would remove' if dry_run else 'Removed'} {sized.run.label}, {sized.bytes:,} bytes")
+    if not gone:
+        echo("Nothing to remove.")
 
 
 @click.command()
@@ -38,9 +81,9 @@ def show(run: str) -> None:
         stored = kept.find(run)
         fleet = kept.load(stored)
     for line in show_lines(stored, fleet):
-        click.echo(line)
+        echo(line)
     for caution in cautions(fleet):
-        click.echo(f"Warning: {caution}", err=True)
+        echo(f"Warning: {caution}", err=True)
 
 
 @click.command()
@@ -53,7 +96,7 @@ def export(run: str, file: Path, force: bool) -> None:
 
     with History.open() as kept:
         path = kept.export(kept.find(run), file, overwrite=force)
-    click.echo(f"Wrote {path}")
+    echo(f"Wrote {path}")
 
 
 @click.command()
@@ -65,7 +108,7 @@ def rm(runs: tuple[str, ...]) -> None:
     with History.open() as kept:
         for stored in [kept.find(run) for run in runs]:
             kept.remove(stored)
-            click.echo(f"Removed {stored.label}")
+            echo(f"Removed {stored.label}")
 
 
 @click.command()
@@ -108,9 +151,9 @@ def compare(ctx: click.Context, /, first: str, second: str, fail_slower: float |
 
     comparison = compare_sides(side_named(first), side_named(second))
     for line in comparison_lines(comparison):
-        click.echo(line)
+        echo(line)
     if fail_slower is not None and comparison.is_slower_than(fail_slower):
-        click.echo(f"Exit: {second} is slower by more than {fail_slower:g} % for sure", err=True)
+        echo(f"Exit: {second} is slower by more than {fail_slower:g} % for sure", err=True)
         ctx.exit(ExitCode.TOO_SLOW)
 
 

@@ -91,7 +91,7 @@ def _quieten_collector() -> None:
 async def _serve() -> int:
     gone = asyncio.Event()
     outbox = Outbox(sys.stdout.fileno(), gone.set)
-    session = Session(outbox.emit)
+    session = Session(outbox.emit, reader=sys.stdin.fileno())
     signals = 0
 
     def on_signal() -> None:

@@ -20,11 +20,12 @@ import platformdirs
 
 from vmtiming_tui.config import Accel, RunConfig
 from vmtiming_tui.demo import Variant, cached_guest
-from vmtiming_tui.engine.children import Children, Tail
+from vmtiming_tui.engine.children import Children
 from vmtiming_tui.engine.diagnosis import qemu_trouble, words_of
 from vmtiming_tui.engine.machine import emulated_arch, host_arch, machine_of, runs_natively
+from vmtiming_tui.engine.powers import KVM, Powers, Reach
+from vmtiming_tui.engine.tail import Tail
 
-KVM = Path("/dev/kvm")
 PROOF_LIMIT_S = 4.0
 _MARKS = (b"Linux version", b"Command line:", b"earlyser", b"] ")
 _CPUINFO = Path("/proc/cpuinfo")
@@ -106,9 +107,16 @@ class ProofStore:
             Path(name).replace(self._path)
 
 
-def _proof_command(config: RunConfig) -> list[str]:
+def _proof_command(config: RunConfig, powers: Powers) -> list[str]:
     words = [config.qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
-    words += [*machine_of(config).options, "-accel", "kvm", "-m", str(max(config.memory_mib, 128))]
+    words += [
+        *powers.sandbox(config),
+        *machine_of(config).options,
+        "-accel",
+        "kvm",
+        "-m",
+        str(max(config.memory_mib, 128)),
+    ]
     words += ["-chardev", "socket,id=console,fd=4", "-serial", "chardev:console"]
     append = f"console={machine_of(config).console} earlyprintk=serial panic=-1"
     return [*words, "-kernel", config.kernel, "-append", append]
@@ -140,8 +148,10 @@ class Proof:
     settled: bool = True
 
 
-async def prove_kvm(config: RunConfig, children: Children) -> Proof:
+async def prove_kvm(config: RunConfig, powers: Powers, children: Children) -> Proof:
     """Boot the kernel under KVM for a moment, and listen for it on the console."""
+    if powers.reach(config.kernel) is not Reach.PATH:
+        powers = replace(powers, user=None)  # it gets no disk, and lives for a moment
     ours, theirs = socket.socketpair()
     errors = Tail()
     try:
@@ -149,7 +159,9 @@ async def prove_kvm(config: RunConfig, children: Children) -> Proof:
         with theirs:
             try:
                 child = await children.spawn(
-                    _proof_command(config), [(errors.write_fd, (1, 2)), (theirs.fileno(), (4,))]
+                    _proof_command(config, powers),
+                    [(errors.write_fd, (1, 2)), (theirs.fileno(), (4,))],
+                    powers.message(),
                 )
             except OSError as error:
                 return Proof(False, f"KVM could not be tried ({error.strerror})", settled=False)
@@ -177,7 +189,7 @@ async def prove_kvm(config: RunConfig, children: Children) -> Proof:
 
 
 async def choose_accel(
-    config: RunConfig, version: str, children: Children, store: ProofStore | None = None
+    config: RunConfig, powers: Powers, children: Children, store: ProofStore | None = None
 ) -> Choice:
     """Return the accelerator for a config; only ``auto`` needs to find out."""
     if config.accel is not Accel.AUTO:
@@ -191,12 +203,17 @@ async def choose_accel(
     if not config.kernel:
         return Choice(Accel.KVM, "/dev/kvm can be opened; no kernel is at hand to try it with")
     store = store or ProofStore()
-    key = _identity(config, version)
+    key = _identity(config, powers.version)
     proved = store.get(key)
     if proved is None:
-        proof = await prove_kvm(config, children)
+        proof = await prove_kvm(config, powers, children)
         if proof.settled:
             store.put(key, proof.works)
     else:
         proof = Proof(proved, "a kernel hangs under this host's KVM (an earlier run found out)")
     return Choice(Accel.KVM, "KVM boots this kernel") if proof.works else _fallback(proof.trouble)
+
+
+def accel_key(config: RunConfig) -> tuple[str, ...]:
+    """Return what the choice of an accelerator depends on."""
+    return (config.accel, config.qemu, config.kernel, config.machine, config.cpu, config.boot)

@@ -21,16 +21,16 @@ from vmtiming_tui.engine.facts import (
 )
 from vmtiming_tui.engine.gate import StartGate
 from vmtiming_tui.engine.inbox import Inbox
-from vmtiming_tui.engine.process import QemuProcess, describe, spawn_trouble
+from vmtiming_tui.engine.process import QemuProcess, spawn_trouble
 from vmtiming_tui.engine.qmp import QmpEvent
 from vmtiming_tui.engine.report import Booted, Details, DetailsBegun, Rejected, Statement
 from vmtiming_tui.engine.tasks import end
 from vmtiming_tui.engine.timing import BootTiming
 from vmtiming_tui.engine.tools import Boot, Tools
 from vmtiming_tui.engine.voice import BootVoice, Loss, LostError
-from vmtiming_tui.errors import QemuError
+from vmtiming_tui.errors import ImageError, QemuError
 from vmtiming_tui.faults import kept_fault
-from vmtiming_tui.text import printable
+from vmtiming_tui.text import one_line
 
 _EXIT_WAIT_S = 1.0
 _EARLY_LIMIT_S = 1.0
@@ -237,7 +237,9 @@ class Attempt:
                 child = await self._spawn()
             except OSError as error:
                 raise LostError(self._failed(spawn_trouble(self.boot.config, error))) from None
-            self._says.launched(child, self._running.argv)
+            except ImageError as error:
+                raise LostError(self._failed(diagnosis.Why(error.message, error.hint))) from None
+            self._says.launched(child, self._running.command)
             limits = self._tools.limits
             connecting = asyncio.create_task(self._connect())
             try:
@@ -256,16 +258,14 @@ class Attempt:
 
     async def _spawn(self) -> Child:
         boot, tools = self.boot, self._tools
-        argv = describe(boot, tools.server)
         self._process = QemuProcess(
             boot.vm,
-            argv,
             self._console,
             tell=self._inbox.put,
             hear=self._hear,
             stamps=tools.stamps,
         )
-        return await self._process.start(tools.children, tools.server, self)
+        return await self._process.start(boot, tools, self)
 
     async def _connect(self) -> None:
         try:
@@ -374,7 +374,7 @@ class Attempt:
         self._says.qmp(event)
         match event.name:
             case "SHUTDOWN":
-                self._reason = printable(str(event.data.get("reason", "")))[:100]
+                self._reason = one_line(str(event.data.get("reason", "")), 100)
             case "BLOCK_IO_ERROR" if event.data.get("action") == "stop":
                 self._io_trouble = diagnosis.io_error(event.data)
                 if self._is_open:

@@ -10,12 +10,15 @@ from typing import Any
 from vmtiming_tui import events as ev
 from vmtiming_tui.commands import VmAction
 from vmtiming_tui.config import Accel, RunConfig
+from vmtiming_tui.engine.accel import accel_key
+from vmtiming_tui.engine.admission import Admissions
 from vmtiming_tui.engine.attempt import Attempt
 from vmtiming_tui.engine.gate import StartGate
 from vmtiming_tui.engine.holders import Holders
 from vmtiming_tui.engine.hooks import before_storm
-from vmtiming_tui.engine.images import make_overlays
-from vmtiming_tui.engine.launch import Launch, prepare_launch
+from vmtiming_tui.engine.launch import Launch, copy_file, prepare_launch
+from vmtiming_tui.engine.overlays import make_overlays
+from vmtiming_tui.engine.powers import Powers, Reach
 from vmtiming_tui.engine.tools import Boot, Tools
 from vmtiming_tui.errors import QemuError
 from vmtiming_tui.plan import RunPlan
@@ -32,15 +35,19 @@ class BootRun:
     VM over the whole run.
     """
 
-    def __init__(self, plan: RunPlan, accels: Mapping[Any, Accel], tools: Tools) -> None:
+    def __init__(
+        self, plan: RunPlan, accels: Mapping[Any, Accel], powers: Powers, tools: Tools
+    ) -> None:
         self._plan = plan
         self._accels = accels
+        self._powers = powers
         self._tools = tools
         self._emit = tools.emit
         self._attempts: dict[int, int] = {}
         self._configs: dict[int, RunConfig] = {}
         self._launches: dict[RunConfig, Launch] = {}
         self._said: set[str] = set()
+        self._admissions = Admissions(tools.children, self._say_once)
         self._newest: dict[int, Attempt] = {}
         self._reruns: list[tuple[int, ...]] = []
         self._storms = 0
@@ -93,16 +100,30 @@ class BootRun:
             made = await make_overlays(config, tuple(configs), self._tools.children)
             if made:
                 self._notice(ev.Level.INFO, f"made {made} overlays of {config.base}")
-        for vm, each in configs.items():
+        for each in dict.fromkeys(configs.values()):
+            vms = [vm for vm, its in configs.items() if its is each]
+            has_esp = await self._admissions.admit(each, vms)
             if each not in self._launches:
-                self._launches[each] = await prepare_launch(
+                launch = await prepare_launch(
                     each,
-                    vm,
+                    has_esp=has_esp,
                     folder=self._tools.folder,
                     children=self._tools.children,
                     say=self._say_once,
                 )
+                self._launches[each] = await self._within_reach(each, launch)
         await before_storm(self._plan, self._tools.children, self._emit)
+
+    async def _within_reach(self, config: RunConfig, launch: Launch) -> Launch:
+        """Copy what QEMU's user may not open, and let it find what lies in the run's folder."""
+        folder, powers = self._tools.folder, self._powers
+        for name, path in launch.files(config):
+            if powers.reach(path) is Reach.NONE:
+                copy = await copy_file(path, folder, name, self._tools.children)
+                launch = launch.loading(name, copy)
+        if powers.user is not None:
+            folder.share(powers.user.gid)
+        return launch
 
     def _notice(self, level: ev.Level, text: str) -> None:
         self._emit(ev.Notice(at_ns=time.monotonic_ns(), level=level, text=text))
@@ -158,6 +179,8 @@ class BootRun:
             config=config,
             accel=accel,
             launch=self._launches[config],
+            image=self._admissions.of(config, vm),
+            powers=self._powers,
             holders=holders,
         )
         attempt = self._newest[vm] = Attempt(boot, self._tools)
@@ -233,8 +256,3 @@ class BootRun:
         attempt = self._newest.get(vm)
         if attempt is not None and attempt.console_bytes != seen_bytes:
             self._emit(attempt.console_event(_MAX_CONSOLE_BYTES))
-
-
-def accel_key(config: RunConfig) -> tuple[str, ...]:
-    """Return what the choice of an accelerator depends on."""
-    return (config.accel, config.qemu, config.kernel, config.machine, config.cpu, config.boot)

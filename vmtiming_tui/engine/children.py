@@ -11,19 +11,25 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import vmtiming_tui
 from vmtiming_tui.engine import warden
 from vmtiming_tui.engine.rundir import RunDir
+from vmtiming_tui.engine.tail import Tail
 from vmtiming_tui.errors import EngineError, QemuError
 
 _OUTPUT_LIMIT = 64 * 1024
 _CLOSE_LIMIT_S = 12.0
 _GONE = "the process that starts QEMUs is gone"
+_ROOT = str(Path(vmtiming_tui.__file__).resolve().parent.parent)
+_PROGRAM = (
+    "import sys; sys.path.append(sys.argv[1]); from vmtiming_tui.engine.warden import main; main()"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,56 +71,6 @@ def start_hint(program: str, error: OSError) -> str:
     }.get(error.errno or 0, "")
 
 
-class Tail:
-    """The last bytes of what a child writes to a pipe, read as they come."""
-
-    def __init__(self, limit: int = _OUTPUT_LIMIT) -> None:
-        self._limit = limit
-        self._kept = bytearray()
-        reader, self.write_fd = os.pipe()
-        os.set_blocking(reader, False)
-        self._reader: int | None = reader
-        self._ended = asyncio.get_running_loop().create_future()
-        asyncio.get_running_loop().add_reader(reader, self._readable)
-
-    def _readable(self) -> None:
-        assert self._reader is not None  # noqa: S101  no reader is called once it was removed
-        try:
-            data = os.read(self._reader, 65536)
-        except BlockingIOError:
-            return
-        self._kept += data
-        del self._kept[: -self._limit]
-        if not data:
-            self.close()
-
-    @property
-    def kept(self) -> bytes:
-        """What was read so far, its end only."""
-        return bytes(self._kept)
-
-    def given(self) -> None:
-        """Close our copy of the end a child writes to, so that the pipe can end."""
-        if self.write_fd >= 0:
-            os.close(self.write_fd)
-            self.write_fd = -1
-
-    def close(self) -> None:
-        """Stop reading."""
-        self.given()
-        if self._reader is not None:
-            asyncio.get_running_loop().remove_reader(self._reader)
-            os.close(self._reader)
-            self._reader = None
-        if not self._ended.done():
-            self._ended.set_result(None)
-
-    async def ended(self, limit_s: float) -> bytes:
-        """Return what was written, after the pipe's end or ``limit_s``."""
-        await asyncio.wait([self._ended], timeout=limit_s)
-        return bytes(self._kept)
-
-
 class Child:
     """One process under the warden."""
 
@@ -151,11 +107,30 @@ class Children:
         """The warden's own pid."""
         return self._process.pid
 
-    async def spawn(self, argv: Sequence[str], fds: Sequence[tuple[int, Sequence[int]]]) -> Child:
-        """Start a process; ``fds`` pairs our descriptors with the numbers it shall have them by.
+    async def spawn(
+        self,
+        argv: Sequence[str],
+        fds: Sequence[tuple[int, Sequence[int]]],
+        powers: Mapping[str, object] | None = None,
+    ) -> Child:
+        """Start a process, and return when it is there.
 
         Our descriptors may be closed when this returns. A process that nobody waits for any more
         is ended. Raises ``OSError`` as exec would, and where the warden is gone.
+        A process that nobody waits for any more is ended. Raises ``OSError`` as exec would.
+        """
+        return await self.started(self.begin(argv, fds, powers))
+
+    def begin(
+        self,
+        argv: Sequence[str],
+        fds: Sequence[tuple[int, Sequence[int]]],
+        powers: Mapping[str, object] | None = None,
+    ) -> Child:
+        """Have a process started; ``fds`` pairs our descriptors with its own numbers for them.
+
+        ``powers`` is what a QEMU keeps (``Powers.message``); without it a child keeps all we have.
+        Our descriptors may be closed when this returns. Raises ``OSError``.
         """
         if self.lost.done():
             raise OSError(errno.ESRCH, _GONE)
@@ -167,6 +142,7 @@ class Children:
                 "id": self._count,
                 "argv": list(argv),
                 "targets": [list(targets) for _, targets in fds],
+                "powers": powers,
             }
         ).encode()
         if len(message) > warden.MAX_MESSAGE // 2:
@@ -174,6 +150,10 @@ class Children:
         copies = _copies([fd for fd, _ in fds])
         self._children[self._count] = child
         self._post(message, copies)
+        return child
+
+    async def started(self, child: Child) -> Child:
+        """Return when a process that was begun is there; as ``spawn``."""
         try:
             await asyncio.shield(child.spawned)
         except asyncio.CancelledError:
@@ -181,7 +161,12 @@ class Children:
             raise
         return child
 
-    async def output(self, argv: Sequence[str], limit_s: float) -> tuple[int | None, str]:
+    async def output(
+        self,
+        argv: Sequence[str],
+        limit_s: float,
+        powers: Mapping[str, object] | None = None,
+    ) -> tuple[int | None, str]:
         """Run a command to its end; return its code (None: it took too long) and its words.
 
         Raises ``QemuError`` where it cannot be started, or the warden is lost meanwhile.
@@ -189,7 +174,7 @@ class Children:
         tail = Tail()
         try:
             try:
-                child = await self.spawn(argv, [(tail.write_fd, (1, 2))])
+                child = await self.spawn(argv, [(tail.write_fd, (1, 2))], powers)
             except OSError as error:
                 raise QemuError(
                     f"{argv[0]!r} cannot be started: {error.strerror}",
@@ -207,6 +192,38 @@ class Children:
             return code, text.decode(errors="replace")
         finally:
             tail.close()
+
+    async def answer(
+        self, argv: Sequence[str], question: int, *, limit_s: float, limit_bytes: int
+    ) -> tuple[int | None, bytes, bytes]:
+        """Run a command with a descriptor as its input; return its code, its output, its errors.
+
+        The code is None where it took too long. Raises ``EngineError`` where it cannot be started.
+        """
+        out, err = Tail(limit_bytes), None
+        try:
+            err = Tail()
+            try:
+                child = await self.spawn(
+                    argv, [(question, (0,)), (out.write_fd, (1,)), (err.write_fd, (2,))]
+                )
+            except OSError as error:
+                raise EngineError(
+                    f"no process can be started: {error.strerror}", hint=start_hint(argv[0], error)
+                ) from None
+            out.given()
+            err.given()
+            try:
+                await asyncio.wait([child.exited], timeout=limit_s)
+            finally:
+                child.signal()
+            said, words = await out.ended(5.0), await err.ended(1.0)
+            code = child.exited.result().returncode if child.exited.done() else None
+            return code, said, words
+        finally:
+            out.close()
+            if err is not None:
+                err.close()
 
     def _signal(self, number: int, which: int) -> None:
         if number in self._children:
@@ -341,18 +358,23 @@ def _fail(future: asyncio.Future[Any], error: Exception) -> None:
 
 
 @asynccontextmanager
-async def start_warden(folder: RunDir) -> AsyncIterator[Children]:
-    """Start the warden; on leaving, every process under it is gone."""
+async def start_warden(folder: RunDir, reader: int = -1) -> AsyncIterator[Children]:
+    """Start the warden; on leaving, every process under it is gone.
+
+    Where whoever holds the other end of ``reader`` goes away, the warden sees to it that this
+    process does not outlive them for long.
+    """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for end in (ours, theirs):
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             end.setsockopt(socket.SOL_SOCKET, option, 4 * warden.MAX_MESSAGE)
     ours.setblocking(False)
-    program = [sys.executable, "-I", "-S", str(Path(warden.__file__))]
+    watched = os.dup(reader) if reader >= 0 else -1
+    program = [sys.executable, "-I", "-S", "-c", _PROGRAM, _ROOT]
     try:
         process = subprocess.Popen(  # noqa: S603, ASYNC220  our own program, before anything runs
-            [*program, str(theirs.fileno()), str(folder.path)],
-            pass_fds=(theirs.fileno(), folder.lock_fd),
+            [*program, str(theirs.fileno()), str(watched), str(folder.path)],
+            pass_fds=(theirs.fileno(), folder.lock_fd, *([watched] if reader >= 0 else [])),
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
@@ -364,6 +386,8 @@ async def start_warden(folder: RunDir) -> AsyncIterator[Children]:
         ) from None
     finally:
         theirs.close()
+        if reader >= 0:
+            os.close(watched)
     children = Children(ours, process)
     try:
         yield children

@@ -1,6 +1,7 @@
 """Why a VM did not boot, in words a person can act on."""
 
 import re
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 from vmtiming_tui.engine.children import Exit
 from vmtiming_tui.engine.holders import Holder
 from vmtiming_tui.engine.report import MAX_EXCERPT
-from vmtiming_tui.text import printable
+from vmtiming_tui.text import one_line, printable
 
 MAX_STDERR = 4000
 
@@ -61,9 +62,22 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "check it with qemu-img check, or remove it and have it made again from --base ROOTFS",
     ),
     (
+        r"could not load PC BIOS|[Cc]ould not find ROM image|could not load .*bios",
+        "QEMU cannot load its firmware",
+        "check -bios, and who may read it: run by root, QEMU has a user of its own, and root's "
+        "rights by --run-as root",
+    ),
+    (
+        r"could not configure /dev/net/tun|could not open /dev/net/tun|network script|"
+        r"failed to launch bridge helper|failed to execute helper",
+        "QEMU has no right to set up a network of its own",
+        "use -nic user, or give it root's rights and no filter: --run-as root ... -- -sandbox off",
+    ),
+    (
         r"Could not open .*: Permission denied|Permission denied",
         "a file cannot be opened for want of permission",
-        "check who owns the image, kernel and initrd",
+        "check who owns it; run by root, QEMU has a user of its own, and root's rights by "
+        "--run-as root",
     ),
     (
         r"Could not open .*: (No such file|Read-only)",
@@ -84,6 +98,7 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
     ),
 )
 
+_NODE = re.compile(r"-blockdev \{.*\}: ")  # of ours, and longer than what is said of it
 _LOCKED = re.compile(r"Failed to get (?:shared )?\"\w+\" lock")
 _LOCKED_FILE = re.compile(r"Is another process using the image \[(.*)\]\?")
 _PANIC = re.compile(r"Kernel panic - not syncing: ([^\n]*)")
@@ -104,8 +119,8 @@ def words_of(stderr: bytes) -> str:
 
 
 def _last_line(stderr: str) -> str:
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    return lines[-1][:MAX_EXCERPT] if lines else ""
+    lines = [_NODE.sub("", line.strip()) for line in stderr.splitlines() if line.strip()]
+    return one_line(lines[-1], MAX_EXCERPT) if lines else ""
 
 
 def locked_image(stderr: str) -> Path | None:
@@ -149,7 +164,7 @@ def why_it_ended(
         return Why(f"bad report: {rejected}; then the guest ended ({reason})")
     if (panic := _PANIC.search(console)) and reason in ("guest-reset", "guest-panic", ""):
         return Why(
-            f"the guest's kernel panicked: {panic[1].strip()[:MAX_EXCERPT]}",
+            f"the guest's kernel panicked: {one_line(panic[1].strip(), MAX_EXCERPT)}",
             "see its console; check root=, the initrd and what --append says",
         )
     if reason in _ENDED:
@@ -160,6 +175,11 @@ def why_it_ended(
     last = _last_line(stderr)
     said = f": {last}" if last else ""
     when = "before its guest reported" if connected else "before it could be spoken to"
+    if ended.signal == signal.SIGSYS:
+        return Why(
+            f"QEMU did what its seccomp filter denies it, {when}{said}",
+            "a filter of your own, such as -sandbox off after --, takes the place of ours",
+        )
     if ended.signal is not None:
         return Why(f"QEMU was {ended.words} {when}{said}")
     return Why(f"QEMU ended {when} ({ended.words}){said}")
@@ -172,7 +192,7 @@ def io_error(data: Mapping[str, Any]) -> Why:
             "the host's disk is full, so QEMU stopped the guest",
             "free some space where the image is, or in TMPDIR or /var/tmp",
         )
-    said = printable(str(data.get("reason", "")))[:MAX_EXCERPT]
+    said = one_line(str(data.get("reason", "")), MAX_EXCERPT)
     return Why(f"QEMU could not {data.get('operation', 'use')} the disk image: {said}")
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from vmtiming_tui.config import RunConfig
 from vmtiming_tui.engine.machine import Firmware, Machine
-from vmtiming_tui.engine.option import option
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.events import Level
 
@@ -26,18 +25,18 @@ def installed(firmware: Firmware) -> tuple[str, str] | None:
     return None
 
 
-def choose_firmware(machine: Machine, *, esp: bool, say: Say) -> tuple[str, ...]:
-    """Return QEMU's words for the firmware; tell by ``say`` which one it is.
+def choose_firmware(machine: Machine, *, esp: bool, say: Say) -> tuple[str, str] | None:
+    """Return the files of the UEFI, None for the machine's own; tell by ``say`` which one it is.
 
     UEFI where the disk has an EFI system partition, or the machine knows no other. Raises
     ``EngineError`` where the one needed is not installed.
     """
     if machine.bios and not esp:
         say(Level.INFO, "the images boot by the BIOS (SeaBIOS): no EFI system partition is on them")
-        return ()
+        return None
     if machine.uefi and (pair := installed(machine.uefi)):
         say(Level.INFO, f"the images boot by UEFI ({pair[0]})")
-        return uefi_words(*pair)
+        return pair
     package = machine.uefi.package if machine.uefi else ""
     if machine.bios:
         install = f" (apt-get install {package})" if package else ""
@@ -46,19 +45,8 @@ def choose_firmware(machine: Machine, *, esp: bool, say: Say) -> tuple[str, ...]
             "the images have an EFI system partition, but no UEFI firmware is installed on this "
             f"host{install}: they boot by the BIOS, if they can",
         )
-        return ()
+        return None
     raise EngineError(
         f"no firmware for {machine.arch} guests is installed on this host",
         hint=f"apt-get install {package}" if package else "choose one yourself: -- -bios FILE",
-    )
-
-
-def uefi_words(code: str, variables: str) -> tuple[str, ...]:
-    """Return QEMU's words for UEFI in flash.
-
-    What a guest changes of the variables is its own, and gone with its QEMU.
-    """
-    return (
-        *("-drive", option(if_="pflash", format="raw", unit=0, readonly=True, file=code)),
-        *("-drive", option(if_="pflash", format="raw", unit=1, snapshot=True, file=variables)),
     )

@@ -58,7 +58,7 @@ class GuestLink:
         self._listener = listener
         self._stamper = stamper
         self._limits = limits
-        self._parser = ReportParser(vm)
+        self._parser = ReportParser(vm, limits.details_bytes)
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         stamper.add(sock, self._take)

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vmtiming_tui import events as ev
-from vmtiming_tui.engine.children import Children
 from vmtiming_tui.engine.tasks import end
 from vmtiming_tui.errors import QemuError
-from vmtiming_tui.text import printable
+from vmtiming_tui.text import one_line
 
 _PROC = Path("/proc")
-_VERSION_LIMIT_S = 20.0
+VERSION_LIMIT_S = 20.0
 _OLDEST = (6, 0)  # set-action and pvpanic-pci came with it; SHUTDOWN's reason with 4.0
 
 
@@ -68,7 +67,7 @@ def _virtualised(cpuinfo: str) -> str:
     product = _read(Path("/sys/class/dmi/id/product_name"))
     vendor = _read(Path("/sys/class/dmi/id/sys_vendor"))
     if " hypervisor" in cpuinfo:
-        return printable(f"{vendor} {product}".strip() or "yes")[:100]
+        return one_line(f"{vendor} {product}".strip() or "yes", 100)
     return ""
 
 
@@ -80,8 +79,8 @@ def host_facts() -> HostFacts:
     return HostFacts(
         hostname=platform.node(),
         kernel=platform.release(),
-        os=_field(_read(Path("/etc/os-release")), "PRETTY_NAME"),
-        cpu_model=_field(cpuinfo, "model name") or platform.machine(),
+        os=one_line(_field(_read(Path("/etc/os-release")), "PRETTY_NAME"), 200),
+        cpu_model=one_line(_field(cpuinfo, "model name") or platform.machine(), 200),
         cores=len(os.sched_getaffinity(0)),
         governor=governor,
         virtualised=_virtualised(cpuinfo),
@@ -92,27 +91,32 @@ def host_facts() -> HostFacts:
     )
 
 
-async def qemu_version(qemu: str, children: Children) -> str:
-    """Return what QEMU says its version is.
+def version_in(words: str, qemu: str) -> str:
+    """Return the version that QEMU's words tell; empty where they tell none.
 
-    Raises ``QemuError`` where it is no QEMU at all, or one that lacks what the engine asks of it.
+    Raises ``QemuError`` for one that lacks what the engine asks of it.
     """
-    code, words = await children.output([qemu, "-version"], _VERSION_LIMIT_S)
-    if match := re.search(r"version (([0-9]{1,4})(?:\.([0-9]{1,4}))?[^\s,]*)", words):
-        if (int(match[2]), int(match[3] or 0)) >= _OLDEST:
-            return match[1]
-        needed = ".".join(map(str, _OLDEST))
-        raise QemuError(
-            f"{qemu!r} is QEMU {match[1]}, which is too old: {needed} or newer is needed",
-            hint="install a newer QEMU, or give the path of one with -q",
-        )
+    match = re.search(r"version (([0-9]{1,4})(?:\.([0-9]{1,4}))?[^\s,]*)", words)
+    if match is None:
+        return ""
+    if (int(match[2]), int(match[3] or 0)) >= _OLDEST:
+        return match[1]
+    needed = ".".join(map(str, _OLDEST))
+    raise QemuError(
+        f"{qemu!r} is QEMU {match[1]}, which is too old: {needed} or newer is needed",
+        hint="install a newer QEMU, or give the path of one with -q",
+    )
+
+
+def version_trouble(qemu: str, code: int | None, words: str) -> QemuError:
+    """Return why a program that told no version is no QEMU; ``code`` is None for no answer."""
     if code is None:
-        raise QemuError(
-            f"{qemu!r} did not say its version within {_VERSION_LIMIT_S:g} s",
+        return QemuError(
+            f"{qemu!r} did not say its version within {VERSION_LIMIT_S:g} s",
             hint="check -q: try it by hand with -version",
         )
-    said = printable(words.strip().rpartition("\n")[2])[:200]
-    raise QemuError(
+    said = one_line(words.strip().rpartition("\n")[2], 200)
+    return QemuError(
         f"{qemu!r} does not answer like QEMU" + (f": {said}" if said else f" (exit code {code})"),
         hint="check -q: it must be a qemu-system program, or run one",
     )

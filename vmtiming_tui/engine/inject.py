@@ -11,9 +11,8 @@ All of this is text and bytes; who writes it where is none of this module's busi
 
 import base64
 import shlex
-from collections.abc import Iterable
-from dataclasses import dataclass
 
+from vmtiming_tui.images.cpio import Entry, cpio, gap
 from vmtiming_tui.resources import resource
 
 UNIT = "vm-report.service"
@@ -23,45 +22,6 @@ HOOK = "00-vm-report.sh"
 HOOK_FOLDERS = ("lib/dracut/hooks/cmdline", "var/lib/dracut/hooks/cmdline")
 MIN_SYSTEMD = 256
 CREDENTIAL_SCRIPT = "vm-report.sh"
-
-_FILE, _FOLDER = 0o100000, 0o040000
-_TRAILER = "TRAILER!!!"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A file of an archive; a folder where ``data`` is None. The path has no leading slash."""
-
-    path: str
-    data: bytes | None = None
-    mode: int = 0o644
-
-
-def _aligned(data: bytes) -> bytes:
-    return data + b"\0" * (-len(data) % 4)
-
-
-def _newc(number: int, path: str, mode: int, data: bytes) -> bytes:
-    name = path.encode() + b"\0"
-    fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name), 0)
-    head = b"070701" + b"".join(b"%08X" % field for field in fields)
-    return _aligned(head + name) + _aligned(data)
-
-
-def cpio(entries: Iterable[Entry]) -> bytes:
-    """Return a newc archive of root's files, as the kernel unpacks it (initramfs buffer format)."""
-    words = []
-    for number, entry in enumerate(entries, 1):
-        if entry.data is None:
-            words.append(_newc(number, entry.path, _FOLDER | 0o755, b""))
-        else:
-            words.append(_newc(number, entry.path, _FILE | entry.mode, entry.data))
-    return b"".join([*words, _newc(0, _TRAILER, 0, b"")])
-
-
-def appended(initrd: bytes, archive: bytes) -> bytes:
-    """Return an initrd with an archive after it; the kernel looks for one at multiples of four."""
-    return _aligned(initrd) + archive
 
 
 def report_script() -> str:
@@ -162,6 +122,14 @@ def initrd_archive() -> bytes:
             *_for_systemd(),
         ]
     )
+
+
+def appendix(size: int) -> bytes:
+    """Return what is written after an initrd of so many bytes, its archive where the kernel looks.
+
+    See ``initrd_archive``.
+    """
+    return gap(size) + initrd_archive()
 
 
 def credentials() -> dict[str, str]:

@@ -2,27 +2,28 @@
 
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vmtiming_tui.config import BootMode, Inject, RunConfig
 from vmtiming_tui.engine.children import Children
-from vmtiming_tui.engine.disk import has_esp, read_head
 from vmtiming_tui.engine.firmware import Say, brings_firmware, choose_firmware
-from vmtiming_tui.engine.initrd import InitrdKind, initrd_kind
+from vmtiming_tui.engine.initrd import extended
 from vmtiming_tui.engine.inject import (
     MIN_SYSTEMD,
-    appended,
     credentials,
-    initrd_archive,
     smbios_credential,
 )
 from vmtiming_tui.engine.machine import Machine, machine_of
 from vmtiming_tui.engine.option import option
 from vmtiming_tui.engine.rundir import RunDir
-from vmtiming_tui.errors import EngineError, QemuError
+from vmtiming_tui.errors import EngineError
 from vmtiming_tui.events import Level
+from vmtiming_tui.images.initrd import InitrdKind
+from vmtiming_tui.text import one_line
 
+_COPY_LIMIT_S = 60.0
 GIVE_BOTH = (
     "give the image's own by -k and -i (vm-timing-report prepare --untouched IMAGE takes them out)"
 )
@@ -30,32 +31,48 @@ GIVE_BOTH = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """``initrd`` takes the place of the user's; ``firmware`` and ``credentials`` are QEMU's words.
+    """``kernel`` and ``initrd`` take the place of the user's; ``credentials`` are QEMU's words.
 
-    ``injected`` says how the report service comes in, where it does.
+    ``firmware`` is the code and the variables of a UEFI, by place; ``injected`` says how the report
+    service comes in, where it does.
     """
 
     injected: str = ""
+    kernel: str = ""
     initrd: str = ""
-    firmware: tuple[str, ...] = ()
+    firmware: tuple[str, str] | None = None
     credentials: tuple[str, ...] = ()
+
+    def files(self, config: RunConfig) -> Iterator[tuple[str, str]]:
+        """Yield which files of the config QEMU is to load itself, by the field's name."""
+        for name, path, instead in (
+            ("kernel", config.kernel, self.kernel),
+            ("initrd", config.initrd, self.initrd),
+        ):
+            if path and not instead:
+                yield name, path
+
+    def loading(self, name: str, path: str) -> "Launch":
+        """Return the same with a path for the kernel or the initrd."""
+        return replace(self, kernel=path) if name == "kernel" else replace(self, initrd=path)
 
 
 async def prepare_launch(
-    config: RunConfig, vm: int, *, folder: RunDir, children: Children, say: Say
+    config: RunConfig, *, has_esp: bool, folder: RunDir, children: Children, say: Say
 ) -> Launch:
-    """Settle how VMs of a config boot, after the image of one of them; tell it by ``say``.
+    """Settle how VMs of a config boot; tell it by ``say``.
+
+    ``has_esp`` says whether a UEFI finds something to boot on their images.
 
     Writes to the run's own folder only. Raises ``EngineError``.
     """
     machine = machine_of(config)
-    firmware: tuple[str, ...] = ()
+    firmware = None
     if config.boot is BootMode.FIRMWARE and not brings_firmware(config):
-        head = await _head_of(config.image(vm), folder, children)
-        firmware = choose_firmware(machine, esp=has_esp(head), say=say)
+        firmware = choose_firmware(machine, esp=has_esp, say=say)
     match chosen_way(config, machine):
         case Inject.INITRD:
-            injected, initrd = _inject_by_initrd(config, folder, say)
+            injected, initrd = await _inject_by_initrd(config, folder, children, say)
             return Launch(injected=injected, initrd=initrd, firmware=firmware)
         case Inject.CREDENTIALS:
             say(
@@ -66,7 +83,7 @@ async def prepare_launch(
             return Launch(
                 injected="SMBIOS credentials",
                 firmware=firmware,
-                credentials=credential_words(folder.path),
+                credentials=credential_words(folder),
             )
         case _:
             return Launch(firmware=firmware)
@@ -99,7 +116,7 @@ def chosen_way(config: RunConfig, machine: Machine) -> Inject:
             return way
 
 
-def credential_words(folder: Path) -> tuple[str, ...]:
+def credential_words(folder: RunDir) -> tuple[str, ...]:
     """Return QEMU's words for the report service's credentials, which it reads from files there.
 
     Raises ``EngineError``.
@@ -107,12 +124,26 @@ def credential_words(folder: Path) -> tuple[str, ...]:
     words: list[str] = []
     try:
         for name, text in credentials().items():
-            path = folder / f"credential-{name}"
+            path = folder.path / f"credential-{name}"
             path.write_text(smbios_credential(name, text))
-            words += ["-smbios", option(type=11, path=str(path))]
+            words += ["-smbios", option(type=11, path=str(folder.qemus / path.name))]
     except OSError as error:
-        raise _no_room(folder, error) from None
+        raise _no_room(folder.path, error) from None
     return tuple(words)
+
+
+async def copy_file(path: str, folder: RunDir, name: str, children: Children) -> str:
+    """Copy a file into the run's folder; return where QEMUs find the copy.
+
+    Raises ``EngineError``.
+    """
+    digest = hashlib.sha256(path.encode(errors="surrogateescape")).hexdigest()[:8]
+    copy = folder.path / f"{name}-{digest}"
+    code, words = await children.output(["cp", "--", path, str(copy)], _COPY_LIMIT_S)
+    if code != 0:
+        said = one_line(words.strip()) or "it takes too long"
+        raise EngineError(f"{path!r} cannot be copied for QEMU: {said}", hint="check its disk")
+    return str(folder.qemus / copy.name)
 
 
 def _no_room(folder: Path, error: OSError) -> EngineError:
@@ -122,19 +153,13 @@ def _no_room(folder: Path, error: OSError) -> EngineError:
     )
 
 
-def _inject_by_initrd(config: RunConfig, folder: RunDir, say: Say) -> tuple[str, str]:
+async def _inject_by_initrd(
+    config: RunConfig, folder: RunDir, children: Children, say: Say
+) -> tuple[str, str]:
     name = hashlib.sha256(config.initrd.encode(errors="surrogateescape")).hexdigest()[:8]
     path = folder.path / f"initrd-{name}"
     try:
-        initrd = Path(config.initrd).read_bytes()
-    except OSError as error:
-        raise EngineError(
-            f"-i/--initrd: {config.initrd!r} cannot be read: {error.strerror}",
-            hint="check its permissions",
-        ) from None
-    kind = initrd_kind(initrd)
-    try:
-        path.write_bytes(appended(initrd, initrd_archive()))
+        kind = await extended(config.initrd, path, children)
     except OSError as error:
         raise _no_room(folder.path, error) from None
     if kind in (InitrdKind.OTHER, InitrdKind.UNREADABLE):
@@ -144,20 +169,10 @@ def _inject_by_initrd(config: RunConfig, folder: RunDir, say: Say) -> tuple[str,
             "brought in by (initramfs-tools, dracut, systemd with a shell): the guests may never "
             "report; if so, prepare the image with spin-from-raw.sh",
         )
-        return "the initrd", str(path)
+        return "the initrd", str(folder.qemus / path.name)
     way = f"the initrd ({kind})"
     say(
         Level.INFO,
         f"the report service is brought in by {way}; nothing is written to the images",
     )
-    return way, str(path)
-
-
-async def _head_of(image: Path, folder: RunDir, children: Children) -> bytes:
-    try:
-        return await read_head(image, children, folder.path / "head")
-    except (OSError, QemuError) as error:
-        raise EngineError(
-            f"cannot tell how {str(image)!r} boots: {error}",
-            hint="choose the firmware yourself: -- -bios FILE",
-        ) from None
+    return way, str(folder.qemus / path.name)

@@ -4,25 +4,36 @@ import asyncio
 import os
 import stat
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
 
 from vmtiming_tui import events as ev
+from vmtiming_tui.wire import tag_of
 
-SOFT_LIMIT_BYTES = 8 << 20
 HARD_LIMIT_BYTES = 256 << 20
 _PER_TURN = 16
 _DELAY_S = 0.004  # a guest's report follows QMP's word of its open port by less
-_EXPENDABLE = (ev.VmUsage, ev.HostSample, ev.QmpSeen, ev.VmConsole)
+
+# What is left out, and from how much that its reader has still to read: the less a boot's figure
+# depends on it, the sooner. What is not named here is never left out.
+EXPENDABLE_FROM: Mapping[type[ev.Event], int] = {
+    ev.VmUsage: 2 << 20,
+    ev.HostSample: 2 << 20,
+    ev.QmpSeen: 4 << 20,
+    ev.VmConsole: 8 << 20,
+    ev.ReportRejected: 16 << 20,
+    ev.VmDetails: 16 << 20,
+}
 
 
 class Outbox:
     """Writes events as JSON lines; calls ``on_gone`` once when nobody reads them any more.
 
     Events are encoded a little later, and a few per turn of the loop, so that doing it does not
-    delay the stamps of reports that arrive meanwhile. When the reader lags, events that only
-    refine a figure are left out first, which it is told once it has caught up; one that falls
-    behind by ``HARD_LIMIT_BYTES`` counts as gone.
+    delay the stamps of reports that arrive meanwhile. When the reader lags, events are left out
+    in steps: samples first, then QMP events, consoles and details. It is told how many of each
+    once it has caught up. The start and end of a run, and what becomes of each boot, are kept; a
+    reader that falls behind by ``HARD_LIMIT_BYTES`` of them counts as gone.
     """
 
     def __init__(self, fd: int, on_gone: Callable[[], None]) -> None:
@@ -33,7 +44,7 @@ class Outbox:
         self._scheduled = False
         self._blocked = False
         self._gone = False
-        self._left_out = 0
+        self._left_out: Counter[str] = Counter()
         mode = os.fstat(fd).st_mode
         self._pollable = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)
         self._was_blocking = os.get_blocking(fd)
@@ -42,13 +53,17 @@ class Outbox:
 
     def emit(self, event: ev.Event) -> None:
         """Put an event in line."""
-        if self._gone:
-            return
-        if len(self._buffer) > SOFT_LIMIT_BYTES and isinstance(event, _EXPENDABLE):
-            self._left_out += 1
+        if self._gone or self._leaves_out(event):
             return
         self._waiting.append(event)
         self._schedule()
+
+    def _leaves_out(self, event: ev.Event) -> bool:
+        limit = EXPENDABLE_FROM.get(type(event))
+        if limit is None or len(self._buffer) <= limit:
+            return False
+        self._left_out[tag_of(type(event))] += 1
+        return True
 
     def _schedule(self, delay_s: float = _DELAY_S) -> None:
         if not self._scheduled:
@@ -58,7 +73,9 @@ class Outbox:
     def _turn(self) -> None:
         self._scheduled = False
         for _ in range(min(_PER_TURN, len(self._waiting))):
-            self._buffer += ev.encode(self._waiting.popleft()).encode() + b"\n"
+            event = self._waiting.popleft()
+            if not self._leaves_out(event):
+                self._buffer += ev.encode(event).encode() + b"\n"
         if not self._blocked:
             self._write()
         if len(self._buffer) > HARD_LIMIT_BYTES:
@@ -84,13 +101,14 @@ class Outbox:
             self._tell_of_gaps()
 
     def _tell_of_gaps(self) -> None:
-        count, self._left_out = self._left_out, 0
+        left_out, self._left_out = self._left_out, Counter()
+        kinds = ", ".join(f"{count} {tag}" for tag, count in sorted(left_out.items()))
         self.emit(
             ev.Notice(
                 at_ns=time.monotonic_ns(),
                 level=ev.Level.WARNING,
-                text=f"the events were read too slowly: {count} samples and QMP events were left "
-                "out, and no boot time",
+                text=f"the events were read too slowly: {kinds} were left out, and no boot",
+                left_out=left_out,
             )
         )
 

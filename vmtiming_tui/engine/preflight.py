@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vmtiming_tui.config import Accel, RunConfig
-from vmtiming_tui.engine.boot import accel_key
+from vmtiming_tui.engine.accel import accel_key
 from vmtiming_tui.engine.host import memory_bytes
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.plan import RunPlan

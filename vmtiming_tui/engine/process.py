@@ -1,23 +1,31 @@
 """One QEMU process with everything that is connected to it."""
 
 import asyncio
+import os
+import re
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from vmtiming_tui.config import RunConfig
-from vmtiming_tui.engine.children import Child, Children, Exit, Tail, start_hint
+from vmtiming_tui.engine.children import Child, Exit, start_hint
 from vmtiming_tui.engine.clock import StampReader
 from vmtiming_tui.engine.console import ConsoleLog, console_pair
 from vmtiming_tui.engine.diagnosis import Why, words_of
+from vmtiming_tui.engine.disks import GivenFiles, flash_words, root_words
 from vmtiming_tui.engine.facts import Fact, QmpFlooded, QmpLost
 from vmtiming_tui.engine.guest import GuestReportServer, ReportListener
-from vmtiming_tui.engine.images import image_format
-from vmtiming_tui.engine.qemu import CONSOLE_FD, QMP_FD, Drive, command_line
+from vmtiming_tui.engine.powers import Reach
+from vmtiming_tui.engine.preflight import vm_memory_bytes
+from vmtiming_tui.engine.qemu import CONSOLE_FD, QMP_FD, command_line
 from vmtiming_tui.engine.qmp import QmpController, QmpEvent
-from vmtiming_tui.engine.tools import Boot
+from vmtiming_tui.engine.rundir import FOLDER_FD, RunDir
+from vmtiming_tui.engine.tail import Tail
+from vmtiming_tui.engine.tools import Boot, Refusal, Tools
+from vmtiming_tui.errors import ImageError
 
 _MAX_STDERR_BYTES = 64 * 1024
+_GIVEN = re.compile(rb"(?:/dev/fdset|/proc/self/fd)/[0-9]{1,9}")
 
 
 class QemuProcess:
@@ -30,14 +38,14 @@ class QemuProcess:
     def __init__(
         self,
         vm: int,
-        argv: list[str],
         console: ConsoleLog,
         *,
         tell: Callable[[Fact], None],
         hear: Callable[[QmpEvent], None],
         stamps: StampReader,
     ) -> None:
-        self.argv = argv
+        self.argv: list[str] = []
+        self._names: Mapping[str, str] = {}
         self._vm = vm
         self._console = console
         self._tell = tell
@@ -56,22 +64,32 @@ class QemuProcess:
             stamps=stamps,
         )
 
-    async def start(
-        self, children: Children, server: GuestReportServer, listener: ReportListener
-    ) -> Child:
-        """Start it, and let it speak for its VM; raise ``OSError`` as exec would."""
+    async def start(self, boot: Boot, tools: Tools, listener: ReportListener) -> Child:
+        """Start it, and let it speak for its VM.
+
+        Raises ``OSError`` as exec would, or as opening its files, and ``ImageError``.
+        """
+        folder, server = tools.folder, tools.server
         console, console_theirs = console_pair()
-        with self._theirs, console_theirs:
+        with self._theirs, console_theirs, GivenFiles() as given:
             self._console.attach(console.detach())
-            child = await children.spawn(
+            self.argv = describe(boot, folder, given)
+            self._names = given.names
+            memory_bytes = vm_memory_bytes(boot.config, boot.accel)
+            powers = boot.powers.for_vm(boot.config, memory_bytes, boot.disk_bytes)
+            child = tools.children.begin(
                 self.argv,
                 [
                     (self._errors.write_fd, (1, 2)),
                     (self._theirs.fileno(), (QMP_FD,)),
                     (console_theirs.fileno(), (CONSOLE_FD,)),
+                    *given.fds,
+                    *([] if folder.seen_at is None else [(folder.fd, (FOLDER_FD,))]),
                 ],
+                powers,
             )
         self._errors.given()
+        await tools.children.started(child)
         self.child, self._server, self._listener = child, server, listener
         server.expect(child.pid, self._vm, listener)
         child.exited.add_done_callback(self._exited)
@@ -83,8 +101,18 @@ class QemuProcess:
 
     @property
     def stderr(self) -> str:
-        """What it wrote to its standard error: the end of it, escaped."""
-        return words_of(self._errors.kept)
+        """What it wrote to its standard error: the end of it, escaped, files by their names."""
+        return words_of(_GIVEN.sub(self._file_of, self._errors.kept))
+
+    @property
+    def command(self) -> list[str]:
+        """Its command for people: files that QEMU loads by descriptor stand by their names."""
+        return [self._names.get(word, word) if word.startswith("/proc/") else word
+                for word in self.argv]  # fmt: skip
+
+    def _file_of(self, found: re.Match[bytes]) -> bytes:
+        name = self._names.get(found[0].decode())
+        return os.fsencode(name) if name else found[0]
 
     async def last_words(self) -> None:
         """Return when its standard error is read to the end, or soon."""
@@ -111,16 +139,28 @@ class QemuProcess:
         self._console.detach()
 
 
-def describe(boot: Boot, server: GuestReportServer) -> list[str]:
-    """Return the command line of a VM; raise ``OSError`` where its image cannot be read."""
-    image = boot.config.image(boot.vm)
+def describe(boot: Boot, folder: RunDir, given: GivenFiles) -> list[str]:
+    """Return the command line of a VM, whose files are opened and given.
+
+    Raises ``OSError`` where one cannot be opened, and ``ImageError`` where it may not be taken.
+    """
+    if isinstance(boot.image, Refusal):
+        raise ImageError(boot.image.why, hint=boot.image.hint)
+    config, launch = boot.config, boot.launch
+    disks = root_words(boot.image, given, persist=config.persist)
+    if launch.firmware:
+        disks += flash_words(*launch.firmware, given)
+    for name, path in launch.files(config):
+        if boot.powers.reach(path) is Reach.DESCRIPTOR:
+            launch = launch.loading(name, given.plain(path))
     return command_line(
         boot.vm,
-        boot.config,
+        config,
         accel=boot.accel,
-        drive=Drive(path=image, format=image_format(image)),
-        report_socket=server.path,
-        launch=boot.launch,
+        disks=[*given.words, *disks],
+        report_socket=folder.qemus / folder.socket.name,
+        launch=launch,
+        sandbox=boot.powers.sandbox(config),
     )
 
 

@@ -1,6 +1,6 @@
 """The QEMU command line of one VM: a list of words, never a shell's line."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from vmtiming_tui.config import Accel, BootMode, RunConfig
@@ -12,14 +12,6 @@ QMP_FD = 3
 CONSOLE_FD = 4
 REPORT_PORT = "serial0"
 REPORT_ID = "report"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drive:
-    """A VM's disk image and its format, which QEMU is told rather than left to guess."""
-
-    path: Path
-    format: str
 
 
 def kernel_arguments(vm: int, config: RunConfig, machine: Machine) -> str:
@@ -45,34 +37,34 @@ def command_line(
     config: RunConfig,
     *,
     accel: Accel,
-    drive: Drive,
+    disks: Sequence[str],
     report_socket: Path,
     launch: Launch | None = None,
+    sandbox: Sequence[str] = (),
 ) -> list[str]:
     """Return the command that boots a VM, stopped till ``cont``.
 
     Its QMP and console sockets are inherited as descriptors ``QMP_FD`` and ``CONSOLE_FD``; its
-    report port is connected to ``report_socket``. The user's own arguments come last.
+    report port is connected to ``report_socket``. ``disks`` are the words for its disks, of which
+    the node ``root`` is the guest's. The user's own arguments come last.
     """
     machine, launch = machine_of(config), launch or Launch()
-    # "./" keeps a leading "nbd:" or "json:" in a name from being taken for a protocol.
-    image = str(drive.path) if drive.path.is_absolute() else f"./{drive.path}"
     words = [config.qemu]
     words += ["-name", option(guest=f"{config.prefix}-{vm}", debug_threads=True)]
+    words += sandbox
     words += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-S"]
     words += machine.options
     words += ["-accel", accel.value, "-m", str(config.memory_mib), "-smp", str(config.smp)]
     if config.boot is BootMode.FIRMWARE:
-        words += [*launch.firmware, *_identity(vm, machine)]
+        words += _identity(vm, machine)
     elif config.kernel:
-        words += ["-kernel", config.kernel]
+        words += ["-kernel", launch.kernel or config.kernel]
         if initrd := launch.initrd or config.initrd:
             words += ["-initrd", initrd]
         words += ["-append", kernel_arguments(vm, config, machine)]
     words += launch.credentials
     words += [
-        "-drive",
-        option(file=image, format=drive.format, if_="none", id="root", snapshot=not config.persist),
+        *disks,
         *("-device", option(machine.block, drive="root")),
         *("-chardev", option("socket", id="reports", path=str(report_socket))),
         *("-device", machine.serial_bus),

@@ -16,7 +16,7 @@ from qemu.qmp.message import Message
 from vmtiming_tui.engine.clock import StampReader, stamp_of
 from vmtiming_tui.engine.sieve import Sieve
 from vmtiming_tui.errors import QemuError
-from vmtiming_tui.text import printable
+from vmtiming_tui.text import one_line
 
 _MAX_MESSAGE_BYTES = 1 << 20
 _CLOSE_LIMIT_S = 2.0
@@ -81,7 +81,7 @@ def _reason(error: BaseException) -> str:
         return f"it wrote more than {_MAX_MESSAGE_BYTES >> 20} MiB without the end of a message"
     if isinstance(cause, (QMPError, ValueError, RecursionError)):
         return "it does not speak QMP"
-    return printable(str(cause).strip().partition("\n")[0])[:300] or type(cause).__name__
+    return one_line(str(cause).strip().partition("\n")[0]) or type(cause).__name__
 
 
 def _look_at(task: "asyncio.Task[None]") -> None:
@@ -239,7 +239,7 @@ class QmpController:
         except TimeoutError:
             raise QemuError(f"QEMU did not answer {command} within {limit_s:g} s") from None
         except ExecuteError as error:
-            raise QemuError(f"QEMU refused {command}: {printable(str(error))[:300]}") from None
+            raise QemuError(f"QEMU refused {command}: {one_line(str(error))}") from None
         except (ExecInterruptedError, *_FAULTS) as error:
             raise QemuError(f"QEMU's control socket (QMP) is gone: {_reason(error)}") from None
 
@@ -258,7 +258,7 @@ class QmpController:
         self._on_event(
             QmpEvent(
                 received_ns,
-                printable(str(message.get("event")))[:100],
+                one_line(str(message.get("event")), 100),
                 data,
                 None if wall_ns is None else self._stamps.to_monotonic(wall_ns, received_ns),
                 cut,

@@ -10,16 +10,18 @@ What a guest writes to its report port:
 The guest is not trusted: every length is bounded, and text leaves here by ``printable`` only.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TypeAlias
 
-from vmtiming_tui.text import printable
+from vmtiming_tui.text import one_line, printable
 
 MAX_LINE_BYTES = 64 * 1024
 MAX_REPORT_BYTES = 1024 * 1024
+MAX_DETAILS_BYTES = 64 * 1024
 MAX_REJECTIONS = 20
 MAX_EXCERPT = 200
 
@@ -35,8 +37,7 @@ _SECTIONS = {b"[slowest]": "slowest", b"[failed]": "failed", b"[critical-chain]"
 
 def excerpt(raw: bytes) -> str:
     """Return how foreign bytes begin, escaped and short enough to show."""
-    cut = printable(raw[:MAX_EXCERPT])
-    return cut[:MAX_EXCERPT] + ("…" if len(cut) > MAX_EXCERPT or len(raw) > MAX_EXCERPT else "")
+    return one_line(raw, MAX_EXCERPT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,10 @@ class Rejected:
 
 @dataclass(slots=True)
 class Details:
-    """What followed the first line; ``complete`` once its end line came."""
+    """What followed the first line; ``complete`` once its end line came.
+
+    ``dropped_bytes`` is the length of the lines there was no more room for.
+    """
 
     clock_us: int | None = None
     clock_resolution_us: int = 1
@@ -67,13 +71,13 @@ class Details:
     failed: list[str] = field(default_factory=list)
     chain: list[str] = field(default_factory=list)
     complete: bool = False
+    dropped_bytes: int = 0
 
     @property
     def is_empty(self) -> bool:
         """Whether the guest sent nothing of the second part."""
-        return not (self.complete or self.properties or self.timestamps_us) and (
-            self.clock_us is None
-        )
+        said = self.properties or self.timestamps_us or self.dropped_bytes
+        return not (self.complete or said) and self.clock_us is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +96,11 @@ class _Phase(Enum):
 
 
 class ReportParser:
-    """Reads one VM's report, piece by piece."""
+    """Reads one VM's report, piece by piece; keeps ``details_bytes`` of its details, as JSON."""
 
-    def __init__(self, vm: int) -> None:
+    def __init__(self, vm: int, details_bytes: int = MAX_DETAILS_BYTES) -> None:
         self._vm = vm
+        self._room = details_bytes
         self._phase = _Phase.FIRST
         self._buffer = bytearray()
         self._scanned = 0
@@ -205,13 +210,28 @@ class ReportParser:
         elif line in _SECTIONS:
             self._section = _SECTIONS[line]
         elif self._section:
-            entries: list[str] = getattr(self._details, self._section)
-            if line.strip() and len(entries) < _MAX_ENTRIES:
-                entries.append(printable(line.rstrip())[:_MAX_ENTRY])
+            self._entry(line)
         else:
             if line.startswith(b"protocol="):
                 yield DetailsBegun()
             self._property(line)
+
+    def _fits(self, line: bytes, *words: str, room: bool = True) -> bool:
+        """Take what words cost off the room there is; count the line where they do not fit."""
+        cost = sum(len(json.dumps(word)) + 2 for word in words)
+        if room and cost <= self._room:
+            self._room -= cost
+            return True
+        self._details.dropped_bytes += len(line) + 1
+        return False
+
+    def _entry(self, line: bytes) -> None:
+        if not line.strip():
+            return
+        entries: list[str] = getattr(self._details, self._section)
+        entry = printable(line.rstrip())[:_MAX_ENTRY]
+        if self._fits(line, entry, room=len(entries) < _MAX_ENTRIES):
+            entries.append(entry)
 
     def _property(self, line: bytes) -> None:
         raw_key, equals, raw_value = line.partition(b"=")
@@ -225,7 +245,8 @@ class ReportParser:
         elif key == "clock_resolution_us":
             details.clock_resolution_us = max(number or 1, 1)
         elif key.endswith(_STAMP):
-            if number is not None and len(details.timestamps_us) < _MAX_PROPERTIES:
+            room = len(details.timestamps_us) < _MAX_PROPERTIES
+            if number is not None and self._fits(line, key, str(number), room=room):
                 details.timestamps_us[key] = number
-        elif len(details.properties) < _MAX_PROPERTIES:
+        elif self._fits(line, key, value, room=len(details.properties) < _MAX_PROPERTIES):
             details.properties[key] = value

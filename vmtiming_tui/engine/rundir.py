@@ -7,32 +7,63 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vmtiming_tui.errors import EngineError
 
 PREFIX = "vmtiming-"
+FOLDER_FD = 5  # by which a QEMU has it, where it needs it
 _LOCK = "lock"
+_SOCKET = "report"
+_FOR_QEMU = (_SOCKET, "initrd-", "kernel-", "credential-")
 _MAX_SOCKET_PATH = 107  # sun_path of Linux, less its closing zero
+_MODES = (0o700, 0o710)
 _MARK = b"a run of vm-timing-report\n"
 
 
 @dataclass(frozen=True, slots=True)
 class RunDir:
-    """A folder of mode 0700; ``lock_fd`` is held as long as a process of this engine lives."""
+    """A folder of our own; ``lock_fd`` is held as long as a process of this engine lives.
+
+    ``fd`` is it, held open. ``seen_at`` is where QEMUs find it where their user may not walk its
+    path: below a descriptor of it.
+    """
 
     path: Path
     lock_fd: int
+    fd: int = -1
+    seen_at: Path | None = None
 
     @property
     def socket(self) -> Path:
         """Where the report socket goes; short enough for a socket's address."""
-        return self.path / "report"
+        return self.path / _SOCKET
 
     def console(self, vm: int) -> Path:
         """Where the older part of a VM's console goes; a later attempt of it writes it anew."""
         return self.path / f"console-{vm}"
+
+    @property
+    def qemus(self) -> Path:
+        """Where QEMUs find it."""
+        return self.seen_at or self.path
+
+    def shared(self, gid: int) -> "RunDir":
+        """Return the same, opened to a group; raise ``OSError``."""
+        self.share(gid)
+        walkable = all(folder.stat().st_mode & stat.S_IXOTH for folder in self.path.parents)
+        return replace(self, seen_at=None if walkable else Path(f"/proc/self/fd/{FOLDER_FD}"))
+
+    def share(self, gid: int) -> None:
+        """Let a group find what QEMUs are given by name, and nothing else; raise ``OSError``."""
+        os.chown(self.path, -1, gid)
+        self.path.chmod(0o710)
+        with os.scandir(self.path) as entries:
+            for entry in entries:
+                if entry.name.startswith(_FOR_QEMU):
+                    os.chown(entry.path, -1, gid, follow_symlinks=False)
+                    Path(entry.path).chmod(0o660 if entry.name == _SOCKET else 0o640)
 
 
 def _is_private(folder: Path) -> bool:
@@ -45,7 +76,7 @@ def _is_private(folder: Path) -> bool:
 
 def _is_ours(folder: Path) -> bool:
     """Return whether a folder may be a run's; a name alone is no reason to remove anything."""
-    return _is_private(folder) and stat.S_IMODE(folder.lstat().st_mode) == 0o700
+    return _is_private(folder) and stat.S_IMODE(folder.lstat().st_mode) in _MODES
 
 
 def parents() -> list[Path]:
@@ -66,7 +97,7 @@ def _make(parent: Path) -> RunDir | None:
     except OSError:
         return None
     try:
-        return RunDir(path, _locked(path))
+        return RunDir(path, _locked(path), os.open(path, os.O_PATH | os.O_CLOEXEC))
     except OSError:
         remove(path)
         return None
@@ -111,6 +142,7 @@ def run_dir() -> Iterator[RunDir]:
         with contextlib.suppress(OSError):
             remove(made.path)
         os.close(made.lock_fd)
+        os.close(made.fd)
 
 
 def _is_abandoned(path: Path) -> bool:

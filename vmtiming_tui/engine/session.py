@@ -7,25 +7,27 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from vmtiming_tui import __version__, commands
 from vmtiming_tui import events as ev
 from vmtiming_tui.engine import rundir
-from vmtiming_tui.engine.accel import choose_accel
-from vmtiming_tui.engine.boot import BootRun, accel_key
+from vmtiming_tui.engine.accel import accel_key, choose_accel
+from vmtiming_tui.engine.boot import BootRun
 from vmtiming_tui.engine.children import Children, start_warden
 from vmtiming_tui.engine.clock import StampReader
 from vmtiming_tui.engine.guest import GuestReportServer
-from vmtiming_tui.engine.host import HostWatch, host_facts, qemu_version
+from vmtiming_tui.engine.host import HostWatch, host_facts
 from vmtiming_tui.engine.limits import Limits
+from vmtiming_tui.engine.powers import settle_powers
 from vmtiming_tui.engine.preflight import check_descriptors, check_host, raise_descriptor_limit
 from vmtiming_tui.engine.stamper import ReportStamper
 from vmtiming_tui.engine.tools import Tools
 from vmtiming_tui.engine.usage import UsageWatch
-from vmtiming_tui.errors import EngineError
+from vmtiming_tui.errors import EngineError, ImageError
+from vmtiming_tui.images.box import own_uid
 from vmtiming_tui.plan import RunPlan, plan_to_json
 from vmtiming_tui.wire import to_json
 
@@ -42,9 +44,18 @@ class _Asked:
 
 
 class Session:
-    """Carries out commands; ``run`` returns when there is nothing more to do."""
+    """Carries out commands; ``run`` returns when there is nothing more to do.
 
-    def __init__(self, emit: Callable[[ev.Event], None], limits: Limits | None = None) -> None:
+    ``reader`` is the descriptor commands come from, for the warden to watch.
+    """
+
+    def __init__(
+        self,
+        emit: Callable[[ev.Event], None],
+        limits: Limits | None = None,
+        *,
+        reader: int = -1,
+    ) -> None:
         self._emit = emit
         self._limits = limits or Limits()
         self._starts: deque[_Asked] = deque()
@@ -54,6 +65,8 @@ class Session:
         self._outcome = ev.Outcome.FINISHED
         self._leaving = False
         self._strangers = 0
+        self._reader = reader
+        self._own_uid: int | None = None
 
     # Commands; each returns at once.
 
@@ -100,8 +113,11 @@ class Session:
         raise_descriptor_limit()
         check_descriptors()
         rundir.remove_leftovers()
-        with rundir.run_dir() as folder:
-            async with start_warden(folder) as children:
+        with contextlib.ExitStack() as held:
+            folder = held.enter_context(rundir.run_dir())
+            with contextlib.suppress(ImageError):  # none is free: QEMU stays who we are
+                self._own_uid = held.enter_context(own_uid())
+            async with start_warden(folder, self._reader) as children:
                 _take_precedence()
                 with (
                     ReportStamper() as stamper,
@@ -197,12 +213,14 @@ class Session:
             self._beginning = None
 
     async def _settle(self, plan: RunPlan, tools: Tools) -> BootRun:
-        version = await qemu_version(plan.config.qemu, tools.children)
+        powers = await settle_powers(plan.config, self._own_uid, tools.children)
+        if powers.user is not None:
+            tools = replace(tools, folder=tools.folder.shared(powers.user.gid))
         choices = {}
         for variant in plan.variants:
             key = accel_key(variant.config)
             if key not in choices:
-                choices[key] = await choose_accel(variant.config, version, tools.children)
+                choices[key] = await choose_accel(variant.config, powers, tools.children)
         first = choices[accel_key(plan.config)]
         check_host(plan, {key: choice.accel for key, choice in choices.items()})
         facts = to_json(host_facts())
@@ -216,14 +234,17 @@ class Session:
                 host=facts if isinstance(facts, dict) else {},
                 accel=first.accel.value,
                 accel_reason=first.reason,
-                qemu_version=version,
+                qemu_version=powers.version,
                 tool_version=__version__,
             )
         )
+        if powers.word:
+            self._notice(ev.Level.INFO, powers.word)
         for choice in choices.values():
             if choice.warns:
                 self._notice(ev.Level.WARNING, choice.reason)
-        return BootRun(plan, {key: choice.accel for key, choice in choices.items()}, tools)
+        accels = {key: choice.accel for key, choice in choices.items()}
+        return BootRun(plan, accels, powers, tools)
 
     def _stranger(self, pid: int, uid: int) -> None:
         self._strangers += 1

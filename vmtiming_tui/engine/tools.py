@@ -10,8 +10,10 @@ from vmtiming_tui.engine.guest import GuestReportServer
 from vmtiming_tui.engine.holders import Holders
 from vmtiming_tui.engine.launch import Launch
 from vmtiming_tui.engine.limits import Limits
+from vmtiming_tui.engine.powers import Powers
 from vmtiming_tui.engine.rundir import RunDir
 from vmtiming_tui.events import Event
+from vmtiming_tui.images.intake import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,16 @@ class Tools:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an image may not be booted from, and what to do about it."""
+
+    why: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Boot:
-    """Which boot this is, and with which settings."""
+    """Which boot this is, with which settings and which image; or why not with its image."""
 
     vm: int
     attempt: int
@@ -37,3 +47,10 @@ class Boot:
     accel: Accel
     launch: Launch
     holders: Holders
+    image: Image | Refusal
+    powers: Powers
+
+    @property
+    def disk_bytes(self) -> int:
+        """How large the guest's disk is."""
+        return 0 if isinstance(self.image, Refusal) else self.image.virtual_bytes

@@ -126,6 +126,7 @@ class BootVoice:
                 failed_units=tuple(details.failed),
                 critical_chain=tuple(details.chain),
                 complete=details.complete,
+                dropped_bytes=details.dropped_bytes,
             )
         )
 

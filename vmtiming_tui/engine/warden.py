@@ -1,15 +1,17 @@
 """The one who forks for the engine, and lets no QEMU outlive it.
 
-It runs by its path (``python -I -S warden.py SOCKET_FD RUN_FOLDER``), single-threaded, on the
-standard library's leanest parts, because it forks. The engine's loop is never stalled by a fork,
-and each child is bound to it three ways: by PR_SET_PDEATHSIG to this process, by its process
-group, and by descent (PR_SET_CHILD_SUBREAPER), which also catches what a wrapper leaves behind.
-When the engine's end of the socket closes, for whatever reason, everything below is killed and
-the run folder removed.
+It is a program of its own (``main``), single-threaded, on the standard library's leanest parts,
+because it forks. The engine's loop is never stalled by a fork, and each child is bound to it three
+ways: by PR_SET_PDEATHSIG to this process, by its process group, and by descent
+(PR_SET_CHILD_SUBREAPER), which also catches what a wrapper leaves behind. When the engine's end of
+the socket closes, for whatever reason, everything below is killed and the run folder removed. It
+watches where the engine's commands come from too: when whoever gives them is gone, and the engine
+for whatever reason does not follow soon, the engine is ended.
 
 Messages are JSON objects, one per SOCK_SEQPACKET datagram.
-In: ``{"op": "spawn", "id", "argv", "targets": [[fd, ...], ...]}`` with one descriptor per target
-list attached; ``{"op": "signal", "id", "signal"}``.
+In: ``{"op": "spawn", "id", "argv", "targets": [[fd, ...], ...], "powers"}`` with one descriptor per
+target list attached (``powers`` is null for a child that keeps all it has, else as ``shed`` says,
+and ``group`` with the limits of its control group); ``{"op": "signal", "id", "signal"}``.
 Out: ``{"op": "spawned", "id", "pid", "at_ns"}``, ``{"op": "refused", "id", "errno"}``,
 ``{"op": "exited", "id", "status", "at_ns"}`` (``status`` as ``wait`` gives it).
 """
@@ -25,22 +27,27 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Mapping
+
+from vmtiming_tui.engine.groups import Groups, enter
+from vmtiming_tui.engine.shed import clean_environment, shed
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 MAX_MESSAGE = 1 << 20
-MAX_FDS = 16
+MAX_FDS = 64
 
 _SCRATCH_FD = 64
+_READER_GONE_LIMIT_S = 1.5
+Powers = dict | None  # type: ignore[type-arg]
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def _become(argv: list[bytes], fds: list[int], targets: list[list[int]], parent: int) -> None:
+def _become(
+    argv: list[bytes], fds: list[int], targets: list[list[int]], parent: int, powers: Powers
+) -> None:
     """Turn this forked child into the command; returns only by raising ``OSError``."""
     os.setsid()
-    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
@@ -53,10 +60,38 @@ def _become(argv: list[bytes], fds: list[int], targets: list[list[int]], parent:
     for fd, wanted in zip(high, targets, strict=True):
         for target in wanted:
             os.dup2(fd, target)
-    os.execvp(argv[0], argv)  # noqa: S606  no shell is what is meant
+    environment = os.environ.copy() if powers is None else clean_environment()
+    if powers is not None:
+        enter(powers["groups"])
+        shed(powers, _LIBC)
+    _die_with_parent(parent)
+    _execute(argv, environment)
 
 
-def _spawn(argv: list[bytes], fds: list[int], targets: list[list[int]]) -> int:
+def _execute(argv: list[bytes], environment: Mapping[str, str]) -> None:
+    """Run a program by its path or from PATH, as execvp does; returns only by ``OSError``.
+
+    Imports nothing, as ``os.execvp`` would: Python's own files may be out of reach by now.
+    """
+    places = [b""] if b"/" in argv[0] else os.fsencode(environment.get("PATH", "")).split(b":")
+    refused: OSError = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    for place in places:
+        try:
+            os.execve(os.path.join(place, argv[0]), argv, environment)  # noqa: PTH118, S606
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            refused = error
+    raise refused
+
+
+def _die_with_parent(parent: int) -> None:
+    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _spawn(argv: list[bytes], fds: list[int], targets: list[list[int]], powers: Powers) -> int:
     """Fork and exec; return the child's pid, raise ``OSError`` when it could not become it."""
     parent = os.getpid()
     reader, writer = os.pipe2(os.O_CLOEXEC)
@@ -69,7 +104,7 @@ def _spawn(argv: list[bytes], fds: list[int], targets: list[list[int]]) -> int:
         raise
     if pid == 0:
         try:
-            _become(argv, fds, targets, parent)
+            _become(argv, fds, targets, parent, powers)
         except OSError as error:
             os.write(writer, str(error.errno or errno.EIO).encode())
         finally:
@@ -95,8 +130,10 @@ def _move_up(fd: int) -> int:
 class Warden:
     """Children by the engine's ids, and the socket to the engine."""
 
-    def __init__(self, engine: socket.socket) -> None:
+    def __init__(self, engine: socket.socket, groups: Groups) -> None:
         self._engine = engine
+        self._engine_pid = os.getppid()
+        self._groups = groups
         self._pids: dict[int, int] = {}
         self._ids: dict[int, int] = {}
 
@@ -106,18 +143,32 @@ class Warden:
         except OSError:
             return  # the engine is gone: the next receive says so
 
-    def serve(self, wakeup: int) -> None:
-        """Do what the engine says until it is gone."""
+    def serve(self, wakeup: int, reader: int) -> None:
+        """Do what the engine says until it is gone.
+
+        ``reader`` is where its commands come from; -1 where it is not to be watched.
+        """
         poller = select.poll()
         poller.register(self._engine, select.POLLIN)
         poller.register(wakeup, select.POLLIN)
+        if reader >= 0:
+            poller.register(reader, 0)  # which is: tell when its other end is closed
+        deadline = None
         while True:
-            for fd, _ in poller.poll():
+            left = None if deadline is None else max(deadline - time.monotonic(), 0) * 1000
+            for fd, _ in poller.poll(left):
                 if fd == wakeup:
                     os.read(wakeup, 4096)
+                elif fd == reader:
+                    poller.unregister(reader)
+                    deadline = time.monotonic() + _READER_GONE_LIMIT_S
                 elif not self._receive():
                     return
             self._reap()
+            if deadline is not None and time.monotonic() >= deadline:
+                if os.getppid() == self._engine_pid:
+                    os.kill(self._engine_pid, signal.SIGKILL)
+                return
 
     def _receive(self) -> bool:
         size = array.array("i").itemsize
@@ -146,8 +197,12 @@ class Warden:
             at_ns = time.monotonic_ns()
             try:
                 argv = [os.fsencode(word) for word in message["argv"]]
-                pid = _spawn(argv, fds, message["targets"])
+                powers = message["powers"]
+                if powers is not None:
+                    powers["groups"] = self._groups.make(number, powers["group"])
+                pid = _spawn(argv, fds, message["targets"], powers)
             except (OSError, ValueError) as error:
+                self._groups.release(number)
                 self._tell(op="refused", id=number, errno=getattr(error, "errno", errno.EINVAL))
                 return
             self._pids[number], self._ids[pid] = pid, number
@@ -170,6 +225,7 @@ class Warden:
             number = self._ids.pop(pid, None)
             if number is not None:
                 del self._pids[number]
+                self._groups.release(number)
                 self._tell(op="exited", id=number, status=status, at_ns=time.monotonic_ns())
 
 
@@ -263,7 +319,10 @@ def main() -> None:
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
         if int(name) > 2 and os.path.exists(f"/proc/self/fd/{name}"):  # noqa: PTH110
             os.set_inheritable(int(name), False)
-    engine = socket.socket(fileno=_move_up(int(sys.argv[1])))
+    engine = socket.socket(fileno=_move_up(int(sys.argv[2])))
+    reader = _move_up(int(sys.argv[3])) if sys.argv[3] != "-1" else -1
+    folder = sys.argv[4]
+    groups = Groups(folder.rpartition("-")[2])
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
     _LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -272,12 +331,9 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     try:
-        Warden(engine).serve(wakeup)
+        Warden(engine, groups).serve(wakeup, reader)
     finally:
         signal.set_wakeup_fd(-1)
         kill_everything_below()
-        remove_folder(sys.argv[2])
-
-
-if __name__ == "__main__":
-    main()
+        groups.close()
+        remove_folder(folder)

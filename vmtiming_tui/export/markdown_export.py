@@ -16,7 +16,7 @@ from vmtiming_tui.export.document import (
 )
 from vmtiming_tui.summary import Group
 from vmtiming_tui.sweep import Sweep
-from vmtiming_tui.text import printable
+from vmtiming_tui.text import one_line
 
 _STEERING = re.compile(
     r"[\\`*_\[\]#|<>&~$@]|:(?=//)|(?<=www)\.|^[-+=:]|(?<=^\d)[.)]|(?<=^\d\d)[.)]", re.IGNORECASE
@@ -30,7 +30,7 @@ def escaped(text: str) -> str:
 
     Neither HTML nor a link, a mention, a table's bar or a list comes of it.
     """
-    return _STEERING.sub(_escape, printable(text[:_MAX_TEXT], keep="").strip())
+    return _STEERING.sub(_escape, one_line(text, _MAX_TEXT).strip())
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ from vmtiming_tui import events as ev
 from vmtiming_tui.errors import EventError, ExportError
 from vmtiming_tui.export.json_export import FORMAT, VERSION
 from vmtiming_tui.fleet import Fleet, RunState
-from vmtiming_tui.text import printable
+from vmtiming_tui.text import one_line, printable
 from vmtiming_tui.wire import from_json
 
 _MAX_BYTES = 1 << 30
@@ -55,7 +55,7 @@ def fleet_of(text: str | bytes) -> Fleet:
         )
     if body.get("version") != VERSION:
         raise ExportError(
-            f"its schema is version {printable(repr(body.get('version')))[:40]}, "
+            f"its schema is version {one_line(repr(body.get('version')), 40)}, "
             f"this program reads version {VERSION}",
             hint="export it again, or use the program that wrote it",
         )
@@ -63,9 +63,7 @@ def fleet_of(text: str | bytes) -> Fleet:
         return Fleet(_events(body))
     except (EventError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         what = error.message if isinstance(error, EventError) else f"{error!r}"
-        raise ExportError(
-            f"damaged: {printable(what)[:200]}", hint="export the run again"
-        ) from None
+        raise ExportError(f"damaged: {one_line(what, 200)}", hint="export the run again") from None
 
 
 def _ns(value_s: float | None) -> int:

@@ -1,8 +1,10 @@
 """A run of bytes of open files: what a partition, a logical volume or a whole image is."""
 
 import os
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from vmtiming_tui.errors import ImageError
 
@@ -26,7 +28,8 @@ class Stretch:
 
     def __init__(self, pieces: Sequence[Piece]) -> None:
         self.pieces = tuple(pieces)
-        self.size = sum(piece.size for piece in self.pieces)
+        self._ends = list(accumulate(piece.size for piece in self.pieces))
+        self.size = self._ends[-1] if self._ends else 0
 
     def read(self, at: int, count: int) -> bytes:
         """Return exactly ``count`` bytes (at most ``MAX_READ_BYTES``) from ``at`` on."""
@@ -48,13 +51,14 @@ class Stretch:
         """Yield the pieces that hold these bytes; raise ``ImageError`` where they do not exist."""
         if at < 0 or count < 0 or at + count > self.size:
             raise ImageError(f"it points outside of itself: {count} bytes at {at} of {self.size}")
-        begin = 0
-        for piece in self.pieces:
-            skip = max(at - begin, 0)
-            length = min(piece.size - skip, at + count - begin - skip)
-            if length > 0:
-                yield Piece(piece.fd, piece.offset + skip, length)
-            begin += piece.size
+        end = at + count
+        number = bisect_right(self._ends, at)
+        while at < end:
+            piece = self.pieces[number]
+            left = self._ends[number] - at
+            yield Piece(piece.fd, piece.offset + piece.size - left, min(left, end - at))
+            at += left
+            number += 1
 
     def part(self, at: int, count: int) -> "Stretch":
         """Return a stretch of this one."""

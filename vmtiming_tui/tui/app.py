@@ -28,7 +28,7 @@ from vmtiming_tui.tui.link import Connect, Link
 from vmtiming_tui.tui.model import Change, Model
 from vmtiming_tui.tui.screens.main import MainScreen
 from vmtiming_tui.tui.settings import DashboardSettings
-from vmtiming_tui.tui.text import plural
+from vmtiming_tui.tui.text import plural, shown
 from vmtiming_tui.tui.theme import DARK, DARK_NAME, LIGHT_NAME, PLAIN_NAME, THEMES, palette_for
 from vmtiming_tui.tui.widgets.bars import Footer
 
@@ -125,7 +125,9 @@ class VmTimingApp(App[None], inherit_bindings=False):
             for number in _SIGNALS:
                 asyncio.get_running_loop().add_signal_handler(number, self._on_signal, number)
         for problem in self.settings.problems:
-            self.notify(problem, title="Settings", severity="warning", timeout=20, markup=False)
+            self.notify(
+                shown(problem), title="Settings", severity="warning", timeout=20, markup=False
+            )
 
     def _on_signal(self, number: signal.Signals) -> None:
         self.signal = number
@@ -322,10 +324,10 @@ class VmTimingApp(App[None], inherit_bindings=False):
         try:
             saved = save(self, folder=path, name=filename)
         except OSError as error:
-            self.notify(f"{error.filename}: {error.strerror}", title="Screenshot not saved",
+            self.notify(shown(f"{error.filename}: {error.strerror}"), title="Screenshot not saved",
                         severity="error", markup=False)  # fmt: skip
             return
-        self.notify(str(saved), title="Screenshot saved", markup=False)
+        self.notify(shown(str(saved)), title="Screenshot saved", markup=False)
 
     def copy(self, text: str, what: str) -> None:
         """Put a text on the clipboard, through the terminal (OSC 52), and say so."""

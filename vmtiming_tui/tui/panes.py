@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vmtiming_tui.fleet import Attempt
+from vmtiming_tui.plain import left_out_words
 from vmtiming_tui.tui.text import Part, filled, seconds, shown, shown_lines
 from vmtiming_tui.tui.theme import Palette
 
@@ -31,6 +32,9 @@ def guest_lines(attempt: Attempt, palette: Palette) -> list[Part]:
             if words:
                 lines += [("", palette.text), _heading(title, palette)]
                 lines += [(shown_raw(word), style) for word in words]
+        if details.dropped_bytes:
+            dropped = f"{details.dropped_bytes:,} bytes more were left out."
+            lines += [("", palette.text), (dropped, palette.warning)]
         if not details.complete:
             lines += [("", palette.text), ("The guest's report broke off here.", palette.warning)]
     for rejected in attempt.rejected:
@@ -72,14 +76,15 @@ def event_lines(attempt: Attempt, palette: Palette) -> list[Part]:
         return [("No QMP event yet.", palette.dim)]
     zero = attempt.go_ns or attempt.spawn_ns or attempt.queued_ns
     weighty = ("GUEST_PANICKED", "GUEST_CRASHLOADED", "BLOCK_IO_ERROR", "RESET", "STOP")
-    return [
+    seen = [
         (
             f"{seconds((event.qemu_ns or event.at_ns) - zero, 3):>9} s  "
-            f"{filled(shown(event.name), 18)} {_values(event.data)}",
+            f"{filled(shown(event.name), 18)} {_values(event.data)}{' ...' * event.cut}",
             palette.warning if event.name in weighty else palette.text,
         )
         for event in attempt.qmp
     ]
+    return seen + [(words, palette.warning) for words in left_out_words(attempt.qmp_left_out)]
 
 
 def command_line(attempt: Attempt) -> str:

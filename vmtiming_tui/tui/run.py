@@ -50,7 +50,8 @@ class ReplaySource:
 
 
 def _settings(*, ascii_only: bool) -> "DashboardSettings":
-    from vmtiming_tui.tui.settings import config_path, load_settings
+    from vmtiming_tui.preferences import config_path
+    from vmtiming_tui.tui.settings import load_settings
 
     return load_settings(config_path(), ascii_only=ascii_only)
 

@@ -2,15 +2,14 @@
 
 import os
 import time
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vmtiming_tui.preferences import read_preferences, section
 from vmtiming_tui.tui import keymap
 
-FILE = "config.toml"
 _THEMES = ("dark", "light")
 
 
@@ -26,24 +25,9 @@ class DashboardSettings:
     clock: Callable[[], int] = time.monotonic_ns
 
 
-def config_path() -> Path:
-    """Return where the user's settings are: ``~/.config/vmtiming-tui/config.toml`` on Linux."""
-    import platformdirs
-
-    return platformdirs.user_config_path("vmtiming-tui") / FILE
-
-
-def _section(body: Mapping[str, Any], name: str, problems: list[str]) -> Mapping[str, Any]:
-    section = body.get(name, {})
-    if isinstance(section, dict):
-        return section
-    problems.append(f"[{name}] is no table; write [{name}] on a line of its own")
-    return {}
-
-
-def _keys(section: Mapping[str, Any], known: frozenset[str], problems: list[str]) -> dict[str, str]:
+def _keys(given: Mapping[str, Any], known: frozenset[str], problems: list[str]) -> dict[str, str]:
     keys = {}
-    for name, value in section.items():
+    for name, value in given.items():
         if name not in known:
             problems.append(f"[keys] knows no {name!r}; the help (?) and the README list the names")
         elif not isinstance(value, str) or not value.strip():
@@ -58,17 +42,8 @@ def load_settings(path: Path, *, ascii_only: bool = False) -> DashboardSettings:
 
     ``NO_COLOR`` in the environment, when not empty, turns colour off (no-color.org).
     """
-    problems: list[str] = []
-    body: Mapping[str, Any] = {}
-    try:
-        body = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        pass
-    except (OSError, UnicodeDecodeError) as error:
-        problems.append(f"cannot be read: {error}")
-    except (ValueError, RecursionError) as error:  # numbers too long and nesting too deep as well
-        problems.append(f"is not TOML: {error}")
-    look = _section(body, "ui", problems)
+    body, problems = read_preferences(path)
+    look = section(body, "ui", problems)
     theme = look.get("theme", "dark")
     if theme not in _THEMES:
         problems.append(f"[ui] theme is {theme!r}; give dark or light")
@@ -77,7 +52,7 @@ def load_settings(path: Path, *, ascii_only: bool = False) -> DashboardSettings:
     if not isinstance(plain, bool):
         problems.append("[ui] ascii is true or false")
         plain = False
-    keys = _keys(_section(body, "keys", problems), keymap.IDS, problems)
+    keys = _keys(section(body, "keys", problems), keymap.IDS, problems)
     if clashes := keymap.clashes(keys):
         problems += clashes
         keys = {}

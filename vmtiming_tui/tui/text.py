@@ -7,7 +7,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 
-from vmtiming_tui.text import printable
+from vmtiming_tui.text import one_line, printable
 
 Part: TypeAlias = tuple[str, Style]
 
@@ -70,7 +70,7 @@ def plural(count: int, noun: str) -> str:
 
 def shown(text: str) -> str:
     """Return foreign text safe for one line on a terminal, whatever made the stream it is from."""
-    return printable(text, keep="").strip()
+    return one_line(text).strip()
 
 
 def shown_lines(text: str) -> list[str]:

@@ -101,7 +101,7 @@ class HistoryScreen(Screen[None]):
         try:
             runs, word = await asyncio.to_thread(load_runs)
         except HistoryError as error:
-            self.words.update(f"{error.message}. {error.hint}")
+            self.words.update(shown(f"{error.message}. {error.hint}"))
             return
         ours = self.model.fleet.run.run if self.model.fleet.run else ""
         self.runs = [run for run in runs if run.run != ours]
@@ -119,7 +119,7 @@ class HistoryScreen(Screen[None]):
 
     def _say(self, word: str = "") -> None:
         says = f"{plural(len(self.runs), 'run')}; enter holds one beside {self._other()}"
-        self.words.update(word or (says if self.runs else "No other run has been kept yet."))
+        self.words.update(shown(word) or (says if self.runs else "No other run has been kept yet."))
 
     def _other(self) -> str:
         return shown(self.marked.label) if self.marked else THIS_RUN
@@ -197,7 +197,7 @@ class HistoryScreen(Screen[None]):
                 first, second = await asyncio.to_thread(load_run, other), held
             both = await asyncio.to_thread(beside, first, second)
         except HistoryError as error:
-            self.app.notify(error.message, severity="error", markup=False)
+            self.app.notify(shown(error.message), severity="error", markup=False)
             return
         finally:
             self._say()

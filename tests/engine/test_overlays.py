@@ -1,0 +1,45 @@
+"""Overlays made where they are missing, looked at by the real qemu-img."""
+
+import hashlib
+import json
+import subprocess
+
+import pytest
+from engine_lab import Lab, tell
+
+from vmtiming_tui import events as ev
+
+
+def run(*words: str) -> bytes:
+    return subprocess.check_output(words)
+
+
+@pytest.mark.parametrize("base_format", ["raw", "qcow2", "vdi"])
+async def test_missing_overlays_are_made_whole_and_others_left_alone(lab: Lab, base_format: str):
+    folder = lab.folder / "vms, with a comma"
+    folder.mkdir()
+    base = lab.folder / "base, too.img"
+    run("qemu-img", "create", "-q", "-f", base_format, str(base), "8M")
+    before = hashlib.sha256(base.read_bytes()).digest()
+    (folder / "vm-1.img").write_bytes(b"mine")
+    config = lab.config(3, vmdir=str(folder), base=str(base))
+    story = await tell(lab, config)
+
+    assert story.states == ["off"] * 3
+    assert sorted(path.name for path in folder.iterdir()) == ["vm-0.img", "vm-1.img", "vm-2.img"]
+    assert (folder / "vm-1.img").read_bytes() == b"mine"
+    assert hashlib.sha256(base.read_bytes()).digest() == before
+    for vm in (0, 2):
+        told = json.loads(run("qemu-img", "info", "--output=json", str(folder / f"vm-{vm}.img")))
+        assert told["format"] == "qcow2"
+        assert told["full-backing-filename"] == str(base)
+        assert told["backing-filename-format"] == base_format
+
+
+async def test_a_folder_that_takes_no_overlays_ends_the_run_in_words(lab: Lab):
+    base = lab.folder / "base.img"
+    base.write_bytes(b"x" * 512)
+    config = lab.config(2, vmdir="/proc/nowhere", base=str(base))
+    story = await tell(lab, config)
+
+    assert "cannot make overlays in '/proc/nowhere'" in story.of(ev.EngineFailed)[0].why

@@ -1,0 +1,89 @@
+"""What is fuzzed of how an image boots: its kernels, initrds, tables and texts."""
+
+import contextlib
+import io
+import re
+import tempfile
+from pathlib import Path
+
+from readers.memory import Memory, tree
+
+from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images import cpio, fstab, loader, osrelease, unified
+from vmtiming_tui.images.initrd import InitrdKind, initrd_kind, names
+from vmtiming_tui.images.modules import complete_initrd
+from vmtiming_tui.images.tree import Kind
+from vmtiming_tui.images.versions import version_key
+
+VERSION = "6.1"
+FOLDER = f"usr/lib/modules/{VERSION}"
+_FIRST_LINE = re.compile(r"/dev/vda / ext4 [!-~]+ 0 [0-9]")
+
+
+def initrd(data: bytes) -> None:
+    """An initrd: of some kind or unreadable, its names from its top and no longer than they may."""
+    assert initrd_kind(io.BytesIO(data)) in InitrdKind
+    with contextlib.suppress(ValueError):
+        for name in names(io.BytesIO(data)):
+            assert len(name) <= 4096
+            assert not name.startswith("/")
+
+
+def modules(data: bytes) -> None:
+    """A modules.dep: what it brings into an initrd lies in that kernel's folder."""
+    there = re.findall(rb"[a-z0-9_/-]{1,60}\.ko(?:\.xz)?", data)
+    files: dict[str | bytes, bytes] = {f"{FOLDER}/".encode() + path: path for path in there[:50]
+                                       if b"//" not in path and path[:1] != b"/"}  # fmt: skip
+    files[f"{FOLDER}/modules.dep"] = data
+    lean = cpio.cpio([cpio.Entry(f"{FOLDER}/kernel/a.ko")])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "initrd"
+        path.write_bytes(lean)
+        with contextlib.suppress(ImageError):
+            complete_initrd(path, tree(files), VERSION, new_type="", say=_shown)
+        made = path.read_bytes()
+        assert made.startswith(lean)
+        assert [file.name for file in Path(folder).iterdir()] == ["initrd"]
+    if added := made[len(lean) :]:
+        for name in names(io.BytesIO(added)):
+            assert name.startswith(FOLDER) or FOLDER.startswith(name)
+            assert ".." not in name.split("/")
+
+
+def program(data: bytes) -> None:
+    """A PE program: its sections lie within it, and give as many bytes as they say."""
+    files = Memory({"program": data})
+    node = files.entry(files.root, b"program")
+    assert node is not None
+    assert node.kind is Kind.FILE
+    with contextlib.suppress(ImageError):
+        for section in unified.sections(files, node).values():
+            found = b"".join(unified.content(files, node, section))
+            assert found == data[section.offset : section.offset + section.size]
+            assert len(found) == section.size
+
+
+def texts(data: bytes) -> None:
+    """An os-release, an entry, an fstab and a crypttab: shown safely, kept line by line."""
+    name = osrelease.name_of_system(tree({"etc/os-release": data}))
+    assert 0 < len(name) < 300
+    assert name.isprintable()
+    entry = loader.parsed("entry", data)
+    assert " " not in entry.linux
+    assert version_key(entry.version) <= version_key(entry.version)
+    text = data.replace(b"\0", b"").decode(errors="surrogateescape")
+    lines = fstab.new_fstab(text, "ext4").split("\n")
+    assert _FIRST_LINE.fullmatch(lines[0])
+    assert all(
+        not line or line.startswith("# not in this image: ") or line in text for line in lines[1:]
+    )
+    with contextlib.suppress(ImageError):
+        below, remarks = fstab.plan_merge(text, [])
+        assert below == []
+        assert all(map(str.isprintable, remarks))
+    for line in fstab.new_crypttab(text).split("\n"):
+        assert re.match(r"\s*(#|$)", line)
+
+
+def _shown(words: str) -> None:
+    assert words.isprintable()

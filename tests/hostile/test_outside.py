@@ -1,0 +1,205 @@
+"""An inside that has been taken over by an image, and what the outside believes of it."""
+
+import contextlib
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.channel import Channel
+from vmtiming_tui.images.main import say_from_inside
+from vmtiming_tui.images.mount_server import MountServer
+from vmtiming_tui.images.out_folder import make_work_folder, open_folder
+
+
+@contextlib.contextmanager
+def channels():
+    """Both ends: the outside's as it reads, the inside's as a bare socket."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.setblocking(False)
+        yield Channel(ours), theirs
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"no json", b"[]", b'"ready"', b"1", b"null", b"[" * 100_000, b"\xff\xfe", b"{", b"NaN"],
+    ids=lambda line: line[:8],
+)
+def test_what_is_no_message(line):
+    with channels() as (channel, inside), pytest.raises(ImageError):
+        with contextlib.suppress(BlockingIOError):
+            inside.send(line + b"\n")
+        channel.receive()
+
+
+def test_a_line_without_end():
+    with channels() as (channel, inside), pytest.raises(ImageError, match="says more"):
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                inside.send(b"x" * 65536)
+            channel.received()
+
+
+def test_words_without_end():
+    with channels() as (channel, inside), pytest.raises(ImageError, match="says more"):
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                inside.send(b'{"say": "x"}\n' * 1000)
+            list(channel.received() or ())
+
+
+def test_one_that_says_no_more():
+    with channels() as (channel, inside):
+        inside.send(b'{"say": "half a li')
+        inside.shutdown(socket.SHUT_WR)
+        with pytest.raises(ImageError, match="nobody is there"):
+            channel.receive()
+
+
+FORGED = [
+    "ready: /etc/rootfs.img (1MB)",
+    "  READY: /etc/rootfs.img",
+    "done\nspin-from-raw: ready: /etc/rootfs.img",
+    "done\n\n\nspin-from-raw: ready: x",
+    "done\rspin-from-raw: ready: x",
+    "done\x1b[2K\x1b[1Gspin-from-raw: ready: x",
+    "done\x85spin-from-raw: ready: x",
+    "done\u2028spin-from-raw: ready: x",
+]
+
+
+@pytest.mark.parametrize("text", FORGED, ids=range(len(FORGED)))
+def test_a_line_that_only_the_outside_may_say(text, capsys):
+    say_from_inside(text)
+
+    said = capsys.readouterr().out
+    first, *more = said.splitlines()
+    assert first.startswith("spin-from-raw: ")
+    assert not first.startswith("spin-from-raw: ready")
+    assert all(line.startswith("  ") for line in more)
+    assert all(char.isprintable() for char in said.replace("\n", ""))
+
+
+@pytest.fixture
+def work(tmp_path):
+    parent = os.open(tmp_path, os.O_RDONLY)
+    folder = make_work_folder(parent)
+    yield folder
+    with contextlib.suppress(OSError):
+        folder.remove()
+    os.close(parent)
+
+
+@pytest.mark.parametrize("what", ["nothing", "link", "fifo", "folder", "hard link", "socket"])
+def test_a_result_that_is_no_file_of_ours(what, work, decoy):
+    name = Path(f"/proc/self/fd/{work.fd}/rootfs.img")
+    match what:
+        case "link":
+            name.symlink_to(decoy.path / "passwd")
+        case "fifo":
+            os.mkfifo(name)
+        case "folder":
+            name.mkdir()
+        case "hard link":
+            (decoy.path / "passwd").chmod(0o600)
+            with contextlib.suppress(OSError):
+                os.link(decoy.path / "passwd", name)
+        case "socket":
+            socket.socket(socket.AF_UNIX).bind(str(name))
+    before = decoy.facts()
+
+    with pytest.raises((ImageError, OSError)):
+        work.check("rootfs.img", os.geteuid(), 0o644)
+
+    assert decoy.facts() == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has files of others")
+def test_a_result_of_another_user(work):
+    name = f"/proc/self/fd/{work.fd}/rootfs.img"
+    Path(name).touch()
+    os.chown(name, 12345, 12345)
+
+    with pytest.raises(ImageError, match="no file of ours"):
+        work.check("rootfs.img", os.geteuid(), 0o644)
+
+
+def test_links_in_the_work_folder_are_removed_and_not_followed(work, decoy, tmp_path):
+    top = Path(f"/proc/self/fd/{work.fd}")
+    (top / "a/b/c").mkdir(parents=True)
+    for name in ("folder", "a/b/link"):
+        (top / name).symlink_to(decoy.path)
+    (top / "file").symlink_to(decoy.path / "passwd")
+    before = decoy.facts()
+
+    work.remove()
+
+    assert decoy.facts() == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_folder_under_the_name_of_ours_is_left_alone(work, tmp_path):
+    (tmp_path / work.name).rename(tmp_path / "away")
+    (tmp_path / work.name).mkdir()
+
+    work.remove()
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["away", work.name])
+
+
+def test_a_folder_made_for_nothing_goes_again_and_no_other_in_its_place(tmp_path):
+    opened = open_folder(str(tmp_path / "one/two"))
+    (tmp_path / "one").rename(tmp_path / "away")
+    (tmp_path / "one/two").mkdir(parents=True)
+
+    opened.close()
+
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
+        "away", "one", "one/two",
+    ]  # fmt: skip
+
+
+def test_links_that_lead_round_and_round(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+
+    with pytest.raises(OSError, match="symbolic links"):
+        open_folder(str(tmp_path / "a"))
+
+
+NONSENSE = [
+    {"mount": "excerpts", "parts": [[False, -1, 10, "xfs"]]},
+    {"mount": "excerpts", "parts": [[False, 0, 1 << 61, "xfs"]]},
+    {"mount": "excerpts", "parts": [[False, 0, 1 << 40, "xfs"]]},
+    {"mount": "excerpts", "parts": [[False, 0, 512, "proc"]]},
+    {"mount": "excerpts", "parts": [[False, 0, 512, "xfs,suid"]]},
+    {"mount": "excerpts", "parts": [["x", 0, 512, "xfs"]]},
+    {"mount": "excerpts", "parts": ["x"]},
+    {"mount": "measure", "mounts": [[[False, 0, 512, "xfs"], "/../etc", ""]]},
+    {"mount": "measure", "mounts": [[[False, 0, 512, "xfs"], "etc", ""]]},
+    {"mount": "measure", "mounts": [[[False, 0, 512, "xfs"], "/", "suid"]]},
+    {"mount": "measure", "mounts": [[[False, 0, 512, "xfs"], "/", "subvol=/x,suid"]]},
+    {"mount": "measure", "mounts": [[[False, 0, 512, "xfs"], "/", "subvol=a\nb"]]},
+    {"mount": "make", "size": -1, "uuid": "", "label": ""},
+    {"mount": "make", "size": 1 << 20, "uuid": "", "label": ""},
+    {"mount": "all"},
+]
+
+
+@pytest.mark.parametrize("request_", NONSENSE, ids=range(len(NONSENSE)))
+def test_a_mount_that_makes_no_sense(request_, work, tmp_path):
+    image = tmp_path / "image"
+    image.write_bytes(bytes(512))
+    with image.open("rb") as file, channels() as (channel, inside):
+        server = MountServer(
+            tmp_path, file.fileno(), work=work, owner=os.geteuid(), signals=None, say=print
+        )
+        server.serve(channel, request_)
+        answer = json.loads(inside.recv(65536))
+
+    assert list(answer) == ["failed"]
+    assert "tree" not in [path.name for path in tmp_path.iterdir()]

@@ -1,0 +1,1 @@
+"""The readers of what is in an image give what the real tools give."""

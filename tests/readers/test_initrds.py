@@ -1,0 +1,186 @@
+"""What is in an initrd, and what it is given where it lacks what a VM takes."""
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import subprocess
+import sys
+
+import pytest
+
+from readers.memory import Hollow, tree
+from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images import initrd
+from vmtiming_tui.images.cpio import Entry, cpio, gap
+from vmtiming_tui.images.initrd import InitrdKind, names
+from vmtiming_tui.images.modules import Modules, complete_initrd
+
+VERSION = "6.1.0-56"
+FOLDER = f"usr/lib/modules/{VERSION}"
+BLOCK, RING = "kernel/drivers/block/virtio_blk.ko.xz", "kernel/drivers/virtio/virtio_ring.ko.xz"
+PCI, EXT4 = "kernel/drivers/virtio/virtio-pci.ko.xz", "kernel/fs/ext4/ext4.ko.xz"
+DEP = f"{BLOCK}: {RING}\n{PCI}: {RING}\n{RING}:\n{EXT4}:\nkernel/fs/xfs/xfs.ko.xz:\n"
+LEAN = cpio([Entry("init", b"#!"), Entry(f"{FOLDER}/{RING}", b"x")])
+
+
+def zstd(data: bytes) -> bytes:
+    return subprocess.check_output(["zstd", "-qc"], input=data)
+
+
+def lz4(data: bytes) -> bytes:
+    return subprocess.check_output(["lz4", "-qlc"], input=data)
+
+
+def lzma_alone(data: bytes) -> bytes:
+    return lzma.compress(data, lzma.FORMAT_ALONE)
+
+
+PACKERS = [bytes, gzip.compress, bz2.compress, lzma.compress, lzma_alone, zstd, lz4]
+
+
+def listed(data: bytes) -> list[str]:
+    return list(names(io.BytesIO(data)))
+
+
+def system(dep: str = DEP, **more):
+    files = {f"{FOLDER}/{path}": path.encode() for path in (BLOCK, RING, PCI, EXT4)}
+    files[f"{FOLDER}/modules.dep"] = dep.encode()
+    files[f"{FOLDER}/modules.builtin"] = b"kernel/fs/fat/fat.ko\n"
+    return tree(files | more)
+
+
+def completed(folder, data: bytes, files=None, *, new_type: str = ""):
+    path = folder / "initrd"
+    path.write_bytes(data)
+    said: list[str] = []
+    complete_initrd(path, files or system(), VERSION, new_type=new_type, say=said.append)
+    return path.read_bytes(), said
+
+
+@pytest.mark.parametrize("pack", PACKERS)
+def test_archives_follow_each_other_in_any_compression(pack):
+    joined = b"".join(
+        part + gap(len(part)) for part in (cpio([Entry("early")]), pack(LEAN), cpio([Entry("b")]))
+    )
+
+    found = listed(joined)
+
+    # What zstd and lz4 say of what comes after their own stream is not listened to.
+    assert found[:3] == ["early", "init", f"{FOLDER}/{RING}"]
+    assert pack in (zstd, lz4) or found[3:] == ["b"]
+
+
+@pytest.mark.parametrize("pack", PACKERS[1:])
+def test_one_that_is_cut_short_is_not_believed(pack):
+    packed = pack(cpio([Entry("init", os.urandom(300_000)), Entry("late")]))
+
+    with pytest.raises(ValueError, match=r"cut short|damaged"):
+        listed(packed[:200_000])
+
+
+@pytest.mark.parametrize("path", ["./init", "/init", "//init", "init"])
+def test_names_are_paths_from_the_top(path):
+    assert listed(cpio([Entry(path)])) == ["init"]
+
+
+@pytest.mark.parametrize("pack", PACKERS)
+def test_as_a_program_it_prints_the_kind(pack, tmp_path):
+    dracut = pack(cpio([Entry("usr/lib/dracut/hooks"), Entry("big", bytes(1 << 20))]))
+    (tmp_path / "initrd").write_bytes(dracut)
+
+    with (tmp_path / "initrd").open("rb") as file:
+        told = subprocess.check_output([sys.executable, "-I", initrd.__file__], stdin=file)
+
+    assert InitrdKind(told.decode().strip()) is InitrdKind.DRACUT
+
+
+def test_what_is_missing_is_appended_with_the_tables_that_name_it(tmp_path):
+    packed = gzip.compress(LEAN)
+
+    made, said = completed(tmp_path, packed)
+
+    assert said == [
+        "the initrd was made for another machine: added virtio-pci virtio_blk ext4 from its modules"
+    ]
+    assert made.startswith(packed + gap(len(packed)) + b"070701")
+    assert listed(made[len(packed) :]) == [
+        "usr", "usr/lib", "usr/lib/modules", FOLDER, f"{FOLDER}/kernel",
+        f"{FOLDER}/kernel/drivers", f"{FOLDER}/kernel/drivers/block",
+        f"{FOLDER}/kernel/drivers/virtio", f"{FOLDER}/kernel/fs", f"{FOLDER}/kernel/fs/ext4",
+        f"{FOLDER}/{PCI}", f"{FOLDER}/{BLOCK}", f"{FOLDER}/{EXT4}",
+        f"{FOLDER}/modules.builtin", f"{FOLDER}/modules.dep",
+    ]  # fmt: skip
+
+
+def test_cpio_itself_reads_what_is_appended(tmp_path):
+    made, _ = completed(tmp_path, LEAN)
+
+    subprocess.run(
+        ["cpio", "-idm", "--quiet"], input=made[len(LEAN + gap(len(LEAN))) :], cwd=tmp_path,
+        check=True,
+    )  # fmt: skip
+    assert (tmp_path / FOLDER / EXT4).read_text() == EXT4
+
+
+def test_modules_go_where_the_initrd_keeps_its_own(tmp_path):
+    lean = cpio([Entry(f"lib/modules/{VERSION}/{RING}")])
+
+    made, _ = completed(tmp_path, lean)
+
+    assert f"lib/modules/{VERSION}/{EXT4}" in listed(made)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        cpio([Entry("init"), *(Entry(f"{FOLDER}/{path}") for path in (BLOCK, PCI, RING, EXT4))]),
+        cpio([Entry("init", b"without any modules")]),
+    ],
+)
+def test_one_that_lacks_nothing_is_left_as_it_is(data, tmp_path):
+    assert completed(tmp_path, data) == (data, [])
+
+
+def test_what_it_knows_of_the_old_root_is_undone(tmp_path):
+    full = [Entry(f"{FOLDER}/{path}") for path in (BLOCK, PCI, RING, EXT4)]
+    knowing = cpio([*full, Entry("etc/cmdline.d/95root-dev.conf")])
+
+    made, _ = completed(tmp_path, knowing, new_type="ext4")
+
+    assert listed(made)[5:] == ["etc", "etc/cmdline.d", "etc/cmdline.d/99-vm-report.conf"]
+    assert b" rootfstype=ext4 rootflags=\n" in made
+    assert completed(tmp_path, knowing)[0] == knowing
+
+
+def test_what_no_initrd_can_make_good_is_said(tmp_path):
+    dep = DEP.replace(f"{EXT4}:\n", "")
+
+    _, said = completed(tmp_path, LEAN, system(dep))
+
+    assert said[0] == f"the kernel {VERSION} has no ext4: it will not find its root in a VM"
+
+
+def test_what_is_built_in_is_not_missed():
+    built_in = "kernel/fs/ext4/ext4.ko\nkernel/drivers/virtio/virtio_pci.ko\nvirtio_blk.ko\n"
+    files = tree(
+        {f"{FOLDER}/modules.dep": b"a.ko:\n", f"{FOLDER}/modules.builtin": built_in.encode()}
+    )
+
+    modules = Modules.find(files, VERSION)
+
+    assert modules is not None
+    assert modules.lacking() == modules.missing(frozenset()) == []
+
+
+def test_a_module_that_is_named_but_not_there(tmp_path):
+    dep = DEP + "kernel/lib/crc32c_generic.ko:\n"
+
+    with pytest.raises(ImageError, match=r"crc32c_generic\.ko is named in modules\.dep, but not"):
+        completed(tmp_path, LEAN, system(dep))
+
+
+def test_a_module_larger_than_any_is_refused(tmp_path):
+    with pytest.raises(ImageError, match="is larger"):
+        completed(tmp_path, LEAN, system(**{f"{FOLDER}/{EXT4}": Hollow(1 << 40)}))

@@ -1,0 +1,320 @@
+"""From an image to a root: copied, checked, sized and furnished, in an order of steps."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import images
+import pytest
+
+from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images import rootfs
+from vmtiming_tui.images.ext import Ext
+from vmtiming_tui.images.furnish import Report
+from vmtiming_tui.images.kernel_reader import Excerpt, Mount
+from vmtiming_tui.images.spin import Made, Wanted, root_arguments, spin
+from vmtiming_tui.images.stretch import Piece, Stretch
+from vmtiming_tui.images.tree import Tree
+from vmtiming_tui.images.volumes import Volume
+from vmtiming_tui.images.words import human, shown
+
+MIB = images.MIB
+REPORT = Report(script=b"#!/bin/sh\n", unit=b"[Service]\n")
+UUID = "5a6f1c3e-0d0b-4c6e-9f8a-0123456789ab"
+
+
+@pytest.mark.parametrize(
+    "count",
+    [0, 1, 1023, 1024, 1025, 10239, 10240, 10241, MIB - 1, MIB, 64 * MIB + 1, 999 * MIB,
+     1023 * MIB + 1, 1 << 30, (1 << 30) * 10 - 1, 5 << 40],
+)  # fmt: skip
+def test_sizes_are_said_as_numfmt_says_them(count):
+    assert human(count) == images.sh("numfmt", "--to=iec", "--suffix=B", str(count)).strip()
+
+
+def test_foreign_words_are_shown_in_part():
+    assert shown("a\x1b[2J\n") == r"a\x1b[2J\x0a"
+    assert len(shown("\x00" * 10_000)) < 250
+
+
+@pytest.mark.parametrize("asked", [None, 700 * MIB + 5])
+def test_a_root_is_roomy_or_of_the_size_asked_for(asked):
+    assert rootfs.wanted_size(asked, 100 * MIB) == (700 if asked else 381) * MIB
+    with pytest.raises(ImageError, match=r"--size 1\.0MB is too small; the content alone takes 2"):
+        rootfs.wanted_size(MIB, 2 * MIB)
+
+
+def test_a_disk_without_room_is_told_before_it_is_full(tmp_path):
+    with pytest.raises(ImageError, match=r"there is room for \S+, but this takes 8EB"):
+        rootfs.check_space(tmp_path, 8 << 60)
+
+
+@pytest.fixture
+def pieces(tmp_path) -> Iterator[list[Piece]]:
+    """Two files with words among holes and zeros."""
+    fds = []
+    for number in (1, 2):
+        path = tmp_path / f"source-{number}"
+        with path.open("wb") as file:
+            file.truncate(8 * MIB)
+            file.seek(3 * MIB + 100 * number)
+            file.write(b"word" + bytes(MIB) + b"more")
+        fds.append(os.open(path, os.O_RDONLY))
+    yield [Piece(fds[0], 512, 5 * MIB + 7), Piece(fds[1], 3 * MIB, 4 * MIB), Piece(fds[0], 0, 99)]
+    for fd in fds:
+        os.close(fd)
+
+
+def test_a_copy_has_the_same_bytes_in_fewer_blocks(pieces, tmp_path):
+    stretch = Stretch(pieces)
+
+    rootfs.copy_stretch(stretch, tmp_path / "copy")
+
+    assert (tmp_path / "copy").read_bytes() == stretch.read(0, stretch.size)
+    assert (tmp_path / "copy").stat().st_blocks * 512 < MIB // 2
+
+
+def test_a_copy_never_replaces_a_file_or_follows_a_link(pieces, tmp_path):
+    (tmp_path / "copy").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(FileExistsError):
+        rootfs.copy_stretch(Stretch(pieces), tmp_path / "copy")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+# The order of steps, with a kernel reader that has the files in a folder
+
+
+@dataclass
+class FolderReader:
+    """What a kernel would read of a volume is in a folder."""
+
+    folder: Path
+    work: Path
+    subvolume: str = ""
+    fault: str = ""
+    mounts: list[Mount] = field(default_factory=list)
+
+    def excerpts(self, volumes):
+        if self.fault:
+            raise ImageError(self.fault)
+        return [
+            Excerpt(volume, self.subvolume, images.ext4(
+                self.work / f"excerpt-{number}", self.folder, 24), 5 * MIB, 90)
+            for number, volume in enumerate(volumes)
+        ]  # fmt: skip
+
+    def copy(self, mounts, target, *, size, uuid, label):
+        self.mounts += mounts
+        images.ext4(target, self.folder, size(5 * MIB, 90) // MIB)
+
+
+@dataclass(frozen=True)
+class Spun:
+    """What one spin made and said."""
+
+    made: Made
+    said: list[str]
+    root: Path
+
+    @property
+    def tree(self) -> Tree:
+        fd = os.open(self.root, os.O_RDONLY)
+        return Tree(Ext(Stretch([Piece(fd, 0, self.root.stat().st_size)])))
+
+
+@pytest.fixture
+def system(tmp_path) -> Path:
+    """A small system that can be spun."""
+    root = tmp_path / "tree"
+    for folder in ("home", "srv", "usr/bin", "usr/lib/systemd/system"):
+        (root / folder).mkdir(parents=True)
+    images.write(root / "etc/os-release", "ID=tiny\n")
+    images.write(root / "etc/fstab", f"UUID={UUID} / xfs noatime 0 0\n/dev/sda2 /home xfs rw\n")
+    images.write(root / "usr/lib/systemd/systemd", "")
+    images.write(root / "boot/vmlinuz-6.1", "kernel")
+    images.write(root / "boot/initrd-6.1", "initrd")
+    return root
+
+
+def xfs(path: Path) -> Path:
+    """An xfs without files: nobody here can tell, for only a kernel reads it."""
+    with path.open("wb") as file:
+        file.truncate(300 * MIB)
+    images.sh("mkfs.xfs", "-q", "-L", "tiny", "-m", f"uuid={UUID}", path)
+    return path
+
+
+def spun(image: Path, reader: FolderReader, **wanted) -> Spun:
+    said: list[str] = []
+    with image.open("rb") as file:
+        made = spin(
+            Stretch([Piece(file.fileno(), 0, image.stat().st_size)]),
+            Wanted(**wanted),
+            report=REPORT,
+            work=reader.work,
+            reader=reader,
+            say=said.append,
+        )
+    return Spun(made, said, reader.work / "rootfs.img")
+
+
+@pytest.fixture
+def reader(system, tmp_path) -> FolderReader:
+    (tmp_path / "work").mkdir()
+    return FolderReader(system, tmp_path / "work")
+
+
+def test_what_only_a_kernel_reads_is_told_from_an_excerpt_and_copied(reader, tmp_path):
+    image = images.disk(
+        tmp_path / "disk.img", "gpt",
+        [images.Partition("linux", xfs(tmp_path / "root.fs"))],
+    )  # fmt: skip
+
+    result = spun(image, reader)
+
+    assert result.made.files == ("rootfs.img", "vmlinuz", "initrd")
+    assert result.said == [
+        "/home is on /dev/sda2, which is not in this image: left out",
+        "tiny on partition 1 (xfs)",
+        "kernel 6.1 (boot/vmlinuz-6.1)",
+        "it has no machine-id: every boot from it is a first boot",
+        "measuring the content",
+        "copying the files (5.0MB)",
+    ]
+    assert [(mount.volume.name, mount.path, mount.subvolume) for mount in reader.mounts] == [
+        ("partition 1", "/", "")
+    ]
+    assert result.root.stat().st_size == result.made.root_bytes
+    assert result.tree.read("usr/bin/vm-report", 100) == REPORT.script
+    assert result.tree.text("etc/fstab").splitlines()[0] == "/dev/vda / ext4 defaults 0 0"
+    images.sh("e2fsck", "-fn", result.root)
+
+
+def test_a_root_in_a_subvolume_is_mounted_from_there(reader, tmp_path):
+    reader.subvolume = "@"
+
+    result = spun(xfs(tmp_path / "disk.img"), reader)
+
+    assert "the whole image: the root is in subvolume @" in result.said
+    assert reader.mounts[0].subvolume == "subvol=@"
+
+
+def test_what_belongs_below_the_root_is_merged(reader, system, tmp_path):
+    home = images.ext4(tmp_path / "home.fs", system / "srv", 16, fs_uuid=images.BOOT_UUID)
+    root = images.ext4(tmp_path / "root.fs", system, 24)
+    image = images.disk(
+        tmp_path / "disk.img", "gpt",
+        [images.Partition("linux", root), images.Partition("linux", home)],
+    )  # fmt: skip
+    fstab = system / "etc/fstab"
+    fstab.write_text(fstab.read_text().replace("xfs rw", "ext4 rw,subvol=a"))
+    images.sh("debugfs", "-w", "-R", "rm /etc/fstab", root)
+    images.sh("debugfs", "-w", "-R", f"write {fstab} /etc/fstab", root)
+    images.sh("dd", f"if={root}", f"of={image}", "bs=1M", "seek=1", "conv=notrunc", "status=none")
+
+    dry = spun(image, reader, dry_run=True)
+    result = spun(image, reader)
+
+    assert "/home would come from partition 2" in dry.said
+    assert "/home comes from partition 2, subvol=a" in result.said
+    assert [(mount.volume.name, mount.path) for mount in reader.mounts] == [
+        ("partition 1", "/"), ("partition 2", "/home"),
+    ]  # fmt: skip
+
+
+def test_boot_files_are_taken_out_and_nothing_else(reader, tmp_path):
+    result = spun(xfs(tmp_path / "disk.img"), reader, boot_files=True)
+
+    assert result.made == Made(files=("vmlinuz", "initrd", "cmdline"), cmdline="root=/dev/vda")
+    assert (reader.work / "cmdline").read_text() == "root=/dev/vda\n"
+    assert not result.root.exists()
+    assert reader.mounts == []
+
+
+def test_a_dry_run_leaves_nothing(reader, tmp_path):
+    result = spun(xfs(tmp_path / "disk.img"), reader, dry_run=True)
+
+    assert result.made == Made(root_bytes=rootfs.roomy(5 * MIB))
+    assert "it has:\n  the whole image: xfs, 300MB" in result.said
+    assert [path.name for path in reader.work.iterdir()] == ["excerpt-0"]
+
+
+def test_a_volume_that_nobody_can_read_is_passed_over_where_another_holds_the_root(
+    reader, system, tmp_path
+):
+    reader.fault = "no kernel is here that reads xfs"
+    (system / "etc/fstab").write_text("")
+    root = images.Partition("linux", images.ext4(tmp_path / "root.fs", system, 24))
+    other = images.Partition("linux", xfs(tmp_path / "data.fs"))
+
+    both = spun(images.disk(tmp_path / "both.img", "gpt", [other, root]), reader)
+
+    assert "no kernel is here that reads xfs: passed over" in both.said
+    assert "tiny on partition 2 (ext4)" in both.said
+    with pytest.raises(ImageError, match="no kernel is here that reads xfs"):
+        spun(images.disk(tmp_path / "one.img", "gpt", [other]), reader)
+
+
+def test_damage_of_another_volume_is_no_reason_to_refuse(reader, system, tmp_path):
+    (system / "etc/fstab").write_text("")
+    root = images.Partition("linux", images.ext4(tmp_path / "root.fs", system, 24))
+    broken = images.ext4(tmp_path / "broken.fs", system / "srv", 16)
+    images.sh("debugfs", "-w", "-R", "sif <2> mode 0", broken)
+    image = images.disk(tmp_path / "disk.img", "gpt", [root, images.Partition("linux", broken)])
+
+    result = spun(image, reader)
+
+    assert "tiny on partition 1 (ext4)" in result.said
+    assert result.root.exists()
+
+
+@pytest.mark.parametrize("asked", ["2", "partition 2"])
+def test_one_of_several_systems_is_chosen_by_its_partition(asked, reader, system, tmp_path):
+    (system / "etc/fstab").write_text("")
+    root = images.Partition("linux", images.ext4(tmp_path / "root.fs", system, 24))
+    image = images.disk(tmp_path / "disk.img", "gpt", [root, root])
+
+    assert "tiny on partition 2 (ext4)" in spun(image, reader, root=asked).said
+
+
+def test_without_room_for_what_is_written_that_is_said(system, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    image = images.ext4(tmp_path / "disk.img", system, 24)
+    (system / "etc/fstab").write_text("")
+    images.sh("mount", "-t", "tmpfs", "-o", "size=16k", "none", small)
+    try:
+        with pytest.raises(ImageError, match="room"):
+            spun(image, FolderReader(system, small))
+    finally:
+        images.sh("umount", small)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "subvolume", "words"),
+    [
+        ("the whole image", 0, "", "root=/dev/vda"),
+        ("partition 3", 3, "", "root=/dev/vda3"),
+        ("partition 1", 1, "a/@", "root=/dev/vda1 rootflags=subvol=a/@"),
+        ("my-vg/root", 0, "", "root=/dev/mapper/my--vg-root rd.lvm.lv=my-vg/root"),
+    ],
+)
+def test_a_kernel_is_told_where_the_root_is(name, number, subvolume, words):
+    volume = Volume(name=name, type="ext4", size=0, stretch=None, number=number)
+
+    assert root_arguments(volume, subvolume) == words
+
+
+def test_python_of_the_system_reads_images_without_any_package(tmp_path):
+    done = subprocess.run(
+        [shutil.which("python3", path="/usr/bin") or "python3", "-I", "-S", "-c",
+         "import sys; sys.path.insert(0, sys.argv[1]); import vmtiming_tui.images.spin",
+         str(Path(rootfs.__file__).parents[2])],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr

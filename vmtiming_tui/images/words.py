@@ -1,0 +1,27 @@
+"""Figures and foreign words as the preparation of an image says them."""
+
+import math
+
+from vmtiming_tui.text import printable
+
+MAX_SHOWN = 200
+
+
+def human(count: int) -> str:
+    """Return so many bytes in the unit that fits, rounded up, as ``numfmt --to=iec`` has it."""
+    if count < 1024:
+        return f"{count}B"
+    value = float(count)
+    for unit in "KMGTP":
+        value /= 1024
+        if math.ceil(value * 10) < 100:
+            return f"{math.ceil(value * 10) / 10:.1f}{unit}B"
+        if math.ceil(value) < 1024:
+            return f"{math.ceil(value)}{unit}B"
+    return f"{math.ceil(value / 1024)}EB"
+
+
+def shown(foreign: str | bytes) -> str:
+    """Return foreign words fit for a line of ours: nothing unseen in them, and not without end."""
+    text = printable(foreign[: MAX_SHOWN + 1], keep="")
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
