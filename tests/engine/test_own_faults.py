@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from support.engine_lab import LIMIT_S, Lab, child_naming, engine, processes_naming, until
+from support.engine_lab import LIMIT_S, Lab, engine, processes_naming, until, warden_of
 from vmtiming_tui import commands, doctor
 from vmtiming_tui import events as ev
 from vmtiming_tui.checks import Verdict
-from vmtiming_tui.config import Accel
+from vmtiming_tui.config import Accel, RunConfig
 from vmtiming_tui.engine import session
 from vmtiming_tui.engine.attempt import Attempt
 from vmtiming_tui.engine.children import Children
+from vmtiming_tui.engine.powers import Powers
 from vmtiming_tui.engine.session import Session
 from vmtiming_tui.faults import kept_fault
 from vmtiming_tui.fleet import Fleet, VmState
@@ -103,7 +104,7 @@ async def test_a_warden_that_dies_while_a_run_is_prepared_ends_it_at_once(lab: L
         plan = replace(plan_of(lab.config(1)), prepare="sleep 600")
         story.client.send(commands.Start(plan=plan))
         await until(lambda: bool(processes_naming("sleep 600")))
-        os.kill(child_naming(story.client.pid, "warden.py"), 9)
+        os.kill(warden_of(story.client.pid), 9)
         async with asyncio.timeout(10):
             await story.to_end()
 
@@ -112,14 +113,14 @@ async def test_a_warden_that_dies_while_a_run_is_prepared_ends_it_at_once(lab: L
 
 
 def test_doctor_does_not_wait_for_a_warden_that_is_gone(lab: Lab, monkeypatch: pytest.MonkeyPatch):
-    real = doctor.qemu_version
+    real = doctor.settle_powers
 
-    async def after_its_death(qemu: str, children: Children) -> str:
+    async def after_its_death(config: RunConfig, uid: int | None, children: Children) -> Powers:
         os.kill(children.pid, signal.SIGKILL)
         await children.lost
-        return await real(qemu, children)
+        return await real(config, uid, children)
 
-    monkeypatch.setattr(doctor, "qemu_version", after_its_death)
+    monkeypatch.setattr(doctor, "settle_powers", after_its_death)
     began = time.monotonic()
     (qemu,) = [check for check in doctor.examine(lab.config(1)) if check.name == "QEMU"]
 

@@ -112,15 +112,17 @@ def test_an_engine_killed_below_the_dashboard_is_said_and_another_run_can_be_sta
         terminal.till(b"run cannot go on")
         terminal.till(b"ended with the engine")
         at = len(terminal.output)
-        terminal.type(b"\x1b")
+        terminal.type(b"lll\r")  # to "Look"; an escape would be one with the key that follows it
         at = terminal.till(b"ENGINE LOST", after=at)  # drawn anew, nothing lies over it
         asyncio.run(until(lambda: processes_naming(str(scene.lab.runtime)) == []))
         terminal.type(b"r")
         at = terminal.till(b"whole run anew", after=at)
         terminal.type(b"y")
         at = terminal.till(b"RUNNING", after=at)
-        terminal.till(b"1 booted", after=at)
-        terminal.type(b"qy")
+        at = terminal.till(b"1 booted", after=at)
+        terminal.type(b"q")
+        terminal.till(b"End and leave", after=at)
+        terminal.type(b"y")
         assert terminal.wait() == 130
     asyncio.run(until(lambda: scene.leftovers() == []))
 

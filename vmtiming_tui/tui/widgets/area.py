@@ -14,7 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from vmtiming_tui.tui.model import Change, Model
-from vmtiming_tui.tui.text import Part, clip, segments, shown
+from vmtiming_tui.tui.text import Part, clip, filled, segments, shown
 from vmtiming_tui.tui.widgets.line import fit_scrollbar, ground
 
 if TYPE_CHECKING:
@@ -235,7 +235,8 @@ class VmArea(ScrollView, can_focus=False):
         if not self.model.view.shown and y == min(self.size.height // 3, 8):
             words = clip(self._nothing(), width, self.host.glyphs.ellipsis)
             before = " " * ((width - cell_len(words)) // 2)
-            segment = Segment(before + words, self.under + self.host.palette.dim)
+            text = filled(before + words, width)
+            segment = Segment(text, self.under + self.host.palette.dim)
             return Strip([segment]).adjust_cell_length(width, self.under)
         return Strip.blank(width, self.under)
 
