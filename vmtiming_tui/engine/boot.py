@@ -22,6 +22,7 @@ from vmtiming_tui.engine.powers import Powers, Reach
 from vmtiming_tui.engine.tools import Boot, Tools
 from vmtiming_tui.errors import QemuError
 from vmtiming_tui.plan import RunPlan
+from vmtiming_tui.text import one_line, plural
 
 _MAX_CONSOLE_BYTES = 256 * 1024
 _FIRMWARE_RESETS = 2
@@ -99,7 +100,9 @@ class BootRun:
         if config.base:
             made = await make_overlays(config, tuple(configs), self._tools.children)
             if made:
-                self._notice(ev.Level.INFO, f"made {made} overlays of {config.base}")
+                self._notice(
+                    ev.Level.INFO, f"made {plural(made, 'overlay')} of {one_line(config.base)}"
+                )
         for each in dict.fromkeys(configs.values()):
             vms = [vm for vm, its in configs.items() if its is each]
             has_esp = await self._admissions.admit(each, vms)

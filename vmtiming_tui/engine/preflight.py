@@ -13,6 +13,7 @@ from vmtiming_tui.engine.accel import accel_key
 from vmtiming_tui.engine.host import memory_bytes
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.plan import RunPlan
+from vmtiming_tui.text import plural
 
 _OUR_FDS = 64
 _FDS_PER_VM = 6  # QMP, console, stderr, report, and two more while its QEMU starts
@@ -48,6 +49,11 @@ def check_descriptors() -> None:
         )
 
 
+def vms(count: int, verb: str) -> str:
+    """Return ``1 VM fits``, ``2 VMs fit``."""
+    return f"{plural(count, 'VM')} {verb}{'s' if count == 1 else ''}"
+
+
 def _at_once(config: RunConfig) -> int:
     return min(config.number, config.parallel or config.number)
 
@@ -58,7 +64,8 @@ def _descriptors(config: RunConfig) -> Iterable[Shortage]:
     if limit != resource.RLIM_INFINITY and need > limit:
         fit = max((limit - _OUR_FDS) // _FDS_PER_VM, 0)
         yield Shortage(
-            f"{config.number} VMs need {need} open files, and {limit} are allowed: {fit} VMs fit",
+            f"{vms(config.number, 'need')} {need} open files, and {limit} are allowed: "
+            f"{vms(fit, 'fit')}",
             f"raise the limit: ulimit -n {need} (as root, or by /etc/security/limits.conf)",
         )
 
@@ -95,8 +102,8 @@ def _processes(config: RunConfig) -> Iterable[Shortage]:
     for left, hint in room:
         if need > left:
             yield Shortage(
-                f"{_at_once(config)} VMs at once need about {need} processes and threads, and "
-                f"{max(left, 0)} more are allowed: {max(left, 0) // each} VMs fit",
+                f"{vms(_at_once(config), 'at once need')} about {need} processes and threads, and "
+                f"{max(left, 0)} more are allowed: {vms(max(left, 0) // each, 'fit')}",
                 hint,
             )
 
@@ -114,8 +121,8 @@ def _memory(config: RunConfig, accel: Accel, freed_bytes: int) -> Iterable[Short
     if available and each * count > available:
         fit = available // each
         yield Shortage(
-            f"{count} VMs may come to hold {each * count >> 20} MiB, and the host has "
-            f"{available >> 20} MiB available: {fit} VMs fit",
+            f"{plural(count, 'VM')} may come to hold {each * count >> 20} MiB, and the host has "
+            f"{available >> 20} MiB available: {vms(fit, 'fit')}",
             f"use -n {max(fit, 1)}, less memory each (-m), --parallel {max(fit, 1)}, "
             "or --force to try all the same",
         )
