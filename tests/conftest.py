@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from support.engine_lab import Lab, laboratory
+from support.neighbour import neighbour
 
 _STATE = pytest.StashKey[str]()
 
@@ -37,3 +38,10 @@ def lab() -> Iterator[Lab]:
     """A folder with a stand-in for QEMU, and every folder of a run's in a place of its own."""
     with laboratory() as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def somebody_else() -> Iterator[None]:
+    """Another run on the same machine, from the first test that asks for it to the last."""
+    with neighbour():
+        yield

@@ -15,6 +15,8 @@ from vmtiming_tui import events as ev
 from vmtiming_tui.commands import VmAction
 from vmtiming_tui.plan import plan_of
 
+pytestmark = pytest.mark.usefixtures("somebody_else")
+
 QEMU = "qemu-system-x86_64"
 SILENT, CORRUPT, NO_BACKING, WRONG_BACKING, EARLY, MIDWAY, HANDLED, NEIGHBOUR = range(8)
 RESET, PAUSED, PANICKING = range(3)

@@ -183,11 +183,10 @@ class Story:
 
 
 @contextlib.contextmanager
-def laboratory(*, own_cache: bool = True) -> Iterator[Lab]:
+def folders() -> Iterator[Lab]:
     """Make a lab whose ``-q`` starts the stand-in with as little Python as can be.
 
-    Other users can read its folder. Its environment is this process's while it is there; without
-    ``own_cache`` the real guests are found where they are kept.
+    Other users can read its folder.
     """
     top = Path(tempfile.mkdtemp(prefix="vmt-"))
     top.chmod(0o755)
@@ -201,13 +200,22 @@ def laboratory(*, own_cache: bool = True) -> Iterator[Lab]:
         f"import sys\nsys.path.insert(0, {str(HERE)!r})\n"
         "from standin_machine import main\nmain()\n",
     )
-    with pytest.MonkeyPatch.context() as patch:
+    yield lab
+    shutil.rmtree(top)
+
+
+@contextlib.contextmanager
+def laboratory(*, own_cache: bool = True) -> Iterator[Lab]:
+    """Make a lab whose environment is this process's while it is there.
+
+    Without ``own_cache`` the real guests are found where they are kept.
+    """
+    with folders() as lab, pytest.MonkeyPatch.context() as patch:
         for name, value in lab.environment.items():
             if own_cache or name != "XDG_CACHE_HOME":
                 patch.setenv(name, value)
         patch.setattr(tempfile, "tempdir", str(lab.temp))
         yield lab
-    shutil.rmtree(top)
 
 
 @asynccontextmanager
