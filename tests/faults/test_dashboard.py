@@ -80,14 +80,14 @@ def test_a_dashboard_that_fails_ends_no_vm(scene: Scene, faulty, fault: str, wha
     assert "VM 1 reported as booted" in said
     assert "All machines" not in said or fault is NEVER_STARTS
     assert "It took " in said
-    assert states_in(scene.folder / "kept.json") == ("off", "off")
+    assert states_in(scene.folder / "kept.json") == ("booted", "booted")
     assert scene.history == [("finished", 2)]
 
 
 def test_after_the_dashboards_fault_the_exit_code_is_the_runs(scene: Scene, faulty):
     scene.script = "0.boot=0.2 1.die=half:3"
     assert faulty(FAILS_ONCE).wait() == 1
-    assert states_in(scene.folder / "kept.json") == ("failed", "off")
+    assert states_in(scene.folder / "kept.json") == ("booted", "failed")
 
 
 def test_after_the_dashboards_fault_ctrl_c_still_ends_the_run(scene: Scene, faulty):
@@ -97,7 +97,7 @@ def test_after_the_dashboards_fault_ctrl_c_still_ends_the_run(scene: Scene, faul
     terminal.type(b"\x03")
     assert terminal.wait() == 130
     assert "Stopping; once more" in said_after(terminal)
-    assert states_in(scene.folder / "kept.json") == ("killed", "off")
+    assert states_in(scene.folder / "kept.json") == ("booted", "killed")
     assert scene.history == [("stopped", 1)]
 
 
@@ -143,5 +143,5 @@ def test_an_engine_killed_below_the_plain_report_ends_it_with_all_that_is_known(
     assert process.returncode == 1
     assert "the engine ended unexpectedly (killed by SIGKILL)" in err
     assert "VM 1 killed: ended with the engine" in out
-    assert states_in(Path(scene.folder / "kept.json")) == ("killed", "off")
+    assert states_in(Path(scene.folder / "kept.json")) == ("booted", "killed")
     assert scene.history == [("interrupted", 1)]

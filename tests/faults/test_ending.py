@@ -300,9 +300,9 @@ FAULTS: list[Fault[Callable[[Scene], Outcome]]] = [
 STATES: dict[str, tuple[str, ...] | None] = {
     "the tool is killed (SIGKILL)": None,
     "all of them are killed at once": None,
-    "whoever reads the report goes away (`| head -1`)": ("killed", "off", "off"),
-    "Ctrl-Z, then `fg`, on the plain report": ("off", "off"),
-    "Ctrl-Z, then `fg`, on the dashboard": ("off", "off"),
+    "whoever reads the report goes away (`| head -1`)": ("booted", "booted", "killed"),
+    "Ctrl-Z, then `fg`, on the plain report": ("booted", "booted"),
+    "Ctrl-Z, then `fg`, on the dashboard": ("booted", "booted"),
 }
 
 
@@ -316,7 +316,7 @@ def test_a_run_that_is_ended(fault: Fault[Callable[[Scene], Outcome]], scene: Sc
     assert outcome.ends == fault.ends, outcome.said
     assert fault.words in outcome.said
     assert "Traceback" not in outcome.said
-    assert outcome.states == STATES.get(fault.what, ("killed", "off"))
+    assert outcome.states == STATES.get(fault.what, ("booted", "killed"))
     if outcome.states is not None:
-        booted = [state for state in outcome.states if state in ("booted", "off")]
+        booted = [state for state in outcome.states if state == "booted"]
         assert [count for _, count in scene.history] == [len(booted)]

@@ -80,7 +80,7 @@ def tries(program: str, *, as_nobody: bool = True) -> Play:
         running.process.send_signal(signal.SIGINT)
         outcome = running.end()
         assert outcome.ends == in_words(130)
-        assert outcome.states == ("killed", "off")
+        assert outcome.states == ("booted", "killed")
         assert json.loads((scene.folder / "kept.json").read_text())["vms"][1]["attempts"]
         assert "LET IN" not in tried.stdout
         return "refused", tried.stderr + outcome.said
