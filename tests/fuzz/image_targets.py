@@ -10,14 +10,17 @@ from collections.abc import Iterator
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.ext import Ext
 from vmtiming_tui.images.fat import Fat
+from vmtiming_tui.images.formats import KNOWN_FORMATS, read_header
 from vmtiming_tui.images.lvm import laid_out, read_group
 from vmtiming_tui.images.lvm_label import checksum
 from vmtiming_tui.images.partitions import read_table
 from vmtiming_tui.images.stretch import Piece, Stretch
 from vmtiming_tui.images.tree import FileSystem, Kind, Node, Tree
 from vmtiming_tui.images.volumes import find_volumes, open_files
+from vmtiming_tui.images.words import shown
 
 MAX_VISITS = 200
+MAX_EXTENTS, MAX_NAME_BYTES = 256, 4 << 10
 MAX_FILE_BYTES = 1 << 20
 SECTOR = 512
 AREA = 4096
@@ -134,3 +137,18 @@ def volumes(data: bytes) -> None:
             with contextlib.suppress(ImageError):
                 if files := open_files(volume):
                     _check_files(files)
+
+
+def headers(data: bytes) -> None:
+    """The headers of image formats: what they ask for is a bounded name."""
+    with _stretch(data) as image:
+        for told in ("", "qcow2", "vmdk"):
+            with contextlib.suppress(ImageError):
+                if (header := read_header(image, told)) is None:
+                    continue
+                assert header.format in KNOWN_FORMATS
+                assert len(header.extents) <= MAX_EXTENTS
+                for name in (header.backing, header.data_file, *header.extents):
+                    assert len(os.fsencode(name)) <= MAX_NAME_BYTES
+                    assert "\0" not in name
+                    assert shown(name).isprintable()

@@ -127,6 +127,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "quoting": quoting,
     "filtering": filtering,
     "stored": stored,
+    "headers": image_targets.headers,
     "volumes": image_targets.volumes,
     "partitions": image_targets.partitions,
     "lvm": image_targets.lvm,
