@@ -33,6 +33,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(config.stash[_STATE], ignore_errors=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Settle where pytest's own folders are before a lab has the temporary folder be its own."""
+    tmp_path_factory.getbasetemp()
+
+
 @pytest.fixture
 def lab() -> Iterator[Lab]:
     """A folder with a stand-in for QEMU, and every folder of a run's in a place of its own."""
