@@ -58,7 +58,7 @@ def _escape(char: str) -> str:
 
 
 def _is_emoji(char: str) -> bool:
-    return bool(char) and (
+    return not char.isascii() and (
         unicodedata.category(char) in _LIKE_EMOJI or char in _EMOJI_TOO or char in _TONES
     )
 

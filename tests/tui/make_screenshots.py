@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "tests"))
 
 from support.recording import smooth_run, troubled_run  # noqa: E402
 from support.stage import dashboard, show  # noqa: E402

@@ -54,7 +54,9 @@ def test_emoji_stay_whole(emoji: str):
     assert printable(f"booted {emoji} at last") == f"booted {emoji} at last"
 
 
-@pytest.mark.parametrize("text", ["a\ufe0fb", "👩\u200d", "\u200d👩", "👩\u200dx", "1\ufe0f"])
+@pytest.mark.parametrize(
+    "text", ["a\ufe0fb", "👩\u200d", "\u200d👩", "👩\u200dx", "1\ufe0f", "+\u200d="]
+)
 def test_what_joins_emoji_joins_nothing_else(text: str):
     assert "\\u" in printable(text)
 
