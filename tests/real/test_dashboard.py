@@ -9,13 +9,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from support.tmux import Terminal
+from support.tmux import Tmux
 
 
 @pytest.fixture
 def terminal(in_folder):
     (in_folder.folder / "code").unlink(missing_ok=True)
-    terminal = Terminal(in_folder.folder)
+    terminal = Tmux(in_folder.folder)
     yield terminal
     terminal.close()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 LIMIT_S = 180
 
 
-class Terminal:
+class Tmux:
     """A tmux session; what the program wrote is kept whole in ``log``, escape sequences and all."""
 
     def __init__(self, folder: Path, width: int = 120, height: int = 36) -> None:

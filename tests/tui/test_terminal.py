@@ -2,18 +2,17 @@
 
 import os
 import pty
-import select
 import signal
 import subprocess
 import sys
 import termios
-import time
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-LIMIT_S = 30.0
+from support.terminal import LIMIT_S, Terminal
+
+TESTS = Path(__file__).resolve().parents[1]
 
 PLAY = """
 import sys
@@ -33,72 +32,31 @@ StatsLine.lines = lines
 """
 
 
-class Terminal:
-    """A pty with a program on it."""
+class Played(Terminal):
+    """The dashboard of a stored run, on a pty of its own."""
 
     def __init__(self, source: str, folder: Path) -> None:
-        self.master, slave = pty.openpty()
-        termios.tcsetwinsize(slave, (24, 80))
-        self.before = termios.tcgetattr(slave)
-        self.slave = slave
-        self.output = b""
         environment = os.environ | {
-            "TERM": "xterm-256color",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(TESTS),
             "XDG_STATE_HOME": str(folder / "state"),
             "XDG_CONFIG_HOME": str(folder / "config"),
         }
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", source],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env=environment,
-            start_new_session=True,
-        )
-
-    def wait_for(self, words: bytes) -> None:
-        end = time.monotonic() + LIMIT_S
-        while words not in self.output:
-            left = end - time.monotonic()
-            assert left > 0, self.output[-2000:]
-            if select.select([self.master], [], [], left)[0]:
-                self.output += os.read(self.master, 65536)
-
-    def wait(self) -> int:
-        """Wait for the program's end, reading what it still writes."""
-        end = time.monotonic() + LIMIT_S
-        while self.process.poll() is None:
-            assert time.monotonic() < end, self.output[-2000:]
-            if select.select([self.master], [], [], 0.05)[0]:
-                self.output += os.read(self.master, 65536)
-        while select.select([self.master], [], [], 0)[0]:
-            self.output += os.read(self.master, 65536)
-        return self.process.returncode
+        super().__init__([sys.executable, "-c", source], folder, environment, controlling=False)
 
     def assert_restored(self) -> None:
-        assert termios.tcgetattr(self.slave) == self.before
-        for on, off in ((b"?1049h", b"?1049l"), (b"?25l", b"?25h"), (b"?1003h", b"?1003l")):
-            assert self.output.rindex(b"\x1b[" + off) > self.output.rindex(b"\x1b[" + on)
+        assert termios.tcgetattr(self.master) == self.before
 
     @property
     def last_words(self) -> str:
         return self.output[self.output.rindex(b"\x1b[?1049l") :].decode()
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        os.close(self.slave)
-        os.close(self.master)
 
 
 @pytest.fixture
 def play(tmp_path):
     terminals = []
 
-    def start(before: str = "", speed: float = 1.0) -> Terminal:
-        terminals.append(Terminal(PLAY.format(before=before, speed=speed), tmp_path))
+    def start(before: str = "", speed: float = 1.0) -> Played:
+        terminals.append(Played(PLAY.format(before=before, speed=speed), tmp_path))
         return terminals[-1]
 
     yield start
@@ -108,8 +66,8 @@ def play(tmp_path):
 
 def test_after_q(play):
     terminal = play()
-    terminal.wait_for(b"connected")
-    os.write(terminal.master, b"q")
+    terminal.till(b"connected")
+    terminal.type(b"q")
     assert terminal.wait() == 0
     terminal.assert_restored()
 
@@ -117,7 +75,7 @@ def test_after_q(play):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_after_a_signal(play, number):
     terminal = play()
-    terminal.wait_for(b"connected")
+    terminal.till(b"connected")
     terminal.process.send_signal(number)
     assert terminal.wait() == 130
     terminal.assert_restored()
@@ -136,10 +94,8 @@ def test_after_a_fault_of_the_dashboard_there_is_a_sentence_and_no_traceback(pla
 
 def test_the_terminal_that_goes_away_ends_the_dashboard(play):
     terminal = play()
-    terminal.wait_for(b"connected")
-    os.close(terminal.slave)
-    os.close(terminal.master)
-    terminal.slave, terminal.master = pty.openpty()
+    terminal.till(b"connected")
+    terminal.hang_up()
     terminal.process.send_signal(signal.SIGHUP)
     terminal.process.wait(LIMIT_S)
     assert terminal.process.returncode is not None
@@ -150,13 +106,17 @@ def test_a_dashboard_needs_all_three_streams(tmp_path, redirected):
     """It is drawn on standard error: ``2>file`` would put the picture into the file."""
     master, slave = pty.openpty()
     program = (
-        "import os; from vmtiming_tui.cli.main import on_a_terminal as on; os._exit(40 + on())"
+        "import os; from vmtiming_tui.cli.terminal import can_show_a_dashboard as can; "
+        "os._exit(40 + can())"
     )
+    environment = os.environ | {"TERM": "xterm-256color"}
     with (tmp_path / "file").open("w+") as file:
         streams = dict.fromkeys(("stdin", "stdout", "stderr"), slave)
         if redirected:
             streams[redirected] = file
-        code = subprocess.run([sys.executable, "-c", program], check=False, **streams).returncode
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=environment, check=False, **streams
+        )
     os.close(slave)
     os.close(master)
-    assert code == (41 if redirected is None else 40)
+    assert done.returncode == (41 if redirected is None else 40)

@@ -57,8 +57,6 @@ def test_emoji_stay_whole(emoji: str):
 @pytest.mark.parametrize(
     "text", ["a\ufe0fb", "👩\u200d", "\u200d👩", "👩\u200dx", "1\ufe0f", "+\u200d="]
 )
-    "text", ["a\ufe0fb", "👩\u200d", "\u200d👩", "👩\u200dx", "1\ufe0f", "+\u200d="]
-)
 def test_what_joins_emoji_joins_nothing_else(text: str):
     assert "\\u" in printable(text)
 
