@@ -149,7 +149,7 @@ def test_names_in_any_script_leave_the_columns_of_history_and_compare_in_place(r
     for name in ("起動計測", "e\u0301té", "plain"):
         assert run(*arguments(1, "", "--plain", "--name", name))[0] == 0
     listed = run("history")[1].splitlines()[1:]
-    heads, boot, *_ = run("compare", "起動計測", "e\u0301té")[1].splitlines()
+    _, heads, boot, *_ = run("compare", "起動計測", "e\u0301té")[1].splitlines()
 
     assert len({end_of(line, "finished") for line in listed}) == 1
     for column, name in ((1, "起動計測"), (3, "e\u0301té")):
