@@ -234,7 +234,7 @@ def spin(arguments: Arguments, signals: Signals) -> None:
         raise ImageError("--mount takes root, and the right to mount; without it nothing does")
     rules = Rules(
         format=arguments.format, allow_backing=tuple(arguments.allow_backing),
-        allow_device=arguments.allow_device,
+        allow_device=arguments.allow_device, in_parts=not arguments.mount,
     )  # fmt: skip
     with contextlib.ExitStack() as held:
         uid = held.enter_context(own_uid())
