@@ -41,7 +41,6 @@ activation {
     udev_sync = 0
     udev_rules = 0
     monitoring = 0
-    raid_fault_policy = "warn"
 }
 backup {
     backup = 0

@@ -1,7 +1,8 @@
 """File systems that only a kernel can read, read by one that can do no harm: in a throw-away VM.
 
 QEMU without acceleration, in the box already, with the host's own kernel and busybox: every volume
-is a disk behind a socket that serves nothing else, and what is made is an ext4 on another.
+is a disk behind a socket that serves nothing else, or put together of such by the host's lvm2, and
+what is made is an ext4 on another.
 """
 
 import contextlib
