@@ -235,7 +235,8 @@ class _Intake:
     def _parts(self, place: "_Place", header: Header) -> tuple[Part, ...]:
         """Return what a VMDK is made of; raise ``ImageError`` where it may not be, or not here."""
         is_flat = all(extent.is_flat for extent in header.extents) and not header.backing
-        if not (is_flat and self.rules.in_parts and len(self.fds) == 1):
+        is_flat = is_flat and len(self.fds) == 1  # nothing stands on it
+        if not (is_flat and self.rules.in_parts):
             names = ", ".join(repr(shown(each.name or each.kind)) for each in header.extents[:3])
             raise ImageError(
                 f"{shown(place.file.path)!r} is a VMDK whose data is in other files ({names})",
