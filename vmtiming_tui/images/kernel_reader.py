@@ -51,7 +51,7 @@ class KernelReader(Protocol):
         """Return volumes that take an assembly as they are once put together: with what is on them.
 
         One that cannot be put together is not among them, and said to be left out. Raises
-        ``ImageError`` where none can.
+        ``ImageError`` where this reader puts none together.
         """
 
     def excerpts(self, volumes: Sequence[Volume]) -> Sequence[Excerpt]:

@@ -112,7 +112,12 @@ class ReaderVm:
                 self._say(not_put_together(volume, error))
         found: dict[Volume, Volume] = {}
         for first in range(0, len(able), _MAX_VOLUMES):
-            found |= self._assembled(able[first : first + _MAX_VOLUMES])
+            some = able[first : first + _MAX_VOLUMES]
+            try:
+                found |= self._assembled(some)
+            except ImageError as error:
+                for volume in some:
+                    self._say(not_put_together(volume, error))
         return found
 
     def _assembled(self, volumes: Sequence[Volume]) -> Mapping[Volume, Volume]:
