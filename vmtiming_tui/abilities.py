@@ -4,7 +4,7 @@ import os
 import platform
 import pwd
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from vmtiming_tui.demo import Variant, cached_guest
 from vmtiming_tui.engine.firmware import installed
 from vmtiming_tui.engine.machine import MACHINES, Machine, host_arch
 from vmtiming_tui.images.box import Wall, best_wall
+from vmtiming_tui.images.device_mapper import modules_for
 from vmtiming_tui.images.guest_kernel import GuestKernel
 from vmtiming_tui.images.host_kernel import debian_arch, versions
 from vmtiming_tui.images.kernel_reader import KERNEL_ONLY
@@ -107,10 +108,13 @@ def _reader_checks() -> Iterator[Check]:
     arch = host_arch()
     needed = {f"qemu-system-{arch}": qemu_package(arch), "busybox": "busybox-static",
               "mke2fs": "e2fsprogs"}  # fmt: skip
-    names, mend = _missing(needed)
     kernels = [GuestKernel(version, -1) for version in versions()]
-    for kind in sorted(KERNEL_ONLY):
-        fit = next((kernel.version for kernel in kernels if kernel.has([kind])), "")
+    kinds: list[tuple[str, Sequence[str], dict[str, str]]]
+    kinds = [(kind, (kind,), needed) for kind in sorted(KERNEL_ONLY)]
+    kinds.append(("LVM thin", modules_for(["thin"]), needed | {"lvm": "lvm2"}))
+    for kind, modules, tools in kinds:
+        names, mend = _missing(tools)
+        fit = next((kernel.version for kernel in kernels if kernel.has(modules)), "")
         check = Check(f"{kind} images", Verdict.FINE, f"read in a VM by kernel {fit}")
         if names:
             check = replace(

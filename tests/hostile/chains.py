@@ -31,9 +31,14 @@ def with_data_file(path: Path, name: str) -> Path:
 
 def vmdk_description(path: Path, extent: str) -> Path:
     """A VMDK that is a description alone, of a flat extent."""
+    return vmdk_of(path, f'RW 2048 FLAT "{extent}" 0')
+
+
+def vmdk_of(path: Path, *lines: str) -> Path:
+    """A VMDK that is a description alone, with these lines about its extents."""
     path.write_text(
         "# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\n"
-        f'createType="monolithicFlat"\n\nRW 2048 FLAT "{extent}" 0\n'
+        'createType="custom"\n\n' + "".join(f"{line}\n" for line in lines)
     )
     return path
 

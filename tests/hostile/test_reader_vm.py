@@ -8,6 +8,7 @@ import pytest
 
 from hostile.whole import MARKER, SPIN, holds, spin
 from support import disk_images as images
+from support.mapped import group_made_by
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="making an xfs takes a mount")
 
@@ -79,6 +80,27 @@ def test_noise_in_a_file_system_ends_in_a_word(kind, system, place):
 
     assert ran.code == 1
     assert len(ran.complaint) < 2000
+
+
+def test_noise_in_a_thin_pool_ends_in_a_word(system, place):
+    image = place / "disk.img"
+    make = (
+        "lvm lvcreate -y -L 96M --poolmetadatasize 4M --thinpool pool vg-tiny && "
+        "lvm lvcreate -y -V 200M --thin -n root vg-tiny/pool && "
+        "dd if=$content of=/dev/mapper/vg--tiny-root bs=1M"
+    )
+    content = images.ext4(place / "root.fs", system, 64)
+    group_made_by(make, [image], content, ["thin"], 120)
+    with image.open("r+b") as file:
+        for at in range(1 << 20, 120 << 20, 64 << 10):
+            file.seek(at)
+            file.write(os.urandom(4096))
+
+    ran = spin(image, place)
+
+    assert ran.code == 1
+    assert b"vg-tiny/root is left out: a volume of the kind 'thin'" in ran.said
+    assert len(ran.said) + len(ran.complaint) < 3000
 
 
 @pytest.mark.parametrize("options", [(), ("--mount",)], ids=["VM", "mount"])

@@ -136,6 +136,9 @@ def system(tmp_path) -> Path:
 class NoReader:
     """No kernel reads anything here."""
 
+    def assembled(self, volumes):
+        raise ImageError(f"{volumes[0].type} is not put together here")
+
     def excerpts(self, volumes):
         raise ImageError(f"{volumes[0].type} is not read here")
 

@@ -1,4 +1,4 @@
-"""Linear volumes are read where they lie; what takes the device mapper is left out, in words."""
+"""Linear volumes are read where they lie; of the others it is told what they take."""
 
 import pytest
 
@@ -73,8 +73,9 @@ def test_a_disk_without_a_group_has_no_volumes(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["thin", "raid1", "cache", "vdo", "snapshot"])
-def test_what_takes_the_device_mapper_is_left_out_with_a_way_to_get_it(kind, tmp_path):
-    text = forged.lvm_text(segments=[f'extent_count = 2\ntype = "{kind}"'])
+@pytest.mark.parametrize("flag", ["", "+METADATA_FORMAT"])
+def test_what_takes_the_device_mapper_is_told_with_what_it_takes(kind, flag, tmp_path):
+    text = forged.lvm_text(segments=[f'extent_count = 2\ntype = "{kind}{flag}"'])
 
     volumes, said = volumes_of(disk(tmp_path / "disk.img", text))
 
@@ -84,13 +85,44 @@ def test_what_takes_the_device_mapper_is_left_out_with_a_way_to_get_it(kind, tmp
         None,
     )
     assert volumes[1].size == 2 * MIB
-    [line] = said
-    assert f"a volume of the kind '{kind}' is put together by the kernel's device mapper" in line
-    assert "qemu-img convert -O raw /dev/vg/root root.raw" in line
+    assert volumes[1].assembly is not None
+    assert volumes[1].assembly.kinds == {kind}
+    assert volumes[1].disks == (volumes[0].stretch,)
+    assert said == []
 
 
-def test_a_thin_pool_itself_is_not_spoken_of(tmp_path):
-    text = forged.lvm_text(segments=['extent_count = 2\ntype = "thin-pool"'])
+def test_a_volume_takes_the_kinds_and_the_disks_of_all_it_stands_on(tmp_path):
+    disks = [tmp_path / "0.pv", tmp_path / "1.pv"]
+    images.volume_group(disks, 10)
+    thin = 'type = "thin"\nthin_pool = "pool"\ntransaction_id = 0\ndevice_id = 1'
+    pool = (
+        'type = "thin-pool"\nmetadata = "pool_tmeta"\npool = "pool_tdata"\ntransaction_id = 1\n'
+        "chunk_size = 128\nzero_new_blocks = 1"
+    )
+    striped = (
+        'type = "striped"\nstripe_count = 2\nstripe_size = 128\nstripes = ["pv0", 2, "pv1", 2]'
+    )
+    images.logical_volumes(disks, [
+        Logical("root", thin), Logical("pool", pool),
+        Logical("pool_tmeta", images.plain_segment(0), visible=False),
+        Logical("pool_tdata", striped, visible=False),
+    ])  # fmt: skip
+    whole = images.disk(
+        tmp_path / "disk.img", "gpt", [images.Partition("lvm", disk) for disk in disks]
+    )
+
+    *parts, root = volumes_of(whole)[0]
+    assert root.assembly is not None
+    assert root.assembly.kinds == {"thin", "thin-pool", "striped"}
+    assert root.disks == tuple(part.stretch for part in parts)
+    [_, alone], [said] = volumes_of(disks[0])
+    assert (alone.type, alone.disks) == ("LVM-incomplete", ())
+    assert "vg-tiny/root is left out: a part of it is on a disk that is not in this image" in said
+
+
+@pytest.mark.parametrize("kind", ["thin-pool", "cache-pool"])
+def test_a_pool_itself_is_not_spoken_of(kind, tmp_path):
+    text = forged.lvm_text(segments=[f'extent_count = 2\ntype = "{kind}"'])
 
     volumes, said = volumes_of(disk(tmp_path / "disk.img", text))
 

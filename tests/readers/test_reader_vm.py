@@ -7,9 +7,10 @@ import os
 import pytest
 
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images import guest_kernel
+from vmtiming_tui.images import guest_kernel, reader_initrd
 from vmtiming_tui.images.guest_kernel import GuestKernel, module_name
 from vmtiming_tui.images.kernel_reader import Mount
+from vmtiming_tui.images.lvm import Assembly
 from vmtiming_tui.images.reader_initrd import initrd
 from vmtiming_tui.images.reader_vm import ReaderVm
 from vmtiming_tui.images.stretch import Stretch
@@ -80,3 +81,35 @@ def test_a_file_system_no_kernel_here_knows(kernel, tmp_path):
         reader([kernel], tmp_path).copy(
             [Mount(volume("f2fs"), "/", "")], tmp_path / "x", size=max, uuid="", label=""
         )
+
+
+def logical(*kinds):
+    parts = Assembly((Stretch([]),), frozenset(kinds))
+    return Volume(name="vg/root", type=f"LVM-{kinds[0]}", size=512, stretch=None, assembly=parts)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "why"),
+    [
+        (("vdo", "vdo-pool"), "what the kind 'vdo' takes is not known here"),
+        (("thin", "thin-pool"), "this host's kernel has no dm_mod for it"),
+    ],
+)
+def test_a_volume_nobody_can_put_together_is_said_to_be_left_out(kinds, why, kernel, tmp_path):
+    said = []
+    vm = ReaderVm(kernels=[kernel], work=tmp_path, say=said.append, progress=None)
+
+    assert vm.assembled([logical(*kinds)]) == {}
+    [line] = said
+    assert f"vg/root is left out: a volume of the kind '{kinds[0]}' is put together by the" in line
+    assert why in line
+    assert "qemu-img convert -O raw /dev/vg/root root.raw" in line
+
+
+def test_without_lvm2_its_package_is_named(kernel, monkeypatch):
+    monkeypatch.setattr(reader_initrd, "_SYSTEM_PATH", "/nowhere")
+
+    with pytest.raises(ImageError, match="has no lvm") as refused:
+        initrd(kernel, [], {}, lvm=True)
+
+    assert refused.value.hint == "apt-get install lvm2"

@@ -4,11 +4,12 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
+from hostile import forged
 from support import disk_images as images
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images import rootfs
@@ -97,6 +98,12 @@ class FolderReader:
     subvolume: str = ""
     fault: str = ""
     mounts: list[Mount] = field(default_factory=list)
+    on_logical: str = ""
+
+    def assembled(self, volumes):
+        if not self.on_logical:
+            raise ImageError("not here", hint="try elsewhere")
+        return {volume: replace(volume, type=self.on_logical) for volume in volumes}
 
     def excerpts(self, volumes):
         if self.fault:
@@ -148,8 +155,10 @@ def xfs(path: Path) -> Path:
     return path
 
 
-def spun(image: Path, reader: FolderReader, **wanted) -> Spun:
-    said: list[str] = []
+def spun(
+    image: Path, reader: FolderReader, said: list[str] | None = None, **wanted: object
+) -> Spun:
+    said = [] if said is None else said
     with image.open("rb") as file:
         made = spin(
             Stretch([Piece(file.fileno(), 0, image.stat().st_size)]),
@@ -201,6 +210,39 @@ def test_a_root_in_a_subvolume_is_mounted_from_there(reader, tmp_path):
 
     assert "the whole image: the root is in subvolume @" in result.said
     assert reader.mounts[0].subvolume == "subvol=@"
+
+
+def thin(path: Path) -> Path:
+    """A disk of LVM's with a thin volume, of which it knows no more than the name."""
+    text = forged.lvm_text(segments=['extent_count = 2\ntype = "thin"'])
+    return forged.physical_volume(forged.hollow(path, 64 * MIB), text)
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs"])
+def test_a_volume_that_a_kernel_puts_together_is_read_and_copied_by_it(kind, reader, tmp_path):
+    reader.on_logical = kind
+    image = thin(tmp_path / "disk.img")
+
+    result = spun(image, reader)
+
+    assert f"tiny on vg/root ({kind})" in result.said
+    assert [(mount.volume.name, mount.volume.type) for mount in reader.mounts] == [
+        ("vg/root", kind)
+    ]
+    for path in reader.work.iterdir():
+        path.unlink()
+    untouched = spun(image, reader, boot_files=True)
+    assert untouched.made.cmdline == "root=/dev/mapper/vg-root rd.lvm.lv=vg/root"
+
+
+def test_a_volume_that_no_kernel_puts_together_is_left_out_with_what_helps(reader, tmp_path):
+    said: list[str] = []
+    with pytest.raises(ImageError, match="outside the volumes left out"):
+        spun(thin(tmp_path / "disk.img"), reader, said=said)
+
+    [line] = said
+    assert line.startswith("vg/root is left out: a volume of the kind 'thin' is put together by")
+    assert "alone: not here (try elsewhere). On a machine that has it as a disk" in line
 
 
 def test_what_belongs_below_the_root_is_merged(reader, system, tmp_path):

@@ -177,6 +177,40 @@ def test_other_kinds_of_image(kind, bare, tree, folder):
     assert_ready(spin(image, folder / "out"), tree)
 
 
+@pytest.mark.parametrize("kind", ["monolithicFlat", "twoGbMaxExtentFlat"])
+def test_a_vmdk_whose_data_is_in_flat_files_beside_it(kind, tree, folder):
+    raw = images.ext4(folder / "disk.raw", tree, 64)
+    with raw.open("r+b") as file:
+        file.truncate(2100 * images.MIB)
+    image = folder / "disk.vmdk"
+    images.sh("qemu-img", "convert", "-O", "vmdk", "-o", f"subformat={kind}", raw, image)
+
+    assert_ready(spin(image, folder / "out"), tree)
+
+
+def test_a_vmdk_in_pieces_with_zeros_between(tree, folder):
+    whole = images.ext4(folder / "root.fs", tree, 64).read_bytes()
+    half = len(whole) // 2
+    (folder / "first").write_bytes(b"before".ljust(512) + whole[:half])
+    (folder / "second").write_bytes(whole[half:])
+    lines = [f'RW {half // 512} FLAT "first" 1', f'RW {half // 512} VMFS "second"', "RW 64 ZERO"]
+    image = images.write(folder / "disk.vmdk", "\n".join(["version=1", *lines, ""]))
+
+    assert_ready(spin(image, folder / "out"), tree)
+
+
+def test_a_vmdk_in_sparse_files_is_refused_with_what_helps(bare, folder):
+    image = folder / "disk.vmdk"
+    kind = "subformat=twoGbMaxExtentSparse"
+    images.sh("qemu-img", "convert", "-O", "vmdk", "-o", kind, bare, image)
+
+    spun = spin(image, folder / "out")
+
+    assert spun.code == 1
+    assert "is a VMDK whose data is in other files ('disk-s001.vmdk')" in spun.complaint
+    assert "qemu-img convert -O qcow2" in spun.complaint
+
+
 def test_an_overlay_with_what_it_stands_on_in_the_folder_above(bare, tree, folder):
     images.sh("cp", "--sparse=always", bare, folder / "base.img")
     (folder / "vms").mkdir()

@@ -11,8 +11,7 @@ from support import disk_images as images
 from support.spinning import digest, left_behind
 from vmtiming_tui.images.asking import QemuImg
 from vmtiming_tui.images.intake import Rules, take
-from vmtiming_tui.images.ledger import Ledger
-from vmtiming_tui.images.main import ledger_path
+from vmtiming_tui.images.ledger import Ledger, ledger_path
 
 
 @pytest.fixture

@@ -56,6 +56,7 @@ def user(monkeypatch, tmp_path):
         ("qemu-img", "qcow2 and others", "qemu-utils"),
         ("bwrap", "box", "bubblewrap"),
         ("busybox", "xfs images", "busybox-static"),
+        ("lvm", "LVM thin images", "lvm2"),
         ("zstd", "initrds", "zstd"),
         ("mmdebstrap", "new Debians", "mmdebstrap"),
         ("qemu-system-aarch64", "qemu-system-aarch64", "qemu-system-arm"),

@@ -6,8 +6,6 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import platformdirs
-
 import vmtiming_tui
 from vmtiming_tui.config import BootMode, RunConfig
 from vmtiming_tui.engine.children import Children
@@ -17,7 +15,7 @@ from vmtiming_tui.errors import EngineError, EventError
 from vmtiming_tui.events import Level
 from vmtiming_tui.images.gatekeeper import Answer, Made, Request
 from vmtiming_tui.images.intake import Image, Rules, settled
-from vmtiming_tui.images.ledger import Entry
+from vmtiming_tui.images.ledger import Entry, ledger_path
 from vmtiming_tui.text import printable
 from vmtiming_tui.wire import from_json, to_json
 
@@ -28,11 +26,6 @@ _PROGRAM = (
     "import sys; sys.path.append(sys.argv[1]); "
     "from vmtiming_tui.images.gatekeeper import main; main()"
 )
-
-
-def ledger_path() -> Path:
-    """Return where it is kept what was settled of images before guests could write to them."""
-    return platformdirs.user_state_path("vmtiming-tui") / "images.jsonl"
 
 
 def rules_of(config: RunConfig) -> Rules:

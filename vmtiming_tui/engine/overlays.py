@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vmtiming_tui.config import RunConfig
-from vmtiming_tui.engine.admission import absolute, ask_gate, ledger_path, note_overlays
+from vmtiming_tui.engine.admission import absolute, ask_gate, note_overlays
 from vmtiming_tui.engine.children import Children
 from vmtiming_tui.errors import EngineError, ImageError
 from vmtiming_tui.images.gatekeeper import Made, Request
 from vmtiming_tui.images.intake import Image, Rules
+from vmtiming_tui.images.ledger import ledger_path
 from vmtiming_tui.images.qcow2 import write_empty
 
 _AT_ONCE = 16

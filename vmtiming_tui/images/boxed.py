@@ -25,7 +25,9 @@ from vmtiming_tui.images.opening import File
 from vmtiming_tui.images.out_folder import WorkFolder
 from vmtiming_tui.text import printable
 
-_LIMITS = Limits(memory_bytes=6 << 30, file_bytes=20 << 40, processes=128, cpu_s=12 * 3600)
+_LIMITS = Limits(
+    memory_bytes=6 << 30, file_bytes=20 << 40, processes=128, files=512, cpu_s=12 * 3600
+)
 _LEAST_TIME_S = 3600
 _SLOWEST_BYTES_S = 1 << 20
 _UNREADABLE = ("Permission denied", "No module named", "No such file")
@@ -61,9 +63,10 @@ class Boxed:
             return None if file is None else [box.word(self.taken.fds[file]), file.size]
 
         layers = [
-            {"format": layer.format, "file": word(layer.file), "data": word(layer.data)}
+            {"format": layer.format, "file": word(layer.file), "data": word(layer.data),
+             "parts": [[word(part.file), part.offset, part.size] for part in layer.parts]}
             for layer in self.taken.image.layers
-        ]
+        ]  # fmt: skip
         kernels = [[kernel.version, box.word(kernel.fd)] for kernel in self.kernels]
         return {
             **self.order, "layers": layers, "virtual_bytes": self.taken.image.virtual_bytes,

@@ -36,17 +36,35 @@ _QED_BACKING, _QED_RAW_BACKING, _QED_KNOWN = 1, 4, 7
 _VMDK_MAGIC, _VMDK3_MAGIC = b"KDMV", b"COWD"
 _VMDK_TEXT = re.compile(rb"(?:#[^\n]*\n|[ \r]*\n)*version=[123]\r?\n")
 _EXTENT = re.compile(
-    r'^\s*(?:RW|RDONLY|NOACCESS)\s+\d{1,20}\s+([A-Z0-9]{1,16})(?:\s+"([^"]{0,1023})")?',
-    re.MULTILINE,
+    r"^[ \t]*(?P<access>RW|RDONLY|NOACCESS)[ \t]+(?P<sectors>\d{1,20})"
+    r"[ \t]+(?P<kind>[A-Z0-9]{1,16})"
+    r'(?:[ \t]+"(?P<name>[^"\n]{0,1023})")?(?:[ \t]+(?P<offset>\d{1,20}))?',
+    re.MULTILINE | re.ASCII,
 )
+_FLAT_KINDS = frozenset({"FLAT", "VMFS", "ZERO"})
 _PARENT = re.compile(r'^\s*parentFileNameHint\s*=\s*"([^"]{0,1023})"', re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """So many bytes of a VMDK's disk, in a file from ``offset`` on; the file ``""`` is zeros.
+
+    ``is_flat`` says that the file holds them as they are.
+    """
+
+    kind: str
+    name: str
+    offset: int
+    size: int
+    is_flat: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """What an image says of itself, none of it believed: names are as they stand there.
 
-    ``backing_format`` is empty where it says none; ``extents`` are the other files of a VMDK.
+    ``backing_format`` is empty where it says none; ``extents`` is what a VMDK that is a description
+    alone is made of.
     """
 
     format: str
@@ -54,7 +72,7 @@ class Header:
     backing: str = ""
     backing_format: str = ""
     data_file: str = ""
-    extents: tuple[str, ...] = ()
+    extents: tuple[Extent, ...] = ()
 
 
 def read_header(image: Stretch, told: str = "") -> Header | None:
@@ -209,39 +227,53 @@ def _qed(image: Stretch) -> Header:
 
 
 def _vmdk(image: Stretch) -> Header:
-    """Read a VMDK: one sparse file with a description inside, or a description alone.
+    """Read a VMDK: one sparse file with a description inside, or a description of other files.
 
-    The extents of a description are other files, but where a sparse file says its own capacity:
-    then it is the only one. ``virtual_bytes`` is 0 where only the extents tell (block/vmdk.c).
+    A sparse file that says no capacity would have QEMU look for it in the files that its
+    description names (block/vmdk.c); there is no honest one.
     """
     magic = image.head(len(_VMDK_MAGIC))
     if magic == _VMDK3_MAGIC:
         raise ImageError("the image is a VMDK of the old kind", hint="convert it: qemu-img convert")
     if magic != _VMDK_MAGIC:
-        return _vmdk_description(image.head(_MAX_DESCRIPTOR_BYTES), 0)
+        text = _vmdk_text(image.head(_MAX_DESCRIPTOR_BYTES))
+        extents = tuple(map(_extent, _EXTENT.finditer(text)))
+        if not 0 < len(extents) <= _MAX_EXTENTS:
+            raise _damaged("vmdk", f"{len(extents)} extents")
+        size = sum(extent.size for extent in extents)
+        return Header(format="vmdk", virtual_bytes=size, backing=_parent(text), extents=extents)
     if image.size < _SECTOR:
         raise _damaged("vmdk", "it is cut short")
     sectors, _, at, count = struct.unpack("<QQQQ", image.read(12, 32))
+    if not sectors:
+        raise _damaged("vmdk", "it says no size of its own")
     if at == 0:
         return Header(format="vmdk", virtual_bytes=sectors * _SECTOR)
     if (at + count) * _SECTOR > image.size:
         raise _damaged("vmdk", "its description lies outside of it")
-    size = min(count * _SECTOR, _MAX_DESCRIPTOR_BYTES)
-    return _vmdk_description(image.read(at * _SECTOR, size), sectors * _SECTOR)
+    text = _vmdk_text(image.read(at * _SECTOR, min(count * _SECTOR, _MAX_DESCRIPTOR_BYTES)))
+    return Header(format="vmdk", virtual_bytes=sectors * _SECTOR, backing=_parent(text))
 
 
-def _vmdk_description(raw: bytes, virtual_bytes: int) -> Header:
-    text = os.fsdecode(raw.split(b"\0", 1)[0]).replace("\r\n", "\n")
-    extents = _EXTENT.findall(text)
-    if len(extents) > _MAX_EXTENTS:
-        raise _damaged("vmdk", f"{len(extents)} extents")
-    parent = _PARENT.search(text)
-    return Header(
-        format="vmdk",
-        virtual_bytes=virtual_bytes,
-        backing=parent[1] if parent else "",
-        extents=() if virtual_bytes else tuple(name or kind for kind, name in extents),
-    )
+def _vmdk_text(raw: bytes) -> str:
+    return os.fsdecode(raw.split(b"\0", 1)[0]).replace("\r\n", "\n")
+
+
+def _parent(text: str) -> str:
+    found = _PARENT.search(text)
+    return found[1] if found else ""
+
+
+def _extent(found: re.Match[str]) -> Extent:
+    kind = found["kind"]
+    return Extent(
+        kind=kind,
+        name="" if kind == "ZERO" else found["name"] or "",
+        offset=int(found["offset"] or 0) * _SECTOR,
+        size=int(found["sectors"]) * _SECTOR,
+        is_flat=kind == "ZERO" or (kind in _FLAT_KINDS and found["access"] != "NOACCESS"
+                                   and bool(found["name"])),
+    )  # fmt: skip
 
 
 def local_name(name: str) -> str | None:

@@ -93,7 +93,7 @@ def volume_of(spec: str, volumes: Sequence[Volume]) -> Volume | None:
     """Return the volume that the first word of an fstab's line means; None where it is not here."""
     spec = spec.replace('"', "")
     for volume in volumes:
-        if volume.stretch is not None and _means(spec, volume):
+        if volume.disks and _means(spec, volume):
             return volume
     return None
 

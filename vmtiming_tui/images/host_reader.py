@@ -23,6 +23,10 @@ class HostReader:
             raise ImageError(str(answer["failed"]))
         return answer
 
+    def assembled(self, volumes: Sequence[Volume]) -> Mapping[Volume, Volume]:
+        """Raise ``ImageError``: what is put together on the host has names that may be taken."""
+        raise ImageError("--mount does not", hint="without --mount a VM does")
+
     def _part(self, volume: Volume) -> list[object]:
         if volume.stretch is None or len(volume.stretch.pieces) != 1:
             raise ImageError(f"{volume.name} is in pieces, which --mount cannot put together",

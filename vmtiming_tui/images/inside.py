@@ -87,11 +87,26 @@ def _layers(order: Mapping[str, Any]) -> tuple[list[Layer], dict[File, Stretch]]
     return layers, stretches
 
 
+def _put_together(parts: Sequence[Sequence[Any]]) -> Stretch:
+    """Return a disk made of parts of files, and of zeros where a part has no file."""
+    pieces = []
+    for given, offset, size in parts:
+        if given is None:
+            fd = os.memfd_create("zeros", os.MFD_CLOEXEC)
+            os.truncate(fd, size)
+        else:
+            fd = open_given(given[0])
+        pieces.append(Piece(fd, 0 if given is None else offset, size))
+    return Stretch(pieces)
+
+
 def open_image(order: Mapping[str, Any], work: Path, voice: Voice) -> Stretch:
-    """Return the bytes of the disk: the image's own, or unpacked by qemu-img.
+    """Return the bytes of the disk: the image's own, those of its parts, or unpacked by qemu-img.
 
     Raises ``ImageError``, and ``OSError``.
     """
+    if parts := order["layers"][0]["parts"]:
+        return _put_together(parts)
     layers, stretches = _layers(order)
     if len(layers) == 1 and layers[0].format == "raw":
         return stretches[layers[0].file]

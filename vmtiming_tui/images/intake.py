@@ -49,27 +49,43 @@ Ask = Callable[[int, File, str], Told]
 class Rules:
     """What the user says of the images: their format where it is told, and what is allowed.
 
-    ``writable`` says that guests may write to them.
+    ``writable`` says that guests may write to them; ``in_parts``, that an image may be a
+    description of flat files, which takes a reader that puts them together.
     """
 
     format: str = ""
     allow_backing: tuple[str, ...] = ()
     allow_device: bool = False
     writable: bool = False
+    in_parts: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """So many bytes of a disk: of a file from ``offset`` on, or zeros where there is no file."""
+
+    file: File | None
+    offset: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """A file of an image, and its format; ``data`` is where a qcow2 keeps its data elsewhere."""
+    """A file of an image, and its format; ``data`` is where a qcow2 keeps its data elsewhere.
+
+    ``parts`` are what the disk is made of where the file only says so.
+    """
 
     file: File
     format: str
     data: File | None = None
+    parts: tuple[Part, ...] = ()
 
     @property
     def files(self) -> tuple[File, ...]:
         """Its files."""
-        return (self.file,) if self.data is None else (self.file, self.data)
+        named = (self.data, *(part.file for part in self.parts))
+        return tuple(dict.fromkeys(file for file in (self.file, *named) if file is not None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +166,8 @@ class _Intake:
             data = None
             if header and header.data_file:
                 data = self._asked_for(place, header.data_file, "data file")
-            layers.append(Layer(file=file, format=form, data=data))
+            parts = self._parts(place, header) if header and header.extents else ()
+            layers.append(Layer(file=file, format=form, data=data, parts=parts))
             if header is None or not header.backing:
                 break
             if len(layers) == MAX_LAYERS:
@@ -202,7 +219,6 @@ class _Intake:
             what = error.message.removeprefix("the image ")
             raise ImageError(f"{shown(file.path)!r} {what}", hint=error.hint) from None
         if header is not None:
-            self._refuse_extents(file, header)
             return header, header.format, header.virtual_bytes
         if not told and not any(image.head(PROBED_BYTES)):
             told = "raw"  # nothing is where QEMU would look for a mark
@@ -216,13 +232,31 @@ class _Intake:
             )
         return None, answer.format, answer.virtual_bytes
 
-    def _refuse_extents(self, file: File, header: Header) -> None:
-        if header.extents:
-            names = ", ".join(repr(shown(name)) for name in header.extents[:3])
+    def _parts(self, place: "_Place", header: Header) -> tuple[Part, ...]:
+        """Return what a VMDK is made of; raise ``ImageError`` where it may not be, or not here."""
+        is_flat = all(extent.is_flat for extent in header.extents) and not header.backing
+        is_flat = is_flat and len(self.fds) == 1  # nothing stands on it
+        if not (is_flat and self.rules.in_parts):
+            names = ", ".join(repr(shown(each.name or each.kind)) for each in header.extents[:3])
             raise ImageError(
-                f"{shown(file.path)!r} is a VMDK whose data is in other files ({names})",
-                hint="write it into one file where you trust it: qemu-img convert -O qcow2",
+                f"{shown(place.file.path)!r} is a VMDK whose data is in other files ({names})",
+                hint=("vmtiming-tui prepare takes it, without --mount, or " if is_flat else "")
+                + "write it into one file where you trust it: qemu-img convert -O qcow2",
             )
+        files = {
+            name: self._asked_for(place, name, "extent")
+            for name in dict.fromkeys(extent.name for extent in header.extents if extent.name)
+        }
+        for extent in header.extents:
+            if extent.name and extent.offset + extent.size > files[extent.name].size:
+                raise ImageError(
+                    f"the extent {shown(extent.name)!r} of {shown(place.file.path)!r} is cut short",
+                    hint="get it again",
+                )
+        return tuple(
+            Part(file=files.get(extent.name), offset=extent.offset, size=extent.size)
+            for extent in header.extents
+        )
 
     def _asked_for(self, place: "_Place", name: str, what: str, made: str = "") -> File:
         """Open what a header asks for, where it may have it; ``made`` is what we gave it."""

@@ -1,6 +1,6 @@
 """What is asked of whoever reads the file systems that only a kernel can read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -46,6 +46,13 @@ class Excerpt:
 
 class KernelReader(Protocol):
     """A kernel that mounts foreign file systems where it can do no harm."""
+
+    def assembled(self, volumes: Sequence[Volume]) -> Mapping[Volume, Volume]:
+        """Return volumes that take an assembly as they are once put together: with what is on them.
+
+        One that cannot be put together is not among them, and said to be left out. Raises
+        ``ImageError`` where this reader puts none together.
+        """
 
     def excerpts(self, volumes: Sequence[Volume]) -> Sequence[Excerpt]:
         """Return an excerpt of each volume; raise ``ImageError`` where one cannot be mounted."""

@@ -21,6 +21,12 @@ _MAX_ENTRIES = 50_000
 _MAX_BYTES = 64 << 20
 
 
+def ledger_path() -> Path:
+    """Return where the ledger is, below the user's state folder (XDG Base Directories)."""
+    base = os.environ.get("XDG_STATE_HOME", "").strip() or "~/.local/state"
+    return Path(base).expanduser() / "vmtiming-tui" / "images.jsonl"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """An image, by device, inode and path, and its format.

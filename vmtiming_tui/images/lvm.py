@@ -2,7 +2,7 @@
 
 A linear volume is so many extents of so many disks one after another: it is read as that, so
 nothing is activated and no name can clash with one of the host's. What only the kernel's device
-mapper can put together (thin, striped, raid, cached volumes) is told, and left out.
+mapper can put together (thin, striped, raid, cached volumes) is told, with what it takes.
 Layout after lvm2's lib/format_text/layout.h; the text is that of lvm.conf(5) and vgcfgbackup(8).
 """
 
@@ -27,17 +27,22 @@ _MAX_SECTORS = 1 << 54
 # lib/metadata/lv_manip.c and lib/misc/lvm-string.c: what vgcreate and lvcreate take as a name.
 _NAME = re.compile(r"(?!-|\.{1,2}$)[A-Za-z0-9_.+-]{1,127}")
 _LINEAR = ("striped", "linear")
-_KIND = re.compile(r"[a-z][a-z0-9_+-]{0,40}")
+# A kind may be followed by what lvm2 of another age has to know (lib/format_text/flags.c).
+_KIND = re.compile(r"([a-z][a-z0-9_-]{0,40})(?:\+[A-Z0-9_]{1,40}){0,8}")
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Extents of a volume one after another; ``places`` has (disk's id, first extent) a stripe."""
+    """Extents of a volume one after another; ``places`` has (disk's id, first extent) a stripe.
+
+    ``words`` are all its texts, among which are the names of the volumes it stands on.
+    """
 
     kind: str
     first: int
     count: int
     places: tuple[tuple[str, int], ...]
+    words: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +187,22 @@ def _segments(volume: Section, disks: Mapping[str, str]) -> Iterator[Segment]:
     for number in range(1, _number(volume, "segment_count", _MAX_SEGMENTS) + 1):
         facts = _section(volume, f"segment{number}")
         count = _number(facts, "extent_count", _MAX_SECTORS)
-        kind = facts.get("type")
-        if not isinstance(kind, str) or not _KIND.fullmatch(kind):
+        word = facts.get("type")
+        match = _KIND.fullmatch(word) if isinstance(word, str) else None
+        if match is None:
             raise ImageError("LVM's metadata holds a kind of volume that cannot be")
+        kind = match[1]
         if _number(facts, "start_extent", _MAX_SECTORS) != end or not count:
             raise ImageError("LVM's metadata is damaged: a volume has a gap")
         end += count
         places = tuple(_places(facts.get("stripes"), disks)) if kind in _LINEAR else ()
-        yield Segment(kind, end - count, count, places)
+        yield Segment(kind, end - count, count, places, _words(facts))
+
+
+def _words(facts: Section) -> frozenset[str]:
+    values = [value for key, value in facts.items() if key != "type"]
+    listed = [word for value in values if isinstance(value, list) for word in value]
+    return frozenset(word for word in (*values, *listed) if isinstance(word, str))
 
 
 def _places(stripes: Value | Section | None, disks: Mapping[str, str]) -> Iterator[tuple[str, int]]:
@@ -208,6 +221,50 @@ def _places(stripes: Value | Section | None, disks: Mapping[str, str]) -> Iterat
 class MissingDiskError(ImageError):
     """A part of a volume is on a disk that is not there."""
 
+    def __init__(self) -> None:
+        super().__init__("a part of it is on a disk that is not in this image")
+
+
+_TWICE = "two disks in this image have the same id of LVM's"
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """What the device mapper puts a volume together from: disks of its group, by these kinds."""
+
+    disks: tuple[Stretch, ...]
+    kinds: frozenset[str]
+
+
+def assembly(group: Group, volume: LogicalVolume, disks: Mapping[str, Stretch | None]) -> Assembly:
+    """Return what a volume takes that is not linear, by itself or by those it stands on.
+
+    Raises ``ImageError`` where a disk it has parts on is not there (``disks`` as for ``laid_out``).
+    """
+    segments = [part for each in _stands_on(group, volume) for part in each.segments]
+    names = {each.name for each in group.volumes}
+    needed = {ident for part in segments for ident, _ in part.places} - names
+    if not needed <= disks.keys() & group.data_starts.keys():
+        raise MissingDiskError
+    there = [disks[ident] for ident in group.data_starts if ident in disks]
+    found = tuple(disk for disk in there if disk is not None)
+    if len(found) != len(there):
+        raise ImageError(_TWICE)
+    return Assembly(found, frozenset(part.kind for part in segments))
+
+
+def _stands_on(group: Group, volume: LogicalVolume) -> list[LogicalVolume]:
+    """Return a volume and all of its group that it names, and that those name."""
+    known = {each.name: each for each in group.volumes}
+    found = {volume.name: volume}
+    waiting = [volume]
+    while waiting:
+        words = {word for part in waiting.pop().segments for word in part.words}
+        for name in words & known.keys() - found.keys():
+            found[name] = known[name]
+            waiting.append(known[name])
+    return list(found.values())
+
 
 def laid_out(group: Group, volume: LogicalVolume, disks: Mapping[str, Stretch | None]) -> Stretch:
     """Return a linear volume as the pieces of its disks (None: two disks have that id).
@@ -219,10 +276,10 @@ def laid_out(group: Group, volume: LogicalVolume, disks: Mapping[str, Stretch | 
     for segment in volume.segments:
         [(ident, first)] = segment.places
         if ident not in disks or ident not in group.data_starts:
-            raise MissingDiskError("a part of it is on a disk that is not in this image")
+            raise MissingDiskError
         disk = disks[ident]
         if disk is None:
-            raise ImageError("two disks in this image have the same id of LVM's")
+            raise ImageError(_TWICE)
         at = group.data_starts[ident] + first * group.extent_bytes
         length = segment.count * group.extent_bytes
         if at + length > disk.size:

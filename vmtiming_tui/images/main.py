@@ -11,7 +11,6 @@ import shutil
 import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from vmtiming_tui.errors import ImageError, VmTimingError
@@ -24,7 +23,7 @@ from vmtiming_tui.images.holders import refuse_in_use
 from vmtiming_tui.images.host_kernel import kernels
 from vmtiming_tui.images.intake import Rules, Taken, settled, take
 from vmtiming_tui.images.isolated import PACKAGE
-from vmtiming_tui.images.ledger import Ledger, entry_for
+from vmtiming_tui.images.ledger import Ledger, entry_for, ledger_path
 from vmtiming_tui.images.loop_mount import own_namespace
 from vmtiming_tui.images.mount_server import MountServer
 from vmtiming_tui.images.opening import open_file
@@ -109,12 +108,6 @@ def _user() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         return str(os.geteuid())
-
-
-def ledger_path() -> Path:
-    """Return where the formats of images are kept from run to run."""
-    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(base).expanduser() / "vmtiming-tui" / "images.jsonl"
 
 
 @contextlib.contextmanager
@@ -234,7 +227,7 @@ def spin(arguments: Arguments, signals: Signals) -> None:
         raise ImageError("--mount takes root, and the right to mount; without it nothing does")
     rules = Rules(
         format=arguments.format, allow_backing=tuple(arguments.allow_backing),
-        allow_device=arguments.allow_device,
+        allow_device=arguments.allow_device, in_parts=not arguments.mount,
     )  # fmt: skip
     with contextlib.ExitStack() as held:
         uid = held.enter_context(own_uid())

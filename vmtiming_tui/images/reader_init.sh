@@ -2,10 +2,10 @@
 # shellcheck shell=dash
 # The first process of the throw-away VM that reads what only a kernel can (reader_vm.py).
 #
-# Volumes are disks that may be written to for a journal's sake, but lose it with the VM. /job says
-# what to do; the console says how it goes, in lines that begin with a word of this boot alone. What
+# Volumes are disks that may be written to for a journal's sake, but lose it with the VM, or are put
+# together of such disks by the device mapper. /job says what to do; the console says how it goes, in lines that begin with a word of this boot alone. What
 # is made is an ext4 on a disk of its own: no name and no byte gets out another way.
-export PATH=/bin LC_ALL=C MKE2FS_CONFIG=/job/mke2fs.conf
+export PATH=/bin LC_ALL=C MKE2FS_CONFIG=/job/mke2fs.conf LVM_SYSTEM_DIR=/job
 /bin/busybox mkdir -p /proc /sys /dev /tmp /tree /result
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
@@ -213,6 +213,38 @@ make_excerpts() {
     done </job/volumes
 }
 
+# --- logical volumes, put together by the device mapper ------------------------------------------
+
+# What cannot be is missing then, and so cannot be mounted; lvm's words on it are kept.
+put_together() {
+    local name
+    [ -s /job/logical ] || return 0
+    # A mirror need not be mended by a reader.
+    echo 1 2>/dev/null >/proc/sys/dev/raid/speed_limit_max
+    echo 0 2>/dev/null >/proc/sys/dev/raid/speed_limit_min
+    while read -r name; do
+        mkdir -p "/tmp/lvm/${name%/*}"
+        # Snapshots that a boot skips are wanted, too.
+        /tools/lvm lvchange -a y -K -y "$name" </dev/null >"/tmp/lvm/$name" 2>&1
+    done </job/logical
+}
+
+# The first MiBs of each, one after another: what they are is told outside.
+make_heads() {
+    local number device name result
+    result=$(cat /job/result)
+    while read -r number device name; do
+        if [ ! -b "$device" ]; then
+            tell "apart $number $(grep -v '^ *WARNING' "/tmp/lvm/$name" | tail -n 1)"
+        elif dd if="$device" of="$result" bs=1M count=4 seek="$((number * 4))" conv=notrunc \
+            2>/dev/null; then
+            tell "head $number"
+        else
+            tell "apart $number its first bytes cannot be read"
+        fi
+    done </job/volumes
+}
+
 # --- all of it -----------------------------------------------------------------------------------
 
 make_copy() {
@@ -246,11 +278,13 @@ stty -echo </dev/console
 while read -r module; do
     insmod "/modules/$module.ko" 2>/dev/null
 done </job/modules
+put_together
 while read -r _ device _; do
-    blockdev --setro "$device"
+    [ ! -b "$device" ] || blockdev --setro "$device"
 done </job/volumes
 tell started
 case $(cat /job/kind) in
+    heads) make_heads ;;
     excerpts) make_excerpts ;;
     copy) make_copy ;;
 esac

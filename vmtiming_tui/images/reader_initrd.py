@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.cpio import Entry, cpio
+from vmtiming_tui.images.device_mapper import LVM_CONF
 from vmtiming_tui.images.guest_kernel import GuestKernel
 
 _INIT = Path(__file__).with_name("reader_init.sh")
@@ -33,14 +34,18 @@ MKE2FS_CONF = b"""\
 """
 
 
-def initrd(kernel: GuestKernel, modules: Sequence[str], job: Mapping[str, str]) -> bytes:
+def initrd(
+    kernel: GuestKernel, modules: Sequence[str], job: Mapping[str, str], *, lvm: bool = False
+) -> bytes:
     """Return an initrd for a kernel, with these modules where it has them, and this job.
 
-    Raises ``ImageError`` where the host lacks a tool.
+    With ``lvm`` it has lvm2, too. Raises ``ImageError`` where the host lacks a tool.
     """
+    if lvm and shutil.which("lvm", path=_SYSTEM_PATH) is None:
+        raise ImageError("this host has no lvm for it", hint="apt-get install lvm2")
     files: dict[str, tuple[bytes, int]] = {"init": (_INIT.read_bytes(), 0o755)}
     files["bin/busybox"] = (_busybox().read_bytes(), 0o755)
-    for name in (*_TOOLS, *_MORE_TOOLS):
+    for name in (*_TOOLS, *_MORE_TOOLS, *(["lvm"] if lvm else [])):
         if path := shutil.which(name, path=_SYSTEM_PATH):
             files[f"tools/{name}"] = (Path(path).read_bytes(), 0o755)
             for library in _libraries(path):
@@ -51,6 +56,7 @@ def initrd(kernel: GuestKernel, modules: Sequence[str], job: Mapping[str, str]) 
         files[f"modules/{name}.ko"] = (content, 0o644)
     files["job/modules"] = ("".join(f"{name}\n" for name in names).encode(), 0o644)
     files["job/mke2fs.conf"] = (MKE2FS_CONF, 0o644)
+    files["job/lvm.conf"] = (LVM_CONF, 0o644)
     for name, text in job.items():
         files[f"job/{name}"] = (text.encode(errors="surrogateescape"), 0o644)
     return cpio(_entries(files))

@@ -1,33 +1,34 @@
 """File systems that only a kernel can read, read by one that can do no harm: in a throw-away VM.
 
 QEMU without acceleration, in the box already, with the host's own kernel and busybox: every volume
-is a disk behind a socket that serves nothing else, and what is made is an ext4 on another.
+is a disk behind a socket that serves nothing else, or put together of such by the host's lvm2, and
+what is made is an ext4 on another.
 """
 
 import contextlib
 import json
 import os
-import re
 import secrets
-import select
 import shutil
 import subprocess
-import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.device_mapper import modules_of
+from vmtiming_tui.images.fstab import mapper_name
 from vmtiming_tui.images.guest_kernel import GuestKernel
 from vmtiming_tui.images.host_kernel import debian_arch
 from vmtiming_tui.images.kernel_reader import Excerpt, Mount
 from vmtiming_tui.images.nbd import served
 from vmtiming_tui.images.reader_initrd import initrd
+from vmtiming_tui.images.reader_words import TalkingVm, excerpt_words, numbers
+from vmtiming_tui.images.signatures import identify
+from vmtiming_tui.images.stretch import Piece, Stretch
 from vmtiming_tui.images.tools import succeed
-from vmtiming_tui.images.volumes import Volume
-from vmtiming_tui.images.words import shown
+from vmtiming_tui.images.volumes import NOT_LOOKED_INTO, Volume, not_put_together
 
 _BASE_MODULES = ("virtio_pci", "virtio_blk", "crc32c_intel", "crc32c_generic", "ext4")
 # Checksums that a file system asks the kernel for by name, where nothing in the VM answers.
@@ -37,17 +38,16 @@ _CHECKSUMS = {
 }
 _MEMORY_MIB = 768
 _MAX_VOLUMES = 12
+_MAX_DISKS = 26
+_HEAD_BYTES = 4 << 20
+_HEADS = "heads.img"
 _RESULT_BYTES = 4 << 40
 _EXCERPT_BYTES = 64 << 30
 _BOOT_LIMIT_S = 300.0
 _SLOWEST_BYTES_S = 256 << 10
-_MAX_LINE_BYTES = 4096
-_SUBVOLUME = re.compile(r"[A-Za-z0-9_./@+=:-]{1,200}")
-_KERNEL_LINE = re.compile(r"^\[ *\d+\.\d+\] ")
 # On a busy host the kernel would take its late timer for a broken one.
 _ARGUMENTS = "loglevel=4 panic=-1 no_timer_check"
 _MACHINES = {"x86_64": ("pc", "ttyS0"), "aarch64": ("virt", "ttyAMA0")}
-_PANIC = "Kernel panic"
 _INODE_RATIO = 16384
 _INSTEAD = "or --mount as root where the image is trusted"
 
@@ -55,11 +55,30 @@ Progress = Callable[[Path, int], contextlib.AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Disk:
-    """A volume as the VM has it: where, and what is in it."""
+class _Disks:
+    """What a VM is given to read: a disk for each stretch that its volumes lie on."""
 
-    device: str
-    volume: Volume
+    volumes: tuple[Volume, ...]
+    stretches: tuple[Stretch, ...]
+
+    @classmethod
+    def of(cls, volumes: Sequence[Volume]) -> "_Disks":
+        """Return the disks for some volumes; raise ``ImageError`` where one has none."""
+        for volume in volumes:
+            if not volume.disks:
+                raise ImageError(f"{volume.name} cannot be read")
+        stretches = dict.fromkeys(disk for volume in volumes for disk in volume.disks)
+        return cls(tuple(volumes), tuple(stretches))
+
+    def device(self, volume: Volume) -> str:
+        """Return what a volume is called in the VM."""
+        if volume.stretch is None:
+            return f"/dev/mapper/{mapper_name(volume.name)}"
+        return _device(self.stretches.index(volume.stretch))
+
+    def result(self, number: int = 0) -> str:
+        """Return what a disk for a result is called there."""
+        return _device(len(self.stretches) + number)
 
 
 class ReaderVm:
@@ -82,48 +101,97 @@ class ReaderVm:
             for excerpt in self._excerpts(volumes[first : first + _MAX_VOLUMES], first)
         ]
 
+    def assembled(self, volumes: Sequence[Volume]) -> Mapping[Volume, Volume]:
+        """Return the volumes as a VM puts them together, as ``KernelReader`` says."""
+        able = []
+        for volume in volumes:
+            try:
+                self._kernel([volume], modules_of([volume]))
+                able.append(volume)
+            except ImageError as error:
+                self._say(not_put_together(volume, error))
+        found: dict[Volume, Volume] = {}
+        for first in range(0, len(able), _MAX_VOLUMES):
+            some = able[first : first + _MAX_VOLUMES]
+            try:
+                found |= self._assembled(some)
+            except ImageError as error:
+                for volume in some:
+                    self._say(not_put_together(volume, error))
+        return found
+
+    def _assembled(self, volumes: Sequence[Volume]) -> Mapping[Volume, Volume]:
+        names = " and ".join(volume.name for volume in volumes)
+        self._say(f"putting {names} together in a VM")
+        disks = _Disks.of(volumes)
+        lines = [
+            f"{number} {disks.device(volume)} {volume.name}\n"
+            for number, volume in enumerate(volumes)
+        ]
+        job = {"kind": "heads\n", "volumes": "".join(lines), "result": f"{disks.result()}\n"}
+        path = self._work / _HEADS
+        told: dict[int, str] = {}
+        with self._booted(disks, [path], _HEAD_BYTES * len(volumes), job) as vm:
+            for word, rest in vm.words():
+                if word in ("head", "apart"):
+                    (number,) = numbers(rest, 1)
+                    told[number] = "" if word == "head" else rest.partition(" ")[2] or vm.last_line
+            if not vm.finished:
+                raise ImageError(f"the VM that was to do it ended early: {vm.last_line}")
+        found = {}
+        with path.open("rb") as file:
+            for number, volume in enumerate(volumes):
+                if why := told.get(number, "the VM says nothing of it"):
+                    self._say(not_put_together(volume, ImageError(why.strip())))
+                    continue
+                head = Stretch([Piece(file.fileno(), number * _HEAD_BYTES, _HEAD_BYTES)])
+                on_it = identify(head)
+                found[volume] = replace(volume, type=on_it.type, uuid=on_it.uuid, label=on_it.label)
+        path.unlink()
+        return found
+
     def _excerpts(self, volumes: Sequence[Volume], first: int) -> Iterator[Excerpt]:
         names = " and ".join(volume.name for volume in volumes)
         self._say(f"looking into {names} in a VM ({', '.join(sorted(_types(volumes)))})")
-        disks = [_Disk(_device(number), volume) for number, volume in enumerate(volumes)]
-        images = [self._work / f"excerpt-{first + number}.img" for number in range(len(disks))]
+        disks = _Disks.of(volumes)
+        images = [self._work / f"excerpt-{first + number}.img" for number in range(len(volumes))]
         lines = [
-            f"{number} {disk.device} {disk.volume.type} {_device(len(disks) + number)}\n"
-            for number, disk in enumerate(disks)
+            f"{number} {disks.device(volume)} {volume.type} {disks.result(number)}\n"
+            for number, volume in enumerate(volumes)
         ]
         job = {"kind": "excerpts\n", "volumes": "".join(lines), "uuid": f"{uuid.uuid4()}\n"}
         found: dict[int, Excerpt] = {}
-        with self._booted(volumes, images, _EXCERPT_BYTES, job) as vm:
+        with self._booted(disks, images, _EXCERPT_BYTES, job) as vm:
             for word, rest in vm.words():
                 if word == "excerpt":
-                    number, used, inodes, subvolume = _excerpt_words(rest, len(disks))
+                    number, used, inodes, subvolume = excerpt_words(rest, len(volumes))
                     found[number] = Excerpt(volumes[number], subvolume, images[number], used,
                                             inodes)  # fmt: skip
-        if len(found) != len(disks):
+        if len(found) != len(volumes):
             raise ImageError(f"the VM that was to read {names} ended early: {vm.last_line}")
-        yield from (found[number] for number in range(len(disks)))
+        yield from (found[number] for number in range(len(volumes)))
 
     def copy(
         self, mounts: Sequence[Mount], target: Path, *, size: Callable[[int, int], int], uuid: str,
         label: str,
     ) -> None:  # fmt: skip
         """Make ``target`` an ext4 of all the files of these mounts, as ``KernelReader`` says."""
-        volumes = list(dict.fromkeys(mount.volume for mount in mounts))
-        devices = {volume: _device(number) for number, volume in enumerate(volumes)}
+        disks = _Disks.of(list(dict.fromkeys(mount.volume for mount in mounts)))
         lines = [
-            f"{number} {devices[mount.volume]} {mount.volume.type} {mount.path} {mount.subvolume}\n"
+            f"{number} {disks.device(mount.volume)} {mount.volume.type} {mount.path} "
+            f"{mount.subvolume}\n"
             for number, mount in enumerate(mounts)
         ]
         job = {
             "kind": "copy\n", "volumes": "".join(lines), "label": label,
-            "uuid": f"{uuid or _random_uuid()}\n", "result": f"{_device(len(volumes))}\n",
+            "uuid": f"{uuid or _random_uuid()}\n", "result": f"{disks.result()}\n",
         }  # fmt: skip
         chosen = 0
         with contextlib.ExitStack() as held:
-            vm = held.enter_context(self._booted(volumes, [target], _RESULT_BYTES, job, mounts))
+            vm = held.enter_context(self._booted(disks, [target], _RESULT_BYTES, job, mounts))
             for word, rest in vm.words():
                 if word == "measured":
-                    used_kib, inodes = _numbers(rest, 2)
+                    used_kib, inodes = numbers(rest, 2)
                     used = used_kib * 1024
                     chosen = size(used, inodes)
                     _check_size(chosen)
@@ -135,64 +203,74 @@ class ReaderVm:
 
     @contextlib.contextmanager
     def _booted(
-        self, volumes: Sequence[Volume], results: Sequence[Path], result_bytes: int,
-        job: dict[str, str], mounts: Sequence[Mount] = (),
-    ) -> Iterator["_Vm"]:  # fmt: skip
-        """Boot a VM with a disk for each volume, and one for each result."""
-        kernel = self._kernel(volumes)
+        self, disks: _Disks, results: Sequence[Path], result_bytes: int, job: dict[str, str],
+        mounts: Sequence[Mount] = (),
+    ) -> Iterator[TalkingVm]:  # fmt: skip
+        """Boot a VM with a disk for each stretch, and one for each result."""
+        volumes = disks.volumes
+        if len(disks.stretches) + len(results) > _MAX_DISKS:
+            raise ImageError(f"it takes more than {_MAX_DISKS} disks at once")
+        mapped = modules_of(volumes)
+        kernel = self._kernel(volumes, mapped)
         token = secrets.token_hex(8)
-        kinds = sorted(_types(volumes) - {"ext2", "ext3", "ext4"})
+        kinds = _kernel_types(volumes)
         checksums = [name for kind in kinds for name in _CHECKSUMS.get(kind, ())]
-        modules = [*_BASE_MODULES, *checksums, *kinds]
-        content = initrd(kernel, modules, job | {"token": f"{token}\n"})
+        modules = [*_BASE_MODULES, *checksums, *kinds, *mapped]
+        logical = "".join(f"{volume.name}\n" for volume in volumes if volume.stretch is None)
+        job |= {"token": f"{token}\n", "logical": logical}
+        content = initrd(kernel, modules, job, lvm=bool(logical))
         (self._work / "reader.initrd").write_bytes(content)
         _copy_file(kernel.fd, self._work / "reader.kernel")
-        disks: list[object] = []
+        nodes: list[object] = []
         with contextlib.ExitStack() as held:
-            for number, volume in enumerate(volumes):
-                disks.append(self._disk(number, volume, held))
+            for number, stretch in enumerate(disks.stretches):
+                nodes.append(self._disk(number, stretch, held))
             for path in results:
                 path.touch()
                 os.truncate(path, result_bytes)
-                disks.append(_result_disk(path))
+                nodes.append(_result_disk(path))
             total = sum(volume.size for volume in volumes)
-            child = held.enter_context(_started(_qemu(disks), self._work))
+            child = held.enter_context(_started(_qemu(nodes), self._work))
             limit_s = _BOOT_LIMIT_S + total / _SLOWEST_BYTES_S
-            vm = _Vm(child, token, limit_s, mounts or [Mount(one, "/", "") for one in volumes],
-                     self._say)  # fmt: skip
-            yield vm
+            mounts = mounts or [Mount(volume, "/", "") for volume in volumes]
+            yield TalkingVm(child, token, limit_s, mounts, self._say)
         for name in ("reader.initrd", "reader.kernel"):
             (self._work / name).unlink()
 
-    def _kernel(self, volumes: Sequence[Volume]) -> GuestKernel:
-        kinds = _types(volumes) - {"ext2", "ext3"}
-        named = f"{volumes[0].name} is {volumes[0].type}"
+    def _kernel(self, volumes: Sequence[Volume], mapped: Sequence[str]) -> GuestKernel:
+        kinds = _kernel_types(volumes)
+        instead = "" if mapped else f", {_INSTEAD}"
         if not self._kernels:
+            named = f"{volumes[0].name} is {volumes[0].type}"
             raise ImageError(
                 f"{named}: only a kernel reads that, and this host has none installed for a VM",
-                hint=f"apt-get install linux-image-cloud-{debian_arch()} busybox-static, "
-                f"{_INSTEAD}",
+                hint=f"apt-get install linux-image-cloud-{debian_arch()} busybox-static{instead}",
             )
         for kernel in self._kernels:
-            if kernel.has(sorted(kinds)):
+            if kernel.has([*kinds, *mapped]):
                 return kernel
+        hint = f"apt-get install linux-image-{debian_arch()}"
         for volume in volumes:
-            if not any(kernel.has([volume.type]) for kernel in self._kernels):
+            if volume.type in kinds and not self._known([volume.type]):
                 raise ImageError(
                     f"{volume.name} is {volume.type}, which this host's kernel does not know",
-                    hint=f"apt-get install linux-image-{debian_arch()}, {_INSTEAD}",
+                    hint=f"{hint}{instead}",
                 )
-        raise ImageError(f"no kernel of this host knows all of {', '.join(sorted(kinds))}",
-                         hint=f"apt-get install linux-image-{debian_arch()}")  # fmt: skip
+        for name in mapped:
+            if not self._known([name]):
+                raise ImageError(f"this host's kernel has no {name} for it", hint=hint)
+        words = ", ".join([*kinds, *mapped])
+        raise ImageError(f"no kernel of this host knows all of {words}", hint=hint)
 
-    def _disk(self, number: int, volume: Volume, held: contextlib.ExitStack) -> object:
+    def _known(self, names: Sequence[str]) -> bool:
+        return any(kernel.has(names) for kernel in self._kernels)
+
+    def _disk(self, number: int, stretch: Stretch, held: contextlib.ExitStack) -> object:
         """A journal is played back above the volume, and gone with the VM."""
-        if volume.stretch is None:
-            raise ImageError(f"{volume.name} cannot be read")
         name = f"reader-{number}.socket"
-        held.enter_context(served(name, volume.stretch))
+        held.enter_context(served(name, stretch))
         overlay = f"reader-{number}.qcow2"
-        size = str(-(-volume.stretch.size // 512) * 512)
+        size = str(-(-stretch.size // 512) * 512)
         succeed(["qemu-img", "create", "-q", "-f", "qcow2", overlay, size], self._work,
                 "making room for a journal")  # fmt: skip
         held.callback((self._work / overlay).unlink)
@@ -203,73 +281,14 @@ class ReaderVm:
                 "backing": below}  # fmt: skip
 
 
-class _Vm:
-    """A VM that is at work: what it says line by line, until it is done."""
-
-    def __init__(
-        self, child: "subprocess.Popen[bytes]", token: str, limit_s: float,
-        mounts: Sequence[Mount], say: Callable[[str], None],
-    ) -> None:  # fmt: skip
-        self._child = child
-        self._token = token.encode()
-        self._limit_s = limit_s
-        self._mounts = mounts
-        self._say = say
-        self.last_line = "it said nothing"
-        self.finished = False
-
-    def answer(self, text: str) -> None:
-        """Tell it what it waits for."""
-        assert self._child.stdin is not None  # noqa: S101  it was asked for
-        self._child.stdin.write(f"{text}\n".encode())
-        self._child.stdin.flush()
-
-    def words(self) -> Iterator[tuple[str, str]]:
-        """Yield what it says of its work, each time a word and the rest; raise ``ImageError``."""
-        assert self._child.stdout is not None  # noqa: S101  it was asked for
-        for line in _lines(self._child.stdout, time.monotonic() + self._limit_s):
-            mark, _, text = line.strip().partition(b" ")
-            if mark != self._token:
-                self._keep(line)
-                continue
-            word, _, rest = shown(text).partition(" ")
-            match word:
-                case "failed":
-                    raise ImageError(self._failure(rest))
-                case "unclean":
-                    name = self._mount(rest).volume.name
-                    self._say(f"{name} was not unmounted, or is damaged: trying a copy")
-                case "finished":
-                    self.finished = True
-                case _:
-                    yield word, rest
-
-    def _keep(self, line: bytes) -> None:
-        text = _KERNEL_LINE.sub("", shown(line.strip())).strip()
-        if text and not self.last_line.startswith(_PANIC):  # a trace follows, and says less
-            self.last_line = text
-
-    def _mount(self, rest: str) -> Mount:
-        (number,) = _numbers(rest, 1)
-        if number >= len(self._mounts):
-            raise ImageError("the VM that reads the image speaks of a volume that there is not")
-        return self._mounts[number]
-
-    def _failure(self, rest: str) -> str:
-        kind, _, more = rest.partition(" ")
-        match kind:
-            case "mount":
-                volume = self._mount(more).volume
-                return f"{volume.name} ({volume.type}) cannot be mounted: {self.last_line}"
-            case "place":
-                path = self._mount(more).path
-                return f"{path} of the image's fstab has no folder to be mounted on"
-            case _:
-                return f"the files could not be copied: {rest}"
-
-
 def _types(volumes: Sequence[Volume]) -> set[str]:
     return {volume.type for volume in volumes}
+
+
+def _kernel_types(volumes: Sequence[Volume]) -> list[str]:
+    """Return the file systems a kernel has to know; ext4 reads the older ones, too."""
+    kinds = {kind for kind in _types(volumes) if not kind.startswith(NOT_LOOKED_INTO)}
+    return sorted(kinds - {"ext2", "ext3"})
 
 
 def _device(number: int) -> str:
@@ -283,22 +302,6 @@ def _random_uuid() -> str:
 def _check_size(chosen: int) -> None:
     if chosen > _RESULT_BYTES:
         raise ImageError("the new root would be larger than any that is made here (4 TiB)")
-
-
-def _numbers(text: str, count: int) -> list[int]:
-    words = text.split(" ")
-    if len(words) < count or not all(re.fullmatch(r"\d{1,16}", word, re.ASCII)
-                                     for word in words[:count]):  # fmt: skip
-        raise ImageError("the VM that reads the image says what makes no sense")
-    return [int(word) for word in words[:count]]
-
-
-def _excerpt_words(text: str, count: int) -> tuple[int, int, int, str]:
-    number, used, inodes = _numbers(text, 3)
-    subvolume = text.split(" ", 3)[3] if text.count(" ") >= 3 else ""
-    if number >= count or (subvolume and not _SUBVOLUME.fullmatch(subvolume)):
-        raise ImageError("the VM that reads the image says what makes no sense")
-    return number, used, inodes, subvolume
 
 
 def _copy_file(fd: int, target: Path) -> None:
@@ -346,18 +349,3 @@ def _started(words: Sequence[str], work: Path) -> Iterator["subprocess.Popen[byt
             yield child
         finally:
             child.kill()
-
-
-def _lines(pipe: IO[bytes], deadline: float) -> Iterator[bytes]:
-    """Yield the lines of a console, long ones cut; raise ``ImageError`` when time is up."""
-    kept = b""
-    while True:
-        ready, _, _ = select.select([pipe], [], [], max(deadline - time.monotonic(), 0))
-        if not ready:
-            raise ImageError("the VM that reads the image takes longer than it ever should")
-        data = os.read(pipe.fileno(), 1 << 16)
-        if not data:
-            return
-        *lines, kept = (kept + data).split(b"\n")
-        yield from (line[:_MAX_LINE_BYTES] for line in lines)
-        kept = kept[-_MAX_LINE_BYTES:]

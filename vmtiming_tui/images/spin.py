@@ -8,8 +8,8 @@ import contextlib
 import errno
 import os
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vmtiming_tui.errors import ImageError
@@ -30,7 +30,13 @@ from vmtiming_tui.images.osrelease import folder_of_units, looks_like_root, name
 from vmtiming_tui.images.stretch import Piece, Stretch
 from vmtiming_tui.images.tools import NO_ROOM
 from vmtiming_tui.images.tree import FileSystem, Tree
-from vmtiming_tui.images.volumes import Volume, find_volumes, open_files
+from vmtiming_tui.images.volumes import (
+    NOT_LOOKED_INTO,
+    Volume,
+    find_volumes,
+    not_put_together,
+    open_files,
+)
 from vmtiming_tui.images.words import human, shown
 
 ROOT_IMAGE = "rootfs.img"
@@ -116,7 +122,7 @@ class _Job:
     held: contextlib.ExitStack
 
     def run(self, image: Stretch) -> Made:
-        parts = self._open(find_volumes(image, self.say))
+        parts = self._open(self._put_together(find_volumes(image, self.say)))
         root, tree = self._find_root(parts)
         units = folder_of_units(tree)
         below = [] if self.wanted.boot_files else self._plan_merge(tree, parts)
@@ -135,9 +141,25 @@ class _Job:
 
     # What there is
 
+    def _put_together(self, volumes: Sequence[Volume]) -> list[Volume]:
+        """Return the volumes, with what is on those that only a kernel puts together."""
+        apart = [volume for volume in volumes if volume.assembly]
+        found: Mapping[Volume, Volume] = {}
+        try:
+            if apart:
+                found = self.reader.assembled(apart)
+        except ImageError as error:
+            for volume in apart:
+                self.say(not_put_together(volume, error))
+        return [found.get(volume, replace(volume, assembly=None)) for volume in volumes]
+
     def _open(self, volumes: Sequence[Volume]) -> list[Part]:
         """Return the volumes as they can be read; a fault of one need not be the others'."""
-        foreign = [volume for volume in volumes if volume.type in KERNEL_ONLY]
+        foreign = [
+            volume
+            for volume in volumes
+            if volume.type in KERNEL_ONLY or (volume.assembly and volume.type in _ROOT_TYPES)
+        ]
         excerpts: dict[Volume, Excerpt] = {}
         fault = None
         try:
@@ -355,7 +377,7 @@ def _no_root(volumes: Sequence[Volume]) -> ImageError:
     has = f"it has:\n{_listed_volumes(volumes)}"
     if types & _ENCRYPTED:
         return ImageError(f"the image is encrypted, and so cannot be taken; {has}")
-    if any(kind.startswith("LVM-") for kind in types):
+    if any(kind.startswith(NOT_LOOKED_INTO) for kind in types):
         return ImageError(f"the image has no root file system outside the volumes left out; {has}")
     if types == {"unknown"} and len(volumes) == 1:
         return ImageError(

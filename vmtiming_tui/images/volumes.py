@@ -7,7 +7,15 @@ from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.ext import Ext
 from vmtiming_tui.images.ext_superblock import Superblock
 from vmtiming_tui.images.fat import Fat
-from vmtiming_tui.images.lvm import Group, LogicalVolume, MissingDiskError, laid_out, read_group
+from vmtiming_tui.images.lvm import (
+    Assembly,
+    Group,
+    LogicalVolume,
+    MissingDiskError,
+    assembly,
+    laid_out,
+    read_group,
+)
 from vmtiming_tui.images.partitions import read_table
 from vmtiming_tui.images.signatures import UNKNOWN, identify
 from vmtiming_tui.images.stretch import Stretch
@@ -15,10 +23,12 @@ from vmtiming_tui.images.tree import FileSystem
 
 WHOLE = "the whole image"
 LVM_DISK = "LVM2_member"
+NOT_LOOKED_INTO = "LVM-"
 _EXT = ("ext2", "ext3", "ext4")
 _MEDIA = ("iso9660", "udf")
 _SMALLEST_BYTES = 1024
-_THIN_POOL = "thin-pool"
+# What others are made of holds no files itself.
+_POOLS = ("thin-pool", "cache-pool")
 
 Say = Callable[[str], None]
 
@@ -28,7 +38,9 @@ class Volume:
     """A part of an image, with what is on it.
 
     ``type`` is blkid's name for it ("unknown" where none is known), or ``LVM-`` and a kind where
-    it is left out and so has no ``stretch``. ``number`` is a partition's own, else 0.
+    nobody has looked into it. ``stretch`` is None where its bytes are not so many of the image's
+    one after another; a kernel may put it together by its ``assembly``. ``number`` is a
+    partition's own, else 0.
     """
 
     name: str
@@ -39,6 +51,14 @@ class Volume:
     label: str = ""
     partuuid: str = ""
     number: int = 0
+    assembly: Assembly | None = None
+
+    @property
+    def disks(self) -> tuple[Stretch, ...]:
+        """The bytes a kernel has to be given to read it."""
+        if self.stretch is not None:
+            return (self.stretch,)
+        return self.assembly.disks if self.assembly else ()
 
 
 def find_volumes(image: Stretch, say: Say) -> list[Volume]:
@@ -142,7 +162,7 @@ def _logical_volumes(volumes: list[Volume], say: Say) -> Iterator[Volume]:
             groups[group.id] = group
     for group in groups.values():
         for logical in group.volumes:
-            if logical.visible and logical.kind != _THIN_POOL:
+            if logical.visible and logical.kind not in _POOLS:
                 yield _logical_volume(group, logical, disks, say)
 
 
@@ -150,23 +170,34 @@ def _logical_volume(
     group: Group, logical: LogicalVolume, disks: dict[str, Stretch | None], say: Say
 ) -> Volume:
     name = f"{group.name}/{logical.name}"
-    kind = logical.kind
-    why = f"a volume of the kind '{kind}' is put together by the kernel's device mapper alone"
-    if not kind:
-        try:
-            stretch = laid_out(group, logical, disks)
-        except MissingDiskError as error:
-            kind, why = "incomplete", error.message
-        except ImageError as error:
-            kind, why = "damaged", error.message
+    kind, parts = logical.kind, None
+    try:
+        if kind:
+            parts = assembly(group, logical, disks)
         else:
+            stretch = laid_out(group, logical, disks)
             if len(logical.segments) > 1:
                 say(f"putting the pieces of {name} together")
             return _volume(name, stretch)
-    say(
-        f"{name} is left out: {why}. On a machine that has it as a disk, copy it and spin the"
-        f" copy: qemu-img convert -O raw /dev/{name} root.raw"
-    )
+    except ImageError as error:
+        kind = "incomplete" if isinstance(error, MissingDiskError) else "damaged"
+        say(left_out(name, error.message))
+    size = logical.extents * group.extent_bytes
     return Volume(
-        name=name, type=f"LVM-{kind}", size=logical.extents * group.extent_bytes, stretch=None
+        name=name, type=f"{NOT_LOOKED_INTO}{kind}", size=size, stretch=None, assembly=parts
     )
+
+
+def left_out(name: str, why: str, hint: str = "") -> str:
+    """Return what a person is told of a logical volume that nobody here reads."""
+    return (
+        f"{name} is left out: {why}{f' ({hint})' if hint else ''}. On a machine that has it as a "
+        f"disk, copy it and spin the copy: qemu-img convert -O raw /dev/{name} root.raw"
+    )
+
+
+def not_put_together(volume: Volume, error: ImageError) -> str:
+    """Return what a person is told of a volume with an assembly that came to nothing."""
+    kind = volume.type.removeprefix(NOT_LOOKED_INTO)
+    why = f"a volume of the kind '{kind}' is put together by the kernel's device mapper alone"
+    return left_out(volume.name, f"{why}: {error.message}", error.hint)
