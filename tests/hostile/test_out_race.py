@@ -8,8 +8,11 @@ import textwrap
 
 import pytest
 
+from hostile.chains import overlay
 from hostile.whole import SPIN, holds, prepare, spin
 from support import disk_images as images
+from vmtiming_tui.errors import ImageError
+from vmtiming_tui.prepare import arguments_in
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be led astray")
 
@@ -126,6 +129,33 @@ def test_a_link_of_somebody_elses_leads_nowhere(system, place, decoy):
     assert ran.code == 1
     assert b"a link of somebody else's" in ran.complaint
     assert decoy.facts() == before
+
+
+@pytest.mark.parametrize("name", ["vm-0.img", "vm-9.img"])
+def test_overlays_are_neither_made_nor_removed_behind_a_link_of_somebody_elses(
+    name, system, place, decoy
+):
+    image = images.ext4(place / "disk.img", system, 64)
+    (place / "out/BFILES").mkdir(parents=True)
+    (place / "out/BFILES/vmlinuz").write_text("old")
+    (place / "out/vms").symlink_to(decoy.path)
+    os.chown(place / "out/vms", 65534, 65534, follow_symlinks=False)
+    overlay(decoy.path / name, "passwd")
+    before = decoy.facts()
+
+    ran = prepare(image, place, "--force")
+
+    assert ran.code == 1
+    assert b"a link of somebody else's" in ran.complaint
+    assert decoy.facts() == before
+
+
+def test_the_kernels_arguments_are_read_from_no_file_of_the_hosts(system, place, decoy):
+    (place / "cmdline").symlink_to(decoy.path / "passwd")
+    os.chown(place / "cmdline", 65534, 65534, follow_symlinks=False)
+
+    with pytest.raises(ImageError, match="a symbolic link of user 65534's"):
+        arguments_in(place / "cmdline")
 
 
 def test_a_link_of_ones_own_does(system, place):
