@@ -68,7 +68,7 @@ class Ledger:
         self._entries |= fresh
         if not fresh or self._path is None:
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _locked(self._path):
             kept = {entry.key: entry for entry in _load(self._path) if entry.key not in fresh}
             _store(self._path, [*kept.values(), *fresh.values()][-_MAX_ENTRIES:])

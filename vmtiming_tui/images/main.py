@@ -112,9 +112,15 @@ def _user() -> str:
 
 
 def ledger_path() -> Path:
-    """Return where the formats of images are kept from run to run."""
+    """Return where the formats of images are kept from run to run; raise ``ImageError``."""
     base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(base).expanduser() / "vmtiming-tui" / "images.jsonl"
+    try:
+        return Path(base).expanduser() / "vmtiming-tui" / "images.jsonl"
+    except RuntimeError:
+        raise ImageError(
+            f"user {_user()} has no home folder to keep the formats of images in",
+            hint="name one: HOME=/some/folder",
+        ) from None
 
 
 @contextlib.contextmanager
