@@ -118,6 +118,18 @@ def test_what_is_there_under_the_name_of_a_result_is_replaced_only(what, system,
     assert (place / "out/rootfs.img").stat().st_nlink == 1
 
 
+@pytest.mark.parametrize("name", ["rootfs.img", "BFILES/initrd"])
+def test_a_folder_under_the_name_of_a_result_leaves_all_as_it_was(name, system, place):
+    image = images.ext4(place / "disk.img", system, 64)
+    (place / "out" / name).mkdir(parents=True)
+
+    ran = spin(image, place, "--force")
+
+    assert ran.code == 1
+    assert f"out/{name} is a folder".encode() in ran.complaint
+    assert [path for path in (place / "out").rglob("*") if path.is_file()] == []
+
+
 def test_a_link_of_somebody_elses_leads_nowhere(system, place, decoy):
     image = images.ext4(place / "disk.img", system, 64)
     (place / "out").symlink_to(decoy.path)
