@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from hostile.whole import SPIN, run
+from hostile.whole import SPIN, Decoy, run
 from support import disk_images as images
 from vmtiming_tui.cli.main import main
-from vmtiming_tui.errors import ExportError
+from vmtiming_tui.errors import ExportError, HistoryError
 from vmtiming_tui.export.reading import read_export
+from vmtiming_tui.store import open_store
 
 NOBODYS_UID = 54321
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root has, or becomes, other users")
 
 
 @pytest.mark.parametrize("kind", ["pipe", "link to a device", "socket", "folder", "kernel's log"])
@@ -33,6 +35,23 @@ def test_an_export_that_is_no_regular_file_is_refused_at_once(kind: str, tmp_pat
 
     with pytest.raises(ExportError):
         read_export(path)
+
+
+@AS_ROOT
+@pytest.mark.parametrize("what", ["folder", "link"])
+def test_root_writes_to_no_history_of_a_users(what: str, place: Path, decoy: Decoy):
+    state = place / "state/vmtiming-tui"
+    state.mkdir(parents=True)
+    theirs = state
+    if what == "link":
+        theirs = state / "history.db"
+        theirs.symlink_to(decoy.path / "made-by-root")
+    os.chown(theirs, NOBODYS_UID, -1, follow_symlinks=False)
+    before = decoy.facts()
+
+    with pytest.raises(HistoryError, match="belongs to another user"):
+        open_store(state / "history.db")
+    assert decoy.facts() == before
 
 
 @pytest.fixture
@@ -57,7 +76,7 @@ def test_whoever_has_no_home_is_told_to_name_one(words, capsys):
     assert "has no home folder" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without a name")
+@AS_ROOT
 def test_so_they_are_before_an_image_is_read(system: Path, place: Path):
     image = images.ext4(place / "disk.img", system, 64)
     (place / "out").mkdir()
