@@ -12,6 +12,7 @@ from support import disk_images as images
 from vmtiming_tui.cli.main import main
 from vmtiming_tui.errors import ExportError, HistoryError
 from vmtiming_tui.export.reading import read_export
+from vmtiming_tui.faults import kept_fault
 from vmtiming_tui.store import open_store
 
 NOBODYS_UID = 54321
@@ -52,6 +53,20 @@ def test_root_writes_to_no_history_of_a_users(what: str, place: Path, decoy: Dec
     with pytest.raises(HistoryError, match="belongs to another user"):
         open_store(state / "history.db")
     assert decoy.facts() == before
+
+
+def test_a_link_in_the_place_of_a_crash_report_is_not_written_through(place, decoy, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(place))
+    (place / "vmtiming-tui").mkdir()
+    path = place / "vmtiming-tui/engine-crash.txt"
+    path.symlink_to(decoy.path / "passwd")
+    before = decoy.facts()
+
+    kept_fault(ValueError("of our own"), "engine")
+
+    assert decoy.facts() == before
+    assert "of our own" in path.read_text()
+    assert path.stat().st_mode & 0o7777 == 0o600
 
 
 @pytest.fixture
