@@ -1,5 +1,6 @@
 """Faults of our own: what is said of one that nobody foresaw, and where its traceback is kept."""
 
+import os
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,11 @@ def kept_fault(error: BaseException, name: str) -> OwnFault:
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    """Write a file of our own; a link in its place, which may be another user's, goes."""
+    path.unlink(missing_ok=True)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(fd, "w", encoding="utf-8", errors="backslashreplace") as file:  # noqa: PTH123
+        file.write(text)
 
 
 def _shown(path: Path) -> str:

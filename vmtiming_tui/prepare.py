@@ -17,7 +17,11 @@ from vmtiming_tui.engine.overlays import make_overlays
 from vmtiming_tui.errors import VmTimingError
 from vmtiming_tui.images.formats import PROBED_BYTES, format_by_mark
 from vmtiming_tui.images.isolated import isolated
+from vmtiming_tui.images.opening import open_file
+from vmtiming_tui.images.out_folder import open_folder
 from vmtiming_tui.resources import run_to_the_end
+
+_MAX_ARGUMENTS_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +42,17 @@ def _spin(image: str, out: Path, options: Sequence[str]) -> None:
 def _drop_overlays(config: RunConfig) -> None:
     """Remove the overlays of a root that has been replaced: they would make nonsense of the new."""
     name = re.compile(f"{re.escape(config.prefix)}-[0-9]+{re.escape(config.suffix)}")
-    folder = Path(config.vmdir)
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if name.fullmatch(path.name) and _is_overlay(path):
-            path.unlink()
+    if not Path(config.vmdir).is_dir():
+        return
+    with contextlib.closing(open_folder(config.vmdir)) as folder:
+        for found in os.listdir(folder.fd):  # noqa: PTH208
+            if name.fullmatch(found) and _is_overlay(folder.fd, found):
+                os.unlink(found, dir_fd=folder.fd)
 
 
-def _is_overlay(path: Path) -> bool:
+def _is_overlay(folder: int, name: str) -> bool:
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     except OSError:
         return False
     with os.fdopen(fd, "rb") as file:
@@ -63,6 +69,13 @@ def _as_readable_as(path: str) -> Iterator[None]:
         yield
     finally:
         os.umask(mask)
+
+
+def arguments_in(path: Path) -> str:
+    """Read what the kernel is to be told; the folder's owner may have put another file there."""
+    file, fd = open_file(str(path))
+    with os.fdopen(fd, "rb") as opened:
+        return os.fsdecode(opened.read(min(file.size, _MAX_ARGUMENTS_BYTES))).strip()
 
 
 async def _overlays(config: RunConfig) -> int:
@@ -90,7 +103,7 @@ def prepare(image: str, out: Path, config: RunConfig, options: Sequence[str] = (
     words += ["-p", config.prefix, *(["-s", config.suffix] if config.suffix else [])]
     words += ["-k", config.kernel, "-i", config.initrd, "-v", config.vmdir]
     if "--boot-files" in options:
-        arguments = Path(config.kernel).with_name("cmdline").read_text().strip()
+        arguments = arguments_in(Path(config.kernel).with_name("cmdline"))
         words += [word for folder in config.allow_backing for word in ("--allow-backing", folder)]
         words += ["--allow-device"] if config.allow_device else []
         words += ["--inject", "--append", arguments]

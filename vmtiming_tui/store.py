@@ -5,6 +5,7 @@ the transaction that was being written. A damaged file is set aside under anothe
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import sqlite3
@@ -171,6 +172,18 @@ def _ready(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _check_owners(path: Path) -> None:
+    """Raise ``OSError`` for a history of another user's, whose links lead where that user likes.
+
+    Root comes upon one where a user's environment is kept.
+    """
+    for each in (path.parent, path):
+        with contextlib.suppress(FileNotFoundError):
+            owner = each.lstat().st_uid
+            if owner not in (0, os.geteuid()):
+                raise PermissionError(errno.EPERM, f"it belongs to another user ({owner})")
+
+
 def _set_aside(path: Path) -> Path:
     """Give a damaged database, with all that belongs to it, another name."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
@@ -193,6 +206,7 @@ def open_store(path: Path) -> tuple[sqlite3.Connection, str]:
     try:
         with contextlib.suppress(FileExistsError):  # opening a file as a folder is said below
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_owners(path)
         with _alone(path.parent):
             try:
                 return _ready(path), ""

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import os
 import subprocess
 
 import pytest
 
+from hostile.chains import overlay
 from support.engine_lab import Lab, tell
 from vmtiming_tui import events as ev
 
@@ -43,3 +45,22 @@ async def test_a_folder_that_takes_no_overlays_ends_the_run_in_words(lab: Lab):
     story = await tell(lab, config)
 
     assert "cannot make overlays in '/proc/nowhere'" in story.of(ev.EngineFailed)[0].why
+
+
+@pytest.mark.parametrize("what", ["base", "folder"])
+async def test_a_base_or_a_folder_that_is_not_taken_ends_the_run_in_words(lab: Lab, what: str):
+    base = overlay(lab.folder / "base.img", "/nowhere/rootfs.img") if what == "base" else None
+    config = lab.config(2, vmdir=str(lab.folder / "vms"), base=str(base or lab.folder / "raw"))
+    (lab.folder / "raw").write_bytes(b"x" * 512)
+    (lab.folder / "else").mkdir()
+    if what == "folder":
+        if os.geteuid() != 0:
+            pytest.skip("only root has links of others")
+        (lab.folder / "vms").symlink_to("else")
+        os.chown(lab.folder / "vms", 65534, 65534, follow_symlinks=False)
+    story = await tell(lab, config)
+
+    words = {"base": "--base: ", "folder": "leads through a link of somebody else's"}
+    assert words[what] in story.of(ev.EngineFailed)[0].why
+    assert "unexpectedly" not in story.of(ev.EngineFailed)[0].why
+    assert list((lab.folder / "else").iterdir()) == []

@@ -18,9 +18,10 @@ from hostile.chains import (
 )
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.asking import QemuImg
-from vmtiming_tui.images.intake import MAX_LAYERS, Rules, take
+from vmtiming_tui.images.intake import MAX_LAYERS, Layer, Rules, take
 from vmtiming_tui.images.ledger import Ledger, entry_for
-from vmtiming_tui.images.opening import open_file
+from vmtiming_tui.images.nodes import apart, block_node
+from vmtiming_tui.images.opening import File, open_file
 
 OTHERS = 65534  # nobody
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root has files of others")
@@ -79,6 +80,21 @@ def test_an_overlay_made_here_boots_wherever_its_base_is(place, secret):
     overlay(path, str(secret.with_name("other")))
     with pytest.raises(ImageError):
         taken(path, ledger)
+
+
+@AS_ROOT
+def test_another_users_image_in_the_place_of_an_overlay_made_here_has_no_right_to_its_base(
+    place, secret
+):
+    """Who deletes one and makes another often gets the same inode, and can choose its name."""
+    image = overlay(place / "vm-0.img", str(secret))
+    os.chown(image, OTHERS, OTHERS)
+    file, fd = open_file(str(image))
+    os.close(fd)
+    ledger = Ledger(known=[entry_for(file, "qcow2", backing=str(secret))])
+
+    with pytest.raises(ImageError, match="neither in its own folder"):
+        taken(image, ledger)
 
 
 def test_a_link_of_the_users_own_is_followed(place):
@@ -398,3 +414,33 @@ def test_the_first_sectors_are_read_through_the_chain_that_was_let_in(place, for
     ask = QemuImg()
     with take(str(image), Rules(), Ledger(), ask) as found:
         assert ask.head(found).startswith(b"first sectors")
+
+
+def test_the_longest_chain_that_is_let_in_is_one_that_qemu_opens(place):
+    """Its nodes have names of their own, which QEMU takes up to 31 characters of."""
+    (place / f"layer-{MAX_LAYERS - 1}").write_bytes(b"first sectors".ljust(1 << 20, b"\1"))
+    for number in range(MAX_LAYERS - 1):
+        form = "raw" if number == MAX_LAYERS - 2 else "qcow2"
+        overlay(place / f"layer-{number}", f"layer-{number + 1}", form)
+    ask = QemuImg()
+
+    with take(str(place / "layer-0"), Rules(), Ledger(), ask) as found:
+        assert len(found.image.layers) == MAX_LAYERS
+        assert ask.head(found).startswith(b"first sectors")
+
+
+@pytest.mark.parametrize("top", ["root", "root-image", "image"])
+def test_no_node_of_a_chain_has_a_name_too_long_or_anothers(place, top):
+    disk = place / "disk"
+    disk.write_bytes(bytes(512))
+    file, fd = open_file(str(disk))
+    os.close(fd)
+    layers = [Layer(file=file, format="qcow2", data=file)] * MAX_LAYERS
+
+    def protocol(_file: File, _writable: bool) -> dict[str, object]:
+        return {"driver": "file"}
+
+    names = [node["node-name"] for node in apart(block_node(layers, protocol, name=top,
+                                                            writable=False))]  # fmt: skip
+    assert len(set(names)) == len(names) == 3 * MAX_LAYERS
+    assert max(map(len, map(str, names))) <= 31

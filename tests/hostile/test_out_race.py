@@ -8,8 +8,11 @@ import textwrap
 
 import pytest
 
+from hostile.chains import overlay
 from hostile.whole import SPIN, holds, prepare, spin
 from support import disk_images as images
+from vmtiming_tui.errors import ImageError
+from vmtiming_tui.prepare import arguments_in
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be led astray")
 
@@ -115,6 +118,18 @@ def test_what_is_there_under_the_name_of_a_result_is_replaced_only(what, system,
     assert (place / "out/rootfs.img").stat().st_nlink == 1
 
 
+@pytest.mark.parametrize("name", ["rootfs.img", "BFILES/initrd"])
+def test_a_folder_under_the_name_of_a_result_leaves_all_as_it_was(name, system, place):
+    image = images.ext4(place / "disk.img", system, 64)
+    (place / "out" / name).mkdir(parents=True)
+
+    ran = spin(image, place, "--force")
+
+    assert ran.code == 1
+    assert f"out/{name} is a folder".encode() in ran.complaint
+    assert [path for path in (place / "out").rglob("*") if path.is_file()] == []
+
+
 def test_a_link_of_somebody_elses_leads_nowhere(system, place, decoy):
     image = images.ext4(place / "disk.img", system, 64)
     (place / "out").symlink_to(decoy.path)
@@ -126,6 +141,33 @@ def test_a_link_of_somebody_elses_leads_nowhere(system, place, decoy):
     assert ran.code == 1
     assert b"a link of somebody else's" in ran.complaint
     assert decoy.facts() == before
+
+
+@pytest.mark.parametrize("name", ["vm-0.img", "vm-9.img"])
+def test_overlays_are_neither_made_nor_removed_behind_a_link_of_somebody_elses(
+    name, system, place, decoy
+):
+    image = images.ext4(place / "disk.img", system, 64)
+    (place / "out/BFILES").mkdir(parents=True)
+    (place / "out/BFILES/vmlinuz").write_text("old")
+    (place / "out/vms").symlink_to(decoy.path)
+    os.chown(place / "out/vms", 65534, 65534, follow_symlinks=False)
+    overlay(decoy.path / name, "passwd")
+    before = decoy.facts()
+
+    ran = prepare(image, place, "--force")
+
+    assert ran.code == 1
+    assert b"a link of somebody else's" in ran.complaint
+    assert decoy.facts() == before
+
+
+def test_the_kernels_arguments_are_read_from_no_file_of_the_hosts(system, place, decoy):
+    (place / "cmdline").symlink_to(decoy.path / "passwd")
+    os.chown(place / "cmdline", 65534, 65534, follow_symlinks=False)
+
+    with pytest.raises(ImageError, match="a symbolic link of user 65534's"):
+        arguments_in(place / "cmdline")
 
 
 def test_a_link_of_ones_own_does(system, place):

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -203,3 +204,63 @@ def test_a_mount_that_makes_no_sense(request_, work, tmp_path):
 
     assert list(answer) == ["failed"]
     assert "tree" not in [path.name for path in tmp_path.iterdir()]
+
+
+def left_by_a_killed_one(parent: int, *, age_s: float, path: Path, monkeypatch) -> Path:
+    """Make a work folder with a result in it that nobody works in any more, so old by our clock."""
+    folder = make_work_folder(parent)
+    left = path / folder.name
+    (left / "inner").mkdir()
+    (left / "inner/rootfs.img").write_text("half of it")
+    os.close(folder.fd)
+    now_s = time.time()
+    monkeypatch.setattr("time.time", lambda: now_s + age_s)
+    return left
+
+
+@pytest.fixture
+def parent(tmp_path):
+    fd = os.open(tmp_path, os.O_RDONLY)
+    yield fd
+    os.close(fd)
+
+
+def test_what_a_killed_one_left_goes_with_the_next(parent, decoy, tmp_path, monkeypatch):
+    left = left_by_a_killed_one(parent, age_s=100, path=tmp_path, monkeypatch=monkeypatch)
+    (left / "inner/link").symlink_to(decoy.path)
+    before = decoy.facts()
+
+    make_work_folder(parent).remove()
+
+    assert not left.exists()
+    assert decoy.facts() == before
+
+
+def test_what_somebody_works_in_stays(work, parent, monkeypatch, tmp_path):
+    monkeypatch.setattr("time.time", lambda: 1e11)
+
+    make_work_folder(parent).remove()
+
+    assert (tmp_path / work.name).is_dir()
+
+
+@pytest.mark.parametrize("why", ["new", "open to others", "another's", "link", "another name"])
+def test_what_may_not_be_a_killed_ones_stays(why, parent, tmp_path, decoy, monkeypatch):
+    age_s = 10 if why == "new" else 100
+    left = left_by_a_killed_one(parent, age_s=age_s, path=tmp_path, monkeypatch=monkeypatch)
+    match why:
+        case "open to others":
+            left.chmod(0o755)
+        case "another's" if os.geteuid() == 0:
+            os.chown(left, 65534, 65534)
+        case "link":
+            left.rename(tmp_path / "moved")
+            left.symlink_to(decoy.path)
+        case "another's" | "another name":
+            left = left.rename(tmp_path / ".spin-from-raw.mine")
+    before = decoy.facts()
+
+    make_work_folder(parent).remove()
+
+    assert (left / "inner/rootfs.img").exists() or left.is_symlink()
+    assert decoy.facts() == before

@@ -1,6 +1,7 @@
 """A guest that may write to its raw disk writes another format's header there: it stays raw."""
 
 import asyncio
+import fcntl
 import hashlib
 import json
 import os
@@ -12,9 +13,11 @@ import pytest
 from hostile.chains import overlay, taken, with_data_file
 from support.engine_lab import Lab, Story, tell
 from vmtiming_tui import events as ev
+from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.gatekeeper import Request, answers
 from vmtiming_tui.images.intake import Rules, settled
-from vmtiming_tui.images.ledger import Ledger
+from vmtiming_tui.images.ledger import Ledger, entry_for
+from vmtiming_tui.images.opening import open_file
 from vmtiming_tui.plan import plan_of
 
 SECRET = b"the host's own".ljust(1 << 20, b"\7")
@@ -40,6 +43,11 @@ def secret(tmp_path) -> Path:
 def write_as_the_guest(disk: Path, raw: bytes) -> None:
     with disk.open("r+b") as file:
         file.write(raw)
+
+
+def as_root_alone() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root has files of others")
 
 
 def formats_in(story: Story) -> set[str]:
@@ -141,6 +149,49 @@ def test_a_damaged_ledger_holds_nothing_and_is_written_anew(tmp_path, damage):
 
     (line,) = (tmp_path / "ledger").read_text().splitlines()
     assert json.loads(line)["format"] == "raw"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "writable", "another user's"])
+def test_a_ledger_that_others_can_write_to_says_nothing_and_is_left_alone(tmp_path, kind, secret):
+    """Root has the ledger of a user's whose HOME was kept; whoever can write to it says no word."""
+    image = overlay(tmp_path / "vm-0.img", str(secret))
+    file, fd = open_file(str(image))
+    os.close(fd)
+    path = tmp_path / "ledger"
+    Ledger(path).write([entry_for(file, "qcow2", backing=str(secret))])
+    assert len(taken(image, Ledger(path)).layers) == 2
+    match kind:
+        case "pipe":
+            path.unlink()
+            os.mkfifo(path)
+        case "link":
+            path.symlink_to(path.rename(tmp_path / "theirs"))
+        case "writable":
+            path.chmod(0o620)
+        case _:
+            as_root_alone()
+            os.chown(path, 65534, 65534)
+    before = path.lstat()
+
+    with pytest.raises(ImageError, match="which is neither in its own folder"):
+        taken(image, Ledger(path))
+    with pytest.raises(OSError, match=r"others can write to|symbolic links"):
+        Ledger(path).write([entry_for(file, "raw")])
+    assert path.lstat() == before
+
+
+def test_a_lock_that_somebody_else_may_hold_is_not_waited_for(tmp_path):
+    as_root_alone()
+    lock = tmp_path / "ledger.lock"
+    lock.touch()
+    os.chown(lock, 65534, 65534)
+    disk = tmp_path / "disk"
+    disk.write_bytes(bytes(512))
+
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(OSError, match="others can write to"):
+            Ledger(tmp_path / "ledger").write(settled(taken(disk)))
 
 
 @pytest.mark.real

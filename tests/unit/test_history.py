@@ -159,7 +159,7 @@ with History.open(Path(sys.argv[1])) as history, history.recorder() as recorder:
 
 def recording_process(path, run="run-1"):
     process = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(path), str(Path(__file__).parent), run],
+        [sys.executable, "-c", CHILD, str(path), str(Path(__file__).parents[1]), run],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

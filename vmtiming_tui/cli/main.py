@@ -1,5 +1,6 @@
 """``vm-timing-report``: without a subcommand it runs; subcommands for all the rest."""
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -229,6 +230,17 @@ def _complain(error: VmTimingError) -> None:
         echo(f"  {error.hint}", err=True)
 
 
+def _check_home() -> None:
+    """Raise ``VmTimingError`` where it cannot be told whose folders history and cache are."""
+    places = ("XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
+    if all(map(os.environ.get, places)) or os.path.expanduser("~") != "~":  # noqa: PTH111
+        return
+    raise VmTimingError(
+        f"user {os.getuid()} has no home folder to keep the history in",
+        hint="name one: HOME=/some/folder",
+    )
+
+
 for command in PAST_COMMANDS:
     cli.add_command(command)
 
@@ -240,6 +252,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     split = args.index("--") if "--" in args else len(args)
     try:
         with _parse(args[:split], tuple(args[split + 1 :])) as context:
+            _check_home()
             cli.invoke(context)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)

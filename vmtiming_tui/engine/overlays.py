@@ -14,6 +14,7 @@ from vmtiming_tui.errors import EngineError, ImageError
 from vmtiming_tui.images.gatekeeper import Made, Request
 from vmtiming_tui.images.intake import Image, Rules
 from vmtiming_tui.images.ledger import ledger_path
+from vmtiming_tui.images.out_folder import open_folder
 from vmtiming_tui.images.qcow2 import write_empty
 
 _AT_ONCE = 16
@@ -29,16 +30,15 @@ async def make_overlays(config: RunConfig, vms: Sequence[int], children: Childre
 
     The base's format is the gate's word, and what was made is written down, so that it boots
     without a flag wherever its base is. Each appears under its name whole or not at all, and an
-    existing one is never touched. Raises ``EngineError``, and ``ImageError`` for the base.
+    existing one is never touched. The folder is reached as ``open_folder`` has it. Raises
+    ``EngineError``, and ``ImageError`` for the base and for a link of another user's.
     """
     missing = missing_overlays(config, vms)
     if not missing:
         return 0
     base = await _base(config, children)
-    folder = Path(config.vmdir)
     made: list[Made] = []
     try:
-        _make(folder)
         for index, path in enumerate(missing):
             if _place(path, base):
                 made.append(Made(path=absolute(path), backing=base.layers[0].file.path))
@@ -46,7 +46,7 @@ async def make_overlays(config: RunConfig, vms: Sequence[int], children: Childre
                 await asyncio.sleep(0)
     except OSError as error:
         raise EngineError(
-            f"cannot make overlays in {str(folder)!r}: {error.strerror}",
+            f"cannot make overlays in {config.vmdir!r}: {error.strerror}",
             hint="check the folder's permissions and the space on its disk",
         ) from None
     await note_overlays(made, children)
@@ -63,21 +63,24 @@ async def _base(config: RunConfig, children: Children) -> Image:
     return answer.image
 
 
-def _make(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-
-
 def _place(final: Path, base: Image) -> bool:
     """Write an overlay and give it its name; return whether the name was still free."""
-    new = final.with_name(f".{final.name[:200]}.{secrets.token_hex(4)}")
-    fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    with contextlib.closing(open_folder(str(final.parent))) as folder:
+        return _place_in(folder.fd, final.name, base)
+
+
+def _place_in(folder: int, final: str, base: Image) -> bool:
+    new = f".{final[:200]}.{secrets.token_hex(4)}"
+    fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=folder)
     try:
         backing = base.layers[0].file.path
         write_empty(fd, base.virtual_bytes, backing=backing, backing_format=base.format)
         with contextlib.suppress(FileExistsError):
-            os.link(new, final)  # unlike a rename, never in place of what came meanwhile
+            # Unlike a rename, never in place of what came meanwhile.
+            os.link(new, final, src_dir_fd=folder, dst_dir_fd=folder)
             return True
     finally:
         os.close(fd)
-        new.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new, dir_fd=folder)
     return False

@@ -1,6 +1,7 @@
 """The engine's private folder: its report socket and the consoles; gone when the engine is."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -118,12 +119,24 @@ def _locked(path: Path) -> int:
 
 
 def remove(path: Path) -> None:
-    """Remove a run folder; its entries are files only, and no link is followed."""
-    with contextlib.suppress(FileNotFoundError), os.scandir(path) as entries:
-        for entry in entries:
+    """Remove a run folder; its entries are files only, and no link is followed.
+
+    A link or a folder of somebody else's may have its name by now, where TMPDIR is another user's.
+    Raises ``OSError``.
+    """
+    try:
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        if os.fstat(folder).st_uid != os.getuid():
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+        for name in os.listdir(folder):  # noqa: PTH208
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(entry.path)  # noqa: PTH108
-        path.rmdir()
+                os.unlink(name, dir_fd=folder)
+    finally:
+        os.close(folder)
+    path.rmdir()
 
 
 @contextmanager

@@ -194,7 +194,7 @@ class Session:
     async def _carry_out(self, storms: Coroutine[Any, Any, None]) -> None:
         try:
             await storms
-        except EngineError as error:
+        except (EngineError, ImageError) as error:
             self._fail(error)
             self._outcome = ev.Outcome.INTERRUPTED
         self._end(self._outcome)
@@ -258,7 +258,7 @@ class Session:
     def _notice(self, level: ev.Level, text: str) -> None:
         self._emit(ev.Notice(at_ns=time.monotonic_ns(), level=level, text=text))
 
-    def _fail(self, error: EngineError) -> None:
+    def _fail(self, error: EngineError | ImageError) -> None:
         self._emit(ev.EngineFailed(at_ns=time.monotonic_ns(), why=error.message, hint=error.hint))
 
     def _end(self, outcome: ev.Outcome) -> None:

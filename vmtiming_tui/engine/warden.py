@@ -305,10 +305,12 @@ def kill_everything_below() -> None:
 
 
 def remove_folder(folder: str) -> None:
-    """Remove the run folder where the engine could not do it any more."""
+    """Remove the run folder where the engine could not do it any more; no link is followed."""
     try:
-        for name in os.listdir(folder):  # noqa: PTH208
-            os.unlink(f"{folder}/{name}")  # noqa: PTH108
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        if os.fstat(fd).st_uid == os.getuid():
+            for name in os.listdir(fd):  # noqa: PTH208
+                os.unlink(name, dir_fd=fd)
         os.rmdir(folder)  # noqa: PTH106
     except OSError:
         return

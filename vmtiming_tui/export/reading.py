@@ -4,6 +4,8 @@ What is not in an export (the console, most QMP events) is missing then; every f
 """
 
 import json
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,9 +32,7 @@ def read_export(path: Path) -> Fleet:
     """Return the run of a file that ``--export FILE.json`` wrote; raise ``ExportError``."""
     shown = printable(str(path))
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise ExportError(f"{shown} is too large to be an export", hint="give another file")
-        text = path.read_bytes()
+        text = _content(path, shown)
     except OSError as error:
         raise ExportError(
             f"{shown} cannot be read: {error.strerror}", hint="give the path of a JSON export"
@@ -41,6 +41,18 @@ def read_export(path: Path) -> Fleet:
         return fleet_of(text)
     except ExportError as error:
         raise ExportError(f"{shown}: {error.message}", hint=error.hint) from None
+
+
+def _content(path: Path, shown: str) -> bytes:
+    """Read a regular file of a bounded size; no pipe or device is waited for."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise ExportError(f"{shown} is no regular file", hint="give the path of a JSON export")
+        text = file.read(_MAX_BYTES + 1)
+    if len(text) > _MAX_BYTES:
+        raise ExportError(f"{shown} is too large to be an export", hint="give another file")
+    return text
 
 
 def fleet_of(text: str | bytes) -> Fleet:

@@ -243,6 +243,11 @@ def own_uid() -> Iterator[int | None]:
         yield _take_uid(held)
 
 
+def is_box_uid(uid: int) -> bool:
+    """Return whether a user id is one that ``own_uid`` may give."""
+    return _FIRST_UID <= uid <= _LAST_UID
+
+
 def _take_uid(held: contextlib.ExitStack) -> int:
     used = _uids_in_use()
     for _ in range(100):

@@ -176,7 +176,8 @@ class _Intake:
                     hint="write it into one file: qemu-img convert -O qcow2 IMAGE NEW",
                 )
             told = _known(header.backing_format, file)
-            made = entry.backing if entry else ""
+            # Another's file can come to have the number, and the name, of one that was made here.
+            made = entry.backing if entry and file.owner in (os.geteuid(), 0) else ""
             file = self._asked_for(place, header.backing, "backing file", made)
             named = _joined(place.named, header.backing)
             # What we gave it ourselves is as if the user had named it.

@@ -1,19 +1,21 @@
 """What was settled about images before a guest could write to them, kept from run to run.
 
 A guest may write any header to a raw disk. Where its format was settled once, no later run asks
-the disk again. One file for all images, an entry a line.
+the disk again. One file for all images, an entry a line; one that others can write to says nothing.
 """
 
+import errno
 import fcntl
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmtiming_tui.errors import EventError
+from vmtiming_tui.errors import EventError, ImageError
 from vmtiming_tui.images.opening import File
 from vmtiming_tui.wire import from_json, to_json
 
@@ -22,9 +24,18 @@ _MAX_BYTES = 64 << 20
 
 
 def ledger_path() -> Path:
-    """Return where the ledger is, below the user's state folder (XDG Base Directories)."""
+    """Return where the ledger is, below the user's state folder (XDG Base Directories).
+
+    Raises ``ImageError`` where the user has no home folder.
+    """
     base = os.environ.get("XDG_STATE_HOME", "").strip() or "~/.local/state"
-    return Path(base).expanduser() / "vmtiming-tui" / "images.jsonl"
+    try:
+        return Path(base).expanduser() / "vmtiming-tui" / "images.jsonl"
+    except RuntimeError:
+        raise ImageError(
+            f"user {os.geteuid()} has no home folder to keep the formats of images in",
+            hint="name one: HOME=/some/folder",
+        ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +67,10 @@ class Ledger:
 
     def __init__(self, path: Path | None = None, known: Iterable[Entry] = ()) -> None:
         self._path = path
-        kept = _load(path) if path else ()
+        kept: list[Entry] = []
+        if path:
+            with suppress(OSError):
+                kept = _load(path)
         self._entries = {entry.key: entry for entry in (*kept, *known)}
 
     def get(self, file: File) -> Entry | None:
@@ -69,7 +83,7 @@ class Ledger:
         self._entries |= fresh
         if not fresh or self._path is None:
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _locked(self._path):
             kept = {entry.key: entry for entry in _load(self._path) if entry.key not in fresh}
             _store(self._path, [*kept.values(), *fresh.values()][-_MAX_ENTRIES:])
@@ -80,6 +94,7 @@ def _locked(path: Path) -> Iterator[None]:
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(path.with_suffix(".lock"), flags, 0o600)
     try:
+        _check_owner(fd, path)
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:
@@ -87,12 +102,27 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _load(path: Path) -> list[Entry]:
+    """Return a ledger's entries, none where there is none; raise ``OSError`` as ``write``."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        with path.open("rb") as file:
-            lines = file.read(_MAX_BYTES).splitlines()
-    except OSError:
+        fd = os.open(path, flags)
+    except FileNotFoundError:
         return []
+    with os.fdopen(fd, "rb") as file:
+        _check_owner(fd, path)
+        lines = file.read(_MAX_BYTES).splitlines()
     return [entry for line in lines if (entry := _entry(line))]
+
+
+def _check_owner(fd: int, path: Path) -> None:
+    """Raise ``OSError`` where others say what is in a file: they would open files with our rights.
+
+    Root comes upon a ledger of a user's where that user's environment is kept.
+    """
+    state = os.fstat(fd)
+    is_private = state.st_uid in (0, os.geteuid()) and not state.st_mode & 0o022
+    if not stat.S_ISREG(state.st_mode) or not is_private:
+        raise OSError(errno.EPERM, "others can write to the file it is kept in", str(path))
 
 
 def _entry(line: bytes) -> Entry | None:

@@ -170,12 +170,14 @@ def hand_over(out: OutFolder, work: WorkFolder, arguments: Arguments, owner: int
     boot = out.boot_folder()
     try:
         cmdline, size = "", 0
-        for name in names:
+        places = {name: out.fd if name == "rootfs.img" else boot for name in names}
+        for name, target in places.items():
+            _refuse_folder(out, name, target)
+        for name, target in places.items():
             if name == "rootfs.img":
                 size = os.stat(name, dir_fd=work.fd, follow_symlinks=False).st_size
             elif name == "cmdline":
                 cmdline = _head(work, name)
-            target = out.fd if name == "rootfs.img" else boot
             os.rename(name, name, src_dir_fd=work.fd, dst_dir_fd=target)
     finally:
         os.close(boot)
@@ -183,6 +185,14 @@ def hand_over(out: OutFolder, work: WorkFolder, arguments: Arguments, owner: int
         return f"{out.name}/BFILES/vmlinuz, initrd, and cmdline ({cmdline})"
     return (f"{out.name}/rootfs.img ({human(size)}), {out.name}/BFILES/vmlinuz, "
             f"{out.name}/BFILES/initrd")  # fmt: skip
+
+
+def _refuse_folder(out: OutFolder, name: str, target: int) -> None:
+    """Raise ``ImageError`` for the one thing that a file cannot take the place of."""
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISDIR(os.stat(name, dir_fd=target, follow_symlinks=False).st_mode):
+            below = "" if target == out.fd else "BFILES/"
+            raise ImageError(f"{out.name}/{below}{name} is a folder", hint="use --out elsewhere")
 
 
 def _head(work: WorkFolder, name: str) -> str:

@@ -16,26 +16,35 @@ _BACKING_FIELD = {"qcow2": (8, 12), "qcow": (8, 12), "qed": (16, 1)}
 
 
 def block_node(
-    layers: Sequence[Layer], protocol: Callable[[File, bool], Node], *, name: str, writable: bool
+    layers: Sequence[Layer],
+    protocol: Callable[[File, bool], Node],
+    *,
+    name: str,
+    writable: bool,
+    depth: int = 0,
 ) -> Node:
     """Return the node of an image whose layers are given, top first (QAPI, BlockdevOptions).
 
     ``protocol`` says how a file is reached, and whether it is written to. Only the top layer ever
-    is. Each node has a name that begins with ``name``. Where an image stands on nothing, QEMU is
-    told so: it looks for no backing file of its own accord.
+    is. Each node has a name that begins with ``name``, and ``depth`` in it where that is not 0: a
+    node's name has 31 characters at most (block.c, node_name). Where an image stands on nothing,
+    QEMU is told so: it looks for no backing file of its own accord.
     """
     top, *below = layers
+    own = f"{name}-{depth}" if depth else name
     node: Node = {
-        "node-name": name,
+        "node-name": own,
         "driver": top.format,
         "read-only": not writable,
-        "file": {"node-name": f"{name}-file", **protocol(top.file, writable)},
+        "file": {"node-name": f"{own}-file", **protocol(top.file, writable)},
     }
     if top.data is not None:
-        node["data-file"] = {"node-name": f"{name}-data", **protocol(top.data, writable)}
+        node["data-file"] = {"node-name": f"{own}-data", **protocol(top.data, writable)}
     if top.format in CHAINED_FORMATS:
         node["backing"] = (
-            block_node(below, protocol, name=f"{name}-below", writable=False) if below else None
+            block_node(below, protocol, name=name, writable=False, depth=depth + 1)
+            if below
+            else None
         )
     return node
 

@@ -7,18 +7,25 @@ reached through its descriptor, and only what was checked in a folder of our own
 
 import contextlib
 import errno
+import fcntl
 import os
+import re
 import secrets
 import stat
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.box import is_box_uid
 from vmtiming_tui.text import printable
 
 WORK_PREFIX = ".spin-from-raw."
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_LINKS = 40
+_WORK_NAME = re.compile(re.escape(WORK_PREFIX) + "[0-9a-f]{16}")
+_WORK_MODE = 0o700
+_OLD_S = 60
 
 
 def _check_link(path: str, name: str, state: os.stat_result, links: int) -> None:
@@ -202,16 +209,49 @@ def _empty(folder: int) -> None:
 
 
 def make_work_folder(parent: int) -> WorkFolder:
-    """Make one below an open folder, under a name nobody knows; raise ``OSError``."""
+    """Make one below an open folder, under a name nobody knows; raise ``OSError``.
+
+    What others left there that were killed goes: a folder is locked as long as its makers, or
+    anybody in their box, live.
+    """
+    _remove_abandoned(parent)
     name = WORK_PREFIX + secrets.token_hex(8)
-    os.mkdir(name, 0o700, dir_fd=parent)
+    os.mkdir(name, _WORK_MODE, dir_fd=parent)
     fd = os.open(name, _FOLDER, dir_fd=parent)
     state = os.fstat(fd)
     if state.st_uid != os.geteuid() or state.st_mode & 0o077 or _names(fd):
         os.close(fd)
         raise ImageError("somebody put another folder in the place of the one made just now",
                          hint="use --out elsewhere")  # fmt: skip
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return WorkFolder(parent, name, fd)
+
+
+def _remove_abandoned(parent: int) -> None:
+    for name in filter(_WORK_NAME.fullmatch, _names(parent)):
+        with contextlib.suppress(OSError):
+            fd = os.open(name, _FOLDER, dir_fd=parent)
+            try:
+                if _is_abandoned(fd):
+                    _empty(fd)
+                    os.rmdir(name, dir_fd=parent)
+            finally:
+                os.close(fd)
+
+
+def _is_abandoned(folder: int) -> bool:
+    """Whether it is an old work folder of ours, or of a box's of ours, that nobody works in.
+
+    Raises ``OSError`` where somebody does.
+    """
+    state = os.fstat(folder)
+    ours = state.st_uid == os.geteuid() or (os.geteuid() == 0 and is_box_uid(state.st_uid))
+    is_new = time.time() - state.st_ctime < _OLD_S  # it is there for a moment before it is locked
+    if is_new or not ours or stat.S_IMODE(state.st_mode) != _WORK_MODE:
+        return False
+    fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return True
 
 
 def free_bytes(folder: int) -> int:
