@@ -175,7 +175,7 @@ def stopped(tool, arguments) -> Iterator[tuple[int, "subprocess.Popen[str]"]]:
 def test_a_terminal_stopped_with_ctrl_s_does_not_keep_a_run_from_ending(stopped, lab):
     master, process = stopped
     run = Unread(process, master, lab)
-    asyncio.run(until(lambda: len(processes_naming("VMREPORTID:")) == 2))
+    asyncio.run(until(lambda: len(processes_naming(f"{lab.folder}/qemu\0-name")) == 2))
     run.interrupt()
     asyncio.run(until(run.ended))
 

@@ -407,7 +407,7 @@ FAULTS: list[Fault[How]] = [
                 "no further process is allowed",
                 no_process_at_all,
                 ends="exit code 1",
-                words="the engine cannot be started: Resource temporarily unavailable",
+                words="the host allows this user no further thread",
                 kept="nothing was started; the command that raises the limit is named",
             ),
         ],

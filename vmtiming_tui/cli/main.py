@@ -21,7 +21,7 @@ from vmtiming_tui.cli.options import (
     wishes_of,
 )
 from vmtiming_tui.cli.past import PAST_COMMANDS
-from vmtiming_tui.cli.terminal import take_every_character
+from vmtiming_tui.cli.terminal import let_go, take_every_character
 from vmtiming_tui.cli.words import echo
 from vmtiming_tui.config import Raw, build_config
 from vmtiming_tui.errors import ConfigError, Problem, VmTimingError
@@ -248,6 +248,13 @@ for command in PAST_COMMANDS:
 def main(argv: Sequence[str] | None = None) -> None:
     """Be the command ``vm-timing-report``: everything after ``--`` is kept for QEMU."""
     take_every_character()
+    try:
+        _command(argv)
+    finally:
+        let_go()
+
+
+def _command(argv: Sequence[str] | None) -> None:
     args = list(sys.argv[1:] if argv is None else argv)
     split = args.index("--") if "--" in args else len(args)
     try:

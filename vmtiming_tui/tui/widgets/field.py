@@ -3,7 +3,7 @@
 from textual import events
 from textual.widgets import Input
 
-from vmtiming_tui.tui.text import shown
+from vmtiming_tui.text import printable
 
 MOST_CHARACTERS = 4000
 """More than the longest path there is, and than the kernel takes arguments."""
@@ -33,6 +33,6 @@ class Field(Input):
         selected = len(self.selected_text)
         room = max(MOST_CHARACTERS - len(self.value) + selected, 0)
         line = next(filter(str.strip, event.text[: 2 * MOST_CHARACTERS].splitlines()), "")
-        self.replace(shown(line)[:room], *self.selection)
+        self.replace(printable(line.strip(), keep="")[:room], *self.selection)
         event.stop()
         event.prevent_default()
