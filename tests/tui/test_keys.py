@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.past_runs import keep
-from support.recording import RecordedSource, smooth_run, troubled_run, until
+from support.recording import smooth_run, troubled_run, until
 from support.stage import Stage, dashboard
 from vmtiming_tui.commands import Act, Quit, ReadConsole, Rerun, VmAction
 from vmtiming_tui.fleet import VmState
@@ -593,12 +593,6 @@ def test_readme_documents_every_key():
     assert not missing
     for one in keymap.ALL:
         assert f"| `{one.shown}` |" in text.replace("\\|", "|"), one.id
-
-
-def test_source_for_tests_notes_what_it_is_sent():
-    source = RecordedSource()
-    source.send(Rerun(vms=(1,)))
-    assert source.sent == [Rerun(vms=(1,))]
 
 
 # The history and the comparison.
