@@ -149,7 +149,8 @@ def headers(data: bytes) -> None:
                     continue
                 assert header.format in KNOWN_FORMATS
                 assert len(header.extents) <= MAX_EXTENTS
-                for name in (header.backing, header.data_file, *header.extents):
+                extents = [extent.name for extent in header.extents]
+                for name in (header.backing, header.data_file, *extents):
                     assert len(os.fsencode(name)) <= MAX_NAME_BYTES
                     assert "\0" not in name
                     assert all(c.isprintable() or c in JOINING for c in shown(name))
