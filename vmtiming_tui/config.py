@@ -386,11 +386,7 @@ def _missing_images(config: RunConfig) -> list[Problem]:
     if why := unreachable(last):
         text = f"image {str(last)!r} cannot be read: {why}; check -p, -s and -v"
         return [Problem("prefix", text)]
-    missing = [
-        vm
-        for vm in range(config.number)
-        if not (config.image(vm).is_file() or _is_device(config.image(vm), config))
-    ]
+    missing = [vm for vm in range(config.number) if not _is_image(config.image(vm), config)]
     if not missing:
         return []
     first = config.image(missing[0])

@@ -14,7 +14,6 @@ import secrets
 import stat
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.box import is_box_uid
@@ -258,8 +257,3 @@ def free_bytes(folder: int) -> int:
     """Return how much a user may still write on the disk of an open folder."""
     state = os.fstatvfs(folder)
     return state.f_bavail * state.f_frsize
-
-
-def real_name(fd: int) -> str:
-    """Return what an open folder is called now, for words only."""
-    return str(Path(f"/proc/self/fd/{fd}").readlink())
