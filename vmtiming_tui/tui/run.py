@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vmtiming_tui.tui.settings import DashboardSettings
 
 _PATIENCE_S = 5.0
-"""How long a terminal may take nothing, once the dashboard was left."""
+"""How long a terminal may take nothing at the end: a frozen one may never come back."""
 
 
 class ReplaySource:
@@ -122,6 +122,7 @@ def run_dashboard(
     written at the end, and said on standard error once the terminal is back. A dashboard that
     fails ends no VM: the plain report goes on in its place, with the same engine.
     """
+    streams.patience_s = _PATIENCE_S
     received: list[signal.Signals] = []
 
     async def go_on(app: "VmTimingApp") -> None:
@@ -137,7 +138,6 @@ def run_dashboard(
     )
     if app.crash is not None:
         return final_report(app.model.fleet, wishes, streams, received)
-    streams.patience_s = _PATIENCE_S
     return _afterwards(app, wishes, streams)
 
 
@@ -195,8 +195,8 @@ def replay_dashboard(
         return app
 
     with Streams() as streams:
-        app = asyncio.run(played())
         streams.patience_s = _PATIENCE_S
+        app = asyncio.run(played())
         if app.crash is not None:
             _tell_of_crash(app, streams.say)
             return 1
