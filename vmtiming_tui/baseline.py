@@ -32,7 +32,7 @@ def side_named(text: str) -> Side:
     path = Path(text)
     if path.suffix.lower() == ".json" or (not unreachable(path) and path.is_file()):
         side = side_of(read_export(path), path.name)
-        with suppress(HistoryError):  # a file needs no history: less is known without
+        with suppress(HistoryError, OSError):  # a file needs no history: less is known without
             if default_path().exists():
                 with History.open() as history:
                     return with_known(side, history)

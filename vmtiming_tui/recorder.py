@@ -177,6 +177,7 @@ class _Run:
         self.key: int | None = None
         self.sequence = 0
         self.lines: list[bytes] = []
+        self.has_storms = False
         self._row_due_s = 0.0
 
     def take(self, line: bytes) -> None:
@@ -262,6 +263,7 @@ class _Writer:
             for run, key in zip(changed, keys, strict=True):
                 run.sequence += bool(run.lines)
                 run.key, run.lines = key, []
+                run.has_storms = run.fleet.ran_to_end
         del self._runs[:-1]
         self.waiting_bytes = 0
 
@@ -279,7 +281,7 @@ def _write_run(connection: sqlite3.Connection, run: _Run, *, over: bool) -> int:
         blob = packed(run.lines)
         connection.execute("INSERT INTO chunks VALUES (?, ?, ?)", (key, run.sequence, blob))
     update_row(connection, key, run.row(over=over))
-    if over or run.fleet.ran_to_end:
+    if not run.has_storms and (over or run.fleet.ran_to_end):
         keep_storms(connection, key, run.fleet)
     return key
 
