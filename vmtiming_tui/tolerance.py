@@ -62,9 +62,9 @@ def chi_square_cdf(value: float, freedom: int) -> float:
 
     The incomplete gamma function by its series (Abramowitz and Stegun, 6.5.29), of positive terms.
     """
-    if value <= 0:
-        return 0.0
     half, shape = value / 2, freedom / 2
+    if half <= 0:
+        return 0.0
     total, step = 0.0, 0
     while True:
         log_term = (shape + step) * math.log(half) - half - math.lgamma(shape + step + 1)
