@@ -4,7 +4,9 @@ A run *is* its events: what was measured is read back by folding the stored line
 as on the day, so that every figure is reckoned by the code that reckons live ones.
 """
 
+import itertools
 import json
+import math
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -19,7 +21,7 @@ from vmtiming_tui.chunks import unpacked
 from vmtiming_tui.errors import EventError, HistoryError
 from vmtiming_tui.export import write_export
 from vmtiming_tui.fleet import Fleet, RunState
-from vmtiming_tui.recorder import Recorder, figures_of, is_alive, update_row
+from vmtiming_tui.recorder import Recorder, figures_of, is_alive, keep_storms, update_row
 from vmtiming_tui.retention import Retention
 from vmtiming_tui.store import (
     default_path,
@@ -30,6 +32,7 @@ from vmtiming_tui.store import (
     transaction,
 )
 from vmtiming_tui.text import printable
+from vmtiming_tui.tolerance import KnownRun, Setting
 
 _SHOWN_MATCHES = 5
 
@@ -198,6 +201,30 @@ class History:
         """Return a run as its events left it."""
         return Fleet(self.events(run))
 
+    def known(self, circumstances: Collection[str]) -> tuple[KnownRun, ...]:
+        """Return what is kept of the storms of whole runs in these circumstances, oldest first.
+
+        Damaged rows are passed over: less is then known.
+        """
+        with self._worded():
+            rows = self._connection.execute(
+                f"""
+                SELECT runs.run, circumstances, request, storms.median_s FROM storms
+                JOIN runs ON runs.key = storms.run
+                WHERE circumstances IN ({", ".join("?" * len(circumstances))})
+                ORDER BY runs.wall_ns, runs.key, circumstances, request, place
+                """,  # noqa: S608  no more than question marks
+                tuple(circumstances),
+            ).fetchall()
+        found = itertools.groupby(
+            (row for row in rows if isinstance(row[3], float) and 0 < row[3] < math.inf),
+            key=lambda row: (str(row[0]), str(row[1]), str(row[2])),
+        )
+        return tuple(
+            KnownRun(run, Setting(where, what), tuple(row[3] for row in storms))
+            for (run, where, what), storms in found
+        )
+
     def export(
         self,
         run: StoredRun,
@@ -269,9 +296,11 @@ class History:
             run = _stored(row)
             if run.state in (RunState.RUNNING, RunState.WAITING):
                 continue
-            settled = {"state": str(run.state), **figures_of(self.load(run))}
+            fleet = self.load(run)
+            settled = {"state": str(run.state), **figures_of(fleet)}
             with self._worded(), transaction(self._connection):
                 update_row(self._connection, run.key, settled)
+                keep_storms(self._connection, run.key, fleet)
 
     @contextmanager
     def _worded(self) -> Iterator[None]:

@@ -5,6 +5,7 @@ run's row in the list needs; all lines are kept as they came.
 """
 
 import json
+import math
 import os
 import re
 import sqlite3
@@ -22,7 +23,7 @@ from vmtiming_tui.chunks import packed
 from vmtiming_tui.counted import counted_by_storm
 from vmtiming_tui.errors import EventError, HistoryError
 from vmtiming_tui.fleet import Fleet, RunState
-from vmtiming_tui.sides import plan_of_run
+from vmtiming_tui.sides import plan_of_run, side_of
 from vmtiming_tui.store import connect, failure, storable, transaction
 from vmtiming_tui.summary import (
     all_booted_in_s,
@@ -176,6 +177,7 @@ class _Run:
         self.key: int | None = None
         self.sequence = 0
         self.lines: list[bytes] = []
+        self.has_storms = False
         self._row_due_s = 0.0
 
     def take(self, line: bytes) -> None:
@@ -261,6 +263,7 @@ class _Writer:
             for run, key in zip(changed, keys, strict=True):
                 run.sequence += bool(run.lines)
                 run.key, run.lines = key, []
+                run.has_storms = run.fleet.ran_to_end
         del self._runs[:-1]
         self.waiting_bytes = 0
 
@@ -278,6 +281,8 @@ def _write_run(connection: sqlite3.Connection, run: _Run, *, over: bool) -> int:
         blob = packed(run.lines)
         connection.execute("INSERT INTO chunks VALUES (?, ?, ?)", (key, run.sequence, blob))
     update_row(connection, key, run.row(over=over))
+    if not run.has_storms and (over or run.fleet.ran_to_end):
+        keep_storms(connection, key, run.fleet)
     return key
 
 
@@ -285,6 +290,25 @@ def update_row(connection: sqlite3.Connection, key: int, row: Row) -> None:
     """Change these columns of a run's row."""
     columns = ", ".join(f"{name} = :{name}" for name in row)
     connection.execute(f"UPDATE runs SET {columns} WHERE key = :key", {**row, "key": key})  # noqa: S608  names of our own
+
+
+def keep_storms(connection: sqlite3.Connection, key: int, fleet: Fleet) -> None:
+    """Keep how long the storms of a run took, for what later runs may be told by.
+
+    Storms whose median is hidden by VMs that never booted are no evidence of how far storms differ.
+    """
+    rows = [
+        (sample.setting.circumstances, sample.setting.request, storm.median)
+        for sample in side_of(fleet).samples
+        if sample.setting is not None
+        for storm in sample.storms
+        if storm.size and 0 < storm.median < math.inf
+    ]
+    connection.execute("DELETE FROM storms WHERE run = ?", (key,))
+    connection.executemany(
+        "INSERT INTO storms VALUES (?, ?, ?, ?, ?)",
+        [(key, place, *row) for place, row in enumerate(rows)],
+    )
 
 
 def _insert(connection: sqlite3.Connection, fleet: Fleet) -> int:

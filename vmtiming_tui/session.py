@@ -25,6 +25,7 @@ from vmtiming_tui.retention import Retention
 from vmtiming_tui.sides import Side, side_of
 from vmtiming_tui.tables import comparison_lines
 from vmtiming_tui.text import printable
+from vmtiming_tui.tolerance import known_tolerance
 
 Say: TypeAlias = Callable[[str], None]
 
@@ -113,7 +114,13 @@ def gate_warnings(plan: RunPlan, wishes: Wishes) -> list[str]:
     pairs = matched(wishes.baseline, settings)
     if not pairs:
         return ["--fail-slower: the baseline has booted none of these settings"]
-    found = (cannot_tell_yet(len(sample.storms), plan.runs) for sample, _ in pairs)
+    known, itself = wishes.baseline.known, (wishes.baseline.identity.run,)
+    found = (
+        cannot_tell_yet(
+            len(sample.storms), plan.runs, known_tolerance(known, [sample.setting], itself)
+        )
+        for sample, _ in pairs
+    )
     return [f"--fail-slower: {why}" for why in dict.fromkeys(found) if why]
 
 

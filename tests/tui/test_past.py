@@ -70,6 +70,17 @@ async def test_c_holds_this_run_beside_the_newest_before_it_with_figures_and_str
         await stage.sees("The straggler of this run")
 
 
+async def test_a_single_storm_is_told_by_what_the_history_knows_of_the_host(history):
+    keep(history, *(f"run{at}" for at in range(6)))
+    async with dashboard(smooth_run(8), DONE) as stage:
+        await stage.press("c")
+        await stage.comes(CompareScreen)
+
+        await stage.sees("(7 past runs)")
+        await stage.press("s")
+        await stage.sees("(7 past runs)")
+
+
 async def test_the_dashboard_and_its_exports_say_which_run_the_baseline_is(tmp_path):
     before = Fleet(smooth_run(8))
 

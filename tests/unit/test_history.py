@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.making import PENDING, TIMED_OUT, plan, random_run, raw, run_events
+from support.making import FAILED, KILLED, PENDING, TIMED_OUT, plan, random_run, raw, run_events
 from vmtiming_tui import budget
 from vmtiming_tui import events as ev
 from vmtiming_tui import recorder as recorder_module
@@ -32,6 +32,7 @@ from vmtiming_tui.plan import plan_to_json
 from vmtiming_tui.recorder import is_alive, owner_of
 from vmtiming_tui.replay import replay
 from vmtiming_tui.retention import Retention
+from vmtiming_tui.sides import side_of
 from vmtiming_tui.store import MIGRATIONS, VERSION, connect
 from vmtiming_tui.summary import summarise_fleet
 
@@ -361,6 +362,37 @@ def test_an_old_history_is_brought_up_to_date_with_all_its_runs(tmp_path):
     connection = connect(path)
     assert connection.execute("PRAGMA user_version").fetchone()[0] == VERSION
     connection.close()
+
+
+def test_the_medians_of_a_runs_whole_storms_are_kept_for_later_runs_to_be_told_by(history):
+    rows = [[5.0, 5.2], [6.0, 6.2], [7.0, 7.2]]
+    for name, fates, outcome in (
+        ("one", rows, ev.Outcome.FINISHED),
+        ("lost", [[5.0, FAILED], [FAILED, FAILED], [8.0, 8.2]], ev.Outcome.FINISHED),
+        ("cut", [[5.0, 5.2], [4.0, KILLED]], ev.Outcome.STOPPED),
+        ("none", [[FAILED, FAILED]], ev.Outcome.FINISHED),
+    ):
+        started = {"wall_ns": len(name), "number": 2, "plan": plan_to_json(plan(2))}
+        keep(history, run_events(fates, run=name, outcome=outcome, started=started))
+
+    setting = side_of(history.load(history.find("one"))).samples[0].setting
+    known = {each.run: each.medians for each in history.known([setting.circumstances])}
+
+    assert known == {"one": (5.1, 6.1, 7.1), "lost": (8.1,), "cut": (5.1,)}
+    assert {each.setting for each in history.known([setting.circumstances])} == {setting}
+    assert history.known(["other"]) == history.known([]) == ()
+    history.remove(history.find("one"))
+    assert "one" not in {each.run for each in history.known([setting.circumstances])}
+
+
+def test_a_damaged_median_is_passed_over(history):
+    keep(history, run_events([[5.0, 5.2], [6.0, 6.2]], started={"plan": plan_to_json(plan(2))}))
+    where = side_of(history.load(history.find("last"))).samples[0].setting.circumstances
+    connection = connect(history.path)
+    connection.execute("UPDATE storms SET median_s = x'00' WHERE place = 0")
+    connection.close()
+
+    assert [each.medians for each in history.known([where])] == [(6.1,)]
 
 
 def test_a_migration_that_fails_leaves_the_old_history_as_it_was(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Past runs: a still table, newest first; the way to a comparison."""
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -11,6 +12,7 @@ from textual.coordinate import Coordinate
 from textual.screen import Screen
 from textual.widgets import DataTable, Static
 
+from vmtiming_tui.baseline import with_known
 from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.history import History, StoredRun
 from vmtiming_tui.tables import seconds
@@ -60,7 +62,8 @@ def load_runs() -> tuple[list[StoredRun], str]:
 def load_run(run: StoredRun) -> HeldRun:
     """Return what is shown of a stored run beside another."""
     with History.open() as history:
-        return held_run(history.load(run), brief(run))
+        held = held_run(history.load(run), brief(run))
+        return replace(held, side=with_known(held.side, history))
 
 
 class HistoryScreen(Screen[None]):
