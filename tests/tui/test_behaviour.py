@@ -10,17 +10,9 @@ import pytest
 from textual import events
 from textual.command import CommandPalette
 
-from support.recording import (
-    SECOND,
-    ZERO_NS,
-    RecordedSource,
-    Recorder,
-    plan_for,
-    smooth_run,
-    troubled_run,
-    until,
-)
-from support.stage import dashboard, show, text_of
+from support.facts import SECOND
+from support.recording import ZERO_NS, Recorder, plan_for, smooth_run, troubled_run, until
+from support.stage import RecordedSource, dashboard, show, text_of
 from vmtiming_tui import events as ev
 from vmtiming_tui.commands import Quit, Rerun, Start
 from vmtiming_tui.errors import EngineError

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.making import FAILED, HOST, KILLED, PENDING, TIMED_OUT, fleet_of, plan
+from support.facts import host, plan
+from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of
 from vmtiming_tui import events as ev
 from vmtiming_tui.compare import ALL_BOOTED_IN, Gate, Verdict, compare, difference
 from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.plan import plan_to_json
 from vmtiming_tui.ranks import can_tell
 from vmtiming_tui.tables import comparison_lines
 
@@ -200,10 +200,10 @@ def test_a_median_between_a_boot_and_another_is_the_same_as_in_the_report():
     [
         ({"accel": "tcg"}, "accelerator differs: kvm against tcg"),
         ({"qemu_version": "9.0.0"}, "QEMU differs: 7.2.15 against 9.0.0"),
-        ({"host": {**HOST, "hostname": "other"}}, "host differs: bench1 against other"),
-        ({"host": {**HOST, "kernel": "6.9"}}, "host kernel differs: 6.1.0-18-amd64 against 6.9"),
+        ({"host": host(hostname="other")}, "host differs: bench1 against other"),
+        ({"host": host(kernel="6.9")}, "host kernel differs: 6.1.0-18-amd64 against 6.9"),
         (
-            {"plan": plan_to_json(plan(3, 4, timeout_s=60.0))},
+            {"plan": plan(3, 4, timeout_s=60.0)},
             "limit of a boot (s) differs: 300 against 60",
         ),
     ],

@@ -12,13 +12,15 @@ import threading
 import time
 import tracemalloc
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.making import PENDING, TIMED_OUT, plan, random_run, raw, run_events
+from support.facts import plan
+from support.making import PENDING, TIMED_OUT, random_run, raw, run_events
 from vmtiming_tui import budget
 from vmtiming_tui import events as ev
 from vmtiming_tui import recorder as recorder_module
@@ -28,7 +30,6 @@ from vmtiming_tui.export import render
 from vmtiming_tui.fleet import Fleet, RunState
 from vmtiming_tui.history import History
 from vmtiming_tui.listing import history_lines
-from vmtiming_tui.plan import plan_to_json
 from vmtiming_tui.recorder import is_alive, owner_of
 from vmtiming_tui.replay import replay
 from vmtiming_tui.retention import Retention
@@ -48,8 +49,7 @@ def keep(history, events):
 
 
 def named(name, notes=""):
-    body = plan_to_json(plan())
-    return {"plan": body | {"name": name, "notes": notes}}
+    return {"plan": replace(plan(), name=name, notes=notes)}
 
 
 # Keeping.
