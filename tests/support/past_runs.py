@@ -1,9 +1,11 @@
-"""A history of recorded runs for the screens that show it."""
+"""Runs kept in a history."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
-from support.facts import SECOND
+from support.facts import SECOND, plan
+from support.making import raw
 from support.recording import WALL_NS, plan_for, smooth_run
 from vmtiming_tui import events as ev
 from vmtiming_tui.history import History
@@ -21,7 +23,7 @@ def named_run(name: str, age: int, number: int = 8) -> list[ev.Event]:
     )
 
 
-def keep(folder: Path, *names: str) -> None:
+def keep_named(folder: Path, *names: str) -> None:
     """Keep runs of these names, the first being the oldest, where the user's history would be."""
     with (
         History.open(folder / "vmtiming-tui" / "history.db") as history,
@@ -30,3 +32,24 @@ def keep(folder: Path, *names: str) -> None:
         for age, name in zip(range(len(names), 0, -1), names, strict=True):
             for event in named_run(name, age):
                 recorder.write(ev.encode(event).encode() + b"\n")
+
+
+def keep(history, events):
+    """Keep a run's events as an engine's lines are."""
+    with history.recorder() as recorder:
+        recorder.write(raw(events))
+
+
+def named(name, notes=""):
+    """What makes a run's begin one of this name, for ``run_events(started=...)``."""
+    return {"plan": replace(plan(), name=name, notes=notes)}
+
+
+def wait_for(condition, limit_s=20.0):
+    """Poll what another thread or process brings about."""
+    until = time.monotonic() + limit_s
+    while time.monotonic() < until:
+        if value := condition():
+            return value
+        time.sleep(0.01)
+    raise AssertionError("it never came")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.past_runs import keep
+from support.past_runs import keep_named
 from support.recording import plan_for, smooth_run, troubled_run, until
 from support.stage import dashboard
 from vmtiming_tui.export import write_export
@@ -22,7 +22,7 @@ DONE = 90.0
 def history(tmp_path, monkeypatch):
     """A history with two runs; returns the folder of the user's state."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    keep(tmp_path, "first", "second")
+    keep_named(tmp_path, "first", "second")
     return tmp_path
 
 
