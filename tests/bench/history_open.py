@@ -12,7 +12,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from support.making import SECOND, random_run, run_events
+from support.facts import SECOND
+from support.making import random_run, run_events
 from vmtiming_tui.events import encode
 from vmtiming_tui.history import History
 from vmtiming_tui.sides import side_of

@@ -1,18 +1,12 @@
 """Images that boot themselves, by SeaBIOS and by UEFI, timed from outside as any other."""
 
-import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
+from support.checksums import sha256
 from support.disks import bios_disk, uefi_disk
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,13 @@
 """Two real guests booted at once: the report's lines, the files, the exit code, nothing left."""
 
 import csv
-import hashlib
 import json
 import re
-from pathlib import Path
 
 import psutil
 import pytest
 
-
-def sha256(path):
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+from support.checksums import sha256
 
 
 def qemus():

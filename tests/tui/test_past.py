@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.past_runs import keep
+from support.past_runs import keep_named
 from support.recording import plan_for, smooth_run, troubled_run, until
 from support.stage import dashboard
 from vmtiming_tui.export import write_export
@@ -25,7 +25,7 @@ DONE, SECOND = 90.0, 1_000_000_000
 def history(tmp_path, monkeypatch):
     """A history with two runs; returns the folder of the user's state."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    keep(tmp_path, "first", "second")
+    keep_named(tmp_path, "first", "second")
     return tmp_path
 
 
@@ -71,7 +71,7 @@ async def test_c_holds_this_run_beside_the_newest_before_it_with_figures_and_str
 
 
 async def test_a_single_storm_is_told_by_what_the_history_knows_of_the_host(history):
-    keep(history, *(f"run{at}" for at in range(6)))
+    keep_named(history, *(f"run{at}" for at in range(6)))
     async with dashboard(smooth_run(8), DONE) as stage:
         await stage.press("c")
         await stage.comes(CompareScreen)

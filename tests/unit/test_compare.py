@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.making import FAILED, HOST, KILLED, PENDING, TIMED_OUT, fleet_of, plan
+from support.facts import host, plan
+from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of
 from vmtiming_tui import events as ev
 from vmtiming_tui.compare import (
     ALL_BOOTED_IN,
@@ -19,7 +20,6 @@ from vmtiming_tui.compare import (
     difference,
 )
 from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.plan import plan_to_json
 from vmtiming_tui.ranks import can_tell
 from vmtiming_tui.sides import side_of
 from vmtiming_tui.tables import comparison_lines
@@ -180,10 +180,10 @@ def test_nine_times_as_slow_is_no_verdict_where_the_history_does_not_know_the_ho
     "change",
     [
         {"accel": "tcg"},
-        {"host": {**HOST, "hostname": "other"}},
-        {"host": {**HOST, "cores": 2}},
-        {"plan": plan_to_json(plan(3, memory_mib=64))},
-        {"plan": plan_to_json(plan(4))},
+        {"host": host(hostname="other")},
+        {"host": host(cores=2)},
+        {"plan": plan(3, memory_mib=64)},
+        {"plan": plan(4)},
         {"plan": {}},
     ],
 )
@@ -192,7 +192,7 @@ def test_single_storms_in_other_circumstances_carry_no_verdict(change):
 
 
 def test_single_storms_of_another_guest_or_command_line_are_told_by_what_the_host_does():
-    other = plan_to_json(plan(3, append="quiet", initrd="/boot/other"))
+    other = plan(3, append="quiet", initrd="/boot/other")
 
     assert with_history(5.0, 45.0, plan=other).verdict is Verdict.SLOWER
     assert with_history(5.0, 5.4, plan=other).verdict is Verdict.CANNOT_TELL
@@ -278,10 +278,10 @@ def test_a_median_between_a_boot_and_another_is_the_same_as_in_the_report():
     [
         ({"accel": "tcg"}, "accelerator differs: kvm against tcg"),
         ({"qemu_version": "9.0.0"}, "QEMU differs: 7.2.15 against 9.0.0"),
-        ({"host": {**HOST, "hostname": "other"}}, "host differs: bench1 against other"),
-        ({"host": {**HOST, "kernel": "6.9"}}, "host kernel differs: 6.1.0-18-amd64 against 6.9"),
+        ({"host": host(hostname="other")}, "host differs: bench1 against other"),
+        ({"host": host(kernel="6.9")}, "host kernel differs: 6.1.0-18-amd64 against 6.9"),
         (
-            {"plan": plan_to_json(plan(3, 4, timeout_s=60.0))},
+            {"plan": plan(3, 4, timeout_s=60.0)},
             "limit of a boot (s) differs: 300 against 60",
         ),
     ],

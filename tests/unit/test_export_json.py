@@ -2,29 +2,20 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.making import (
-    FAILED,
-    KILLED,
-    PENDING,
-    TIMED_OUT,
-    boot_events,
-    fleet_of,
-    plan,
-    run_events,
-    run_started,
-)
+from support.facts import plan, run_started
+from support.making import FAILED, KILLED, PENDING, TIMED_OUT, boot_events, fleet_of, run_events
 from vmtiming_tui import events as ev
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.export import render
 from vmtiming_tui.export.reading import fleet_of as fleet_of_export
 from vmtiming_tui.export.reading import read_export
 from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.plan import plan_to_json
 from vmtiming_tui.sides import side_of
 from vmtiming_tui.summary import summarise_fleet
 
@@ -34,8 +25,7 @@ def exported(fleet, scope=None):
 
 
 def test_carries_the_run_its_host_and_its_plan():
-    named = plan_to_json(plan(number=2, memory_mib=340))
-    named["name"] = "nightly"
+    named = replace(plan(number=2, memory_mib=340), name="nightly")
     body = exported(fleet_of([[5, 6]], started={"plan": named}))
     assert (body["format"], body["version"], body["partial"]) == ("vm-timing-report", 2, False)
     assert body["run"]["id"] == "run-1"

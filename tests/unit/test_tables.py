@@ -4,7 +4,8 @@ import unicodedata
 
 import pytest
 
-from support.making import FAILED, MS, fleet_of, run_events
+from support.facts import MS
+from support.making import FAILED, fleet_of, run_events
 from vmtiming_tui import events as ev
 from vmtiming_tui.compare import compare
 from vmtiming_tui.fleet import Fleet
