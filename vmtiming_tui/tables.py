@@ -64,8 +64,18 @@ def _named(parameters: Mapping[str, str]) -> str:
     return printable(" ".join(f"{name}={value}" for name, value in parameters.items()))
 
 
-def comparison_lines(comparison: Comparison, *, narrow: bool = False) -> list[str]:
-    """Return a comparison: a table a setting, the verdict in a sentence, then the cautions.
+def comparison_lines(comparison: Comparison) -> list[str]:
+    """Return a comparison: a table a setting, the verdict in a sentence, then the cautions."""
+    return [*found_lines(comparison), *warning_lines(comparison)]
+
+
+def warning_lines(comparison: Comparison) -> list[str]:
+    """Return what makes a comparison doubtful."""
+    return [f"Warning: {printable(caution)}" for caution in comparison.cautions]
+
+
+def found_lines(comparison: Comparison, *, narrow: bool = False) -> list[str]:
+    """Return what was found: which run it was held against, a table and a sentence a setting.
 
     ``narrow`` leaves out the intervals of the two sides, and what follows from others: p.
     """
@@ -74,7 +84,7 @@ def comparison_lines(comparison: Comparison, *, narrow: bool = False) -> list[st
         lines += _group_lines(comparison, group, narrow=narrow)
     if not comparison.groups:
         lines.append("The two runs have no setting in common that both booted.")
-    return [*lines, *(f"Warning: {printable(caution)}" for caution in comparison.cautions)]
+    return lines
 
 
 def _group_lines(comparison: Comparison, group: GroupComparison, *, narrow: bool) -> list[str]:
