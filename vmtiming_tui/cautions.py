@@ -17,6 +17,7 @@ from vmtiming_tui.plan import RunPlan
 from vmtiming_tui.sides import plan_of_run
 from vmtiming_tui.stages import DoubtCode, labels_of, stages_of
 from vmtiming_tui.summary import Group, counted_groups
+from vmtiming_tui.text import plural
 
 BUSY_LOAD = 0.25
 BUSY_PSI_PERCENT = 10.0
@@ -35,6 +36,7 @@ class Kind(StrEnum):
     REPEATS = "repeats"
     OUTLIERS = "outliers"
     STAGES = "stages"
+    LEFT_OUT = "left out"
     HOST = "host"
     SIZE = "size"
 
@@ -61,6 +63,7 @@ def cautions(fleet: Fleet, scope: Collection[int] | None = None) -> list[Caution
         *((Kind.REPEATS, text) for group in groups for text in _repeats(group, plan)),
         *((Kind.OUTLIERS, text) for group in groups for text in _outliers(group)),
         *((Kind.STAGES, text) for text in _stages(attempts)),
+        *((Kind.LEFT_OUT, text) for text in _left_out(fleet, attempts)),
         *((Kind.HOST, text) for text in _host(fleet, attempts)),
         *((Kind.SIZE, text) for text in _size(fleet, plan)),
     ]
@@ -165,6 +168,25 @@ def _stages(attempts: Sequence[Attempt]) -> Iterator[str]:
             yield f"stages of {_named(vms)} are doubtful and left out of the figures: {text}"
         else:
             yield f"stages of {_named(vms)}: {text}"
+
+
+def _left_out(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
+    """Say how much of what was sent is counted only, by the VMs that sent it, then of the run."""
+    vms: set[int] = set()
+    events = dropped = 0
+    for attempt in attempts:
+        more = sum(attempt.qmp_left_out.values())
+        cut = attempt.details.dropped_bytes if attempt.details else 0
+        events, dropped = events + more, dropped + cut
+        if more or cut:
+            vms.add(attempt.vm)
+    parts = [
+        *([plural(events, "QMP event")] if events else []),
+        *([f"{plural(dropped, 'byte')} of details"] if dropped else []),
+    ]
+    if parts:
+        yield f"{_named(sorted(vms))} sent more than is kept; left out: {' and '.join(parts)}"
+    yield from (notice.text for notice in fleet.notices if notice.left_out)
 
 
 def _figure(host: Mapping[str, Any], name: str) -> float:

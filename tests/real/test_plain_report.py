@@ -2,12 +2,13 @@
 
 import csv
 import hashlib
-import json
 import re
 from pathlib import Path
 
 import psutil
 import pytest
+
+from support.schema import exported_file
 
 
 def sha256(path):
@@ -73,7 +74,7 @@ def test_the_report_reads_as_the_original_wrote_it(storm):
 
 def test_stages_add_up_to_the_host_figure(storm):
     folder, _ = storm
-    body = json.loads((folder / "run.json").read_text())
+    body = exported_file(folder / "run.json")
 
     assert len(body["vms"]) == 2
     for vm in body["vms"]:

@@ -10,7 +10,7 @@ from vmtiming_tui.counted import counts, kind_of
 from vmtiming_tui.events import StormKind
 from vmtiming_tui.fleet import Attempt, Fleet, RunState, VmState
 from vmtiming_tui.plan import RunPlan
-from vmtiming_tui.sides import Side, plan_of_run, side_of
+from vmtiming_tui.sides import Identity, Side, plan_of_run, side_of
 from vmtiming_tui.stages import Labels, Stage, Stages, labels_of, stages_of
 from vmtiming_tui.stats import Figures
 from vmtiming_tui.summary import Group, Summary, counted_groups, summarise_fleet
@@ -41,13 +41,21 @@ class Boot:
         """Its state for people and files."""
         return self.attempt.state.told
 
+    @property
+    def doubts(self) -> str:
+        """Why its stages are in no figure, in a few words; the cautions say it in full."""
+        grave = (str(doubt.code) for doubt in self.stages.doubts if doubt.code.is_grave)
+        codes = ", ".join(dict.fromkeys(grave))
+        return f"doubtful: {codes}" if codes else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """One run ready to be written: ``summary`` is of every boot that counts.
 
-    ``scope`` holds the VMs it was narrowed to, None for all of them. ``comparison`` is with the
-    baseline the run was started with, None without one.
+    ``scope`` holds the VMs it was narrowed to, None for all of them. ``against`` is the baseline
+    the run was started with, ``comparison`` what came of it: None without one, and where nothing is
+    known of it but which run it was.
     """
 
     fleet: Fleet
@@ -58,6 +66,7 @@ class Document:
     sweep: Sweep | None
     cautions: tuple[Caution, ...]
     boots: tuple[Boot, ...]
+    against: Identity | None = None
     comparison: Comparison | None = None
 
     @property
@@ -122,7 +131,10 @@ def document_of(
             if scope is None or vm in scope
             for attempt in fleet.vms[vm].attempts
         ),
-        comparison=compare_sides(baseline, side_of(fleet, "this run")) if baseline else None,
+        against=baseline.identity if baseline else None,
+        comparison=compare_sides(baseline, side_of(fleet, "this run"))
+        if baseline and baseline.samples
+        else None,
     )
 
 
@@ -211,15 +223,6 @@ def rate_of(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.3f}"
 
 
-def doubt_sentences(boots: Iterable[Boot]) -> list[str]:
-    """Return what is doubtful about each boot's stages."""
-    return [
-        f"VM {boot.attempt.vm}{' is doubtful' if doubt.code.is_grave else ''}: {doubt}"
-        for boot in boots
-        for doubt in boot.stages.doubts
-    ]
-
-
 def left_out(summary: Summary) -> str:
     """Return how many boots the stages' figures leave out, as a sentence; empty for none."""
     if not summary.doubtful:
@@ -238,8 +241,8 @@ def fact_rows(document: Document) -> list[tuple[str, str]]:
     """Return under what circumstances the run was made, as (name, worded value)."""
     run, plan = document.fleet.run, document.plan
     rows: list[tuple[str, str]] = [("state", str(document.fleet.state))]
-    if document.comparison is not None:
-        rows.append(("held against", str(document.comparison.against)))
+    if document.against is not None:
+        rows.append(("held against", str(document.against)))
     if run is not None:
         host = run.host
         rows += [

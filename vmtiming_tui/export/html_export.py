@@ -15,7 +15,6 @@ from vmtiming_tui.export.document import (
     NOTHING,
     Boot,
     Document,
-    doubt_sentences,
     fact_rows,
     figure_rows,
     known_stages,
@@ -335,7 +334,6 @@ def _notes(document: Document) -> Markup:
     failure = document.fleet.failure
     texts = [failure.why] if failure is not None else []
     texts += [str(caution) for caution in document.cautions]
-    texts += doubt_sentences(document.listed)
     if not texts:
         return Markup("")
     return _section("Keep in mind", tag("ul", *(tag("li", each) for each in texts), class_="notes"))
@@ -368,7 +366,8 @@ def _words(boot: Boot) -> str:
     """Return what is to be said of a boot: why it failed, or the guest's words if that is all."""
     if boot.attempt.why:
         return boot.attempt.why
-    return boot.attempt.text[:_MOST_TEXT] if boot.stages.from_text else ""
+    text = boot.attempt.text[:_MOST_TEXT] if boot.stages.from_text else ""
+    return "; ".join(words for words in (boot.doubts, text) if words)
 
 
 def _vm_row(boot: Boot, stages: Sequence[Stage], longest_ns: int, *, has_words: bool) -> Markup:
