@@ -21,6 +21,7 @@ from vmtiming_tui.export import write_export
 from vmtiming_tui.fleet import Fleet, RunState
 from vmtiming_tui.recorder import Recorder, figures_of, is_alive, update_row
 from vmtiming_tui.retention import Retention
+from vmtiming_tui.sides import Identity, Side, side_of
 from vmtiming_tui.store import (
     default_path,
     failure,
@@ -30,6 +31,7 @@ from vmtiming_tui.store import (
     transaction,
 )
 from vmtiming_tui.text import printable
+from vmtiming_tui.wire import from_json
 
 _SHOWN_MATCHES = 5
 
@@ -40,7 +42,7 @@ class StoredRun:
 
     ``median_s`` and ``p95_s`` are of all boots, ``all_booted_in_s`` the median over storms.
     ``counts`` is by how the boots ended. ``curve`` is of its last storm: (s, how many had
-    booted), at most some 40 points.
+    booted), at most some 40 points. ``baseline`` is the run it was started to be held against.
     """
 
     key: int
@@ -62,6 +64,7 @@ class StoredRun:
     all_booted_in_s: float | None
     counts: Mapping[str, int] = field(default_factory=dict)
     curve: tuple[tuple[float, int], ...] = ()
+    baseline: Identity | None = None
 
     @property
     def label(self) -> str:
@@ -123,9 +126,13 @@ class History:
     ) -> None:
         self._connection.close()
 
-    def recorder(self, on_trouble: Callable[[str], None] | None = None) -> Recorder:
+    def recorder(
+        self,
+        on_trouble: Callable[[str], None] | None = None,
+        baseline: Identity | None = None,
+    ) -> Recorder:
         """Return what keeps a session's runs here as they happen."""
-        return Recorder(self.path, on_trouble)
+        return Recorder(self.path, on_trouble, baseline)
 
     def runs(self) -> list[StoredRun]:
         """Return every run, newest first."""
@@ -198,6 +205,19 @@ class History:
         """Return a run as its events left it."""
         return Fleet(self.events(run))
 
+    def baseline_of(self, run: StoredRun) -> Side | None:
+        """Return what a run was to be held against, by the name it had then.
+
+        Nothing but its identity where it is not in this history.
+        """
+        identity = run.baseline
+        if identity is None:
+            return None
+        for stored in self.runs():
+            if stored.run == identity.run and stored.wall_ns == identity.wall_ns:
+                return side_of(self.load(stored), identity.label, name=identity.name)
+        return Side(label=identity.label, samples=(), facts={}, identity=identity)
+
     def export(
         self,
         run: StoredRun,
@@ -207,7 +227,13 @@ class History:
         overwrite: bool = True,
     ) -> Path:
         """Write a run to a file, as a live one is; raise ``ExportError``."""
-        return write_export(path, self.load(run), scope=scope, overwrite=overwrite)
+        return write_export(
+            path,
+            self.load(run),
+            scope=scope,
+            baseline=self.baseline_of(run),
+            overwrite=overwrite,
+        )
 
     def annotate(
         self, run: StoredRun, *, name: str | None = None, notes: str | None = None
@@ -310,8 +336,16 @@ def _stored(row: sqlite3.Row) -> StoredRun:
         state=_state(str(row["state"]), str(row["owner"])),
         counts={state: n for state, n in _json(row["counts"], dict).items() if type(n) is int},
         curve=_curve(row["curve"]),
+        baseline=_baseline(row["baseline"]),
         **values,
     )
+
+
+def _baseline(text: str) -> Identity | None:
+    try:
+        return from_json(Identity, body) if (body := _json(text, dict)) else None
+    except EventError:
+        return None
 
 
 def _curve(text: str) -> tuple[tuple[float, int], ...]:

@@ -161,7 +161,8 @@ def recording(
                 keep_within = partial(_keep_within, history, limit, say)
                 keep_within()
                 stack.callback(keep_within)
-                record = stack.enter_context(history.recorder(say)).write
+                against = wishes.baseline.identity if wishes.baseline else None
+                record = stack.enter_context(history.recorder(say, against)).write
             except HistoryError as error:
                 say(f"this run is not kept: {error.message}")
         yield record

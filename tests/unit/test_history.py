@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.making import PENDING, TIMED_OUT, plan, random_run, raw, run_events
+from support.schema import exported_file
 from vmtiming_tui import budget
 from vmtiming_tui import events as ev
 from vmtiming_tui import recorder as recorder_module
@@ -27,11 +28,12 @@ from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.export import render
 from vmtiming_tui.fleet import Fleet, RunState
 from vmtiming_tui.history import History
-from vmtiming_tui.listing import history_lines
+from vmtiming_tui.listing import history_lines, show_lines
 from vmtiming_tui.plan import plan_to_json
 from vmtiming_tui.recorder import is_alive, owner_of
 from vmtiming_tui.replay import replay
 from vmtiming_tui.retention import Retention
+from vmtiming_tui.sides import Identity, side_of
 from vmtiming_tui.store import MIGRATIONS, VERSION, connect
 from vmtiming_tui.summary import summarise_fleet
 
@@ -317,6 +319,64 @@ def test_a_stored_run_is_exported_like_a_live_one(history, tmp_path):
     assert path.read_text() == render(".json", Fleet(events))
 
 
+# What a run was held against.
+
+BASE = Identity("base", "nightly", 1)
+
+
+def keep_held(history, events, baseline=BASE):
+    with history.recorder(None, baseline) as recorder:
+        recorder.write(raw(events))
+    return history.find("last")
+
+
+def test_the_run_that_it_was_held_against_is_kept_with_a_run_and_told(history):
+    keep(history, run_events([[5, 6]], run="plain"))
+    assert history.find("last").baseline is None
+    assert "against" not in history_lines(history.runs())[0]
+
+    run = keep_held(history, run_events([[5, 6]], run="held", started={"wall_ns": 1 << 61}))
+
+    assert run.baseline == BASE
+    listed = {line.split()[0]: line for line in history_lines(history.runs())}
+    assert listed["run"].endswith("against")
+    assert listed["held"].endswith("nightly")
+    assert listed["plain"].endswith("kvm")
+    assert "Held against base, nightly, " in "\n".join(show_lines(run, history.load(run)))
+
+
+@pytest.mark.parametrize("suffix", [".json", ".txt", ".md", ".html"])
+def test_a_stored_run_is_exported_with_its_comparison_while_the_other_is_kept(
+    history, tmp_path, suffix
+):
+    before = run_events([[5, 6]] * 4, run="base", started={"wall_ns": 1})
+    events = run_events([[9, 9]] * 4, run="held", started={"wall_ns": 1 << 61})
+    keep(history, before)
+    run = keep_held(history, events)
+
+    path = history.export(run, tmp_path / f"run{suffix}")
+
+    live = side_of(Fleet(before), "nightly", name="nightly")
+    assert path.read_text() == render(suffix, Fleet(events), None, live)
+    assert "slower" in path.read_text()
+
+    history.remove(history.find("base"))
+    text = history.export(run, path).read_text()
+    assert "nightly" in text
+    assert "slower" not in text
+
+
+def test_an_export_names_the_baseline_that_is_not_there_any_more(history, tmp_path):
+    run = keep_held(history, run_events([[5, 6]]))
+
+    body = exported_file(history.export(run, tmp_path / "run.json"))
+
+    assert body["comparison"] is None
+    assert body["run"]["baseline"] == {
+        "run": "base", "name": "nightly", "started": "1970-01-01T00:00:00+00:00", "wall_ns": 1
+    }  # fmt: skip
+
+
 # The file.
 
 
@@ -354,7 +414,7 @@ def test_an_old_history_is_brought_up_to_date_with_all_its_runs(tmp_path):
         assert history.word == ""
         (run,) = history.runs()
         assert (run.run, run.state, run.name) == ("old", RunState.FINISHED, "")
-        assert (run.boots, run.booted, run.median_s) == (2, 2, 5.5)
+        assert (run.boots, run.booted, run.median_s, run.baseline) == (2, 2, 5.5, None)
         assert history.load(run).state is RunState.FINISHED
         keep(history, run_events([[5]], run="new", started={"wall_ns": 2}))
         assert [each.run for each in history.runs()] == ["new", "old"]
@@ -449,7 +509,8 @@ def test_words_that_are_no_utf8_do_not_keep_a_run_out_of_the_history(history):
         "curve = '[1]'", "curve = '[[1e400, 1e400]]'", "curve = '[[\"a\", 1]]'", "curve = x'00'",
         "counts = '{\"off\": []}'", "counts = '" + "[" * 50_000 + "'", "wall_ns = 'then'",
         "median_s = 'long'", "name = cast(x'ff' AS TEXT)", "owner = x'00', state = 'running'",
-        "owner = 'boot ² 1', state = 'running'", "state = x'ff'",
+        "owner = 'boot ² 1', state = 'running'", "state = x'ff'", "baseline = '{\"run\": []}'",
+        "baseline = x'ff'", "baseline = '[]'", "baseline = 5",
     ],
 )  # fmt: skip
 def test_damage_in_the_list_costs_that_figure_only(history, column):

@@ -136,11 +136,11 @@ def replay(ctx: click.Context, /, run: str, speed: float, ascii_only: bool) -> N
         stored = kept.find(run)
         events = kept.events(stored)
         plan = plan_of_run(kept.load(stored).run)
+        baseline = kept.baseline_of(stored)
     if plan is None:
         raise ConfigError([Problem("run", f"{run}: what this run was asked to do is not known")])
-    ctx.exit(
-        replay_dashboard(events, plan, speed=speed, ascii_only=ascii_only or shows_only_ascii())
-    )
+    ascii_only = ascii_only or shows_only_ascii()
+    ctx.exit(replay_dashboard(events, plan, speed=speed, ascii_only=ascii_only, baseline=baseline))
 
 
 @click.command()

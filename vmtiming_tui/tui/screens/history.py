@@ -30,7 +30,7 @@ _SPARK_WIDTH = 12
 _ROWS_AT_ONCE = 100
 _HEADS = (
     "", "run", "when", "state", "storms", "booted", "median", "p95", "all booted in", "accel",
-    "completion",
+    "against", "completion",
 )  # fmt: skip
 
 
@@ -131,6 +131,7 @@ class HistoryScreen(Screen[None]):
         cells = [
             run.label, when, str(run.state), str(run.storms), f"{run.booted}/{run.boots}",
             seconds(run.median_s), seconds(run.p95_s), seconds(run.all_booted_in_s), run.accel,
+            run.baseline.label if run.baseline else "",
         ]  # fmt: skip
         spark = sparkline(spark_values(run), glyphs.blocks, _SPARK_WIDTH)
         return [
