@@ -81,8 +81,8 @@ def _lost(attempts: Sequence[Attempt]) -> Iterator[str]:
     if not gone:
         return
     yield (
-        f"{len(gone)} of {len(attempts)} boots did not succeed: left out of the mean, and slower "
-        "than all others in median and percentiles"
+        f"{len(gone)} of {plural(len(attempts), 'boot')} did not succeed: left out of the mean, "
+        "and slower than all others in median and percentiles"
     )
 
 
@@ -204,7 +204,7 @@ def _host(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
         if isinstance(value, (int, float)) and value >= BUSY_PSI_PERCENT
     ]
     if cores and load >= BUSY_LOAD * cores:
-        pressed.insert(0, f"load {load:.2f} on {cores:g} cores")
+        pressed.insert(0, f"load {load:.2f} on {plural(int(cores), 'core')}")
     if pressed:
         yield f"the host was busy before the first storm ({', '.join(pressed)}); let it settle"
     yield from _during(fleet, attempts)
@@ -250,7 +250,8 @@ def _size(fleet: Fleet, plan: RunPlan | None) -> Iterator[str]:
     vcpus = max(count * variant.config.smp for count, variant in at_once)
     if cores and vcpus > cores:
         yield (
-            f"up to {vcpus} vCPUs share {cores:g} cores: boot times include waiting for one another"
+            f"up to {vcpus} vCPUs share {plural(int(cores), 'core')}: boot times include waiting "
+            "for one another"
         )
     asked = max(variant.config.number * variant.config.memory_mib for variant in plan.variants)
     if free and asked * _MIB > free:

@@ -30,7 +30,7 @@ from vmtiming_tui.store import (
     storable,
     transaction,
 )
-from vmtiming_tui.text import printable
+from vmtiming_tui.text import are, plural, printable
 from vmtiming_tui.wire import from_json
 
 _SHOWN_MATCHES = 5
@@ -195,7 +195,10 @@ class History:
             last_ns = max(last_ns, event.at_ns)
             over = isinstance(event, ev.RunEnded) or (over and not _reopens(event))
         if unread:
-            text = f"{unread} events of this stored run could not be read and are left out"
+            text = (
+                f"{plural(unread, 'event')} of this stored run could not be read and "
+                f"{are(unread)} left out"
+            )
             events.append(ev.Notice(at_ns=last_ns, level=ev.Level.ERROR, text=text))
         if run.state is RunState.INTERRUPTED and not over:
             events.append(ev.RunEnded(at_ns=last_ns, outcome=ev.Outcome.INTERRUPTED))

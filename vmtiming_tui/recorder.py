@@ -31,6 +31,7 @@ from vmtiming_tui.summary import (
     lost_of,
     median_over_storms,
 )
+from vmtiming_tui.text import were
 from vmtiming_tui.wire import to_json
 
 BATCH_S = 0.5
@@ -203,7 +204,8 @@ class _Run:
             notice = ev.Notice(
                 at_ns=self.fleet.last_ns,
                 level=ev.Level.WARNING,
-                text=f"the history keeps no more of this run: {kinds} were left out",
+                text=f"the history keeps no more of this run: {kinds} {were(left_out.total())} "
+                "left out",
                 left_out=dict(left_out),
             )
             self.lines.append(ev.encode(notice).encode())

@@ -10,7 +10,7 @@ from vmtiming_tui.compare import Comparison, Difference, GroupComparison, signed
 from vmtiming_tui.stats import Figures, Interval
 from vmtiming_tui.straggler import Straggler
 from vmtiming_tui.sweep import Knee, Penalty, Sweep
-from vmtiming_tui.text import printable
+from vmtiming_tui.text import plural, printable
 from vmtiming_tui.width import at_left, at_right, width
 
 NOTHING = "-"
@@ -183,9 +183,8 @@ def _knee_line(knee: Knee) -> str:
             f"{where}VMs per second still grew with the most VMs tried "
             f"({knee.vms_per_s:.3g} a second)"
         )
-    return (
-        f"{where}VMs per second stop growing at {knee.number} VMs ({knee.vms_per_s:.3g} a second)"
-    )
+    number = plural(knee.number, "VM")
+    return f"{where}VMs per second stop growing at {number} ({knee.vms_per_s:.3g} a second)"
 
 
 def straggler_lines(found: Straggler) -> list[str]:

@@ -52,6 +52,7 @@ def prune(keep: int | None, days: float | None, max_size: str | None, dry_run: b
     from vmtiming_tui.history import History
     from vmtiming_tui.preferences import config_path, history_bytes, size_bytes
     from vmtiming_tui.retention import Retention
+    from vmtiming_tui.text import plural
 
     try:
         max_bytes = None if max_size is None else size_bytes(max_size)
@@ -65,7 +66,8 @@ def prune(keep: int | None, days: float | None, max_size: str | None, dry_run: b
     with History.open() as kept:
         gone = kept.prune(retention, dry_run=dry_run)
     for sized in gone:
-        echo(f"{'Would remove' if dry_run else 'Removed'} {sized.run.label}, {sized.bytes:,} bytes")
+        did = "Would remove" if dry_run else "Removed"
+        echo(f"{did} {sized.run.label}, {plural(sized.bytes, 'byte')}")
     if not gone:
         echo("Nothing to remove.")
 

@@ -15,6 +15,7 @@ from vmtiming_tui.stages import Labels, Stage, Stages, labels_of, stages_of
 from vmtiming_tui.stats import Figures
 from vmtiming_tui.summary import Group, Summary, counted_groups, summarise_fleet
 from vmtiming_tui.sweep import Sweep, sweep_of
+from vmtiming_tui.text import are, plural
 
 NOTHING = "–"
 
@@ -227,8 +228,8 @@ def left_out(summary: Summary) -> str:
     """Return how many boots the stages' figures leave out, as a sentence; empty for none."""
     if not summary.doubtful:
         return ""
-    is_ = "is" if summary.doubtful == 1 else "are"
-    return f"{summary.doubtful} of {summary.booted} boots {is_} doubtful and left out."
+    some = f"{summary.doubtful} of {plural(summary.booted, 'boot')}"
+    return f"{some} {are(summary.doubtful)} doubtful and left out."
 
 
 def stage_rows(summary: Summary) -> list[tuple[str, Figures]]:
@@ -277,7 +278,7 @@ def fact_rows(document: Document) -> list[tuple[str, str]]:
 
 def _cpu(host: Mapping[str, object]) -> str:
     model, cores = host.get("cpu_model", ""), host.get("cores", "")
-    return f"{model}, {cores} cores" if model and cores else str(model)
+    return f"{model}, {plural(cores, 'core')}" if model and isinstance(cores, int) else str(model)
 
 
 def _load(host: Mapping[str, object]) -> str:

@@ -40,7 +40,7 @@ from vmtiming_tui.fleet import VmState
 from vmtiming_tui.stages import Stage
 from vmtiming_tui.summary import Group, Summary, completion
 from vmtiming_tui.tables import comparison_lines
-from vmtiming_tui.text import shell_line
+from vmtiming_tui.text import plural, shell_line
 
 _SERIES = 6
 _MOST_FAINT = 20
@@ -112,7 +112,7 @@ def _header(document: Document) -> Markup:
     boots = [boot for boot in document.boots if boot.counts]
     booted = sum(boot.attempt.boot_ns is not None for boot in boots)
     storms = sum(len(group.storms) for group in document.groups)
-    words = [f"{booted} of {len(boots)} VMs booted"]
+    words = [f"{booted} of {plural(len(boots), 'VM')} booted"]
     if document.has_several_storms:
         words = [f"{storms} storms, {booted} of {len(boots)} boots succeeded"]
     if run is not None:
@@ -154,7 +154,7 @@ def _boot_tiles(summary: Summary) -> list[tuple[str, str, str]]:
         (
             "all booted in" if summary.booted == summary.number else "those booted took",
             seconds(summary.last_booted_s),
-            f"{summary.booted} of {summary.number} VMs",
+            f"{summary.booted} of {plural(summary.number, 'VM')}",
         ),
         (
             "median boot",
