@@ -1,6 +1,8 @@
 """The JSON Schema of exports: it says what the code says, and no export differs from it."""
 
+import csv
 import dataclasses
+import io
 import json
 import re
 
@@ -185,6 +187,18 @@ def test_an_export_with_a_baseline_keeps_to_it(shape):
     assert body["comparison"]["against"]["run"] == "base"
 
 
+def test_an_export_of_before_a_key_was_added_is_still_read():
+    body = json.loads(render(".json", SHAPES["storms"]))
+    del body["run"]["baseline"]
+    for vm in body["vms"]:
+        for attempt in vm["attempts"]:
+            del attempt["qmp_left_out"], attempt["console"]
+    assert "'baseline' is a required property" in faults_of(body)[0]
+    assert summary.summarise_fleet(read_back(json.dumps(body))) == summary.summarise_fleet(
+        SHAPES["storms"]
+    )
+
+
 def test_what_was_left_out_of_a_flood_is_exported_and_read_back():
     who = {"vm": 0, "attempt": 1}
     stream = run_events([[5, 6]])
@@ -209,3 +223,5 @@ def test_what_was_left_out_of_a_flood_is_exported_and_read_back():
         "left out",
     ]
     assert render(".json", read_back(text)) == text
+    (row, _) = csv.DictReader(io.StringIO(render(".csv", Fleet(stream))))
+    assert (row["qmp_left_out"], row["dropped_bytes"]) == ("4000", "900")
