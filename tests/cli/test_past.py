@@ -122,8 +122,8 @@ def test_the_history_is_kept_below_the_size_the_user_gave_and_says_so(run, argum
     code, _, err = run(*arguments(1, "", "--name", "newest"))
 
     assert code == 0
-    assert "the history was larger than 1 bytes: the 2 oldest runs without a name went" in err
-    assert "the history was larger than 1 bytes: the oldest run without a name went" in err
+    assert "the history was larger than 1 byte: the 2 oldest runs without a name went" in err
+    assert "the history was larger than 1 byte: the oldest run without a name went" in err
     assert [line for line in run("history")[1].splitlines()[1:] if "newest" not in line] == []
 
 

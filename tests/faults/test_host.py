@@ -348,7 +348,7 @@ FAULTS: list[Fault[How]] = [
         "the history has grown beyond its limit",
         too_much_history,
         ends="exit code 0",
-        words="the history was larger than 1 bytes: the oldest run without a name went",
+        words="the history was larger than 1 byte: the oldest run without a name went",
         kept="this run, and every run with a name",
     ),
     Fault(
