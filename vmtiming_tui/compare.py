@@ -20,6 +20,7 @@ from vmtiming_tui import ranks, stats
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.sides import QEMU, Identity, Sample, Side, StormSample, side_of
 from vmtiming_tui.stages import Stage
+from vmtiming_tui.text import plural, were
 from vmtiming_tui.tolerance import CONFIDENCE, FEWEST_RUNS, Tolerance, known_tolerance
 
 MARGIN_PERCENT = 5.0
@@ -353,16 +354,16 @@ def _side_cautions(side: Side) -> list[str]:
     found = []
     if lost:
         how = ", ".join(f"{count} {state}" for state, count in lost.items())
-        number = sum(storm.size for storm in storms)
+        number, count = sum(storm.size for storm in storms), sum(lost.values())
         found.append(
-            f"{side.label}: {sum(lost.values())} of {number} boots were lost ({how}); "
-            "they rank as slower than all"
+            f"{side.label}: {count} of {plural(number, 'boot')} {were(count)} lost ({how}); "
+            "lost ones rank as slower than all"
         )
     if side.left_out:
         found.append(f"{side.label}: a storm that was cut short is left out")
     if doubtful := sum(storm.doubtful for storm in storms):
-        boots = "boots" if doubtful > 1 else "boot"
-        found.append(f"{side.label}: the stages of {doubtful} {boots} are doubtful and left out")
+        boots = plural(doubtful, "boot")
+        found.append(f"{side.label}: the stages of {boots} are doubtful and left out")
     return found
 
 
@@ -377,8 +378,8 @@ def _cautions(first: Side, second: Side, compared: int) -> list[str]:
     found += [*_side_cautions(first), *_side_cautions(second)]
     left_out = max(len(first.samples), len(second.samples)) - compared
     if left_out:
-        settings = "settings were" if left_out > 1 else "setting was"
-        found.append(f"{left_out} {settings} booted by one run only and left out")
+        settings = f"{plural(left_out, 'setting')} {were(left_out)}"
+        found.append(f"{settings} booted by one run only and left out")
     return found
 
 

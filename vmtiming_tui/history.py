@@ -10,8 +10,8 @@ import math
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,6 +23,7 @@ from vmtiming_tui.export import write_export
 from vmtiming_tui.fleet import Fleet, RunState
 from vmtiming_tui.recorder import Recorder, figures_of, is_alive, keep_storms, update_row
 from vmtiming_tui.retention import Retention
+from vmtiming_tui.sides import Identity, Side, side_of
 from vmtiming_tui.store import (
     default_path,
     failure,
@@ -31,8 +32,9 @@ from vmtiming_tui.store import (
     storable,
     transaction,
 )
-from vmtiming_tui.text import printable
+from vmtiming_tui.text import are, plural, printable
 from vmtiming_tui.tolerance import KnownRun, Setting
+from vmtiming_tui.wire import from_json
 
 _SHOWN_MATCHES = 5
 
@@ -43,7 +45,7 @@ class StoredRun:
 
     ``median_s`` and ``p95_s`` are of all boots, ``all_booted_in_s`` the median over storms.
     ``counts`` is by how the boots ended. ``curve`` is of its last storm: (s, how many had
-    booted), at most some 40 points.
+    booted), at most some 40 points. ``baseline`` is the run it was started to be held against.
     """
 
     key: int
@@ -65,6 +67,7 @@ class StoredRun:
     all_booted_in_s: float | None
     counts: Mapping[str, int] = field(default_factory=dict)
     curve: tuple[tuple[float, int], ...] = ()
+    baseline: Identity | None = None
 
     @property
     def label(self) -> str:
@@ -126,9 +129,13 @@ class History:
     ) -> None:
         self._connection.close()
 
-    def recorder(self, on_trouble: Callable[[str], None] | None = None) -> Recorder:
+    def recorder(
+        self,
+        on_trouble: Callable[[str], None] | None = None,
+        baseline: Identity | None = None,
+    ) -> Recorder:
         """Return what keeps a session's runs here as they happen."""
-        return Recorder(self.path, on_trouble)
+        return Recorder(self.path, on_trouble, baseline)
 
     def runs(self) -> list[StoredRun]:
         """Return every run, newest first."""
@@ -191,7 +198,10 @@ class History:
             last_ns = max(last_ns, event.at_ns)
             over = isinstance(event, ev.RunEnded) or (over and not _reopens(event))
         if unread:
-            text = f"{unread} events of this stored run could not be read and are left out"
+            text = (
+                f"{plural(unread, 'event')} of this stored run could not be read and "
+                f"{are(unread)} left out"
+            )
             events.append(ev.Notice(at_ns=last_ns, level=ev.Level.ERROR, text=text))
         if run.state is RunState.INTERRUPTED and not over:
             events.append(ev.RunEnded(at_ns=last_ns, outcome=ev.Outcome.INTERRUPTED))
@@ -225,6 +235,31 @@ class History:
             for (run, where, what), storms in found
         )
 
+    def with_known(self, side: Side) -> Side:
+        """Return a side with what is kept of runs in its circumstances.
+
+        Where that cannot be read, less is known, and the runs are compared all the same.
+        """
+        settings = [sample.setting for sample in side.samples if sample.setting is not None]
+        with suppress(HistoryError):
+            known = self.known(dict.fromkeys(each.circumstances for each in settings))
+            return replace(side, known=known)
+        return side
+
+    def baseline_of(self, run: StoredRun) -> Side | None:
+        """Return what a run was to be held against, by the name it had then.
+
+        Nothing but its identity where it is not in this history.
+        """
+        identity = run.baseline
+        if identity is None:
+            return None
+        for stored in self.runs():
+            if stored.run == identity.run and stored.wall_ns == identity.wall_ns:
+                side = side_of(self.load(stored), identity.label, name=identity.name)
+                return self.with_known(side)
+        return Side(label=identity.label, samples=(), facts={}, identity=identity)
+
     def export(
         self,
         run: StoredRun,
@@ -234,7 +269,13 @@ class History:
         overwrite: bool = True,
     ) -> Path:
         """Write a run to a file, as a live one is; raise ``ExportError``."""
-        return write_export(path, self.load(run), scope=scope, overwrite=overwrite)
+        return write_export(
+            path,
+            self.load(run),
+            scope=scope,
+            baseline=self.baseline_of(run),
+            overwrite=overwrite,
+        )
 
     def annotate(
         self, run: StoredRun, *, name: str | None = None, notes: str | None = None
@@ -339,8 +380,16 @@ def _stored(row: sqlite3.Row) -> StoredRun:
         state=_state(str(row["state"]), str(row["owner"])),
         counts={state: n for state, n in _json(row["counts"], dict).items() if type(n) is int},
         curve=_curve(row["curve"]),
+        baseline=_baseline(row["baseline"]),
         **values,
     )
+
+
+def _baseline(text: str) -> Identity | None:
+    try:
+        return from_json(Identity, body) if (body := _json(text, dict)) else None
+    except EventError:
+        return None
 
 
 def _curve(text: str) -> tuple[tuple[float, int], ...]:

@@ -23,7 +23,7 @@ from vmtiming_tui.chunks import packed
 from vmtiming_tui.counted import counted_by_storm
 from vmtiming_tui.errors import EventError, HistoryError
 from vmtiming_tui.fleet import Fleet, RunState
-from vmtiming_tui.sides import plan_of_run, side_of
+from vmtiming_tui.sides import Identity, plan_of_run, side_of
 from vmtiming_tui.store import connect, failure, storable, transaction
 from vmtiming_tui.summary import (
     all_booted_in_s,
@@ -32,6 +32,8 @@ from vmtiming_tui.summary import (
     lost_of,
     median_over_storms,
 )
+from vmtiming_tui.text import were
+from vmtiming_tui.wire import to_json
 
 BATCH_S = 0.5
 BATCH_BYTES = 1 << 20
@@ -75,11 +77,17 @@ def is_alive(owner: str) -> bool:
 class Recorder:
     """Keeps every run of a session; a context manager, left when the session is over.
 
+    ``baseline`` is the run that those of the session are held against, where there is one.
     ``on_trouble`` is called, from the recorder's thread, with a sentence when lines cannot be kept
     (a full disk, say) and again when they can; the run itself never waits for it.
     """
 
-    def __init__(self, path: Path, on_trouble: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        on_trouble: Callable[[str], None] | None = None,
+        baseline: Identity | None = None,
+    ) -> None:
         self._path = path
         self._on_trouble = on_trouble
         self._waiting: list[bytes] = []
@@ -88,7 +96,7 @@ class Recorder:
         self._closing = False
         self._more = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="history", daemon=True)
-        self._writer = _Writer(path)
+        self._writer = _Writer(path, baseline)
         self.trouble = ""
 
     def __enter__(self) -> "Recorder":
@@ -198,7 +206,8 @@ class _Run:
             notice = ev.Notice(
                 at_ns=self.fleet.last_ns,
                 level=ev.Level.WARNING,
-                text=f"the history keeps no more of this run: {kinds} were left out",
+                text=f"the history keeps no more of this run: {kinds} {were(left_out.total())} "
+                "left out",
                 left_out=dict(left_out),
             )
             self.lines.append(ev.encode(notice).encode())
@@ -224,8 +233,9 @@ class _Run:
 class _Writer:
     """Puts lines into the database, each run's under its own key."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, baseline: Identity | None) -> None:
         self._path = path
+        self._baseline = baseline
         self._connection: sqlite3.Connection | None = None
         self._rest = b""
         self._skipping = False
@@ -257,7 +267,12 @@ class _Writer:
                 self._connection = connect(self._path)
             with transaction(self._connection):
                 keys = [
-                    _write_run(self._connection, run, over=is_last or run is not self._runs[-1])
+                    _write_run(
+                        self._connection,
+                        run,
+                        self._baseline,
+                        over=is_last or run is not self._runs[-1],
+                    )
                     for run in changed
                 ]
             for run, key in zip(changed, keys, strict=True):
@@ -274,9 +289,11 @@ class _Writer:
             self._connection = None
 
 
-def _write_run(connection: sqlite3.Connection, run: _Run, *, over: bool) -> int:
+def _write_run(
+    connection: sqlite3.Connection, run: _Run, baseline: Identity | None, *, over: bool
+) -> int:
     """Write a run's new lines and what they change in the list; returns its key."""
-    key = run.key if run.key is not None else _insert(connection, run.fleet)
+    key = run.key if run.key is not None else _insert(connection, run.fleet, baseline)
     if run.lines:
         blob = packed(run.lines)
         connection.execute("INSERT INTO chunks VALUES (?, ?, ?)", (key, run.sequence, blob))
@@ -311,16 +328,16 @@ def keep_storms(connection: sqlite3.Connection, key: int, fleet: Fleet) -> None:
     )
 
 
-def _insert(connection: sqlite3.Connection, fleet: Fleet) -> int:
+def _insert(connection: sqlite3.Connection, fleet: Fleet, baseline: Identity | None) -> int:
     started = fleet.run
     plan = plan_of_run(started)
     cursor = connection.execute(
         """
         INSERT INTO runs (
             run, wall_ns, state, number, host, accel, qemu_version, tool_version, owner,
-            name, notes
+            name, notes, baseline
         )
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
             storable(started.run) if started else "unreadable",
@@ -334,6 +351,7 @@ def _insert(connection: sqlite3.Connection, fleet: Fleet) -> int:
             owner_of(os.getpid()),
             storable(plan.name) if plan else "",
             storable(plan.notes) if plan else "",
+            json.dumps(to_json(baseline)) if baseline else "",
         ),
     )
     key = cursor.lastrowid

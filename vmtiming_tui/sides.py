@@ -75,6 +75,11 @@ class Identity:
     name: str = ""
     wall_ns: int = 0
 
+    @property
+    def label(self) -> str:
+        """What to call it: its name where it has one, else its id."""
+        return self.name or self.run or "a run without an id"
+
     def __str__(self) -> str:
         words = (self.run or "a run without an id", self.name, moment(self.wall_ns))
         return ", ".join(word for word in words if word)

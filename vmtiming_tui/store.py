@@ -100,10 +100,19 @@ def _add_storms(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX storms_by_circumstances ON storms (circumstances)")
 
 
+def _add_baseline(connection: sqlite3.Connection) -> None:
+    """Version 4: the run each was started to be held against, as JSON; empty where there is none.
+
+    A copy, not a reference: it may have been another host's, or be forgotten since.
+    """
+    connection.execute("ALTER TABLE runs ADD COLUMN baseline TEXT NOT NULL DEFAULT ''")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create,
     _add_names_and_figures,
     _add_storms,
+    _add_baseline,
 )
 VERSION = len(MIGRATIONS)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from support.making import raw
+from support.schema import exported_file
 from vmtiming_tui import events as ev
 from vmtiming_tui.history import History
 
@@ -95,20 +96,23 @@ def test_an_export_of_a_host_that_the_history_does_not_know_carries_no_verdict(
     assert run("compare", "foreign.json", "slow", *GATE)[0] == 4
 
 
-def test_the_report_and_every_export_say_which_run_it_was(storms, lab):
+def test_the_report_every_export_and_the_history_say_which_run_it_was(storms, run, lab):
     assert storms(0.1, 1, "--name", "first", "-o", "first.json")[0] == 0
-    first = json.loads((lab.folder / "first.json").read_text())["run"]
+    first = exported_file(lab.folder / "first.json")["run"]
     files = [f"out{ending}" for ending in (".json", ".md", ".html", ".txt")]
 
     _, _, err = storms(0.1, 1, "--baseline", "last", *[f"-o{name}" for name in files])
 
     identity = f"{first['id']}, first, {first['started'][:4]}"
     assert f"Held against {identity}" in err
-    against = json.loads((lab.folder / "out.json").read_text())["comparison"]["against"]
+    against = exported_file(lab.folder / "out.json")["comparison"]["against"]
     assert (against["run"], against["name"]) == (first["id"], "first")
     assert against["started"] == first["started"]
     for name in files[1:]:
         assert first["id"] in (lab.folder / name).read_text()
+    assert f"Held against {identity}" in run("show", "last")[1]
+    assert run("export", "last", "again.md")[0] == 0
+    assert (lab.folder / "again.md").read_text() == (lab.folder / "out.md").read_text()
 
 
 def test_a_baseline_that_the_run_itself_replaces_is_what_it_was_before(storms):

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from support.engine_lab import Lab, processes_naming, until
+from support.schema import exported_file
 from vmtiming_tui.headless import _PATIENCE_S
 
 SMALL = 4096  # the least a pipe can hold
@@ -32,7 +33,7 @@ class Unread:
 
     @property
     def exported(self) -> list[str]:
-        kept = json.loads((self.lab.folder / "kept.json").read_text())
+        kept = exported_file(self.lab.folder / "kept.json")
         return [vm["attempts"][-1]["state"] for vm in kept["vms"]]
 
     def till(self, words: str) -> None:

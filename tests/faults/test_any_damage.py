@@ -127,7 +127,7 @@ def test_a_run_cut_short_in_the_file_gives_its_beginning_and_says_so(length):
         *read, notice = history.events(history.find("last"))
 
     assert read == EVENTS[: len(read)]
-    assert notice.text.startswith("1 events of this stored run could not be read")
+    assert notice.text.startswith("1 event of this stored run could not be read")
 
 
 EXPORT = render(".json", Fleet(EVENTS)).encode()

@@ -1,13 +1,13 @@
 """Two real guests booted at once: the report's lines, the files, the exit code, nothing left."""
 
 import csv
-import json
 import re
 
 import psutil
 import pytest
 
 from support.checksums import sha256
+from support.schema import exported_file
 
 
 def qemus():
@@ -69,7 +69,7 @@ def test_the_report_reads_as_the_original_wrote_it(storm):
 
 def test_stages_add_up_to_the_host_figure(storm):
     folder, _ = storm
-    body = json.loads((folder / "run.json").read_text())
+    body = exported_file(folder / "run.json")
 
     assert len(body["vms"]) == 2
     for vm in body["vms"]:

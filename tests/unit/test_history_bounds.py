@@ -72,7 +72,7 @@ def test_a_stored_line_that_is_huge_is_passed_over_in_little_memory(history, lin
     *read, notice = history.events(run)
 
     assert read == events
-    assert notice.text.startswith("1 events of this stored run could not be read")
+    assert notice.text.startswith("1 event of this stored run could not be read")
     assert longest < MAX_LINE_BYTES
     assert peak < 8 * MAX_LINE_BYTES
 

@@ -53,7 +53,7 @@ def test_an_old_history_is_brought_up_to_date_with_all_its_runs(tmp_path):
         assert history.word == ""
         (run,) = history.runs()
         assert (run.run, run.state, run.name) == ("old", RunState.FINISHED, "")
-        assert (run.boots, run.booted, run.median_s) == (2, 2, 5.5)
+        assert (run.boots, run.booted, run.median_s, run.baseline) == (2, 2, 5.5, None)
         assert history.load(run).state is RunState.FINISHED
         keep(history, run_events([[5]], run="new", started={"wall_ns": 2}))
         assert [each.run for each in history.runs()] == ["new", "old"]
@@ -148,7 +148,8 @@ def test_words_that_are_no_utf8_do_not_keep_a_run_out_of_the_history(history):
         "curve = '[1]'", "curve = '[[1e400, 1e400]]'", "curve = '[[\"a\", 1]]'", "curve = x'00'",
         "counts = '{\"off\": []}'", "counts = '" + "[" * 50_000 + "'", "wall_ns = 'then'",
         "median_s = 'long'", "name = cast(x'ff' AS TEXT)", "owner = x'00', state = 'running'",
-        "owner = 'boot ² 1', state = 'running'", "state = x'ff'",
+        "owner = 'boot ² 1', state = 'running'", "state = x'ff'", "baseline = '{\"run\": []}'",
+        "baseline = x'ff'", "baseline = '[]'", "baseline = 5",
     ],
 )  # fmt: skip
 def test_damage_in_the_list_costs_that_figure_only(history, column):

@@ -12,7 +12,6 @@ from textual.coordinate import Coordinate
 from textual.screen import Screen
 from textual.widgets import DataTable, Static
 
-from vmtiming_tui.baseline import with_known
 from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.history import History, StoredRun
 from vmtiming_tui.tables import seconds
@@ -32,7 +31,7 @@ _SPARK_WIDTH = 12
 _ROWS_AT_ONCE = 100
 _HEADS = (
     "", "run", "when", "state", "storms", "booted", "median", "p95", "all booted in", "accel",
-    "completion",
+    "against", "completion",
 )  # fmt: skip
 
 
@@ -63,7 +62,7 @@ def load_run(run: StoredRun) -> HeldRun:
     """Return what is shown of a stored run beside another."""
     with History.open() as history:
         held = held_run(history.load(run), brief(run))
-        return replace(held, side=with_known(held.side, history))
+        return replace(held, side=history.with_known(held.side))
 
 
 class HistoryScreen(Screen[None]):
@@ -134,6 +133,7 @@ class HistoryScreen(Screen[None]):
         cells = [
             run.label, when, str(run.state), str(run.storms), f"{run.booted}/{run.boots}",
             seconds(run.median_s), seconds(run.p95_s), seconds(run.all_booted_in_s), run.accel,
+            run.baseline.label if run.baseline else "",
         ]  # fmt: skip
         spark = sparkline(spark_values(run), glyphs.blocks, _SPARK_WIDTH)
         return [
