@@ -76,7 +76,7 @@ def boots(spun):
 
 @pytest.mark.real
 def test_the_generator_makes_what_was_asked_for(debian, spun):
-    assert (debian / "vm-0.img").stat().st_size == 900 * images.MIB
+    assert (debian / "vm-0.img").stat().st_size == 640 * images.MIB
     with opened(spun["plain"]) as root:
         assert (root / "usr/bin/less").exists()
         assert (
