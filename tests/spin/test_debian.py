@@ -65,7 +65,7 @@ def boots(spun):
             [
                 sys.executable, "-m", "vmtiming_tui", "--plain", "--no-history", "--accel", "tcg",
                 "-n", "1", "-m", "340", "-p", "your-os", "-s", ".img", "-k", "BFILES/vmlinuz",
-                "-i", "BFILES/initrd", "-v", "vms/",
+                "-i", "BFILES/initrd", "-v", "vms/", "--timeout", "900",
             ],
             cwd=out, capture_output=True, text=True, check=False,
         )  # fmt: skip
