@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import click
 
 from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii
-from vmtiming_tui.config import Raw, RunConfig
-from vmtiming_tui.plan import RunPlan, build_plan
-from vmtiming_tui.session import Wishes
+from vmtiming_tui.model.config import Raw, RunConfig
+from vmtiming_tui.model.plan import RunPlan, build_plan
+from vmtiming_tui.session.session import Wishes
 
 F = TypeVar("F", bound=Callable[..., Any])
 
