@@ -25,7 +25,8 @@ from vmtiming_tui.analysis.progress import TimeLeft, time_left
 from vmtiming_tui.analysis.samples import plan_of_run
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
-from vmtiming_tui.model.plan import RunPlan, build_plan
+from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.request.sweeps import build_plan
 
 SHARES = (25, 50, 75)
 STEP_NS = 100_000_000

@@ -223,7 +223,7 @@ def test_a_user_reads_his_own_image_and_nobody_elses(system, place):
 
 def test_the_command_of_an_installed_package_does_the_same(system, place):
     image = images.ext4(place / "disk.img", system, 64)
-    program = "from vmtiming_tui.resources import run_spin_from_raw; run_spin_from_raw()"
+    program = "from vmtiming_tui.guests.scripts import run_spin_from_raw; run_spin_from_raw()"
     done = subprocess.run(
         [sys.executable, "-c", program, image, "--out", "out"],
         cwd=place, capture_output=True, text=True, check=False,

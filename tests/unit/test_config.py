@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmtiming_tui.errors import ConfigError
-from vmtiming_tui.model.config import Accel, RunConfig, StartMode, build_config, field_problem
+from vmtiming_tui.model.config import Accel, RunConfig, StartMode
+from vmtiming_tui.request.settings import build_config, field_problem
 
 GOOD = {"number": "8", "memory_mib": "340", "prefix": "your-os", "suffix": ".img", "kernel": "k"}
 

@@ -30,6 +30,7 @@ from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import as_json as json_export
 from vmtiming_tui.report.export import render
 from vmtiming_tui.report.export.from_json import fleet_of as read_back
+from vmtiming_tui.request import sweeps
 
 DEFS = SCHEMA["$defs"]
 DATED = dict.fromkeys(("rejected", "notice", "failure", "host_sample"), "at_s")
@@ -75,7 +76,7 @@ def test_is_of_the_version_that_is_written():
         ("start_mode", config.StartMode),
         ("boot_mode", config.BootMode),
         ("inject", config.Inject),
-        ("swept", plan.SWEPT),
+        ("swept", sweeps.SWEPT),
     ],
 )
 def test_knows_the_words_the_code_knows(name, words):

@@ -11,7 +11,8 @@ from vmtiming_tui.analysis.progress import BETWEEN_NS, LATE_NS, READY_NS, TimeLe
 from vmtiming_tui.engine.guest.limits import Limits
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
-from vmtiming_tui.model.plan import RunPlan, build_plan
+from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.request.sweeps import build_plan
 
 RAW = {"prefix": "vm", "kernel": "k"}
 

@@ -6,7 +6,7 @@ from support.making import FAILED, TIMED_OUT, fleet_of
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.errors import ConfigError
-from vmtiming_tui.model.plan import build_plan, sweep_values
+from vmtiming_tui.request.sweeps import build_plan, sweep_values
 
 RAW = {"prefix": "vm", "kernel": "k"}
 

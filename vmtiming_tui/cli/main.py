@@ -25,8 +25,8 @@ from vmtiming_tui.cli.terminal import let_go, take_every_character
 from vmtiming_tui.cli.words import echo
 from vmtiming_tui.errors import ConfigError, Problem, VmTimingError
 from vmtiming_tui.escape import plural
-from vmtiming_tui.model.config import Raw, build_config
 from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.request.settings import Raw, build_config
 from vmtiming_tui.session.session import Wishes, gate_warnings, recording, say
 
 

@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 import click
 
 from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii
-from vmtiming_tui.model.config import Raw, RunConfig
-from vmtiming_tui.model.plan import RunPlan, build_plan
+from vmtiming_tui.model.config import RunConfig
+from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.request.settings import Raw
+from vmtiming_tui.request.sweeps import build_plan
 from vmtiming_tui.session.session import Wishes
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -18,8 +18,9 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from vmtiming_tui.errors import VmTimingError
-from vmtiming_tui.model.config import Raw
-from vmtiming_tui.resources import resource, run_script
+from vmtiming_tui.guests.scripts import run_script
+from vmtiming_tui.request.settings import Raw
+from vmtiming_tui.resources import resource
 
 KEPT_UNUSED_S = 7 * 24 * 3600
 

@@ -7,8 +7,8 @@ from vmtiming_tui.analysis.samples import Side, side_of
 from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.history.database import default_path
 from vmtiming_tui.history.runs import History
-from vmtiming_tui.model.config import unreachable
 from vmtiming_tui.report.export.from_json import read_export
+from vmtiming_tui.request.paths import unreachable
 
 
 def side_named(text: str) -> Side:

@@ -20,11 +20,11 @@ from vmtiming_tui.escape import plural, printable
 from vmtiming_tui.history.lookup import side_named
 from vmtiming_tui.history.retention import Retention
 from vmtiming_tui.history.runs import History
-from vmtiming_tui.model.config import unreachable
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.report.export import FORMATS, write_export
 from vmtiming_tui.report.terminal import comparison_lines
+from vmtiming_tui.request.paths import unreachable
 from vmtiming_tui.session.preferences import config_path, history_bytes
 
 Say: TypeAlias = Callable[[str], None]

@@ -14,12 +14,12 @@ from vmtiming_tui.engine.children import rundir
 from vmtiming_tui.engine.children.children import start_warden
 from vmtiming_tui.engine.image.overlays import make_overlays
 from vmtiming_tui.errors import VmTimingError
+from vmtiming_tui.guests.scripts import run_to_the_end
 from vmtiming_tui.images.gate.formats import PROBED_BYTES, format_by_mark
 from vmtiming_tui.images.guard.isolated import isolated
 from vmtiming_tui.images.guard.opening import open_file
 from vmtiming_tui.images.guard.out_folder import open_folder
 from vmtiming_tui.model.config import RunConfig
-from vmtiming_tui.resources import run_to_the_end
 
 _MAX_ARGUMENTS_BYTES = 4096
 

@@ -14,8 +14,8 @@ from textual.widgets import Button, Input, Label, RadioSet, Static
 
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.escape import plural
-from vmtiming_tui.model.config import unreachable
 from vmtiming_tui.report.export import FORMATS, write_export
+from vmtiming_tui.request.paths import unreachable
 from vmtiming_tui.tui.drawing.styled import clip, shown
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.dialog import Dialog

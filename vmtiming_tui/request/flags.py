@@ -1,0 +1,36 @@
+"""How each setting is given on the command line: what a complaint calls it."""
+
+from collections.abc import Mapping
+
+FLAGS: Mapping[str, str] = {
+    "number": "-n/--number",
+    "memory_mib": "-m/--memory",
+    "prefix": "-p/--prefix",
+    "suffix": "-s/--suffix",
+    "vmdir": "-v/--vmdir",
+    "kernel": "-k/--kernel",
+    "initrd": "-i/--initrd",
+    "qemu": "-q/--qemu",
+    "timeout_s": "--timeout",
+    "stagger_s": "--stagger",
+} | {
+    name: f"--{name.replace('_', '-')}"
+    for name in (
+        "accel",
+        "smp",
+        "start",
+        "parallel",
+        "persist",
+        "append",
+        "base",
+        "boot",
+        "inject",
+        "machine",
+        "cpu",
+        "force",
+        "format",
+        "allow_backing",
+        "allow_device",
+        "run_as",
+    )
+}

@@ -1,0 +1,197 @@
+"""The settings of a storm as a person gives them: raw texts, each read in one way only.
+
+The command line, the new-run form and a sweep all build a ``RunConfig`` by ``build_config``, so a
+value is good or bad in one way only, and every fault is found at once.
+"""
+
+import math
+import pwd
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from vmtiming_tui.errors import ConfigError, Problem
+from vmtiming_tui.images.gate.formats import KNOWN_FORMATS
+from vmtiming_tui.model.config import Accel, BootMode, Inject, RunConfig, StartMode
+from vmtiming_tui.request.flags import FLAGS
+from vmtiming_tui.request.paths import file_problems
+
+MAX_VMS = 100_000
+_MOST_NAMED = 60
+MAX_KERNEL_ARGUMENTS = 2000  # x86 Linux takes a command line of 2048 bytes, ours included
+
+Raw = str | bool | int | float | Sequence[str] | None
+E = TypeVar("E", bound=StrEnum)
+
+
+def _brief(raw: object) -> str:
+    """Return a value as it is named in a complaint: its begin says which it is."""
+    text = str(raw)
+    return text if len(text) <= _MOST_NAMED else f"{text[:_MOST_NAMED]}..."
+
+
+def _whole(low: int, high: int, example: str) -> Callable[[Raw], int]:
+    def read(raw: Raw) -> int:
+        try:
+            value = int(str(raw).strip(), 10)
+        except ValueError:
+            raise ValueError(
+                f"{_brief(raw)!r} is no whole number; give one such as {example}"
+            ) from None
+        if not low <= value <= high:
+            raise ValueError(
+                f"{_brief(value)} is out of range; give {low} to {high}, such as {example}"
+            )
+        return value
+
+    return read
+
+
+def _seconds(low: float, example: str) -> Callable[[Raw], float]:
+    def read(raw: Raw) -> float:
+        try:
+            value = float(str(raw).strip())
+        except ValueError:
+            raise ValueError(f"{_brief(raw)!r} is no number of seconds; try {example}") from None
+        if not math.isfinite(value) or value < low or value > 1e7:
+            raise ValueError(
+                f"{_brief(raw)} is out of range; give seconds from {low:g}, such as {example}"
+            )
+        return value
+
+    return read
+
+
+def _choice(kind: type[E]) -> Callable[[Raw], E]:
+    def read(raw: Raw) -> E:
+        try:
+            return kind(str(raw).strip().lower())
+        except ValueError:
+            raise ValueError(f"{_brief(raw)!r} is none of {', '.join(kind)}") from None
+
+    return read
+
+
+def _text(raw: Raw) -> str:
+    text = str(raw)
+    if "\0" in text:
+        raise ValueError("a zero byte cannot be passed to QEMU; remove it")
+    return text
+
+
+def _arguments(raw: Raw) -> str:
+    text = _text(raw)
+    if len(text.encode(errors="surrogateescape")) > MAX_KERNEL_ARGUMENTS:
+        raise ValueError(
+            f"the kernel takes a command line of 2048 bytes; keep this under {MAX_KERNEL_ARGUMENTS}"
+        )
+    if "\n" in text:
+        raise ValueError("kernel arguments are one line; replace the line break by a space")
+    return text
+
+
+def _prefix(raw: Raw) -> str:
+    if not (text := _text(raw)):
+        raise ValueError("no prefix set; images are named VMDIR/PREFIX-<i>SUFFIX, try -p your-os")
+    return text
+
+
+def _format(raw: Raw) -> str:
+    if (text := str(raw).strip().lower()) and text not in KNOWN_FORMATS:
+        raise ValueError(f"{raw!r} is none of {', '.join(sorted(KNOWN_FORMATS))}")
+    return text
+
+
+def _user(raw: Raw) -> str:
+    text = str(raw).strip()
+    if text:
+        try:
+            pwd.getpwuid(int(text)) if text.isdecimal() else pwd.getpwnam(text)
+        except (KeyError, ValueError, OverflowError):
+            raise ValueError(f"there is no user {raw!r} on this host") from None
+    return text
+
+
+_READERS: Mapping[str, Callable[[Raw], Any]] = {
+    "number": _whole(1, MAX_VMS, "8"),
+    "memory_mib": _whole(1, 1 << 24, "340 (MiB)"),
+    "prefix": _prefix,
+    "suffix": _text,
+    "vmdir": _text,
+    "kernel": _text,
+    "initrd": _text,
+    "qemu": _text,
+    "accel": _choice(Accel),
+    "smp": _whole(1, 4096, "1"),
+    "timeout_s": _seconds(0.001, "300"),
+    "start": _choice(StartMode),
+    "stagger_s": _seconds(0, "0.5"),
+    "parallel": lambda raw: None if raw in (None, "") else _whole(1, MAX_VMS, "4")(raw),
+    "persist": bool,
+    "append": _arguments,
+    "base": _text,
+    "boot": _choice(BootMode),
+    "inject": _choice(Inject),
+    "machine": _text,
+    "cpu": _text,
+    "force": bool,
+    "format": _format,
+    "allow_backing": lambda raw: tuple(map(_text, raw)) if isinstance(raw, (list, tuple)) else (),
+    "allow_device": bool,
+    "run_as": _user,
+    "qemu_args": lambda raw: tuple(map(_text, raw)) if isinstance(raw, (list, tuple)) else (),
+}
+
+
+def field_problem(name: str, raw: Raw) -> str:
+    """Return what is wrong with one raw value, or an empty text; for validating while typing."""
+    try:
+        _READERS[name](raw)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def build_config(raw: Mapping[str, Raw], *, files: bool = True) -> RunConfig:
+    """Return the config that raw texts describe; raise ``ConfigError`` with every fault.
+
+    Absent names take their default. With ``files`` the paths must exist as well.
+    """
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for name, text in raw.items():
+        try:
+            values[name] = _READERS[name](text)
+        except ValueError as error:
+            problems.append(Problem(name, f"{FLAGS.get(name, name)}: {error}"))
+    broken = {problem.field for problem in problems}
+    config = RunConfig(**values)
+    problems += [problem for problem in _missing(config) if problem.field not in broken]
+    if files:
+        found = {problem.field for problem in problems}
+        problems += [problem for problem in file_problems(config) if problem.field not in found]
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def _missing(config: RunConfig) -> list[Problem]:
+    problems = []
+    if not config.prefix:
+        problems.append(Problem("prefix", f"{FLAGS['prefix']}: no prefix set; try -p your-os"))
+    if config.boot is BootMode.KERNEL and not config.kernel:
+        problems.append(
+            Problem(
+                "kernel",
+                f"{FLAGS['kernel']}: no kernel set; give -k BFILES/vmlinuz (vm-timing-report "
+                "prepare IMAGE takes it out), or --boot firmware for an image that boots itself",
+            )
+        )
+    if config.parallel and config.start is StartMode.TOGETHER and config.parallel < config.number:
+        problems.append(
+            Problem(
+                "parallel",
+                "--parallel: --start together lets all VMs go at once; leave one of the two out",
+            )
+        )
+    return problems
