@@ -22,12 +22,13 @@ from vmtiming_tui.cli.options import (
 )
 from vmtiming_tui.cli.past import PAST_COMMANDS
 from vmtiming_tui.cli.terminal import let_go, take_every_character
-from vmtiming_tui.cli.words import echo
+from vmtiming_tui.cli.words import echo, say
 from vmtiming_tui.errors import ConfigError, Problem, VmTimingError
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.request.settings import Raw, build_config
-from vmtiming_tui.session.session import Wishes, gate_warnings, recording, say
+from vmtiming_tui.session.recording import recording
+from vmtiming_tui.session.wishes import Wishes, gate_warnings
 
 
 @dataclass(frozen=True, slots=True)

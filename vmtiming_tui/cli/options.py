@@ -15,7 +15,7 @@ from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.request.settings import Raw
 from vmtiming_tui.request.sweeps import build_plan
-from vmtiming_tui.session.session import Wishes
+from vmtiming_tui.session.wishes import Wishes
 
 F = TypeVar("F", bound=Callable[..., Any])
 

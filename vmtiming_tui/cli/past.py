@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii
-from vmtiming_tui.cli.words import echo
+from vmtiming_tui.cli.words import echo, say
 from vmtiming_tui.errors import ConfigError, ExportError, Problem
 
 run_argument = click.argument("run", metavar="RUN")
@@ -166,13 +166,14 @@ def compare(
     from vmtiming_tui.analysis.compare import compare_sides
     from vmtiming_tui.history.lookup import side_named
     from vmtiming_tui.report.terminal import comparison_lines
-    from vmtiming_tui.session.session import gate_code
+    from vmtiming_tui.session.conclude import gate_code
 
     comparison = compare_sides(side_named(first), side_named(second))
     for line in comparison_lines(comparison):
         echo(line)
     if fail_slower is not None:
-        ctx.exit(gate_code(comparison, fail_slower, allow_undecided=allow_undecided))
+        code = gate_code(comparison, fail_slower, allow_undecided=allow_undecided, say=say)
+        ctx.exit(code)
 
 
 PAST_COMMANDS = (history, show, export, rm, replay, compare)

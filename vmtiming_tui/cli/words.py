@@ -1,5 +1,6 @@
 """What a command prints."""
 
+import contextlib
 import sys
 
 from vmtiming_tui.escape import printable
@@ -11,3 +12,12 @@ def echo(text: object, *, err: bool = False) -> None:
     In the stream's own encoding, which click would pass over where it is ASCII.
     """
     print(printable(str(text), keep="\t\n"), file=sys.stderr if err else sys.stdout, flush=True)
+
+
+def say(text: str) -> None:
+    """Say it on standard error, whatever it is made of: nothing in it acts on a terminal.
+
+    A terminal that is closed, a pipe nobody reads, stop nothing.
+    """
+    with contextlib.suppress(OSError):
+        echo(text, err=True)

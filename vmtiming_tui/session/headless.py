@@ -10,13 +10,19 @@ from vmtiming_tui.model.commands import Quit, Start, Stop
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.report.plain import PlainReport
-from vmtiming_tui.session.session import Wishes, conclude, outlive_hangups
+from vmtiming_tui.session.conclude import conclude
 from vmtiming_tui.session.streams import Streams
+from vmtiming_tui.session.wishes import Wishes
 from vmtiming_tui.sources.local import EngineClient, EventSource
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _PATIENCE_S = 10.0
+
+
+def outlive_hangups() -> None:
+    """Let no further SIGHUP end us: a closed terminal's shell and the kernel each send theirs."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 @contextmanager

@@ -14,9 +14,10 @@ from vmtiming_tui.model.commands import Command, Quit
 from vmtiming_tui.model.events import Event
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.report.plain import PlainReport
-from vmtiming_tui.session.headless import final_report, follow
-from vmtiming_tui.session.session import Wishes, conclude, outlive_hangups
+from vmtiming_tui.session.conclude import conclude
+from vmtiming_tui.session.headless import final_report, follow, outlive_hangups
 from vmtiming_tui.session.streams import Streams
+from vmtiming_tui.session.wishes import Wishes
 from vmtiming_tui.sources.local import EngineClient, EventSource
 from vmtiming_tui.sources.replay import replay
 
