@@ -22,10 +22,9 @@ from support.measured import EIGHT, WARM_UP_AND_THREE
 from support.recording import smooth_run, troubled_run
 from support.simulated import Course, simulated_run, troubled_fates
 from vmtiming_tui.analysis.progress import TimeLeft, time_left
-from vmtiming_tui.analysis.samples import plan_of_run
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
-from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.model.plan import RunPlan, StormKind
 from vmtiming_tui.request.sweeps import build_plan
 
 SHARES = (25, 50, 75)
@@ -64,10 +63,10 @@ def said(events: Sequence[ev.Event]) -> list[tuple[int, TimeLeft, int]]:
     """Return (ns since the first storm began, what was said, what was left), ten times a second."""
     ordered = sorted(events, key=lambda event: event.at_ns)
     storms = [event for event in ordered if isinstance(event, ev.StormStarted)]
-    planned = [s.storm for s in storms if s.kind is not ev.StormKind.RERUN]
+    planned = [s.storm for s in storms if s.kind is not StormKind.RERUN]
     whole = Fleet(ordered)
     ends_ns = max(attempt.decided_ns or 0 for attempt in whole.attempts if attempt.storm in planned)
-    plan, fleet, found = plan_of_run(whole.run), Fleet(), []
+    plan, fleet, found = whole.plan, Fleet(), []
     assert plan is not None
     feed, now_ns = iter(ordered), storms[0].at_ns
     waiting = next(feed, None)

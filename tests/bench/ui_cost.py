@@ -50,6 +50,7 @@ def feed(number: int, log: Path) -> None:
     from support.recording import plan_for
     from vmtiming_tui.engine.host.usage import PER_SECOND, TURNS_PER_SECOND
     from vmtiming_tui.model import events as ev
+    from vmtiming_tui.model.plan import StormKind
 
     def say(*events: ev.Event) -> None:
         data = b"".join(ev.encode(event).encode() + b"\n" for event in events)
@@ -60,7 +61,7 @@ def feed(number: int, log: Path) -> None:
         run_started(
             now(), "bench", wall_ns=time.time_ns(), number=number, plan=plan_for(number)
         ),
-        ev.StormStarted(at_ns=now(), storm=1, kind=ev.StormKind.RUN, vms=tuple(range(number))),
+        ev.StormStarted(at_ns=now(), storm=1, kind=StormKind.RUN, vms=tuple(range(number))),
     )  # fmt: skip
 
     def start(vm: int, attempt: int, storm: int = 1) -> list[ev.Event]:

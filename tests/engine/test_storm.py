@@ -12,7 +12,7 @@ from vmtiming_tui.model import commands
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import VmAction
 from vmtiming_tui.model.config import StartMode
-from vmtiming_tui.model.plan import RunPlan, Variant, plan_of
+from vmtiming_tui.model.plan import RunPlan, StormKind, Variant, plan_of
 
 LIFE = [
     ev.VmQueued,
@@ -139,7 +139,7 @@ async def test_a_rerun_is_a_storm_of_its_own_and_counts_attempts(lab: Lab):
         await story.to_end()
 
     assert story.fleet.storms[2].vms == (2, 0)
-    assert story.fleet.storms[2].kind is ev.StormKind.RERUN
+    assert story.fleet.storms[2].kind is StormKind.RERUN
     assert [len(vm.attempts) for vm in story.fleet.vms.values()] == [2, 1, 2]
     assert len({event.run for event in story.of(ev.RunStarted)}) == 1
 

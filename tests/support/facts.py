@@ -1,18 +1,20 @@
 """What a run that is made up says of itself: its plan, its host, its begin, its QEMUs."""
 
+import json
 from dataclasses import replace
 
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import RunConfig
-from vmtiming_tui.model.plan import RunPlan, plan_of, plan_to_json
+from vmtiming_tui.model.host import HostFacts
+from vmtiming_tui.model.plan import RunPlan, plan_of
 
 SECOND = 1_000_000_000
 MS = 1_000_000
 
 
-def host(**changes: object) -> dict[str, object]:
+def host(**changes: object) -> HostFacts:
     """The host of every run that is made up, or one that differs from it."""
-    return {
+    facts = {
         "hostname": "bench1",
         "kernel": "6.1.0-18-amd64",
         "os": "Debian GNU/Linux 12 (bookworm)",
@@ -24,8 +26,8 @@ def host(**changes: object) -> dict[str, object]:
         "memory_available_bytes": 12 << 30,
         "load1": 0.1,
         "psi": {"cpu": 0.0, "io": 0.0, "memory": 0.0},
-        **changes,
     }
+    return HostFacts(**facts | changes)
 
 
 def config(number: int = 2, **changes: object) -> RunConfig:
@@ -39,10 +41,7 @@ def plan(number: int = 2, runs: int = 1, **changes: object) -> RunPlan:
 
 
 def run_started(at_ns: int = 0, run: str = "run-1", **changes: object) -> ev.RunStarted:
-    """The begin of every run that is made up; ``changes`` are of its facts.
-
-    A ``plan`` is a ``RunPlan``, or what a foreign stream has in its place.
-    """
+    """The begin of every run that is made up; ``changes`` are of its facts."""
     facts = {
         "number": 2,
         "plan": plan(),
@@ -53,9 +52,13 @@ def run_started(at_ns: int = 0, run: str = "run-1", **changes: object) -> ev.Run
         "tool_version": "0.1.0",
         "wall_ns": 1_700_000_000 * SECOND,
     } | changes
-    if isinstance(facts["plan"], RunPlan):
-        facts["plan"] = plan_to_json(facts["plan"])
     return ev.RunStarted(at_ns=at_ns, run=run, **facts)
+
+
+def foreign_run_started(**changes: object) -> ev.RunStarted:
+    """The begin of a run as it is read from a stream that has other things in some places."""
+    body = json.loads(ev.encode(run_started())) | changes
+    return ev.decode(json.dumps(body))
 
 
 def argv(vm: int, accel: str = "kvm") -> tuple[str, ...]:

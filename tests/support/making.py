@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from support.facts import MS, SECOND, argv, plan, run_started
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet, VmState
+from vmtiming_tui.model.plan import StormKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ def opening_events(
     *,
     storm: int = 1,
     at_ns: int = SECOND,
-    kind: ev.StormKind = ev.StormKind.RUN,
+    kind: StormKind = StormKind.RUN,
     planned: int = 1,
     parameters: Mapping[str, str] | None = None,
 ) -> Iterator[ev.Event]:
@@ -171,7 +172,7 @@ def storm_events(
     *,
     storm: int = 1,
     at_ns: int = SECOND,
-    kind: ev.StormKind = ev.StormKind.RUN,
+    kind: StormKind = StormKind.RUN,
     planned: int = 1,
     parameters: Mapping[str, str] | None = None,
     attempts: Mapping[int, int] | None = None,
@@ -200,7 +201,7 @@ def run_events(
     storms: Iterable[Sequence[float | Fate]],
     *,
     parameters: Sequence[Mapping[str, str]] | None = None,
-    kinds: Sequence[ev.StormKind] | None = None,
+    kinds: Sequence[StormKind] | None = None,
     outcome: ev.Outcome | None = ev.Outcome.FINISHED,
     run: str = "run-1",
     started: Mapping[str, object] | None = None,
@@ -220,7 +221,7 @@ def run_events(
             row,
             storm=index + 1,
             at_ns=at_ns,
-            kind=kinds[index] if kinds else ev.StormKind.RUN,
+            kind=kinds[index] if kinds else StormKind.RUN,
             planned=len(rows),
             parameters=parameters[index] if parameters else {},
             attempts=dict(seen),

@@ -13,7 +13,7 @@ from support.making import FAILED, KILLED, TIMED_OUT, Fate, Guest, boot_events, 
 from support.sightings import sightings
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import Accel
-from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.model.plan import RunPlan, StormKind
 
 ZERO_NS = 5_000 * SECOND
 WALL_NS = 1_735_725_600 * SECOND
@@ -68,7 +68,7 @@ class Recorder:
         self,
         at: float,
         vms: Iterable[int],
-        kind: ev.StormKind = ev.StormKind.RUN,
+        kind: StormKind = StormKind.RUN,
         slow: float = 1.0,
     ) -> float:
         """Boot these VMs together; return when all are decided."""
@@ -149,7 +149,7 @@ def troubled_run(number: int) -> list[ev.Event]:
     )
     end = recorder.storm(0.1, range(number))
     recorder.end(end)
-    again = recorder.storm(end + 3, [2, 5], ev.StormKind.RERUN, slow=1.6)
+    again = recorder.storm(end + 3, [2, 5], StormKind.RERUN, slow=1.6)
     recorder.end(again)
     return recorder.ordered()
 

@@ -13,7 +13,7 @@ from support.making import argv, run_started
 from vmtiming_tui.engine.boot.turns import StartGate
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import RunConfig
-from vmtiming_tui.model.plan import RunPlan, plan_to_json
+from vmtiming_tui.model.plan import RunPlan, StormKind
 
 _NS = 1_000_000_000
 
@@ -84,7 +84,7 @@ class _Engine:
         return round(asyncio.get_running_loop().time() * _NS)
 
     async def run(self, course: Course) -> list[ev.Event]:
-        started = {"number": self._plan.number, "plan": plan_to_json(self._plan)}
+        started = {"number": self._plan.number, "plan": self._plan}
         self._events.append(run_started(at_ns=self._now_ns, **started))
         planned = list(self._plan.storms())
         for place, (storm, fates) in enumerate(zip(planned, course.storms, strict=True), start=1):
@@ -95,13 +95,13 @@ class _Engine:
             await self._storm(config, kind, storm.variant.parameters, booted, stop_s)
         if course.again and course.stop_s is None:
             await asyncio.sleep(2)
-            await self._storm(self._plan.config, ev.StormKind.RERUN, {}, course.again)
+            await self._storm(self._plan.config, StormKind.RERUN, {}, course.again)
         return self._events
 
     async def _storm(self, config, kind, parameters, fates, stop_s=None) -> None:
         self._storms += 1
         facts = {"storm": self._storms, "kind": kind, "parameters": parameters}
-        planned = 1 if kind is ev.StormKind.RERUN else len(self._plan)
+        planned = 1 if kind is StormKind.RERUN else len(self._plan)
         at_ns, vms = self._now_ns, tuple(fates)
         self._events.append(ev.StormStarted(at_ns=at_ns, vms=vms, planned=planned, **facts))
         for vm in vms:

@@ -10,6 +10,7 @@ from support.stage import FrozenClock
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet, RunState, VmState
+from vmtiming_tui.model.plan import StormKind
 from vmtiming_tui.tui.state.model import Model, differs, is_running, reckon
 from vmtiming_tui.tui.state.settings import load_settings
 from vmtiming_tui.tui.state.view import Sort, View
@@ -87,7 +88,7 @@ def test_a_rerun_by_a_fifth_or_more_differs_by_much():
         recorder = Recorder(1, mean_s=10)
         end = recorder.storm(0, [0])
         recorder._dice.gauss = lambda *_: 1.0
-        recorder.storm(end + 1, [0], ev.StormKind.RERUN, slow=slow)
+        recorder.storm(end + 1, [0], StormKind.RERUN, slow=slow)
         assert differs(Fleet(recorder.ordered()).vms[0]) == wanted
 
 

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from support.facts import SECOND, host, plan, run_started
+from support.facts import SECOND, foreign_run_started, host, plan
 from support.making import FAILED, TIMED_OUT, fleet_of, run_events, storm_events
 from vmtiming_tui.analysis.cautions import Kind, cautions
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.plan import StormKind
 
 STEADY = [[5.0, 5.1], [5.05, 5.12], [5.02, 5.11], [5.03, 5.09]]
 
@@ -37,7 +38,7 @@ def test_a_slow_first_storm_suggests_a_warmup():
 
 def test_where_storms_warm_up_already_more_are_suggested():
     started = {"plan": replace(plan(), warmup=1)}
-    kinds = [ev.StormKind.WARMUP, *[ev.StormKind.RUN] * 5]
+    kinds = [StormKind.WARMUP, *[StormKind.RUN] * 5]
     fleet = fleet_of([[9.0, 9.0], [7.0, 7.1], *STEADY], kinds=kinds, started=started)
 
     (text,) = texts(fleet, Kind.REPEATS)
@@ -62,7 +63,7 @@ def test_vms_run_again_are_named_and_what_they_count_for():
     again = storm_events(
         {1: 3.0, 2: 3.0},
         storm=2,
-        kind=ev.StormKind.RERUN,
+        kind=StormKind.RERUN,
         attempts={1: 2, 2: 2},
         at_ns=90 * SECOND,
     )
@@ -170,6 +171,6 @@ def test_few_at_once_do_not_overcommit_the_cores():
 
 @pytest.mark.parametrize("odd", [{}, {"cores": "many", "psi": 3, "load1": None}])
 def test_a_foreign_hosts_facts_break_nothing(odd):
-    stream = [run_started(host=odd, plan={"variants": "none"}), *storm_events([5.0])]
+    stream = [foreign_run_started(host=odd, plan={"variants": "none"}), *storm_events([5.0])]
 
     assert cautions(Fleet(stream)) == []

@@ -184,7 +184,7 @@ def test_nine_times_as_slow_is_no_verdict_where_the_history_does_not_know_the_ho
         {"host": host(cores=2)},
         {"plan": plan(3, memory_mib=64)},
         {"plan": plan(4)},
-        {"plan": {}},
+        {"plan": None},
     ],
 )
 def test_single_storms_in_other_circumstances_carry_no_verdict(change):

@@ -16,10 +16,11 @@ from vmtiming_tui.analysis.verdict import exit_code, reasons
 from vmtiming_tui.history.recorder import figures_of
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.plan import StormKind
 from vmtiming_tui.report.export import render
 from vmtiming_tui.tui.state.model import reckon
 
-RUN, WARMUP, RERUN = ev.StormKind.RUN, ev.StormKind.WARMUP, ev.StormKind.RERUN
+RUN, WARMUP, RERUN = StormKind.RUN, StormKind.WARMUP, StormKind.RERUN
 
 
 def followed(rows, again, kinds=None) -> Fleet:

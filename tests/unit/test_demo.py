@@ -5,9 +5,8 @@ import time
 
 import pytest
 
-from vmtiming_tui import resources
 from vmtiming_tui.errors import VmTimingError
-from vmtiming_tui.guests import demo
+from vmtiming_tui.guests import demo, scripts
 from vmtiming_tui.guests.demo import Variant, build_guest, cached_guest, demo_raw
 
 BUILDER = """#!/bin/sh
@@ -24,7 +23,7 @@ def kitchen(tmp_path, monkeypatch):
         path = tmp_path.joinpath(*parts)
         path.parent.mkdir(exist_ok=True)
         path.write_text(BUILDER.format(log=tmp_path / "log"))
-    for module in (demo, resources):
+    for module in (demo, scripts):
         monkeypatch.setattr(module, "resource", tmp_path.joinpath)
     return tmp_path
 

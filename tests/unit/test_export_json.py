@@ -16,7 +16,7 @@ from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
-from vmtiming_tui.model.plan import plan_to_json
+from vmtiming_tui.model.plan import StormKind
 from vmtiming_tui.report.export import render
 from vmtiming_tui.report.export.from_json import fleet_of as fleet_of_export
 from vmtiming_tui.report.export.from_json import read_export
@@ -107,7 +107,7 @@ def test_reading_an_export_back_gives_the_same_export(storms):
 def test_reading_back_keeps_what_makes_a_boot_doubtful():
     stream = [
         run_started(),
-        ev.StormStarted(at_ns=1, storm=1, kind=ev.StormKind.RUN, vms=(0,)),
+        ev.StormStarted(at_ns=1, storm=1, kind=StormKind.RUN, vms=(0,)),
         ev.VmQueued(at_ns=1, vm=0, attempt=1, storm=1),
     ]
     who = {"vm": 0, "attempt": 1}
@@ -204,7 +204,7 @@ def test_an_export_of_the_first_schema_is_still_read():
 
 
 def test_what_a_notice_and_a_rejection_rest_on_is_read_back():
-    cold = plan_to_json(plan()) | {"drop_caches": True}
+    cold = replace(plan(), drop_caches=True)
     stream = run_events([[5.0]], started={"plan": cold})
     codes = (ev.RejectionCode.SECOND_REPORT, ev.NoticeCode.CACHE_KEPT)
     stream.append(ev.ReportRejected(at_ns=9, vm=0, attempt=1, why="any", code=codes[0]))

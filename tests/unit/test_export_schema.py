@@ -23,10 +23,11 @@ from support.making import (
 from support.schema import SCHEMA, exported_body, faults_of
 from vmtiming_tui.analysis import cautions, compare, stages, stats, summary, sweep
 from vmtiming_tui.analysis.samples import side_of
-from vmtiming_tui.engine.host.watch import HostFacts
 from vmtiming_tui.model import config, fleet, plan
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.host import HostFacts
+from vmtiming_tui.model.plan import StormKind
 from vmtiming_tui.report.export import as_json as json_export
 from vmtiming_tui.report.export import render
 from vmtiming_tui.report.export.from_json import fleet_of as read_back
@@ -64,7 +65,7 @@ def test_is_of_the_version_that_is_written():
     [
         ("run_state", fleet.RunState),
         ("vm_state", dict.fromkeys(state.told for state in fleet.VmState)),
-        ("storm_kind", ev.StormKind),
+        ("storm_kind", StormKind),
         ("stage", stages.Stage),
         ("doubt", stages.DoubtCode),
         ("caution_kind", cautions.Kind),
@@ -174,8 +175,8 @@ SHAPES = {
     "none booted": fleet_of([[FAILED, FAILED]]),
     "storms": fleet_of([[5, 6], [6, 7], [7, TIMED_OUT]]),
     "many storms": fleet_of([[5.0 + at / 9, 6.0] for at in range(8)]),
-    "a warm-up": fleet_of([[5, 6], [6, 7]], kinds=[ev.StormKind.WARMUP, ev.StormKind.RUN]),
-    "a rerun": fleet_of([[5, FAILED], [6, 7]], kinds=[ev.StormKind.RUN, ev.StormKind.RERUN]),
+    "a warm-up": fleet_of([[5, 6], [6, 7]], kinds=[StormKind.WARMUP, StormKind.RUN]),
+    "a rerun": fleet_of([[5, FAILED], [6, 7]], kinds=[StormKind.RUN, StormKind.RERUN]),
     "a sweep": fleet_of([[5, 6], [7, 8, 9], [8, TIMED_OUT]], parameters=SWEEP),
     "a guest that says one line": fleet_of([[5, 6]], with_details=False),
     "a guest that says nothing": fleet_of([[5, 6]], with_details=False, text=""),

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from support.facts import SECOND, run_started
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet, RunState, VmState
+from vmtiming_tui.model.plan import StormKind
 
 
 def queued(vm=0, attempt=1, storm=1, at_ns=0):
@@ -114,7 +115,7 @@ def test_a_run_that_ended_can_go_on_with_a_rerun():
     fleet = Fleet([ev.RunEnded(at_ns=1, outcome=ev.Outcome.STOPPED)])
     assert (fleet.state, fleet.ran_to_end) == (RunState.STOPPED, True)
 
-    fleet.fold(ev.StormStarted(at_ns=2, storm=2, kind=ev.StormKind.RERUN, vms=(0,)))
+    fleet.fold(ev.StormStarted(at_ns=2, storm=2, kind=StormKind.RERUN, vms=(0,)))
     assert (fleet.state, fleet.ran_to_end) == (RunState.RUNNING, False)
 
 

@@ -24,6 +24,7 @@ from vmtiming_tui.history.recorder import is_alive, owner_of
 from vmtiming_tui.history.runs import History
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet, RunState
+from vmtiming_tui.model.plan import StormKind
 from vmtiming_tui.report.export import render
 
 
@@ -64,7 +65,7 @@ def test_a_long_curve_is_thinned_but_keeps_its_end(history):
 def test_two_runs_of_one_session_are_kept_apart_and_a_rerun_with_its_run(history):
     first = run_events([[5, 6]], run="a")
     rerun = [
-        ev.StormStarted(at_ns=first[-1].at_ns, storm=2, kind=ev.StormKind.RERUN, vms=(1,)),
+        ev.StormStarted(at_ns=first[-1].at_ns, storm=2, kind=StormKind.RERUN, vms=(1,)),
         ev.VmQueued(at_ns=first[-1].at_ns, vm=1, attempt=2, storm=2),
         ev.RunEnded(at_ns=first[-1].at_ns, outcome=ev.Outcome.STOPPED),
     ]
@@ -109,7 +110,7 @@ import os, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from support.making import PENDING, raw, run_events
-from vmtiming_tui.history import History
+from vmtiming_tui.history.runs import History
 with History.open(Path(sys.argv[1])) as history, history.recorder() as recorder:
     recorder.write(raw(run_events([[5, 6, PENDING]], run=sys.argv[3], outcome=None)))
     while not any(run.run == sys.argv[3] for run in history.runs()):

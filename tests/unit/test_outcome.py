@@ -7,6 +7,7 @@ from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of, run_eve
 from vmtiming_tui.analysis.verdict import exit_code, reasons
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.plan import StormKind
 
 
 def test_all_booted_is_success():
@@ -33,7 +34,7 @@ def test_one_that_did_not_boot_is_a_failure(fate, words):
 
 def test_a_failed_vm_that_booted_when_tried_again_is_forgiven():
     again = storm_events(
-        {1: 7.0}, storm=2, kind=ev.StormKind.RERUN, attempts={1: 2}, at_ns=90 * SECOND
+        {1: 7.0}, storm=2, kind=StormKind.RERUN, attempts={1: 2}, at_ns=90 * SECOND
     )
     end = ev.RunEnded(at_ns=200 * SECOND, outcome=ev.Outcome.FINISHED)
 
@@ -41,7 +42,7 @@ def test_a_failed_vm_that_booted_when_tried_again_is_forgiven():
 
 
 def test_a_failure_in_any_storm_counts_but_not_in_a_warmup():
-    kinds = [ev.StormKind.WARMUP, ev.StormKind.RUN]
+    kinds = [StormKind.WARMUP, StormKind.RUN]
 
     assert exit_code(fleet_of([[FAILED], [5.0]])) == 1
     assert exit_code(fleet_of([[FAILED], [5.0]], kinds=kinds)) == 0

@@ -13,6 +13,7 @@ from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of, run_eve
 from vmtiming_tui.escape import shell_line
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.plan import StormKind
 from vmtiming_tui.report.plain import PlainReport
 
 STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -138,7 +139,7 @@ def test_a_vm_still_on_its_way_is_named():
 
 def test_a_rerun_stands_beneath_the_storm_it_followed():
     again = storm_events(
-        {1: 7.0}, storm=2, kind=ev.StormKind.RERUN, attempts={1: 2}, at_ns=90 * SECOND
+        {1: 7.0}, storm=2, kind=StormKind.RERUN, attempts={1: 2}, at_ns=90 * SECOND
     )
 
     out, _ = stream([*run_events([[5.0, FAILED]], outcome=None), *again])
@@ -155,7 +156,7 @@ def test_a_rerun_stands_beneath_the_storm_it_followed():
 
 def test_every_storm_of_several_has_its_end_and_the_run_a_summary():
     rows = [[9.0, 9.0], [4.0, 6.0], [5.0, 7.0], [6.0, 8.0]]
-    kinds = [ev.StormKind.WARMUP, *[ev.StormKind.RUN] * 3]
+    kinds = [StormKind.WARMUP, *[StormKind.RUN] * 3]
 
     out, _ = stream(run_events(rows, kinds=kinds, skew_s=0.0))
 
@@ -198,7 +199,7 @@ def test_nothing_a_guest_says_steers_the_terminal(text):
         ev.VmFailed(at_ns=1, vm=0, attempt=1, why=hostile, hint=hostile, stderr=hostile),
         ev.Notice(at_ns=1, level=ev.Level.WARNING, text=hostile),
         ev.StormStarted(
-            at_ns=1, storm=9, kind=ev.StormKind.RUN, vms=(0,), planned=2, parameters={text: hostile}
+            at_ns=1, storm=9, kind=StormKind.RUN, vms=(0,), planned=2, parameters={text: hostile}
         ),
     ]
 

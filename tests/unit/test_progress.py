@@ -11,7 +11,7 @@ from vmtiming_tui.analysis.progress import BETWEEN_NS, LATE_NS, READY_NS, TimeLe
 from vmtiming_tui.engine.guest.limits import Limits
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
-from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.model.plan import RunPlan, StormKind
 from vmtiming_tui.request.sweeps import build_plan
 
 RAW = {"prefix": "vm", "kernel": "k"}
@@ -70,7 +70,7 @@ def test_the_bound_allows_for_all_that_the_engine_waits_for():
     ("rows", "warmup"), [(EIGHT, 0), (QUIET, 0), (WARM_UP_AND_THREE, 1), ([EIGHT[0]] * 3, 0)]
 )
 def test_what_is_said_of_runs_that_were_measured(rows, warmup):
-    kinds = [ev.StormKind.WARMUP] * warmup + [ev.StormKind.RUN] * (len(rows) - warmup)
+    kinds = [StormKind.WARMUP] * warmup + [StormKind.RUN] * (len(rows) - warmup)
     asked = build_plan(RAW, warmup=warmup, runs=len(rows) - warmup, files=False)
     stream = run_events(rows, kinds=kinds, outcome=None)
     ends_ns = max(e.report_ns for e in stream if isinstance(e, ev.VmBooted))
@@ -163,7 +163,7 @@ def test_nothing_is_estimated_while_a_sweep_has_settings_no_storm_has_booted():
 
 def test_warm_ups_are_part_of_the_plan():
     asked = build_plan(RAW, warmup=1, runs=2, files=False)
-    kinds = [ev.StormKind.WARMUP, ev.StormKind.RUN, ev.StormKind.RUN]
+    kinds = [StormKind.WARMUP, StormKind.RUN, StormKind.RUN]
     fleet = until(run_events([[6.0]] * 3, kinds=kinds, outcome=None), 1)
 
     assert about_s(fleet, asked, fleet.last_ns) >= 12
@@ -180,7 +180,7 @@ def test_what_is_prepared_before_a_storm_is_not_guessed():
 def test_a_rerun_takes_as_long_as_boots_have_taken():
     stream = run_events([[5.0, 6.0]], outcome=None, skew_s=0)
     again = storm_events(
-        {1: PENDING}, storm=2, kind=ev.StormKind.RERUN, attempts={1: 2}, at_ns=90 * SECOND
+        {1: PENDING}, storm=2, kind=StormKind.RERUN, attempts={1: 2}, at_ns=90 * SECOND
     )
     fleet = Fleet([*stream, *again])
     go_ns = fleet.vms[1].newest.go_ns

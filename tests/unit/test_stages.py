@@ -1,10 +1,12 @@
 """stages: one boot divided on the host's axis, adding up or doubted in words."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.facts import MS, SECOND, argv, run_started
+from support.facts import MS, SECOND, argv, plan, run_started
 from support.making import FAILED, boot_events, fleet_of, run_events, storm_events
 from vmtiming_tui.analysis.stages import (
     Doubt,
@@ -335,7 +337,7 @@ def test_labels_say_how_an_attempt_booted():
 
 @pytest.mark.parametrize(("refused", "cache"), [(False, "cold"), (True, "warm")])
 def test_the_cache_is_cold_only_if_it_was_really_emptied(refused, cache):
-    stream = run_events([[5.0], [5.0]], started={"plan": {"drop_caches": True}})
+    stream = run_events([[5.0], [5.0]], started={"plan": replace(plan(), drop_caches=True)})
     if refused:
         stream.append(
             ev.Notice(

@@ -11,6 +11,7 @@ from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.summary import completion, counted_groups, summarise_fleet
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet, VmState
+from vmtiming_tui.model.plan import StormKind
 
 
 def test_all_booted_in_is_from_the_first_start_to_the_last_boot():
@@ -78,7 +79,7 @@ def rerun(boots, storm=2, attempts=None, at_s=60):
     return storm_events(
         boots,
         storm=storm,
-        kind=ev.StormKind.RERUN,
+        kind=StormKind.RERUN,
         attempts=attempts or dict.fromkeys(boots, 2),
         at_ns=at_s * SECOND,
     )
@@ -133,7 +134,7 @@ def test_repeated_storms_give_one_figure_a_storm():
 
 
 def test_warmups_do_not_count():
-    kinds = [ev.StormKind.WARMUP, ev.StormKind.RUN, ev.StormKind.RUN]
+    kinds = [StormKind.WARMUP, StormKind.RUN, StormKind.RUN]
 
     (group,) = counted_groups(fleet_of([[50.0], [5.0], [5.2]], kinds=kinds))
 

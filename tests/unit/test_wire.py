@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.facts import foreign_run_started, run_started
 from vmtiming_tui.errors import EventError
 from vmtiming_tui.model import commands, events, plan
 from vmtiming_tui.model.config import RunConfig
-from vmtiming_tui.model.plan import plan_from_json, plan_of, plan_to_json
+from vmtiming_tui.model.host import HostFacts
+from vmtiming_tui.model.plan import plan_of
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -37,6 +39,8 @@ def any_instance(kind):
         int: wholes,
         int | None: st.none() | wholes,
         plan.RunPlan: plans,
+        plan.RunPlan | None: st.none() | plans,
+        HostFacts: hosts,
     }
     fields = {
         name: special[hint] for name, hint in typing.get_type_hints(kind).items() if hint in special
@@ -59,6 +63,12 @@ plans = st.builds(
     variants=st.tuples(
         st.builds(plan.Variant, config=configs, parameters=st.dictionaries(st.text(), st.text()))
     ),
+)
+hosts = st.builds(
+    HostFacts,
+    **dict.fromkeys(("cores", "memory_bytes", "memory_available_bytes"), wholes),
+    load1=finite,
+    psi=st.dictionaries(st.text(), finite),
 )
 
 
@@ -115,7 +125,53 @@ def test_deep_nesting_is_an_event_error_not_a_crash():
 def test_a_plan_survives_inside_an_event():
     whole = plan_of(RunConfig(number=3, prefix="p", qemu_args=("-cpu", "max")))
 
-    assert plan_from_json(json.loads(json.dumps(plan_to_json(whole)))) == whole
+    assert events.decode(events.encode(run_started(plan=whole))).plan == whole
+
+
+def test_a_host_that_tells_less_or_more_is_taken_for_what_is_known_of_it():
+    told = {"hostname": "old", "cores": 4, "added_later": [1]}
+
+    assert foreign_run_started(host=told).host == HostFacts(hostname="old", cores=4)
+    assert foreign_run_started(host={}).host == HostFacts()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"variants": []},
+        {"variants": "none"},
+        {"variants": [{"config": {"accel": "of a newer version"}}]},
+        {"variants": [{"config": {}}], "runs": "many"},
+    ],
+)
+def test_of_a_plan_that_does_not_fit_nothing_is_known_and_the_rest_still_is(told):
+    started = foreign_run_started(plan=told, run="foreign")
+
+    assert (started.plan, started.run) == (None, "foreign")
+
+
+def test_of_a_host_that_does_not_fit_nothing_is_known():
+    assert foreign_run_started(host={"hostname": "odd", "cores": "many"}).host == HostFacts()
+
+
+@pytest.mark.parametrize("part", ["plan", "host"])
+@pytest.mark.parametrize("told", [3, "text", [1], True])
+def test_what_is_no_object_at_all_is_refused(part, told):
+    with pytest.raises(EventError):
+        foreign_run_started(**{part: told})
+
+
+def test_a_begin_without_a_plan_or_a_host_is_refused():
+    body = json.loads(events.encode(run_started()))
+    for part in ("plan", "host"):
+        with pytest.raises(EventError):
+            events.decode(json.dumps({name: body[name] for name in body if name != part}))
+
+
+def test_a_command_to_start_nothing_is_refused():
+    with pytest.raises(EventError):
+        commands.decode('{"command":"start","plan":{"variants":[]}}')
 
 
 def test_the_core_does_not_load_textual():

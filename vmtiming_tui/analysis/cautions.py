@@ -5,14 +5,12 @@ behind it. Thresholds are constants here, so that they can be argued with.
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.counted import made_good, reruns
-from vmtiming_tui.analysis.samples import plan_of_run
 from vmtiming_tui.analysis.stages import DoubtCode, labels_of, stages_of
 from vmtiming_tui.analysis.summary import Group, counted_groups
 from vmtiming_tui.escape import plural
@@ -56,16 +54,15 @@ def cautions(fleet: Fleet, scope: Collection[int] | None = None) -> list[Caution
     """Return what makes a run's figures less sure than they look."""
     groups = counted_groups(fleet, scope)
     attempts = [attempt for group in groups for attempt in group.attempts]
-    plan = plan_of_run(fleet.run)
     texts = [
         *((Kind.LOST, text) for text in _lost(attempts)),
         *((Kind.RERUNS, text) for text in _reruns(fleet, scope)),
-        *((Kind.REPEATS, text) for group in groups for text in _repeats(group, plan)),
+        *((Kind.REPEATS, text) for group in groups for text in _repeats(group, fleet.plan)),
         *((Kind.OUTLIERS, text) for group in groups for text in _outliers(group)),
         *((Kind.STAGES, text) for text in _stages(attempts)),
         *((Kind.LEFT_OUT, text) for text in _left_out(fleet, attempts)),
         *((Kind.HOST, text) for text in _host(fleet, attempts)),
-        *((Kind.SIZE, text) for text in _size(fleet, plan)),
+        *((Kind.SIZE, text) for text in _size(fleet)),
     ]
     return [Caution(kind, text) for kind, text in texts]
 
@@ -189,32 +186,24 @@ def _left_out(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
     yield from (notice.text for notice in fleet.notices if notice.left_out)
 
 
-def _figure(host: Mapping[str, Any], name: str) -> float:
-    value = host.get(name)
-    return float(value) if isinstance(value, (int, float)) else 0.0
-
-
 def _host(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
-    host = fleet.run.host if fleet.run else {}
-    cores, load = _figure(host, "cores"), _figure(host, "load1")
-    psi = host.get("psi")
+    host = fleet.facts
     pressed = [
-        f"{name} pressure {value:.0f} %"
-        for name, value in (psi.items() if isinstance(psi, Mapping) else ())
-        if isinstance(value, (int, float)) and value >= BUSY_PSI_PERCENT
+        f"{name} pressure {percent:.0f} %"
+        for name, percent in host.psi.items()
+        if percent >= BUSY_PSI_PERCENT
     ]
-    if cores and load >= BUSY_LOAD * cores:
-        pressed.insert(0, f"load {load:.2f} on {plural(int(cores), 'core')}")
+    if host.cores and host.load1 >= BUSY_LOAD * host.cores:
+        pressed.insert(0, f"load {host.load1:.2f} on {plural(host.cores, 'core')}")
     if pressed:
         yield f"the host was busy before the first storm ({', '.join(pressed)}); let it settle"
     yield from _during(fleet, attempts)
-    governor = host.get("governor")
-    if governor and governor != "performance":
+    if host.governor not in ("", "performance"):
         yield (
-            f"the CPU governor is {governor}; clocks change while VMs boot: "
+            f"the CPU governor is {host.governor}; clocks change while VMs boot: "
             "cpupower frequency-set -g performance"
         )
-    if host.get("virtualised"):
+    if host.virtualised:
         yield "the host is itself a virtual machine; its neighbours show in these figures"
     if any(labels_of(fleet, attempt).accel == "tcg" for attempt in attempts[:1]):
         yield "TCG emulates the CPU in software: compare these figures with other TCG runs only"
@@ -238,11 +227,10 @@ def _during(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
         )
 
 
-def _size(fleet: Fleet, plan: RunPlan | None) -> Iterator[str]:
-    host = fleet.run.host if fleet.run else {}
+def _size(fleet: Fleet) -> Iterator[str]:
+    plan, cores, free_bytes = fleet.plan, fleet.facts.cores, fleet.facts.memory_available_bytes
     if plan is None:
         return
-    cores, free = _figure(host, "cores"), _figure(host, "memory_available_bytes")
     at_once = [
         (min(variant.config.parallel or variant.config.number, variant.config.number), variant)
         for variant in plan.variants
@@ -250,12 +238,12 @@ def _size(fleet: Fleet, plan: RunPlan | None) -> Iterator[str]:
     vcpus = max(count * variant.config.smp for count, variant in at_once)
     if cores and vcpus > cores:
         yield (
-            f"up to {vcpus} vCPUs share {plural(int(cores), 'core')}: boot times include waiting "
+            f"up to {vcpus} vCPUs share {plural(cores, 'core')}: boot times include waiting "
             "for one another"
         )
     asked = max(variant.config.number * variant.config.memory_mib for variant in plan.variants)
-    if free and asked * _MIB > free:
+    if free_bytes and asked * _MIB > free_bytes:
         yield (
-            f"the VMs may take {asked} MiB and the host had {free / _MIB:.0f} MiB free: "
+            f"the VMs may take {asked} MiB and the host had {free_bytes / _MIB:.0f} MiB free: "
             "it may swap, or end a VM"
         )

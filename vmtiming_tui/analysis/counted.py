@@ -9,8 +9,8 @@ exit code, and every front end says so.
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from vmtiming_tui.model.events import StormKind
 from vmtiming_tui.model.fleet import Attempt, Fleet
+from vmtiming_tui.model.plan import StormKind
 
 
 def kind_of(fleet: Fleet, attempt: Attempt) -> StormKind:

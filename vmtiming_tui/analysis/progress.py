@@ -13,9 +13,8 @@ from itertools import islice, pairwise
 from statistics import NormalDist
 
 from vmtiming_tui.model.config import RunConfig
-from vmtiming_tui.model.events import StormKind
 from vmtiming_tui.model.fleet import Attempt, Fleet, Storm, VmState
-from vmtiming_tui.model.plan import RunPlan, StormPlan
+from vmtiming_tui.model.plan import RunPlan, StormKind, StormPlan
 
 SECOND_NS = 1_000_000_000
 

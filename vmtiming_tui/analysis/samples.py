@@ -13,14 +13,10 @@ from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.stages import Stage, stages_of
 from vmtiming_tui.analysis.summary import Group, StormSummary, boots_s, counted_groups
 from vmtiming_tui.analysis.tolerance import KnownRun, Setting
-from vmtiming_tui.errors import EventError
 from vmtiming_tui.model.codec import Json, to_json
-from vmtiming_tui.model.events import RunStarted
 from vmtiming_tui.model.fleet import Attempt, Fleet, RunState, VmState
-from vmtiming_tui.model.plan import RunPlan, plan_from_json
 
 QEMU = "qemu"
-_HOST = ("hostname", "cpu_model", "cores")
 _AT_ONCE = ("number", "memory_mib", "smp", "start", "stagger_s", "parallel")
 
 
@@ -116,29 +112,19 @@ def moment(wall_ns: int) -> str:
     return at.strftime("%Y-%m-%d %H:%M") if wall_ns else ""
 
 
-def plan_of_run(run: RunStarted | None) -> RunPlan | None:
-    """Return the plan a run was started with; None where its stream has none that fits."""
-    try:
-        plan = plan_from_json(run.plan) if run else None
-    except EventError:
-        return None
-    return plan if plan is not None and plan.variants else None
-
-
 def side_of(fleet: Fleet, label: str = "", *, name: str | None = None) -> Side:
     """Return a run as far as it is compared; ``name`` is its name where that was changed since."""
-    run = fleet.run
-    plan = plan_of_run(run)
+    run, plan = fleet.run, fleet.plan
     groups = counted_groups(fleet)
     whole = [_whole_storms(fleet, group) for group in groups]
     return Side(
         label=label or (run.run if run else ""),
         samples=tuple(
-            _sample(group.parameters, storms, _setting(run, plan, group.parameters))
+            _sample(group.parameters, storms, _setting(fleet, group.parameters))
             for group, storms in zip(groups, whole, strict=True)
         ),
         left_out=sum(map(len, (group.storms for group in groups))) - sum(map(len, whole)),
-        facts=_facts(fleet, plan),
+        facts=_facts(fleet),
         identity=Identity(
             run.run if run else "",
             name if name is not None else (plan.name if plan else ""),
@@ -147,18 +133,17 @@ def side_of(fleet: Fleet, label: str = "", *, name: str | None = None) -> Side:
     )
 
 
-def _facts(fleet: Fleet, plan: RunPlan | None) -> dict[str, str]:
-    run = fleet.run
-    host = run.host if run else {}
+def _facts(fleet: Fleet) -> dict[str, str]:
+    run, plan, host = fleet.run, fleet.plan, fleet.facts
     releases = {
         release
         for attempt in counted_attempts(fleet)
         if attempt.details and (release := attempt.details.properties.get("kernel_release"))
     }
     facts = {
-        "host": str(host.get("hostname", "")),
-        "CPU": str(host.get("cpu_model", "")),
-        "host kernel": str(host.get("kernel", "")),
+        "host": host.hostname,
+        "CPU": host.cpu_model,
+        "host kernel": host.kernel,
         "accelerator": run.accel if run else "",
         "QEMU": run.qemu_version if run else "",
         "guest kernel": ", ".join(sorted(releases)),
@@ -174,11 +159,10 @@ def _facts(fleet: Fleet, plan: RunPlan | None) -> dict[str, str]:
     return facts
 
 
-def _setting(
-    run: RunStarted | None, plan: RunPlan | None, parameters: Mapping[str, str]
-) -> Setting | None:
+def _setting(fleet: Fleet, parameters: Mapping[str, str]) -> Setting | None:
     """Return what storms with these parameters were booted with; None where that is not known."""
-    if run is None or plan is None or not run.host.get("hostname"):
+    run, plan, host = fleet.run, fleet.plan, fleet.facts
+    if run is None or plan is None or not host.hostname:
         return None
     variants = {tuple(each.parameters.items()): each for each in plan.variants}
     variant = variants.get(tuple(parameters.items()))
@@ -186,7 +170,7 @@ def _setting(
         return None
     asked = cast(dict[str, Json], to_json(variant.config))
     circumstances = [
-        *(run.host.get(name) for name in _HOST),
+        *(host.hostname, host.cpu_model, host.cores),
         parameters.get("accel", run.accel),
         *(asked.pop(name) for name in _AT_ONCE),
     ]

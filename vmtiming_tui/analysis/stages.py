@@ -332,11 +332,10 @@ def _accel(attempt: Attempt, otherwise: str) -> str:
 
 def labels_of(fleet: Fleet, attempt: Attempt) -> Labels:
     """Return under what conditions an attempt booted; its accelerator is what QEMU was given."""
-    plan = fleet.run.plan if fleet.run else {}
     storm = fleet.storms.get(attempt.storm)
     refused = any(notice.code is NoticeCode.CACHE_KEPT for notice in fleet.notices)
     is_first_storm = storm is None or storm.number == min(fleet.storms)
-    if plan.get("drop_caches") and not refused:
+    if fleet.plan is not None and fleet.plan.drop_caches and not refused:
         cache = "cold"
     else:
         cache = "as found" if is_first_storm else "warm"

@@ -124,7 +124,6 @@ def rm(runs: tuple[str, ...]) -> None:
 @click.pass_context
 def replay(ctx: click.Context, /, run: str, speed: float, ascii_only: bool) -> None:
     """Show a run in the dashboard again, as it went."""
-    from vmtiming_tui.analysis.samples import plan_of_run
     from vmtiming_tui.history.runs import History
     from vmtiming_tui.tui import replay_dashboard
 
@@ -137,7 +136,7 @@ def replay(ctx: click.Context, /, run: str, speed: float, ascii_only: bool) -> N
     with History.open() as kept:
         stored = kept.find(run)
         events = kept.events(stored)
-        plan = plan_of_run(kept.load(stored).run)
+        plan = kept.load(stored).plan
         baseline = kept.baseline_of(stored)
     if plan is None:
         raise ConfigError([Problem("run", f"{run}: what this run was asked to do is not known")])

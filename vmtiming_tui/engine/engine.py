@@ -29,8 +29,7 @@ from vmtiming_tui.errors import EngineError, ImageError
 from vmtiming_tui.images.guard.box import own_uid
 from vmtiming_tui.model import commands
 from vmtiming_tui.model import events as ev
-from vmtiming_tui.model.codec import to_json
-from vmtiming_tui.model.plan import RunPlan, plan_to_json
+from vmtiming_tui.model.plan import RunPlan
 
 _MAX_STRANGERS = 20
 _NICER = -10
@@ -224,15 +223,14 @@ class Session:
                 choices[key] = await choose_accel(variant.config, powers, tools.children)
         first = choices[accel_key(plan.config)]
         check_host(plan, {key: choice.accel for key, choice in choices.items()})
-        facts = to_json(host_facts())
         self._emit(
             ev.RunStarted(
                 at_ns=time.monotonic_ns(),
                 run=_run_id(),
                 wall_ns=time.time_ns(),
                 number=plan.number,
-                plan=plan_to_json(plan),
-                host=facts if isinstance(facts, dict) else {},
+                plan=plan,
+                host=host_facts(),
                 accel=first.accel.value,
                 accel_reason=first.reason,
                 qemu_version=powers.version,

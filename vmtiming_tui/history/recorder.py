@@ -18,7 +18,7 @@ from types import TracebackType
 
 from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.counted import counted_by_storm
-from vmtiming_tui.analysis.samples import Identity, plan_of_run, side_of
+from vmtiming_tui.analysis.samples import Identity, side_of
 from vmtiming_tui.analysis.summary import (
     all_booted_in_s,
     boots_s,
@@ -329,8 +329,7 @@ def keep_storms(connection: sqlite3.Connection, key: int, fleet: Fleet) -> None:
 
 
 def _insert(connection: sqlite3.Connection, fleet: Fleet, baseline: Identity | None) -> int:
-    started = fleet.run
-    plan = plan_of_run(started)
+    started, plan = fleet.run, fleet.plan
     cursor = connection.execute(
         """
         INSERT INTO runs (
@@ -344,7 +343,7 @@ def _insert(connection: sqlite3.Connection, fleet: Fleet, baseline: Identity | N
             started.wall_ns if started else time.time_ns(),
             str(fleet.state),
             started.number if started else 0,
-            storable(str(started.host.get("hostname", ""))) if started else "",
+            storable(fleet.facts.hostname),
             storable(started.accel) if started else "",
             storable(started.qemu_version) if started else "",
             storable(started.tool_version) if started else "",

@@ -4,6 +4,9 @@ One codec serves events, commands and configurations, so that a stream, a stored
 exported file all read alike. A record is one JSON object: the dataclass's fields, and a tag that
 names its class in snake case. Unknown fields are ignored, so that an older reader can read a
 newer stream; missing ones take their default, and anything of another type is an ``EventError``.
+
+The standard library alone: ``images`` speaks this too, where Debian's own python3 runs it without
+any package installed.
 """
 
 import dataclasses
@@ -24,6 +27,7 @@ Json: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
 T = TypeVar("T")
 
 _EXCERPT = 120
+_OTHERWISE = "otherwise"
 _MOST_WHOLE = (1 << 63) - 1
 
 
@@ -141,10 +145,36 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
     raise TypeError(f"no JSON form for {hint!r}")
 
 
+def otherwise(value: object) -> Mapping[str, object]:
+    """Return the metadata of a field without which the rest of its record still tells something.
+
+    ``value`` stands for an object that does not fit, of a foreign stream or of another version.
+    """
+    return {_OTHERWISE: value}
+
+
+def _forgiving(inner: Callable[[Any], Any], value: object) -> Callable[[Any], Any]:
+    def read(found: Any) -> Any:
+        if not isinstance(found, dict):
+            return inner(found)
+        try:
+            return inner(found)
+        except EventError:
+            return value
+
+    return read
+
+
+def _field_reader(field: dataclasses.Field[Any], hint: Any) -> Callable[[Any], Any]:
+    read = _reader(hint)
+    return _forgiving(read, field.metadata[_OTHERWISE]) if _OTHERWISE in field.metadata else read
+
+
 @functools.cache
 def _readers(cls: type) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
     hints = typing.get_type_hints(cls)
-    return tuple((name, _reader(hints[name])) for name in _fields(cls))
+    fields = dataclasses.fields(cls)
+    return tuple((field.name, _field_reader(field, hints[field.name])) for field in fields)
 
 
 def from_json(cls: type[T], value: Any) -> T:
@@ -155,7 +185,7 @@ def from_json(cls: type[T], value: Any) -> T:
         return cls(
             **{name: read(value[name]) for name, read in _readers(cast(type, cls)) if name in value}
         )
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise EventError(f"{cls.__name__}: {error}") from None
 
 

@@ -12,15 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias, cast
 
-from vmtiming_tui.model.codec import Vocabulary
-
-
-class StormKind(StrEnum):
-    """Why a set of VMs was booted together."""
-
-    RUN = "run"
-    WARMUP = "warmup"
-    RERUN = "rerun"
+from vmtiming_tui.model.codec import Vocabulary, otherwise
+from vmtiming_tui.model.host import HostFacts
+from vmtiming_tui.model.plan import RunPlan, StormKind
 
 
 class Level(StrEnum):
@@ -57,16 +51,17 @@ class Outcome(StrEnum):
 class RunStarted:
     """A run begins: what was asked, on which host, with which accelerator and why that one.
 
-    ``wall_ns`` is the wall clock (ns since 1970) at ``at_ns``; ``plan`` is the ``RunPlan`` and
-    ``host`` the ``HostFacts`` in JSON form; ``number`` is the most VMs any storm boots.
+    ``wall_ns`` is the wall clock (ns since 1970) at ``at_ns``; ``number`` is the most VMs any
+    storm boots. A foreign or newer stream may tell a plan or a host that does not fit: then the
+    plan is None, and of the host nothing is known.
     """
 
     at_ns: int
     run: str
     wall_ns: int
     number: int
-    plan: Mapping[str, Any]
-    host: Mapping[str, Any]
+    plan: RunPlan | None = field(metadata=otherwise(None))
+    host: HostFacts = field(metadata=otherwise(HostFacts()))
     accel: str
     accel_reason: str
     qemu_version: str

@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import Any
 
 from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.host import HostFacts
+from vmtiming_tui.model.plan import RunPlan, StormKind
 
 MAX_QMP_EVENTS = 200
 MAX_PROBLEMS = 1000
@@ -134,7 +136,7 @@ class Storm:
     """VMs booted together."""
 
     number: int
-    kind: ev.StormKind
+    kind: StormKind
     vms: tuple[int, ...]
     parameters: Mapping[str, str]
     started_ns: int
@@ -173,6 +175,16 @@ class Fleet:
         self._changed: set[int] = set()
         for event in past:
             self.fold(event)
+
+    @property
+    def plan(self) -> RunPlan | None:
+        """What was asked for; None before the run began, and where its stream tells none."""
+        return self.run.plan if self.run else None
+
+    @property
+    def facts(self) -> HostFacts:
+        """The host as it was at the run's begin."""
+        return self.run.host if self.run else HostFacts()
 
     @property
     def storm(self) -> Storm | None:

@@ -7,11 +7,17 @@ second round goes backwards (ABBA), so that a drift of the host falls on all of 
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from enum import StrEnum
 
-from vmtiming_tui.model.codec import from_json, to_json
 from vmtiming_tui.model.config import RunConfig
-from vmtiming_tui.model.events import StormKind
+
+
+class StormKind(StrEnum):
+    """Why a set of VMs was booted together."""
+
+    RUN = "run"
+    WARMUP = "warmup"
+    RERUN = "rerun"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +41,7 @@ class RunPlan:
     """A whole run: ``warmup`` storms that do not count, then ``runs`` that do, per variant.
 
     ``prepare`` is a shell command run before every storm; ``drop_caches`` empties the host's page
-    cache before every storm.
+    cache before every storm. Raises ``ValueError`` without a variant.
     """
 
     variants: tuple[Variant, ...]
@@ -45,6 +51,10 @@ class RunPlan:
     drop_caches: bool = False
     name: str = ""
     notes: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.variants:
+            raise ValueError("a plan has a variant at least")
 
     @property
     def config(self) -> RunConfig:
@@ -73,15 +83,3 @@ class RunPlan:
 def plan_of(config: RunConfig) -> RunPlan:
     """Return the plan of a single storm."""
     return RunPlan(variants=(Variant(config=config),))
-
-
-def plan_to_json(plan: RunPlan) -> dict[str, Any]:
-    """Return the plan's JSON form, as ``RunStarted.plan`` carries it."""
-    body = to_json(plan)
-    assert isinstance(body, dict)  # noqa: S101  a dataclass becomes an object
-    return body
-
-
-def plan_from_json(body: Any) -> RunPlan:
-    """Return the plan of its JSON form; raise ``EventError`` where it does not fit."""
-    return from_json(RunPlan, body)

@@ -13,6 +13,7 @@ from vmtiming_tui.analysis.summary import Group, boots_s, counted_groups, summar
 from vmtiming_tui.escape import one_line, plural, printable, shell_line, were
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Attempt, Fleet
+from vmtiming_tui.model.plan import StormKind
 
 _STDERR_LINES = 5
 
@@ -124,7 +125,7 @@ def storm_title(event: ev.StormStarted) -> str:
     parameters = "".join(
         f", {printable(name)} = {printable(value)}" for name, value in event.parameters.items()
     )
-    kind = "Warm-up storm" if event.kind is ev.StormKind.WARMUP else "Storm"
+    kind = "Warm-up storm" if event.kind is StormKind.WARMUP else "Storm"
     return f"{kind} {event.storm} of {event.planned}{parameters}"
 
 

@@ -122,17 +122,20 @@ def build_plan(
     nothing: tuple[Variant, ...] = ()
     varied = checked("sweeps", "-L/--parameter-list", lambda: _sweeps(sweeps), no_sweeps)
     variants = checked("variants", "", lambda: _variants(raw, varied, files=files), nothing)
-    plan = RunPlan(
-        variants=variants,
-        warmup=checked("warmup", "-w/--warmup", lambda: _whole(warmup, 0, "1"), 0),
-        runs=checked("runs", "-r/--runs", lambda: _whole(runs, 1, "10"), 1),
-        prepare=prepare,
-        drop_caches=drop_caches,
-        name=checked("name", "--name", lambda: _label(name), ""),
-        notes=notes,
-    )
-    if len(plan) > MAX_STORMS:
-        problems.append(Problem("runs", f"{len(plan)} storms are too many; keep to {MAX_STORMS}"))
+    warmups = checked("warmup", "-w/--warmup", lambda: _whole(warmup, 0, "1"), 0)
+    counted = checked("runs", "-r/--runs", lambda: _whole(runs, 1, "10"), 1)
+    label = checked("name", "--name", lambda: _label(name), "")
+    storms = (warmups + counted) * len(variants)
+    if storms > MAX_STORMS:
+        problems.append(Problem("runs", f"{storms} storms are too many; keep to {MAX_STORMS}"))
     if problems:
         raise ConfigError(problems)
-    return plan
+    return RunPlan(
+        variants=variants,
+        warmup=warmups,
+        runs=counted,
+        prepare=prepare,
+        drop_caches=drop_caches,
+        name=label,
+        notes=notes,
+    )

@@ -22,7 +22,7 @@ from vmtiming_tui.escape import one_line, plural
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import VmAction
 from vmtiming_tui.model.config import Accel, RunConfig
-from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.model.plan import RunPlan, StormKind
 
 _MAX_CONSOLE_BYTES = 256 * 1024
 _FIRMWARE_RESETS = 2
@@ -82,7 +82,7 @@ class BootRun:
         while self._reruns:
             self._stopped = False
             configs = {vm: self._configs[vm] for vm in self._reruns.pop(0)}
-            await self._storm(configs, ev.StormKind.RERUN, {}, 1)
+            await self._storm(configs, StormKind.RERUN, {}, 1)
 
     async def _prepare(self, configs: Mapping[int, RunConfig]) -> None:
         """Do what comes before a storm; a stop meanwhile cuts it short."""
@@ -139,7 +139,7 @@ class BootRun:
     async def _storm(
         self,
         configs: Mapping[int, RunConfig],
-        kind: ev.StormKind,
+        kind: StormKind,
         parameters: Mapping[str, str],
         planned: int,
     ) -> None:

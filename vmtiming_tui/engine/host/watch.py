@@ -6,37 +6,17 @@ import platform
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from vmtiming_tui.engine.children.tasks import end
 from vmtiming_tui.errors import QemuError
 from vmtiming_tui.escape import one_line
 from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.host import HostFacts
 
 _PROC = Path("/proc")
 VERSION_LIMIT_S = 20.0
 _OLDEST = (6, 0)  # set-action and pvpanic-pci came with it; SHUTDOWN's reason with 4.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostFacts:
-    """What boot times depend on; kept with every run. ``cores`` are those we may run on.
-
-    ``psi`` holds ``some avg10`` in percent by resource, at the start.
-    """
-
-    hostname: str
-    kernel: str
-    os: str
-    cpu_model: str
-    cores: int
-    governor: str
-    virtualised: str
-    memory_bytes: int
-    memory_available_bytes: int
-    load1: float
-    psi: dict[str, float]
 
 
 def _read(path: Path) -> str:

@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 from vmtiming_tui.analysis.cautions import Caution, cautions
 from vmtiming_tui.analysis.compare import Comparison, compare_sides
 from vmtiming_tui.analysis.counted import counts, kind_of
-from vmtiming_tui.analysis.samples import Identity, Side, plan_of_run, side_of
+from vmtiming_tui.analysis.samples import Identity, Side, side_of
 from vmtiming_tui.analysis.stages import Labels, Stage, Stages, labels_of, stages_of
 from vmtiming_tui.analysis.stats import Figures
 from vmtiming_tui.analysis.summary import Group, Summary, counted_groups, summarise_fleet
 from vmtiming_tui.analysis.sweep import Sweep, sweep_of
 from vmtiming_tui.escape import are, plural
-from vmtiming_tui.model.events import StormKind
 from vmtiming_tui.model.fleet import Attempt, Fleet, RunState, VmState
-from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.model.host import HostFacts
+from vmtiming_tui.model.plan import RunPlan, StormKind
 
 NOTHING = "–"
 
@@ -121,7 +121,7 @@ def document_of(
     return Document(
         fleet=fleet,
         scope=None if scope is None else frozenset(scope),
-        plan=plan_of_run(fleet.run),
+        plan=fleet.plan,
         summary=summarise_fleet(fleet, scope),
         groups=tuple(counted_groups(fleet, scope)),
         sweep=sweep_of(fleet),
@@ -249,14 +249,14 @@ def fact_rows(document: Document) -> list[tuple[str, str]]:
         rows += [
             ("run", run.run),
             ("started", utc(run.wall_ns)),
-            ("host", str(host.get("hostname", ""))),
+            ("host", host.hostname),
             ("CPU", _cpu(host)),
-            ("host kernel", str(host.get("kernel", ""))),
-            ("host system", str(host.get("os", ""))),
-            ("virtualised", str(host.get("virtualised", ""))),
-            ("governor", str(host.get("governor", ""))),
-            ("load before", _load(host)),
-            ("memory", _memory(host)),
+            ("host kernel", host.kernel),
+            ("host system", host.os),
+            ("virtualised", host.virtualised),
+            ("governor", host.governor),
+            ("load before", f"{host.load1:.2f}" if host.cores else ""),
+            ("memory", mebibytes(host.memory_bytes) if host.memory_bytes else ""),
             ("accelerator", f"{run.accel} ({run.accel_reason})" if run.accel_reason else run.accel),
             ("QEMU", run.qemu_version),
             ("vm-timing-report", run.tool_version),
@@ -276,19 +276,10 @@ def fact_rows(document: Document) -> list[tuple[str, str]]:
     return [(name, value) for name, value in rows if value]
 
 
-def _cpu(host: Mapping[str, object]) -> str:
-    model, cores = host.get("cpu_model", ""), host.get("cores", "")
-    return f"{model}, {plural(cores, 'core')}" if model and isinstance(cores, int) else str(model)
-
-
-def _load(host: Mapping[str, object]) -> str:
-    load = host.get("load1")
-    return f"{load:.2f}" if isinstance(load, (int, float)) else ""
-
-
-def _memory(host: Mapping[str, object]) -> str:
-    size = host.get("memory_bytes")
-    return mebibytes(size) if isinstance(size, int) else ""
+def _cpu(host: HostFacts) -> str:
+    if not (host.cpu_model and host.cores):
+        return host.cpu_model
+    return f"{host.cpu_model}, {plural(host.cores, 'core')}"
 
 
 def known_stages(boots: Iterable[Boot]) -> Sequence[Stage]:

@@ -16,11 +16,10 @@ from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.progress import TimeLeft, time_left
 from vmtiming_tui.analysis.samples import Side
 from vmtiming_tui.analysis.summary import boots_s, completion, lost_of
-from vmtiming_tui.errors import EventError
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.fleet import Attempt, Fleet, RunState, Storm, Vm, VmState
-from vmtiming_tui.model.plan import RunPlan, plan_from_json
+from vmtiming_tui.model.plan import RunPlan, StormKind
 from vmtiming_tui.tui.state.view import View
 
 MUCH = 0.2
@@ -76,9 +75,9 @@ def ns_of(value_s: float) -> int:
 def shown_storm(fleet: Fleet) -> Storm | None:
     """Return the storm the curve is of: the newest, but no rerun that is over."""
     newest = fleet.storm
-    if newest is None or newest.kind is not ev.StormKind.RERUN or newest.ended_ns is None:
+    if newest is None or newest.kind is not StormKind.RERUN or newest.ended_ns is None:
         return newest
-    planned = [s for s in fleet.storms.values() if s.kind is not ev.StormKind.RERUN]
+    planned = [s for s in fleet.storms.values() if s.kind is not StormKind.RERUN]
     return planned[-1] if planned else newest
 
 
@@ -177,7 +176,7 @@ class Model:
         if fleet.run is None:
             return None
         storm = shown_storm(fleet)
-        if storm is None or storm.kind is not ev.StormKind.RERUN:
+        if storm is None or storm.kind is not StormKind.RERUN:
             began = fleet.run.at_ns
         else:
             began = storm.started_ns
@@ -272,8 +271,8 @@ class Model:
         return Change(changed, new_run, self.reorder(), self._reckon(), between)
 
     def _begin(self, event: ev.RunStarted) -> bool:
-        with contextlib.suppress(EventError):  # of another version: it is only for the title
-            self.plan = self.asked = plan_from_json(event.plan)
+        if event.plan is not None:  # one of another version is only for the title
+            self.plan = self.asked = event.plan
         if self.fleet.run is None:
             return False
         self.fleet = Fleet()

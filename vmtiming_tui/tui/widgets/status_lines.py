@@ -10,8 +10,8 @@ from vmtiming_tui.analysis.progress import TimeLeft
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.config import BootMode
-from vmtiming_tui.model.events import StormKind
 from vmtiming_tui.model.fleet import RunState, VmState
+from vmtiming_tui.model.plan import StormKind
 from vmtiming_tui.tui.drawing.braille import sparkline
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
 from vmtiming_tui.tui.drawing.scale_bars import BarMaker
