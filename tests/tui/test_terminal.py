@@ -13,7 +13,8 @@ import pytest
 from textual.drivers.web_driver import WebDriver
 
 from support.engine_lab import until
-from support.recording import RecordedSource, plan_for
+from support.recording import plan_for
+from support.stage import RecordedSource
 from support.terminal import LIMIT_S, Terminal, stopped
 from support.tmux import Tmux
 from vmtiming_tui.session.streams import Streams
