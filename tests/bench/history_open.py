@@ -13,11 +13,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from support.facts import SECOND
-from support.making import random_run, run_events
+from support.making import as_told, random_run, run_events
 from vmtiming_tui.analysis.samples import side_of
 from vmtiming_tui.analysis.tolerance import known_tolerance
 from vmtiming_tui.history.runs import History
-from vmtiming_tui.model.events import encode
 
 
 @contextmanager
@@ -41,7 +40,7 @@ def main(runs: int = 1000, vms: int = 20) -> None:
                     run=f"run-{number:05}",
                     started={"wall_ns": number * SECOND},
                 )
-                recorder.write(b"".join(encode(event).encode() + b"\n" for event in events))
+                recorder.write(as_told(events))
         print(f"{'its file':<44} {path.stat().st_size / 1e6:10.1f} MB")
         with timed("opening it"):
             history = History.open(path)
@@ -59,11 +58,11 @@ def main(runs: int = 1000, vms: int = 20) -> None:
             with timed("reckoning how far they differ"):
                 known_tolerance(known, [sample.setting], [run.run])
             events = random_run(5000, 2, run="large")
-            lines = [encode(event).encode() + b"\n" for event in events]
+            told = as_told(events)
             with history.recorder() as recorder:
-                with timed(f"handing over {len(lines):,} lines (the caller waits)"):
-                    for line in lines:
-                        recorder.write(line)
+                with timed(f"handing over {len(told):,} lines (the caller waits)"):
+                    for each in told:
+                        recorder.write([each])
                 start = time.perf_counter()
             taken = time.perf_counter() - start
             print(f"{'writing them (the thread, till closed)':<44} {1000 * taken:10.1f} ms")

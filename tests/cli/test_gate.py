@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from support.making import raw
+from support.making import as_told
 from support.schema import exported_file
 from vmtiming_tui.history.runs import History
 from vmtiming_tui.model import events as ev
@@ -47,7 +47,7 @@ def known_host(storms, lab):
         events = history.events(history.find("first"))
         for at in range(8):
             with history.recorder() as recorder:
-                recorder.write(raw(_again(event, at) for event in events))
+                recorder.write(as_told(_again(event, at) for event in events))
 
 
 def _again(event, at):

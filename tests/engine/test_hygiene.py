@@ -145,10 +145,11 @@ async def test_leaving_the_client_early_leaves_nothing(lab: Lab):
 
 
 async def test_the_tap_gets_every_line_also_those_after_leaving(lab: Lab):
-    taken = bytearray()
+    taken = []
     async with EngineClient(tap=taken.extend) as client:
         await started(client, lab)
-    kinds = [type(ev.decode(line)) for line in taken.splitlines()]
+    kinds = [type(event) for _, event in taken]
+    assert [ev.decode(line) for line, _ in taken] == [event for _, event in taken]
 
     assert kinds[0] is ev.RunStarted
     assert kinds[-1] is ev.RunEnded

@@ -36,9 +36,9 @@ def mislabelled(fleet: Fleet) -> list[int]:
 
 
 async def test_a_thousand_vms_boot_in_the_dashboard_and_each_under_its_own_name(lab: Lab):
-    lines = bytearray()
+    told = []
     config = lab.config(THOUSAND, "boot=0.02 off=0.02", timeout_s=60.0)
-    app = VmTimingApp(lambda: EngineClient(tap=lines.extend), plan_of(config))
+    app = VmTimingApp(lambda: EngineClient(tap=told.extend), plan_of(config))
     try:
         async with app.run_test(size=(200, 60)) as pilot:
             await all_said(app, pilot)
@@ -46,7 +46,7 @@ async def test_a_thousand_vms_boot_in_the_dashboard_and_each_under_its_own_name(
             shown = app.model.fleet
     finally:
         await app.link.close()
-    stream = Fleet(map(ev.decode, lines.splitlines()))
+    stream = Fleet(ev.decode(each.line) for each in told)
 
     assert "✓ 1,000 booted" in screen
     for fleet in (shown, stream):

@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from faults.examples import fixed
+from support.making import as_told
 from support.recording import troubled_run
 from vmtiming_tui.analysis.compare import compare_sides
 from vmtiming_tui.analysis.samples import side_of
@@ -22,6 +23,7 @@ from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import FORMATS, render
 from vmtiming_tui.report.export.from_json import fleet_of
 from vmtiming_tui.report.terminal import comparison_lines
+from vmtiming_tui.sources.lines import LineDecoder
 from vmtiming_tui.tui.state.settings import load_settings
 
 EVENTS = troubled_run(6)
@@ -86,7 +88,8 @@ def kept_run(path: Path) -> bytes:
         raw = b"".join(line + b"\n" for line in LINES_KEPT)
         for first in range(0, len(raw), 30_000):
             with history.recorder() as recorder:
-                recorder.write(LINES_KEPT[0] + b"\n" + raw[first : first + 30_000])
+                piece = LINES_KEPT[0] + b"\n" + raw[first : first + 30_000]
+                recorder.write(LineDecoder().take(piece))
     return path.read_bytes()
 
 
@@ -120,7 +123,7 @@ def test_a_run_cut_short_in_the_file_gives_its_beginning_and_says_so(length):
         History.open(Path(folder) / "history.db") as history,
     ):
         with history.recorder() as recorder:
-            recorder.write(b"".join(line + b"\n" for line in LINES_KEPT))
+            recorder.write(as_told(EVENTS))
         ((blob,),) = history._connection.execute("SELECT lines FROM chunks").fetchall()
         cut = blob[: length % len(blob)]
         history._connection.execute("UPDATE chunks SET lines = ?", (cut,))

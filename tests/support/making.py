@@ -13,6 +13,7 @@ from support.facts import MS, SECOND, argv, plan, run_started
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet, VmState
 from vmtiming_tui.model.plan import StormKind
+from vmtiming_tui.sources.lines import Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,3 +251,8 @@ def fleet_of(storms: Iterable[Sequence[float | str]], **options: object) -> Flee
 def raw(events: Iterable[ev.Event]) -> bytes:
     """Return events as the engine writes them."""
     return b"".join(ev.encode(event).encode() + b"\n" for event in events)
+
+
+def as_told(events: Iterable[ev.Event]) -> list[Told]:
+    """Return events as a source hands them over, each with the line it came as."""
+    return [Told(ev.encode(event).encode(), event) for event in events]

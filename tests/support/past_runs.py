@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from support.facts import SECOND, plan
-from support.making import raw
+from support.making import as_told
 from support.recording import WALL_NS, plan_for, smooth_run
 from vmtiming_tui.history.runs import History
 from vmtiming_tui.model import events as ev
@@ -30,14 +30,13 @@ def keep_named(folder: Path, *names: str) -> None:
         history.recorder() as recorder,
     ):
         for age, name in zip(range(len(names), 0, -1), names, strict=True):
-            for event in named_run(name, age):
-                recorder.write(ev.encode(event).encode() + b"\n")
+            recorder.write(as_told(named_run(name, age)))
 
 
 def keep(history, events):
     """Keep a run's events as an engine's lines are."""
     with history.recorder() as recorder:
-        recorder.write(raw(events))
+        recorder.write(as_told(events))
 
 
 def named(name, notes=""):

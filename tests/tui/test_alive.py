@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from support.making import as_told
 from support.past_runs import named_run
 from support.recording import smooth_run
 from support.stage import dashboard
 from vmtiming_tui.history.runs import History
-from vmtiming_tui.model import events as ev
 from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
 
@@ -27,11 +27,9 @@ def keep(folder: Path, large: int = 0) -> None:
     path = folder / "vmtiming-tui" / "history.db"
     with History.open(path) as history, history.recorder() as recorder:
         for number in range(RUNS):
-            for event in named_run(f"run {number}", RUNS - number, number=1):
-                recorder.write(ev.encode(event).encode() + b"\n")
+            recorder.write(as_told(named_run(f"run {number}", RUNS - number, number=1)))
         if large:
-            for event in named_run("large", 0, number=large):
-                recorder.write(ev.encode(event).encode() + b"\n")
+            recorder.write(as_told(named_run("large", 0, number=large)))
 
 
 @asynccontextmanager

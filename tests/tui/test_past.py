@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.making import raw, run_events
+from support.making import as_told, run_events
 from support.past_runs import keep_named
 from support.recording import plan_for, smooth_run, troubled_run, until
 from support.stage import dashboard
@@ -97,7 +97,7 @@ async def test_the_dashboard_and_its_exports_say_which_run_the_baseline_is(tmp_p
 async def test_the_history_says_what_each_run_was_held_against(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     with History.open() as kept, kept.recorder(None, Identity("r0", "nightly", 1)) as recorder:
-        recorder.write(raw(run_events([[5, 6]], run="held")))
+        recorder.write(as_told(run_events([[5, 6]], run="held")))
     async with dashboard(smooth_run(8), DONE, size=(200, 40)) as stage:
         await stage.press("H")
         await stage.sees("against")

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.facts import plan
-from support.making import FAILED, KILLED, PENDING, TIMED_OUT, random_run, raw, run_events
+from support.making import FAILED, KILLED, PENDING, TIMED_OUT, as_told, random_run, raw, run_events
 from support.past_runs import keep, named, wait_for
 from vmtiming_tui.analysis.samples import side_of
 from vmtiming_tui.analysis.summary import summarise_fleet
@@ -26,6 +26,7 @@ from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.model.plan import StormKind
 from vmtiming_tui.report.export import render
+from vmtiming_tui.sources.lines import LineDecoder
 
 
 @given(cuts=st.lists(st.integers(0, 40_000), max_size=12))
@@ -34,10 +35,11 @@ def test_a_run_is_kept_line_for_line_however_the_stream_is_cut(tmp_path_factory,
     events = run_events([[5, 6, TIMED_OUT], [5, 5, 5]])
     stream = raw(events)
     places = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
+    decoder = LineDecoder()
     with History.open(tmp_path_factory.mktemp("cut") / "history.db") as history:
         with history.recorder() as recorder:
             for first, last in itertools.pairwise(places):
-                recorder.write(stream[first:last])
+                recorder.write(decoder.take(stream[first:last]))
         run = history.find("run-1")
         assert b"".join(line + b"\n" for line in history.lines(run)) == stream
         assert history.events(run) == events
@@ -95,7 +97,7 @@ def test_a_recorder_that_closes_before_the_end_leaves_an_interrupted_run(history
 
 def test_a_run_is_listed_as_running_while_it_does(history):
     with history.recorder() as recorder:
-        recorder.write(raw(run_events([[5, PENDING]], outcome=None)))
+        recorder.write(as_told(run_events([[5, PENDING]], outcome=None)))
         wait_for(history.runs)
         run = history.find("run-1")
         assert run.state is RunState.RUNNING
@@ -109,10 +111,10 @@ CHILD = """
 import os, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from support.making import PENDING, raw, run_events
+from support.making import PENDING, as_told, run_events
 from vmtiming_tui.history.runs import History
 with History.open(Path(sys.argv[1])) as history, history.recorder() as recorder:
-    recorder.write(raw(run_events([[5, 6, PENDING]], run=sys.argv[3], outcome=None)))
+    recorder.write(as_told(run_events([[5, 6, PENDING]], run=sys.argv[3], outcome=None)))
     while not any(run.run == sys.argv[3] for run in history.runs()):
         time.sleep(0.01)
     print("kept", flush=True)
@@ -191,8 +193,8 @@ def test_the_caller_never_waits_for_the_disk(history):
     with history.recorder() as recorder:
         blocker = connect(history.path)
         blocker.execute("BEGIN EXCLUSIVE")
-        recorder.write(raw(run_events([[5]])))
-        recorder.write(raw(run_events([[5]], run="run-2")))
+        recorder.write(as_told(run_events([[5]])))
+        recorder.write(as_told(run_events([[5]], run="run-2")))
         blocker.execute("ROLLBACK")
         blocker.close()
     assert len(history.runs()) == 2
@@ -211,12 +213,12 @@ def test_a_full_disk_is_said_once_and_the_run_is_whole_when_there_is_room_again(
     monkeypatch.setattr(recorder_module, "connect", small)
     events = random_run(200, 3)
     with history.recorder(said.append) as recorder:
-        recorder.write(raw(events[: len(events) // 2]))
+        recorder.write(as_told(events[: len(events) // 2]))
         wait_for(lambda: said)
         assert said == [recorder.trouble]
         assert "not being kept in the history: database or disk is full" in said[0]
         monkeypatch.undo()
-        recorder.write(raw(events[len(events) // 2 :]))
+        recorder.write(as_told(events[len(events) // 2 :]))
     assert said[1:] == ["the run is kept in the history again"]
     assert history.events(history.find("run-1")) == events
 
@@ -225,8 +227,8 @@ def test_what_can_not_be_kept_is_bounded_and_said(history, monkeypatch):
     monkeypatch.setattr(recorder_module, "MOST_WAITING_BYTES", 20_000)
     said = []
     with history.recorder(said.append) as recorder:
-        recorder.write(raw(run_events([[5]])))
-        recorder.write(b"x" * 30_000)
+        recorder.write(as_told(run_events([[5]])))
+        recorder.write(LineDecoder().take(b"x" * 30_000 + b"\n"))
     assert said == ["part of the run is missing from the history"]
 
 

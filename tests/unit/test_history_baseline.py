@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.making import raw, run_events
+from support.making import as_told, run_events
 from support.past_runs import keep
 from support.schema import exported_file
 from vmtiming_tui.analysis.samples import Identity, side_of
@@ -15,7 +15,7 @@ BASE = Identity("base", "nightly", 1)
 
 def keep_held(history, events, baseline=BASE):
     with history.recorder(None, baseline) as recorder:
-        recorder.write(raw(events))
+        recorder.write(as_told(events))
     return history.find("last")
 
 

@@ -6,13 +6,14 @@ import zlib
 
 import pytest
 
-from support.making import raw, run_events
+from support.making import as_told, raw, run_events
 from support.past_runs import keep, named, wait_for
 from vmtiming_tui.history import budget
 from vmtiming_tui.history.budget import MAX_BOOT_BYTES, MAX_LINE_BYTES
 from vmtiming_tui.history.retention import Retention
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import RunState
+from vmtiming_tui.sources.lines import LineDecoder
 
 
 def told(vm, *, size=200_000, attempt=1):
@@ -49,10 +50,9 @@ def test_a_line_longer_than_any_event_is_neither_kept_nor_in_the_way(history, si
     events = run_events([[5, 6]])
     half = len(events) // 2
     with history.recorder() as recorder:
-        recorder.write(raw(events[:half]))
-        for start in range(0, size, 1 << 20):
-            recorder.write(b"x" * min(1 << 20, size - start))
-        recorder.write(b"\n" + raw(events[half:]))
+        recorder.write(as_told(events[:half]))
+        recorder.write(LineDecoder().take(b"x" * size + b"\n"))
+        recorder.write(as_told(events[half:]))
 
     kept = history.events(history.find("run-1"))
     assert [event for event in kept if not isinstance(event, ev.Notice)] == events
@@ -108,6 +108,6 @@ def test_the_oldest_without_a_name_go_where_there_is_too_much_and_the_file_shrin
 
 def test_a_run_under_way_is_not_given_up(history):
     with history.recorder() as recorder:
-        recorder.write(raw(run_events([[5]])[:-1]))
+        recorder.write(as_told(run_events([[5]])[:-1]))
         wait_for(lambda: len(history.runs()) == 1)
         assert history.prune(Retention(keep=0)) == []

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.making import random_run, raw, run_events
+from support.making import as_told, random_run, raw, run_events
 from support.past_runs import keep, named
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.errors import HistoryError
@@ -17,6 +17,7 @@ from vmtiming_tui.history.database import MIGRATIONS, VERSION, connect
 from vmtiming_tui.history.listing import history_lines
 from vmtiming_tui.history.runs import History
 from vmtiming_tui.model.fleet import RunState
+from vmtiming_tui.sources.lines import LineDecoder
 
 
 def test_only_the_user_may_read_the_history(history):
@@ -128,8 +129,8 @@ def test_a_folder_without_the_right_to_write_is_said_in_words(tmp_path):
 def test_events_that_can_not_be_read_are_left_out_and_counted(history):
     events = run_events([[5, 6]])
     with history.recorder() as recorder:
-        recorder.write(raw(events[:5]) + b'{"event":"from_the_future"}\n\xff\xfe\n')
-        recorder.write(raw(events[5:]))
+        unread = LineDecoder().take(b'{"event":"from_the_future"}\n\xff\xfe\n')
+        recorder.write([*as_told(events[:5]), *unread, *as_told(events[5:])])
     run = history.find("last")
     *read, notice = history.events(run)
     assert read == events

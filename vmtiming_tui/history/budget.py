@@ -1,16 +1,14 @@
 """How much of one run's events the history takes: what boots come to always, the rest in bounds."""
 
-import re
 from collections import Counter
+
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.codec import tag_of
+from vmtiming_tui.sources.lines import Told
 
 MAX_LINE_BYTES = 4 << 20
 MAX_BOOT_BYTES = 1 << 20
 MAX_RUN_BYTES = 256 << 20
-
-_WHOSE = rb'(?:,"at_ns":[0-9]{1,20},"vm":([0-9]{1,9}),"attempt":([0-9]{1,9}))?'
-_EXPENDABLE = re.compile(
-    rb'\{"event":"(vm_details|vm_console|vm_usage|qmp_seen|report_rejected|host_sample)"' + _WHOSE
-)
 
 
 class Budget:
@@ -21,25 +19,33 @@ class Budget:
     """
 
     def __init__(self) -> None:
-        self._boots: Counter[tuple[bytes, bytes]] = Counter()
+        self._boots: Counter[tuple[int, int]] = Counter()
         self._run_bytes = 0
         self.left_out: Counter[str] = Counter()
 
-    def keeps(self, line: bytes) -> bool:
+    def keeps(self, told: Told) -> bool:
         """Take a line into account; return whether it is to be kept."""
-        found = _EXPENDABLE.match(line)
-        tag = found[1].decode() if found else "others"
-        if len(line) > MAX_LINE_BYTES:
+        event, size = told.event, len(told.line)
+        match event:
+            case (
+                ev.VmDetails() | ev.VmConsole() | ev.VmUsage() | ev.QmpSeen() | ev.ReportRejected()
+            ):
+                is_kept, tag = self._has_room(size, (event.vm, event.attempt)), tag_of(type(event))
+            case ev.HostSample():
+                is_kept, tag = self._has_room(size, None), tag_of(type(event))
+            case _:
+                is_kept, tag = size <= MAX_LINE_BYTES, "others"
+        if not is_kept:
             self.left_out[tag] += 1
+        return is_kept
+
+    def _has_room(self, size: int, boot: tuple[int, int] | None) -> bool:
+        """Return whether there is room for what may be left out, and take it."""
+        if size > MAX_LINE_BYTES or self._run_bytes + size > MAX_RUN_BYTES:
             return False
-        if found is None:
-            return True
-        boot = (found[2], found[3])
-        if (
-            self._boots[boot] + len(line) > MAX_BOOT_BYTES and found[2] is not None
-        ) or self._run_bytes + len(line) > MAX_RUN_BYTES:
-            self.left_out[tag] += 1
-            return False
-        self._boots[boot] += len(line)
-        self._run_bytes += len(line)
+        if boot is not None:
+            if self._boots[boot] + size > MAX_BOOT_BYTES:
+                return False
+            self._boots[boot] += size
+        self._run_bytes += size
         return True

@@ -1,7 +1,9 @@
-"""Keeping a run as it happens: raw lines in, a transaction every half second, by a thread.
+"""Keeping a run as it happens: lines with their events in, a transaction every half second.
 
-The thread belongs to the front end, never to the engine. It looks into no more lines than the
-run's row in the list needs; all lines are kept as they came.
+The lines are kept as they came, by a thread of the front end, never of the engine. The run's row in
+the list is reckoned from a ``Fleet`` of the thread's own: figures of a large run take longer than a
+loop may be held up, and the front end's fleet changes meanwhile. Of events that no figure of the
+row rests on it folds none.
 """
 
 import json
@@ -12,7 +14,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -26,14 +28,15 @@ from vmtiming_tui.analysis.summary import (
     lost_of,
     median_over_storms,
 )
-from vmtiming_tui.errors import EventError, HistoryError
+from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.escape import were
-from vmtiming_tui.history.budget import MAX_LINE_BYTES, Budget
+from vmtiming_tui.history.budget import Budget
 from vmtiming_tui.history.chunks import packed
 from vmtiming_tui.history.database import connect, failure, storable, transaction
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.codec import to_json
 from vmtiming_tui.model.fleet import Fleet, RunState
+from vmtiming_tui.sources.lines import Told
 
 BATCH_S = 0.5
 BATCH_BYTES = 1 << 20
@@ -45,13 +48,9 @@ ROW_COST_SHARE = 50
 Row = dict[str, str | int | float | None]
 
 _PID = re.compile(r"[0-9]{1,18}")
-_STARTED = b'{"event":"run_started"'
-_TELLING = tuple(
-    f'{{"event":"{tag}"'.encode()
-    for tag in (
-        "run_started", "run_ended", "engine_failed", "storm_started", "storm_ended", "vm_queued",
-        "vm_started", "vm_booted", "vm_failed", "vm_timed_out", "vm_killed", "vm_exited",
-    )
+_TELLING = (
+    ev.RunStarted, ev.RunEnded, ev.EngineFailed, ev.StormStarted, ev.StormEnded, ev.VmQueued,
+    ev.VmStarted, ev.VmBooted, ev.VmFailed, ev.VmTimedOut, ev.VmKilled, ev.VmExited,
 )  # fmt: skip
 
 
@@ -90,7 +89,7 @@ class Recorder:
     ) -> None:
         self._path = path
         self._on_trouble = on_trouble
-        self._waiting: list[bytes] = []
+        self._waiting: list[Told] = []
         self._waiting_bytes = 0
         self._lost_bytes = 0
         self._closing = False
@@ -120,21 +119,22 @@ class Recorder:
             self._more.notify()
         self._thread.join()
 
-    def write(self, raw_lines: bytes) -> None:
-        """Take a piece of the stream, cut anywhere; returns at once."""
+    def write(self, told: Sequence[Told]) -> None:
+        """Take lines of the stream; returns at once."""
+        size = sum(len(line) for line, _ in told)
         with self._more:
             if self._closing:
                 return
             held = self._waiting_bytes + self._writer.waiting_bytes
-            if held + len(raw_lines) > MOST_WAITING_BYTES:
-                self._lost_bytes += len(raw_lines)
+            if held + size > MOST_WAITING_BYTES:
+                self._lost_bytes += size
                 return
-            self._waiting.append(raw_lines)
-            self._waiting_bytes += len(raw_lines)
+            self._waiting += told
+            self._waiting_bytes += size
             if self._waiting_bytes >= BATCH_BYTES:
                 self._more.notify()
 
-    def _take(self) -> tuple[bytes, bool]:
+    def _take(self) -> tuple[list[Told], bool]:
         """Wait for a batch; returns it and whether it is the last."""
         with self._more:
             if self.trouble:  # to try again at once would only cost the run its time
@@ -143,15 +143,16 @@ class Recorder:
                 self._more.wait_for(
                     lambda: self._closing or self._waiting_bytes >= BATCH_BYTES, BATCH_S
                 )
-            taken, self._waiting, self._waiting_bytes = b"".join(self._waiting), [], 0
+            taken, self._waiting, self._waiting_bytes = self._waiting, [], 0
             return taken, self._closing
 
     def _work(self) -> None:
         is_last = False
         try:
             while not is_last:
-                lines, is_last = self._take()
-                self._writer.take(lines)
+                told, is_last = self._take()
+                self._writer.take(told)
+                del told  # an event lives no longer than it takes to fold it
                 self._flush(is_last=is_last)
         finally:
             self._writer.close()
@@ -188,16 +189,13 @@ class _Run:
         self.has_storms = False
         self._row_due_s = 0.0
 
-    def take(self, line: bytes) -> None:
-        """Take a line, where there is room; only one that the row is made of is looked into."""
-        if not self.budget.keeps(line):
+    def take(self, told: Told) -> None:
+        """Take a line, where there is room."""
+        if not self.budget.keeps(told):
             return
-        self.lines.append(line)
-        if line.startswith(_TELLING):
-            try:
-                self.fleet.fold(ev.decode(line))
-            except EventError:
-                return
+        self.lines.append(told.line)
+        if isinstance(told.event, _TELLING):
+            self.fleet.fold(told.event)
 
     def close(self) -> None:
         """Say in the run itself what of it is not kept."""
@@ -237,25 +235,17 @@ class _Writer:
         self._path = path
         self._baseline = baseline
         self._connection: sqlite3.Connection | None = None
-        self._rest = b""
-        self._skipping = False
         self._runs: list[_Run] = []
         self.waiting_bytes = 0
 
-    def take(self, lines: bytes) -> None:
-        """Take a piece of the stream and deal its whole lines out to their runs."""
-        *whole, self._rest = (self._rest + lines).split(b"\n")
-        if self._skipping and whole:
-            del whole[0]
-            self._skipping = False
-        if len(self._rest) > MAX_LINE_BYTES:
-            self._rest, self._skipping = b"", True
-        for line in whole:
-            if line.startswith(_STARTED):
+    def take(self, told: Sequence[Told]) -> None:
+        """Deal lines out to their runs; those before any run belong to none."""
+        for each in told:
+            if isinstance(each.event, ev.RunStarted):
                 self._runs.append(_Run())
-            if self._runs and line:
-                self._runs[-1].take(line)
-                self.waiting_bytes += len(line)
+            if self._runs and each.line:
+                self._runs[-1].take(each)
+                self.waiting_bytes += len(each.line)
 
     def flush(self, *, is_last: bool) -> None:
         """Write what is waiting, all of it or nothing; raise ``sqlite3.Error``."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from vmtiming_tui.analysis.verdict import ExitCode
@@ -13,7 +13,9 @@ from vmtiming_tui.report.plain import PlainReport
 from vmtiming_tui.session.conclude import conclude
 from vmtiming_tui.session.streams import Streams
 from vmtiming_tui.session.wishes import Wishes
-from vmtiming_tui.sources.local import EngineClient, EventSource
+from vmtiming_tui.sources.lines import Told
+from vmtiming_tui.sources.local import EngineClient
+from vmtiming_tui.sources.source import EventSource
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -88,15 +90,15 @@ async def _run(
     wishes: Wishes,
     fleet: Fleet,
     streams: Streams,
-    record: Callable[[bytes], None] | None,
+    record: Callable[[Sequence[Told]], None] | None,
 ) -> list[signal.Signals]:
     """Carry out the plan; return the signals that came meanwhile."""
 
-    def tap(lines: bytes) -> None:
+    def tap(told: Sequence[Told]) -> None:
         if record:
-            record(lines)
+            record(told)
         if wishes.as_json:
-            streams.out.write(lines.decode())
+            streams.out.write_lines(line.decode() for line, _ in told)
 
     async with EngineClient(tap=tap) as engine:
         engine.send(Start(plan=plan))
@@ -107,11 +109,11 @@ def run_headless(
     plan: RunPlan,
     wishes: Wishes,
     streams: Streams,
-    record: Callable[[bytes], None] | None = None,
+    record: Callable[[Sequence[Told]], None] | None = None,
 ) -> int:
     """Run the plan, report as it goes, export at the end; return the exit code.
 
-    ``record`` is handed the raw lines of events as they come.
+    ``record`` is handed the lines of events, with the events, as they come.
     """
     fleet = Fleet()
     received = asyncio.run(_run(plan, wishes, fleet, streams, record))

@@ -1,6 +1,6 @@
 """Keeping a session's runs in the history, which is never in the way of a run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
@@ -10,13 +10,14 @@ from vmtiming_tui.history.retention import Retention
 from vmtiming_tui.history.runs import History
 from vmtiming_tui.session.preferences import config_path, history_bytes
 from vmtiming_tui.session.wishes import Wishes
+from vmtiming_tui.sources.lines import Told
 
 
 @contextmanager
 def recording(
     wishes: Wishes, say: Callable[[str], None]
-) -> Iterator[Callable[[bytes], None] | None]:
-    """Yield what takes the raw lines of events into the history; None where none is kept.
+) -> Iterator[Callable[[Sequence[Told]], None] | None]:
+    """Yield what takes the lines of events into the history; None where none is kept.
 
     A history that cannot be used is said, and never in the way of the run.
     """

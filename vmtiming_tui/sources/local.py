@@ -1,4 +1,4 @@
-"""What a front end holds of the engine: something to read events from and send commands to."""
+"""An engine of this host: started, read from, asked for things, and taken down again."""
 
 import asyncio
 import contextlib
@@ -8,16 +8,16 @@ import signal
 import site
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import vmtiming_tui
-from vmtiming_tui.errors import EngineError, EventError
+from vmtiming_tui.errors import EngineError
 from vmtiming_tui.model import commands
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import Command
 from vmtiming_tui.model.events import Event
+from vmtiming_tui.sources.lines import LineDecoder, Told
 
 _READ_BYTES = 1 << 18
 _STDERR_BYTES = 64 * 1024
@@ -32,16 +32,6 @@ _START_HINTS = {
 _PROGRAM = "import sys; sys.path[:0] = sys.argv[1:]; from vmtiming_tui.engine.__main__ import main"
 
 
-class EventSource(Protocol):
-    """A live engine, a stored run being replayed, or a test's recorded stream."""
-
-    def send(self, command: Command) -> None:
-        """Ask for something; a source that cannot do it ignores it."""
-
-    def batches(self) -> AsyncIterator[list[Event]]:
-        """Yield events as they come, those of one read together, until the stream ends."""
-
-
 def engine_command() -> list[str]:
     """Return the command that starts an engine with this interpreter and this very package."""
     root = str(Path(vmtiming_tui.__file__).resolve().parent.parent)
@@ -52,16 +42,16 @@ def engine_command() -> list[str]:
 class EngineClient:
     """Starts an engine, and takes it down again on leaving, whatever state it is in.
 
-    ``tap`` is given every piece of the stream as it was read, whole lines only, before anything
-    else happens to it. An engine that ends in a way it should not is an ``EngineFailed`` event.
+    ``tap`` is given the lines of every read with their events, before anything else happens to
+    them. An engine that ends in a way it should not is an ``EngineFailed`` event.
     """
 
-    def __init__(self, tap: Callable[[bytes], None] | None = None) -> None:
+    def __init__(self, tap: Callable[[Sequence[Told]], None] | None = None) -> None:
         self._tap = tap
         self._process: asyncio.subprocess.Process | None = None
         self._stderr = bytearray()
         self._stderr_reader: asyncio.Task[None] | None = None
-        self._rest = b""
+        self._decoder = LineDecoder()
         self._ended = False
         self._leaving = False
         self._has_said_why = False
@@ -113,18 +103,15 @@ class EngineClient:
         if not data:
             self._ended = True
             return await self._epilogue()
-        whole, newline, rest = (self._rest + data).rpartition(b"\n")
-        self._rest = rest
-        if not newline:
-            return []
-        self._give(whole + newline)
-        batch = _decoded(whole)
+        batch = self._given(self._decoder.take(data))
         self._has_said_why |= any(isinstance(event, ev.EngineFailed) for event in batch)
         return batch
 
-    def _give(self, lines: bytes) -> None:
-        if self._tap is not None:
-            self._tap(lines)
+    def _given(self, told: Sequence[Told]) -> list[Event]:
+        """Hand lines to who keeps them; return their events."""
+        if told and self._tap is not None:
+            self._tap(told)
+        return [event for _, event in told]
 
     async def _epilogue(self) -> list[Event]:
         """Say how the engine ended, where that was not as it should."""
@@ -141,8 +128,7 @@ class EngineClient:
             why=f"the engine ended unexpectedly ({how})" + (f": {last[:300]}" if last else ""),
             hint="every VM was ended with it; run again, and report this if it happens again",
         )
-        self._give(ev.encode(event).encode() + b"\n")
-        return [event]
+        return self._given([Told(ev.encode(event).encode(), event)])
 
     async def _read_stderr(self) -> None:
         assert self._process is not None  # noqa: S101  nothing is read before the start
@@ -185,22 +171,6 @@ def _last_words(text: str) -> str:
     """Return the last line that says something: groups of errors end with a rule."""
     lines = (line.strip(" |+-") for line in reversed(text.splitlines()))
     return next(filter(None, lines), "")
-
-
-def _decoded(lines: bytes) -> list[Event]:
-    found: list[Event] = []
-    for line in lines.split(b"\n"):
-        try:
-            found.append(ev.decode(line))
-        except EventError as error:
-            found.append(
-                ev.Notice(
-                    at_ns=time.monotonic_ns(),
-                    level=ev.Level.ERROR,
-                    text=f"a line from the engine was not understood: {error.message}",
-                )
-            )
-    return found
 
 
 def _signal_name(number: int) -> str:

@@ -18,8 +18,10 @@ from vmtiming_tui.session.conclude import conclude
 from vmtiming_tui.session.headless import final_report, follow, outlive_hangups
 from vmtiming_tui.session.streams import Streams
 from vmtiming_tui.session.wishes import Wishes
-from vmtiming_tui.sources.local import EngineClient, EventSource
+from vmtiming_tui.sources.lines import Told
+from vmtiming_tui.sources.local import EngineClient
 from vmtiming_tui.sources.replay import replay
+from vmtiming_tui.sources.source import EventSource
 
 if TYPE_CHECKING:
     from vmtiming_tui.tui.app import VmTimingApp
@@ -75,7 +77,7 @@ def run_live(
     *,
     ascii_only: bool = False,
     baseline: Side | None = None,
-    record: Callable[[bytes], None] | None = None,
+    record: Callable[[Sequence[Told]], None] | None = None,
     go_on: Callable[["VmTimingApp"], Awaitable[None]] | None = None,
 ) -> "VmTimingApp":
     """Show a run of a live engine; return the app as it was left, its engine ended.
@@ -115,13 +117,13 @@ def run_dashboard(
     plan: RunPlan,
     wishes: Wishes,
     streams: Streams,
-    record: Callable[[bytes], None] | None = None,
+    record: Callable[[Sequence[Told]], None] | None = None,
 ) -> int:
     """Show the run as it goes; return the exit code it deserves.
 
-    ``record`` is handed the raw lines of events as they come. The exports that were asked for are
-    written at the end, and said on standard error once the terminal is back. A dashboard that
-    fails ends no VM: the plain report goes on in its place, with the same engine.
+    ``record`` is handed the lines of events, with the events, as they come. The exports that were
+    asked for are written at the end, and said on standard error once the terminal is back. A
+    dashboard that fails ends no VM: the plain report goes on in its place, with the same engine.
     """
     streams.patience_s = _PATIENCE_S
     received: list[signal.Signals] = []

@@ -11,7 +11,7 @@ from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import Command, Quit, Start
 from vmtiming_tui.model.events import Event
 from vmtiming_tui.model.plan import RunPlan
-from vmtiming_tui.sources.local import EventSource
+from vmtiming_tui.sources.source import EventSource
 from vmtiming_tui.tui.state.model import Model
 
 Connect = Callable[[], AbstractAsyncContextManager[EventSource]]
