@@ -53,7 +53,7 @@ def test_json_is_the_stream_itself(run, arguments):
     fleet = Fleet(ev.decode(line) for line in out.splitlines())
 
     assert code == 0
-    assert [attempt.state for attempt in fleet.newest] == [VmState.OFF] * 2
+    assert [attempt.state for attempt in fleet.newest] == [VmState.BOOTED] * 2
     assert json.loads(out.splitlines()[-1])["event"] == "run_ended"
 
 

@@ -43,7 +43,7 @@ async def test_a_vm_boots_and_is_known_through_a_wrapper(lab: Lab, wrapper: str)
         story.client.send(commands.Start(plan=plan_of(config)))
         await story.to_end()
 
-    assert story.states == ["off", "off"]
+    assert story.states == ["booted", "booted"]
 
 
 async def test_a_killed_engine_is_an_event_with_words(lab: Lab):

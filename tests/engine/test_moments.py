@@ -80,7 +80,7 @@ async def test_nobody_lets_a_vm_go_or_stops_it_before_its_start(lab: Lab):
 
     (started,) = story.of(ev.VmStarted, 0)
     seen = [event for event in story.of(ev.QmpSeen, 0) if event.at_ns < started.go_ns]
-    assert story.states == ["off", "off"]
+    assert story.states == ["booted", "booted"]
     assert seen == []
 
 

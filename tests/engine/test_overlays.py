@@ -27,7 +27,7 @@ async def test_missing_overlays_are_made_whole_and_others_left_alone(lab: Lab, b
     config = lab.config(3, vmdir=str(folder), base=str(base))
     story = await tell(lab, config)
 
-    assert story.states == ["off"] * 3
+    assert story.states == ["booted"] * 3
     assert sorted(path.name for path in folder.iterdir()) == ["vm-0.img", "vm-1.img", "vm-2.img"]
     assert (folder / "vm-1.img").read_bytes() == b"mine"
     assert hashlib.sha256(base.read_bytes()).digest() == before

@@ -58,7 +58,7 @@ async def test_a_fault_while_a_vm_boots_fails_that_vm_and_the_others_go_on(
 
     failed = fleet.vms[BROKEN].newest
     kept = tmp_path / "state" / "vmtiming-tui" / "engine-crash.txt"
-    assert [attempt.state for attempt in fleet.newest] == ["off", "failed", "off"]
+    assert [attempt.state for attempt in fleet.newest] == ["booted", "failed", "booted"]
     assert failed.why == f"the tool failed: LookupError: a fault in \\x1b[1m{step}"
     assert failed.hint == f"please report this, with {kept}"
     assert f"a fault in \x1b[1m{step}" in kept.read_text()
@@ -72,7 +72,7 @@ async def test_a_fault_after_a_boot_leaves_its_figure_and_is_said(lab: Lab, brea
     fleet, said = await run_three(lab)
 
     (notice,) = [notice for notice in fleet.notices if notice.level is ev.Level.ERROR]
-    assert [attempt.state for attempt in fleet.newest] == [VmState.OFF] * 3
+    assert [attempt.state for attempt in fleet.newest] == [VmState.BOOTED] * 3
     assert fleet.vms[BROKEN].newest.boot_ns
     assert f"VM 1: the tool failed after its boot: LookupError: a fault in \\x1b[1m{step}" in (
         notice.text

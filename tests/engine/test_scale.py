@@ -51,7 +51,7 @@ async def test_a_thousand_vms_boot_in_the_dashboard_and_each_under_its_own_name(
     assert "✓ 1,000 booted" in screen
     for fleet in (shown, stream):
         assert [attempt.vm for attempt in fleet.newest] == list(range(THOUSAND))
-        assert {attempt.state.value for attempt in fleet.newest} == {"off"}
+        assert {attempt.state.value for attempt in fleet.newest} == {"booted"}
         assert mislabelled(fleet) == []
         assert fleet.misfits == 0
         assert not fleet.troubles

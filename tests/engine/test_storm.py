@@ -29,7 +29,7 @@ LIFE = [
 async def test_every_vm_lives_its_life_in_order(lab: Lab):
     story = await tell(lab, lab.config(3, "console=hello+world"))
 
-    assert story.states == ["off"] * 3
+    assert story.states == ["booted"] * 3
     for vm in range(3):
         kinds = [type(event) for event in story.events if getattr(event, "vm", None) == vm]
         assert [kind for kind in kinds if kind in LIFE] == LIFE
@@ -60,14 +60,14 @@ async def test_together_nobody_goes_before_all_are_ready(lab: Lab):
     story = await tell(lab, lab.config(6, "3.greet=0.3", start=StartMode.TOGETHER))
     ready = max(event.at_ns for event in story.of(ev.VmConnected))
 
-    assert story.states == ["off"] * 6
+    assert story.states == ["booted"] * 6
     assert all(event.go_ns >= ready - 1_000_000 for event in story.of(ev.VmStarted))
 
 
 async def test_together_a_vm_that_is_lost_holds_nobody_up(lab: Lab):
     story = await tell(lab, lab.config(3, "1.die=start:1", start=StartMode.TOGETHER))
 
-    assert story.states == ["off", "failed", "off"]
+    assert story.states == ["booted", "failed", "booted"]
 
 
 async def test_no_more_than_the_asked_for_boot_at_once(lab: Lab):
@@ -80,7 +80,7 @@ async def test_no_more_than_the_asked_for_boot_at_once(lab: Lab):
             booting -= 1
         most = max(most, booting)
 
-    assert story.states == ["off"] * 7
+    assert story.states == ["booted"] * 7
     assert most == 2
 
 
@@ -94,7 +94,7 @@ async def test_stagger_keeps_starts_apart(lab: Lab):
 async def test_a_silent_guest_times_out_and_says_what_was_seen_last(lab: Lab):
     story = await tell(lab, lab.config(2, "1.silent=1 1.console=login:", timeout_s=0.6))
 
-    assert story.states == ["off", "timed out"]
+    assert story.states == ["booted", "timed out"]
     (event,) = story.of(ev.VmTimedOut)
     assert event.limit_ns == 600_000_000
     assert event.why == "no report within 0.6 s; last on its console: login:"
@@ -157,7 +157,7 @@ async def test_a_rerun_asked_for_while_a_storm_runs_comes_after_it(lab: Lab):
     assert kinds.count(ev.RunEnded) == 1
     first_end = kinds.index(ev.StormEnded)
     assert kinds.index(ev.StormStarted, kinds.index(ev.StormStarted) + 1) > first_end
-    assert story.states == ["off", "off"]
+    assert story.states == ["booted", "booted"]
 
 
 async def test_a_new_run_has_an_id_of_its_own_that_sorts_after(lab: Lab):
@@ -178,7 +178,7 @@ async def test_one_vm_is_killed_and_the_others_go_on(lab: Lab):
         story.client.send(commands.Act(action=VmAction.KILL, vms=(1, 50)))
         await story.to_end()
 
-    assert story.states == ["off", "killed", "off"]
+    assert story.states == ["booted", "killed", "booted"]
     assert story.fleet.vms[1].newest.exit_code == -9
 
 
@@ -190,7 +190,7 @@ async def test_a_vm_that_waits_for_its_turn_can_be_killed(lab: Lab):
         story.client.send(commands.Act(action=VmAction.KILL, vms=(1,)))
         await story.to_end()
 
-    assert story.states == ["off", "killed"]
+    assert story.states == ["booted", "killed"]
     assert story.of(ev.VmLaunched, 1) == []
 
 
@@ -263,7 +263,7 @@ async def test_stop_ends_every_vm_in_every_state(lab: Lab, now: bool):
         story.client.send(commands.Stop(now=now))
         await story.to_end()
 
-    assert story.states == ["killed", "killed", "killed", "off", "killed", "killed"]
+    assert story.states == ["killed", "killed", "killed", "booted", "killed", "killed"]
     assert story.of(ev.RunEnded)[-1].outcome is ev.Outcome.STOPPED
 
 

@@ -30,7 +30,7 @@ async def run_with(lab: Lab, plan: RunPlan) -> Story:
         async with asyncio.timeout(LIMIT_S):
             story = await tell(lab, plan)
     first, _, last = story.states
-    assert (first, last) == ("off", "off")
+    assert (first, last) == (BOOTED, BOOTED)
     assert story.fleet.vms[MIDDLE].newest.exited_ns is not None
     return story
 
@@ -42,7 +42,7 @@ async def suffers(lab: Lab, fault: Fault[str]) -> Story:
     attempt = story.fleet.vms[MIDDLE].newest
     if fault.ends == BOOTED:
         assert attempt.boot_ns is not None
-        assert attempt.state.value == "off"
+        assert attempt.state.value == BOOTED
     else:
         assert attempt.state.value == fault.ends
     said = told(attempt)

@@ -313,7 +313,7 @@ async def test_an_image_that_vanishes_fails_its_own_vm(lab: Lab):
         story = await tell(lab, plan)
     attempt = story.fleet.vms[MIDDLE].newest
 
-    assert story.states == ["off", IMAGE_GONE.ends, "off"]
+    assert story.states == ["booted", IMAGE_GONE.ends, "booted"]
     assert IMAGE_GONE.words in attempt.why
     assert attempt.hint == "check -v, -p and -s, and the image's permissions"
     assert whole
@@ -351,7 +351,7 @@ async def test_a_stop_does_not_wait_for_a_greeting(lab: Lab, fault: Fault[str]):
             story.client.send(commands.Stop())
             await story.to_end()
 
-    assert story.states == ["off", fault.ends, "off"]
+    assert story.states == ["booted", fault.ends, "booted"]
     assert story.fleet.vms[MIDDLE].newest.why == fault.words
     assert story.of(ev.VmExited, MIDDLE)[0].at_ns - asked_ns < 30_000_000_000
 

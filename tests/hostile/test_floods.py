@@ -76,7 +76,7 @@ async def test_ten_thousand_events_are_counted_and_the_boot_counts(lab: Lab, nam
 
     seen = [event for event in story.of(ev.QmpSeen, 1) if event.name == name]
     (left_out,) = story.of(ev.QmpLeftOut)
-    assert story.states == ["off"] * 3
+    assert story.states == ["booted"] * 3
     assert len(seen) == MAX_ALIKE
     assert (left_out.vm, left_out.counts) == (1, {name: 10_000 - MAX_ALIKE})
     assert story.fleet.vms[1].newest.qmp_left_out == left_out.counts
@@ -90,7 +90,7 @@ async def test_a_guest_that_never_stops_is_ended_and_its_neighbours_boot(lab: La
 
     (failed,) = story.of(ev.VmFailed)
     assert (failed.vm, failed.why) == (1, FLOODED)
-    assert story.states == ["off", "failed", "off"]
+    assert story.states == ["booted", "failed", "booted"]
     assert sum(sum(event.counts.values()) for event in story.of(ev.QmpLeftOut)) < 60_000
     assert {lateness_ms(booted) < 50 for booted in story.of(ev.VmBooted)} == {True}
     assert spent_s < 1.5
@@ -112,7 +112,7 @@ async def test_after_the_boot_a_flood_just_ends_the_vm(lab: Lab):
     began = time.monotonic()
     story = await tell(lab, lab.config(2, script))
 
-    assert story.states == ["off", "off"]
+    assert story.states == ["booted", "booted"]
     assert story.of(ev.VmFailed) == []
     assert story.of(ev.QmpLeftOut, 1)[0].counts["GUEST_PANICKED"] > 1000
     assert time.monotonic() - began < 10
@@ -124,7 +124,7 @@ async def test_what_an_event_brings_along_is_cut_to_a_bound(lab: Lab):
     large = [event for event in story.of(ev.QmpSeen, 1) if event.name == "LARGE"]
     (deep,) = (event for event in story.of(ev.QmpSeen, 1) if event.name == "DEEP")
 
-    assert story.states == ["off", "off"]
+    assert story.states == ["booted", "booted"]
     assert [len(json.dumps(event.data)) < 4200 and event.cut for event in large] == [True] * 3
     assert (deep.data, deep.cut) == ({}, True)
 
@@ -136,7 +136,7 @@ async def test_a_megabyte_of_details_costs_that_vm_its_rest_and_nobody_a_boot(la
     story, _, peak = await costs(lab, lab.config(20, "details=900000 boot=0.2", timeout_s=60.0))
     told = story.of(ev.VmDetails)
 
-    assert story.states == ["off"] * 20
+    assert story.states == ["booted"] * 20
     assert len(told) == 20
     assert max(len(ev.encode(event)) for event in told) < MAX_DETAILS_BYTES + 2000
     assert min(event.dropped_bytes for event in told) > 800_000
@@ -155,7 +155,7 @@ async def test_no_boot_is_lost_to_a_reader_that_does_not_read_for_a_while(lab: L
         story.client.send(commands.Quit())
         await story.to_end()
 
-    assert Counter(story.states) == {"off": 60}
+    assert Counter(story.states) == {"booted": 60}
     assert len(story.of(ev.VmStarted)) == len(story.of(ev.VmExited)) == 60
     assert story.of(ev.RunEnded)
     left_out = [event.left_out for event in story.of(ev.Notice) if event.left_out]
@@ -250,7 +250,7 @@ async def test_an_initrd_that_unpacks_to_gigabytes_costs_the_engine_nothing(lab:
     config = lab.config(1, inject=Inject.INITRD, initrd=str(initrd), timeout_s=60.0)
     story, spent_s, peak = await costs(lab, config)
 
-    assert story.states == ["off"]
+    assert story.states == ["booted"]
     assert any("is none of the initrds" in event.text for event in story.of(ev.Notice))
     assert peak < 64
     assert spent_s < 2

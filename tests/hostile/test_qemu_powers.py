@@ -146,7 +146,7 @@ def test_it_may_be_another_user_who_gets_what_only_root_can_read(open_lab):
 async def test_a_program_that_no_other_user_can_run_stays_root_without_rights(lab):
     story = await tell(lab, lab.config(1))
 
-    assert story.states == ["off"]
+    assert story.states == ["booted"]
     said = [notice.text for notice in story.of(ev.Notice)]
     assert len([text for text in said if "without root's capabilities" in text]) == 1
 
@@ -178,7 +178,7 @@ async def test_a_qemu_built_without_seccomp_is_not_asked_for_it(lab):
     )
     story = await tell(lab, lab.config(1, qemu=str(qemu)))
 
-    assert story.states == ["off"]
+    assert story.states == ["booted"]
     assert "-sandbox" not in story.of(ev.VmLaunched)[0].argv
 
 

@@ -211,7 +211,7 @@ def test_a_qemu_killed_after_the_report_leaves_the_boot_as_it_was(guests):
     (exited,) = guests.of(ev.VmExited, PAUSED)
 
     assert exited.exit_code == -signal.SIGKILL
-    assert guests.fleet.vms[PAUSED].newest.state.value == "off"
+    assert guests.fleet.vms[PAUSED].newest.state.value == "booted"
 
 
 def test_a_kernel_that_panics_is_named_with_its_own_words(guests):

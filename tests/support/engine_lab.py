@@ -236,4 +236,6 @@ async def tell(lab: Lab, plan: RunPlan | RunConfig, *, interactive: bool = False
         story.client.send(commands.Start(plan=plan, interactive=interactive))
         await story.to_end()
     assert story.fleet.misfits == 0
+    booted = (attempt for attempt in story.fleet.newest if attempt.state.is_booted)
+    assert all(attempt.exited_ns is not None for attempt in booted)
     return story

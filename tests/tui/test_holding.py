@@ -115,10 +115,11 @@ def test_frozen_picture_stands_still_and_nothing_is_lost():
     model.take(rest)
     assert not model.turn().vms
     assert model.now_ns == now
-    assert model.fleet.counts[VmState.OFF] == 0
+    assert all(attempt.exited_ns is None for attempt in model.fleet.newest)
     model.freeze(on=False)
     model.turn(everything=True)
-    assert model.fleet.counts[VmState.OFF] == 8
+    assert model.fleet.counts[VmState.BOOTED] == 8
+    assert all(attempt.exited_ns is not None for attempt in model.fleet.newest)
 
 
 def test_a_long_freeze_keeps_only_the_last_of_what_only_refines():

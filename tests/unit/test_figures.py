@@ -10,10 +10,9 @@ import statistics
 import pytest
 
 from support.exported import Elements
-from support.making import TIMED_OUT, fleet_of, run_events
+from support.making import TIMED_OUT, as_told, fleet_of, run_events
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.history.runs import History
-from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import render
 from vmtiming_tui.report.export.from_json import fleet_of as fleet_of_export
@@ -31,7 +30,7 @@ def stored(request, tmp_path):
         return fleet_of_export(render(".json", Fleet(events)))
     with History.open(tmp_path / "history.db") as history:
         with history.recorder() as recorder:
-            recorder.write(b"".join(ev.encode(event).encode() + b"\n" for event in events))
+            recorder.write(as_told(events))
         run = history.find("run-1")
         assert (run.boots, run.booted) == (8, 7)
         fleet = history.load(run)

@@ -44,14 +44,15 @@ def qmp(name, vm=0, attempt=1, at_ns=4):
     return ev.QmpSeen(at_ns=at_ns, vm=vm, attempt=attempt, name=name)
 
 
-def test_a_vm_goes_from_queued_to_off():
+def test_a_vm_goes_from_queued_to_booted_and_stays_so_when_it_is_gone():
     fleet, seen = Fleet(), []
 
     for event in (queued(), launched(), connected(), started(), booted(), exited()):
         fleet.fold(event)
         seen.append(fleet.vms[0].state)
 
-    assert seen == ["queued", "launching", "connected", "connected", "booted", "off"]
+    assert seen == ["queued", "launching", "connected", "connected", "booted", "booted"]
+    assert fleet.vms[0].newest.exited_ns == exited().at_ns
 
 
 def test_boot_time_is_from_go_to_report():
@@ -155,8 +156,8 @@ def test_an_engine_that_is_lost_ends_every_vm_and_the_runs_clock():
     )
     lost, paused, on, off = fleet.newest
 
-    assert [attempt.state for attempt in fleet.newest] == ["killed", "killed", "off", "off"]
-    assert +fleet.counts == {VmState.KILLED: 2, VmState.OFF: 2}
+    assert [attempt.state for attempt in fleet.newest] == ["killed", "killed", "booted", "booted"]
+    assert +fleet.counts == {VmState.KILLED: 2, VmState.BOOTED: 2}
     assert (lost.why, paused.elapsed_ns(99), paused.paused) == ("ended with the engine", 6, False)
     assert (on.boot_ns, on.exited_ns, off.exited_ns) == (1, 9, 5)
     assert (fleet.state, fleet.ended_ns) == (RunState.INTERRUPTED, 9)

@@ -166,7 +166,7 @@ def summarise(attempts: Sequence[Attempt]) -> Summary:
     curve = completion(attempts)
     rates = [rate for each in curves if (rate := _rate(each)) is not None]
     return Summary(
-        counts=dict(Counter(attempt.state.told for attempt in attempts)),
+        counts=dict(Counter(attempt.state for attempt in attempts)),
         number=len(attempts),
         booted=len(booted),
         lost=lost,

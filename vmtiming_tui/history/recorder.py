@@ -353,7 +353,7 @@ def figures_of(fleet: Fleet) -> Row:
     storms = list(counted_by_storm(fleet).values())
     boots = [attempt for storm in storms for attempt in storm]
     times, lost = boots_s(boots), lost_of(boots)
-    counts = Counter(str(attempt.state.told) for attempt in boots)
+    counts = Counter(str(attempt.state) for attempt in boots)
     curve = completion(storms[-1]) if storms else []
     step = max(1, -(-len(curve) // CURVE_POINTS))
     points = [*curve[:-1:step], *curve[-1:]]

@@ -20,13 +20,12 @@ MAX_REJECTED = 20
 
 
 class VmState(StrEnum):
-    """Where an attempt is in its life."""
+    """Where an attempt is in its life; whether its QEMU is still there, ``exited_ns`` tells."""
 
     QUEUED = "queued"
     LAUNCHING = "launching"
     CONNECTED = "connected"
     BOOTED = "booted"
-    OFF = "off"
     FAILED = "failed"
     TIMED_OUT = "timed out"
     KILLED = "killed"
@@ -34,12 +33,7 @@ class VmState(StrEnum):
     @property
     def is_booted(self) -> bool:
         """Whether the guest reported, whatever came after."""
-        return self in (VmState.BOOTED, VmState.OFF)
-
-    @property
-    def told(self) -> "VmState":
-        """What people and files are told: a VM that booted and has gone off since has booted."""
-        return VmState.BOOTED if self is VmState.OFF else self
+        return self is VmState.BOOTED
 
     @property
     def is_lost(self) -> bool:
@@ -266,8 +260,6 @@ class Fleet:
                 attempt.why = why
             elif attempt.exited_ns is not None:
                 continue
-            if attempt.state is VmState.BOOTED:
-                self._move(attempt, VmState.OFF)
             attempt.exited_ns, attempt.paused = at_ns, False
             self._changed.add(vm.id)
 
@@ -356,8 +348,6 @@ class Fleet:
                 attempt.exited_ns, attempt.paused = event.at_ns, False
                 attempt.exit_code, attempt.exit_reason = event.exit_code, event.reason
                 attempt.stderr = event.stderr or attempt.stderr
-                if attempt.state is VmState.BOOTED:
-                    self._move(attempt, VmState.OFF)
 
     def _observe(self, event: Any) -> None:
         attempt = self._find(event.vm, event.attempt)

@@ -121,7 +121,7 @@ async def _(stage):
 
 
 for _number, _states in enumerate(
-    ((), (), (VmState.BOOTED, VmState.OFF), (VmState.FAILED,), (VmState.TIMED_OUT,),
+    ((), (), (VmState.BOOTED,), (VmState.FAILED,), (VmState.TIMED_OUT,),
      (VmState.KILLED,)), 1,
 ):  # fmt: skip
 

@@ -259,7 +259,7 @@ def _attempt(boot: Boot, clock: _Clock) -> Body:
     return {
         "attempt": attempt.number,
         "storm": attempt.storm,
-        "state": str(attempt.state.told),
+        "state": str(attempt.state),
         "qemu_ended": attempt.exited_ns is not None,
         "counts": boot.counts,
         "boot_s": _s(attempt.boot_ns),

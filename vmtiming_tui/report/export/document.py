@@ -39,8 +39,8 @@ class Boot:
 
     @property
     def word(self) -> VmState:
-        """Its state for people and files."""
-        return self.attempt.state.told
+        """How far it came."""
+        return self.attempt.state
 
     @property
     def doubts(self) -> str:

@@ -61,7 +61,7 @@ class CellPainter:
         figure = seconds(elapsed_ns) if state.is_decided else passing(elapsed_ns)
         shape, palette = self.shape, self._palette
         style = palette.states[state]
-        word = f" {self._glyphs.word(state):<9}" if shape.word else ""
+        word = f" {state:<9}" if shape.word else ""
         head = [
             (self._glyphs.mark, palette.accent) if marked else (" ", BLANK),
             (f"{vm.id:>{shape.id_width}} ", palette.strong if marked else palette.dim),

@@ -34,17 +34,12 @@ class Glyphs:
     blocks: str
     braille: bool
 
-    def word(self, state: VmState) -> str:
-        """Return what a state is called; one that booted and has gone off has booted."""
-        return state.told
-
 
 _STATES = {
     VmState.QUEUED: "·",
     VmState.LAUNCHING: "◌",
     VmState.CONNECTED: "◔",
     VmState.BOOTED: "✓",
-    VmState.OFF: "✓",
     VmState.FAILED: "✗",
     VmState.TIMED_OUT: "!",
     VmState.KILLED: "-",
@@ -100,7 +95,6 @@ ASCII = Glyphs(
         VmState.LAUNCHING: "o",
         VmState.CONNECTED: "c",
         VmState.BOOTED: "+",
-        VmState.OFF: "+",
         VmState.FAILED: "x",
         VmState.TIMED_OUT: "!",
         VmState.KILLED: "-",

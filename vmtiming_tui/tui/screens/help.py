@@ -70,9 +70,8 @@ class HelpScreen(Dialog[None]):
         palette, glyphs = self.host.palette, self.host.glyphs
         lines = [Text("States and signs", palette.strong)]
         for state in VmState:
-            if state is not VmState.OFF:
-                line = Text(f"{glyphs.states[state]} ", palette.states[state])
-                lines.append(line.append(str(state), palette.text))
+            line = Text(f"{glyphs.states[state]} ", palette.states[state])
+            lines.append(line.append(str(state), palette.text))
         for sign, words in (
             (glyphs.slower, "slower than this VM's boot before, by more than 20 %"),
             (glyphs.faster, "faster than this VM's boot before, by more than 20 %"),

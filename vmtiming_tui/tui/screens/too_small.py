@@ -27,12 +27,7 @@ class Summary(ModelLine):
         fleet = model.fleet
         counts: list[Part] = []
         for state in VmState:
-            if state is VmState.OFF:
-                continue
-            count = fleet.counts[state]
-            if state is VmState.BOOTED:
-                count += fleet.counts[VmState.OFF]
-            if count:
+            if count := fleet.counts[state]:
                 counts.append((f"{glyphs.states[state]}{count:,} ", palette.states[state]))
         elapsed = model.elapsed_ns
         counts.append((clock(elapsed) if elapsed is not None else "starting", palette.strong))

@@ -38,7 +38,7 @@ _ORDER = {state: place for place, state in enumerate(VmState)}
 STATE_GROUPS: tuple[frozenset[VmState], ...] = (
     frozenset({VmState.QUEUED, VmState.LAUNCHING}),
     frozenset({VmState.CONNECTED}),
-    frozenset({VmState.BOOTED, VmState.OFF}),
+    frozenset({VmState.BOOTED}),
     frozenset({VmState.FAILED}),
     frozenset({VmState.TIMED_OUT}),
     frozenset({VmState.KILLED}),

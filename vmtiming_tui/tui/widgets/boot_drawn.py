@@ -57,7 +57,7 @@ class VmTitle(VmLine):
         elapsed_ns = attempt.elapsed_ns(self.model.now_ns)
         left: list[Part] = [
             (f" VM {vm.id}  ", palette.strong),
-            (f"{glyphs.states[attempt.state]} {glyphs.word(attempt.state)}  ", style),
+            (f"{glyphs.states[attempt.state]} {attempt.state}  ", style),
         ]
         if elapsed_ns is not None:
             left.append((f"{seconds(elapsed_ns, 3 if attempt.report_ns else 1)} s", palette.strong))
@@ -152,7 +152,7 @@ class StageBar(VmLine):
         return [
             (mark, palette.accent),
             (f"{attempt.number:>4}  ", palette.strong if chosen else palette.dim),
-            (f"{glyphs.states[attempt.state]} {glyphs.word(attempt.state):<9}", style),
+            (f"{glyphs.states[attempt.state]} {attempt.state:<9}", style),
             (f"{figure:>9}  ", palette.strong if chosen else palette.text),
             *bar,
         ]

@@ -30,15 +30,6 @@ from vmtiming_tui.tui.state.model import Model
 from vmtiming_tui.tui.state.view import Sort
 from vmtiming_tui.tui.widgets.line import LinesWidget
 
-_COUNTED = (
-    (VmState.QUEUED, (VmState.QUEUED,)),
-    (VmState.LAUNCHING, (VmState.LAUNCHING,)),
-    (VmState.CONNECTED, (VmState.CONNECTED,)),
-    (VmState.BOOTED, (VmState.BOOTED, VmState.OFF)),
-    (VmState.FAILED, (VmState.FAILED,)),
-    (VmState.TIMED_OUT, (VmState.TIMED_OUT,)),
-    (VmState.KILLED, (VmState.KILLED,)),
-)
 _SPARK = 12
 
 
@@ -108,9 +99,8 @@ class Header(ModelLine):
     def _counts(self, *, words: bool) -> list[Part]:
         palette, glyphs, counts = self.host.palette, self.host.glyphs, self.model.fleet.counts
         parts: list[Part] = []
-        for state, members in _COUNTED:
-            count = sum(counts[member] for member in members)
-            if not count:
+        for state in VmState:
+            if not (count := counts[state]):
                 continue
             word = f" {state}" if words else ""
             space = " " if words else ""

@@ -74,7 +74,7 @@ class VmTable(VmArea):
             (glyphs.mark if marked else " ", palette.accent),
             (f"{vm_id:>{_id_width(model)}} ", palette.strong if marked else palette.dim),
             (
-                f"{glyphs.states[attempt.state]} {glyphs.word(attempt.state):<{STATE_WIDTH - 3}}",
+                f"{glyphs.states[attempt.state]} {attempt.state:<{STATE_WIDTH - 3}}",
                 style,
             ),
             (flag, palette.warning),
