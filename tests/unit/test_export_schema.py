@@ -92,7 +92,7 @@ def test_knows_the_words_the_code_knows(name, words):
         ("interval", stats.Interval, {}),
         ("figures", stats.Figures, {}),
         ("summary", summary.Summary, {"median_interval": "median_interval_s"}),
-        ("row", sweep.Row, {"boot": "boot_s", "all_booted_in": "all_booted_in_s"}),
+        ("row", sweep.SweepRow, {"boot": "boot_s", "all_booted_in": "all_booted_in_s"}),
         ("penalty", sweep.Penalty, {}),
         ("knee", sweep.Knee, {}),
         ("sweep", sweep.Sweep, {}),
