@@ -3,7 +3,7 @@
 The schema is versioned: ``version`` goes up when a key changes its meaning or goes away, not when
 one is added. Keys name their unit. ``*_at_s`` are seconds since the run's start on one clock;
 ``wall_ns`` says when that was. ``assets/export.schema.json`` describes every key; ``format`` and
-``version`` are what names it in a document. ``reading`` makes a ``Fleet`` of it again.
+``version`` are what names it in a document. ``from_json`` makes a ``Fleet`` of it again.
 """
 
 import json
@@ -223,6 +223,7 @@ def _difference(each: Difference) -> Body:
         "percent_interval": None
         if interval is None
         else {"low": _finite(interval.low), "high": _finite(interval.high)},
+        "tolerance": to_json(each.tolerance),
         "p_value": each.p_value,
         "verdict": str(each.verdict),
         "sentence": each.sentence,
