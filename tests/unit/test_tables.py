@@ -12,7 +12,7 @@ from vmtiming_tui.analysis.straggler import blamed_ns, straggler
 from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
-from vmtiming_tui.report.terminal import (
+from vmtiming_tui.report.findings import (
     comparison_lines,
     found_lines,
     straggler_lines,

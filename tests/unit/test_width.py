@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from vmtiming_tui.escape import printable
-from vmtiming_tui.report.terminal import table
-from vmtiming_tui.report.width import at_left, at_right, width
+from vmtiming_tui.report.aligned import at_left, at_right, width
+from vmtiming_tui.report.findings import table
 
 SAMPLES = [
     ("", 0),

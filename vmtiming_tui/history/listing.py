@@ -7,8 +7,8 @@ from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.escape import printable
 from vmtiming_tui.history.runs import StoredRun
 from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.report.findings import seconds, sweep_lines, table
 from vmtiming_tui.report.plain import PlainReport
-from vmtiming_tui.report.terminal import seconds, sweep_lines, table
 
 
 def history_lines(runs: Sequence[StoredRun]) -> list[str]:

@@ -25,7 +25,7 @@ from vmtiming_tui.model.config import unreachable
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.report.export import FORMATS, write_export
-from vmtiming_tui.report.terminal import comparison_lines
+from vmtiming_tui.report.findings import comparison_lines
 from vmtiming_tui.session.preferences import config_path, history_bytes
 
 Say: TypeAlias = Callable[[str], None]

@@ -19,7 +19,7 @@ from vmtiming_tui.report.export.document import (
     seconds_of_ns,
     stage_rows,
 )
-from vmtiming_tui.report.terminal import comparison_lines
+from vmtiming_tui.report.findings import comparison_lines
 
 _STEERING = re.compile(
     r"[\\`*_\[\]#|<>&~$@]|:(?=//)|(?<=www)\.|^[-+=:]|(?<=^\d)[.)]|(?<=^\d\d)[.)]", re.IGNORECASE

@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from vmtiming_tui.report.terminal import found_lines, warning_lines
+from vmtiming_tui.report.findings import found_lines, warning_lines
 from vmtiming_tui.tui.drawing.styled import Part, shown
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.model import Change, Model

@@ -15,7 +15,7 @@ from textual.widgets import DataTable, Static
 from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.escape import plural
 from vmtiming_tui.history.runs import History, StoredRun
-from vmtiming_tui.report.terminal import seconds
+from vmtiming_tui.report.findings import seconds
 from vmtiming_tui.tui.drawing.braille import sparkline
 from vmtiming_tui.tui.drawing.styled import shown
 from vmtiming_tui.tui.state import keymap

@@ -40,7 +40,7 @@ from vmtiming_tui.report.export.html.parts import (
     time_cell,
     time_ns,
 )
-from vmtiming_tui.report.terminal import comparison_lines
+from vmtiming_tui.report.findings import comparison_lines
 
 _SERIES = 6
 _MOST_FAINT = 20

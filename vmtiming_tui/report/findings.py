@@ -11,7 +11,7 @@ from vmtiming_tui.analysis.stats import Figures, Interval
 from vmtiming_tui.analysis.straggler import Straggler
 from vmtiming_tui.analysis.sweep import Knee, Penalty, Sweep
 from vmtiming_tui.escape import plural, printable
-from vmtiming_tui.report.width import at_left, at_right, width
+from vmtiming_tui.report.aligned import at_left, at_right, width
 
 NOTHING = "-"
 _NARROW = (0, 1, 3, 5, 6, 8)
