@@ -1,63 +1,14 @@
-"""Comparisons, sweeps and stragglers as lines of text for a terminal or a pipe.
+"""What was found by comparing, by sweeping and in the slowest VM, as lines of text."""
 
-Figures stand right in their columns. Names that came from elsewhere are made safe to show.
-"""
+from collections.abc import Mapping
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-
-from vmtiming_tui.analysis.compare import Comparison, Difference, GroupComparison, signed
-from vmtiming_tui.analysis.stats import Figures, Interval
+from vmtiming_tui.analysis.compare import Comparison, GroupComparison
 from vmtiming_tui.analysis.straggler import Straggler
 from vmtiming_tui.analysis.sweep import Knee, Penalty, Sweep
 from vmtiming_tui.escape import plural, printable
-from vmtiming_tui.report.aligned import at_left, at_right, width
-
-NOTHING = "-"
-_NARROW = (0, 1, 3, 5, 6, 8)
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> list[str]:
-    """Return aligned lines; the first ``left`` columns to the left, the others to the right."""
-    lines = [[printable(cell, keep="") for cell in line] for line in (heads, *rows)]
-    widths = [max(map(width, column)) for column in zip(*lines, strict=True)]
-    return [
-        "  ".join(
-            at_left(cell, cells) if index < left else at_right(cell, cells)
-            for index, (cell, cells) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
-
-
-def seconds(value: float | None) -> str:
-    """Return seconds as the plain report shows them."""
-    return NOTHING if value is None or not math.isfinite(value) else f"{value:.4g}s"
-
-
-def _median(figures: Figures | None) -> str:
-    return NOTHING if figures is None else seconds(figures.median)
-
-
-def _between(figures: Figures | None) -> str:
-    """Return the median's interval, or the range where there are too few values for one."""
-    if figures is None or figures.size < 2:
-        return NOTHING
-    interval = figures.interval
-    low, high = (interval.low, interval.high) if interval else (figures.min, figures.max)
-    return f"{seconds(low)}..{seconds(high)}"
-
-
-def percent(value: float | None) -> str:
-    """Return a change in percent, its sign always shown."""
-    return NOTHING if value is None or not math.isfinite(value) else f"{signed(value)}%"
-
-
-def _percents(interval: Interval | None) -> str:
-    if interval is None:
-        return NOTHING
-    high = percent(interval.high) if math.isfinite(interval.high) else "?"
-    return f"{percent(interval.low)}..{high}"
+from vmtiming_tui.report.aligned import aligned_lines
+from vmtiming_tui.report.tables import comparison_table, sweep_table
+from vmtiming_tui.report.wording import short_seconds
 
 
 def _named(parameters: Mapping[str, str]) -> str:
@@ -88,74 +39,15 @@ def found_lines(comparison: Comparison, *, narrow: bool = False) -> list[str]:
 
 
 def _group_lines(comparison: Comparison, group: GroupComparison, *, narrow: bool) -> list[str]:
-    said = [
-        f"{group.boot.sentence}.",
-        *([f"{losses}."] if (losses := group.losses.sentence) else []),
-    ]
-    heads = (
-        "stage",
-        comparison.first or "first",
-        "interval",
-        comparison.second or "second",
-        "interval",
-        "change",
-        "interval",
-        "p",
-        "",
-    )
     title = [f"{_named(group.parameters)}:"] if group.parameters else []
-    rows = [heads, *map(_difference_row, group.differences)]
-    kept = _NARROW if narrow else range(len(heads))
-    first, *rest = [[row[column] for column in kept] for row in rows]
-    return [
-        *title,
-        *table(first, rest),
-        "",
-        *map(printable, said),
-        "",
-    ]
-
-
-def _difference_row(each: Difference) -> Sequence[str]:
-    return (
-        each.name,
-        _median(each.first),
-        _between(each.first),
-        _median(each.second),
-        _between(each.second),
-        percent(each.percent),
-        _percents(each.percent_interval),
-        NOTHING if each.p_value is None else f"{each.p_value:.3f}",
-        str(each.verdict),
-    )
+    table = comparison_table(comparison, group)
+    said = [printable(note.text) for note in table.notes]
+    return [*title, *aligned_lines(table.without_details() if narrow else table), "", *said, ""]
 
 
 def sweep_lines(sweep: Sweep) -> list[str]:
     """Return a sweep: a row a setting, then what booting many at once costs, and the knee."""
-    heads = (
-        *sweep.names,
-        "storms",
-        "booted",
-        "boot",
-        "interval",
-        "all booted in",
-        "VMs/s",
-        "relative",
-    )
-    rows = [
-        (
-            *(row.parameters.get(name, "") for name in sweep.names),
-            str(row.storms),
-            f"{row.booted}/{row.attempts}",
-            _median(row.boot),
-            _between(row.boot),
-            _median(row.all_booted_in),
-            NOTHING if row.vms_per_s is None else f"{row.vms_per_s:.3g}",
-            NOTHING if row.relative is None else f"{row.relative:.2f}",
-        )
-        for row in sweep.rows
-    ]
-    lines = table(heads, rows, left=len(sweep.names))
+    lines = aligned_lines(sweep_table(sweep))
     if sweep.penalties:
         lines += ["", *map(_penalty_line, sweep.penalties)]
     return [*lines, *map(_knee_line, sweep.knees)]
@@ -191,15 +83,15 @@ def straggler_lines(found: Straggler) -> list[str]:
     """Return why the slowest VM was slow, as far as it can be told."""
     slow, middle = found.slowest, found.middle
     lines = [
-        f"VM {slow.vm} was the slowest: {seconds((slow.boot_ns or 0) / 1e9)}, "
-        f"{seconds(found.behind_ns / 1e9)} behind VM {middle.vm} in the middle"
+        f"VM {slow.vm} was the slowest: {short_seconds((slow.boot_ns or 0) / 1e9)}, "
+        f"{short_seconds(found.behind_ns / 1e9)} behind VM {middle.vm} in the middle"
     ]
     added = [f"{stage} {ns / 1e9:+.3g}s" for stage, ns in found.added_ns.items()]
     if added:
         lines.append(f"  by stage: {', '.join(added)}")
     lines += [
-        f"  {printable(unit.name)}: {seconds(unit.slowest_ns / 1e9)} against "
-        f"{seconds(None if unit.middle_ns is None else unit.middle_ns / 1e9)}"
+        f"  {printable(unit.name)}: {short_seconds(unit.slowest_ns / 1e9)} against "
+        f"{short_seconds(None if unit.middle_ns is None else unit.middle_ns / 1e9)}"
         for unit in found.units
     ]
     if found.waited_share is not None:

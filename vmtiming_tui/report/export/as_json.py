@@ -19,7 +19,8 @@ from vmtiming_tui.analysis.summary import Group, Summary, boots_s, summarise
 from vmtiming_tui.analysis.sweep import Sweep
 from vmtiming_tui.model.codec import to_json
 from vmtiming_tui.model.fleet import Attempt, Fleet, Storm
-from vmtiming_tui.report.export.document import Boot, Document, utc
+from vmtiming_tui.report.export.document import Document, ExportedBoot
+from vmtiming_tui.report.wording import utc
 
 FORMAT = "vm-timing-report"
 VERSION = 2
@@ -255,7 +256,7 @@ def _vms(document: Document, clock: _Clock) -> list[Body]:
     return [{"vm": vm, "attempts": attempts} for vm, attempts in by_vm.items()]
 
 
-def _attempt(boot: Boot, clock: _Clock) -> Body:
+def _attempt(boot: ExportedBoot, clock: _Clock) -> Body:
     attempt = boot.attempt
     return {
         "attempt": attempt.number,
