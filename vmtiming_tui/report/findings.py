@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from vmtiming_tui.analysis.compare import Comparison, GroupComparison
 from vmtiming_tui.analysis.straggler import Straggler
+from vmtiming_tui.analysis.summary import settings_label
 from vmtiming_tui.analysis.sweep import Knee, Penalty, Sweep
 from vmtiming_tui.escape import plural, printable
 from vmtiming_tui.report.aligned import aligned_lines
@@ -12,7 +13,7 @@ from vmtiming_tui.report.wording import short_seconds
 
 
 def _named(parameters: Mapping[str, str]) -> str:
-    return printable(" ".join(f"{name}={value}" for name, value in parameters.items()))
+    return printable(settings_label(parameters))
 
 
 def comparison_lines(comparison: Comparison) -> list[str]:

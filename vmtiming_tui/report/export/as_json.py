@@ -8,7 +8,6 @@ one is added. Keys name their unit. ``*_at_s`` are seconds since the run's start
 
 import json
 import math
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vmtiming_tui.analysis import stats
@@ -353,7 +352,7 @@ def _times(group: Group) -> list[float]:
 
 def _result(group: Group, times: list[float]) -> Body:
     return {
-        "command": f"boot {_label(group.parameters)}".strip(),
+        "command": f"boot {group.label}".strip(),
         "mean": stats.mean(times),
         "stddev": stats.stddev(times),
         "median": stats.median(times),
@@ -365,8 +364,3 @@ def _result(group: Group, times: list[float]) -> Body:
         "exit_codes": [0] * len(times),
         "parameters": dict(group.parameters),
     }
-
-
-def _label(parameters: Mapping[str, str]) -> str:
-    items: Iterable[tuple[str, str]] = parameters.items()
-    return " ".join(f"{name}={value}" for name, value in items)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vmtiming_tui.analysis.stages import Stage
-from vmtiming_tui.analysis.summary import StormSummary, boots_s
+from vmtiming_tui.analysis.summary import StormSummary, boots_s, settings_label
 from vmtiming_tui.report.export.document import ExportedBoot
 from vmtiming_tui.report.export.html.markup import Markup, join, tag
 from vmtiming_tui.report.wording import exact_seconds
@@ -214,5 +214,5 @@ def _storm_column(frame: _Frame, index: int, storm: StormSummary, times: Sequenc
 
 def storm_label(storm: StormSummary) -> str:
     """Return what to call a storm, with what a sweep varied."""
-    varied = " ".join(f"{name}={value}" for name, value in storm.parameters.items())
+    varied = settings_label(storm.parameters)
     return f"storm {storm.number}{f' ({varied})' if varied else ''}"

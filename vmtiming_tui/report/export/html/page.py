@@ -21,7 +21,7 @@ from vmtiming_tui.report.export.document import (
     known_stages,
 )
 from vmtiming_tui.report.export.html import charts
-from vmtiming_tui.report.export.html.markup import Markup, Part, join, tag
+from vmtiming_tui.report.export.html.markup import Content, Markup, join, tag
 from vmtiming_tui.report.export.html.parts import Drawings, html_table, legend, pairs
 from vmtiming_tui.report.findings import comparison_lines
 from vmtiming_tui.report.tables import (
@@ -89,7 +89,7 @@ def _main(document: Document) -> Markup:
     )
 
 
-def _section(title: str, *parts: Part) -> Markup:
+def _section(title: str, *parts: Content) -> Markup:
     return tag("section", tag("h2", title), *parts)
 
 
