@@ -22,12 +22,11 @@ from vmtiming_tui.report.export.document import (
 )
 from vmtiming_tui.report.export.html import charts
 from vmtiming_tui.report.export.html.markup import Content, Markup, join, tag
-from vmtiming_tui.report.export.html.parts import Drawings, html_table, legend, pairs
+from vmtiming_tui.report.export.html.parts import Drawings, html_table, legend, pairs, table_notes
 from vmtiming_tui.report.findings import comparison_lines
 from vmtiming_tui.report.tables import (
     Align,
     Head,
-    Table,
     figure_table,
     foreign,
     stage_table,
@@ -82,7 +81,7 @@ def _main(document: Document) -> Markup:
         _storms(document),
         _stages(document),
         _comparison(document),
-        _notes(document),
+        _keep_in_mind(document),
         _vms(document),
         _circumstances(document),
         _footer(document),
@@ -212,13 +211,6 @@ def _curves(document: Document) -> Markup:
     return _section("VMs booted over time", chart, keyed)
 
 
-def _notes_of(table: Table) -> list[Markup]:
-    return [
-        tag("p", f"{note.about}: {note.text}" if note.about else note.text, class_="dim")
-        for note in table.notes
-    ]
-
-
 def _storms(document: Document) -> Markup:
     if not document.has_several_storms:
         return Markup("")
@@ -228,7 +220,7 @@ def _storms(document: Document) -> Markup:
     )
     table = storm_table(document.groups, storms)
     return _section(
-        "Storms", charts.storm_chart(storms), *_notes_of(table), html_table(table, name="storms")
+        "Storms", charts.storm_chart(storms), *table_notes(table), html_table(table, name="storms")
     )
 
 
@@ -249,7 +241,7 @@ def _stages(document: Document) -> Markup:
         charts.median_bar(medians),
         _stage_legend([stage for stage, _ in medians]),
         tag("h3", "Over the boots that can be believed"),
-        *_notes_of(table),
+        *table_notes(table),
         html_table(table, name="stages"),
     )
 
@@ -266,7 +258,7 @@ def _comparison(document: Document) -> Markup:
     return _section("Against the baseline", tag("pre", "\n".join(lines)))
 
 
-def _notes(document: Document) -> Markup:
+def _keep_in_mind(document: Document) -> Markup:
     failure = document.fleet.failure
     texts = [failure.why] if failure is not None else []
     texts += [str(caution) for caution in document.cautions]

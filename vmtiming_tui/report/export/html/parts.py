@@ -60,6 +60,14 @@ def _cell(head: Head, cell: Cell) -> Markup:
     return tag("td", text, data_value=cell.sorts_as, class_=style)
 
 
+def table_notes(table: Table) -> list[Markup]:
+    """Return what is to be said beside a table, a paragraph each."""
+    return [
+        tag("p", f"{note.about}: {note.text}" if note.about else note.text, class_="dim")
+        for note in table.notes
+    ]
+
+
 def pairs(table: Table) -> Markup:
     """Return a table of names and what each of them is, without a head."""
     body = [
