@@ -25,7 +25,6 @@ from vmtiming_tui.tui.view import Sort
 
 Check = Callable[[Stage], Awaitable[None]]
 
-README = Path(__file__).parents[2] / "README.md"
 DONE = 90.0
 CHECKS: dict[str, tuple[float, Check]] = {}
 
@@ -585,14 +584,6 @@ async def test_footer_shows_the_most_wanted_keys_and_can_be_clicked():
         await stage.pilot.click("#footer", offset=(last.index("? help") + 2, 0))
         await stage.pilot.pause()
         stage.on(HelpScreen)
-
-
-def test_readme_documents_every_key():
-    text = README.read_text(encoding="utf-8")
-    missing = [one.id for one in keymap.ALL if f"`{one.id}`" not in text]
-    assert not missing
-    for one in keymap.ALL:
-        assert f"| `{one.shown}` |" in text.replace("\\|", "|"), one.id
 
 
 # The history and the comparison.

@@ -39,7 +39,7 @@ def zero_ns(fleet: Fleet) -> int:
 
 
 def body_of(document: Document) -> Body:
-    """Return the run as JSON values; see the README for the keys."""
+    """Return the run as JSON values; see the manual's topic exports for the keys."""
     fleet = document.fleet
     clock = _Clock(zero_ns(fleet))
     return {
