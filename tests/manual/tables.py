@@ -26,7 +26,8 @@ from vmtiming_tui.cli.sections import sections
 from vmtiming_tui.tui import keymap
 
 NAME = "vm-timing-report"
-MANUAL = Path(__file__).resolve().parents[2] / "assets" / "manual"
+README = Path(__file__).resolve().parents[2] / "README.md"
+MANUAL = README.parent / "assets" / "manual"
 BEGIN = "<!-- Made of the code: PYTHONPATH=tests python -m manual.tables -->\n"
 END = "<!-- The end of what is made. -->\n"
 
