@@ -1,6 +1,8 @@
 """Bad usage: every error at once, what to do about it, exit code 2, and nothing started."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -101,3 +103,15 @@ def test_one_of_a_kind_is_not_called_many(run, lab):
     assert re.search(r"\b1 VM of 1 MiB fits: ", out)
     assert " for 1 vCPU" in out
     assert "1 VMs" not in out
+
+
+@pytest.mark.parametrize("flag", ["--help", "-V"])
+def test_a_word_about_itself_loads_no_more_than_it_needs(flag):
+    program = f"import sys; from vmtiming_tui.cli import main; sys.argv = ['x', '{flag}']\n"
+    program += "try: main()\nfinally: print(*sys.modules, file=sys.stderr)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stderr.split()
+
+    heavy = {"textual", "rich", "markdown_it", "humanize", "qemu", "asyncio"}
+    assert heavy & set(loaded) == set()
