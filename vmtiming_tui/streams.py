@@ -17,8 +17,10 @@ from types import TracebackType
 from typing import TextIO
 
 from vmtiming_tui.errors import EngineError
+from vmtiming_tui.text import printable
 
-_PIECE_BYTES = 1 << 16
+_PIECE_BYTES = 1 << 12
+"""So little at a time that a slow line is seen to move, and not taken for one that stalls."""
 _MOST_WAITING_BYTES = 32 << 20
 _LOOK_AGAIN_S = 0.05
 
@@ -66,6 +68,18 @@ class Stream:
         except OSError as error:
             self.trouble = error
             return len(data)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How much is in line, of this stream and of one that is the same file."""
+        return self._writer.waiting_bytes
+
+    def finish(self, patience_s: float) -> bool:
+        """Wait till all is written; return whether it is.
+
+        Gives up where nothing was read for ``patience_s``.
+        """
+        return self._writer.finish(patience_s)
 
     @property
     def was_left(self) -> bool:
@@ -166,8 +180,8 @@ class Streams:
                 writer.close()
 
     def say(self, text: str) -> None:
-        """Say it on standard error."""
-        self.err.write(f"{text}\n")
+        """Say it on standard error, whatever it is made of: nothing in it acts on a terminal."""
+        self.err.write(printable(text, keep="\t\n") + "\n")
 
     def warn(self, text: str) -> None:
         """Say that something is not as it should be."""

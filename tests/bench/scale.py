@@ -28,10 +28,16 @@ SCRIPT = "boot=0.02~0.2 off=0.02"
 def run_storm(number: int, folder: Path) -> None:
     """Be the dashboard of the real engine and of stand-ins; write every event to a file."""
     from vmtiming_tui.plan import plan_of
+    from vmtiming_tui.streams import Streams
     from vmtiming_tui.tui import run
 
-    with laboratory() as lab, (folder / "events").open("wb", buffering=0) as file:
-        print(run.run_live(plan_of(lab.config(number, SCRIPT)), record=file.write).crash or "")
+    with (
+        Streams() as streams,
+        laboratory() as lab,
+        (folder / "events").open("wb", buffering=0) as file,
+    ):
+        plan = plan_of(lab.config(number, SCRIPT))
+        print(run.run_live(plan, streams, record=file.write).crash or "")
 
 
 def cpu_s(pid: int) -> float:

@@ -34,12 +34,13 @@ def run_storm(number: int, result: Path) -> None:
     from support.engine_lab import laboratory
     from vmtiming_tui.config import StartMode
     from vmtiming_tui.plan import plan_of
+    from vmtiming_tui.streams import Streams
     from vmtiming_tui.tui import run
 
     boot = f"boot={FIRST_S}~{LAST_S}"
-    with laboratory() as lab, result.open("wb", buffering=0) as file:
+    with Streams() as streams, laboratory() as lab, result.open("wb", buffering=0) as file:
         config = lab.config(number, boot, start=StartMode.TOGETHER, timeout_s=300.0)
-        print(run.run_live(plan_of(config), record=file.write).crash or "")
+        print(run.run_live(plan_of(config), streams, record=file.write).crash or "")
 
 
 def write_times(descriptor: int, number: int) -> None:

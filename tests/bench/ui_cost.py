@@ -190,9 +190,11 @@ def run_dashboard(number: int, log: Path, result: Path) -> None:
 
     client.engine_command = command
     from support.recording import plan_for
+    from vmtiming_tui.streams import Streams
     from vmtiming_tui.tui import run
 
-    print(run.run_live(plan_for(number)).crash or "")
+    with Streams() as streams:
+        print(run.run_live(plan_for(number), streams).crash or "")
 
 
 # The process that measures.

@@ -17,7 +17,7 @@ from faults.fault import Fault, as_one
 from faults.running import Outcome, Running, in_words, states_in
 from faults.scene import Scene
 from support.engine_lab import processes_naming, until
-from support.terminal import Terminal
+from support.terminal import LIMIT_S, Terminal
 from support.traces import nothing_left
 
 TITLE = "You end it, or something else does"
@@ -112,6 +112,35 @@ def lose_the_dashboard(scene: Scene, **how: object) -> Outcome:
         terminal.hang_up()
         code = terminal.wait()
     return Outcome(in_words(code), "", states_in(scene.folder / "kept.json"))
+
+
+def stall_the_dashboard(
+    scene: Scene, leave: Callable[[Scene, Terminal], None], script: str = "1.boot=60"
+) -> Outcome:
+    """Nothing is read from there on."""
+    scene.script = script
+    with closing(in_terminal(scene, "-o", "kept.json")) as terminal:
+        terminal.till(b"?1049h")
+        terminal.till(b"1 booted")
+        terminal.stall()
+        leave(scene, terminal)
+        code = terminal.process.wait(LIMIT_S)
+    return Outcome(in_words(code), "", states_in(scene.folder / "kept.json"))
+
+
+def terminate(scene: Scene, terminal: Terminal) -> None:
+    terminal.process.send_signal(signal.SIGTERM)
+
+
+def confirm(scene: Scene, terminal: Terminal) -> None:
+    """Ctrl-C is a key there, which asks."""
+    terminal.type(b"\x03")
+    terminal.type(b"y")
+
+
+def leave_after_the_run(scene: Scene, terminal: Terminal) -> None:
+    asyncio.run(until(lambda: scene.history == [("finished", 2)]))
+    terminal.type(b"q")
 
 
 def over(terminal: Terminal, after: int) -> str:
@@ -276,6 +305,30 @@ FAULTS: list[Fault[Callable[[Scene], Outcome]]] = [
         seen="exit code 130; the VMs are ended in order",
     ),
     *as_one(
+        "the dashboard's terminal takes nothing more, and stays (a frozen ssh, a stopped tmux)",
+        [
+            Fault(
+                "the dashboard's terminal is stalled, and the run goes to its end",
+                partial(stall_the_dashboard, leave=leave_after_the_run, script="1.boot=4"),
+                ends="exit code 0",
+                kept="everything",
+            ),
+            Fault(
+                "the dashboard's terminal is stalled, then SIGTERM",
+                partial(stall_the_dashboard, leave=terminate),
+                ends="exit code 130",
+                kept=IN_FILES,
+            ),
+            Fault(
+                "the dashboard's terminal is stalled, then Ctrl-C",
+                partial(stall_the_dashboard, leave=confirm),
+                ends="exit code 130",
+                kept=IN_FILES,
+            ),
+        ],
+        seen="the run goes on, and obeys; the whole screen as soon as it takes something again",
+    ),
+    *as_one(
         "Ctrl-Z, then `fg`",
         [
             Fault(
@@ -301,6 +354,7 @@ STATES: dict[str, tuple[str, ...] | None] = {
     "the tool is killed (SIGKILL)": None,
     "all of them are killed at once": None,
     "whoever reads the report goes away (`| head -1`)": ("booted", "booted", "killed"),
+    "the dashboard's terminal is stalled, and the run goes to its end": ("booted", "booted"),
     "Ctrl-Z, then `fg`, on the plain report": ("booted", "booted"),
     "Ctrl-Z, then `fg`, on the dashboard": ("booted", "booted"),
 }

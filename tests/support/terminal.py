@@ -6,10 +6,41 @@ import select
 import subprocess
 import termios
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import cycle, islice
 from pathlib import Path
 
 LIMIT_S = 60.0
+
+_FRAMES = 60
+_FRAME_S = 0.03
+
+
+def is_held_up(pid: int) -> bool:
+    """Whether a thread of a process waits till a terminal takes something."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return any("wait_woken" in (task / "wchan").read_text() for task in tasks)
+
+
+def overfill(terminal: int, pid: int) -> None:
+    """Have a dashboard draw more than a terminal holds that takes nothing, and any queue for it."""
+    usual = termios.tcgetwinsize(terminal)
+    for size in islice(cycle(((60, 200), (58, 190))), _FRAMES):
+        termios.tcsetwinsize(terminal, size)
+        time.sleep(_FRAME_S)  # to draw it; nothing tells that it is drawn
+    termios.tcsetwinsize(terminal, usual)
+    assert is_held_up(pid)
+
+
+@contextmanager
+def stopped(device: Path, pid: int) -> Iterator[None]:
+    """Have a terminal take nothing of what a dashboard draws meanwhile, which is much."""
+    with device.open("wb", buffering=0) as terminal:
+        termios.tcflow(terminal, termios.TCOOFF)
+        overfill(terminal.fileno(), pid)
+        yield
+        termios.tcflow(terminal, termios.TCOON)
 
 
 class Terminal:
@@ -29,6 +60,7 @@ class Terminal:
     ) -> None:
         self.master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (30, 110))
+        self.device = Path(os.ttyname(slave))
         self.before = termios.tcgetattr(slave)
         self.output = b""
         on_it = {"stdin": slave, "stdout": slave, "stderr": slave}
@@ -72,6 +104,10 @@ class Terminal:
         while self.master >= 0 and self._read(0):
             pass
         return self.process.returncode
+
+    def stall(self) -> None:
+        """Take nothing more, though the terminal stays: as a frozen ssh or a stopped tmux does."""
+        overfill(self.master, self.process.pid)
 
     def hang_up(self) -> None:
         """Close the terminal, as a lost connection or a closed window does."""

@@ -43,6 +43,11 @@ class Tmux:
         """Return what a person sees now."""
         return self._tmux("capture-pane", "-p")
 
+    @property
+    def device(self) -> Path:
+        """The terminal's own file, as the program has it."""
+        return Path(self._tmux("display-message", "-p", "#{pane_tty}").strip())
+
     def resize(self, width: int, height: int) -> None:
         """Give the terminal another size."""
         self._tmux("resize-window", "-x", str(width), "-y", str(height))

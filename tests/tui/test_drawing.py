@@ -30,7 +30,6 @@ from vmtiming_tui.tui.shape import shape_for
 from vmtiming_tui.tui.text import (
     BLANK,
     as_ascii,
-    at_most,
     clip,
     clock,
     fitting,
@@ -41,6 +40,7 @@ from vmtiming_tui.tui.text import (
     shown,
     size,
     spread,
+    to_come,
 )
 from vmtiming_tui.tui.theme import DARK, LIGHT, Palette
 from vmtiming_tui.tui.widgets.grid import VmGrid
@@ -294,7 +294,7 @@ def test_figures_in_words():
         "", "0.00", "12.35", "1234.6"]  # fmt: skip
     assert [clock(ns * SECOND) for ns in (0, 42, 3599, 3600)] == [
         "0:00.0", "0:42.0", "59:59.0", "1:00:00"]  # fmt: skip
-    assert [at_most(round(s * SECOND)) for s in (0, 35, 35.1, 240, 240.1, 7200, 7201)] == [
+    assert [to_come(round(s * SECOND)) for s in (0, 35, 35.1, 240, 240.1, 7200, 7201)] == [
         "1 s", "35 s", "36 s", "4 min", "5 min", "2.0 h", "2.1 h"]  # fmt: skip
     assert [size(n) for n in (0, 999, 340 << 20, 3 << 30)] == ["0 B", "999 B", "340 MiB", "3 GiB"]
 

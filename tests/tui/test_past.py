@@ -8,14 +8,17 @@ from support.stage import dashboard
 from vmtiming_tui.export import write_export
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.history import History
+from vmtiming_tui.progress import TimeLeft
 from vmtiming_tui.sides import side_of
 from vmtiming_tui.summary import summarise_fleet
 from vmtiming_tui.tui.braille import outline_rows
+from vmtiming_tui.tui.glyphs import UNICODE
 from vmtiming_tui.tui.model import ns_of, reckon
 from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen, spark_values
+from vmtiming_tui.tui.widgets.bars import StatsLine, left_words
 
-DONE = 90.0
+DONE, SECOND = 90.0, 1_000_000_000
 
 
 @pytest.fixture
@@ -119,9 +122,35 @@ def test_an_outline_joins_its_steps():
     assert outline_rows([4, 8], 2, braille=True) == ["⢸", "⡏"]
 
 
-@pytest.mark.parametrize(("ascii_only", "words"), [(False, "left ≤ "), (True, "left <= ")])
-async def test_what_is_left_is_shown_as_a_bound_once_half_the_storm_has_booted(ascii_only, words):
+@pytest.mark.parametrize(("ascii_only", "sign"), [(False, "≤"), (True, "<=")])
+async def test_what_is_left_is_a_bound_and_an_estimate_once_half_the_storm_has_booted(
+    ascii_only, sign
+):
     async with dashboard(smooth_run(8), 3.0, ascii_only=ascii_only) as stage:
-        await stage.sees("left -")
+        await stage.sees(f"left {sign} 65 s")
     async with dashboard(smooth_run(8), 7.5, ascii_only=ascii_only) as stage:
-        await stage.sees(words)
+        await stage.sees(f"left ~1 s, {sign} 60 s")
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (TimeLeft(), "-"),
+        (TimeLeft(about_ns=12 * SECOND), "~12 s"),
+        (TimeLeft(at_most_ns=290 * SECOND), "≤ 5 min"),
+        (TimeLeft(12 * SECOND, 290 * SECOND), "~12 s, ≤ 5 min"),
+        (TimeLeft(12 * SECOND, 12 * SECOND), "≤ 12 s"),
+        (TimeLeft(0, 0), "≤ 1 s"),
+    ],
+)
+def test_the_words_for_what_is_left(left, words):
+    assert left_words(left, UNICODE) == words
+
+
+async def test_where_there_is_little_room_the_bound_stands_alone():
+    async with dashboard(smooth_run(8), 7.5) as stage:
+        line = stage.app.screen.query_one(StatsLine)
+        roomy, narrow = ("".join(text for text, _ in line.lines(width)[0]) for width in (80, 68))
+
+    assert "left ~1 s, ≤ 60 s " in roomy
+    assert "left ≤ 60 s " in narrow

@@ -1,5 +1,6 @@
 """The terminal after the dashboard: as it was before, whatever ended it."""
 
+import asyncio
 import os
 import pty
 import signal
@@ -9,8 +10,14 @@ import termios
 from pathlib import Path
 
 import pytest
+from textual.drivers.web_driver import WebDriver
 
-from support.terminal import LIMIT_S, Terminal
+from support.engine_lab import until
+from support.recording import RecordedSource, plan_for
+from support.terminal import LIMIT_S, Terminal, stopped
+from support.tmux import Tmux
+from vmtiming_tui.streams import Streams
+from vmtiming_tui.tui.app import VmTimingApp
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -32,15 +39,19 @@ StatsLine.lines = lines
 """
 
 
+def settings(folder: Path) -> dict[str, str]:
+    return {
+        "PYTHONPATH": str(TESTS),
+        "XDG_STATE_HOME": str(folder / "state"),
+        "XDG_CONFIG_HOME": str(folder / "config"),
+    }
+
+
 class Played(Terminal):
     """The dashboard of a stored run, on a pty of its own."""
 
     def __init__(self, source: str, folder: Path) -> None:
-        environment = os.environ | {
-            "PYTHONPATH": str(TESTS),
-            "XDG_STATE_HOME": str(folder / "state"),
-            "XDG_CONFIG_HOME": str(folder / "config"),
-        }
+        environment = os.environ | settings(folder)
         super().__init__([sys.executable, "-c", source], folder, environment, controlling=False)
 
     def assert_restored(self) -> None:
@@ -90,6 +101,62 @@ def test_after_a_fault_of_the_dashboard_there_is_a_sentence_and_no_traceback(pla
     assert "Traceback" not in terminal.last_words
     kept = tmp_path / "state" / "vmtiming-tui" / "dashboard-crash.txt"
     assert "in lines" in kept.read_text()
+
+
+@pytest.fixture
+def window(tmp_path):
+    """Play the stored run in windows of tmux, one after the other."""
+    windows = []
+
+    def start() -> Tmux:
+        folder = tmp_path / str(len(windows))
+        folder.mkdir()
+        windows.append(Tmux(folder))
+        source = PLAY.format(before="import os; print(os.getpid(), file=open('pid', 'w'))", speed=2)
+        windows[-1].start([sys.executable, "-c", source], settings(folder))
+        return windows[-1]
+
+    yield start
+    for one in windows:
+        one.close()
+
+
+def test_a_terminal_that_was_stopped_for_a_while_shows_what_another_does(window):
+    terminal = window()
+    terminal.wait_for("connected")
+    pid = int((terminal.folder / "pid").read_text())
+    with stopped(terminal.device, pid):
+        written = terminal.log.stat().st_size
+        other = window()
+        other.wait_for("FINISHED")
+        assert "connected" in terminal.screen()
+    asyncio.run(until(lambda: "FINISHED" in terminal.screen() == other.screen()))
+    assert terminal.log.stat().st_size - written < 1 << 19  # of three times as much
+    terminal.keys("q")
+    assert terminal.exit_code() == 0
+
+
+def test_a_driver_that_somebody_else_has_chosen_is_not_replaced(monkeypatch):
+    monkeypatch.setattr("textual.constants.DRIVER", "textual.drivers.web_driver:WebDriver")
+    with Streams() as streams:
+        app = VmTimingApp(RecordedSource([]).connect, plan_for(1), terminal=streams.err)
+    assert app.driver_class is WebDriver
+
+
+def test_ctrl_z_on_a_stopped_terminal_suspends(play):
+    terminal = play()
+    at = terminal.till(b"connected")
+    with stopped(terminal.device, terminal.process.pid):
+        terminal.type(b"\x1a")
+        stat = Path(f"/proc/{terminal.process.pid}/stat")
+        asyncio.run(until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T"))
+    terminal.process.send_signal(signal.SIGCONT)
+    at = terminal.till(b"?1049l", after=at)
+    at = terminal.till(b"?1049h", after=at)
+    terminal.till(b"connected", after=at)
+    terminal.type(b"q")
+    assert terminal.wait() == 0
+    terminal.assert_restored()
 
 
 def test_the_terminal_that_goes_away_ends_the_dashboard(play):

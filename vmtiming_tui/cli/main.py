@@ -49,21 +49,23 @@ EXAMPLE = (
 
 def start_run(plan: RunPlan, wishes: Wishes) -> int:
     """Hand the plan to the front end the user wants; return the exit code."""
-    if wishes.plain or wishes.as_json:
-        from vmtiming_tui.headless import run_headless
-        from vmtiming_tui.streams import Streams
+    from vmtiming_tui.streams import Streams
 
-        with Streams() as streams, recording(wishes, streams.warn) as record:
-            return run_headless(plan, wishes, streams, record)
-    from vmtiming_tui.tui import run_dashboard
+    with Streams() as streams:
+        if wishes.plain or wishes.as_json:
+            from vmtiming_tui.headless import run_headless
 
-    # The dashboard owns the terminal while it is open, so words wait until it has closed.
-    later: list[str] = []
-    with recording(wishes, later.append) as record:
-        code = run_dashboard(plan, wishes, record)
-    for word in later:
-        _warn(word)
-    return code
+            with recording(wishes, streams.warn) as record:
+                return run_headless(plan, wishes, streams, record)
+        from vmtiming_tui.tui import run_dashboard
+
+        # The dashboard owns the terminal while it is open, so words wait until it has closed.
+        later: list[str] = []
+        with recording(wishes, later.append) as record:
+            code = run_dashboard(plan, wishes, streams, record)
+        for word in later:
+            streams.warn(word)
+        return code
 
 
 def _warn(word: str) -> None:

@@ -8,12 +8,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar, TextIO, cast
 
 from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import NoColor
 from textual.geometry import Size
 from textual.screen import Screen
@@ -22,8 +25,10 @@ from textual.timer import Timer
 from vmtiming_tui.commands import Command, Quit, ReadConsole, Stop
 from vmtiming_tui.plan import RunPlan
 from vmtiming_tui.sides import Side
+from vmtiming_tui.streams import Stream
 from vmtiming_tui.text import plural
 from vmtiming_tui.tui import keymap
+from vmtiming_tui.tui.driver import driver_for
 from vmtiming_tui.tui.glyphs import glyphs_for
 from vmtiming_tui.tui.keymap import Key
 from vmtiming_tui.tui.link import Connect, Link
@@ -40,6 +45,8 @@ NEWS_S = TURN_S / 2
 _SETTLED_S = 1.0
 LEAST_WIDTH, LEAST_HEIGHT = 80, 24
 _LEAVE_LIMIT_S = 22.0
+_MOST_WAITING_BYTES = 1 << 16
+"""A terminal that has so much left to take is drawn on no further: some large frames."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -65,7 +72,10 @@ def _has_hung_up(stream: TextIO | None) -> bool:
 
 
 class VmTimingApp(App[None], inherit_bindings=False):
-    """Folds events ten times a second, and the end of a boot sooner; shows what they add up to."""
+    """Folds events ten times a second, and the end of a boot sooner; shows what they add up to.
+
+    ``terminal`` is what it draws on where that is one, and which it does not wait for.
+    """
 
     CSS_PATH = Path(__file__).with_name("app.tcss")
     TITLE = "vm-timing-report"
@@ -80,7 +90,9 @@ class VmTimingApp(App[None], inherit_bindings=False):
         *,
         live: bool = True,
         baseline: Side | None = None,
+        terminal: Stream | None = None,
     ) -> None:
+        self.terminal = terminal
         self.settings = settings or DashboardSettings()
         plain = not self.settings.colour
         super().__init__(ansi_color=True if plain else None)
@@ -98,6 +110,8 @@ class VmTimingApp(App[None], inherit_bindings=False):
         self._turned_s = 0.0
         self._news: Timer | None = None
         self._leaving = False
+        self._undrawn = ExitStack()
+        self._is_stalled = False
         self._next_plan: RunPlan | None = None
         self._failure_seen: object = None
         for theme in THEMES:
@@ -112,6 +126,11 @@ class VmTimingApp(App[None], inherit_bindings=False):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Return our own variables for themes that do not have them."""
         return {"dim": DARK.dim, "faint": DARK.faint}
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return our own driver where Textual would take its own for terminals."""
+        usual = super().get_driver_class()
+        return driver_for(self.terminal) if self.terminal and usual is LinuxDriver else usual
 
     def get_default_screen(self) -> Screen[Any]:
         """Begin with all VMs."""
@@ -158,9 +177,9 @@ class VmTimingApp(App[None], inherit_bindings=False):
 
     def turn(self, *, between: bool = False) -> None:
         """Fold what has come and let every screen show what changed."""
-        # Textual waits for ever to write to a terminal that takes no more.
         if self.signal is None and not self.is_headless and _has_hung_up(sys.__stderr__):
             self._on_signal(signal.SIGHUP)
+        self._spare_the_terminal()
         if self._news is not None:
             self._news.stop()
             self._news = None
@@ -174,6 +193,17 @@ class VmTimingApp(App[None], inherit_bindings=False):
         if self._next_plan is not None and self.model.fleet.ran_to_end:
             plan, self._next_plan = self._next_plan, None
             self.link.start(plan)
+
+    def _spare_the_terminal(self) -> None:
+        """Draw nothing while the terminal takes nothing, and all of it anew once it has."""
+        waiting_bytes = self.terminal.waiting_bytes if self.terminal else 0
+        if not self._is_stalled and waiting_bytes > _MOST_WAITING_BYTES:
+            self._is_stalled = True
+            self._undrawn.enter_context(self.batch_update())
+        elif self._is_stalled and waiting_bytes == 0:
+            self._is_stalled = False
+            self._undrawn.close()
+            self.refresh()
 
     def _watch_for_failure(self) -> None:
         failure = self.model.fleet.failure

@@ -8,7 +8,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from vmtiming_tui import events as ev
@@ -18,7 +18,7 @@ from vmtiming_tui.counted import counted_attempts
 from vmtiming_tui.errors import EventError
 from vmtiming_tui.fleet import Attempt, Fleet, RunState, Storm, Vm, VmState
 from vmtiming_tui.plan import RunPlan, plan_from_json
-from vmtiming_tui.progress import time_left_ns
+from vmtiming_tui.progress import TimeLeft, time_left
 from vmtiming_tui.sides import Side
 from vmtiming_tui.summary import boots_s, completion, lost_of
 from vmtiming_tui.tui.view import View
@@ -48,7 +48,7 @@ class Figures:
     median_ns: int | None = None
     p95_ns: int | None = None
     max_ns: int | None = None
-    left_ns: int | None = None
+    left: TimeLeft = field(default_factory=TimeLeft)
     curve: tuple[tuple[int, int], ...] = ()
     curve_number: int = 0
     curve_start_ns: int | None = None
@@ -100,7 +100,7 @@ def reckon(fleet: Fleet, plan: RunPlan, now_ns: int) -> Figures:
         median_ns=None if median_s is None else ns_of(median_s),
         p95_ns=None if p95_s is None else ns_of(p95_s),
         max_ns=ns_of(times[-1]) if times else None,
-        left_ns=time_left_ns(fleet, plan, now_ns) if is_running else None,
+        left=time_left(fleet, plan, now_ns) if is_running else TimeLeft(),
         curve=tuple(completion(in_storm)),
         curve_number=len(storm.vms) if storm else 0,
         curve_start_ns=min(starts, default=None),

@@ -16,13 +16,16 @@ from vmtiming_tui.headless import final_report, follow
 from vmtiming_tui.plain import PlainReport
 from vmtiming_tui.plan import RunPlan
 from vmtiming_tui.replay import replay
-from vmtiming_tui.session import Wishes, conclude, outlive_hangups, say
+from vmtiming_tui.session import Wishes, conclude, outlive_hangups
 from vmtiming_tui.sides import Side
 from vmtiming_tui.streams import Streams
 
 if TYPE_CHECKING:
     from vmtiming_tui.tui.app import VmTimingApp
     from vmtiming_tui.tui.settings import DashboardSettings
+
+_PATIENCE_S = 5.0
+"""How long a terminal may take nothing at the end: a frozen one may never come back."""
 
 
 class ReplaySource:
@@ -67,6 +70,7 @@ async def _show(app: "VmTimingApp") -> None:
 
 def run_live(
     plan: RunPlan,
+    streams: Streams,
     *,
     ascii_only: bool = False,
     baseline: Side | None = None,
@@ -87,7 +91,13 @@ def run_live(
         gc.disable()  # nothing of what the start makes is garbage; the app enables it when settled
         from vmtiming_tui.tui.app import VmTimingApp
 
-        app = VmTimingApp(connect, plan, _settings(ascii_only=ascii_only), baseline=baseline)
+        app = VmTimingApp(
+            connect,
+            plan,
+            _settings(ascii_only=ascii_only),
+            baseline=baseline,
+            terminal=streams.err,
+        )
         try:
             await _show(app)
             gc.enable()
@@ -101,7 +111,10 @@ def run_live(
 
 
 def run_dashboard(
-    plan: RunPlan, wishes: Wishes, record: Callable[[bytes], None] | None = None
+    plan: RunPlan,
+    wishes: Wishes,
+    streams: Streams,
+    record: Callable[[bytes], None] | None = None,
 ) -> int:
     """Show the run as it goes; return the exit code it deserves.
 
@@ -109,22 +122,23 @@ def run_dashboard(
     written at the end, and said on standard error once the terminal is back. A dashboard that
     fails ends no VM: the plain report goes on in its place, with the same engine.
     """
+    streams.patience_s = _PATIENCE_S
     received: list[signal.Signals] = []
-    with Streams() as streams:
 
-        async def go_on(app: "VmTimingApp") -> None:
-            received.extend(await _report_the_rest(app, streams))
+    async def go_on(app: "VmTimingApp") -> None:
+        received.extend(await _report_the_rest(app, streams))
 
-        app = run_live(
-            plan,
-            ascii_only=wishes.ascii_only,
-            baseline=wishes.baseline,
-            record=record,
-            go_on=go_on,
-        )
-        if app.crash is not None:
-            return final_report(app.model.fleet, wishes, streams, received)
-        return _afterwards(app, wishes, streams)
+    app = run_live(
+        plan,
+        streams,
+        ascii_only=wishes.ascii_only,
+        baseline=wishes.baseline,
+        record=record,
+        go_on=go_on,
+    )
+    if app.crash is not None:
+        return final_report(app.model.fleet, wishes, streams, received)
+    return _afterwards(app, wishes, streams)
 
 
 async def _report_the_rest(app: "VmTimingApp", streams: Streams) -> list[signal.Signals]:
@@ -173,15 +187,17 @@ def replay_dashboard(
             yield source
 
         settings = replace(_settings(ascii_only=ascii_only), clock=source.now_ns)
-        app = VmTimingApp(connect, plan, settings, live=False)
+        app = VmTimingApp(connect, plan, settings, live=False, terminal=streams.err)
         try:
             await _show(app)
         finally:
             await app.link.close()
         return app
 
-    app = asyncio.run(played())
-    if app.crash is not None:
-        _tell_of_crash(app, say)
-        return 1
-    return 0 if app.signal is None else 130
+    with Streams() as streams:
+        streams.patience_s = _PATIENCE_S
+        app = asyncio.run(played())
+        if app.crash is not None:
+            _tell_of_crash(app, streams.say)
+            return 1
+        return 0 if app.signal is None else 130

@@ -42,8 +42,8 @@ def clock(ns: int) -> str:
     return f"{minutes}:{rest // 10:02d}.{rest % 10}"
 
 
-def at_most(ns: int) -> str:
-    """Return the bound of a time to come, rounded up: ``35 s``, ``4 min``, ``1.5 h``."""
+def to_come(ns: int) -> str:
+    """Return a time to come, rounded up: ``35 s``, ``4 min``, ``1.5 h``."""
     whole = max(math.ceil(ns / 1e9), 1)
     if whole < 100:
         return f"{whole} s"

@@ -9,21 +9,23 @@ from textual.message import Message
 from vmtiming_tui.config import BootMode
 from vmtiming_tui.events import StormKind
 from vmtiming_tui.fleet import RunState, VmState
+from vmtiming_tui.progress import TimeLeft
 from vmtiming_tui.stages import Stage
 from vmtiming_tui.text import plural
 from vmtiming_tui.tui.bars import BarMaker
 from vmtiming_tui.tui.braille import sparkline
+from vmtiming_tui.tui.glyphs import Glyphs
 from vmtiming_tui.tui.keymap import Key
 from vmtiming_tui.tui.model import Model
 from vmtiming_tui.tui.text import (
     Part,
-    at_most,
     clip,
     clock,
     parts_width,
     seconds,
     shown,
     spread,
+    to_come,
 )
 from vmtiming_tui.tui.view import Sort
 from vmtiming_tui.tui.widgets.line import LinesWidget
@@ -136,10 +138,22 @@ class Header(ModelLine):
         return [spread(left, right, width, self.host.glyphs.ellipsis)]
 
 
+def left_words(left: TimeLeft, glyphs: Glyphs, *, brief: bool = False) -> str:
+    """Return the estimate and the bound, as far as they are known and differ; else a dash.
+
+    Where they are to be ``brief`` it is the bound, which holds.
+    """
+    about, bound = (ns if ns is None else to_come(ns) for ns in (left.about_ns, left.at_most_ns))
+    if bound is None:
+        return "-" if about is None else f"~{about}"
+    is_alone = brief or about in (None, bound)
+    return f"{glyphs.at_most} {bound}" if is_alone else f"~{about}, {glyphs.at_most} {bound}"
+
+
 class StatsLine(ModelLine):
     """Median, p95 and max of what has booted, the time left, and how busy the host is."""
 
-    def _figures(self) -> list[Part]:
+    def _figures(self, *, brief: bool) -> list[Part]:
         palette, glyphs, figures = self.host.palette, self.host.glyphs, self.model.figures
         parts: list[Part] = []
         for name, ns in (
@@ -152,9 +166,7 @@ class StatsLine(ModelLine):
             parts.append((" ", palette.text))
         if self.model.fleet.state is RunState.RUNNING:
             parts.append((" left ", palette.dim))
-            left = figures.left_ns
-            words = "-" if left is None else f"{glyphs.at_most} {at_most(left)}"
-            parts.append((words, palette.strong))
+            parts.append((left_words(figures.left, glyphs, brief=brief), palette.strong))
         return parts
 
     def lines(self, width: int) -> list[list[Part]]:
@@ -176,7 +188,10 @@ class StatsLine(ModelLine):
                     (f"{host.psi_cpu:.0f} %", palette.strong),
                 ]
             right.append((" ", palette.text))
-        return [spread(self._figures(), right, width, glyphs.ellipsis)]
+        left = self._figures(brief=False)
+        if parts_width(left) > width - parts_width(right):
+            left = self._figures(brief=True)
+        return [spread(left, right, width, glyphs.ellipsis)]
 
 
 class ViewLine(ModelLine):
