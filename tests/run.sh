@@ -44,7 +44,7 @@ say "virtual environment in $venv"
 case $venv in /*) ;; *) venv=$PWD/$venv ;; esac
 [ -x "$venv/bin/python" ] || attempt 'python3 -m venv' isolated python3 -m venv "$venv"
 attempt 'pip install' isolated "$venv/bin/python" -m pip install --quiet \
-    --disable-pip-version-check --editable "${PWD}[dev]"
+    --disable-pip-version-check --constraint "$PWD/tests/constraints.txt" --editable "${PWD}[dev]"
 PATH=$venv/bin:$PATH
 export PATH
 python -I -c 'import vmtiming_tui, pytest'

@@ -1,11 +1,14 @@
 """A run to compare with, by whatever name a person has for it."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from vmtiming_tui.config import unreachable
+from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.export.reading import read_export
 from vmtiming_tui.history import History
 from vmtiming_tui.sides import Side, side_of
+from vmtiming_tui.store import default_path
 
 
 def side_named(text: str) -> Side:
@@ -15,7 +18,13 @@ def side_named(text: str) -> Side:
     """
     path = Path(text)
     if path.suffix.lower() == ".json" or (not unreachable(path) and path.is_file()):
-        return side_of(read_export(path), path.name)
+        side = side_of(read_export(path), path.name)
+        with suppress(HistoryError, OSError):  # a file needs no history: less is known without
+            if default_path().exists():
+                with History.open() as history:
+                    return history.with_known(side)
+        return side
     with History.open() as history:
         stored = history.find(text)
-        return side_of(history.load(stored), stored.label, name=stored.name)
+        side = side_of(history.load(stored), stored.label, name=stored.name)
+        return history.with_known(side)

@@ -17,6 +17,7 @@ from vmtiming_tui.plan import RunPlan
 from vmtiming_tui.sides import plan_of_run
 from vmtiming_tui.stages import DoubtCode, labels_of, stages_of
 from vmtiming_tui.summary import Group, counted_groups
+from vmtiming_tui.text import plural
 
 BUSY_LOAD = 0.25
 BUSY_PSI_PERCENT = 10.0
@@ -35,6 +36,7 @@ class Kind(StrEnum):
     REPEATS = "repeats"
     OUTLIERS = "outliers"
     STAGES = "stages"
+    LEFT_OUT = "left out"
     HOST = "host"
     SIZE = "size"
 
@@ -61,6 +63,7 @@ def cautions(fleet: Fleet, scope: Collection[int] | None = None) -> list[Caution
         *((Kind.REPEATS, text) for group in groups for text in _repeats(group, plan)),
         *((Kind.OUTLIERS, text) for group in groups for text in _outliers(group)),
         *((Kind.STAGES, text) for text in _stages(attempts)),
+        *((Kind.LEFT_OUT, text) for text in _left_out(fleet, attempts)),
         *((Kind.HOST, text) for text in _host(fleet, attempts)),
         *((Kind.SIZE, text) for text in _size(fleet, plan)),
     ]
@@ -78,8 +81,8 @@ def _lost(attempts: Sequence[Attempt]) -> Iterator[str]:
     if not gone:
         return
     yield (
-        f"{len(gone)} of {len(attempts)} boots did not succeed: left out of the mean, and slower "
-        "than all others in median and percentiles"
+        f"{len(gone)} of {plural(len(attempts), 'boot')} did not succeed: left out of the mean, "
+        "and slower than all others in median and percentiles"
     )
 
 
@@ -167,6 +170,25 @@ def _stages(attempts: Sequence[Attempt]) -> Iterator[str]:
             yield f"stages of {_named(vms)}: {text}"
 
 
+def _left_out(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
+    """Say how much of what was sent is counted only, by the VMs that sent it, then of the run."""
+    vms: set[int] = set()
+    events = dropped = 0
+    for attempt in attempts:
+        more = sum(attempt.qmp_left_out.values())
+        cut = attempt.details.dropped_bytes if attempt.details else 0
+        events, dropped = events + more, dropped + cut
+        if more or cut:
+            vms.add(attempt.vm)
+    parts = [
+        *([plural(events, "QMP event")] if events else []),
+        *([f"{plural(dropped, 'byte')} of details"] if dropped else []),
+    ]
+    if parts:
+        yield f"{_named(sorted(vms))} sent more than is kept; left out: {' and '.join(parts)}"
+    yield from (notice.text for notice in fleet.notices if notice.left_out)
+
+
 def _figure(host: Mapping[str, Any], name: str) -> float:
     value = host.get(name)
     return float(value) if isinstance(value, (int, float)) else 0.0
@@ -182,7 +204,7 @@ def _host(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
         if isinstance(value, (int, float)) and value >= BUSY_PSI_PERCENT
     ]
     if cores and load >= BUSY_LOAD * cores:
-        pressed.insert(0, f"load {load:.2f} on {cores:g} cores")
+        pressed.insert(0, f"load {load:.2f} on {plural(int(cores), 'core')}")
     if pressed:
         yield f"the host was busy before the first storm ({', '.join(pressed)}); let it settle"
     yield from _during(fleet, attempts)
@@ -228,7 +250,8 @@ def _size(fleet: Fleet, plan: RunPlan | None) -> Iterator[str]:
     vcpus = max(count * variant.config.smp for count, variant in at_once)
     if cores and vcpus > cores:
         yield (
-            f"up to {vcpus} vCPUs share {cores:g} cores: boot times include waiting for one another"
+            f"up to {vcpus} vCPUs share {plural(int(cores), 'core')}: boot times include waiting "
+            "for one another"
         )
     asked = max(variant.config.number * variant.config.memory_mib for variant in plan.variants)
     if free and asked * _MIB > free:

@@ -5,9 +5,10 @@ time a storm is compared. There is one decision, for sentence, table and exit co
 decided if and only if the 95 % interval of the change excludes 0. What can be decided at all is
 asked of the exact distribution of the ranks.
 
-A single storm says nothing of the next one, so it carries no verdict, unless it differs by more
-than storms of one setting have ever been seen to (``STORMS_DIFFER``). VMs that were lost rank
-behind all that booted, and where one side lost more the stages of the rest are not compared.
+A single storm says nothing of the next one, so it carries no verdict, unless its boot differs by
+more than storms in these circumstances do by chance, as far as the runs tell that the history keeps
+(``tolerance``). VMs that were lost rank behind all that booted, and where one side lost more the
+stages of the rest are not compared.
 """
 
 import math
@@ -19,19 +20,15 @@ from vmtiming_tui import ranks, stats
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.sides import QEMU, Identity, Sample, Side, StormSample, side_of
 from vmtiming_tui.stages import Stage
+from vmtiming_tui.text import plural, were
+from vmtiming_tui.tolerance import CONFIDENCE, FEWEST_RUNS, Tolerance, known_tolerance
 
 MARGIN_PERCENT = 5.0
 FEWEST_FOR_ADVICE = 6
 MOST_ADVISED = 100
 BOOT = "boot"
 ALL_BOOTED_IN = "all booted in"
-
-STORMS_DIFFER = 4.0
-"""Two storms of one setting differ by no more than this many times.
-
-The longest of 24 real storms on a busy host of 2 cores took 2.7 times as long as the shortest
-(21 and 56 s); this is that, and half as much again.
-"""
+_NOTHING_LEFT = -100.0
 
 
 class Verdict(StrEnum):
@@ -58,8 +55,8 @@ class Difference:
 
     ``percent`` is the second against the first; its interval ``percent_interval`` may be unbounded
     where VMs did not boot. ``is_single`` says that a side has one storm only: the interval is then
-    what storms may differ by, and there only where even that excludes 0. ``advice`` is what would
-    tell, where it cannot be told.
+    what ``tolerance`` makes of it, and there only where even that excludes 0. ``advice`` is what
+    would tell, where it cannot be told.
     """
 
     name: str
@@ -70,6 +67,7 @@ class Difference:
     p_value: float | None
     verdict: Verdict
     is_single: bool = False
+    tolerance: Tolerance | None = None
     advice: str = ""
 
     @property
@@ -90,10 +88,10 @@ class Difference:
         interval = self.percent_interval
         if interval is None:
             return ""
-        if self.is_single:
-            return f", beyond the {STORMS_DIFFER:g} times that storms of one setting may differ by"
-        if not math.isfinite(interval.low):
+        if not math.isfinite(interval.low) or interval.high == _NOTHING_LEFT:
             return ""
+        if self.is_single and self.tolerance is not None:
+            return f", beyond the {self.tolerance}"
         high = f"{signed(interval.high)} %" if math.isfinite(interval.high) else "unknown"
         return f" ({signed(interval.low)} % to {high})"
 
@@ -187,10 +185,17 @@ def _percent_interval(interval: stats.Interval | None) -> stats.Interval | None:
     return stats.Interval((interval.low - 1) * 100, (interval.high - 1) * 100, interval.confidence)
 
 
-def _beyond_storms(change: ranks.Ratio) -> stats.Interval | None:
-    """Return what a single storm's change can be where storms differ; None where it may be none."""
-    low, high = change.estimate / STORMS_DIFFER, change.estimate * STORMS_DIFFER
-    return stats.Interval(low, high, 1.0) if low > 1 or high < 1 else None
+def _beyond_storms(change: ranks.Ratio, known: Tolerance | None) -> stats.Interval | None:
+    """Return what a single storm's change can be where storms differ; None where it may be none.
+
+    That VMs which never booted hide a median is beyond whatever is known.
+    """
+    if change.estimate in (0, math.inf):
+        return stats.Interval(change.estimate, change.estimate, 1.0)
+    if known is None:
+        return None
+    low, high = change.estimate / known.ratio, change.estimate * known.ratio
+    return stats.Interval(low, high, CONFIDENCE) if low > 1 or high < 1 else None
 
 
 def _decide(interval: stats.Interval | None) -> Verdict:
@@ -206,16 +211,22 @@ def _decide(interval: stats.Interval | None) -> Verdict:
     return Verdict.CANNOT_TELL
 
 
-def difference(name: str, first: Sequence[float], second: Sequence[float]) -> Difference:
+def difference(
+    name: str,
+    first: Sequence[float],
+    second: Sequence[float],
+    known: Tolerance | None = None,
+) -> Difference:
     """Return what two samples (s, one value a storm) say of each other.
 
-    Infinite values are storms whose figure VMs hide that never booted.
+    Infinite values are storms whose figure VMs hide that never booted. ``known`` is how far single
+    storms differ by chance.
     """
     change, test = ranks.ratio(first, second), None
     is_single = min(len(first), len(second)) == 1
     found = None
     if change is not None:
-        found = _beyond_storms(change) if is_single else change.interval
+        found = _beyond_storms(change, known) if is_single else change.interval
         test = None if is_single else ranks.mann_whitney(first, second)
     interval = _percent_interval(found)
     verdict = _decide(interval)
@@ -224,20 +235,26 @@ def difference(name: str, first: Sequence[float], second: Sequence[float]) -> Di
         name=name,
         first=stats.describe(first),
         second=stats.describe(second),
-        percent=percent if percent is not None and math.isfinite(percent) else None,
+        percent=percent if percent not in (_NOTHING_LEFT, math.inf) else None,
         percent_interval=interval,
         p_value=test.p_value if test else None,
         verdict=verdict,
         is_single=is_single,
-        advice=_advice(first, second, found) if verdict is Verdict.CANNOT_TELL else "",
+        tolerance=known if is_single else None,
+        advice=_advice(first, second, found, known) if verdict is Verdict.CANNOT_TELL else "",
     )
 
 
-def cannot_tell_yet(first: int, second: int) -> str:
-    """Return why so many storms on each side can show no difference whatever; empty: they can."""
+def cannot_tell_yet(first: int, second: int, known: Tolerance | None = None) -> str:
+    """Return why so many storms on each side can show no difference, or none but large ones.
+
+    Empty where they can. ``known`` is how far single storms differ by chance.
+    """
     enough = f"{FEWEST_FOR_ADVICE} or more a side (-r {FEWEST_FOR_ADVICE}) can tell"
     if min(first, second) == 1:
-        return f"a single storm carries no verdict; {enough}"
+        few = f"where the history keeps fewer than {FEWEST_RUNS} other runs like it"
+        why = few if known is None else f"within the {known}"
+        return f"a single storm carries no verdict {why}; {enough}"
     if ranks.can_tell(first, second):
         return ""
     needed = ranks.fewest_that_can_tell(first)
@@ -250,11 +267,14 @@ def cannot_tell_yet(first: int, second: int) -> str:
 
 
 def _advice(
-    first: Sequence[float], second: Sequence[float], interval: stats.Interval | None
+    first: Sequence[float],
+    second: Sequence[float],
+    interval: stats.Interval | None,
+    known: Tolerance | None,
 ) -> str:
     if not any(map(math.isfinite, first)) or not any(map(math.isfinite, second)):
         return "one side has no figure"
-    if impossible := cannot_tell_yet(len(first), len(second)):
+    if impossible := cannot_tell_yet(len(first), len(second), known):
         return impossible
     size = min(len(first), len(second))
     if size < FEWEST_FOR_ADVICE or interval is None:
@@ -307,7 +327,12 @@ def _not_compared(found: Difference) -> Difference:
     )
 
 
-def _compare_samples(first: Sample, second: Sample) -> GroupComparison:
+def _tolerance(first: Side, one: Sample, second: Side, other: Sample) -> Tolerance | None:
+    compared = (first.identity.run, second.identity.run)
+    return known_tolerance(first.known or second.known, (one.setting, other.setting), compared)
+
+
+def _compare_samples(first: Sample, second: Sample, known: Tolerance | None) -> GroupComparison:
     losses = _losses(first, second)
     found = []
     for name in (BOOT, ALL_BOOTED_IN, QEMU, *map(str, Stage)):
@@ -315,7 +340,7 @@ def _compare_samples(first: Sample, second: Sample) -> GroupComparison:
         is_stage = name not in (BOOT, ALL_BOOTED_IN)
         if is_stage and not (one and other):
             continue
-        each = difference(name, one, other)
+        each = difference(name, one, other, known if name == BOOT else None)
         found.append(_not_compared(each) if is_stage and losses.differ else each)
     return GroupComparison(parameters=first.parameters, differences=tuple(found), losses=losses)
 
@@ -329,16 +354,16 @@ def _side_cautions(side: Side) -> list[str]:
     found = []
     if lost:
         how = ", ".join(f"{count} {state}" for state, count in lost.items())
-        number = sum(storm.size for storm in storms)
+        number, count = sum(storm.size for storm in storms), sum(lost.values())
         found.append(
-            f"{side.label}: {sum(lost.values())} of {number} boots were lost ({how}); "
-            "they rank as slower than all"
+            f"{side.label}: {count} of {plural(number, 'boot')} {were(count)} lost ({how}); "
+            "lost ones rank as slower than all"
         )
     if side.left_out:
         found.append(f"{side.label}: a storm that was cut short is left out")
     if doubtful := sum(storm.doubtful for storm in storms):
-        boots = "boots" if doubtful > 1 else "boot"
-        found.append(f"{side.label}: the stages of {doubtful} {boots} are doubtful and left out")
+        boots = plural(doubtful, "boot")
+        found.append(f"{side.label}: the stages of {boots} are doubtful and left out")
     return found
 
 
@@ -353,8 +378,8 @@ def _cautions(first: Side, second: Side, compared: int) -> list[str]:
     found += [*_side_cautions(first), *_side_cautions(second)]
     left_out = max(len(first.samples), len(second.samples)) - compared
     if left_out:
-        settings = "settings were" if left_out > 1 else "setting was"
-        found.append(f"{left_out} {settings} booted by one run only and left out")
+        settings = f"{plural(left_out, 'setting')} {were(left_out)}"
+        found.append(f"{settings} booted by one run only and left out")
     return found
 
 
@@ -381,7 +406,10 @@ def compare_sides(first: Side, second: Side) -> Comparison:
         first=first.label,
         second=second.label,
         against=first.identity,
-        groups=tuple(_compare_samples(one, other) for one, other in pairs),
+        groups=tuple(
+            _compare_samples(one, other, _tolerance(first, one, second, other))
+            for one, other in pairs
+        ),
         cautions=tuple(_cautions(first, second, len(pairs))),
     )
 

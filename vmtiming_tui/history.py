@@ -4,12 +4,14 @@ A run *is* its events: what was measured is read back by folding the stored line
 as on the day, so that every figure is reckoned by the code that reckons live ones.
 """
 
+import itertools
 import json
+import math
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,8 +21,9 @@ from vmtiming_tui.chunks import unpacked
 from vmtiming_tui.errors import EventError, HistoryError
 from vmtiming_tui.export import write_export
 from vmtiming_tui.fleet import Fleet, RunState
-from vmtiming_tui.recorder import Recorder, figures_of, is_alive, update_row
+from vmtiming_tui.recorder import Recorder, figures_of, is_alive, keep_storms, update_row
 from vmtiming_tui.retention import Retention
+from vmtiming_tui.sides import Identity, Side, side_of
 from vmtiming_tui.store import (
     default_path,
     failure,
@@ -29,7 +32,9 @@ from vmtiming_tui.store import (
     storable,
     transaction,
 )
-from vmtiming_tui.text import printable
+from vmtiming_tui.text import are, plural, printable
+from vmtiming_tui.tolerance import KnownRun, Setting
+from vmtiming_tui.wire import from_json
 
 _SHOWN_MATCHES = 5
 
@@ -40,7 +45,7 @@ class StoredRun:
 
     ``median_s`` and ``p95_s`` are of all boots, ``all_booted_in_s`` the median over storms.
     ``counts`` is by how the boots ended. ``curve`` is of its last storm: (s, how many had
-    booted), at most some 40 points.
+    booted), at most some 40 points. ``baseline`` is the run it was started to be held against.
     """
 
     key: int
@@ -62,6 +67,7 @@ class StoredRun:
     all_booted_in_s: float | None
     counts: Mapping[str, int] = field(default_factory=dict)
     curve: tuple[tuple[float, int], ...] = ()
+    baseline: Identity | None = None
 
     @property
     def label(self) -> str:
@@ -123,9 +129,13 @@ class History:
     ) -> None:
         self._connection.close()
 
-    def recorder(self, on_trouble: Callable[[str], None] | None = None) -> Recorder:
+    def recorder(
+        self,
+        on_trouble: Callable[[str], None] | None = None,
+        baseline: Identity | None = None,
+    ) -> Recorder:
         """Return what keeps a session's runs here as they happen."""
-        return Recorder(self.path, on_trouble)
+        return Recorder(self.path, on_trouble, baseline)
 
     def runs(self) -> list[StoredRun]:
         """Return every run, newest first."""
@@ -188,7 +198,10 @@ class History:
             last_ns = max(last_ns, event.at_ns)
             over = isinstance(event, ev.RunEnded) or (over and not _reopens(event))
         if unread:
-            text = f"{unread} events of this stored run could not be read and are left out"
+            text = (
+                f"{plural(unread, 'event')} of this stored run could not be read and "
+                f"{are(unread)} left out"
+            )
             events.append(ev.Notice(at_ns=last_ns, level=ev.Level.ERROR, text=text))
         if run.state is RunState.INTERRUPTED and not over:
             events.append(ev.RunEnded(at_ns=last_ns, outcome=ev.Outcome.INTERRUPTED))
@@ -197,6 +210,55 @@ class History:
     def load(self, run: StoredRun) -> Fleet:
         """Return a run as its events left it."""
         return Fleet(self.events(run))
+
+    def known(self, circumstances: Collection[str]) -> tuple[KnownRun, ...]:
+        """Return what is kept of the storms of whole runs in these circumstances, oldest first.
+
+        Damaged rows are passed over: less is then known.
+        """
+        with self._worded():
+            rows = self._connection.execute(
+                f"""
+                SELECT runs.run, circumstances, request, storms.median_s FROM storms
+                JOIN runs ON runs.key = storms.run
+                WHERE circumstances IN ({", ".join("?" * len(circumstances))})
+                ORDER BY runs.wall_ns, runs.key, circumstances, request, place
+                """,  # noqa: S608  no more than question marks
+                tuple(circumstances),
+            ).fetchall()
+        found = itertools.groupby(
+            (row for row in rows if isinstance(row[3], float) and 0 < row[3] < math.inf),
+            key=lambda row: (str(row[0]), str(row[1]), str(row[2])),
+        )
+        return tuple(
+            KnownRun(run, Setting(where, what), tuple(row[3] for row in storms))
+            for (run, where, what), storms in found
+        )
+
+    def with_known(self, side: Side) -> Side:
+        """Return a side with what is kept of runs in its circumstances.
+
+        Where that cannot be read, less is known, and the runs are compared all the same.
+        """
+        settings = [sample.setting for sample in side.samples if sample.setting is not None]
+        with suppress(HistoryError):
+            known = self.known(dict.fromkeys(each.circumstances for each in settings))
+            return replace(side, known=known)
+        return side
+
+    def baseline_of(self, run: StoredRun) -> Side | None:
+        """Return what a run was to be held against, by the name it had then.
+
+        Nothing but its identity where it is not in this history.
+        """
+        identity = run.baseline
+        if identity is None:
+            return None
+        for stored in self.runs():
+            if stored.run == identity.run and stored.wall_ns == identity.wall_ns:
+                side = side_of(self.load(stored), identity.label, name=identity.name)
+                return self.with_known(side)
+        return Side(label=identity.label, samples=(), facts={}, identity=identity)
 
     def export(
         self,
@@ -207,7 +269,13 @@ class History:
         overwrite: bool = True,
     ) -> Path:
         """Write a run to a file, as a live one is; raise ``ExportError``."""
-        return write_export(path, self.load(run), scope=scope, overwrite=overwrite)
+        return write_export(
+            path,
+            self.load(run),
+            scope=scope,
+            baseline=self.baseline_of(run),
+            overwrite=overwrite,
+        )
 
     def annotate(
         self, run: StoredRun, *, name: str | None = None, notes: str | None = None
@@ -269,9 +337,11 @@ class History:
             run = _stored(row)
             if run.state in (RunState.RUNNING, RunState.WAITING):
                 continue
-            settled = {"state": str(run.state), **figures_of(self.load(run))}
+            fleet = self.load(run)
+            settled = {"state": str(run.state), **figures_of(fleet)}
             with self._worded(), transaction(self._connection):
                 update_row(self._connection, run.key, settled)
+                keep_storms(self._connection, run.key, fleet)
 
     @contextmanager
     def _worded(self) -> Iterator[None]:
@@ -310,8 +380,16 @@ def _stored(row: sqlite3.Row) -> StoredRun:
         state=_state(str(row["state"]), str(row["owner"])),
         counts={state: n for state, n in _json(row["counts"], dict).items() if type(n) is int},
         curve=_curve(row["curve"]),
+        baseline=_baseline(row["baseline"]),
         **values,
     )
+
+
+def _baseline(text: str) -> Identity | None:
+    try:
+        return from_json(Identity, body) if (body := _json(text, dict)) else None
+    except EventError:
+        return None
 
 
 def _curve(text: str) -> tuple[tuple[float, int], ...]:

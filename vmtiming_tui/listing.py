@@ -15,6 +15,7 @@ def history_lines(runs: Sequence[StoredRun]) -> list[str]:
     """Return the list of runs, a row each."""
     if not runs:
         return ["No run has been kept yet."]
+    were_held = any(run.baseline for run in runs)
     heads = (
         "run",
         "name",
@@ -26,6 +27,7 @@ def history_lines(runs: Sequence[StoredRun]) -> list[str]:
         "p95",
         "all booted in",
         "accel",
+        *(["against"] if were_held else []),
     )
     rows = [
         (
@@ -39,6 +41,7 @@ def history_lines(runs: Sequence[StoredRun]) -> list[str]:
             seconds(run.p95_s),
             seconds(run.all_booted_in_s),
             run.accel,
+            *([run.baseline.label if run.baseline else ""] if were_held else []),
         )
         for run in runs
     ]
@@ -48,11 +51,12 @@ def history_lines(runs: Sequence[StoredRun]) -> list[str]:
 def show_lines(run: StoredRun, fleet: Fleet) -> list[str]:
     """Return a stored run's heading, and its report as it was printed."""
     heading = f"{run.run}  {moment(run.wall_ns)}  {run.state}  on {run.host}, {run.accel}"
-    names = [printable(text) for text in (run.name, run.notes) if text]
+    against = f"Held against {run.baseline}." if run.baseline else ""
+    words = [printable(text) for text in (run.name, run.notes, against) if text]
     sweep = sweep_of(fleet)
     return [
         printable(heading),
-        *names,
+        *words,
         "",
         *PlainReport(fleet).final_lines(),
         *(["", *sweep_lines(sweep)] if sweep else []),

@@ -7,6 +7,7 @@ from vmtiming_tui.counted import counted_attempts, made_good
 from vmtiming_tui.events import StormKind
 from vmtiming_tui.fleet import Attempt, Fleet, RunState, VmState
 from vmtiming_tui.summary import boots_s, summarise_fleet
+from vmtiming_tui.text import plural
 
 
 class ExitCode(IntEnum):
@@ -91,7 +92,7 @@ def reasons(fleet: Fleet, *, fail_over_s: float | None = None) -> list[str]:
     states = Counter(attempt.state for attempt in attempts)
     for state in (VmState.FAILED, VmState.TIMED_OUT, VmState.KILLED):
         if states[state]:
-            found.append(f"{states[state]} of {len(attempts)} boots {state}")
+            found.append(f"{states[state]} of {plural(len(attempts), 'boot')} {state}")
     if not attempts and not fleet.failure:
         found.append("no VM was booted")
     if fail_over_s is not None:

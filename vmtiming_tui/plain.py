@@ -12,7 +12,7 @@ from vmtiming_tui.counted import counted_attempts, reruns
 from vmtiming_tui.fleet import Attempt, Fleet
 from vmtiming_tui.stats import Figures
 from vmtiming_tui.summary import Group, boots_s, counted_groups, summarise
-from vmtiming_tui.text import one_line, printable, shell_line
+from vmtiming_tui.text import one_line, plural, printable, shell_line, were
 
 _STDERR_LINES = 5
 
@@ -55,8 +55,8 @@ class PlainReport:
             case ev.ReportRejected():
                 return [f"VM {event.vm}: {printable(event.why)}: {printable(event.excerpt)}"]
             case ev.VmDetails() if event.dropped_bytes:
-                dropped = f"{event.dropped_bytes:,} bytes of its details"
-                return [f"VM {event.vm}: {dropped} were left out"]
+                dropped = f"{plural(event.dropped_bytes, 'byte')} of its details"
+                return [f"VM {event.vm}: {dropped} {were(event.dropped_bytes)} left out"]
             case ev.QmpLeftOut():
                 return [f"VM {event.vm}: {words}" for words in left_out_words(event.counts)]
             case ev.VmFailed():
@@ -106,7 +106,10 @@ class PlainReport:
 
 def left_out_words(counts: Mapping[str, int]) -> list[str]:
     """Return how many QMP events of each name were counted only, in words."""
-    return [f"{count:,} more of {one_line(name)} were left out" for name, count in counts.items()]
+    return [
+        f"{count:,} more of {one_line(name)} {were(count)} left out"
+        for name, count in counts.items()
+    ]
 
 
 _KEPT = "\t\n"
@@ -139,7 +142,7 @@ def attempts_lines(attempts: Sequence[Attempt]) -> list[str]:
     figures = summarise(attempts)  # the words below are the original's
     lines = [vm_line(attempt) for attempt in attempts]
     if figures.mean_s is None or figures.last_booted_s is None:
-        return [*lines, f"None of {figures.number} VMs booted"]
+        return [*lines, f"None of {plural(figures.number, 'VM')} booted"]
     all_of_them = figures.booted == figures.number
     whole = "all VMs" if all_of_them else f"{figures.booted} of {figures.number} VMs"
     return [
@@ -152,10 +155,10 @@ def attempts_lines(attempts: Sequence[Attempt]) -> list[str]:
 def group_lines(group: Group) -> list[str]:
     """Return what the storms booted with the same settings amount to."""
     name = f"{printable(group.label)}: " if group.label else ""
-    storms = f"{len(group.storms)} storm{'s' if len(group.storms) > 1 else ''}"
+    storms = plural(len(group.storms), "storm")
     booted, number = len(boots_s(group.attempts)), len(group.attempts)
     if not booted:
-        return [f"{name}{storms}: none of {number} boots succeeded"]
+        return [f"{name}{storms}: none of {plural(number, 'boot')} succeeded"]
     whole = "" if booted == number else f", {booted} of {number} boots succeeded"
     lines = [
         f"{name}{storms}: median boot {_range(group.medians)}, "

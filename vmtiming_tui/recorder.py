@@ -5,6 +5,7 @@ run's row in the list needs; all lines are kept as they came.
 """
 
 import json
+import math
 import os
 import re
 import sqlite3
@@ -22,7 +23,7 @@ from vmtiming_tui.chunks import packed
 from vmtiming_tui.counted import counted_by_storm
 from vmtiming_tui.errors import EventError, HistoryError
 from vmtiming_tui.fleet import Fleet, RunState
-from vmtiming_tui.sides import plan_of_run
+from vmtiming_tui.sides import Identity, plan_of_run, side_of
 from vmtiming_tui.store import connect, failure, storable, transaction
 from vmtiming_tui.summary import (
     all_booted_in_s,
@@ -31,6 +32,8 @@ from vmtiming_tui.summary import (
     lost_of,
     median_over_storms,
 )
+from vmtiming_tui.text import were
+from vmtiming_tui.wire import to_json
 
 BATCH_S = 0.5
 BATCH_BYTES = 1 << 20
@@ -74,11 +77,17 @@ def is_alive(owner: str) -> bool:
 class Recorder:
     """Keeps every run of a session; a context manager, left when the session is over.
 
+    ``baseline`` is the run that those of the session are held against, where there is one.
     ``on_trouble`` is called, from the recorder's thread, with a sentence when lines cannot be kept
     (a full disk, say) and again when they can; the run itself never waits for it.
     """
 
-    def __init__(self, path: Path, on_trouble: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        on_trouble: Callable[[str], None] | None = None,
+        baseline: Identity | None = None,
+    ) -> None:
         self._path = path
         self._on_trouble = on_trouble
         self._waiting: list[bytes] = []
@@ -87,7 +96,7 @@ class Recorder:
         self._closing = False
         self._more = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="history", daemon=True)
-        self._writer = _Writer(path)
+        self._writer = _Writer(path, baseline)
         self.trouble = ""
 
     def __enter__(self) -> "Recorder":
@@ -176,6 +185,7 @@ class _Run:
         self.key: int | None = None
         self.sequence = 0
         self.lines: list[bytes] = []
+        self.has_storms = False
         self._row_due_s = 0.0
 
     def take(self, line: bytes) -> None:
@@ -196,7 +206,8 @@ class _Run:
             notice = ev.Notice(
                 at_ns=self.fleet.last_ns,
                 level=ev.Level.WARNING,
-                text=f"the history keeps no more of this run: {kinds} were left out",
+                text=f"the history keeps no more of this run: {kinds} {were(left_out.total())} "
+                "left out",
                 left_out=dict(left_out),
             )
             self.lines.append(ev.encode(notice).encode())
@@ -222,8 +233,9 @@ class _Run:
 class _Writer:
     """Puts lines into the database, each run's under its own key."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, baseline: Identity | None) -> None:
         self._path = path
+        self._baseline = baseline
         self._connection: sqlite3.Connection | None = None
         self._rest = b""
         self._skipping = False
@@ -255,12 +267,18 @@ class _Writer:
                 self._connection = connect(self._path)
             with transaction(self._connection):
                 keys = [
-                    _write_run(self._connection, run, over=is_last or run is not self._runs[-1])
+                    _write_run(
+                        self._connection,
+                        run,
+                        self._baseline,
+                        over=is_last or run is not self._runs[-1],
+                    )
                     for run in changed
                 ]
             for run, key in zip(changed, keys, strict=True):
                 run.sequence += bool(run.lines)
                 run.key, run.lines = key, []
+                run.has_storms = run.fleet.ran_to_end
         del self._runs[:-1]
         self.waiting_bytes = 0
 
@@ -271,13 +289,17 @@ class _Writer:
             self._connection = None
 
 
-def _write_run(connection: sqlite3.Connection, run: _Run, *, over: bool) -> int:
+def _write_run(
+    connection: sqlite3.Connection, run: _Run, baseline: Identity | None, *, over: bool
+) -> int:
     """Write a run's new lines and what they change in the list; returns its key."""
-    key = run.key if run.key is not None else _insert(connection, run.fleet)
+    key = run.key if run.key is not None else _insert(connection, run.fleet, baseline)
     if run.lines:
         blob = packed(run.lines)
         connection.execute("INSERT INTO chunks VALUES (?, ?, ?)", (key, run.sequence, blob))
     update_row(connection, key, run.row(over=over))
+    if not run.has_storms and (over or run.fleet.ran_to_end):
+        keep_storms(connection, key, run.fleet)
     return key
 
 
@@ -287,16 +309,35 @@ def update_row(connection: sqlite3.Connection, key: int, row: Row) -> None:
     connection.execute(f"UPDATE runs SET {columns} WHERE key = :key", {**row, "key": key})  # noqa: S608  names of our own
 
 
-def _insert(connection: sqlite3.Connection, fleet: Fleet) -> int:
+def keep_storms(connection: sqlite3.Connection, key: int, fleet: Fleet) -> None:
+    """Keep how long the storms of a run took, for what later runs may be told by.
+
+    Storms whose median is hidden by VMs that never booted are no evidence of how far storms differ.
+    """
+    rows = [
+        (sample.setting.circumstances, sample.setting.request, storm.median)
+        for sample in side_of(fleet).samples
+        if sample.setting is not None
+        for storm in sample.storms
+        if storm.size and 0 < storm.median < math.inf
+    ]
+    connection.execute("DELETE FROM storms WHERE run = ?", (key,))
+    connection.executemany(
+        "INSERT INTO storms VALUES (?, ?, ?, ?, ?)",
+        [(key, place, *row) for place, row in enumerate(rows)],
+    )
+
+
+def _insert(connection: sqlite3.Connection, fleet: Fleet, baseline: Identity | None) -> int:
     started = fleet.run
     plan = plan_of_run(started)
     cursor = connection.execute(
         """
         INSERT INTO runs (
             run, wall_ns, state, number, host, accel, qemu_version, tool_version, owner,
-            name, notes
+            name, notes, baseline
         )
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
             storable(started.run) if started else "unreadable",
@@ -310,6 +351,7 @@ def _insert(connection: sqlite3.Connection, fleet: Fleet) -> int:
             owner_of(os.getpid()),
             storable(plan.name) if plan else "",
             storable(plan.notes) if plan else "",
+            json.dumps(to_json(baseline)) if baseline else "",
         ),
     )
     key = cursor.lastrowid

@@ -24,7 +24,8 @@ from vmtiming_tui.preferences import config_path, history_bytes
 from vmtiming_tui.retention import Retention
 from vmtiming_tui.sides import Side, side_of
 from vmtiming_tui.tables import comparison_lines
-from vmtiming_tui.text import printable
+from vmtiming_tui.text import plural, printable
+from vmtiming_tui.tolerance import known_tolerance
 
 Say: TypeAlias = Callable[[str], None]
 
@@ -113,7 +114,13 @@ def gate_warnings(plan: RunPlan, wishes: Wishes) -> list[str]:
     pairs = matched(wishes.baseline, settings)
     if not pairs:
         return ["--fail-slower: the baseline has booted none of these settings"]
-    found = (cannot_tell_yet(len(sample.storms), plan.runs) for sample, _ in pairs)
+    known, itself = wishes.baseline.known, (wishes.baseline.identity.run,)
+    found = (
+        cannot_tell_yet(
+            len(sample.storms), plan.runs, known_tolerance(known, [sample.setting], itself)
+        )
+        for sample, _ in pairs
+    )
     return [f"--fail-slower: {why}" for why in dict.fromkeys(found) if why]
 
 
@@ -161,7 +168,8 @@ def recording(
                 keep_within = partial(_keep_within, history, limit, say)
                 keep_within()
                 stack.callback(keep_within)
-                record = stack.enter_context(history.recorder(say)).write
+                against = wishes.baseline.identity if wishes.baseline else None
+                record = stack.enter_context(history.recorder(say, against)).write
             except HistoryError as error:
                 say(f"this run is not kept: {error.message}")
         yield record
@@ -177,7 +185,7 @@ def _keep_within(history: History, limit: int, say: Callable[[str], None]) -> No
     if gone:
         runs = "oldest run" if len(gone) == 1 else f"{len(gone)} oldest runs"
         say(
-            f"the history was larger than {limit:,} bytes: the {runs} without a name went "
+            f"the history was larger than {plural(limit, 'byte')}: the {runs} without a name went "
             "(max_size below [history] in config.toml sets the limit)"
         )
 

@@ -1,9 +1,12 @@
 """One run as far as it is compared: its samples (s), and the circumstances that must agree."""
 
+import hashlib
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import cast
 
 from vmtiming_tui import stats
 from vmtiming_tui.counted import counted_attempts
@@ -13,8 +16,12 @@ from vmtiming_tui.fleet import Attempt, Fleet, RunState, VmState
 from vmtiming_tui.plan import RunPlan, plan_from_json
 from vmtiming_tui.stages import Stage, stages_of
 from vmtiming_tui.summary import Group, StormSummary, boots_s, counted_groups
+from vmtiming_tui.tolerance import KnownRun, Setting
+from vmtiming_tui.wire import Json, to_json
 
 QEMU = "qemu"
+_HOST = ("hostname", "cpu_model", "cores")
+_AT_ONCE = ("number", "memory_mib", "smp", "start", "stagger_s", "parallel")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +57,14 @@ class StormSample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """The storms one run booted with the same settings."""
+    """The storms one run booted with the same settings.
+
+    ``setting`` tells which storms of other runs are like them; None where that is not known.
+    """
 
     parameters: Mapping[str, str]
     storms: tuple[StormSample, ...]
+    setting: Setting | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,11 @@ class Identity:
     run: str = ""
     name: str = ""
     wall_ns: int = 0
+
+    @property
+    def label(self) -> str:
+        """What to call it: its name where it has one, else its id."""
+        return self.name or self.run or "a run without an id"
 
     def __str__(self) -> str:
         words = (self.run or "a run without an id", self.name, moment(self.wall_ns))
@@ -74,7 +90,8 @@ class Side:
     """One run as far as it is compared: its samples, and the circumstances that must agree.
 
     ``label`` is how it is called beside the other, ``identity`` tells which run it is.
-    ``left_out`` counts storms that were cut short, where others were not.
+    ``left_out`` counts storms that were cut short, where others were not. ``known`` is what the
+    history keeps of runs in these circumstances.
     """
 
     label: str
@@ -82,6 +99,7 @@ class Side:
     facts: Mapping[str, str]
     identity: Identity = Identity()
     left_out: int = 0
+    known: tuple[KnownRun, ...] = ()
 
     @property
     def has_boots(self) -> bool:
@@ -116,7 +134,8 @@ def side_of(fleet: Fleet, label: str = "", *, name: str | None = None) -> Side:
     return Side(
         label=label or (run.run if run else ""),
         samples=tuple(
-            _sample(group.parameters, storms) for group, storms in zip(groups, whole, strict=True)
+            _sample(group.parameters, storms, _setting(run, plan, group.parameters))
+            for group, storms in zip(groups, whole, strict=True)
         ),
         left_out=sum(map(len, (group.storms for group in groups))) - sum(map(len, whole)),
         facts=_facts(fleet, plan),
@@ -155,6 +174,27 @@ def _facts(fleet: Fleet, plan: RunPlan | None) -> dict[str, str]:
     return facts
 
 
+def _setting(
+    run: RunStarted | None, plan: RunPlan | None, parameters: Mapping[str, str]
+) -> Setting | None:
+    """Return what storms with these parameters were booted with; None where that is not known."""
+    if run is None or plan is None or not run.host.get("hostname"):
+        return None
+    variants = {tuple(each.parameters.items()): each for each in plan.variants}
+    variant = variants.get(tuple(parameters.items()))
+    if variant is None:
+        return None
+    asked = cast(dict[str, Json], to_json(variant.config))
+    circumstances = [
+        *(run.host.get(name) for name in _HOST),
+        parameters.get("accel", run.accel),
+        *(asked.pop(name) for name in _AT_ONCE),
+    ]
+    request = [asked, plan.warmup, plan.prepare, plan.drop_caches]
+    digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode())
+    return Setting(json.dumps(circumstances), digest.hexdigest())
+
+
 def _whole_storms(fleet: Fleet, group: Group) -> Sequence[StormSummary]:
     """Return the storms that ran to their end, or all where none did.
 
@@ -172,9 +212,12 @@ def _whole_storms(fleet: Fleet, group: Group) -> Sequence[StormSummary]:
     return [storm for storm in group.storms if is_whole(storm)] or group.storms
 
 
-def _sample(parameters: Mapping[str, str], storms: Sequence[StormSummary]) -> Sample:
+def _sample(
+    parameters: Mapping[str, str], storms: Sequence[StormSummary], setting: Setting | None
+) -> Sample:
     return Sample(
         parameters=parameters,
+        setting=setting,
         storms=tuple(
             StormSample(
                 boots=tuple(boots_s(storm.attempts)),

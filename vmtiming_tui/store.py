@@ -80,7 +80,40 @@ def _add_names_and_figures(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX runs_by_name ON runs (name)")
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _add_names_and_figures)
+def _add_storms(connection: sqlite3.Connection) -> None:
+    """Version 3: the medians (s) of whole storms, by what they were booted with.
+
+    Runs kept before have none: all their events would have to be read for them.
+    """
+    connection.execute(
+        """
+        CREATE TABLE storms (
+            run INTEGER NOT NULL REFERENCES runs (key) ON DELETE CASCADE,
+            place INTEGER NOT NULL,
+            circumstances TEXT NOT NULL,
+            request TEXT NOT NULL,
+            median_s REAL NOT NULL,
+            PRIMARY KEY (run, place)
+        ) WITHOUT ROWID
+        """
+    )
+    connection.execute("CREATE INDEX storms_by_circumstances ON storms (circumstances)")
+
+
+def _add_baseline(connection: sqlite3.Connection) -> None:
+    """Version 4: the run each was started to be held against, as JSON; empty where there is none.
+
+    A copy, not a reference: it may have been another host's, or be forgotten since.
+    """
+    connection.execute("ALTER TABLE runs ADD COLUMN baseline TEXT NOT NULL DEFAULT ''")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _create,
+    _add_names_and_figures,
+    _add_storms,
+    _add_baseline,
+)
 VERSION = len(MIGRATIONS)
 
 

@@ -10,7 +10,7 @@ from vmtiming_tui.compare import Comparison, Difference, GroupComparison, signed
 from vmtiming_tui.stats import Figures, Interval
 from vmtiming_tui.straggler import Straggler
 from vmtiming_tui.sweep import Knee, Penalty, Sweep
-from vmtiming_tui.text import printable
+from vmtiming_tui.text import plural, printable
 from vmtiming_tui.width import at_left, at_right, width
 
 NOTHING = "-"
@@ -64,8 +64,18 @@ def _named(parameters: Mapping[str, str]) -> str:
     return printable(" ".join(f"{name}={value}" for name, value in parameters.items()))
 
 
-def comparison_lines(comparison: Comparison, *, narrow: bool = False) -> list[str]:
-    """Return a comparison: a table a setting, the verdict in a sentence, then the cautions.
+def comparison_lines(comparison: Comparison) -> list[str]:
+    """Return a comparison: a table a setting, the verdict in a sentence, then the cautions."""
+    return [*found_lines(comparison), *warning_lines(comparison)]
+
+
+def warning_lines(comparison: Comparison) -> list[str]:
+    """Return what makes a comparison doubtful."""
+    return [f"Warning: {printable(caution)}" for caution in comparison.cautions]
+
+
+def found_lines(comparison: Comparison, *, narrow: bool = False) -> list[str]:
+    """Return what was found: which run it was held against, a table and a sentence a setting.
 
     ``narrow`` leaves out the intervals of the two sides, and what follows from others: p.
     """
@@ -74,7 +84,7 @@ def comparison_lines(comparison: Comparison, *, narrow: bool = False) -> list[st
         lines += _group_lines(comparison, group, narrow=narrow)
     if not comparison.groups:
         lines.append("The two runs have no setting in common that both booted.")
-    return [*lines, *(f"Warning: {printable(caution)}" for caution in comparison.cautions)]
+    return lines
 
 
 def _group_lines(comparison: Comparison, group: GroupComparison, *, narrow: bool) -> list[str]:
@@ -173,9 +183,8 @@ def _knee_line(knee: Knee) -> str:
             f"{where}VMs per second still grew with the most VMs tried "
             f"({knee.vms_per_s:.3g} a second)"
         )
-    return (
-        f"{where}VMs per second stop growing at {knee.number} VMs ({knee.vms_per_s:.3g} a second)"
-    )
+    number = plural(knee.number, "VM")
+    return f"{where}VMs per second stop growing at {number} ({knee.vms_per_s:.3g} a second)"
 
 
 def straggler_lines(found: Straggler) -> list[str]:

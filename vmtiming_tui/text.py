@@ -138,3 +138,13 @@ def shell_line(argv: Sequence[str]) -> str:
 def plural(count: int, noun: str) -> str:
     """Return ``1 VM``, ``2 VMs``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def are(count: int) -> str:
+    """Return the verb that follows so many things."""
+    return "is" if count == 1 else "are"
+
+
+def were(count: int) -> str:
+    """Return the verb that follows so many things of the past."""
+    return "was" if count == 1 else "were"

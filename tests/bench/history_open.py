@@ -12,9 +12,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from support.making import SECOND, random_run, run_events
+from support.facts import SECOND
+from support.making import random_run, run_events
 from vmtiming_tui.events import encode
 from vmtiming_tui.history import History
+from vmtiming_tui.sides import side_of
+from vmtiming_tui.tolerance import known_tolerance
 
 
 @contextmanager
@@ -49,6 +52,12 @@ def main(runs: int = 1000, vms: int = 20) -> None:
                 run = history.find(f"run-{runs // 2:05}")
             with timed("loading that one"):
                 history.load(run)
+            sample = side_of(history.load(run)).samples[0]
+            with timed("asking what storms like its own took"):
+                known = history.known([sample.setting.circumstances])
+            assert len(known) == runs
+            with timed("reckoning how far they differ"):
+                known_tolerance(known, [sample.setting], [run.run])
             events = random_run(5000, 2, run="large")
             lines = [encode(event).encode() + b"\n" for event in events]
             with history.recorder() as recorder:

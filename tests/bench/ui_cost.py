@@ -46,10 +46,10 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 def feed(number: int, log: Path) -> None:
     """Write a storm as JSON lines to stdout; note when each marker was written."""
-    from support.recording import HOST, argv, plan_for
+    from support.facts import argv, run_started
+    from support.recording import plan_for
     from vmtiming_tui import events as ev
     from vmtiming_tui.engine.usage import PER_SECOND, TURNS_PER_SECOND
-    from vmtiming_tui.plan import plan_to_json
 
     def say(*events: ev.Event) -> None:
         data = b"".join(ev.encode(event).encode() + b"\n" for event in events)
@@ -57,10 +57,8 @@ def feed(number: int, log: Path) -> None:
 
     now = time.monotonic_ns
     say(
-        ev.RunStarted(
-            at_ns=now(), run="bench", wall_ns=time.time_ns(), number=number,
-            plan=plan_to_json(plan_for(number)), host=HOST, accel="kvm", accel_reason="",
-            qemu_version="7.2", tool_version="0",
+        run_started(
+            now(), "bench", wall_ns=time.time_ns(), number=number, plan=plan_for(number)
         ),
         ev.StormStarted(at_ns=now(), storm=1, kind=ev.StormKind.RUN, vms=tuple(range(number))),
     )  # fmt: skip

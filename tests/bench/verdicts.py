@@ -6,10 +6,15 @@ Hosts are those of the measurements this method was chosen by: storms differ by 
 one storm by ``vm`` (deviations of the log), a share ``odd`` of the storms takes half as long again,
 and the host drifts by ``drift`` (the deviation of a slow first-order process) through both runs,
 booted one after the other. Prints, asserts nothing.
+
+Then single storms, held against each other where the history keeps so many runs of one storm: how
+often a verdict is wrong where nothing differs, with both storms booted right after those runs ("in
+a row") and each on another day than they ("later"), and how many times slower one has to be.
 """
 
 import math
 import random
+import statistics
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,9 +22,11 @@ from dataclasses import dataclass
 from vmtiming_tui.compare import Comparison, Gate, Verdict, compare_sides
 from vmtiming_tui.sides import QEMU, Sample, Side, StormSample
 from vmtiming_tui.stages import Stage
+from vmtiming_tui.tolerance import KnownRun, Setting
 
 VMS = 4
 LIMIT_PERCENT = 5
+SETTING = Setting("this host", "this guest")
 SHARES = {QEMU: 0.02, "firmware": 0.08, "kernel": 0.2, "initrd": 0.2, "userspace": 0.5, "lag": 0.02}
 
 
@@ -96,7 +103,47 @@ def rates(host: Host, count: int, factor: float, tries: int) -> tuple[float, flo
     return tuple(100 * n / tries for n in (boot, line, failed, open_))  # type: ignore[return-value]
 
 
+def single(host: Host, runs: int, chance: random.Random, *, in_a_row: bool) -> Comparison:
+    """Compare two single storms of a host of which the history keeps so many runs."""
+    source = storms(host, 1.0, chance)
+    known = tuple(KnownRun(f"{at}", SETTING, (next(source).median,)) for at in range(runs))
+    sides = []
+    for label in ("first", "second"):
+        found = next(source if in_a_row else storms(host, 1.0, chance))
+        sample = Sample(parameters={}, storms=(found,), setting=SETTING)
+        sides.append(Side(label=label, samples=(sample,), facts={}, known=known))
+    return compare_sides(*sides)
+
+
+def single_rates(host: Host, runs: int, tries: int) -> tuple[float, float, float, float]:
+    """Return the percent decided and failed later, decided in a row, and the median limit."""
+    chance = random.Random(f"{host.name} {runs}")
+    later = [single(host, runs, chance, in_a_row=False) for _ in range(tries)]
+    row = [single(host, runs, chance, in_a_row=True) for _ in range(tries)]
+    limits = [known.ratio for each in later if (known := each.groups[0].boot.tolerance)]
+
+    def share(found: list[Comparison]) -> float:
+        wrong = (Verdict.SLOWER, Verdict.FASTER)
+        return 100 * sum(each.verdict in wrong for each in found) / tries
+
+    failed = sum(each.gate(LIMIT_PERCENT) is Gate.TOO_SLOW for each in later)
+    limit = statistics.median(limits) if limits else math.inf
+    return share(later), 100 * failed / tries, share(row), limit
+
+
+def print_single(tries: int) -> None:
+    """Print what single storms come to where nothing differs."""
+    heads = ("host", "past runs", "later %", "exit 3 %", "in a row %", "limit")
+    print("  ".join(f"{head:>10}" for head in ("", *heads)))
+    for host in HOSTS:
+        for runs in (5, 6, 10, 20, 40, 100):
+            row = ("single", host.name, runs, *single_rates(host, runs, tries))
+            cells = (f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in row)
+            print("  ".join(f"{cell:>10}" for cell in cells))
+
+
 def main(tries: int = 1000) -> None:
+    print_single(tries)
     assert set(SHARES) >= set(map(str, Stage)) - {str(Stage.LOADER)}
     print(f"{tries} tries a cell; storms of {VMS} VMs; --fail-slower {LIMIT_PERCENT}")
     heads = ("host", "storms", "factor", "boot %", "any line %", "exit 3 %", "exit 4 %")

@@ -1,8 +1,14 @@
 """A run held against a baseline: which run that is, and what the exit code makes of it."""
 
 import json
+from dataclasses import replace
 
 import pytest
+
+from support.making import raw
+from support.schema import exported_file
+from vmtiming_tui import events as ev
+from vmtiming_tui.history import History
 
 
 @pytest.fixture
@@ -33,29 +39,80 @@ def test_a_baseline_of_the_runs_own_name_is_the_run_before(storms):
     assert "compared with itself" not in err
 
 
-def test_a_run_that_takes_nine_times_as_long_fails_even_as_a_single_storm(storms):
-    assert storms(0.1, 1)[0] == 0
+@pytest.fixture
+def known_host(storms, lab):
+    """A history of one single storm of 0.1 s, named first, and eight like it up to 0.12 s."""
+    assert storms(0.1, 1, "--name", "first", "-ofirst.json")[0] == 0
+    with History.open(lab.folder / "state" / "vmtiming-tui" / "history.db") as history:
+        events = history.events(history.find("first"))
+        for at in range(8):
+            with history.recorder() as recorder:
+                recorder.write(raw(_again(event, at) for event in events))
 
-    code, _, err = storms(0.9, 1, "--baseline", "last", "--fail-slower", "5")
+
+def _again(event, at):
+    match event:
+        case ev.RunStarted():
+            return replace(event, run=f"again-{at}", wall_ns=event.wall_ns - at)
+        case ev.VmBooted():
+            return replace(event, report_ns=event.report_ns + at * 3_000_000)
+    return event
+
+
+GATE = ("--fail-slower", "5")
+
+
+def test_a_run_nine_times_as_slow_fails_even_as_a_single_storm_where_the_host_is_known(
+    run, storms, known_host
+):
+    code, _, err = storms(0.9, 1, "--baseline", "first", "--name", "slow", *GATE)
 
     assert code == 3
-    assert "beyond the 4 times that storms of one setting may differ by" in err
+    assert "Warning: --fail-slower: a single storm carries no verdict within the 1." in err
+    assert "times that storms like these differ by (8 past runs)" in err
+    assert run("compare", "first", "slow", *GATE)[0] == 3
+    assert run("compare", "slow", "first", *GATE)[0] == 0
+    assert run("compare", "first.json", "slow", *GATE)[0] == 3
 
 
-def test_the_report_and_every_export_say_which_run_it_was(storms, lab):
+def test_a_single_storm_is_no_verdict_where_the_history_knows_the_host_too_little(storms):
+    assert storms(0.1, 1, "--name", "first")[0] == 0
+
+    code, _, err = storms(0.9, 1, "--baseline", "first", *GATE)
+
+    assert code == 4
+    assert "fewer than 6 other runs like it" in err
+    assert storms(0.9, 1, "--baseline", "first", *GATE, "--allow-undecided")[0] == 0
+
+
+def test_an_export_of_a_host_that_the_history_does_not_know_carries_no_verdict(
+    run, storms, lab, known_host
+):
+    assert storms(0.9, 1, "--name", "slow")[0] == 0
+    foreign = json.loads((lab.folder / "first.json").read_text())
+    foreign["host"]["hostname"] = "elsewhere"
+    (lab.folder / "foreign.json").write_text(json.dumps(foreign))
+
+    assert run("compare", "foreign.json", "slow", *GATE)[0] == 4
+
+
+def test_the_report_every_export_and_the_history_say_which_run_it_was(storms, run, lab):
     assert storms(0.1, 1, "--name", "first", "-o", "first.json")[0] == 0
-    first = json.loads((lab.folder / "first.json").read_text())["run"]
+    first = exported_file(lab.folder / "first.json")["run"]
     files = [f"out{ending}" for ending in (".json", ".md", ".html", ".txt")]
 
     _, _, err = storms(0.1, 1, "--baseline", "last", *[f"-o{name}" for name in files])
 
     identity = f"{first['id']}, first, {first['started'][:4]}"
     assert f"Held against {identity}" in err
-    against = json.loads((lab.folder / "out.json").read_text())["comparison"]["against"]
+    against = exported_file(lab.folder / "out.json")["comparison"]["against"]
     assert (against["run"], against["name"]) == (first["id"], "first")
     assert against["started"] == first["started"]
     for name in files[1:]:
         assert first["id"] in (lab.folder / name).read_text()
+    assert f"Held against {identity}" in run("show", "last")[1]
+    assert run("export", "last", "again.md")[0] == 0
+    assert (lab.folder / "again.md").read_text() == (lab.folder / "out.md").read_text()
 
 
 def test_a_baseline_that_the_run_itself_replaces_is_what_it_was_before(storms):

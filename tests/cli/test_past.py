@@ -1,11 +1,11 @@
 """Runs that are over, from the command line: listed, shown, compared, exported, forgotten."""
 
-import json
 import signal
 from pathlib import Path
 
 import pytest
 
+from support.schema import exported_file
 from vmtiming_tui.width import width
 
 
@@ -64,9 +64,7 @@ def test_an_export_of_the_history_is_what_the_run_itself_exported(run, two_runs,
     assert (code, "\n  --force replaces it" in err) == (1, True)
     assert run("export", "new", "again.json", "--force")[0] == 0
 
-    first, again = (
-        json.loads((lab.folder / name).read_text()) for name in ("new.json", "again.json")
-    )
+    first, again = (exported_file(lab.folder / name) for name in ("new.json", "again.json"))
     assert first["summary"] == again["summary"]
     assert first["results"] == again["results"]
 
@@ -124,8 +122,8 @@ def test_the_history_is_kept_below_the_size_the_user_gave_and_says_so(run, argum
     code, _, err = run(*arguments(1, "", "--name", "newest"))
 
     assert code == 0
-    assert "the history was larger than 1 bytes: the 2 oldest runs without a name went" in err
-    assert "the history was larger than 1 bytes: the oldest run without a name went" in err
+    assert "the history was larger than 1 byte: the 2 oldest runs without a name went" in err
+    assert "the history was larger than 1 byte: the oldest run without a name went" in err
     assert [line for line in run("history")[1].splitlines()[1:] if "newest" not in line] == []
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from faults.reading import HELD, SLOW, UNREAD, UNREAD_TWICE
 from support.engine_lab import Lab, processes_naming, until
+from support.schema import exported_file
 from vmtiming_tui.headless import _PATIENCE_S
 
 SMALL = 4096  # the least a pipe can hold
@@ -33,7 +34,7 @@ class Unread:
 
     @property
     def exported(self) -> list[str]:
-        kept = json.loads((self.lab.folder / "kept.json").read_text())
+        kept = exported_file(self.lab.folder / "kept.json")
         return [vm["attempts"][-1]["state"] for vm in kept["vms"]]
 
     def till(self, words: str) -> None:

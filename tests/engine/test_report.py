@@ -171,8 +171,9 @@ def test_whatever_is_written_comes_out_printable_and_never_raises(data: bytes):
 
 
 @given(st.binary(max_size=3000), st.integers(1, 50))
-def test_any_bytes_in_any_pieces_never_raise(data: bytes, size: int):
-    parser = ReportParser(0)
-    for start in range(0, len(data), size):
-        list(parser.feed(data[start : start + size]))
-    list(parser.finish("the end"))
+def test_any_bytes_are_read_in_any_pieces_as_they_are_in_one(data: bytes, size: int):
+    parser = ReportParser(3)
+    pieces = [data[start : start + size] for start in range(0, len(data), size)]
+    found = [statement for piece in pieces for statement in parser.feed(piece)]
+
+    assert [*found, *parser.finish("the end")] == said(data, ended="the end")

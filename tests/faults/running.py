@@ -1,12 +1,12 @@
 """A run that something is done to while it goes on, and what came of it."""
 
-import json
 import signal
 from dataclasses import dataclass
 from pathlib import Path
 
 from faults.scene import Scene
 from support.engine_lab import child_naming, warden_of
+from support.schema import exported_file
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Outcome:
 
 def states_in(path: Path) -> tuple[str, ...]:
     """Return the states an export has, sorted."""
-    vms = json.loads(path.read_text())["vms"]
+    vms = exported_file(path)["vms"]
     return tuple(sorted(vm["attempts"][-1]["state"] for vm in vms))
 
 

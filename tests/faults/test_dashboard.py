@@ -1,7 +1,6 @@
 """The dashboard itself fails, or its engine does: the run goes on, or says that it cannot."""
 
 import asyncio
-import json
 import os
 import signal
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from faults.fault import Fault, as_one
 from faults.running import states_in
 from faults.scene import Scene
 from support.engine_lab import child_naming, processes_naming, until
+from support.schema import exported_file
 from support.terminal import Terminal
 from support.traces import nothing_left
 
@@ -160,7 +160,7 @@ def test_an_engine_killed_below_the_dashboard_is_said_and_another_run_can_be_sta
     asyncio.run(until(lambda: scene.leftovers() == []))
 
     assert scene.history == [("interrupted", 1), ("stopped", 1)]
-    assert json.loads((scene.folder / "kept.json").read_text())["vms"][0]["attempts"]
+    assert exported_file(scene.folder / "kept.json")["vms"][0]["attempts"]
 
 
 def test_an_engine_killed_below_the_plain_report_ends_it_with_all_that_is_known(scene: Scene):

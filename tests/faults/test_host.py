@@ -13,6 +13,7 @@ import pytest
 
 from faults.fault import Fault, as_one
 from faults.scene import How, Scene
+from support.schema import exported_file
 
 TITLE = "A host that fails"
 
@@ -46,7 +47,7 @@ def full_history(scene: Scene) -> Iterator[None]:
     scene.aside.disk(scene.folder / "state", full=True)
     scene.words += ["-o", "kept.json"]
     yield
-    assert len(json.loads((scene.folder / "kept.json").read_text())["vms"]) == 2
+    assert len(exported_file(scene.folder / "kept.json")["vms"]) == 2
 
 
 @contextmanager
@@ -57,7 +58,7 @@ def history_filling_up(scene: Scene) -> Iterator[None]:
     scene.number, scene.script = 40, "boot=0.5"
     scene.words += ["-o", "kept.json"]
     yield
-    assert len(json.loads((scene.folder / "kept.json").read_text())["vms"]) == 40
+    assert len(exported_file(scene.folder / "kept.json")["vms"]) == 40
 
 
 @contextmanager
@@ -108,10 +109,7 @@ def full_report(scene: Scene) -> Iterator[None]:
     with Path("/dev/full").open("w") as full:
         scene.settings["stdout"] = full
         yield
-    states = {
-        vm["attempts"][0]["state"]
-        for vm in json.loads((scene.folder / "kept.json").read_text())["vms"]
-    }
+    states = {vm["attempts"][0]["state"] for vm in exported_file(scene.folder / "kept.json")["vms"]}
     assert states <= {"killed"}  # it may be stopped before there is a VM
     assert [state for state, _ in scene.history] == ["stopped"]
 
@@ -246,7 +244,7 @@ def clock_set(scene: Scene, step_ns: int) -> Iterator[None]:
     opened = [event for event in events if event.get("data") == {"open": True, "id": "report"}]
     assert all(event["go_ns"] <= event["at_ns"] for event in events if "go_ns" in event)
     assert [event["vm"] for event in opened if event["qemu_ns"] is not None] == [0, 1]
-    kept = json.loads((scene.folder / "kept.json").read_text())
+    kept = exported_file(scene.folder / "kept.json")
     (first_boot,), (second_boot,) = (vm["attempts"] for vm in kept["vms"])
     assert 0.6 <= first_boot["boot_s"] < second_boot["boot_s"] < 60
     assert max(first_boot["uncertainty_s"], second_boot["uncertainty_s"]) < 60
@@ -350,7 +348,7 @@ FAULTS: list[Fault[How]] = [
         "the history has grown beyond its limit",
         too_much_history,
         ends="exit code 0",
-        words="the history was larger than 1 bytes: the oldest run without a name went",
+        words="the history was larger than 1 byte: the oldest run without a name went",
         kept="this run, and every run with a name",
     ),
     Fault(

@@ -1,6 +1,5 @@
 """Who else is on the host: other runs, other users, other programs."""
 
-import json
 import os
 import re
 import signal
@@ -14,6 +13,7 @@ import pytest
 from faults.fault import Fault, as_one
 from faults.running import Running, in_words, real_line, states_in
 from faults.scene import Scene
+from support.schema import exported_file
 from support.traces import nothing_left
 
 TITLE = "Other runs, users and programs on the host"
@@ -81,7 +81,7 @@ def tries(program: str, *, as_nobody: bool = True) -> Play:
         outcome = running.end()
         assert outcome.ends == in_words(130)
         assert outcome.states == ("booted", "killed")
-        assert json.loads((scene.folder / "kept.json").read_text())["vms"][1]["attempts"]
+        assert exported_file(scene.folder / "kept.json")["vms"][1]["attempts"]
         assert "LET IN" not in tried.stdout
         return "refused", tried.stderr + outcome.said
 

@@ -2,8 +2,6 @@
 
 import os
 import subprocess
-import sys
-import zipfile
 from datetime import date
 from pathlib import Path
 
@@ -13,9 +11,6 @@ from manual.tables import MANUAL
 from vmtiming_tui.manual.manpage import man_page
 from vmtiming_tui.manual.roff import roff
 from vmtiming_tui.manual.topics import read_topics
-
-CHECKOUT = Path(__file__).resolve().parents[2]
-IN_WHEEL = "share/man/man1/vm-timing-report.1"
 
 
 @pytest.fixture(scope="module")
@@ -87,34 +82,3 @@ def test_markdown_becomes_roff(markdown, lines):
 def test_what_the_page_cannot_show_is_said():
     with pytest.raises(ValueError, match="the man page takes no image"):
         roff("![a picture](picture.svg)")
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> zipfile.ZipFile:
-    folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder],
-        cwd=CHECKOUT, env=os.environ | {"SOURCE_DATE_EPOCH": "1000000000"}, check=True,
-        stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    (path,) = folder.iterdir()
-    return zipfile.ZipFile(path)
-
-
-def test_the_wheel_brings_the_page_of_its_day(wheel):
-    (name,) = (each for each in wheel.namelist() if each.endswith(IN_WHEEL))
-
-    assert ' 2001-09-09 "vmtiming\\-tui ' in wheel.read(name).decode()
-
-
-def test_the_wheel_has_what_runs_and_no_picture(wheel):
-    there = {name.partition("/data/")[2] for name in wheel.namelist() if "/data/" in name}
-    wanted = {
-        str(path.relative_to(CHECKOUT))
-        for folder in ("assets", "spin")
-        for path in (CHECKOUT / folder).rglob("*")
-        if path.is_file() and path.parent.name != "screenshots"
-    }
-
-    assert there - {IN_WHEEL} == wanted
-    assert not [name for name in wheel.namelist() if "build_hook" in name]

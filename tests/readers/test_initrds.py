@@ -1,9 +1,7 @@
 """What is in an initrd, and what it is given where it lacks what a VM takes."""
 
-import bz2
 import gzip
 import io
-import lzma
 import os
 import subprocess
 import sys
@@ -11,6 +9,7 @@ import sys
 import pytest
 
 from readers.memory import Hollow, tree
+from support.packers import PACKERS, lz4, zstd
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images import initrd
 from vmtiming_tui.images.cpio import Entry, cpio, gap
@@ -23,21 +22,6 @@ BLOCK, RING = "kernel/drivers/block/virtio_blk.ko.xz", "kernel/drivers/virtio/vi
 PCI, EXT4 = "kernel/drivers/virtio/virtio-pci.ko.xz", "kernel/fs/ext4/ext4.ko.xz"
 DEP = f"{BLOCK}: {RING}\n{PCI}: {RING}\n{RING}:\n{EXT4}:\nkernel/fs/xfs/xfs.ko.xz:\n"
 LEAN = cpio([Entry("init", b"#!"), Entry(f"{FOLDER}/{RING}", b"x")])
-
-
-def zstd(data: bytes) -> bytes:
-    return subprocess.check_output(["zstd", "-qc"], input=data)
-
-
-def lz4(data: bytes) -> bytes:
-    return subprocess.check_output(["lz4", "-qlc"], input=data)
-
-
-def lzma_alone(data: bytes) -> bytes:
-    return lzma.compress(data, lzma.FORMAT_ALONE)
-
-
-PACKERS = [bytes, gzip.compress, bz2.compress, lzma.compress, lzma_alone, zstd, lz4]
 
 
 def listed(data: bytes) -> list[str]:

@@ -1,6 +1,5 @@
 """The dashboard on two real guests in a real terminal, by its keys alone."""
 
-import json
 import re
 import shutil
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from support.schema import exported_file
 from support.tmux import Tmux
 
 
@@ -94,7 +94,7 @@ def test_a_storm_is_watched_rerun_exported_and_left(terminal, dashboard, in_fold
 
     terminal.keys("q")
     assert terminal.exit_code() == 0
-    body = json.loads((folder / "summary.json").read_text())
+    body = exported_file(folder / "summary.json")
     assert [len(vm["attempts"]) for vm in body["vms"]] == [2, 1]
     assert qemus_of(images) == []
     assert not list(in_folder.runtime.iterdir())

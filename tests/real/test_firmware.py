@@ -1,18 +1,12 @@
 """Images that boot themselves, by SeaBIOS and by UEFI, timed from outside as any other."""
 
-import hashlib
-import json
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
+from support.checksums import sha256
 from support.disks import bios_disk, uefi_disk
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+from support.schema import exported_file
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +46,7 @@ def test_every_vm_reports_under_its_own_number_without_a_kernel_argument(storms,
 @pytest.mark.parametrize("name", ["uefi", "bios"])
 def test_the_stages_begin_with_firmware_and_loader_and_add_up(storms, name):
     folder, _ = storms
-    for vm in json.loads((folder / f"{name}.json").read_text())["vms"]:
+    for vm in exported_file(folder / f"{name}.json")["vms"]:
         attempt = vm["attempts"][-1]
         stages = attempt["stages"]
         parts = ("firmware_s", "kernel_s", "initrd_s", "userspace_s", "lag_s")

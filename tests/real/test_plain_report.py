@@ -1,17 +1,13 @@
 """Two real guests booted at once: the report's lines, the files, the exit code, nothing left."""
 
 import csv
-import hashlib
-import json
 import re
-from pathlib import Path
 
 import psutil
 import pytest
 
-
-def sha256(path):
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+from support.checksums import sha256
+from support.schema import exported_file
 
 
 def qemus():
@@ -73,7 +69,7 @@ def test_the_report_reads_as_the_original_wrote_it(storm):
 
 def test_stages_add_up_to_the_host_figure(storm):
     folder, _ = storm
-    body = json.loads((folder / "run.json").read_text())
+    body = exported_file(folder / "run.json")
 
     assert len(body["vms"]) == 2
     for vm in body["vms"]:

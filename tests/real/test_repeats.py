@@ -2,10 +2,10 @@
 
 import asyncio
 import csv
-import json
 
 import pytest
 
+from support.schema import exported_file
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.history import History
 from vmtiming_tui.replay import replay
@@ -73,9 +73,7 @@ def test_exports_of_the_run_and_of_the_history_say_the_same(repeated, in_folder)
     for name in ("again.json", "again.csv", "again.md", "again.txt", "again.html"):
         assert in_folder("export", "three", name).returncode == 0
 
-    first, again = (
-        json.loads((in_folder.folder / name).read_text()) for name in ("run.json", "again.json")
-    )
+    first, again = (exported_file(in_folder.folder / name) for name in ("run.json", "again.json"))
     assert first["summary"] == again["summary"]
     assert first["vms"] == again["vms"]
     rows = list(csv.DictReader((in_folder.folder / "again.csv").open()))

@@ -1,22 +1,15 @@
 """Debian images that nobody prepared boot, report, and are the same to the byte afterwards."""
 
-import hashlib
 import re
 import shlex
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
+from support.checksums import sha256
 from support.debians import newer_debian, plain_debian
 from support.disks import uefi_disk
 from vmtiming_tui.demo import Guest
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
 
 # The name of a boot: what is said of the way the report service comes in.
 BOOTS = {

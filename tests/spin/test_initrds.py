@@ -1,14 +1,12 @@
 """An initrd made for one machine alone is given what the VM takes; any other is left as it is."""
 
-import bz2
 import gzip
 import io
-import lzma
-import subprocess
 
 import pytest
 
 from support import disk_images as images
+from support.packers import PACKERS, zstd
 from support.spinning import spin
 from vmtiming_tui.images.cpio import Entry, cpio
 from vmtiming_tui.images.initrd import names
@@ -63,26 +61,11 @@ def ext4(folder, tree):
     return images.ext4(folder / "disk.img", tree, 64)
 
 
-def zstd(data: bytes) -> bytes:
-    return subprocess.run(["zstd", "-qc"], input=data, capture_output=True, check=True).stdout
-
-
-def lz4(data: bytes) -> bytes:
-    return subprocess.run(["lz4", "-lc"], input=data, capture_output=True, check=True).stdout
-
-
-def lzma_alone(data: bytes) -> bytes:
-    return lzma.compress(data, lzma.FORMAT_ALONE)
-
-
 def listed(initrd: bytes) -> set[str]:
     return set(names(io.BytesIO(initrd)))
 
 
 MICROCODE = archive("kernel/x86/microcode/AuthenticAMD.bin") + b"\0" * 512
-
-
-PACKERS = [bytes, gzip.compress, bz2.compress, lzma.compress, lzma_alone, zstd, lz4]
 
 
 @pytest.mark.parametrize("early", [b"", MICROCODE], ids=["alone", "after microcode"])

@@ -53,15 +53,16 @@ def _wheels(python: str) -> Path:
     """Return a folder with all that pip needs to install the checkout into that Python."""
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
     needed = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
+    tested = CHECKOUT / "tests/constraints.txt"
 
     def download(folder: Path) -> None:
         subprocess.run(
             [sys.executable, "-m", "pip", "download", "--quiet", "--dest", folder,
-             "--only-binary", ":all:", "--python-version", python, *needed],
+             "--only-binary", ":all:", "--python-version", python, "--constraint", tested, *needed],
             check=True,
         )  # fmt: skip
 
-    digest = hashlib.sha256(" ".join([python, *needed]).encode())
+    digest = hashlib.sha256(" ".join([python, *needed, tested.read_text()]).encode())
     return kept(f"wheels-{digest.hexdigest()[:12]}", download)
 
 

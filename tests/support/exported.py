@@ -1,8 +1,10 @@
 """A run whose every text is hostile, and how a page made of one is read."""
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
-from support.making import TIMED_OUT, run_events
+from support.facts import host, plan
+from support.making import FAILED, run_events
 from vmtiming_tui import events as ev
 from vmtiming_tui.fleet import Fleet
 
@@ -14,20 +16,15 @@ HOSTILE = (
 
 
 def hostile_fleet():
-    plan = {"name": HOSTILE, "notes": HOSTILE}
-    stream = run_events([[5, 6, TIMED_OUT]], text=HOSTILE, with_details=False)
-    first = stream[0]
-    facts = {name: getattr(first, name) for name in ev.RunStarted.__slots__}
-    facts["host"] = dict(first.host) | {"hostname": HOSTILE}
-    facts["plan"] = dict(first.plan) | plan
-    facts["accel_reason"] = HOSTILE
-    late = [
-        ev.VmFailed(at_ns=event.at_ns, vm=event.vm, attempt=event.attempt, why=HOSTILE)
-        if isinstance(event, ev.VmTimedOut)
-        else event
-        for event in stream[1:]
-    ]
-    return Fleet([ev.RunStarted(**facts), *late])
+    started = {
+        "host": host(hostname=HOSTILE),
+        "plan": replace(plan(3), name=HOSTILE, notes=HOSTILE),
+        "accel_reason": HOSTILE,
+    }
+    stream = run_events([[5, 6, FAILED]], text=HOSTILE, with_details=False, started=started)
+    return Fleet(
+        replace(event, why=HOSTILE) if isinstance(event, ev.VmFailed) else event for event in stream
+    )
 
 
 class Elements(HTMLParser):

@@ -1,143 +1,173 @@
 """Runs made up for tests: streams of events with known times, the same every time.
 
-``storm_events`` is one storm whose boots take what they are told to; ``run_events`` puts storms
-together into a run; ``random_run`` draws the times from a seed.
+``boot_events`` is one boot, which takes what it is told to; ``storm_events`` is one storm of them,
+``run_events`` puts storms together into a run, and ``random_run`` draws the times from a seed.
+What else a live engine tells, and a run written down step by step, is in ``recording``.
 """
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from support.facts import MS, SECOND, argv, plan, run_started
 from vmtiming_tui import events as ev
-from vmtiming_tui.config import RunConfig
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.plan import RunPlan, Variant, plan_to_json
-
-SECOND = 1_000_000_000
-MS = 1_000_000
-
-HOST: Mapping[str, object] = {
-    "hostname": "bench1",
-    "kernel": "6.1.0-18-amd64",
-    "os": "Debian GNU/Linux 12 (bookworm)",
-    "cpu_model": "Imaginary CPU @ 3.00GHz",
-    "cores": 8,
-    "governor": "performance",
-    "virtualised": "",
-    "memory_bytes": 16 << 30,
-    "memory_available_bytes": 12 << 30,
-    "load1": 0.1,
-    "psi": {"cpu": 0.0, "io": 0.0, "memory": 0.0},
-}
-
-TIMED_OUT, FAILED, KILLED, PENDING = "timed out", "failed", "killed", "pending"
-LIMIT_S = 30.0
+from vmtiming_tui.fleet import Fleet, VmState
 
 
-def plan(number: int = 2, runs: int = 1, **config: object) -> RunPlan:
-    settings = RunConfig(number=number, prefix="vm", kernel="/boot/vmlinuz", **config)
-    return RunPlan(variants=(Variant(config=settings),), runs=runs)
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What becomes of a boot that does not report: where it ends, ``after_s`` its go.
+
+    ``off_s`` after that its QEMU is gone.
+    """
+
+    state: VmState
+    after_s: float = 0.0
+    off_s: float = 3.0
 
 
-def run_started(at_ns: int = 0, run: str = "run-1", **changes: object) -> ev.RunStarted:
-    facts: dict[str, object] = {
-        "number": 2,
-        "plan": plan_to_json(plan()),
-        "host": dict(HOST),
-        "accel": "kvm",
-        "accel_reason": "asked for",
-        "qemu_version": "7.2.15",
-        "tool_version": "0.1.0",
-        "wall_ns": 1_700_000_000 * SECOND,
-    } | changes
-    return ev.RunStarted(at_ns=at_ns, run=run, **facts)
+TIMED_OUT = Fate(VmState.TIMED_OUT, 30.0)
+FAILED = Fate(VmState.FAILED, 1.0)
+KILLED = Fate(VmState.KILLED, 2.0)
+PENDING = Fate(VmState.CONNECTED)
 
 
-def argv(vm: int, accel: str = "kvm") -> tuple[str, ...]:
-    return ("qemu-system-x86_64", "-accel", accel, "-kernel", "k", "-initrd", "i", "-name", f"{vm}")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guest:
+    """What a guest does with the seconds of its boot.
 
+    Its clock starts after the firmware, and it finishes ``lag_s`` before it reports. Of the time
+    up to its finish (``of_all``: to its report), ``kernel`` and ``initrd`` are the shares of these
+    stages; the rest is userspace's. ``off_s`` after its report its QEMU is gone.
+    """
 
-def seconds_text(seconds: float) -> str:
-    return f"{seconds:.3f}s" if seconds >= 1 else f"{seconds * 1000:.0f}ms"
+    firmware_s: float = 0.4
+    kernel: float = 0.2
+    initrd: float = 0.3
+    of_all: bool = False
+    lag_s: float = 0.02
+    off_s: float = 3.0
+    uncertainty_ns: int = MS
 
+    def clock_us(self, boot_s: float) -> int:
+        """What its clock says when it reports."""
+        return round((boot_s - self.firmware_s) * 1e6)
 
-def details(vm: int, attempt: int, at_ns: int, clock_us: int, lag_us: int = 20_000) -> ev.VmDetails:
-    """A guest whose kernel took 20 %, initrd 30 % and userspace the rest of its own clock."""
-    inside = clock_us - lag_us
-    stamps = {
-        "KernelTimestampMonotonic": 0,
-        "InitRDTimestampMonotonic": inside * 2 // 10,
-        "UserspaceTimestampMonotonic": inside * 5 // 10,
-        "FinishTimestampMonotonic": inside,
-    }
-    return ev.VmDetails(
-        at_ns=at_ns,
-        vm=vm,
-        attempt=attempt,
-        clock_us=clock_us,
-        timestamps_us=stamps,
-        slowest=("1.200s dev-vda.device", "300ms systemd-udevd.service"),
-        failed_units=(),
-        critical_chain=("multi-user.target @2.0s",),
-    )
+    def stamps_us(self, boot_s: float) -> tuple[int, int, int]:
+        """When its initrd and its userspace began, and when it had finished, by its clock."""
+        clock = self.clock_us(boot_s)
+        finish = clock - round(self.lag_s * 1e6)
+        shared = clock if self.of_all else finish
+        return round(shared * self.kernel), round(shared * (self.kernel + self.initrd)), finish
 
-
-def startup_text(clock_us: int, lag_us: int = 20_000) -> str:
-    inside = (clock_us - lag_us) / 1e6
-    kernel, initrd, userspace = inside * 0.2, inside * 0.3, inside * 0.5
-    return (
-        f"Startup finished in {seconds_text(kernel)} (kernel) + {seconds_text(initrd)} (initrd) "
-        f"+ {seconds_text(userspace)} (userspace) = {seconds_text(inside)}"
-    )
+    def text(self, boot_s: float) -> str:
+        """What systemd-analyze says of it."""
+        initrd, userspace, finish = (us / 1e6 for us in self.stamps_us(boot_s))
+        return (
+            f"Startup finished in {initrd:.3f}s (kernel) + {userspace - initrd:.3f}s (initrd) "
+            f"+ {finish - userspace:.3f}s (userspace) = {finish:.3f}s"
+        )
 
 
 def boot_events(
     vm: int,
-    boot: float | str,
+    boot: float | Fate,
     *,
     attempt: int = 1,
     at_ns: int = 0,
-    firmware_s: float = 0.4,
+    ready_ns: int = 100 * MS,
+    guest: Guest = Guest(),
     with_details: bool = True,
     accel: str = "kvm",
     text: str | None = None,
 ) -> Iterator[ev.Event]:
     """One attempt after its queueing; ``boot`` is its seconds from go to report, or its fate."""
     who = {"vm": vm, "attempt": attempt}
-    go_ns = at_ns + 100 * MS
-    yield ev.VmLaunched(at_ns=at_ns, pid=1000 + vm, spawn_ns=at_ns, argv=argv(vm, accel), **who)
-    yield ev.ReportConnected(at_ns=at_ns + 50 * MS, connection=4 + vm, **who)
-    yield ev.VmConnected(at_ns=at_ns + 90 * MS, **who)
-    yield ev.VmStarted(at_ns=go_ns, go_ns=go_ns, **who)
+    go_ns = at_ns + ready_ns
+    yield ev.VmLaunched(
+        at_ns=at_ns + 12 * MS, pid=4000 + vm, spawn_ns=at_ns, argv=argv(vm, accel), **who
+    )
+    yield ev.ReportConnected(at_ns=at_ns + 41 * MS, connection=4 + vm, **who)
+    yield ev.VmConnected(at_ns=go_ns - 3 * MS, **who)
+    yield ev.VmStarted(at_ns=go_ns, go_ns=go_ns, qemu_ns=go_ns, **who)
     if boot == PENDING:
         return
-    if boot == TIMED_OUT:
-        end_ns = go_ns + round(LIMIT_S * SECOND)
-        yield ev.VmTimedOut(at_ns=end_ns, limit_ns=round(LIMIT_S * SECOND), **who)
-    elif boot == FAILED:
-        end_ns = go_ns + SECOND
-        yield ev.VmFailed(
-            at_ns=end_ns, why="the guest's kernel panicked", stderr="qemu: oh dear\n", **who
-        )
-    elif boot == KILLED:
-        end_ns = go_ns + 2 * SECOND
-        yield ev.VmKilled(at_ns=end_ns, why="killed on request", **who)
-    else:
-        end_ns = go_ns + round(float(boot) * SECOND)
-        clock_us = round((float(boot) - firmware_s) * 1e6)
-        yield ev.VmBooted(
-            at_ns=end_ns,
-            report_ns=end_ns,
-            uncertainty_ns=MS,
-            text=startup_text(clock_us) if text is None else text,
-            **who,
-        )
-        if with_details:
-            yield details(vm, attempt, end_ns + MS, clock_us)
-    yield ev.VmExited(at_ns=end_ns + 3 * SECOND, exit_code=0, reason="guest-shutdown", **who)
+    if isinstance(boot, Fate):
+        end_ns = go_ns + round(boot.after_s * SECOND)
+        yield from _lost(boot, end_ns, who)
+        return
+    end_ns = go_ns + round(boot * SECOND)
+    yield ev.VmBooted(
+        at_ns=end_ns,
+        report_ns=end_ns,
+        uncertainty_ns=guest.uncertainty_ns,
+        text=guest.text(boot) if text is None else text,
+        **who,
+    )
+    if with_details:
+        yield _details(guest, boot, end_ns + MS, who)
+    off_ns = end_ns + round(guest.off_s * SECOND)
+    yield ev.VmExited(at_ns=off_ns, exit_code=0, reason="guest-shutdown", **who)
+
+
+def _lost(fate: Fate, at_ns: int, who: Mapping[str, int]) -> Iterator[ev.Event]:
+    exit_code, reason = 0, "host-qmp-quit"
+    match fate.state:
+        case VmState.TIMED_OUT:
+            yield ev.VmTimedOut(at_ns=at_ns, limit_ns=round(fate.after_s * SECOND), **who)
+        case VmState.KILLED:
+            yield ev.VmKilled(at_ns=at_ns, why="killed on request", **who)
+            exit_code, reason = -9, "host-signal"
+        case VmState.FAILED:
+            why = "the guest's kernel panicked"
+            yield ev.VmFailed(at_ns=at_ns, why=why, stderr="qemu: oh dear\n", **who)
+            reason = "guest-panic"
+    off_ns = at_ns + round(fate.off_s * SECOND)
+    yield ev.VmExited(at_ns=off_ns, exit_code=exit_code, reason=reason, **who)
+
+
+def _details(guest: Guest, boot_s: float, at_ns: int, who: Mapping[str, int]) -> ev.VmDetails:
+    initrd, userspace, finish = guest.stamps_us(boot_s)
+    return ev.VmDetails(
+        at_ns=at_ns,
+        clock_us=guest.clock_us(boot_s),
+        timestamps_us={
+            "KernelTimestampMonotonic": 0,
+            "InitRDTimestampMonotonic": initrd,
+            "UserspaceTimestampMonotonic": userspace,
+            "FinishTimestampMonotonic": finish,
+        },
+        slowest=("1.200s dev-vda.device", "300ms systemd-udevd.service"),
+        failed_units=(),
+        critical_chain=("multi-user.target @2.0s",),
+        **who,
+    )
+
+
+def opening_events(
+    attempts: Mapping[int, int],
+    *,
+    storm: int = 1,
+    at_ns: int = SECOND,
+    kind: ev.StormKind = ev.StormKind.RUN,
+    planned: int = 1,
+    parameters: Mapping[str, str] | None = None,
+) -> Iterator[ev.Event]:
+    """A storm's begin, with the number of the attempt of each of its VMs."""
+    yield ev.StormStarted(
+        at_ns=at_ns,
+        storm=storm,
+        kind=kind,
+        vms=tuple(attempts),
+        parameters=parameters or {},
+        planned=planned,
+    )
+    for vm, attempt in attempts.items():
+        yield ev.VmQueued(at_ns=at_ns, vm=vm, attempt=attempt, storm=storm)
 
 
 def storm_events(
-    boots: Mapping[int, float | str] | Sequence[float | str],
+    boots: Mapping[int, float | Fate] | Sequence[float | Fate],
     *,
     storm: int = 1,
     at_ns: int = SECOND,
@@ -150,29 +180,14 @@ def storm_events(
 ) -> list[ev.Event]:
     """One storm, its events in the order of their time; VM i starts ``i * skew_s`` later."""
     fates = dict(boots) if isinstance(boots, Mapping) else dict(enumerate(boots))
-    number_of = attempts or {}
-    opening: list[ev.Event] = [
-        ev.StormStarted(
-            at_ns=at_ns,
-            storm=storm,
-            kind=kind,
-            vms=tuple(fates),
-            parameters=parameters or {},
-            planned=planned,
-        )
-    ]
-    opening += [
-        ev.VmQueued(at_ns=at_ns, vm=vm, attempt=number_of.get(vm, 1), storm=storm) for vm in fates
-    ]
+    number_of = {vm: (attempts or {}).get(vm, 1) for vm in fates}
+    opening = opening_events(
+        number_of, storm=storm, at_ns=at_ns, kind=kind, planned=planned, parameters=parameters
+    )
     middle: list[ev.Event] = []
     for place, (vm, fate) in enumerate(fates.items()):
-        middle += boot_events(
-            vm,
-            fate,
-            attempt=number_of.get(vm, 1),
-            at_ns=at_ns + round(place * skew_s * SECOND),
-            **each,
-        )
+        begin_ns = at_ns + round(place * skew_s * SECOND)
+        middle += boot_events(vm, fate, attempt=number_of[vm], at_ns=begin_ns, **each)
     middle.sort(key=lambda event: event.at_ns)
     closing: list[ev.Event] = []
     if PENDING not in fates.values():
@@ -182,7 +197,7 @@ def storm_events(
 
 
 def run_events(
-    storms: Iterable[Sequence[float | str]],
+    storms: Iterable[Sequence[float | Fate]],
     *,
     parameters: Sequence[Mapping[str, str]] | None = None,
     kinds: Sequence[ev.StormKind] | None = None,
@@ -194,7 +209,7 @@ def run_events(
     """A whole run of storms one after another; without ``outcome`` it just stops."""
     rows = list(storms)
     number = max((len(row) for row in rows), default=1)
-    facts = {"number": number, "plan": plan_to_json(plan(number, len(rows)))} | dict(started or {})
+    facts = {"number": number, "plan": plan(number, len(rows))} | dict(started or {})
     stream: list[ev.Event] = [run_started(run=run, **facts)]
     seen: dict[int, int] = {}
     at_ns = SECOND

@@ -1,27 +1,29 @@
-"""A history of recorded runs for the screens that show it."""
+"""Runs kept in a history."""
 
-from collections.abc import Iterator
+import time
 from dataclasses import replace
 from pathlib import Path
 
-from support.recording import plan_for, smooth_run
+from support.facts import SECOND, plan
+from support.making import raw
+from support.recording import WALL_NS, plan_for, smooth_run
 from vmtiming_tui import events as ev
 from vmtiming_tui.history import History
-from vmtiming_tui.plan import plan_to_json
 
 
-def named_run(name: str, age: int, number: int = 8) -> Iterator[ev.Event]:
-    """Yield a run of this name that began ``age`` hours before the recorded one."""
-    for event in smooth_run(number):
-        if isinstance(event, ev.RunStarted):
-            plan = plan_to_json(replace(plan_for(number), name=name))
-            wall_ns = event.wall_ns - age * 3_600_000_000_000
-            yield replace(event, run=f"2026-{name}", wall_ns=wall_ns, plan=plan)
-        else:
-            yield event
+def named_run(name: str, age: int, number: int = 8) -> list[ev.Event]:
+    """Return a run of this name that began ``age`` hours before the recorded one."""
+    return smooth_run(
+        number,
+        started={
+            "run": f"2026-{name}",
+            "wall_ns": WALL_NS - age * 3600 * SECOND,
+            "plan": replace(plan_for(number), name=name),
+        },
+    )
 
 
-def keep(folder: Path, *names: str) -> None:
+def keep_named(folder: Path, *names: str) -> None:
     """Keep runs of these names, the first being the oldest, where the user's history would be."""
     with (
         History.open(folder / "vmtiming-tui" / "history.db") as history,
@@ -30,3 +32,24 @@ def keep(folder: Path, *names: str) -> None:
         for age, name in zip(range(len(names), 0, -1), names, strict=True):
             for event in named_run(name, age):
                 recorder.write(ev.encode(event).encode() + b"\n")
+
+
+def keep(history, events):
+    """Keep a run's events as an engine's lines are."""
+    with history.recorder() as recorder:
+        recorder.write(raw(events))
+
+
+def named(name, notes=""):
+    """What makes a run's begin one of this name, for ``run_events(started=...)``."""
+    return {"plan": replace(plan(), name=name, notes=notes)}
+
+
+def wait_for(condition, limit_s=20.0):
+    """Poll what another thread or process brings about."""
+    until = time.monotonic() + limit_s
+    while time.monotonic() < until:
+        if value := condition():
+            return value
+        time.sleep(0.01)
+    raise AssertionError("it never came")

@@ -1,5 +1,6 @@
 """A dashboard on a recorded stream, with a frozen clock and a source that notes commands."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -9,8 +10,10 @@ from typing import Any, TypeVar
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from support.recording import FrozenClock, RecordedSource, plan_for, until
+from support.facts import SECOND
+from support.recording import ZERO_NS, plan_for, until
 from vmtiming_tui import events as ev
+from vmtiming_tui.commands import Command, Quit
 from vmtiming_tui.sides import Side
 from vmtiming_tui.tui.app import VmTimingApp
 from vmtiming_tui.tui.model import Change
@@ -18,6 +21,52 @@ from vmtiming_tui.tui.screens.main import MainScreen
 from vmtiming_tui.tui.settings import DashboardSettings
 
 S = TypeVar("S")
+
+
+class FrozenClock:
+    """A clock that stands where it is put; ``at`` is seconds into the run."""
+
+    def __init__(self, at: float = 0.0) -> None:
+        self.at = at
+
+    def __call__(self) -> int:
+        return ZERO_NS + int(self.at * SECOND)
+
+
+class RecordedSource:
+    """An ``EventSource`` under a test's control: gives what it is fed, notes what it is sent."""
+
+    def __init__(self, events: Iterable[ev.Event] = ()) -> None:
+        self.sent: list[Command] = []
+        self._batches: asyncio.Queue[list[ev.Event] | None] = asyncio.Queue()
+        self.opened = 0
+        if first := list(events):
+            self.feed(first)
+
+    def feed(self, events: Iterable[ev.Event]) -> None:
+        """Have events read next."""
+        self._batches.put_nowait(list(events))
+
+    def end(self) -> None:
+        """End the stream."""
+        self._batches.put_nowait(None)
+
+    def send(self, command: Command) -> None:
+        """Note the command; Quit ends the stream, as an engine's does."""
+        self.sent.append(command)
+        if isinstance(command, Quit):
+            self.end()
+
+    async def batches(self) -> AsyncIterator[list[ev.Event]]:
+        """Yield what was fed."""
+        while (batch := await self._batches.get()) is not None:
+            yield batch
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator["RecordedSource"]:
+        """Be opened by the dashboard."""
+        self.opened += 1
+        yield self
 
 
 @dataclass

@@ -9,15 +9,9 @@ from rich.cells import cell_len
 from textual.color import Color
 from textual.geometry import Offset, Region, Size
 
-from support.recording import (
-    SECOND,
-    ZERO_NS,
-    FrozenClock,
-    plan_for,
-    smooth_run,
-    troubled_run,
-    until,
-)
+from support.facts import SECOND
+from support.recording import ZERO_NS, plan_for, smooth_run, troubled_run, until
+from support.stage import FrozenClock
 from vmtiming_tui.fleet import Attempt, VmState
 from vmtiming_tui.stages import Stage
 from vmtiming_tui.tui.bars import QUARTERED, BarMaker, cells_of, nice_ceiling, scale_for

@@ -5,18 +5,13 @@ from dataclasses import replace
 import pytest
 from textual.widgets import Button, Input, RadioSet
 
-from support.recording import (
-    SECOND,
-    ZERO_NS,
-    config_of,
-    smooth_run,
-    troubled_run,
-    until,
-)
+from support.facts import SECOND
+from support.recording import ZERO_NS, plan_for, smooth_run, troubled_run, until
 from support.stage import dashboard
 from vmtiming_tui import events as ev
 from vmtiming_tui.commands import Start, Stop
 from vmtiming_tui.export import write_export
+from vmtiming_tui.plan import plan_of
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.engine_error import EngineErrorScreen
 from vmtiming_tui.tui.screens.export import ExportScreen
@@ -34,20 +29,14 @@ def bootable(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("vmlinuz", "initrd", *(f"debian-12-{vm}.img" for vm in range(4))):
         (tmp_path / name).write_bytes(b"x")
-    return config_of(
+    return plan_for(
         2, kernel=str(tmp_path / "vmlinuz"), initrd=str(tmp_path / "initrd"), vmdir=str(tmp_path),
         qemu="/bin/true",
-    )  # fmt: skip
+    ).config  # fmt: skip
 
 
 def run_of(config, at=DONE):
-    from vmtiming_tui.plan import plan_of, plan_to_json
-
-    plan = plan_to_json(plan_of(config))
-    return [
-        replace(event, plan=plan) if isinstance(event, ev.RunStarted) else event
-        for event in until(smooth_run(config.number), at)
-    ]
+    return until(smooth_run(config.number, started={"plan": plan_of(config)}), at)
 
 
 async def type_into(stage, field, text):

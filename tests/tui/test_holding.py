@@ -4,15 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from support.recording import (
-    SECOND,
-    FrozenClock,
-    Recorder,
-    plan_for,
-    smooth_run,
-    troubled_run,
-    until,
-)
+from support.facts import SECOND
+from support.recording import Recorder, plan_for, smooth_run, troubled_run, until
+from support.stage import FrozenClock
 from vmtiming_tui import events as ev
 from vmtiming_tui.fleet import Fleet, RunState, VmState
 from vmtiming_tui.summary import summarise_fleet

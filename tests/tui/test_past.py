@@ -2,14 +2,15 @@
 
 import pytest
 
-from support.past_runs import keep
+from support.making import raw, run_events
+from support.past_runs import keep_named
 from support.recording import plan_for, smooth_run, troubled_run, until
 from support.stage import dashboard
 from vmtiming_tui.export import write_export
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.history import History
 from vmtiming_tui.progress import TimeLeft
-from vmtiming_tui.sides import side_of
+from vmtiming_tui.sides import Identity, side_of
 from vmtiming_tui.summary import summarise_fleet
 from vmtiming_tui.tui.braille import outline_rows
 from vmtiming_tui.tui.glyphs import UNICODE
@@ -25,7 +26,7 @@ DONE, SECOND = 90.0, 1_000_000_000
 def history(tmp_path, monkeypatch):
     """A history with two runs; returns the folder of the user's state."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    keep(tmp_path, "first", "second")
+    keep_named(tmp_path, "first", "second")
     return tmp_path
 
 
@@ -70,6 +71,17 @@ async def test_c_holds_this_run_beside_the_newest_before_it_with_figures_and_str
         await stage.sees("The straggler of this run")
 
 
+async def test_a_single_storm_is_told_by_what_the_history_knows_of_the_host(history):
+    keep_named(history, *(f"run{at}" for at in range(6)))
+    async with dashboard(smooth_run(8), DONE) as stage:
+        await stage.press("c")
+        await stage.comes(CompareScreen)
+
+        await stage.sees("(7 past runs)")
+        await stage.press("s")
+        await stage.sees("(7 past runs)")
+
+
 async def test_the_dashboard_and_its_exports_say_which_run_the_baseline_is(tmp_path):
     before = Fleet(smooth_run(8))
 
@@ -80,6 +92,16 @@ async def test_the_dashboard_and_its_exports_say_which_run_the_baseline_is(tmp_p
             tmp_path / "out.md", stage.app.model.fleet, baseline=stage.app.model.baseline
         )
     assert "Held against r1, nightly, 2025-01-01" in exported.read_text()
+
+
+async def test_the_history_says_what_each_run_was_held_against(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with History.open() as kept, kept.recorder(None, Identity("r0", "nightly", 1)) as recorder:
+        recorder.write(raw(run_events([[5, 6]], run="held")))
+    async with dashboard(smooth_run(8), DONE, size=(200, 40)) as stage:
+        await stage.press("H")
+        await stage.sees("against")
+        await stage.sees("nightly")
 
 
 async def test_an_empty_history_says_so(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """What a person sees, held still: each screen at three sizes, and the ways it can look."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -133,3 +134,8 @@ def test_ascii_of_one_vm(pictured):
 
 def test_tiny_terminal(pictured):
     assert pictured(TROUBLED, HALF, (40, 8), number=100)
+
+
+def test_pictures_of_the_readme_are_there():
+    folder = Path(__file__).parents[2] / "assets" / "screenshots"
+    assert len(list(folder.glob("*.svg"))) >= 3

@@ -1,22 +1,14 @@
 """cautions: each said when there is reason to, with a figure, and never without."""
 
+from dataclasses import replace
+
 import pytest
 
-from support.making import (
-    FAILED,
-    HOST,
-    SECOND,
-    TIMED_OUT,
-    fleet_of,
-    plan,
-    run_events,
-    run_started,
-    storm_events,
-)
+from support.facts import SECOND, host, plan, run_started
+from support.making import FAILED, TIMED_OUT, fleet_of, run_events, storm_events
 from vmtiming_tui import events as ev
 from vmtiming_tui.cautions import Kind, cautions
 from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.plan import plan_to_json
 
 STEADY = [[5.0, 5.1], [5.05, 5.12], [5.02, 5.11], [5.03, 5.09]]
 
@@ -44,7 +36,7 @@ def test_a_slow_first_storm_suggests_a_warmup():
 
 
 def test_where_storms_warm_up_already_more_are_suggested():
-    started = {"plan": plan_to_json(plan()) | {"warmup": 1}}
+    started = {"plan": replace(plan(), warmup=1)}
     kinds = [ev.StormKind.WARMUP, *[ev.StormKind.RUN] * 5]
     fleet = fleet_of([[9.0, 9.0], [7.0, 7.1], *STEADY], kinds=kinds, started=started)
 
@@ -116,7 +108,7 @@ def test_doubtful_vms_are_said_to_be_left_out_each_kind_of_doubt_once():
 
 
 @pytest.mark.parametrize(
-    ("host", "words"),
+    ("changed", "words"),
     [
         ({"load1": 4.0}, "the host was busy before the first storm (load 4.00 on 8 cores)"),
         ({"psi": {"io": 35.0}}, "(io pressure 35 %)"),
@@ -124,8 +116,8 @@ def test_doubtful_vms_are_said_to_be_left_out_each_kind_of_doubt_once():
         ({"virtualised": "KVM"}, "the host is itself a virtual machine"),
     ],
 )
-def test_a_host_not_fit_for_measuring_is_said(host, words):
-    (text,) = texts(fleet_of(STEADY, started={"host": {**HOST, **host}}), Kind.HOST)
+def test_a_host_not_fit_for_measuring_is_said(changed, words):
+    (text,) = texts(fleet_of(STEADY, started={"host": host(**changed)}), Kind.HOST)
 
     assert words in text
 
@@ -163,7 +155,7 @@ def test_vms_that_waited_for_a_core_are_said_with_their_share():
     ],
 )
 def test_more_than_the_host_has_is_said(settings, words):
-    started = {"plan": plan_to_json(plan(**settings))}
+    started = {"plan": plan(**settings)}
 
     (text,) = texts(fleet_of(STEADY, started=started), Kind.SIZE)
 
@@ -171,7 +163,7 @@ def test_more_than_the_host_has_is_said(settings, words):
 
 
 def test_few_at_once_do_not_overcommit_the_cores():
-    started = {"plan": plan_to_json(plan(number=12, parallel=4))}
+    started = {"plan": plan(number=12, parallel=4)}
 
     assert texts(fleet_of(STEADY, started=started), Kind.SIZE) == []
 

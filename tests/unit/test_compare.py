@@ -2,18 +2,28 @@
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.making import FAILED, HOST, KILLED, PENDING, TIMED_OUT, fleet_of, plan
+from support.facts import host, plan
+from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of
 from vmtiming_tui import events as ev
-from vmtiming_tui.compare import ALL_BOOTED_IN, Gate, Verdict, compare, difference
+from vmtiming_tui.compare import (
+    ALL_BOOTED_IN,
+    Gate,
+    Verdict,
+    compare,
+    compare_sides,
+    difference,
+)
 from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.plan import plan_to_json
 from vmtiming_tui.ranks import can_tell
+from vmtiming_tui.sides import side_of
 from vmtiming_tui.tables import comparison_lines
+from vmtiming_tui.tolerance import KnownRun, Tolerance
 
 DECIDED = (Verdict.SLOWER, Verdict.FASTER)
 
@@ -124,15 +134,83 @@ def test_a_single_storm_carries_no_verdict_however_many_vms_it_had(first, second
     assert found.gate(5) is Gate.CANNOT_TELL
 
 
-def test_a_single_storm_beyond_all_that_storms_differ_by_is_told_and_why():
-    found = runs(storms(5.0, 1), storms(45.0, 1, seed=2))
+def with_history(first, second, runs=8, **started):
+    """Two single storms of these medians (s), and that many earlier runs within 4 % in between."""
+    one = side_of(fleet_of([[first] * 3]), "old")
+    other = side_of(fleet_of([[second] * 3], run="run-2", started=started), "new")
+    setting = side_of(fleet_of([[5.0] * 3])).samples[0].setting
+    medians = [5.0, 5.1, 4.9, 5.05]
+    known = tuple(KnownRun(f"kept-{at}", setting, (medians[at % 4],)) for at in range(runs))
+    return compare_sides(replace(one, known=known), other)
 
-    assert found.verdict is Verdict.SLOWER
-    assert found.gate(5) is Gate.TOO_SLOW
-    assert "beyond the 4 times that storms of one setting may differ by" in (
-        found.groups[0].boot.sentence
+
+@pytest.mark.parametrize(("first", "second"), [(5.0, 45.0), (5.0, 7.0)])
+def test_a_single_storm_beyond_all_that_the_hosts_storms_differ_by_is_told_and_why(first, second):
+    slower, faster = with_history(first, second), with_history(second, first)
+    boot = slower.groups[0].boot
+
+    assert (slower.verdict, slower.gate(5)) == (Verdict.SLOWER, Gate.TOO_SLOW)
+    assert (faster.verdict, faster.gate(5)) == (Verdict.FASTER, Gate.PASSED)
+    assert boot.sentence.startswith(f"boot: slower by {100 * (second / first - 1):.1f} %, beyond")
+    assert boot.sentence.endswith("times that storms like these differ by (8 past runs)")
+    assert boot.percent_interval.low == pytest.approx(
+        100 * (second / first / boot.tolerance.ratio - 1)
     )
-    assert runs(storms(45.0, 1), storms(5.0, 1)).gate(5) is Gate.PASSED
+
+
+def test_a_single_storm_within_what_the_hosts_storms_differ_by_carries_no_verdict():
+    found = with_history(5.0, 5.4)
+    boot = found.groups[0].boot
+
+    assert (found.verdict, found.gate(5)) == (Verdict.CANNOT_TELL, Gate.CANNOT_TELL)
+    assert boot.percent_interval is None
+    assert f"no verdict within the {boot.tolerance.ratio:.3g} times" in boot.sentence
+    assert "(8 past runs); 6 or more a side" in boot.sentence
+
+
+def test_nine_times_as_slow_is_no_verdict_where_the_history_does_not_know_the_host():
+    for found in (with_history(5.0, 45.0, runs=5), runs(storms(5.0, 1), storms(45.0, 1))):
+        assert (found.verdict, found.gate(5)) == (Verdict.CANNOT_TELL, Gate.CANNOT_TELL)
+        assert "where the history keeps fewer than 6 other runs like it" in (
+            found.groups[0].boot.sentence
+        )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"accel": "tcg"},
+        {"host": host(hostname="other")},
+        {"host": host(cores=2)},
+        {"plan": plan(3, memory_mib=64)},
+        {"plan": plan(4)},
+        {"plan": {}},
+    ],
+)
+def test_single_storms_in_other_circumstances_carry_no_verdict(change):
+    assert with_history(5.0, 45.0, **change).verdict is Verdict.CANNOT_TELL
+
+
+def test_single_storms_of_another_guest_or_command_line_are_told_by_what_the_host_does():
+    other = plan(3, append="quiet", initrd="/boot/other")
+
+    assert with_history(5.0, 45.0, plan=other).verdict is Verdict.SLOWER
+    assert with_history(5.0, 5.4, plan=other).verdict is Verdict.CANNOT_TELL
+
+
+def test_a_single_storm_is_told_by_its_boot_alone():
+    verdicts = {each.name: each.verdict for each in with_history(5.0, 45.0).groups[0].differences}
+
+    assert {name for name, verdict in verdicts.items() if verdict in DECIDED} == {"boot"}
+
+
+def test_past_runs_change_nothing_where_both_sides_have_storms_enough():
+    one, other = (side_of(fleet_of(storms(middle, 8, seed))) for middle, seed in ((5, 1), (5.3, 2)))
+    known = tuple(KnownRun(f"kept-{at}", one.samples[0].setting, (1.0 + at,)) for at in range(9))
+
+    assert compare_sides(replace(one, known=known), other).groups == (
+        compare_sides(one, other).groups
+    )
 
 
 def test_all_booted_in_and_every_stage_are_compared():
@@ -200,10 +278,10 @@ def test_a_median_between_a_boot_and_another_is_the_same_as_in_the_report():
     [
         ({"accel": "tcg"}, "accelerator differs: kvm against tcg"),
         ({"qemu_version": "9.0.0"}, "QEMU differs: 7.2.15 against 9.0.0"),
-        ({"host": {**HOST, "hostname": "other"}}, "host differs: bench1 against other"),
-        ({"host": {**HOST, "kernel": "6.9"}}, "host kernel differs: 6.1.0-18-amd64 against 6.9"),
+        ({"host": host(hostname="other")}, "host differs: bench1 against other"),
+        ({"host": host(kernel="6.9")}, "host kernel differs: 6.1.0-18-amd64 against 6.9"),
         (
-            {"plan": plan_to_json(plan(3, 4, timeout_s=60.0))},
+            {"plan": plan(3, 4, timeout_s=60.0)},
             "limit of a boot (s) differs: 300 against 60",
         ),
     ],
@@ -290,9 +368,12 @@ times = st.lists(st.sampled_from([1.0, 1.5, 2.0]) | st.floats(0.5, 100) | st.jus
                  max_size=12)  # fmt: skip
 
 
-@given(times, times)
-def test_verdict_interval_p_and_advice_never_contradict_each_other(first, second):
-    found = difference("boot", first, second)
+tolerances = st.none() | st.builds(Tolerance, st.floats(1, 20), st.integers(6, 99))
+
+
+@given(times, times, tolerances)
+def test_verdict_interval_p_and_advice_never_contradict_each_other(first, second, known):
+    found = difference("boot", first, second, known)
     interval = found.percent_interval
     excludes = interval is not None and (interval.low > 0 or interval.high < 0)
 

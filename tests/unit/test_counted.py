@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from support.making import FAILED, SECOND, TIMED_OUT, plan, run_events, storm_events
+from support.facts import SECOND, plan
+from support.making import FAILED, TIMED_OUT, run_events, storm_events
 from vmtiming_tui import events as ev
 from vmtiming_tui.cautions import cautions
 from vmtiming_tui.counted import counted_attempts, made_good, reruns

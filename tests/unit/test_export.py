@@ -181,6 +181,14 @@ def test_no_control_character_or_direction_mark_gets_out(suffix):
     assert not set(text) & set("\x1b\u202e\u2028\x00\x07")
 
 
+@pytest.mark.parametrize("suffix", [".html", ".md"])
+def test_a_doubt_is_said_once_and_marked_beside_its_vm(suffix):
+    text = render(suffix, fleet_of([[5, 6]], firmware_s=-3))
+    assert text.count("are doubtful and left out of the figures") == 1
+    assert text.count("the clocks disagree") == 1
+    assert text.count("doubtful: impossible clock") == 2
+
+
 def test_html_shows_foreign_text_and_makes_nothing_of_it():
     page = Elements()
     page.feed(render(".html", hostile_fleet()))

@@ -2,22 +2,15 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.making import (
-    FAILED,
-    KILLED,
-    PENDING,
-    TIMED_OUT,
-    boot_events,
-    fleet_of,
-    plan,
-    run_events,
-    run_started,
-)
+from support.facts import plan, run_started
+from support.making import FAILED, KILLED, PENDING, TIMED_OUT, boot_events, fleet_of, run_events
+from support.schema import exported_body, faults_of
 from vmtiming_tui import events as ev
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.export import render
@@ -30,12 +23,11 @@ from vmtiming_tui.summary import summarise_fleet
 
 
 def exported(fleet, scope=None):
-    return json.loads(render(".json", fleet, scope))
+    return exported_body(render(".json", fleet, scope))
 
 
 def test_carries_the_run_its_host_and_its_plan():
-    named = plan_to_json(plan(number=2, memory_mib=340))
-    named["name"] = "nightly"
+    named = replace(plan(number=2, memory_mib=340), name="nightly")
     body = exported(fleet_of([[5, 6]], started={"plan": named}))
     assert (body["format"], body["version"], body["partial"]) == ("vm-timing-report", 2, False)
     assert body["run"]["id"] == "run-1"
@@ -106,6 +98,7 @@ FATES = st.one_of(
 def test_reading_an_export_back_gives_the_same_export(storms):
     fleet = fleet_of(storms)
     text = render(".json", fleet)
+    assert faults_of(json.loads(text)) == []
     again = fleet_of_export(text)
     assert summarise_fleet(again) == summarise_fleet(fleet)
     assert render(".json", again) == text
@@ -135,7 +128,7 @@ def test_reading_back_keeps_what_makes_a_boot_doubtful():
     stream.append(end)
     fleet = Fleet(stream)
     text = render(".json", fleet)
-    assert json.loads(text)["vms"][0]["attempts"][0]["stages"]["doubts"]
+    assert exported_body(text)["vms"][0]["attempts"][0]["stages"]["doubts"]
     assert render(".json", fleet_of_export(text)) == text
 
 
@@ -211,7 +204,8 @@ def test_an_export_of_the_first_schema_is_still_read():
 
 
 def test_what_a_notice_and_a_rejection_rest_on_is_read_back():
-    stream = run_events([[5.0]], started={"plan": {"drop_caches": True}})
+    cold = plan_to_json(plan()) | {"drop_caches": True}
+    stream = run_events([[5.0]], started={"plan": cold})
     codes = (ev.RejectionCode.SECOND_REPORT, ev.NoticeCode.CACHE_KEPT)
     stream.append(ev.ReportRejected(at_ns=9, vm=0, attempt=1, why="any", code=codes[0]))
     stream.append(ev.Notice(at_ns=3, level=ev.Level.WARNING, text="any", code=codes[1]))
@@ -226,7 +220,7 @@ def test_an_interval_that_lost_vms_leave_open_is_null_at_its_open_end():
     base = side_of(fleet_of([[5.0, 5.1]] * 5, run="base"))
     lost = fleet_of([[5.0, FAILED]] * 5)
 
-    body = json.loads(render(".json", lost, None, base))["comparison"]
+    body = exported_body(render(".json", lost, None, base))["comparison"]
 
     assert (body["verdict"], body["against"]["run"]) == ("slower", "base")
     assert body["groups"][0]["differences"][0]["percent_interval"] == {"low": None, "high": None}

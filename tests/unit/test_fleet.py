@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.facts import SECOND, run_started
 from vmtiming_tui import events as ev
 from vmtiming_tui.fleet import Fleet, RunState, VmState
-
-SECOND = 1_000_000_000
 
 
 def queued(vm=0, attempt=1, storm=1, at_ns=0):
@@ -142,17 +141,10 @@ def test_any_order_of_events_leaves_counts_true(stream):
 LOST = ev.EngineFailed(at_ns=9, why="the engine ended unexpectedly", hint="run again")
 
 
-def started_run(at_ns=0):
-    return ev.RunStarted(
-        at_ns=at_ns, run="r", wall_ns=0, number=4, plan={}, host={}, accel="tcg", accel_reason="",
-        qemu_version="", tool_version="",
-    )  # fmt: skip
-
-
 def test_an_engine_that_is_lost_ends_every_vm_and_the_runs_clock():
     fleet = Fleet(
         [
-            started_run(),
+            run_started(),
             *(queued(vm) for vm in range(4)),
             *(started(1), qmp("STOP", 1)),
             *(started(2), booted(2)),
@@ -172,13 +164,13 @@ def test_an_engine_that_is_lost_ends_every_vm_and_the_runs_clock():
 def test_a_run_that_was_over_is_not_changed_by_what_comes_after_it():
     ended = ev.RunEnded(at_ns=6, outcome=ev.Outcome.FINISHED)
     refused = ev.RunEnded(at_ns=10, outcome=ev.Outcome.INTERRUPTED)
-    fleet = Fleet([started_run(), queued(), started(), booted(), exited(), ended, LOST, refused])
+    fleet = Fleet([run_started(), queued(), started(), booted(), exited(), ended, LOST, refused])
 
     assert (fleet.state, fleet.ended_ns) == (RunState.FINISHED, 6)
     assert fleet.failure == LOST
 
 
 def test_a_run_that_begins_after_one_that_was_refused_has_not_failed():
-    fleet = Fleet([LOST, ev.RunEnded(at_ns=10, outcome=ev.Outcome.INTERRUPTED), started_run(11)])
+    fleet = Fleet([LOST, ev.RunEnded(at_ns=10, outcome=ev.Outcome.INTERRUPTED), run_started(11)])
 
     assert (fleet.state, fleet.ended_ns, fleet.failure) == (RunState.RUNNING, None, None)

@@ -1,58 +1,30 @@
-"""The history: runs kept as they happen, through crashes, full disks and damage."""
+"""The history: runs kept as they happen, found again, and changed."""
 
-import asyncio
 import itertools
 import os
 import signal
-import sqlite3
-import stat
 import subprocess
 import sys
 import threading
-import time
-import tracemalloc
-import zlib
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.making import PENDING, TIMED_OUT, plan, random_run, raw, run_events
-from vmtiming_tui import budget
+from support.facts import plan
+from support.making import FAILED, KILLED, PENDING, TIMED_OUT, random_run, raw, run_events
+from support.past_runs import keep, named, wait_for
 from vmtiming_tui import events as ev
 from vmtiming_tui import recorder as recorder_module
-from vmtiming_tui.budget import MAX_BOOT_BYTES, MAX_LINE_BYTES
 from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.export import render
 from vmtiming_tui.fleet import Fleet, RunState
 from vmtiming_tui.history import History
-from vmtiming_tui.listing import history_lines
-from vmtiming_tui.plan import plan_to_json
 from vmtiming_tui.recorder import is_alive, owner_of
-from vmtiming_tui.replay import replay
-from vmtiming_tui.retention import Retention
-from vmtiming_tui.store import MIGRATIONS, VERSION, connect
+from vmtiming_tui.sides import side_of
+from vmtiming_tui.store import connect
 from vmtiming_tui.summary import summarise_fleet
-
-
-@pytest.fixture
-def history(tmp_path):
-    with History.open(tmp_path / "state" / "history.db") as opened:
-        yield opened
-
-
-def keep(history, events):
-    with history.recorder() as recorder:
-        recorder.write(raw(events))
-
-
-def named(name, notes=""):
-    body = plan_to_json(plan())
-    return {"plan": body | {"name": name, "notes": notes}}
-
-
-# Keeping.
 
 
 @given(cuts=st.lists(st.integers(0, 40_000), max_size=12))
@@ -130,16 +102,6 @@ def test_a_run_is_listed_as_running_while_it_does(history):
             history.remove(run)
         with History.open(history.path) as other:
             assert other.find("run-1").state is RunState.RUNNING
-
-
-def wait_for(condition, limit_s=20.0):
-    """Poll what another thread or process brings about."""
-    until = time.monotonic() + limit_s
-    while time.monotonic() < until:
-        if value := condition():
-            return value
-        time.sleep(0.01)
-    raise AssertionError("it never came")
 
 
 CHILD = """
@@ -267,9 +229,6 @@ def test_what_can_not_be_kept_is_bounded_and_said(history, monkeypatch):
     assert said == ["part of the run is missing from the history"]
 
 
-# Finding and changing.
-
-
 def test_a_run_is_found_by_id_by_how_it_begins_by_name_and_as_the_last(history):
     for number, name in enumerate(["base", "", "base"]):
         started = named(name) | {"wall_ns": number * 10**9}
@@ -317,304 +276,32 @@ def test_a_stored_run_is_exported_like_a_live_one(history, tmp_path):
     assert path.read_text() == render(".json", Fleet(events))
 
 
-# The file.
+def test_the_medians_of_a_runs_whole_storms_are_kept_for_later_runs_to_be_told_by(history):
+    rows = [[5.0, 5.2], [6.0, 6.2], [7.0, 7.2]]
+    for name, fates, outcome in (
+        ("one", rows, ev.Outcome.FINISHED),
+        ("lost", [[5.0, FAILED], [FAILED, FAILED], [8.0, 8.2]], ev.Outcome.FINISHED),
+        ("cut", [[5.0, 5.2], [4.0, KILLED]], ev.Outcome.STOPPED),
+        ("none", [[FAILED, FAILED]], ev.Outcome.FINISHED),
+    ):
+        started = {"wall_ns": len(name), "number": 2, "plan": plan(2)}
+        keep(history, run_events(fates, run=name, outcome=outcome, started=started))
+
+    setting = side_of(history.load(history.find("one"))).samples[0].setting
+    known = {each.run: each.medians for each in history.known([setting.circumstances])}
+
+    assert known == {"one": (5.1, 6.1, 7.1), "lost": (8.1,), "cut": (5.1,)}
+    assert {each.setting for each in history.known([setting.circumstances])} == {setting}
+    assert history.known(["other"]) == history.known([]) == ()
+    history.remove(history.find("one"))
+    assert "one" not in {each.run for each in history.known([setting.circumstances])}
 
 
-def test_only_the_user_may_read_the_history(history):
-    assert stat.S_IMODE(history.path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(history.path.parent.stat().st_mode) == 0o700
-
-
-def test_writes_survive_a_power_cut(history):
+def test_a_damaged_median_is_passed_over(history):
+    keep(history, run_events([[5.0, 5.2], [6.0, 6.2]], started={"plan": plan(2)}))
+    where = side_of(history.load(history.find("last"))).samples[0].setting.circumstances
     connection = connect(history.path)
-    assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
-    assert connection.execute("PRAGMA synchronous").fetchone()[0] == 2
+    connection.execute("UPDATE storms SET median_s = x'00' WHERE place = 0")
     connection.close()
 
-
-def old_database(path):
-    """A history as version 1 wrote it."""
-    connection = sqlite3.connect(path)
-    MIGRATIONS[0](connection)
-    connection.execute("PRAGMA user_version = 1")
-    connection.execute(
-        "INSERT INTO runs (key, run, wall_ns, state, number, host, accel, qemu_version,"
-        " tool_version, owner) VALUES (7, 'old', 1, 'finished', 2, 'h', 'tcg', '7', '0.1', '')"
-    )
-    lines = zlib.compress(raw(run_events([[5, 6]], run="old")))
-    connection.execute("INSERT INTO chunks VALUES (7, 0, ?)", (lines,))
-    connection.commit()
-    connection.close()
-
-
-def test_an_old_history_is_brought_up_to_date_with_all_its_runs(tmp_path):
-    path = tmp_path / "history.db"
-    old_database(path)
-    with History.open(path) as history:
-        assert history.word == ""
-        (run,) = history.runs()
-        assert (run.run, run.state, run.name) == ("old", RunState.FINISHED, "")
-        assert (run.boots, run.booted, run.median_s) == (2, 2, 5.5)
-        assert history.load(run).state is RunState.FINISHED
-        keep(history, run_events([[5]], run="new", started={"wall_ns": 2}))
-        assert [each.run for each in history.runs()] == ["new", "old"]
-    connection = connect(path)
-    assert connection.execute("PRAGMA user_version").fetchone()[0] == VERSION
-    connection.close()
-
-
-def test_a_migration_that_fails_leaves_the_old_history_as_it_was(tmp_path, monkeypatch):
-    path = tmp_path / "history.db"
-    old_database(path)
-
-    def broken(connection):
-        connection.execute("ALTER TABLE runs ADD COLUMN half TEXT")
-        connection.execute("nonsense")
-
-    monkeypatch.setattr("vmtiming_tui.store.MIGRATIONS", (MIGRATIONS[0], broken))
-    with pytest.raises(HistoryError, match="cannot be opened"):
-        History.open(path)
-    monkeypatch.undo()
-    with History.open(path) as history:
-        assert [run.run for run in history.runs()] == ["old"]
-
-
-def test_a_history_of_a_newer_program_is_left_alone(tmp_path):
-    path = tmp_path / "history.db"
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 999")
-    connection.close()
-    before = path.read_bytes()
-    with pytest.raises(HistoryError, match="newer vm-timing-report") as caught:
-        History.open(path)
-    assert "--no-history" in caught.value.hint
-    assert path.read_bytes() == before
-
-
-@pytest.mark.parametrize("damage", ["header", "text", "truncated", "rows"])
-def test_a_damaged_history_is_set_aside_untouched_and_a_new_one_begun(tmp_path, damage):
-    path = tmp_path / "history.db"
-    with History.open(path) as history:
-        keep(history, random_run(50, 2))
-    content = bytearray(path.read_bytes())
-    match damage:
-        case "header":
-            content[:100] = bytes(100)
-        case "text":
-            content[:] = b"this is no database\n" * 500
-        case "truncated":
-            del content[len(content) // 2 :]
-        case "rows":
-            content[4096:8192] = os.urandom(4096)
-            content[8192:12288] = os.urandom(4096)
-    path.write_bytes(content)
-    with History.open(path) as history:
-        assert "damaged; it is kept as" in history.word
-        assert history.runs() == []
-        keep(history, run_events([[5]]))
-        assert len(history.runs()) == 1
-    (aside,) = tmp_path.glob("history.db.damaged-*")
-    assert aside.read_bytes() == content
-    with History.open(path) as history:
-        assert history.word == ""
-
-
-def test_a_folder_without_the_right_to_write_is_said_in_words(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(HistoryError, match="cannot be opened: Not a directory") as caught:
-        History.open(tmp_path / "file" / "history.db")
-    assert "--no-history" in caught.value.hint
-
-
-def test_events_that_can_not_be_read_are_left_out_and_counted(history):
-    events = run_events([[5, 6]])
-    with history.recorder() as recorder:
-        recorder.write(raw(events[:5]) + b'{"event":"from_the_future"}\n\xff\xfe\n')
-        recorder.write(raw(events[5:]))
-    run = history.find("last")
-    *read, notice = history.events(run)
-    assert read == events
-    assert notice.text.startswith("2 events of this stored run could not be read")
-    assert summarise_fleet(history.load(run)).booted == 2
-
-
-def test_words_that_are_no_utf8_do_not_keep_a_run_out_of_the_history(history):
-    keep(history, run_events([[5]], started=named("nightly", "caf\udce9")))
-    assert history.find("nightly").notes == "caf\\udce9"
-
-
-@pytest.mark.parametrize(
-    "column",
-    [
-        "curve = '[1]'", "curve = '[[1e400, 1e400]]'", "curve = '[[\"a\", 1]]'", "curve = x'00'",
-        "counts = '{\"off\": []}'", "counts = '" + "[" * 50_000 + "'", "wall_ns = 'then'",
-        "median_s = 'long'", "name = cast(x'ff' AS TEXT)", "owner = x'00', state = 'running'",
-        "owner = 'boot ² 1', state = 'running'", "state = x'ff'",
-    ],
-)  # fmt: skip
-def test_damage_in_the_list_costs_that_figure_only(history, column):
-    keep(history, run_events([[5, 6]]))
-    history._connection.execute(f"UPDATE runs SET {column}")
-    with History.open(history.path) as again:
-        assert [run.run for run in again.runs()] == ["run-1"]
-        assert list(history_lines(again.runs()))
-        assert summarise_fleet(again.load(again.find("last"))).booted == 2
-
-
-@given(blob=st.binary(max_size=200))
-@settings(max_examples=60, deadline=None)
-def test_damage_inside_a_run_costs_that_part_only(tmp_path_factory, blob):
-    with History.open(tmp_path_factory.mktemp("blob") / "history.db") as history:
-        keep(history, run_events([[5, 6]]))
-        history._connection.execute("INSERT INTO chunks VALUES (1, 99, ?)", (blob,))
-        assert summarise_fleet(history.load(history.find("last"))).booted == 2
-
-
-# Replaying.
-
-
-class FakeTime:
-    """Stands in for the loop's clock: sleeping takes no time and is counted."""
-
-    def __init__(self, monkeypatch):
-        self.now_s = 0.0
-        monkeypatch.setattr("vmtiming_tui.replay.asyncio.sleep", self.sleep)
-        monkeypatch.setattr("vmtiming_tui.replay.asyncio.get_running_loop", lambda: self)
-
-    def time(self):
-        return self.now_s
-
-    async def sleep(self, seconds):
-        self.now_s += seconds
-
-
-def replayed(events, speed, monkeypatch):
-    clock = FakeTime(monkeypatch)
-
-    async def collect():
-        return [(clock.now_s, batch) async for batch in replay(events, speed)]
-
-    return asyncio.run(collect())
-
-
-@pytest.mark.parametrize("speed", [1.0, 4.0])
-def test_a_replay_keeps_the_gaps_divided_by_its_speed(monkeypatch, speed):
-    events = run_events([[5, 6, TIMED_OUT], [5, 5, 5]])
-    batches = replayed(events, speed, monkeypatch)
-    assert [event for _, batch in batches for event in batch] == events
-    for now_s, batch in batches:
-        for event in batch:
-            late_s = now_s - event.at_ns / 1e9 / speed
-            assert -1e-6 <= late_s <= 0.05 + 1e-6
-
-
-def test_a_replay_of_infinite_speed_comes_at_once(monkeypatch):
-    events = run_events([[5, 6]])
-    assert replayed(events, float("inf"), monkeypatch) == [(0.0, events)]
-
-
-@pytest.mark.parametrize("speed", [0, -1, float("nan")])
-def test_a_replay_needs_a_speed_above_zero(monkeypatch, speed):
-    with pytest.raises(ValueError, match="give one above 0"):
-        replayed(run_events([[5]]), speed, monkeypatch)
-
-
-# Bounds.
-
-
-def told(vm, *, size=200_000, attempt=1):
-    return ev.VmDetails(at_ns=1, vm=vm, attempt=attempt, slowest=("x" * size,))
-
-
-def test_details_beyond_the_room_of_a_boot_are_left_out_and_the_boots_stay(history):
-    events = run_events([[5, 6]])
-    floods = [told(0), told(1, size=100)] * 50
-    keep(history, [*events[:-1], *floods, events[-1]])
-    run = history.find("run-1")
-    *kept, notice = history.events(run)
-
-    assert [event for event in kept if not isinstance(event, ev.VmDetails)] == [
-        event for event in events if not isinstance(event, ev.VmDetails)
-    ]
-    assert sum(event == told(1, size=100) for event in kept) == 50
-    assert sum(event == told(0) for event in kept) == MAX_BOOT_BYTES // 200_000
-    assert notice.left_out == {"vm_details": 50 - MAX_BOOT_BYTES // 200_000}
-    assert (run.booted, run.state) == (2, RunState.FINISHED)
-
-
-def test_all_boots_together_have_their_bound_too(history, monkeypatch):
-    monkeypatch.setattr(budget, "MAX_RUN_BYTES", 1_000_000)
-    keep(history, [*run_events([[5]]), *(told(vm) for vm in range(20))])
-    notice = history.events(history.find("run-1"))[-1]
-
-    assert 15 <= notice.left_out["vm_details"] <= 16
-    assert "vm_details were left out" in notice.text
-
-
-@pytest.mark.parametrize("size", [MAX_LINE_BYTES + 1, 3 * MAX_LINE_BYTES])
-def test_a_line_longer_than_any_event_is_neither_kept_nor_in_the_way(history, size):
-    events = run_events([[5, 6]])
-    half = len(events) // 2
-    with history.recorder() as recorder:
-        recorder.write(raw(events[:half]))
-        for start in range(0, size, 1 << 20):
-            recorder.write(b"x" * min(1 << 20, size - start))
-        recorder.write(b"\n" + raw(events[half:]))
-
-    kept = history.events(history.find("run-1"))
-    assert [event for event in kept if not isinstance(event, ev.Notice)] == events
-
-
-@pytest.mark.parametrize("line", [b"x" * (MAX_LINE_BYTES + 1), b'{"event":"' + b"y" * (64 << 20)])
-def test_a_stored_line_that_is_huge_is_passed_over_in_little_memory(history, line):
-    events = run_events([[5, 6]])
-    keep(history, events)
-    run = history.find("run-1")
-    blob = zlib.compress(raw(events[:-1]) + line + b"\n" + raw(events[-1:]))
-    history._connection.execute("UPDATE chunks SET lines = ?", (blob,))
-    tracemalloc.start()
-    longest = max(map(len, history.lines(run)))
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    *read, notice = history.events(run)
-
-    assert read == events
-    assert notice.text.startswith("1 events of this stored run could not be read")
-    assert longest < MAX_LINE_BYTES
-    assert peak < 8 * MAX_LINE_BYTES
-
-
-def test_a_stored_bomb_ends_at_a_bound(history):
-    keep(history, run_events([[5]]))
-    run = history.find("run-1")
-    bomb = zlib.compress(bytes(300 << 20))
-    history._connection.execute("UPDATE chunks SET lines = ?", (bomb,))
-
-    assert list(history.lines(run)) == [b"damaged"]
-
-
-def test_the_oldest_without_a_name_go_where_there_is_too_much_and_the_file_shrinks(history):
-    for number in range(6):
-        started = (named("kept") if number == 1 else {}) | {"wall_ns": number}
-        keep(history, run_events([[5]], run=f"r{number}", started=started))
-        blob = zlib.compress(os.urandom(400_000))
-        key = history.find(f"r{number}").key
-        history._connection.execute("INSERT INTO chunks VALUES (?, 99, ?)", (key, blob))
-    history._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    before = history.path.stat().st_size
-    asked = Retention(max_bytes=1_500_000)
-
-    would = [sized.run.run for sized in history.prune(asked, dry_run=True)]
-    assert len(history.runs()) == 6
-    gone = [sized.run.run for sized in history.prune(asked)]
-
-    assert would == gone == ["r0", "r2", "r3"]
-    assert [run.run for run in history.runs()] == ["r5", "r4", "r1"]
-    assert history.path.stat().st_size < before * 0.6
-
-
-def test_a_run_under_way_is_not_given_up(history):
-    with history.recorder() as recorder:
-        recorder.write(raw(run_events([[5]])[:-1]))
-        wait_for(lambda: len(history.runs()) == 1)
-        assert history.prune(Retention(keep=0)) == []
+    assert [each.medians for each in history.known([where])] == [(6.1,)]

@@ -2,16 +2,8 @@
 
 import pytest
 
-from support.making import (
-    FAILED,
-    KILLED,
-    PENDING,
-    SECOND,
-    TIMED_OUT,
-    fleet_of,
-    run_events,
-    storm_events,
-)
+from support.facts import SECOND
+from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of, run_events, storm_events
 from vmtiming_tui import events as ev
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.outcome import exit_code, reasons

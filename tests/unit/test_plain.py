@@ -8,17 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.making import (
-    FAILED,
-    KILLED,
-    PENDING,
-    SECOND,
-    TIMED_OUT,
-    argv,
-    fleet_of,
-    run_events,
-    storm_events,
-)
+from support.facts import SECOND, argv
+from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of, run_events, storm_events
 from vmtiming_tui import events as ev
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.plain import PlainReport

@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from support.making import FAILED, PENDING, SECOND, TIMED_OUT, plan, run_events, storm_events
+from support.facts import SECOND, plan
+from support.making import FAILED, PENDING, TIMED_OUT, run_events, storm_events
 from support.measured import EIGHT, QUIET, WARM_UP_AND_THREE
 from vmtiming_tui import events as ev
 from vmtiming_tui.engine.limits import Limits

@@ -4,16 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.making import (
-    MS,
-    SECOND,
-    argv,
-    boot_events,
-    fleet_of,
-    run_events,
-    run_started,
-    storm_events,
-)
+from support.facts import MS, SECOND, argv, run_started
+from support.making import FAILED, boot_events, fleet_of, run_events, storm_events
 from vmtiming_tui import events as ev
 from vmtiming_tui.fleet import Attempt, Fleet
 from vmtiming_tui.stages import (
@@ -217,7 +209,7 @@ def test_a_guest_without_systemd_is_not_divided():
 
 
 def test_a_vm_that_did_not_boot_has_no_stages():
-    stages = stages_of(attempt_of(boot="failed"))
+    stages = stages_of(attempt_of(boot=FAILED))
 
     assert (stages.known, stages.residual_ns, stages.doubts) == ((), None, ())
 

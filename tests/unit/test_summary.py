@@ -4,17 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.making import (
-    FAILED,
-    KILLED,
-    PENDING,
-    SECOND,
-    TIMED_OUT,
-    fleet_of,
-    run_events,
-    run_started,
-    storm_events,
-)
+from support.facts import SECOND, run_started
+from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of, run_events, storm_events
 from vmtiming_tui import events as ev
 from vmtiming_tui.counted import counted_attempts
 from vmtiming_tui.fleet import Fleet, VmState

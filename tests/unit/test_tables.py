@@ -4,14 +4,22 @@ import unicodedata
 
 import pytest
 
-from support.making import FAILED, MS, fleet_of, run_events
+from support.facts import MS
+from support.making import FAILED, fleet_of, run_events
 from vmtiming_tui import events as ev
 from vmtiming_tui.compare import compare
 from vmtiming_tui.fleet import Fleet
 from vmtiming_tui.stages import Stage
 from vmtiming_tui.straggler import blamed_ns, straggler
 from vmtiming_tui.sweep import sweep_of
-from vmtiming_tui.tables import comparison_lines, straggler_lines, sweep_lines, table
+from vmtiming_tui.tables import (
+    comparison_lines,
+    found_lines,
+    straggler_lines,
+    sweep_lines,
+    table,
+    warning_lines,
+)
 
 OLD = [[5.0 + 0.01 * storm] for storm in range(6)]
 NEW = [[6.0 + 0.01 * storm] for storm in range(6)]
@@ -135,3 +143,11 @@ def test_blame_is_read_as_systemd_writes_it():
         "apt.service": 62_345 * MS,
         "udev.service": 988 * MS,
     }
+
+
+def test_warnings_of_a_comparison_stand_apart_from_what_was_found():
+    comparison = compare(fleet_of(OLD), fleet_of([[5, FAILED]]), labels=("Warning: a", "b"))
+
+    assert len(warning_lines(comparison)) == len(comparison.cautions) > 0
+    assert not set(warning_lines(comparison)) & set(found_lines(comparison))
+    assert comparison_lines(comparison) == [*found_lines(comparison), *warning_lines(comparison)]

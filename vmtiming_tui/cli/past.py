@@ -53,6 +53,7 @@ def prune(keep: int | None, days: float | None, max_size: str | None, dry_run: b
     from vmtiming_tui.history import History
     from vmtiming_tui.preferences import config_path, history_bytes, size_bytes
     from vmtiming_tui.retention import Retention
+    from vmtiming_tui.text import plural
 
     try:
         max_bytes = None if max_size is None else size_bytes(max_size)
@@ -66,7 +67,8 @@ def prune(keep: int | None, days: float | None, max_size: str | None, dry_run: b
     with History.open() as kept:
         gone = kept.prune(retention, dry_run=dry_run)
     for sized in gone:
-        echo(f"{'Would remove' if dry_run else 'Removed'} {sized.run.label}, {sized.bytes:,} bytes")
+        did = "Would remove" if dry_run else "Removed"
+        echo(f"{did} {sized.run.label}, {plural(sized.bytes, 'byte')}")
     if not gone:
         echo("Nothing to remove.")
 
@@ -137,11 +139,11 @@ def replay(ctx: click.Context, /, run: str, speed: float, ascii_only: bool) -> N
         stored = kept.find(run)
         events = kept.events(stored)
         plan = plan_of_run(kept.load(stored).run)
+        baseline = kept.baseline_of(stored)
     if plan is None:
         raise ConfigError([Problem("run", f"{run}: what this run was asked to do is not known")])
-    ctx.exit(
-        replay_dashboard(events, plan, speed=speed, ascii_only=ascii_only or shows_only_ascii())
-    )
+    ascii_only = ascii_only or shows_only_ascii()
+    ctx.exit(replay_dashboard(events, plan, speed=speed, ascii_only=ascii_only, baseline=baseline))
 
 
 @click.command(short_help="Say whether one run is faster than another.")

@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 
 from vmtiming_tui import events as ev
+from vmtiming_tui.text import were
 from vmtiming_tui.wire import tag_of
 
 HARD_LIMIT_BYTES = 256 << 20
@@ -107,7 +108,8 @@ class Outbox:
             ev.Notice(
                 at_ns=time.monotonic_ns(),
                 level=ev.Level.WARNING,
-                text=f"the events were read too slowly: {kinds} were left out, and no boot",
+                text=f"the events were read too slowly: {kinds} {were(left_out.total())} left out, "
+                "and no boot",
                 left_out=left_out,
             )
         )

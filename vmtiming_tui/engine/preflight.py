@@ -13,7 +13,7 @@ from vmtiming_tui.engine.accel import accel_key
 from vmtiming_tui.engine.host import memory_bytes
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.plan import RunPlan
-from vmtiming_tui.text import plural
+from vmtiming_tui.text import are, plural
 
 _OUR_FDS = 64
 _FDS_PER_VM = 6  # QMP, console, stderr, report, and two more while its QEMU starts
@@ -101,9 +101,10 @@ def _processes(config: RunConfig) -> Iterable[Shortage]:
         room.append((left, "raise pids.max of this control group (systemd: TasksMax=)"))
     for left, hint in room:
         if need > left:
+            more = max(left, 0)
             yield Shortage(
                 f"{vms(_at_once(config), 'at once need')} about {need} processes and threads, and "
-                f"{max(left, 0)} more are allowed: {vms(max(left, 0) // each, 'fit')}",
+                f"{more} more {are(more)} allowed: {vms(more // each, 'fit')}",
                 hint,
             )
 

@@ -53,6 +53,8 @@ COLUMNS: Mapping[str, Callable[[Boot], Cell]] = {
     "cpu_s": lambda boot: _s(boot.attempt.usage.cpu_ns) if boot.attempt.usage else None,
     "vcpu_wait_s": lambda boot: _s(boot.attempt.usage.vcpu_wait_ns) if boot.attempt.usage else None,
     "rss_bytes": lambda boot: boot.attempt.usage.rss_bytes if boot.attempt.usage else None,
+    "qmp_left_out": lambda boot: sum(boot.attempt.qmp_left_out.values()),
+    "dropped_bytes": lambda boot: boot.attempt.details.dropped_bytes if boot.attempt.details else 0,
     "exit_code": lambda boot: boot.attempt.exit_code,
     "why": lambda boot: boot.attempt.why,
     "text": lambda boot: boot.attempt.text,

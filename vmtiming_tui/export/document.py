@@ -10,11 +10,12 @@ from vmtiming_tui.counted import counts, kind_of
 from vmtiming_tui.events import StormKind
 from vmtiming_tui.fleet import Attempt, Fleet, RunState, VmState
 from vmtiming_tui.plan import RunPlan
-from vmtiming_tui.sides import Side, plan_of_run, side_of
+from vmtiming_tui.sides import Identity, Side, plan_of_run, side_of
 from vmtiming_tui.stages import Labels, Stage, Stages, labels_of, stages_of
 from vmtiming_tui.stats import Figures
 from vmtiming_tui.summary import Group, Summary, counted_groups, summarise_fleet
 from vmtiming_tui.sweep import Sweep, sweep_of
+from vmtiming_tui.text import are, plural
 
 NOTHING = "–"
 
@@ -41,13 +42,21 @@ class Boot:
         """Its state for people and files."""
         return self.attempt.state.told
 
+    @property
+    def doubts(self) -> str:
+        """Why its stages are in no figure, in a few words; the cautions say it in full."""
+        grave = (str(doubt.code) for doubt in self.stages.doubts if doubt.code.is_grave)
+        codes = ", ".join(dict.fromkeys(grave))
+        return f"doubtful: {codes}" if codes else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """One run ready to be written: ``summary`` is of every boot that counts.
 
-    ``scope`` holds the VMs it was narrowed to, None for all of them. ``comparison`` is with the
-    baseline the run was started with, None without one.
+    ``scope`` holds the VMs it was narrowed to, None for all of them. ``against`` is the baseline
+    the run was started with, ``comparison`` what came of it: None without one, and where nothing is
+    known of it but which run it was.
     """
 
     fleet: Fleet
@@ -58,6 +67,7 @@ class Document:
     sweep: Sweep | None
     cautions: tuple[Caution, ...]
     boots: tuple[Boot, ...]
+    against: Identity | None = None
     comparison: Comparison | None = None
 
     @property
@@ -122,7 +132,10 @@ def document_of(
             if scope is None or vm in scope
             for attempt in fleet.vms[vm].attempts
         ),
-        comparison=compare_sides(baseline, side_of(fleet, "this run")) if baseline else None,
+        against=baseline.identity if baseline else None,
+        comparison=compare_sides(baseline, side_of(fleet, "this run"))
+        if baseline and baseline.samples
+        else None,
     )
 
 
@@ -211,21 +224,12 @@ def rate_of(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.3f}"
 
 
-def doubt_sentences(boots: Iterable[Boot]) -> list[str]:
-    """Return what is doubtful about each boot's stages."""
-    return [
-        f"VM {boot.attempt.vm}{' is doubtful' if doubt.code.is_grave else ''}: {doubt}"
-        for boot in boots
-        for doubt in boot.stages.doubts
-    ]
-
-
 def left_out(summary: Summary) -> str:
     """Return how many boots the stages' figures leave out, as a sentence; empty for none."""
     if not summary.doubtful:
         return ""
-    is_ = "is" if summary.doubtful == 1 else "are"
-    return f"{summary.doubtful} of {summary.booted} boots {is_} doubtful and left out."
+    some = f"{summary.doubtful} of {plural(summary.booted, 'boot')}"
+    return f"{some} {are(summary.doubtful)} doubtful and left out."
 
 
 def stage_rows(summary: Summary) -> list[tuple[str, Figures]]:
@@ -238,8 +242,8 @@ def fact_rows(document: Document) -> list[tuple[str, str]]:
     """Return under what circumstances the run was made, as (name, worded value)."""
     run, plan = document.fleet.run, document.plan
     rows: list[tuple[str, str]] = [("state", str(document.fleet.state))]
-    if document.comparison is not None:
-        rows.append(("held against", str(document.comparison.against)))
+    if document.against is not None:
+        rows.append(("held against", str(document.against)))
     if run is not None:
         host = run.host
         rows += [
@@ -274,7 +278,7 @@ def fact_rows(document: Document) -> list[tuple[str, str]]:
 
 def _cpu(host: Mapping[str, object]) -> str:
     model, cores = host.get("cpu_model", ""), host.get("cores", "")
-    return f"{model}, {cores} cores" if model and cores else str(model)
+    return f"{model}, {plural(cores, 'core')}" if model and isinstance(cores, int) else str(model)
 
 
 def _load(host: Mapping[str, object]) -> str:

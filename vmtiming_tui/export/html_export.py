@@ -15,7 +15,6 @@ from vmtiming_tui.export.document import (
     NOTHING,
     Boot,
     Document,
-    doubt_sentences,
     fact_rows,
     figure_rows,
     known_stages,
@@ -41,7 +40,7 @@ from vmtiming_tui.fleet import VmState
 from vmtiming_tui.stages import Stage
 from vmtiming_tui.summary import Group, Summary, completion
 from vmtiming_tui.tables import comparison_lines
-from vmtiming_tui.text import shell_line
+from vmtiming_tui.text import plural, shell_line
 
 _SERIES = 6
 _MOST_FAINT = 20
@@ -113,7 +112,7 @@ def _header(document: Document) -> Markup:
     boots = [boot for boot in document.boots if boot.counts]
     booted = sum(boot.attempt.boot_ns is not None for boot in boots)
     storms = sum(len(group.storms) for group in document.groups)
-    words = [f"{booted} of {len(boots)} VMs booted"]
+    words = [f"{booted} of {plural(len(boots), 'VM')} booted"]
     if document.has_several_storms:
         words = [f"{storms} storms, {booted} of {len(boots)} boots succeeded"]
     if run is not None:
@@ -155,7 +154,7 @@ def _boot_tiles(summary: Summary) -> list[tuple[str, str, str]]:
         (
             "all booted in" if summary.booted == summary.number else "those booted took",
             seconds(summary.last_booted_s),
-            f"{summary.booted} of {summary.number} VMs",
+            f"{summary.booted} of {plural(summary.number, 'VM')}",
         ),
         (
             "median boot",
@@ -335,7 +334,6 @@ def _notes(document: Document) -> Markup:
     failure = document.fleet.failure
     texts = [failure.why] if failure is not None else []
     texts += [str(caution) for caution in document.cautions]
-    texts += doubt_sentences(document.listed)
     if not texts:
         return Markup("")
     return _section("Keep in mind", tag("ul", *(tag("li", each) for each in texts), class_="notes"))
@@ -368,7 +366,8 @@ def _words(boot: Boot) -> str:
     """Return what is to be said of a boot: why it failed, or the guest's words if that is all."""
     if boot.attempt.why:
         return boot.attempt.why
-    return boot.attempt.text[:_MOST_TEXT] if boot.stages.from_text else ""
+    text = boot.attempt.text[:_MOST_TEXT] if boot.stages.from_text else ""
+    return "; ".join(words for words in (boot.doubts, text) if words)
 
 
 def _vm_row(boot: Boot, stages: Sequence[Stage], longest_ns: int, *, has_words: bool) -> Markup:

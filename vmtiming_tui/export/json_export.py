@@ -2,7 +2,8 @@
 
 The schema is versioned: ``version`` goes up when a key changes its meaning or goes away, not when
 one is added. Keys name their unit. ``*_at_s`` are seconds since the run's start on one clock;
-``wall_ns`` says when that was. ``reading`` makes a ``Fleet`` of it again.
+``wall_ns`` says when that was. ``assets/export.schema.json`` describes every key; ``format`` and
+``version`` are what names it in a document. ``reading`` makes a ``Fleet`` of it again.
 """
 
 import json
@@ -14,6 +15,7 @@ from vmtiming_tui import stats
 from vmtiming_tui.compare import Comparison, Difference
 from vmtiming_tui.export.document import Boot, Document, utc
 from vmtiming_tui.fleet import Attempt, Fleet, Storm
+from vmtiming_tui.sides import Identity
 from vmtiming_tui.stages import Stage, Stages
 from vmtiming_tui.summary import Group, Summary, boots_s, summarise
 from vmtiming_tui.sweep import Sweep
@@ -39,7 +41,7 @@ def zero_ns(fleet: Fleet) -> int:
 
 
 def body_of(document: Document) -> Body:
-    """Return the run as JSON values; see the manual's topic exports for the keys."""
+    """Return the run as JSON values; the JSON Schema in ``assets/`` describes them."""
     fleet = document.fleet
     clock = _Clock(zero_ns(fleet))
     return {
@@ -110,6 +112,19 @@ def _run(document: Document, clock: _Clock) -> Body | None:
         "accel_reason": run.accel_reason,
         "qemu_version": run.qemu_version,
         "tool_version": run.tool_version,
+        "baseline": _identity(document.against),
+    }
+
+
+def _identity(identity: Identity | None) -> Body | None:
+    """Return which run one is, as it is told to people too."""
+    if identity is None:
+        return None
+    return {
+        "run": identity.run,
+        "name": identity.name,
+        "started": utc(identity.wall_ns),
+        "wall_ns": identity.wall_ns,
     }
 
 
@@ -183,14 +198,8 @@ def comparison_body(comparison: Comparison | None) -> Body | None:
     """Return what this run is against its baseline, and which run that was; None without one."""
     if comparison is None:
         return None
-    against = comparison.against
     return {
-        "against": {
-            "run": against.run,
-            "name": against.name,
-            "started": utc(against.wall_ns),
-            "wall_ns": against.wall_ns,
-        },
+        "against": _identity(comparison.against),
         "verdict": str(comparison.verdict),
         "groups": [
             {
@@ -276,6 +285,8 @@ def _attempt(boot: Boot, clock: _Clock) -> Body:
         "panicked": attempt.panicked,
         "usage": _usage(attempt),
         "guest": _guest(attempt),
+        "console": _console(attempt),
+        "qmp_left_out": to_json(attempt.qmp_left_out),
         "rejected": [
             {**_without(to_json(each), "at_ns", "vm", "attempt"), "at_s": clock.at(each.at_ns)}
             for each in attempt.rejected
@@ -315,6 +326,13 @@ def _guest(attempt: Attempt) -> Body | None:
     if attempt.details is None:
         return None
     return _without(to_json(attempt.details), "at_ns", "vm", "attempt")
+
+
+def _console(attempt: Attempt) -> Body | None:
+    """Return how much the guest wrote to its console; what it wrote is in no export."""
+    if attempt.console is None:
+        return None
+    return _without(to_json(attempt.console), "at_ns", "vm", "attempt", "text")
 
 
 def hyperfine_results(document: Document) -> list[Body]:

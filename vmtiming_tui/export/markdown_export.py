@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from vmtiming_tui.export.document import (
     NOTHING,
+    Boot,
     Document,
-    doubt_sentences,
     fact_rows,
     figure_rows,
     known_stages,
@@ -117,18 +117,16 @@ def _vm_table(document: Document) -> list[str]:
             boot.attempt_word,
             seconds_of_ns(boot.attempt.boot_ns),
             *(seconds_of_ns(boot.stages.of(stage)) for stage in stages),
-            escaped(boot.attempt.why or boot.attempt.text) or NOTHING,
+            escaped(_said(boot)) or NOTHING,
         )
         for boot in boots
     ]
-    doubts = [f"- {escaped(each)}" for each in doubt_sentences(boots)]
-    return [
-        "## VMs",
-        "",
-        *table(heads, rows, numeric=2, words=1),
-        *doubts,
-        *([""] if doubts else []),
-    ]
+    return ["## VMs", "", *table(heads, rows, numeric=2, words=1)]
+
+
+def _said(boot: Boot) -> str:
+    words = boot.attempt.why or boot.attempt.text
+    return "; ".join(each for each in (boot.doubts, words) if each)
 
 
 def _storms(groups: Sequence[Group]) -> list[str]:

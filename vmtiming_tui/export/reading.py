@@ -150,10 +150,19 @@ def _attempt(vm: int, body: Body) -> Iterator[ev.Event]:
         yield from_json(ev.VmDetails, {**body["guest"], **who, "at_ns": decided_ns or queued_ns})
     if body["usage"] is not None:
         yield _usage(who, body["usage"], decided_ns or queued_ns)
+    yield from _left_out(who, body, decided_ns or queued_ns)
     if body["exited_at_s"] is not None:
         exited = {"exit_code": body["exit_code"], "reason": body["exit_reason"]}
         stderr = {"stderr": body["stderr"]}
         yield from_json(ev.VmExited, {**who, "at_ns": _ns(body["exited_at_s"]), **exited, **stderr})
+
+
+def _left_out(who: Body, body: Body, at_ns: int) -> Iterator[ev.Event]:
+    """Yield what tells how much of a VM's words was not kept; a first export says nothing of it."""
+    if counts := body.get("qmp_left_out"):
+        yield from_json(ev.QmpLeftOut, {**who, "at_ns": at_ns, "counts": counts})
+    if (console := body.get("console")) is not None:
+        yield from_json(ev.VmConsole, {**console, **who, "at_ns": at_ns, "text": ""})
 
 
 def _mishaps(who: Body, body: Body, at_ns: int) -> Iterator[ev.QmpSeen]:

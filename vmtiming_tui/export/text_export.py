@@ -11,5 +11,7 @@ def render_text(document: Document) -> str:
     lines = PlainReport(document.fleet).final_lines(document.scope)
     warnings = [f"Warning: {printable(str(caution))}" for caution in document.cautions]
     marks = [document.word] if document.word else []
-    against = comparison_lines(document.comparison) if document.comparison else []
+    against = [f"Held against {printable(str(document.against))}."] if document.against else []
+    if document.comparison is not None:
+        against = comparison_lines(document.comparison)
     return "\n".join([*marks, *lines, *against, *warnings]) + "\n"

@@ -161,7 +161,7 @@ def _qcow2(image: Stretch) -> Header:
         )
     cluster = 1 << cluster_bits
     if not 72 <= length <= cluster:
-        raise _damaged("qcow2", f"a header of {length} bytes")
+        raise _damaged("qcow2", f"a header whose length is {length}")
     end = backing_at if length <= backing_at <= cluster else cluster
     extensions = _qcow2_extensions(image.head(end), length)
     data_file = ""

@@ -34,7 +34,7 @@ class Stretch:
     def read(self, at: int, count: int) -> bytes:
         """Return exactly ``count`` bytes (at most ``MAX_READ_BYTES``) from ``at`` on."""
         if not 0 <= count <= MAX_READ_BYTES or at < 0 or at + count > self.size:
-            raise ImageError(f"it points outside of itself: {count} bytes at {at} of {self.size}")
+            raise ImageError(f"it points outside of itself: {at} + {count} of {self.size} bytes")
         found = bytearray()
         for piece in self.slice(at, count):
             data = os.pread(piece.fd, piece.size, piece.offset)
@@ -50,7 +50,7 @@ class Stretch:
     def slice(self, at: int, count: int) -> Iterator[Piece]:
         """Yield the pieces that hold these bytes; raise ``ImageError`` where they do not exist."""
         if at < 0 or count < 0 or at + count > self.size:
-            raise ImageError(f"it points outside of itself: {count} bytes at {at} of {self.size}")
+            raise ImageError(f"it points outside of itself: {at} + {count} of {self.size} bytes")
         end = at + count
         number = bisect_right(self._ends, at)
         while at < end:

@@ -6,6 +6,7 @@ from typing import Any
 
 from vmtiming_tui.fleet import Attempt
 from vmtiming_tui.plain import left_out_words
+from vmtiming_tui.text import plural, were
 from vmtiming_tui.tui.text import Part, filled, seconds, shown, shown_lines
 from vmtiming_tui.tui.theme import Palette
 
@@ -33,7 +34,8 @@ def guest_lines(attempt: Attempt, palette: Palette) -> list[Part]:
                 lines += [("", palette.text), _heading(title, palette)]
                 lines += [(shown_raw(word), style) for word in words]
         if details.dropped_bytes:
-            dropped = f"{details.dropped_bytes:,} bytes more were left out."
+            count = details.dropped_bytes
+            dropped = f"{plural(count, 'byte')} more {were(count)} left out."
             lines += [("", palette.text), (dropped, palette.warning)]
         if not details.complete:
             lines += [("", palette.text), ("The guest's report broke off here.", palette.warning)]
@@ -56,7 +58,7 @@ def console_lines(attempt: Attempt, palette: Palette) -> tuple[list[Part], str]:
     console = attempt.console
     if console is None or not console.text:
         return [("Nothing on the serial console yet.", palette.dim)], ""
-    note = f"{console.total_bytes:,} bytes"
+    note = plural(console.total_bytes, "byte")
     if console.dropped_bytes:
         note += f", the first {console.dropped_bytes:,} dropped"
     return [(line, palette.text) for line in shown_lines(console.text)], note

@@ -171,7 +171,12 @@ def _afterwards(app: "VmTimingApp", wishes: Wishes, streams: Streams) -> int:
 
 
 def replay_dashboard(
-    events: Sequence[Event], plan: RunPlan, *, speed: float = 1.0, ascii_only: bool = False
+    events: Sequence[Event],
+    plan: RunPlan,
+    *,
+    speed: float = 1.0,
+    ascii_only: bool = False,
+    baseline: Side | None = None,
 ) -> int:
     """Show a stored run as it went, ``speed`` times as fast; return the exit code."""
 
@@ -187,7 +192,9 @@ def replay_dashboard(
             yield source
 
         settings = replace(_settings(ascii_only=ascii_only), clock=source.now_ns)
-        app = VmTimingApp(connect, plan, settings, live=False, terminal=streams.err)
+        app = VmTimingApp(
+            connect, plan, settings, live=False, terminal=streams.err, baseline=baseline
+        )
         try:
             await _show(app)
         finally:

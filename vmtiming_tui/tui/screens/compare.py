@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from vmtiming_tui.tables import comparison_lines
+from vmtiming_tui.tables import found_lines, warning_lines
 from vmtiming_tui.tui import keymap
 from vmtiming_tui.tui.beside import Beside, beside
 from vmtiming_tui.tui.model import Change, Model
@@ -60,11 +60,11 @@ class CompareScreen(Screen[None]):
     def _lines(self) -> list[Part]:
         palette = self.host.palette
         lines: list[Part] = []
-        for text in comparison_lines(
-            self._held.comparison, narrow=self.size.width < _ALL_COLUMNS_FROM
-        ):
-            style = palette.warning if text.startswith("Warning:") else palette.text
-            lines.append((text, style))
+        narrow = self.size.width < _ALL_COLUMNS_FROM
+        lines += [
+            (text, palette.text) for text in found_lines(self._held.comparison, narrow=narrow)
+        ]
+        lines += [(text, palette.warning) for text in warning_lines(self._held.comparison)]
         for run in self._held.runs:
             if run.slowest:
                 title = f"The straggler of {run.side.label}"

@@ -1,6 +1,7 @@
 """Past runs: a still table, newest first; the way to a comparison."""
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -30,7 +31,7 @@ _SPARK_WIDTH = 12
 _ROWS_AT_ONCE = 100
 _HEADS = (
     "", "run", "when", "state", "storms", "booted", "median", "p95", "all booted in", "accel",
-    "completion",
+    "against", "completion",
 )  # fmt: skip
 
 
@@ -60,7 +61,8 @@ def load_runs() -> tuple[list[StoredRun], str]:
 def load_run(run: StoredRun) -> HeldRun:
     """Return what is shown of a stored run beside another."""
     with History.open() as history:
-        return held_run(history.load(run), brief(run))
+        held = held_run(history.load(run), brief(run))
+        return replace(held, side=history.with_known(held.side))
 
 
 class HistoryScreen(Screen[None]):
@@ -131,6 +133,7 @@ class HistoryScreen(Screen[None]):
         cells = [
             run.label, when, str(run.state), str(run.storms), f"{run.booted}/{run.boots}",
             seconds(run.median_s), seconds(run.p95_s), seconds(run.all_booted_in_s), run.accel,
+            run.baseline.label if run.baseline else "",
         ]  # fmt: skip
         spark = sparkline(spark_values(run), glyphs.blocks, _SPARK_WIDTH)
         return [

@@ -1,0 +1,9 @@
+"""Checksums of files that must stay as they are."""
+
+import hashlib
+from pathlib import Path
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""What every key is to do, screen by screen."""

@@ -1,0 +1,76 @@
+"""The keys of the history and of the comparison."""
+
+from support.keys import Check, Checks, comparison, history
+from support.stage import Stage
+from vmtiming_tui.tui.screens.compare import CompareScreen
+from vmtiming_tui.tui.screens.history import HistoryScreen
+from vmtiming_tui.tui.screens.main import MainScreen
+
+key = Checks()
+
+
+@key("history.back")
+async def _(stage):
+    await history(stage)
+    await stage.press("escape")
+    stage.on(MainScreen)
+
+
+@key("history.compare")
+async def _(stage):
+    await history(stage)
+    await stage.press("c")
+    await stage.comes(CompareScreen)
+
+
+@key("history.mark")
+async def _(stage):
+    screen = await history(stage)
+    await stage.press("space")
+    assert screen.marked is screen.runs[0]
+    await stage.press("space")
+    assert screen.marked is None
+
+
+@key("history.down")
+async def _(stage):
+    screen = await history(stage)
+    await stage.press("j")
+    assert screen.current is screen.runs[1]
+
+
+@key("history.up")
+async def _(stage):
+    screen = await history(stage)
+    await stage.press("j", "k")
+    assert screen.current is screen.runs[0]
+
+
+@key("compare.back")
+async def _(stage):
+    await comparison(stage)
+    await stage.press("escape")
+    stage.on(HistoryScreen)
+
+
+@key("compare.swap")
+async def _(stage):
+    first = await comparison(stage)
+    await stage.press("s")
+    await stage.until(lambda: stage.screen is not first, "the other way round")
+    stage.on(CompareScreen)
+
+
+def _scrolls(down: str, up: str) -> Check:
+    async def check(stage: Stage) -> None:
+        pane = (await comparison(stage)).pane
+        await stage.press(down)
+        await stage.until(lambda: pane.scroll_y > 0, "further down")
+        await stage.press(up)
+        await stage.until(lambda: pane.scroll_y == 0, "the top")
+
+    return check
+
+
+key("compare.down", "compare.up")(_scrolls("j", "k"))
+key("compare.page_down", "compare.page_up")(_scrolls("pagedown", "pageup"))

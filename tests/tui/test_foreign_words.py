@@ -1,0 +1,46 @@
+"""Foreign words in the dashboard."""
+
+from dataclasses import replace
+
+from support.facts import SECOND
+from support.recording import ZERO_NS, Recorder
+from support.stage import dashboard
+from vmtiming_tui import events as ev
+
+DONE = 90.0
+
+
+EVIL = "\x1b[2J\x1b]0;pwned\x07[bold red]x[/][@click=app.leave]y[/] [/nothing] \u202eabc\x9b31m"
+
+
+async def test_guest_text_is_shown_escaped_everywhere():
+    recorder = Recorder(2)
+    recorder.storm(0.1, range(2))
+    who = {"vm": 0, "attempt": 1}
+    late = ZERO_NS + 80 * SECOND
+    events = [
+        replace(event, text=EVIL) if isinstance(event, ev.VmBooted) else event
+        for event in recorder.ordered()
+    ]
+    events += [
+        ev.VmConsole(at_ns=late, text=f"{EVIL}\r\n{EVIL}", total_bytes=99, **who),
+        ev.VmDetails(
+            at_ns=late, slowest=(EVIL,), failed_units=(EVIL,), critical_chain=(EVIL,), **who
+        ),
+        ev.ReportRejected(at_ns=late, why=EVIL, excerpt=EVIL, **who),
+        ev.QmpSeen(at_ns=late, name=EVIL, data={EVIL: EVIL}, **who),
+        ev.Notice(at_ns=late, level=ev.Level.WARNING, text=EVIL),
+        ev.VmExited(at_ns=late, stderr=EVIL, reason=EVIL, exit_code=1, **who),
+    ]
+    async with dashboard(events, DONE, number=2) as stage:
+        texts = [stage.text]
+        for keys in (("v",), ("enter",), ("2",), ("3",), ("4",), ("slash", "["), ("enter",)):
+            await stage.press(*keys)
+            texts.append(stage.text)
+        await stage.feed([ev.EngineFailed(at_ns=late, why=EVIL, hint=EVIL)])
+        texts.append(stage.text)
+    whole = "\n".join(texts)
+    for char in "\x1b\x07\x9b\u202e":
+        assert char not in whole
+    assert whole.count("[bold red]x") >= 6
+    assert "\\x1b[2J" in whole
