@@ -68,7 +68,7 @@ def test_man_shows_every_topic_whole(page):
                                     r".IP \(bu 3", "two"]),
         ("1. one", [".IP 1. 4", "one"]),
         ("```\n.x  y\n```", [".PP", ".RS 4", ".nf", r"\&.x  y", ".fi", ".RE"]),
-        ("| A | B |\n|---|---|\n| `a` | b \\| c |", [".TP", r"\fB\fBa\fB\fR", "b | c"]),
+        ("| A | B |\n|---|---|\n| `a` | b \\| c |", [".TP", r"\fBa\fR", "b | c"]),
         ("| A | B | C |\n|---|---|---|\n| a | b | |", [".TP", r"\fBa\fR", "B: b", ".br",
                                                       r"C: \(en"]),
         (f"| A | B |\n|---|---|\n| {'a' * 50} | b |", [".PP", "a" * 50, ".RS 4", "b", ".RE"]),

@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
@@ -10,6 +10,7 @@ from markdown_it.tree import SyntaxTreeNode
 _LINE = 78
 # Beyond this many characters, what a row is about takes a paragraph of its own.
 _TAG = 40
+_ROMAN, _BOLD, _ITALIC = r"\fR", r"\fB", r"\fI"
 # Names of groff_char(7), which mandoc knows as well.
 _NAMED = {
     "\\": r"\(rs", "-": r"\-", "'": r"\(aq", "`": r"\(ga", "^": r"\(ha", "~": r"\(ti",
@@ -75,16 +76,20 @@ def _table(table: SyntaxTreeNode) -> Iterator[str]:
     rows = [row.children for body in bodies for row in body.children]
     tags = max(len(_plain(row[0])) for row in rows) <= _TAG
     for first, *cells in rows:
-        yield from (".TP", _line(_text(first, bold=True))) if tags else (".PP", *_filled(first))
-        if not tags:
-            yield ".RS 4"
-        for name, cell in zip(names[1:], cells, strict=True):
-            if cell is not cells[0]:
-                yield ".br"
-            lead = f"{name}: " if len(cells) > 1 else ""
-            yield from _wrapped(lead + (_text(cell) or r"\(en"))
-        if not tags:
-            yield ".RE"
+        told = _cells(names[1:], cells)
+        if tags:
+            yield from (".TP", _in_font(_BOLD, _text(first, font=_BOLD), _ROMAN), *told)
+        else:
+            yield from (".PP", *_filled(first), ".RS 4", *told, ".RE")
+
+
+def _cells(names: Sequence[str], cells: Sequence[SyntaxTreeNode]) -> Iterator[str]:
+    """Return what a row says, each cell on a line of its own; one of several has its name before."""
+    for number, (name, cell) in enumerate(zip(names, cells, strict=True)):
+        if number:
+            yield ".br"
+        lead = f"{name}: " if len(cells) > 1 else ""
+        yield from _wrapped(lead + (_text(cell) or r"\(en"))
 
 
 def _plain(node: SyntaxTreeNode) -> str:
@@ -93,32 +98,32 @@ def _plain(node: SyntaxTreeNode) -> str:
     return "".join(map(_plain, node.children))
 
 
-def _text(node: SyntaxTreeNode, *, bold: bool = False) -> str:
-    """Return what stands in a paragraph, heading or cell, on one line."""
-    font = r"\fB" if bold else r"\fR"
-    text = "".join(_inline(node, font))
-    return rf"\fB{text}\fR" if bold else text
+def _text(node: SyntaxTreeNode, *, font: str = _ROMAN) -> str:
+    """Return what stands in a paragraph, heading or cell, on one line; it ends in ``font``."""
+    return "".join(_inline(node, font))
 
 
 def _inline(parent: SyntaxTreeNode, font: str) -> Iterator[str]:
     for node in parent.children:
         match node.type:
-            case "inline":
-                yield from _inline(node, font)
             case "text":
                 yield escaped(node.content)
-            case "code_inline":
-                yield rf"\fB{escaped(node.content)}{font}"
-            case "strong":
-                yield rf"\fB{''.join(_inline(node, font))}{font}"
-            case "em":
-                yield rf"\fI{''.join(_inline(node, font))}{font}"
             case "softbreak":
                 yield " "
-            case "link":
-                yield "".join(_inline(node, font))
+            case "code_inline":
+                yield _in_font(_BOLD, escaped(node.content), font)
+            case "strong":
+                yield _in_font(_BOLD, _text(node, font=_BOLD), font)
+            case "em":
+                yield _in_font(_ITALIC, _text(node, font=_ITALIC), font)
+            case "inline" | "link":
+                yield from _inline(node, font)
             case _:
                 raise ValueError(f"the man page takes no {node.type}")
+
+
+def _in_font(font: str, text: str, around: str) -> str:
+    return text if font == around else f"{font}{text}{around}"
 
 
 def _filled(node: SyntaxTreeNode) -> list[str]:
