@@ -14,6 +14,13 @@ from support.neighbour import neighbour
 
 _STATE = pytest.StashKey[str]()
 
+# What takes minutes: begun last, it would keep one worker while the others idle. The first of all
+# makes a Debian that others wait for.
+_LONGEST_FIRST = (
+    "tests/real/test_untouched.py", "tests/real/test_first_command.py",
+    "tests/real/", "tests/spin/", "tests/hostile/", "tests/faults/", "tests/engine/", "",
+)  # fmt: skip
+
 # How long an example takes says how busy the machine is, and nothing of what is tried.
 settings.register_profile("at any pace", deadline=None)
 settings.load_profile("at any pace")
@@ -31,6 +38,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(config.stash[_STATE], ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, and leave the rest in its order."""
+
+    def place(item: pytest.Item) -> int:
+        return next(
+            number for number, path in enumerate(_LONGEST_FIRST) if item.nodeid.startswith(path)
+        )
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -61,5 +61,7 @@ lint-imports
 shellcheck assets/*.sh spin/*.sh vmtiming_tui/images/*.sh tests/run.sh
 
 say "tests"
-# Two at a time: most tests wait for something. Their workers are to find no module in this folder.
-PYTHONSAFEPATH=1 exec python -I -m pytest --durations=25 -n 2 --dist loadfile
+# Four at a time, for most tests wait for something, in the order of tests/conftest.py. Their workers
+# are to find no module in this folder.
+PYTHONSAFEPATH=1 exec python -I -m pytest --durations=25 -n 4 \
+    --dist loadfile --no-loadscope-reorder

@@ -51,7 +51,7 @@ class Workplace:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=400,
+            timeout=1000,
         )
 
 

@@ -50,8 +50,9 @@ def boots(images, in_folder):
             done = in_folder("prepare", plain / "vm-0.img", "--untouched", "-n", 1, "--out", "own")
             how = (*shlex.split(done.stdout.splitlines()[-1])[1:], "-v", "own/vms")
         return in_folder(
-            *how, "-n", 1, "-p", "vm", "-s", ".img", "--inject", "--accel", "tcg", "--no-history"
-        )
+            *how, "-n", 1, "-p", "vm", "-s", ".img", "--inject", "--accel", "tcg", "--no-history",
+            "--timeout", 900,
+        )  # fmt: skip
 
     with ThreadPoolExecutor(2) as pool:
         results = dict(zip(BOOTS, pool.map(boot, BOOTS), strict=True))

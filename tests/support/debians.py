@@ -10,7 +10,7 @@ from support.kept import kept
 from vmtiming_tui.resources import resource
 
 GENERATOR = resource("spin", "gen-debian-rawfs.sh")
-SIZE = "900M"
+SIZE = "640M"
 PACKAGES = "systemd-sysv,udev,linux-image-cloud-amd64,initramfs-tools"
 
 
@@ -70,9 +70,11 @@ def _make_plain(folder: Path) -> None:
         f"mount -o loop {copy} {root}; mount --bind /dev {root}/dev; "
         f"mount -t proc proc {root}/proc; mount -t tmpfs tmpfs {root}/var/tmp; "
         f"version=$(ls {root}/lib/modules); "
-        f"dracut='chroot {root} env -u TMPDIR dracut --quiet --no-hostonly --gzip'; "
-        "$dracut /boot/initrd.dracut $version & "
-        f"$dracut --omit '{SHELL_ONLY}' /boot/initrd.shell $version; wait $!; "
+        f"dracut() {{ chroot {root} env -u TMPDIR dracut --quiet --no-hostonly "
+        # Left to itself it packs for half a minute.
+        "--compress 'gzip -n -1' \"$@\"; }; "
+        "dracut /boot/initrd.dracut $version & "
+        f"dracut --omit '{SHELL_ONLY}' /boot/initrd.shell $version; wait $!; "
         f"cp {root}/boot/vmlinuz-* {folder}/vmlinuz; "
         f"cp {root}/boot/initrd.img-* {folder}/initrd.initramfs-tools; "
         f"cp {root}/boot/initrd.dracut {root}/boot/initrd.shell {folder}"

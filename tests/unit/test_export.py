@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from support.exported import Elements, hostile_fleet
-from support.making import PENDING, TIMED_OUT, fleet_of, run_events
+from support.making import PENDING, TIMED_OUT, Guest, fleet_of, run_events
 from vmtiming_tui import events as ev
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.export import FORMATS, render, write_export
@@ -183,7 +183,7 @@ def test_no_control_character_or_direction_mark_gets_out(suffix):
 
 @pytest.mark.parametrize("suffix", [".html", ".md"])
 def test_a_doubt_is_said_once_and_marked_beside_its_vm(suffix):
-    text = render(suffix, fleet_of([[5, 6]], firmware_s=-3))
+    text = render(suffix, fleet_of([[5, 6]], guest=Guest(firmware_s=-3)))
     assert text.count("are doubtful and left out of the figures") == 1
     assert text.count("the clocks disagree") == 1
     assert text.count("doubtful: impossible clock") == 2

@@ -10,7 +10,16 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from support.exported import hostile_fleet
-from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of, run_events, run_started
+from support.making import (
+    FAILED,
+    KILLED,
+    PENDING,
+    TIMED_OUT,
+    Guest,
+    fleet_of,
+    run_events,
+    run_started,
+)
 from support.schema import SCHEMA, exported_body, faults_of
 from vmtiming_tui import cautions, compare, config, fleet, plan, stages, stats, summary, sweep
 from vmtiming_tui import events as ev
@@ -167,7 +176,7 @@ SHAPES = {
     "a sweep": fleet_of([[5, 6], [7, 8, 9], [8, TIMED_OUT]], parameters=SWEEP),
     "a guest that says one line": fleet_of([[5, 6]], with_details=False),
     "a guest that says nothing": fleet_of([[5, 6]], with_details=False, text=""),
-    "an absurd clock": fleet_of([[5, 6]], firmware_s=-3),
+    "an absurd clock": fleet_of([[5, 6]], guest=Guest(firmware_s=-3)),
     "hostile words": hostile_fleet(),
 }
 

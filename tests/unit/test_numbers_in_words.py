@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from support.making import FAILED, HOST, fleet_of, run_events
+from support.facts import host
+from support.making import FAILED, Guest, fleet_of, run_events
 from vmtiming_tui import events as ev
 from vmtiming_tui.cautions import cautions
 from vmtiming_tui.compare import compare
@@ -19,12 +20,12 @@ WRONG = re.compile(rf"(?<![\d.,])1 (?:more of \S+ were|(?:{NOUNS})\b)|(?:^|: |; 
 WHO = {"vm": 0, "attempt": 1}
 FLOOD = ev.QmpLeftOut(at_ns=9, counts={"RESET": 1}, **WHO)
 CUT = ev.VmDetails(at_ns=9, dropped_bytes=1, **WHO)
-SMALL_HOST = {"host": dict(HOST) | {"cores": 1, "load1": 3.0}, "number": 1}
+SMALL_HOST = {"host": host(cores=1, load1=3.0), "number": 1}
 FLEETS = {
     "lost": fleet_of([[FAILED]], started=SMALL_HOST),
     "booted": Fleet([*run_events([[5]], started=SMALL_HOST), FLOOD]),
     "cut short": Fleet([*run_events([[5]], started=SMALL_HOST), CUT]),
-    "doubtful": fleet_of([[5]], firmware_s=-3),
+    "doubtful": fleet_of([[5]], guest=Guest(firmware_s=-3)),
 }
 
 
