@@ -84,7 +84,7 @@ def _table(table: SyntaxTreeNode) -> Iterator[str]:
 
 
 def _cells(names: Sequence[str], cells: Sequence[SyntaxTreeNode]) -> Iterator[str]:
-    """Return what a row says, each cell on a line of its own; one of several has its name before."""
+    """Return what a row says, a cell a line; of several each has its name before it."""
     for number, (name, cell) in enumerate(zip(names, cells, strict=True)):
         if number:
             yield ".br"
