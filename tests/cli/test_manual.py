@@ -1,12 +1,15 @@
 """``manual``: on a terminal as a terminal can show it, elsewhere as plain text."""
 
+import json
 import os
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from support.terminal import Terminal
-from vmtiming_tui.manual.topics import ORDER
+from vmtiming_tui.manual.topics import ORDER, read_topic
+from vmtiming_tui.resources import resource
 
 SHORT, LONG = "formulas", "faults"
 
@@ -88,6 +91,15 @@ def test_without_colour_a_terminal_gets_none(on_a_terminal):
 
     assert terminal.wait() == 0
     assert b"\x1b[3" not in terminal.output
+
+
+def test_the_run_that_the_manual_follows_is_a_run(run, arguments):
+    told = read_topic(resource("assets", "manual"), "inside").text
+    followed = re.findall(r"^\| `([a-z]+_[a-z_]+)` \|", told, re.MULTILINE)
+    _, out, _ = run(*arguments(1), "--json")
+
+    seen = {json.loads(line)["event"] for line in out.splitlines()}
+    assert set(followed) == seen - {"notice"}
 
 
 def test_a_reader_that_goes_away_is_no_error_of_ours(the_tool):

@@ -10,6 +10,7 @@ from vmtiming_tui.fleet import VmState
 from vmtiming_tui.manual.topics import ORDER, read_topic, read_topics, topic_named
 from vmtiming_tui.tui.glyphs import ASCII, UNICODE
 
+PACKAGE = MANUAL.parents[1] / "vmtiming_tui"
 WIDEST = 76  # what a terminal of 80 columns shows of code, and a man page indents by 4
 
 
@@ -47,6 +48,19 @@ def test_the_dashboards_glyphs_are_those_it_draws():
 
     for state in VmState:
         assert f"| `{UNICODE.states[state]}` | `{ASCII.states[state]}` | {state.told}" in text
+
+
+def test_what_is_told_of_the_inside_is_there():
+    text = read_topic(MANUAL, "inside").text
+    named = set(re.findall(r"`([a-z_]+(?:/[a-z_]+)*(?:/|\.py))`", text))
+    missing = {
+        name for name in named
+        if not (PACKAGE / name).exists() and not (PACKAGE.parent / name).exists()
+    }  # fmt: skip
+    packages = {f"{path.parent.name}/" for path in PACKAGE.glob("*/__init__.py")}
+
+    assert missing == set()
+    assert packages <= named
 
 
 def test_a_file_without_a_title_and_a_sentence_is_no_topic(tmp_path):
