@@ -38,11 +38,14 @@ def _show(markdown: str) -> None:
     """Print Markdown as a terminal can show it, by a pager where it is longer than the screen."""
     from rich.console import Console
     from rich.markdown import Markdown
+    from rich.theme import Theme
 
     size = shutil.get_terminal_size()
-    console = Console(width=min(size.columns, _WIDEST))
+    # No background: whether the terminal's is dark or light, nobody can say.
+    theme = Theme({"markdown.code": "bold", "markdown.code_block": "none"})
+    console = Console(width=min(size.columns, _WIDEST), theme=theme)
     with console.capture() as capture:
-        console.print(Markdown(markdown, hyperlinks=False))
+        console.print(Markdown(markdown, code_theme="ansi_dark", hyperlinks=False))
     text = "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
     can_page = sys.stdin.isatty() and console.is_terminal and not console.is_dumb_terminal
     if can_page and text.count("\n") >= size.lines:
