@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.past_runs import keep
+from support.past_runs import keep_named
 from support.terminal import Terminal
 
 STARTS = {
@@ -88,7 +88,7 @@ def asked(environment: dict[str, str], *words: str) -> list[str]:
 
 
 def test_past_runs_are_offered_by_name_and_id(environment):
-    keep(Path(environment["XDG_STATE_HOME"]), "first", "second")
+    keep_named(Path(environment["XDG_STATE_HOME"]), "first", "second")
 
     assert asked(environment, "show", "fir") == ["first"]
     assert asked(environment, "show", "las") == ["last"]
