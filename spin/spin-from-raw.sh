@@ -13,6 +13,6 @@ import sys
 if sys.version_info < (3, 11):
     sys.exit("spin-from-raw: this takes Python 3.11 or newer")
 sys.path.insert(0, sys.argv.pop(1))
-from vmtiming_tui.images.main import main
+from vmtiming_tui.images.spin.outside import main
 sys.exit(main(sys.argv[1:]))
 ' "$(readlink -f "$parent")" "$@"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
-from vmtiming_tui.text import printable
+from vmtiming_tui.escape import printable
 
 _MOST_SAID = 200
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 
 from vmtiming_tui.errors import VmTimingError
-from vmtiming_tui.images.isolated import isolated
+from vmtiming_tui.images.guard.isolated import isolated
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PACKAGE = Path(__file__).resolve().parent
@@ -64,7 +64,7 @@ def run_to_the_end(command: Sequence[str]) -> int:
 
 def run_spin_from_raw() -> None:
     """Become ``spin-from-raw.sh``: the command of that name, by the Python that runs us."""
-    command = isolated("main", *sys.argv[1:])
+    command = isolated("spin.outside", *sys.argv[1:])
     os.execv(command[0], command)  # noqa: S606  no shell
 
 

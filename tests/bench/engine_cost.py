@@ -18,11 +18,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from support.engine_lab import Lab, Story, children_of, laboratory
-from vmtiming_tui import commands
-from vmtiming_tui import events as ev
-from vmtiming_tui.config import StartMode
-from vmtiming_tui.engine.client import EngineClient
-from vmtiming_tui.plan import plan_of
+from vmtiming_tui.model import commands
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.config import StartMode
+from vmtiming_tui.model.plan import plan_of
+from vmtiming_tui.sources.local import EngineClient
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SPREAD_S = 12.0

@@ -14,10 +14,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from support.facts import SECOND
 from support.making import random_run, run_events
-from vmtiming_tui.events import encode
-from vmtiming_tui.history import History
-from vmtiming_tui.sides import side_of
-from vmtiming_tui.tolerance import known_tolerance
+from vmtiming_tui.analysis.samples import side_of
+from vmtiming_tui.analysis.tolerance import known_tolerance
+from vmtiming_tui.history.runs import History
+from vmtiming_tui.model.events import encode
 
 
 @contextmanager

@@ -13,12 +13,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from support.making import random_run
-from vmtiming_tui.cautions import cautions
-from vmtiming_tui.compare import compare
-from vmtiming_tui.events import decode, encode
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.stages import stages_of
-from vmtiming_tui.summary import counted_groups, summarise_fleet
+from vmtiming_tui.analysis.cautions import cautions
+from vmtiming_tui.analysis.compare import compare
+from vmtiming_tui.analysis.stages import stages_of
+from vmtiming_tui.analysis.summary import counted_groups, summarise_fleet
+from vmtiming_tui.model.events import decode, encode
+from vmtiming_tui.model.fleet import Fleet
 
 
 @contextmanager

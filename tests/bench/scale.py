@@ -27,9 +27,9 @@ SCRIPT = "boot=0.02~0.2 off=0.02"
 
 def run_storm(number: int, folder: Path) -> None:
     """Be the dashboard of the real engine and of stand-ins; write every event to a file."""
-    from vmtiming_tui.plan import plan_of
-    from vmtiming_tui.streams import Streams
-    from vmtiming_tui.tui import run
+    from vmtiming_tui.model.plan import plan_of
+    from vmtiming_tui.session.streams import Streams
+    from vmtiming_tui.tui import open as run
 
     with (
         Streams() as streams,

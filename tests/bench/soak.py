@@ -28,13 +28,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from support.engine_lab import Held, Lab, Story, laboratory, processes_naming, warden_of
-from vmtiming_tui import commands
-from vmtiming_tui import events as ev
-from vmtiming_tui.commands import VmAction
-from vmtiming_tui.config import StartMode
-from vmtiming_tui.engine.client import EngineClient
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.plan import plan_of
+from vmtiming_tui.model import commands
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.commands import VmAction
+from vmtiming_tui.model.config import StartMode
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.plan import plan_of
+from vmtiming_tui.sources.local import EngineClient
 
 FAULTS = (
     "die=start:1", "die=connected:KILL", "die=greeted:SEGV", "die=half:KILL", "die=reported:KILL",

@@ -32,10 +32,10 @@ FIRST_S, LAST_S = 20, 50
 def run_storm(number: int, result: Path) -> None:
     """Be the dashboard of the real engine and of stand-ins; write every event to a file."""
     from support.engine_lab import laboratory
-    from vmtiming_tui.config import StartMode
-    from vmtiming_tui.plan import plan_of
-    from vmtiming_tui.streams import Streams
-    from vmtiming_tui.tui import run
+    from vmtiming_tui.model.config import StartMode
+    from vmtiming_tui.model.plan import plan_of
+    from vmtiming_tui.session.streams import Streams
+    from vmtiming_tui.tui import open as run
 
     boot = f"boot={FIRST_S}~{LAST_S}"
     with Streams() as streams, laboratory() as lab, result.open("wb", buffering=0) as file:
@@ -92,7 +92,7 @@ class Yardstick:
 
 def measure(number: int) -> None:
     """Print how late reports were stamped, and how late the bare pair was."""
-    from vmtiming_tui import events as ev
+    from vmtiming_tui.model import events as ev
 
     yardstick = Yardstick(number)
     with tempfile.TemporaryDirectory() as folder:

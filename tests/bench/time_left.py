@@ -21,11 +21,11 @@ from support.making import random_run, run_events
 from support.measured import EIGHT, WARM_UP_AND_THREE
 from support.recording import smooth_run, troubled_run
 from support.simulated import Course, simulated_run, troubled_fates
-from vmtiming_tui import events as ev
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.plan import RunPlan, build_plan
-from vmtiming_tui.progress import TimeLeft, time_left
-from vmtiming_tui.sides import plan_of_run
+from vmtiming_tui.analysis.progress import TimeLeft, time_left
+from vmtiming_tui.analysis.samples import plan_of_run
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.plan import RunPlan, build_plan
 
 SHARES = (25, 50, 75)
 STEP_NS = 100_000_000

@@ -48,8 +48,8 @@ def feed(number: int, log: Path) -> None:
     """Write a storm as JSON lines to stdout; note when each marker was written."""
     from support.facts import argv, run_started
     from support.recording import plan_for
-    from vmtiming_tui import events as ev
-    from vmtiming_tui.engine.usage import PER_SECOND, TURNS_PER_SECOND
+    from vmtiming_tui.engine.host.usage import PER_SECOND, TURNS_PER_SECOND
+    from vmtiming_tui.model import events as ev
 
     def say(*events: ev.Event) -> None:
         data = b"".join(ev.encode(event).encode() + b"\n" for event in events)
@@ -180,7 +180,7 @@ def run_empty(result: Path) -> None:
 
 def run_dashboard(number: int, log: Path, result: Path) -> None:
     """Be the dashboard on a feeder."""
-    from vmtiming_tui.engine import client
+    from vmtiming_tui.sources import local as client
 
     def command() -> list[str]:
         lag_on_signal(result)
@@ -188,8 +188,8 @@ def run_dashboard(number: int, log: Path, result: Path) -> None:
 
     client.engine_command = command
     from support.recording import plan_for
-    from vmtiming_tui.streams import Streams
-    from vmtiming_tui.tui import run
+    from vmtiming_tui.session.streams import Streams
+    from vmtiming_tui.tui import open as run
 
     with Streams() as streams:
         print(run.run_live(plan_for(number), streams).crash or "")

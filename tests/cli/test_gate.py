@@ -7,8 +7,8 @@ import pytest
 
 from support.making import raw
 from support.schema import exported_file
-from vmtiming_tui import events as ev
-from vmtiming_tui.history import History
+from vmtiming_tui.history.runs import History
+from vmtiming_tui.model import events as ev
 
 
 @pytest.fixture

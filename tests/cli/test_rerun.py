@@ -1,12 +1,12 @@
 """A VM run again after three storms, by the real engine with stand-ins: what counts stays."""
 
 from support.engine_lab import Lab, engine
-from vmtiming_tui import commands
-from vmtiming_tui import events as ev
-from vmtiming_tui.export import render
-from vmtiming_tui.outcome import exit_code, reasons
-from vmtiming_tui.plan import RunPlan, Variant
-from vmtiming_tui.summary import summarise_fleet
+from vmtiming_tui.analysis.summary import summarise_fleet
+from vmtiming_tui.analysis.verdict import exit_code, reasons
+from vmtiming_tui.model import commands
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.plan import RunPlan, Variant
+from vmtiming_tui.report.export import render
 
 
 async def test_a_rerun_leaves_the_storms_their_figures_and_the_run_its_exit_code(lab: Lab):

@@ -4,8 +4,8 @@ import json
 import re
 
 from support.engine_lab import processes_naming
-from vmtiming_tui import events as ev
-from vmtiming_tui.fleet import Fleet, VmState
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet, VmState
 
 
 def test_the_report_reads_as_the_original_wrote_it(run, arguments):

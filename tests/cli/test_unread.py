@@ -17,7 +17,7 @@ import pytest
 from faults.reading import HELD, SLOW, UNREAD, UNREAD_TWICE
 from support.engine_lab import Lab, processes_naming, until
 from support.schema import exported_file
-from vmtiming_tui.headless import _PATIENCE_S
+from vmtiming_tui.session.headless import _PATIENCE_S
 
 SMALL = 4096  # the least a pipe can hold
 VMS = 8

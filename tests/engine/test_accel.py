@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from support.engine_lab import Lab
-from vmtiming_tui.config import Accel, RunConfig
-from vmtiming_tui.engine import accel
-from vmtiming_tui.engine.accel import ProofStore, choose_accel, prove_kvm
-from vmtiming_tui.engine.children import Children, start_warden
-from vmtiming_tui.engine.powers import Powers
-from vmtiming_tui.engine.rundir import run_dir
+from vmtiming_tui.engine.children.children import Children, start_warden
+from vmtiming_tui.engine.children.rundir import run_dir
+from vmtiming_tui.engine.qemu import accel
+from vmtiming_tui.engine.qemu.accel import ProofStore, choose_accel, prove_kvm
+from vmtiming_tui.engine.qemu.powers import Powers
+from vmtiming_tui.model.config import Accel, RunConfig
 
 
 @asynccontextmanager

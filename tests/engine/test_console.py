@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmtiming_tui.engine.console import KEPT_BYTES, ConsoleLog, readable
+from vmtiming_tui.engine.guest.console import KEPT_BYTES, ConsoleLog, readable
 
 
 @settings(max_examples=40, deadline=None)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from vmtiming_tui.engine import groups
-from vmtiming_tui.engine.groups import Groups, bases
+from vmtiming_tui.engine.children import groups
+from vmtiming_tui.engine.children.groups import Groups, bases
 
 SCOPE = "0::/user.slice/app.slice/shell.scope\n"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from vmtiming_tui.engine.guest import GuestReportServer
-from vmtiming_tui.engine.limits import Limits
-from vmtiming_tui.engine.stamper import ReportStamper
+from vmtiming_tui.engine.guest.limits import Limits
+from vmtiming_tui.engine.guest.port import GuestReportServer
+from vmtiming_tui.engine.guest.stamper import ReportStamper
 
 
 class Heard:

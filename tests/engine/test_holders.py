@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from support.engine_lab import Lab
-from vmtiming_tui.engine import holders, openfiles, rundir
-from vmtiming_tui.engine.children import Children, start_warden
-from vmtiming_tui.engine.holders import Holder, Holders
+from vmtiming_tui.engine.children import open_files as openfiles
+from vmtiming_tui.engine.children import rundir
+from vmtiming_tui.engine.children.children import Children, start_warden
+from vmtiming_tui.engine.qemu import holders
+from vmtiming_tui.engine.qemu.holders import Holder, Holders
 
 
 @pytest.fixture

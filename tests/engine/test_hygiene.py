@@ -12,11 +12,12 @@ import pytest
 
 from support.engine_lab import Lab, Story, engine, until, warden_of
 from support.wrappers import WRAPPERS, wrapped
-from vmtiming_tui import commands
-from vmtiming_tui import events as ev
-from vmtiming_tui.engine import client, rundir
-from vmtiming_tui.engine.client import EngineClient, engine_command
-from vmtiming_tui.plan import plan_of
+from vmtiming_tui.engine.children import rundir
+from vmtiming_tui.model import commands
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.plan import plan_of
+from vmtiming_tui.sources import local as client
+from vmtiming_tui.sources.local import EngineClient, engine_command
 
 
 async def started(client: EngineClient, lab: Lab, wrapper: str = "direct") -> Story:
@@ -72,7 +73,7 @@ async def test_no_qemu_outlives_a_front_end_that_is_killed(lab: Lab):
     program = (
         "import asyncio, sys\n"
         "from vmtiming_tui import commands\n"
-        "from vmtiming_tui.engine.client import EngineClient\n"
+        "from vmtiming_tui.sources.local import EngineClient\n"
         "async def main():\n"
         "    async with EngineClient() as client:\n"
         "        client.send(commands.decode(sys.argv[1]))\n"

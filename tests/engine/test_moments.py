@@ -6,13 +6,13 @@ import pytest
 
 from support.engine_lab import LIMIT_S, Lab, engine, processes_naming, until
 from support.wrappers import WRAPPERS, wrapped
-from vmtiming_tui import commands
-from vmtiming_tui import events as ev
-from vmtiming_tui.commands import VmAction
-from vmtiming_tui.config import Accel, StartMode
-from vmtiming_tui.engine import session
-from vmtiming_tui.engine.session import Session
-from vmtiming_tui.plan import plan_of
+from vmtiming_tui.engine import engine as session
+from vmtiming_tui.engine.engine import Session
+from vmtiming_tui.model import commands
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.commands import VmAction
+from vmtiming_tui.model.config import Accel, StartMode
+from vmtiming_tui.model.plan import plan_of
 
 
 @pytest.fixture

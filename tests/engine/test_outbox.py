@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from support.engine_lab import until
-from vmtiming_tui import events as ev
 from vmtiming_tui.engine import outbox
 from vmtiming_tui.engine.outbox import Outbox
-from vmtiming_tui.wire import tag_of
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.codec import tag_of
 
 
 @pytest.fixture

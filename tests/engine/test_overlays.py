@@ -9,7 +9,7 @@ import pytest
 
 from hostile.chains import overlay
 from support.engine_lab import Lab, tell
-from vmtiming_tui import events as ev
+from vmtiming_tui.model import events as ev
 
 
 def run(*words: str) -> bytes:

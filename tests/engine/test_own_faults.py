@@ -11,18 +11,19 @@ from pathlib import Path
 import pytest
 
 from support.engine_lab import LIMIT_S, Lab, engine, processes_naming, until, warden_of
-from vmtiming_tui import commands, doctor
-from vmtiming_tui import events as ev
-from vmtiming_tui.checks import Verdict
-from vmtiming_tui.config import Accel, RunConfig
-from vmtiming_tui.engine import session
-from vmtiming_tui.engine.attempt import Attempt
-from vmtiming_tui.engine.children import Children
-from vmtiming_tui.engine.powers import Powers
-from vmtiming_tui.engine.session import Session
+from vmtiming_tui.engine import engine as session
+from vmtiming_tui.engine.boot.attempt import Attempt
+from vmtiming_tui.engine.children.children import Children
+from vmtiming_tui.engine.engine import Session
+from vmtiming_tui.engine.qemu.powers import Powers
 from vmtiming_tui.faults import kept_fault
-from vmtiming_tui.fleet import Fleet, VmState
-from vmtiming_tui.plan import plan_of
+from vmtiming_tui.model import commands
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.config import Accel, RunConfig
+from vmtiming_tui.model.fleet import Fleet, VmState
+from vmtiming_tui.model.plan import plan_of
+from vmtiming_tui.setup import doctor
+from vmtiming_tui.setup.checks import Verdict
 
 BROKEN = 1
 

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmtiming_tui.config import Accel, RunConfig
-from vmtiming_tui.engine.disks import GivenFiles, root_words
-from vmtiming_tui.engine.option import option, split_options
-from vmtiming_tui.engine.qemu import command_line
+from vmtiming_tui.engine.qemu.command import command_line
+from vmtiming_tui.engine.qemu.disks import GivenFiles, root_words
+from vmtiming_tui.engine.qemu.option_words import option, split_options
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.intake import Image, Layer
-from vmtiming_tui.images.opening import open_file
-from vmtiming_tui.images.qcow2 import write_empty
+from vmtiming_tui.images.gate.intake import Image, Layer
+from vmtiming_tui.images.gate.qcow2 import write_empty
+from vmtiming_tui.images.guard.opening import open_file
+from vmtiming_tui.model.config import Accel, RunConfig
 
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
 

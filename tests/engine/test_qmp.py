@@ -8,9 +8,9 @@ import socket
 
 import pytest
 
-from vmtiming_tui.engine import qmp as qmp_module
-from vmtiming_tui.engine.clock import StampReader
-from vmtiming_tui.engine.qmp import QmpController
+from vmtiming_tui.engine.qmp import session as qmp_module
+from vmtiming_tui.engine.qmp.session import QmpController
+from vmtiming_tui.engine.qmp.stamps import StampReader
 from vmtiming_tui.errors import QemuError
 
 GREETING = json.dumps({"QMP": {"version": {"qemu": {"major": 7}}, "capabilities": []}}).encode()

@@ -13,12 +13,12 @@ from textual.pilot import Pilot
 from support.engine_lab import LIMIT_S, Held, Lab, engine, until, warden_of
 from support.recording import Recorder
 from support.stage import dashboard, text_of
-from vmtiming_tui import commands
-from vmtiming_tui import events as ev
-from vmtiming_tui.engine import client
-from vmtiming_tui.engine.client import EngineClient
-from vmtiming_tui.fleet import Fleet, RunState
-from vmtiming_tui.plan import plan_of
+from vmtiming_tui.model import commands
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet, RunState
+from vmtiming_tui.model.plan import plan_of
+from vmtiming_tui.sources import local as client
+from vmtiming_tui.sources.local import EngineClient
 from vmtiming_tui.tui.app import VmTimingApp
 
 THOUSAND = 1000

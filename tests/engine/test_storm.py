@@ -8,11 +8,11 @@ import signal
 import pytest
 
 from support.engine_lab import Lab, Story, engine, tell
-from vmtiming_tui import commands
-from vmtiming_tui import events as ev
-from vmtiming_tui.commands import VmAction
-from vmtiming_tui.config import StartMode
-from vmtiming_tui.plan import RunPlan, Variant, plan_of
+from vmtiming_tui.model import commands
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.commands import VmAction
+from vmtiming_tui.model.config import StartMode
+from vmtiming_tui.model.plan import RunPlan, Variant, plan_of
 
 LIFE = [
     ev.VmQueued,

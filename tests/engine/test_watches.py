@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from vmtiming_tui.engine.host import HostWatch
-from vmtiming_tui.engine.usage import UsageWatch
+from vmtiming_tui.engine.host.usage import UsageWatch
+from vmtiming_tui.engine.host.watch import HostWatch
 
 WATCHES = {"host": lambda: HostWatch(lambda _: None), "usage": lambda: UsageWatch(list)}
 
@@ -32,7 +32,7 @@ async def test_a_fault_of_a_watch_is_not_swallowed(watch, monkeypatch):
     def fail(*_: object) -> None:
         raise ValueError("a fault of the watch")
 
-    monkeypatch.setattr("vmtiming_tui.engine.host._cpu_times", fail)
+    monkeypatch.setattr("vmtiming_tui.engine.host.watch._cpu_times", fail)
     monkeypatch.setattr(UsageWatch, "_booting", fail, raising=False)
     with pytest.raises(ValueError, match="a fault of the watch"):
         async with watch():

@@ -5,8 +5,8 @@ import asyncio
 from faults.fault import Fault
 from support.engine_lab import LIMIT_S, Lab, Story, tell
 from support.traces import nothing_left
-from vmtiming_tui.fleet import Attempt
-from vmtiming_tui.plan import RunPlan, plan_of
+from vmtiming_tui.model.fleet import Attempt
+from vmtiming_tui.model.plan import RunPlan, plan_of
 
 MIDDLE = 1
 BOOTED = "booted"

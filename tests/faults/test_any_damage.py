@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 
 from faults.examples import fixed
 from support.recording import troubled_run
-from vmtiming_tui import events as ev
-from vmtiming_tui.compare import compare_sides
+from vmtiming_tui.analysis.compare import compare_sides
+from vmtiming_tui.analysis.samples import side_of
 from vmtiming_tui.errors import EventError, ExportError, HistoryError
-from vmtiming_tui.export import FORMATS, render
-from vmtiming_tui.export.reading import fleet_of
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.history import History
-from vmtiming_tui.images.cpio import Entry, cpio
-from vmtiming_tui.images.initrd import InitrdKind, initrd_kind
-from vmtiming_tui.listing import history_lines, show_lines
-from vmtiming_tui.sides import side_of
-from vmtiming_tui.tables import comparison_lines
-from vmtiming_tui.tui.settings import load_settings
+from vmtiming_tui.history.listing import history_lines, show_lines
+from vmtiming_tui.history.runs import History
+from vmtiming_tui.images.system.cpio import Entry, cpio
+from vmtiming_tui.images.system.initrd import InitrdKind, initrd_kind
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.report.export import FORMATS, render
+from vmtiming_tui.report.export.from_json import fleet_of
+from vmtiming_tui.report.terminal import comparison_lines
+from vmtiming_tui.tui.state.settings import load_settings
 
 EVENTS = troubled_run(6)
 LINES_KEPT = [ev.encode(event).encode() for event in EVENTS]

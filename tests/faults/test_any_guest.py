@@ -7,8 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from faults.examples import fixed
-from vmtiming_tui.engine.console import readable
-from vmtiming_tui.engine.report import (
+from vmtiming_tui.analysis.stages import text_parts_ns, timespan_ns
+from vmtiming_tui.engine.guest.console import readable
+from vmtiming_tui.engine.guest.protocol import (
     MAX_LINE_BYTES,
     MAX_REJECTIONS,
     MAX_REPORT_BYTES,
@@ -17,7 +18,6 @@ from vmtiming_tui.engine.report import (
     Rejected,
     ReportParser,
 )
-from vmtiming_tui.stages import text_parts_ns, timespan_ns
 
 FRAGMENTS = st.sampled_from(
     [

@@ -12,10 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from faults.examples import fixed
-from vmtiming_tui.config import Accel, RunConfig
-from vmtiming_tui.engine.disks import GivenFiles
-from vmtiming_tui.engine.option import option
-from vmtiming_tui.engine.qemu import command_line
+from vmtiming_tui.engine.qemu.command import command_line
+from vmtiming_tui.engine.qemu.disks import GivenFiles
+from vmtiming_tui.engine.qemu.option_words import option
+from vmtiming_tui.model.config import Accel, RunConfig
 
 command = importlib.import_module("vmtiming_tui.cli.main")
 

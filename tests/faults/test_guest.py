@@ -9,11 +9,11 @@ from faults.fault import Fault, as_one
 from faults.middle import BOOTED, MIDDLE, for_middle, suffers
 from support.engine_lab import Lab, Story, engine
 from support.traces import nothing_left
-from vmtiming_tui import commands
-from vmtiming_tui import events as ev
-from vmtiming_tui.engine.console import KEPT_BYTES
-from vmtiming_tui.plain import PlainReport
-from vmtiming_tui.plan import plan_of
+from vmtiming_tui.engine.guest.console import KEPT_BYTES
+from vmtiming_tui.model import commands
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.plan import plan_of
+from vmtiming_tui.report.plain import PlainReport
 
 TITLE = "A hostile or broken guest"
 

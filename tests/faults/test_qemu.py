@@ -11,18 +11,18 @@ from faults.fault import Fault, as_one
 from faults.middle import BOOTED, MIDDLE, for_middle, suffers
 from support.engine_lab import Lab, engine, tell
 from support.traces import nothing_left
-from vmtiming_tui import commands
-from vmtiming_tui import events as ev
-from vmtiming_tui.config import Accel
-from vmtiming_tui.engine import accel
-from vmtiming_tui.engine.accel import ProofStore, choose_accel
-from vmtiming_tui.engine.children import start_warden
-from vmtiming_tui.engine.clock import StampReader
-from vmtiming_tui.engine.powers import Powers
-from vmtiming_tui.engine.qmp import QmpController
-from vmtiming_tui.engine.rundir import run_dir
+from vmtiming_tui.engine.children.children import start_warden
+from vmtiming_tui.engine.children.rundir import run_dir
+from vmtiming_tui.engine.qemu import accel
+from vmtiming_tui.engine.qemu.accel import ProofStore, choose_accel
+from vmtiming_tui.engine.qemu.powers import Powers
+from vmtiming_tui.engine.qmp.session import QmpController
+from vmtiming_tui.engine.qmp.stamps import StampReader
 from vmtiming_tui.errors import QemuError
-from vmtiming_tui.plan import plan_of
+from vmtiming_tui.model import commands
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.config import Accel
+from vmtiming_tui.model.plan import plan_of
 
 TITLE = "A QEMU that fails"
 

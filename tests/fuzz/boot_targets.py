@@ -8,12 +8,12 @@ from pathlib import Path
 
 from readers.memory import Memory, tree
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images import cpio, fstab, loader, osrelease, unified
-from vmtiming_tui.images.initrd import InitrdKind, initrd_kind, names
-from vmtiming_tui.images.modules import complete_initrd
-from vmtiming_tui.images.tree import Kind
-from vmtiming_tui.images.versions import version_key
-from vmtiming_tui.text import printable
+from vmtiming_tui.escape import printable
+from vmtiming_tui.images.files.tree import Kind
+from vmtiming_tui.images.system import cpio, fstab, loader, osrelease, unified
+from vmtiming_tui.images.system.initrd import InitrdKind, initrd_kind, names
+from vmtiming_tui.images.system.modules import complete_initrd
+from vmtiming_tui.images.system.versions import version_key
 
 VERSION = "6.1"
 FOLDER = f"usr/lib/modules/{VERSION}"

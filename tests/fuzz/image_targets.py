@@ -8,17 +8,17 @@ import zlib
 from collections.abc import Iterator
 
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.ext import Ext
-from vmtiming_tui.images.fat import Fat
-from vmtiming_tui.images.formats import KNOWN_FORMATS, read_header
-from vmtiming_tui.images.lvm import laid_out, read_group
-from vmtiming_tui.images.lvm_label import checksum
-from vmtiming_tui.images.partitions import read_table
+from vmtiming_tui.escape import JOINING
+from vmtiming_tui.images.disk.lvm import laid_out, read_group
+from vmtiming_tui.images.disk.lvm_label import checksum
+from vmtiming_tui.images.disk.partitions import read_table
+from vmtiming_tui.images.disk.volumes import find_volumes, open_files
+from vmtiming_tui.images.files.ext import Ext
+from vmtiming_tui.images.files.fat import Fat
+from vmtiming_tui.images.files.tree import FileSystem, Kind, Node, Tree
+from vmtiming_tui.images.gate.formats import KNOWN_FORMATS, read_header
 from vmtiming_tui.images.stretch import Piece, Stretch
-from vmtiming_tui.images.tree import FileSystem, Kind, Node, Tree
-from vmtiming_tui.images.volumes import find_volumes, open_files
 from vmtiming_tui.images.words import shown
-from vmtiming_tui.text import JOINING
 
 MAX_VISITS = 200
 MAX_EXTENTS, MAX_NAME_BYTES = 256, 4 << 10

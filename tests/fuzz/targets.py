@@ -6,11 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from fuzz import boot_targets, image_targets
-from vmtiming_tui import events as ev
-from vmtiming_tui.budget import MAX_LINE_BYTES, Budget
-from vmtiming_tui.chunks import packed, unpacked
-from vmtiming_tui.engine.option import option
-from vmtiming_tui.engine.report import (
+from vmtiming_tui.engine.guest.protocol import (
     MAX_REJECTIONS,
     MAX_REPORT_BYTES,
     Booted,
@@ -19,11 +15,15 @@ from vmtiming_tui.engine.report import (
     ReportParser,
     Statement,
 )
+from vmtiming_tui.engine.qemu.option_words import option
 from vmtiming_tui.errors import EventError, ExportError
-from vmtiming_tui.export import render
-from vmtiming_tui.export.reading import fleet_of
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.text import JOINING, MAX_MARKS, one_line, printable
+from vmtiming_tui.escape import JOINING, MAX_MARKS, one_line, printable
+from vmtiming_tui.history.budget import MAX_LINE_BYTES, Budget
+from vmtiming_tui.history.chunks import packed, unpacked
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.report.export import render
+from vmtiming_tui.report.export.from_json import fleet_of
 
 CASES = Path(__file__).parent / "cases"
 MAX_INPUT_BYTES = 200_000

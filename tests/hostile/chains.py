@@ -4,10 +4,10 @@ import os
 import struct
 from pathlib import Path
 
-from vmtiming_tui.images.asking import QemuImg
-from vmtiming_tui.images.intake import Rules, take
-from vmtiming_tui.images.ledger import Ledger
-from vmtiming_tui.images.qcow2 import write_empty
+from vmtiming_tui.images.gate.asking import QemuImg
+from vmtiming_tui.images.gate.intake import Rules, take
+from vmtiming_tui.images.gate.ledger import Ledger
+from vmtiming_tui.images.gate.qcow2 import write_empty
 
 
 def overlay(path: Path, backing: str, form: str = "raw", size: int = 1 << 20) -> Path:

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.disk.volumes import find_volumes, open_files
+from vmtiming_tui.images.files.tree import FileSystem, Kind, Node, Tree
 from vmtiming_tui.images.stretch import Piece, Stretch
-from vmtiming_tui.images.tree import FileSystem, Kind, Node, Tree
-from vmtiming_tui.images.volumes import find_volumes, open_files
 
 MEMORY_BYTES = 400 << 20
 CPU_S = 40

@@ -17,7 +17,7 @@ import pytest
 
 from hostile.whole import SPIN
 from support import disk_images as images
-from vmtiming_tui.images.box import Box, Limits, Wall, best_wall, end_all_of, own_uid
+from vmtiming_tui.images.guard.box import Box, Limits, Wall, best_wall, end_all_of, own_uid
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = "only root may read this"

@@ -11,9 +11,9 @@ from hostile.whole import SPIN, Decoy, run
 from support import disk_images as images
 from vmtiming_tui.cli.main import main
 from vmtiming_tui.errors import ExportError, HistoryError
-from vmtiming_tui.export.reading import read_export
 from vmtiming_tui.faults import kept_fault
-from vmtiming_tui.store import open_store
+from vmtiming_tui.history.database import open_store
+from vmtiming_tui.report.export.from_json import read_export
 
 NOBODYS_UID = 54321
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root has, or becomes, other users")

@@ -17,11 +17,11 @@ from hostile.chains import (
     with_data_file,
 )
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.asking import QemuImg
-from vmtiming_tui.images.intake import MAX_LAYERS, Layer, Rules, take
-from vmtiming_tui.images.ledger import Ledger, entry_for
-from vmtiming_tui.images.nodes import apart, block_node
-from vmtiming_tui.images.opening import File, open_file
+from vmtiming_tui.images.gate.asking import QemuImg
+from vmtiming_tui.images.gate.intake import MAX_LAYERS, Layer, Rules, take
+from vmtiming_tui.images.gate.ledger import Ledger, entry_for
+from vmtiming_tui.images.gate.nodes import apart, block_node
+from vmtiming_tui.images.guard.opening import File, open_file
 
 OTHERS = 65534  # nobody
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root has files of others")

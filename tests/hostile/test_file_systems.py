@@ -9,7 +9,7 @@ from hostile.reading import read
 from support import disk_images as images
 from support.disk_images import MIB
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.folders import FolderCache
+from vmtiming_tui.images.files.folders import FolderCache
 
 TIB = 1 << 40
 EXTENTS, INLINE = 0x80000, 0x10000000

@@ -19,10 +19,10 @@ import pytest
 
 from readers.memory import tree
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images import initrd
-from vmtiming_tui.images.cpio import Entry, cpio
-from vmtiming_tui.images.initrd import InitrdKind, names
-from vmtiming_tui.images.modules import complete_initrd
+from vmtiming_tui.images.system import initrd
+from vmtiming_tui.images.system.cpio import Entry, cpio
+from vmtiming_tui.images.system.initrd import InitrdKind, names
+from vmtiming_tui.images.system.modules import complete_initrd
 
 MIB = 1 << 20
 MOST_BYTES = 300 << 20

@@ -12,7 +12,7 @@ from hostile.chains import overlay
 from hostile.whole import SPIN, holds, prepare, spin
 from support import disk_images as images
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.prepare import arguments_in
+from vmtiming_tui.setup.prepare import arguments_in
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be led astray")
 

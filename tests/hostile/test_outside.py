@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.channel import Channel
-from vmtiming_tui.images.main import say_from_inside
-from vmtiming_tui.images.mount_server import MountServer
-from vmtiming_tui.images.out_folder import make_work_folder, open_folder
+from vmtiming_tui.images.guard.channel import Channel
+from vmtiming_tui.images.guard.out_folder import make_work_folder, open_folder
+from vmtiming_tui.images.reader.mount_server import MountServer
+from vmtiming_tui.images.spin.outside import say_from_inside
 
 
 @contextlib.contextmanager

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from hostile.whole import Decoy
-from vmtiming_tui.engine.rundir import run_dir
-from vmtiming_tui.engine.warden import remove_folder
+from vmtiming_tui.engine.children.rundir import run_dir
+from vmtiming_tui.engine.children.warden import remove_folder
 
 
 @pytest.fixture

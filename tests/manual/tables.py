@@ -23,7 +23,7 @@ from faults import (
 from faults.fault import markdown
 from vmtiming_tui.cli.main import cli
 from vmtiming_tui.cli.sections import sections
-from vmtiming_tui.tui import keymap
+from vmtiming_tui.tui.state import keymap
 
 NAME = "vm-timing-report"
 README = Path(__file__).resolve().parents[2] / "README.md"

@@ -6,9 +6,9 @@ import pytest
 
 from manual.tables import MADE, MANUAL, with_tables
 from vmtiming_tui.errors import ConfigError
-from vmtiming_tui.fleet import VmState
 from vmtiming_tui.manual.topics import ORDER, read_topic, read_topics, topic_named
-from vmtiming_tui.tui.glyphs import ASCII, UNICODE
+from vmtiming_tui.model.fleet import VmState
+from vmtiming_tui.tui.drawing.glyphs import ASCII, UNICODE
 
 PACKAGE = MANUAL.parents[1] / "vmtiming_tui"
 WIDEST = 76  # what a terminal of 80 columns shows of code, and a man page indents by 4

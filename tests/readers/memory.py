@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from vmtiming_tui.images.tree import Kind, Node, Tree
+from vmtiming_tui.images.files.tree import Kind, Node, Tree
 
 
 @dataclass(frozen=True)

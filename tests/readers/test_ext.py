@@ -9,9 +9,9 @@ import pytest
 from readers.lab import blkid, files_of, on_host, opened, walked
 from support import disk_images as images
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.ext import Ext
-from vmtiming_tui.images.ext_superblock import Superblock
-from vmtiming_tui.images.tree import Kind, Tree
+from vmtiming_tui.images.files.ext import Ext
+from vmtiming_tui.images.files.ext_superblock import Superblock
+from vmtiming_tui.images.files.tree import Kind, Tree
 
 SHAPES = {
     "ext4": "-t ext4",

@@ -6,7 +6,7 @@ import pytest
 
 from readers.lab import blkid, files_of, on_host, volumes_of, walked
 from support import disk_images as images
-from vmtiming_tui.images.tree import Tree
+from vmtiming_tui.images.files.tree import Tree
 
 WIDTHS = {"12": (4, "-F 12"), "16": (20, "-F 16"), "32": (64, "-F 32 -s 1"), "chosen": (34, "")}
 

@@ -3,9 +3,15 @@
 import pytest
 
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.fstab import mapper_name, new_crypttab, new_fstab, plan_merge, volume_of
+from vmtiming_tui.images.disk.volumes import Volume
 from vmtiming_tui.images.stretch import Stretch
-from vmtiming_tui.images.volumes import Volume
+from vmtiming_tui.images.system.fstab import (
+    mapper_name,
+    new_crypttab,
+    new_fstab,
+    plan_merge,
+    volume_of,
+)
 
 UUID = "5a6f1c3e-0d0b-4c6e-9f8a-0123456789ab"
 

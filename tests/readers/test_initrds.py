@@ -11,10 +11,10 @@ import pytest
 from readers.memory import Hollow, tree
 from support.packers import PACKERS, lz4, zstd
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images import initrd
-from vmtiming_tui.images.cpio import Entry, cpio, gap
-from vmtiming_tui.images.initrd import InitrdKind, names
-from vmtiming_tui.images.modules import Modules, complete_initrd
+from vmtiming_tui.images.system import initrd
+from vmtiming_tui.images.system.cpio import Entry, cpio, gap
+from vmtiming_tui.images.system.initrd import InitrdKind, names
+from vmtiming_tui.images.system.modules import Modules, complete_initrd
 
 VERSION = "6.1.0-56"
 FOLDER = f"usr/lib/modules/{VERSION}"

@@ -8,10 +8,10 @@ import pytest
 from readers.memory import Hollow, Link, Memory, tree
 from support import disk_images as images
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.kernels import choose_kernel, find_kernels, take_kernel
-from vmtiming_tui.images.loader import parsed
-from vmtiming_tui.images.tree import Tree
-from vmtiming_tui.images.versions import version_key
+from vmtiming_tui.images.files.tree import Tree
+from vmtiming_tui.images.system.kernels import choose_kernel, find_kernels, take_kernel
+from vmtiming_tui.images.system.loader import parsed
+from vmtiming_tui.images.system.versions import version_key
 
 
 def found(files, others=()):

@@ -7,8 +7,8 @@ from readers.lab import on_host, opened, volumes_of, walked
 from support import disk_images as images
 from support.disk_images import EXTENT, MIB, Logical, Piece
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.lvm import read_group
-from vmtiming_tui.images.volumes import find_volumes, open_files
+from vmtiming_tui.images.disk.lvm import read_group
+from vmtiming_tui.images.disk.volumes import find_volumes, open_files
 
 
 @pytest.fixture(scope="module")

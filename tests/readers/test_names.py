@@ -4,7 +4,7 @@ import pytest
 
 from readers.memory import Link, tree
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.osrelease import folder_of_units, looks_like_root, name_of_system
+from vmtiming_tui.images.system.osrelease import folder_of_units, looks_like_root, name_of_system
 
 
 def named(text: str) -> str:

@@ -8,7 +8,7 @@ from readers.lab import opened
 from support import disk_images as images
 from support.disk_images import MIB
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.partitions import read_table
+from vmtiming_tui.images.disk.partitions import read_table
 
 SCRIPTS = {
     "gpt": "label: gpt\nsize=5MiB, name=one\nsize=1MiB\nstart=20MiB, size=7MiB, name=last\n",

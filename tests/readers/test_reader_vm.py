@@ -7,14 +7,15 @@ import os
 import pytest
 
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images import guest_kernel, reader_initrd
-from vmtiming_tui.images.guest_kernel import GuestKernel, module_name
-from vmtiming_tui.images.kernel_reader import Mount
-from vmtiming_tui.images.lvm import Assembly
-from vmtiming_tui.images.reader_initrd import initrd
-from vmtiming_tui.images.reader_vm import ReaderVm
+from vmtiming_tui.images.disk.lvm import Assembly
+from vmtiming_tui.images.disk.volumes import Volume
+from vmtiming_tui.images.reader import guest_kernel
+from vmtiming_tui.images.reader import vm_initrd as reader_initrd
+from vmtiming_tui.images.reader.guest_kernel import GuestKernel, module_name
+from vmtiming_tui.images.reader.kernel_reader import Mount
+from vmtiming_tui.images.reader.vm import ReaderVm
+from vmtiming_tui.images.reader.vm_initrd import initrd
 from vmtiming_tui.images.stretch import Stretch
-from vmtiming_tui.images.volumes import Volume
 
 
 @pytest.fixture

@@ -12,14 +12,14 @@ import pytest
 from hostile import forged
 from support import disk_images as images
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images import rootfs
-from vmtiming_tui.images.ext import Ext
-from vmtiming_tui.images.furnish import Report
-from vmtiming_tui.images.kernel_reader import Excerpt, Mount
-from vmtiming_tui.images.spin import Made, Wanted, root_arguments, spin
+from vmtiming_tui.images.disk.volumes import Volume
+from vmtiming_tui.images.files.ext import Ext
+from vmtiming_tui.images.files.tree import Tree
+from vmtiming_tui.images.reader.kernel_reader import Excerpt, Mount
+from vmtiming_tui.images.spin import rootfs
+from vmtiming_tui.images.spin.furnish import Report
+from vmtiming_tui.images.spin.steps import Made, Wanted, root_arguments, spin
 from vmtiming_tui.images.stretch import Piece, Stretch
-from vmtiming_tui.images.tree import Tree
-from vmtiming_tui.images.volumes import Volume
 from vmtiming_tui.images.words import human, shown
 
 MIB = images.MIB
@@ -354,7 +354,7 @@ def test_a_kernel_is_told_where_the_root_is(name, number, subvolume, words):
 def test_python_of_the_system_reads_images_without_any_package(tmp_path):
     done = subprocess.run(
         [shutil.which("python3", path="/usr/bin") or "python3", "-I", "-S", "-c",
-         "import sys; sys.path.insert(0, sys.argv[1]); import vmtiming_tui.images.spin",
+         "import sys; sys.path.insert(0, sys.argv[1]); import vmtiming_tui.images.spin.steps",
          str(Path(rootfs.__file__).parents[2])],
         capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from hostile import forged
 from readers.lab import blkid, opened
 from support import disk_images as images
 from support.disk_images import MIB
-from vmtiming_tui.images.signatures import Signature, identify
+from vmtiming_tui.images.disk.signatures import Signature, identify
 
 IDENT = uuid.UUID("5a6f1c3e-0d0b-4c6e-9f8a-0123456789ab")
 MAKERS = {

@@ -10,10 +10,10 @@ import pytest
 
 from support.engine_lab import Lab, Story, engine, laboratory, until
 from support.traces import nothing_left
-from vmtiming_tui import commands
-from vmtiming_tui import events as ev
-from vmtiming_tui.commands import VmAction
-from vmtiming_tui.plan import plan_of
+from vmtiming_tui.model import commands
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.commands import VmAction
+from vmtiming_tui.model.plan import plan_of
 
 pytestmark = pytest.mark.usefixtures("somebody_else")
 

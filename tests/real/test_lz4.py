@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from vmtiming_tui.demo import Variant, build_guest
-from vmtiming_tui.images.cpio import Entry, cpio, gap
+from vmtiming_tui.guests.demo import Variant, build_guest
+from vmtiming_tui.images.system.cpio import Entry, cpio, gap
 
 pytestmark = pytest.mark.real
 

@@ -6,11 +6,11 @@ import csv
 import pytest
 
 from support.schema import exported_file
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.history import History
-from vmtiming_tui.replay import replay
-from vmtiming_tui.stages import Stage, stages_of
-from vmtiming_tui.summary import counted_groups
+from vmtiming_tui.analysis.stages import Stage, stages_of
+from vmtiming_tui.analysis.summary import counted_groups
+from vmtiming_tui.history.runs import History
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.sources.replay import replay
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,12 @@ from typing import TypeVar
 
 import pytest
 
-from vmtiming_tui import commands
-from vmtiming_tui import events as ev
-from vmtiming_tui.config import RunConfig
-from vmtiming_tui.engine.client import EngineClient
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.plan import RunPlan, plan_of
+from vmtiming_tui.model import commands
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.config import RunConfig
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.plan import RunPlan, plan_of
+from vmtiming_tui.sources.local import EngineClient
 
 HERE = Path(__file__).parent
 LIMIT_S = 60

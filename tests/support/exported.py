@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 
 from support.facts import host, plan
 from support.making import FAILED, run_events
-from vmtiming_tui import events as ev
-from vmtiming_tui.fleet import Fleet
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet
 
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(2)> =1+1 | `x` [a](http://evil.example) "

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from vmtiming_tui import events as ev
-from vmtiming_tui.config import RunConfig
-from vmtiming_tui.plan import RunPlan, plan_of, plan_to_json
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.config import RunConfig
+from vmtiming_tui.model.plan import RunPlan, plan_of, plan_to_json
 
 SECOND = 1_000_000_000
 MS = 1_000_000

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from support.facts import MS, SECOND, argv, plan, run_started
-from vmtiming_tui import events as ev
-from vmtiming_tui.fleet import Fleet, VmState
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet, VmState
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from support.disk_images import MIB
-from vmtiming_tui.images.cpio import Entry, cpio
-from vmtiming_tui.images.device_mapper import modules_for
-from vmtiming_tui.images.guest_kernel import GuestKernel
-from vmtiming_tui.images.host_kernel import kernels
-from vmtiming_tui.images.reader_initrd import initrd
+from vmtiming_tui.images.reader.device_mapper import modules_for
+from vmtiming_tui.images.reader.guest_kernel import GuestKernel
+from vmtiming_tui.images.reader.host_kernel import kernels
+from vmtiming_tui.images.reader.vm_initrd import initrd
+from vmtiming_tui.images.system.cpio import Entry, cpio
 
 _LIMIT_S = 600
 _INIT = """\

@@ -7,8 +7,8 @@ from pathlib import Path
 from support.facts import SECOND, plan
 from support.making import raw
 from support.recording import WALL_NS, plan_for, smooth_run
-from vmtiming_tui import events as ev
-from vmtiming_tui.history import History
+from vmtiming_tui.history.runs import History
+from vmtiming_tui.model import events as ev
 
 
 def named_run(name: str, age: int, number: int = 8) -> list[ev.Event]:

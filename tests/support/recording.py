@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from support.facts import MS, SECOND, plan, run_started
 from support.making import FAILED, KILLED, TIMED_OUT, Fate, Guest, boot_events, opening_events
 from support.sightings import sightings
-from vmtiming_tui import events as ev
-from vmtiming_tui.config import Accel
-from vmtiming_tui.plan import RunPlan
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.config import Accel
+from vmtiming_tui.model.plan import RunPlan
 
 ZERO_NS = 5_000 * SECOND
 WALL_NS = 1_735_725_600 * SECOND

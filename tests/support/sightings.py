@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from support.facts import MS, SECOND
-from vmtiming_tui import events as ev
+from vmtiming_tui.model import events as ev
 
 SLOWEST = (
     "          2.114s systemd-udev-settle.service",

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from support.making import argv, run_started
-from vmtiming_tui import events as ev
-from vmtiming_tui.config import RunConfig
-from vmtiming_tui.engine.gate import StartGate
-from vmtiming_tui.plan import RunPlan, plan_to_json
+from vmtiming_tui.engine.boot.turns import StartGate
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.config import RunConfig
+from vmtiming_tui.model.plan import RunPlan, plan_to_json
 
 _NS = 1_000_000_000
 

@@ -12,13 +12,13 @@ from textual.screen import Screen
 
 from support.facts import SECOND
 from support.recording import ZERO_NS, plan_for, until
-from vmtiming_tui import events as ev
-from vmtiming_tui.commands import Command, Quit
-from vmtiming_tui.sides import Side
+from vmtiming_tui.analysis.samples import Side
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.commands import Command, Quit
 from vmtiming_tui.tui.app import VmTimingApp
-from vmtiming_tui.tui.model import Change
-from vmtiming_tui.tui.screens.main import MainScreen
-from vmtiming_tui.tui.settings import DashboardSettings
+from vmtiming_tui.tui.screens.storm import MainScreen
+from vmtiming_tui.tui.state.model import Change
+from vmtiming_tui.tui.state.settings import DashboardSettings
 
 S = TypeVar("S")
 

@@ -11,8 +11,8 @@ import pytest
 from support.past_runs import named_run
 from support.recording import smooth_run
 from support.stage import dashboard
-from vmtiming_tui import events as ev
-from vmtiming_tui.history import History
+from vmtiming_tui.history.runs import History
+from vmtiming_tui.model import events as ev
 from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
 

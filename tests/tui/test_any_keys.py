@@ -6,7 +6,7 @@ import pytest
 
 from support.recording import troubled_run
 from support.stage import Stage, dashboard
-from vmtiming_tui.tui import keymap
+from vmtiming_tui.tui.state import keymap
 
 STEPS = 60
 SIZES = [(80, 24), (120, 40), (200, 60), (30, 8)]

@@ -7,10 +7,10 @@ import pytest
 from support.facts import SECOND
 from support.recording import ZERO_NS, plan_for, smooth_run, until
 from support.stage import dashboard
-from vmtiming_tui import events as ev
-from vmtiming_tui.commands import Start
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.commands import Start
 from vmtiming_tui.tui import app as app_module
-from vmtiming_tui.tui.model import Change
+from vmtiming_tui.tui.state.model import Change
 
 
 def ends_first(stream):

@@ -12,16 +12,20 @@ from textual.geometry import Offset, Region, Size
 from support.facts import SECOND
 from support.recording import ZERO_NS, plan_for, smooth_run, troubled_run, until
 from support.stage import FrozenClock
-from vmtiming_tui.fleet import Attempt, VmState
-from vmtiming_tui.stages import Stage
-from vmtiming_tui.tui.bars import QUARTERED, BarMaker, cells_of, nice_ceiling, scale_for
-from vmtiming_tui.tui.braille import ascii_rows, braille_rows, sparkline, step_heights
-from vmtiming_tui.tui.cells import CellPainter
-from vmtiming_tui.tui.glyphs import ASCII, UNICODE, glyphs_for
-from vmtiming_tui.tui.model import Model
-from vmtiming_tui.tui.panes import qemu_lines
-from vmtiming_tui.tui.shape import shape_for
-from vmtiming_tui.tui.text import (
+from vmtiming_tui.analysis.stages import Stage
+from vmtiming_tui.model.fleet import Attempt, VmState
+from vmtiming_tui.tui.drawing.braille import ascii_rows, braille_rows, sparkline, step_heights
+from vmtiming_tui.tui.drawing.cells import CellPainter
+from vmtiming_tui.tui.drawing.glyphs import ASCII, UNICODE, glyphs_for
+from vmtiming_tui.tui.drawing.pane_text import qemu_lines
+from vmtiming_tui.tui.drawing.scale_bars import (
+    QUARTERED,
+    BarMaker,
+    cells_of,
+    nice_ceiling,
+    scale_for,
+)
+from vmtiming_tui.tui.drawing.styled import (
     BLANK,
     as_ascii,
     clip,
@@ -36,7 +40,9 @@ from vmtiming_tui.tui.text import (
     spread,
     to_come,
 )
-from vmtiming_tui.tui.theme import DARK, LIGHT, Palette
+from vmtiming_tui.tui.drawing.theme import DARK, LIGHT, Palette
+from vmtiming_tui.tui.drawing.tiling import shape_for
+from vmtiming_tui.tui.state.model import Model
 from vmtiming_tui.tui.widgets.grid import VmGrid
 from vmtiming_tui.tui.widgets.table import VmTable
 

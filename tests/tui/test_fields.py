@@ -8,8 +8,8 @@ from textual.widgets import Input
 
 from support.recording import troubled_run
 from support.stage import Stage, dashboard
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.tui.view import MOST_FILTER, FilterError, View, parse_filter
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.tui.state.view import MOST_FILTER, FilterError, View, parse_filter
 from vmtiming_tui.tui.widgets.field import MOST_CHARACTERS
 
 DONE = 90.0

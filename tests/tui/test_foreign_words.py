@@ -5,7 +5,7 @@ from dataclasses import replace
 from support.facts import SECOND
 from support.recording import ZERO_NS, Recorder
 from support.stage import dashboard
-from vmtiming_tui import events as ev
+from vmtiming_tui.model import events as ev
 
 DONE = 90.0
 

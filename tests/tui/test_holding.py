@@ -7,12 +7,12 @@ import pytest
 from support.facts import SECOND
 from support.recording import Recorder, plan_for, smooth_run, troubled_run, until
 from support.stage import FrozenClock
-from vmtiming_tui import events as ev
-from vmtiming_tui.fleet import Fleet, RunState, VmState
-from vmtiming_tui.summary import summarise_fleet
-from vmtiming_tui.tui.model import Model, differs, is_running, reckon
-from vmtiming_tui.tui.settings import load_settings
-from vmtiming_tui.tui.view import Sort, View
+from vmtiming_tui.analysis.summary import summarise_fleet
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet, RunState, VmState
+from vmtiming_tui.tui.state.model import Model, differs, is_running, reckon
+from vmtiming_tui.tui.state.settings import load_settings
+from vmtiming_tui.tui.state.view import Sort, View
 
 TROUBLED = troubled_run(40)
 

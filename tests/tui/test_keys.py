@@ -8,9 +8,9 @@ from support.keys import comparison, history, opened
 from support.recording import smooth_run, troubled_run
 from support.stage import dashboard
 from tui.keys import all_vms, anywhere, one_vm, past_runs
-from vmtiming_tui.commands import ReadConsole
-from vmtiming_tui.tui import keymap
+from vmtiming_tui.model.commands import ReadConsole
 from vmtiming_tui.tui.screens.help import HelpScreen
+from vmtiming_tui.tui.state import keymap
 
 CHECKS = {**anywhere.key, **all_vms.key, **one_vm.key, **past_runs.key}
 

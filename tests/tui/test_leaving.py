@@ -4,10 +4,10 @@ import asyncio
 
 from support.recording import plan_for, smooth_run, until
 from support.stage import RecordedSource, dashboard, show
-from vmtiming_tui.commands import Quit, Rerun
-from vmtiming_tui.fleet import RunState
+from vmtiming_tui.model.commands import Quit, Rerun
+from vmtiming_tui.model.fleet import RunState
 from vmtiming_tui.tui.app import VmTimingApp
-from vmtiming_tui.tui.settings import DashboardSettings
+from vmtiming_tui.tui.state.settings import DashboardSettings
 
 DONE = 90.0
 

@@ -8,14 +8,14 @@ import pytest
 from support.facts import SECOND
 from support.recording import ZERO_NS, plan_for, smooth_run, until
 from support.stage import RecordedSource, dashboard, show, text_of
-from vmtiming_tui import events as ev
-from vmtiming_tui.commands import Quit, Start
 from vmtiming_tui.errors import EngineError
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.commands import Quit, Start
 from vmtiming_tui.tui.app import VmTimingApp
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.engine_error import EngineErrorScreen
-from vmtiming_tui.tui.screens.main import MainScreen
-from vmtiming_tui.tui.settings import DashboardSettings
+from vmtiming_tui.tui.screens.storm import MainScreen
+from vmtiming_tui.tui.state.settings import DashboardSettings
 
 FAILED = ev.EngineFailed(
     at_ns=ZERO_NS + SECOND,

@@ -6,18 +6,18 @@ from support.making import raw, run_events
 from support.past_runs import keep_named
 from support.recording import plan_for, smooth_run, troubled_run, until
 from support.stage import dashboard
-from vmtiming_tui.export import write_export
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.history import History
-from vmtiming_tui.progress import TimeLeft
-from vmtiming_tui.sides import Identity, side_of
-from vmtiming_tui.summary import summarise_fleet
-from vmtiming_tui.tui.braille import outline_rows
-from vmtiming_tui.tui.glyphs import UNICODE
-from vmtiming_tui.tui.model import ns_of, reckon
+from vmtiming_tui.analysis.progress import TimeLeft
+from vmtiming_tui.analysis.samples import Identity, side_of
+from vmtiming_tui.analysis.summary import summarise_fleet
+from vmtiming_tui.history.runs import History
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.report.export import write_export
+from vmtiming_tui.tui.drawing.braille import outline_rows
+from vmtiming_tui.tui.drawing.glyphs import UNICODE
 from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen, spark_values
-from vmtiming_tui.tui.widgets.bars import StatsLine, left_words
+from vmtiming_tui.tui.state.model import ns_of, reckon
+from vmtiming_tui.tui.widgets.status_lines import StatsLine, left_words
 
 DONE, SECOND = 90.0, 1_000_000_000
 

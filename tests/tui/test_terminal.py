@@ -16,7 +16,7 @@ from support.engine_lab import until
 from support.recording import RecordedSource, plan_for
 from support.terminal import LIMIT_S, Terminal, stopped
 from support.tmux import Tmux
-from vmtiming_tui.streams import Streams
+from vmtiming_tui.session.streams import Streams
 from vmtiming_tui.tui.app import VmTimingApp
 
 TESTS = Path(__file__).resolve().parents[1]

@@ -6,7 +6,7 @@ import pytest
 
 from support.recording import smooth_run, troubled_run
 from support.stage import dashboard
-from vmtiming_tui.commands import Rerun
+from vmtiming_tui.model.commands import Rerun
 
 DONE = 90.0
 

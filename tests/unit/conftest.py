@@ -2,7 +2,7 @@
 
 import pytest
 
-from vmtiming_tui.history import History
+from vmtiming_tui.history.runs import History
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from vmtiming_tui import abilities
-from vmtiming_tui.abilities import ability_checks, qemu_package
-from vmtiming_tui.checks import Check, Verdict
-from vmtiming_tui.engine.machine import MACHINES, Firmware
-from vmtiming_tui.images import main
-from vmtiming_tui.images.box import Wall
+from vmtiming_tui.engine.qemu.machine import MACHINES, Firmware
+from vmtiming_tui.images.guard.box import Wall
+from vmtiming_tui.images.spin import outside as main
 from vmtiming_tui.resources import resource
+from vmtiming_tui.setup import image_support as abilities
+from vmtiming_tui.setup.checks import Check, Verdict
+from vmtiming_tui.setup.image_support import ability_checks, qemu_package
 
 
 def checks() -> dict[str, Check]:

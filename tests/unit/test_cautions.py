@@ -6,9 +6,9 @@ import pytest
 
 from support.facts import SECOND, host, plan, run_started
 from support.making import FAILED, TIMED_OUT, fleet_of, run_events, storm_events
-from vmtiming_tui import events as ev
-from vmtiming_tui.cautions import Kind, cautions
-from vmtiming_tui.fleet import Fleet
+from vmtiming_tui.analysis.cautions import Kind, cautions
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet
 
 STEADY = [[5.0, 5.1], [5.05, 5.12], [5.02, 5.11], [5.03, 5.09]]
 

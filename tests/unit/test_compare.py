@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from support.facts import host, plan
 from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of
-from vmtiming_tui import events as ev
-from vmtiming_tui.compare import (
+from vmtiming_tui.analysis.compare import (
     ALL_BOOTED_IN,
     Gate,
     Verdict,
@@ -19,11 +18,12 @@ from vmtiming_tui.compare import (
     compare_sides,
     difference,
 )
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.ranks import can_tell
-from vmtiming_tui.sides import side_of
-from vmtiming_tui.tables import comparison_lines
-from vmtiming_tui.tolerance import KnownRun, Tolerance
+from vmtiming_tui.analysis.ranks import can_tell
+from vmtiming_tui.analysis.samples import side_of
+from vmtiming_tui.analysis.tolerance import KnownRun, Tolerance
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.report.terminal import comparison_lines
 
 DECIDED = (Verdict.SLOWER, Verdict.FASTER)
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmtiming_tui.config import Accel, RunConfig, StartMode, build_config, field_problem
 from vmtiming_tui.errors import ConfigError
+from vmtiming_tui.model.config import Accel, RunConfig, StartMode, build_config, field_problem
 
 GOOD = {"number": "8", "memory_mib": "340", "prefix": "your-os", "suffix": ".img", "kernel": "k"}
 

@@ -8,16 +8,16 @@ import pytest
 
 from support.facts import SECOND, plan
 from support.making import FAILED, TIMED_OUT, run_events, storm_events
-from vmtiming_tui import events as ev
-from vmtiming_tui.cautions import cautions
-from vmtiming_tui.counted import counted_attempts, made_good, reruns
-from vmtiming_tui.export import render
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.outcome import exit_code, reasons
-from vmtiming_tui.recorder import figures_of
-from vmtiming_tui.sides import side_of
-from vmtiming_tui.summary import summarise_fleet
-from vmtiming_tui.tui.model import reckon
+from vmtiming_tui.analysis.cautions import cautions
+from vmtiming_tui.analysis.counted import counted_attempts, made_good, reruns
+from vmtiming_tui.analysis.samples import side_of
+from vmtiming_tui.analysis.summary import summarise_fleet
+from vmtiming_tui.analysis.verdict import exit_code, reasons
+from vmtiming_tui.history.recorder import figures_of
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.report.export import render
+from vmtiming_tui.tui.state.model import reckon
 
 RUN, WARMUP, RERUN = ev.StormKind.RUN, ev.StormKind.WARMUP, ev.StormKind.RERUN
 

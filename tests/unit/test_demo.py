@@ -5,9 +5,10 @@ import time
 
 import pytest
 
-from vmtiming_tui import demo, resources
-from vmtiming_tui.demo import Variant, build_guest, cached_guest, demo_raw
+from vmtiming_tui import resources
 from vmtiming_tui.errors import VmTimingError
+from vmtiming_tui.guests import demo
+from vmtiming_tui.guests.demo import Variant, build_guest, cached_guest, demo_raw
 
 BUILDER = """#!/bin/sh
 mkdir -p "$3/BFILES" && echo "$2" >"$3/rootfs.img"

@@ -17,12 +17,12 @@ from markdown_it import MarkdownIt
 
 from support.exported import Elements, hostile_fleet
 from support.making import PENDING, TIMED_OUT, Guest, fleet_of, run_events
-from vmtiming_tui import events as ev
 from vmtiming_tui.errors import ExportError
-from vmtiming_tui.export import FORMATS, render, write_export
-from vmtiming_tui.export.csv_export import safe_cell
-from vmtiming_tui.export.markdown_export import escaped
-from vmtiming_tui.fleet import Fleet
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.report.export import FORMATS, render, write_export
+from vmtiming_tui.report.export.as_csv import safe_cell
+from vmtiming_tui.report.export.as_markdown import escaped
 
 ALL = list(FORMATS)
 

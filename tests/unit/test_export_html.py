@@ -5,8 +5,8 @@ import pytest
 from support.browser import Browser
 from support.exported import HOSTILE, hostile_fleet
 from support.making import FAILED, TIMED_OUT, fleet_of, run_events
-from vmtiming_tui.export import write_export
-from vmtiming_tui.fleet import Fleet
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.report.export import write_export
 
 
 @pytest.fixture(scope="module")

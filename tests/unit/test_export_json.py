@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from support.facts import plan, run_started
 from support.making import FAILED, KILLED, PENDING, TIMED_OUT, boot_events, fleet_of, run_events
 from support.schema import exported_body, faults_of
-from vmtiming_tui import events as ev
+from vmtiming_tui.analysis.samples import side_of
+from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.errors import ExportError
-from vmtiming_tui.export import render
-from vmtiming_tui.export.reading import fleet_of as fleet_of_export
-from vmtiming_tui.export.reading import read_export
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.plan import plan_to_json
-from vmtiming_tui.sides import side_of
-from vmtiming_tui.summary import summarise_fleet
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.plan import plan_to_json
+from vmtiming_tui.report.export import render
+from vmtiming_tui.report.export.from_json import fleet_of as fleet_of_export
+from vmtiming_tui.report.export.from_json import read_export
 
 
 def exported(fleet, scope=None):

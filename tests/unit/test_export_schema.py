@@ -21,13 +21,15 @@ from support.making import (
     run_started,
 )
 from support.schema import SCHEMA, exported_body, faults_of
-from vmtiming_tui import cautions, compare, config, fleet, plan, stages, stats, summary, sweep
-from vmtiming_tui import events as ev
-from vmtiming_tui.engine.host import HostFacts
-from vmtiming_tui.export import json_export, render
-from vmtiming_tui.export.reading import fleet_of as read_back
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.sides import side_of
+from vmtiming_tui.analysis import cautions, compare, stages, stats, summary, sweep
+from vmtiming_tui.analysis.samples import side_of
+from vmtiming_tui.engine.host.watch import HostFacts
+from vmtiming_tui.model import config, fleet, plan
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.report.export import as_json as json_export
+from vmtiming_tui.report.export import render
+from vmtiming_tui.report.export.from_json import fleet_of as read_back
 
 DEFS = SCHEMA["$defs"]
 DATED = dict.fromkeys(("rejected", "notice", "failure", "host_sample"), "at_s")

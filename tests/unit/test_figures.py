@@ -11,14 +11,14 @@ import pytest
 
 from support.exported import Elements
 from support.making import TIMED_OUT, fleet_of, run_events
-from vmtiming_tui import events as ev
-from vmtiming_tui.export import render
-from vmtiming_tui.export.reading import fleet_of as fleet_of_export
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.history import History
-from vmtiming_tui.plain import PlainReport
-from vmtiming_tui.replay import replay
-from vmtiming_tui.summary import summarise_fleet
+from vmtiming_tui.analysis.summary import summarise_fleet
+from vmtiming_tui.history.runs import History
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.report.export import render
+from vmtiming_tui.report.export.from_json import fleet_of as fleet_of_export
+from vmtiming_tui.report.plain import PlainReport
+from vmtiming_tui.sources.replay import replay
 
 BOOTS = [5.1234, 6.789, 5.5, 7.25, 6.0, 5.75, 6.125, TIMED_OUT]
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.facts import SECOND, run_started
-from vmtiming_tui import events as ev
-from vmtiming_tui.fleet import Fleet, RunState, VmState
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet, RunState, VmState
 
 
 def queued(vm=0, attempt=1, storm=1, at_ns=0):

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from support.facts import plan
 from support.making import FAILED, KILLED, PENDING, TIMED_OUT, random_run, raw, run_events
 from support.past_runs import keep, named, wait_for
-from vmtiming_tui import events as ev
-from vmtiming_tui import recorder as recorder_module
+from vmtiming_tui.analysis.samples import side_of
+from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.errors import HistoryError
-from vmtiming_tui.export import render
-from vmtiming_tui.fleet import Fleet, RunState
-from vmtiming_tui.history import History
-from vmtiming_tui.recorder import is_alive, owner_of
-from vmtiming_tui.sides import side_of
-from vmtiming_tui.store import connect
-from vmtiming_tui.summary import summarise_fleet
+from vmtiming_tui.history import recorder as recorder_module
+from vmtiming_tui.history.database import connect
+from vmtiming_tui.history.recorder import is_alive, owner_of
+from vmtiming_tui.history.runs import History
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet, RunState
+from vmtiming_tui.report.export import render
 
 
 @given(cuts=st.lists(st.integers(0, 40_000), max_size=12))

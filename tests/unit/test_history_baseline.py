@@ -5,10 +5,10 @@ import pytest
 from support.making import raw, run_events
 from support.past_runs import keep
 from support.schema import exported_file
-from vmtiming_tui.export import render
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.listing import history_lines, show_lines
-from vmtiming_tui.sides import Identity, side_of
+from vmtiming_tui.analysis.samples import Identity, side_of
+from vmtiming_tui.history.listing import history_lines, show_lines
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.report.export import render
 
 BASE = Identity("base", "nightly", 1)
 

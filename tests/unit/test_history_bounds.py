@@ -8,11 +8,11 @@ import pytest
 
 from support.making import raw, run_events
 from support.past_runs import keep, named, wait_for
-from vmtiming_tui import budget
-from vmtiming_tui import events as ev
-from vmtiming_tui.budget import MAX_BOOT_BYTES, MAX_LINE_BYTES
-from vmtiming_tui.fleet import RunState
-from vmtiming_tui.retention import Retention
+from vmtiming_tui.history import budget
+from vmtiming_tui.history.budget import MAX_BOOT_BYTES, MAX_LINE_BYTES
+from vmtiming_tui.history.retention import Retention
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import RunState
 
 
 def told(vm, *, size=200_000, attempt=1):

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from support.making import random_run, raw, run_events
 from support.past_runs import keep, named
+from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.errors import HistoryError
-from vmtiming_tui.fleet import RunState
-from vmtiming_tui.history import History
-from vmtiming_tui.listing import history_lines
-from vmtiming_tui.store import MIGRATIONS, VERSION, connect
-from vmtiming_tui.summary import summarise_fleet
+from vmtiming_tui.history.database import MIGRATIONS, VERSION, connect
+from vmtiming_tui.history.listing import history_lines
+from vmtiming_tui.history.runs import History
+from vmtiming_tui.model.fleet import RunState
 
 
 def test_only_the_user_may_read_the_history(history):
@@ -70,7 +70,7 @@ def test_a_migration_that_fails_leaves_the_old_history_as_it_was(tmp_path, monke
         connection.execute("ALTER TABLE runs ADD COLUMN half TEXT")
         connection.execute("nonsense")
 
-    monkeypatch.setattr("vmtiming_tui.store.MIGRATIONS", (MIGRATIONS[0], broken))
+    monkeypatch.setattr("vmtiming_tui.history.database.MIGRATIONS", (MIGRATIONS[0], broken))
     with pytest.raises(HistoryError, match="cannot be opened"):
         History.open(path)
     monkeypatch.undo()

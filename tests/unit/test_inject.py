@@ -13,21 +13,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmtiming_tui.config import Accel, BootMode, Inject, RunConfig
-from vmtiming_tui.engine.inject import (
+from vmtiming_tui.engine.children.rundir import RunDir
+from vmtiming_tui.engine.inject.report_service import (
     appendix,
     credentials,
     initrd_archive,
     report_unit,
 )
-from vmtiming_tui.engine.launch import Launch, chosen_way, credential_words
-from vmtiming_tui.engine.machine import machine_of
-from vmtiming_tui.engine.option import split_options
-from vmtiming_tui.engine.qemu import command_line
-from vmtiming_tui.engine.rundir import RunDir
+from vmtiming_tui.engine.qemu.command import command_line
+from vmtiming_tui.engine.qemu.launch import Launch, chosen_way, credential_words
+from vmtiming_tui.engine.qemu.machine import machine_of
+from vmtiming_tui.engine.qemu.option_words import split_options
 from vmtiming_tui.errors import EngineError
-from vmtiming_tui.images.cpio import Entry, cpio, gap
-from vmtiming_tui.images.initrd import InitrdKind, initrd_kind, names
+from vmtiming_tui.images.system.cpio import Entry, cpio, gap
+from vmtiming_tui.images.system.initrd import InitrdKind, initrd_kind, names
+from vmtiming_tui.model.config import Accel, BootMode, Inject, RunConfig
 
 NAME = st.text(st.characters(codec="utf-8", exclude_characters="\0/"), min_size=1, max_size=40)
 NAMES = NAME.filter(lambda name: name not in (".", "..", "TRAILER!!!"))

@@ -5,15 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from vmtiming_tui.config import Accel, BootMode, RunConfig
-from vmtiming_tui.engine import machine
-from vmtiming_tui.engine.firmware import brings_firmware, choose_firmware
-from vmtiming_tui.engine.launch import Launch
-from vmtiming_tui.engine.machine import Firmware, Machine, emulated_arch, machine_of, runs_natively
-from vmtiming_tui.engine.qemu import command_line
+from vmtiming_tui.engine.qemu import machine
+from vmtiming_tui.engine.qemu.command import command_line
+from vmtiming_tui.engine.qemu.firmware import brings_firmware, choose_firmware
+from vmtiming_tui.engine.qemu.launch import Launch
+from vmtiming_tui.engine.qemu.machine import (
+    Firmware,
+    Machine,
+    emulated_arch,
+    machine_of,
+    runs_natively,
+)
 from vmtiming_tui.errors import EngineError
-from vmtiming_tui.events import Level
-from vmtiming_tui.images.disk import HEAD_BYTES, has_esp
+from vmtiming_tui.images.disk.boot_sectors import HEAD_BYTES, has_esp
+from vmtiming_tui.model.config import Accel, BootMode, RunConfig
+from vmtiming_tui.model.events import Level
 
 
 def words(vm: int = 0, launch: Launch | None = None, **settings) -> list[str]:

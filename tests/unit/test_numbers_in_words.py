@@ -6,14 +6,14 @@ import pytest
 
 from support.facts import host
 from support.making import FAILED, Guest, fleet_of, run_events
-from vmtiming_tui import events as ev
-from vmtiming_tui.cautions import cautions
-from vmtiming_tui.compare import compare
-from vmtiming_tui.export import render
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.plain import PlainReport
-from vmtiming_tui.tables import comparison_lines
-from vmtiming_tui.text import are, plural, were
+from vmtiming_tui.analysis.cautions import cautions
+from vmtiming_tui.analysis.compare import compare
+from vmtiming_tui.escape import are, plural, were
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.report.export import render
+from vmtiming_tui.report.plain import PlainReport
+from vmtiming_tui.report.terminal import comparison_lines
 
 NOUNS = "VMs|vCPUs|cores|boots|runs|storms|events|bytes|settings|QMP events"
 WRONG = re.compile(rf"(?<![\d.,])1 (?:more of \S+ were|(?:{NOUNS})\b)|(?:^|: |; )1 (?:\S+ )+were ")

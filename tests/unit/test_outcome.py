@@ -4,9 +4,9 @@ import pytest
 
 from support.facts import SECOND
 from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of, run_events, storm_events
-from vmtiming_tui import events as ev
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.outcome import exit_code, reasons
+from vmtiming_tui.analysis.verdict import exit_code, reasons
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet
 
 
 def test_all_booted_is_success():

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from support.facts import SECOND, argv
 from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of, run_events, storm_events
-from vmtiming_tui import events as ev
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.plain import PlainReport
-from vmtiming_tui.text import shell_line
+from vmtiming_tui.escape import shell_line
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.report.plain import PlainReport
 
 STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 

@@ -7,11 +7,11 @@ import pytest
 from support.facts import SECOND, plan
 from support.making import FAILED, PENDING, TIMED_OUT, run_events, storm_events
 from support.measured import EIGHT, QUIET, WARM_UP_AND_THREE
-from vmtiming_tui import events as ev
-from vmtiming_tui.engine.limits import Limits
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.plan import RunPlan, build_plan
-from vmtiming_tui.progress import BETWEEN_NS, LATE_NS, READY_NS, TimeLeft, time_left
+from vmtiming_tui.analysis.progress import BETWEEN_NS, LATE_NS, READY_NS, TimeLeft, time_left
+from vmtiming_tui.engine.guest.limits import Limits
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.plan import RunPlan, build_plan
 
 RAW = {"prefix": "vm", "kernel": "k"}
 

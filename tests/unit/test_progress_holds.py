@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.simulated import Course, Fate, simulated_run
-from vmtiming_tui import events as ev
-from vmtiming_tui.config import StartMode
-from vmtiming_tui.fleet import Fleet, VmState
-from vmtiming_tui.plan import RunPlan, build_plan
-from vmtiming_tui.progress import TimeLeft, time_left
+from vmtiming_tui.analysis.progress import TimeLeft, time_left
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.config import StartMode
+from vmtiming_tui.model.fleet import Fleet, VmState
+from vmtiming_tui.model.plan import RunPlan, build_plan
 
 BOOT_S = st.one_of(st.floats(4, 6), st.floats(0.1, 400), st.none())
 FATES = st.builds(

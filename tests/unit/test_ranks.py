@@ -8,8 +8,8 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmtiming_tui import ranks
-from vmtiming_tui.stats import Interval
+from vmtiming_tui.analysis import ranks
+from vmtiming_tui.analysis.stats import Interval
 
 seconds = st.floats(0.1, 100)
 samples = st.lists(seconds, min_size=1, max_size=12)

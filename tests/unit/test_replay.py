@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from support.making import TIMED_OUT, run_events
-from vmtiming_tui.replay import replay
+from vmtiming_tui.sources.replay import replay
 
 
 class FakeTime:
@@ -13,8 +13,8 @@ class FakeTime:
 
     def __init__(self, monkeypatch):
         self.now_s = 0.0
-        monkeypatch.setattr("vmtiming_tui.replay.asyncio.sleep", self.sleep)
-        monkeypatch.setattr("vmtiming_tui.replay.asyncio.get_running_loop", lambda: self)
+        monkeypatch.setattr("vmtiming_tui.sources.replay.asyncio.sleep", self.sleep)
+        monkeypatch.setattr("vmtiming_tui.sources.replay.asyncio.get_running_loop", lambda: self)
 
     def time(self):
         return self.now_s

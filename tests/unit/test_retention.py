@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from vmtiming_tui.preferences import HISTORY_BYTES, history_bytes, size_bytes
-from vmtiming_tui.retention import Retention
+from vmtiming_tui.history.retention import Retention
+from vmtiming_tui.session.preferences import HISTORY_BYTES, history_bytes, size_bytes
 
 DAY_NS = 86_400 * 10**9
 NOW_NS = 100 * DAY_NS

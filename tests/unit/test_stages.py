@@ -6,9 +6,7 @@ from hypothesis import strategies as st
 
 from support.facts import MS, SECOND, argv, run_started
 from support.making import FAILED, boot_events, fleet_of, run_events, storm_events
-from vmtiming_tui import events as ev
-from vmtiming_tui.fleet import Attempt, Fleet
-from vmtiming_tui.stages import (
+from vmtiming_tui.analysis.stages import (
     Doubt,
     DoubtCode,
     Stage,
@@ -17,6 +15,8 @@ from vmtiming_tui.stages import (
     text_parts_ns,
     timespan_ns,
 )
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Attempt, Fleet
 
 WHO = {"vm": 0, "attempt": 1}
 

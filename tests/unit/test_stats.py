@@ -8,7 +8,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmtiming_tui import stats
+from vmtiming_tui.analysis import stats
 
 seconds = st.floats(0.001, 1000, allow_nan=False, allow_infinity=False)
 samples = st.lists(seconds, min_size=1, max_size=80)

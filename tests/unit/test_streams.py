@@ -10,8 +10,8 @@ from typing import TextIO
 
 import pytest
 
-from vmtiming_tui import streams as module
-from vmtiming_tui.streams import Streams
+from vmtiming_tui.session import streams as module
+from vmtiming_tui.session.streams import Streams
 
 MUCH = "".join(f"line {number}\n" for number in range(200_000))
 

@@ -3,10 +3,10 @@
 import pytest
 
 from support.making import FAILED, TIMED_OUT, fleet_of
+from vmtiming_tui.analysis.stages import Stage
+from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.errors import ConfigError
-from vmtiming_tui.plan import build_plan, sweep_values
-from vmtiming_tui.stages import Stage
-from vmtiming_tui.sweep import sweep_of
+from vmtiming_tui.model.plan import build_plan, sweep_values
 
 RAW = {"prefix": "vm", "kernel": "k"}
 

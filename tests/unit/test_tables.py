@@ -6,13 +6,13 @@ import pytest
 
 from support.facts import MS
 from support.making import FAILED, fleet_of, run_events
-from vmtiming_tui import events as ev
-from vmtiming_tui.compare import compare
-from vmtiming_tui.fleet import Fleet
-from vmtiming_tui.stages import Stage
-from vmtiming_tui.straggler import blamed_ns, straggler
-from vmtiming_tui.sweep import sweep_of
-from vmtiming_tui.tables import (
+from vmtiming_tui.analysis.compare import compare
+from vmtiming_tui.analysis.stages import Stage
+from vmtiming_tui.analysis.straggler import blamed_ns, straggler
+from vmtiming_tui.analysis.sweep import sweep_of
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.report.terminal import (
     comparison_lines,
     found_lines,
     straggler_lines,

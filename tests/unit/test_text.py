@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmtiming_tui.text import MAX_MARKS, one_line, printable, shell_line
+from vmtiming_tui.escape import MAX_MARKS, one_line, printable, shell_line
 
 BLANK = [
     "\u115f", "\u1160", "\u3164", "\uffa0", "\u034f", "\u17b4", "\u17b5", "\u180b", "\u180d",

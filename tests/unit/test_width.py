@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from vmtiming_tui.tables import table
-from vmtiming_tui.text import printable
-from vmtiming_tui.width import at_left, at_right, width
+from vmtiming_tui.escape import printable
+from vmtiming_tui.report.terminal import table
+from vmtiming_tui.report.width import at_left, at_right, width
 
 SAMPLES = [
     ("", 0),

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmtiming_tui import commands, events, plan
-from vmtiming_tui.config import RunConfig
 from vmtiming_tui.errors import EventError
-from vmtiming_tui.plan import plan_from_json, plan_of, plan_to_json
+from vmtiming_tui.model import commands, events, plan
+from vmtiming_tui.model.config import RunConfig
+from vmtiming_tui.model.plan import plan_from_json, plan_of, plan_to_json
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -120,9 +120,10 @@ def test_a_plan_survives_inside_an_event():
 
 def test_the_core_does_not_load_textual():
     code = (
-        "import sys, vmtiming_tui.events, vmtiming_tui.commands, vmtiming_tui.fleet,"
-        " vmtiming_tui.stats, vmtiming_tui.plain, vmtiming_tui.history,"
-        " vmtiming_tui.export, vmtiming_tui.engine.__main__, vmtiming_tui.cli\n"
+        "import sys, vmtiming_tui.model.events, vmtiming_tui.model.commands,"
+        " vmtiming_tui.model.fleet,"
+        " vmtiming_tui.analysis.stats, vmtiming_tui.report.plain, vmtiming_tui.history.runs,"
+        " vmtiming_tui.report.export, vmtiming_tui.engine.__main__, vmtiming_tui.cli\n"
         "sys.exit([m for m in sys.modules if m.split('.')[0] in ('textual', 'rich')] or None)"
     )
 

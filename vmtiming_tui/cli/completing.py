@@ -42,7 +42,7 @@ def words(*known: str) -> Callable[[click.Context, click.Parameter, str], list[s
 
 def runs(_ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
     """Offer the past runs by name and id, the newest first; none where the history is not read."""
-    from vmtiming_tui.history import History
+    from vmtiming_tui.history.runs import History
 
     try:
         with History.open() as kept:

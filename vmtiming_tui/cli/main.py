@@ -27,11 +27,11 @@ from vmtiming_tui.cli.past import PAST_COMMANDS
 from vmtiming_tui.cli.sections import GroupInSections
 from vmtiming_tui.cli.terminal import let_go, take_every_character
 from vmtiming_tui.cli.words import echo
-from vmtiming_tui.config import Raw, build_config
 from vmtiming_tui.errors import ConfigError, Problem, VmTimingError
-from vmtiming_tui.plan import RunPlan
-from vmtiming_tui.session import Wishes, gate_warnings, recording, say
-from vmtiming_tui.text import plural
+from vmtiming_tui.escape import plural
+from vmtiming_tui.model.config import Raw, build_config
+from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.session.session import Wishes, gate_warnings, recording, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,11 @@ EXAMPLE = (
 
 def start_run(plan: RunPlan, wishes: Wishes) -> int:
     """Hand the plan to the front end the user wants; return the exit code."""
-    from vmtiming_tui.streams import Streams
+    from vmtiming_tui.session.streams import Streams
 
     with Streams() as streams:
         if wishes.plain or wishes.as_json:
-            from vmtiming_tui.headless import run_headless
+            from vmtiming_tui.session.headless import run_headless
 
             with recording(wishes, streams.warn) as record:
                 return run_headless(plan, wishes, streams, record)
@@ -131,7 +131,7 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
 @click.pass_context
 def demo(ctx: click.Context, /, variant: str, **given: Any) -> None:
     """Boot small Debian guests, made here and kept in the cache."""
-    from vmtiming_tui.demo import Variant, build_guest, demo_raw
+    from vmtiming_tui.guests.demo import Variant, build_guest, demo_raw
 
     guest = build_guest(Variant(variant))
     run_from(ctx, demo_raw(raw_config(given, ctx.obj.qemu_args), guest), given)
@@ -146,7 +146,7 @@ def demo(ctx: click.Context, /, variant: str, **given: Any) -> None:
 @click.pass_context
 def doctor(ctx: click.Context, /, **given: Any) -> None:
     """Say whether runs can work on this host, and what mends what is missing."""
-    from vmtiming_tui.doctor import can_run, examine, report
+    from vmtiming_tui.setup.doctor import can_run, examine, report
 
     raw = {"prefix": "any", "kernel": "any"} | raw_config(given, ())
     config = build_config(raw, files=False)
@@ -193,7 +193,7 @@ def doctor(ctx: click.Context, /, **given: Any) -> None:
 @click.option("--force", is_flag=True, help="Replace the root that is there, and its overlays.")
 def prepare(image: str, out: str, **given: Any) -> None:
     """Make a disk IMAGE ready: its root, kernel and initrd, and an overlay for each VM."""
-    from vmtiming_tui.prepare import prepare as prepare_image
+    from vmtiming_tui.setup.prepare import prepare as prepare_image
 
     folder = Path(out)
     same = ("number", "memory_mib", "prefix", "suffix", "allow_backing", "allow_device")

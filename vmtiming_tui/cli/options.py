@@ -14,9 +14,9 @@ import click
 from vmtiming_tui.cli.completing import files, folders, runs_or_files, words
 from vmtiming_tui.cli.sections import Section, SectionedOption
 from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii
-from vmtiming_tui.config import Raw, RunConfig
-from vmtiming_tui.plan import RunPlan, build_plan
-from vmtiming_tui.session import Wishes
+from vmtiming_tui.model.config import Raw, RunConfig
+from vmtiming_tui.model.plan import RunPlan, build_plan
+from vmtiming_tui.session.session import Wishes
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -22,8 +22,8 @@ def history(ctx: click.Context, /, number: int) -> None:
 
 
 def _list(number: int) -> None:
-    from vmtiming_tui.history import History
-    from vmtiming_tui.listing import history_lines
+    from vmtiming_tui.history.listing import history_lines
+    from vmtiming_tui.history.runs import History
 
     with History.open() as kept:
         if kept.word:
@@ -50,10 +50,10 @@ def prune(keep: int | None, days: float | None, max_size: str | None, dry_run: b
     size it may have (max_size below [history] in config.toml; 1 GiB). Runs with a name and runs
     under way stay.
     """
-    from vmtiming_tui.history import History
-    from vmtiming_tui.preferences import config_path, history_bytes, size_bytes
-    from vmtiming_tui.retention import Retention
-    from vmtiming_tui.text import plural
+    from vmtiming_tui.escape import plural
+    from vmtiming_tui.history.retention import Retention
+    from vmtiming_tui.history.runs import History
+    from vmtiming_tui.session.preferences import config_path, history_bytes, size_bytes
 
     try:
         max_bytes = None if max_size is None else size_bytes(max_size)
@@ -77,9 +77,9 @@ def prune(keep: int | None, days: float | None, max_size: str | None, dry_run: b
 @run_argument
 def show(run: str) -> None:
     """Show a run's report: its id, name, or `last`."""
-    from vmtiming_tui.cautions import cautions
-    from vmtiming_tui.history import History
-    from vmtiming_tui.listing import show_lines
+    from vmtiming_tui.analysis.cautions import cautions
+    from vmtiming_tui.history.listing import show_lines
+    from vmtiming_tui.history.runs import History
 
     with History.open() as kept:
         stored = kept.find(run)
@@ -96,7 +96,7 @@ def show(run: str) -> None:
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 def export(run: str, file: Path, force: bool) -> None:
     """Write a run to FILE; .json .csv .md .txt .html tells the format."""
-    from vmtiming_tui.history import History
+    from vmtiming_tui.history.runs import History
 
     if not force and file.is_file():
         raise ExportError(f"{file} is there already and was left as it is",
@@ -110,7 +110,7 @@ def export(run: str, file: Path, force: bool) -> None:
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, shell_complete=runs)
 def rm(runs: tuple[str, ...]) -> None:
     """Forget runs."""
-    from vmtiming_tui.history import History
+    from vmtiming_tui.history.runs import History
 
     with History.open() as kept:
         for stored in [kept.find(run) for run in runs]:
@@ -125,8 +125,8 @@ def rm(runs: tuple[str, ...]) -> None:
 @click.pass_context
 def replay(ctx: click.Context, /, run: str, speed: float, ascii_only: bool) -> None:
     """Show a run in the dashboard again, as it went."""
-    from vmtiming_tui.history import History
-    from vmtiming_tui.sides import plan_of_run
+    from vmtiming_tui.analysis.samples import plan_of_run
+    from vmtiming_tui.history.runs import History
     from vmtiming_tui.tui import replay_dashboard
 
     if not can_show_a_dashboard():
@@ -164,10 +164,10 @@ def compare(
     allow_undecided: bool,
 ) -> None:
     """Say whether run B is faster or slower than run A: ids, names, or exported JSON files."""
-    from vmtiming_tui.baseline import side_named
-    from vmtiming_tui.compare import compare_sides
-    from vmtiming_tui.session import gate_code
-    from vmtiming_tui.tables import comparison_lines
+    from vmtiming_tui.analysis.compare import compare_sides
+    from vmtiming_tui.history.lookup import side_named
+    from vmtiming_tui.report.terminal import comparison_lines
+    from vmtiming_tui.session.session import gate_code
 
     comparison = compare_sides(side_named(first), side_named(second))
     for line in comparison_lines(comparison):

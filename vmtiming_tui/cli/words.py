@@ -2,7 +2,7 @@
 
 import sys
 
-from vmtiming_tui.text import printable
+from vmtiming_tui.escape import printable
 
 
 def echo(text: object, *, err: bool = False) -> None:

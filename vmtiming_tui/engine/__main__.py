@@ -10,11 +10,11 @@ import stat
 import sys
 import time
 
-from vmtiming_tui import commands
-from vmtiming_tui import events as ev
+from vmtiming_tui.engine.engine import Session
 from vmtiming_tui.engine.outbox import Outbox
-from vmtiming_tui.engine.session import Session
 from vmtiming_tui.errors import EngineError, EventError
+from vmtiming_tui.model import commands
+from vmtiming_tui.model import events as ev
 
 _MAX_COMMAND_BYTES = 64 << 20
 _DRAIN_LIMIT_S = 5.0

@@ -7,9 +7,9 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 
-from vmtiming_tui import events as ev
-from vmtiming_tui.text import were
-from vmtiming_tui.wire import tag_of
+from vmtiming_tui.escape import were
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.codec import tag_of
 
 HARD_LIMIT_BYTES = 256 << 20
 _PER_TURN = 16

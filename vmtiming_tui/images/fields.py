@@ -1,6 +1,6 @@
 """Fixed fields of headers as text a person may be shown."""
 
-from vmtiming_tui.text import printable
+from vmtiming_tui.escape import printable
 
 
 def text_field(raw: bytes, encoding: str = "utf-8") -> str:

@@ -2,7 +2,7 @@
 
 import math
 
-from vmtiming_tui.text import printable
+from vmtiming_tui.escape import printable
 
 MAX_SHOWN = 200
 

@@ -22,22 +22,29 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.timer import Timer
 
-from vmtiming_tui.commands import Command, Quit, ReadConsole, Stop
-from vmtiming_tui.plan import RunPlan
-from vmtiming_tui.sides import Side
-from vmtiming_tui.streams import Stream
-from vmtiming_tui.text import plural
-from vmtiming_tui.tui import keymap
+from vmtiming_tui.analysis.samples import Side
+from vmtiming_tui.escape import plural
+from vmtiming_tui.model.commands import Command, Quit, ReadConsole, Stop
+from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.session.streams import Stream
+from vmtiming_tui.tui.drawing.glyphs import glyphs_for
+from vmtiming_tui.tui.drawing.styled import shown
+from vmtiming_tui.tui.drawing.theme import (
+    DARK,
+    DARK_NAME,
+    LIGHT_NAME,
+    PLAIN_NAME,
+    THEMES,
+    palette_for,
+)
 from vmtiming_tui.tui.driver import driver_for
-from vmtiming_tui.tui.glyphs import glyphs_for
-from vmtiming_tui.tui.keymap import Key
-from vmtiming_tui.tui.link import Connect, Link
-from vmtiming_tui.tui.model import Change, Model
-from vmtiming_tui.tui.screens.main import MainScreen
-from vmtiming_tui.tui.settings import DashboardSettings
-from vmtiming_tui.tui.text import shown
-from vmtiming_tui.tui.theme import DARK, DARK_NAME, LIGHT_NAME, PLAIN_NAME, THEMES, palette_for
-from vmtiming_tui.tui.widgets.bars import Footer
+from vmtiming_tui.tui.screens.storm import MainScreen
+from vmtiming_tui.tui.state import keymap
+from vmtiming_tui.tui.state.engine_link import Connect, Link
+from vmtiming_tui.tui.state.keymap import Key
+from vmtiming_tui.tui.state.model import Change, Model
+from vmtiming_tui.tui.state.settings import DashboardSettings
+from vmtiming_tui.tui.widgets.status_lines import Footer
 
 TURN_S = 0.1
 NEWS_S = TURN_S / 2

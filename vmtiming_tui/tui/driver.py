@@ -7,7 +7,7 @@ hanging up (a frozen ssh, a tmux whose reader is stopped) would hold up the run'
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 
-from vmtiming_tui.streams import Stream
+from vmtiming_tui.session.streams import Stream
 
 _BEFORE_SUSPENDING_S = 1.0
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from support import disk_images as images
 from support.checksums import sha256
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images import furnish, tools
-from vmtiming_tui.images.furnish import Report
-from vmtiming_tui.images.spin import Made, Wanted, spin
+from vmtiming_tui.images.disk.volumes import find_volumes, open_files
+from vmtiming_tui.images.files.tree import Kind, Tree
+from vmtiming_tui.images.guard import tools
+from vmtiming_tui.images.spin import furnish
+from vmtiming_tui.images.spin.furnish import Report
+from vmtiming_tui.images.spin.steps import Made, Wanted, spin
 from vmtiming_tui.images.stretch import Piece, Stretch
-from vmtiming_tui.images.tree import Kind, Tree
-from vmtiming_tui.images.volumes import find_volumes, open_files
 
 REPORT = Report(script=b"#!/bin/sh\n", unit=b"[Service]\n")
 VERSION = "6.1.0-1-amd64"

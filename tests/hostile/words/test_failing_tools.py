@@ -11,7 +11,7 @@ from hostile.words.spun import (
 )
 from support import disk_images as images
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images import tools
+from vmtiming_tui.images.guard import tools
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hostile.words.spun import assert_reports, ext4, spun, spun_again
 from readers.memory import Link, tree
 from support import disk_images as images
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.osrelease import folder_of_units, name_of_system
+from vmtiming_tui.images.system.osrelease import folder_of_units, name_of_system
 
 OUT = [
     "/../../../../../../..{decoy}/etc/passwd",

@@ -7,7 +7,7 @@ import pytest
 
 from hostile.words.spun import EVIL, assert_reports, ext4, spun
 from support import disk_images as images
-from vmtiming_tui.images.tree import Kind
+from vmtiming_tui.images.files.tree import Kind
 
 PLACES = [
     "usr/bin", "etc", "etc/systemd", "etc/systemd/system", "etc/systemd/system-preset",

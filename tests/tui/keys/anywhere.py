@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from support.keys import Checks, sent
-from vmtiming_tui.commands import Quit, Rerun
+from vmtiming_tui.model.commands import Quit, Rerun
 from vmtiming_tui.tui.screens.help import HelpScreen
-from vmtiming_tui.tui.screens.main import MainScreen
+from vmtiming_tui.tui.screens.storm import MainScreen
 
 key = Checks()
 

@@ -2,11 +2,11 @@
 
 from support.keys import Checks, opened, sent
 from support.stage import Stage
-from vmtiming_tui.commands import Act, Rerun, VmAction
+from vmtiming_tui.model.commands import Act, Rerun, VmAction
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.detail import DetailScreen
 from vmtiming_tui.tui.screens.export import ExportScreen
-from vmtiming_tui.tui.screens.main import MainScreen
+from vmtiming_tui.tui.screens.storm import MainScreen
 
 key = Checks()
 

@@ -4,7 +4,7 @@ from support.keys import Check, Checks, comparison, history
 from support.stage import Stage
 from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
-from vmtiming_tui.tui.screens.main import MainScreen
+from vmtiming_tui.tui.screens.storm import MainScreen
 
 key = Checks()
 

@@ -7,14 +7,14 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from vmtiming_tui.tables import found_lines, warning_lines
-from vmtiming_tui.tui import keymap
-from vmtiming_tui.tui.beside import Beside, beside
-from vmtiming_tui.tui.model import Change, Model
-from vmtiming_tui.tui.text import Part, shown
-from vmtiming_tui.tui.widgets.bars import Footer, Header
-from vmtiming_tui.tui.widgets.pair import CurvePair, StagePair
+from vmtiming_tui.report.terminal import found_lines, warning_lines
+from vmtiming_tui.tui.drawing.styled import Part, shown
+from vmtiming_tui.tui.state import keymap
+from vmtiming_tui.tui.state.model import Change, Model
+from vmtiming_tui.tui.state.two_runs import Beside, beside
 from vmtiming_tui.tui.widgets.pane import Pane
+from vmtiming_tui.tui.widgets.status_lines import Footer, Header
+from vmtiming_tui.tui.widgets.two_runs_drawn import CurvePair, StagePair
 
 if TYPE_CHECKING:
     from vmtiming_tui.tui.app import VmTimingApp

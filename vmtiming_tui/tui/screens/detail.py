@@ -8,21 +8,21 @@ from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Input
 
-from vmtiming_tui.commands import Act, ReadConsole, Rerun, VmAction
-from vmtiming_tui.fleet import Attempt
-from vmtiming_tui.tui import keymap
-from vmtiming_tui.tui.model import Change, Model, is_running
-from vmtiming_tui.tui.panes import (
+from vmtiming_tui.model.commands import Act, ReadConsole, Rerun, VmAction
+from vmtiming_tui.model.fleet import Attempt
+from vmtiming_tui.tui.drawing.pane_text import (
     command_line,
     console_lines,
     event_lines,
     guest_lines,
     qemu_lines,
 )
-from vmtiming_tui.tui.widgets.anatomy import StageBar, Usage, VmLine, VmTitle
-from vmtiming_tui.tui.widgets.bars import Footer, Header
+from vmtiming_tui.tui.state import keymap
+from vmtiming_tui.tui.state.model import Change, Model, is_running
+from vmtiming_tui.tui.widgets.boot_drawn import StageBar, Usage, VmLine, VmTitle
 from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.tui.widgets.pane import Pane
+from vmtiming_tui.tui.widgets.status_lines import Footer, Header
 
 if TYPE_CHECKING:
     from vmtiming_tui.tui.app import VmTimingApp

@@ -8,12 +8,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button, Static
 
-from vmtiming_tui.events import EngineFailed
-from vmtiming_tui.plan import RunPlan
-from vmtiming_tui.text import plural
-from vmtiming_tui.tui.model import Model
+from vmtiming_tui.escape import plural
+from vmtiming_tui.model.events import EngineFailed
+from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.tui.drawing.styled import shown, shown_lines
 from vmtiming_tui.tui.screens.dialog import Dialog
-from vmtiming_tui.tui.text import shown, shown_lines
+from vmtiming_tui.tui.state.model import Model
 
 
 class EngineErrorScreen(Dialog[None]):

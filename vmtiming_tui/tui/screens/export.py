@@ -12,14 +12,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input, Label, RadioSet, Static
 
-from vmtiming_tui.config import unreachable
 from vmtiming_tui.errors import ExportError
-from vmtiming_tui.export import FORMATS, write_export
-from vmtiming_tui.text import plural
-from vmtiming_tui.tui.model import Model
+from vmtiming_tui.escape import plural
+from vmtiming_tui.model.config import unreachable
+from vmtiming_tui.report.export import FORMATS, write_export
+from vmtiming_tui.tui.drawing.styled import clip, shown
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.dialog import Dialog
-from vmtiming_tui.tui.text import clip, shown
+from vmtiming_tui.tui.state.model import Model
 from vmtiming_tui.tui.widgets.choice import Choice
 from vmtiming_tui.tui.widgets.field import Field
 

@@ -10,11 +10,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from vmtiming_tui.fleet import VmState
-from vmtiming_tui.tui import keymap
-from vmtiming_tui.tui.keymap import Key
+from vmtiming_tui.model.fleet import VmState
+from vmtiming_tui.tui.drawing.styled import filled
 from vmtiming_tui.tui.screens.dialog import Dialog
-from vmtiming_tui.tui.text import filled
+from vmtiming_tui.tui.state import keymap
+from vmtiming_tui.tui.state.keymap import Key
 from vmtiming_tui.tui.widgets.line import fit_scrollbar
 
 _KEYS_WIDTH = 14

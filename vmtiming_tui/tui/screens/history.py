@@ -13,15 +13,15 @@ from textual.screen import Screen
 from textual.widgets import DataTable, Static
 
 from vmtiming_tui.errors import HistoryError
-from vmtiming_tui.history import History, StoredRun
-from vmtiming_tui.tables import seconds
-from vmtiming_tui.text import plural
-from vmtiming_tui.tui import keymap
-from vmtiming_tui.tui.beside import HeldRun, beside, held_run
-from vmtiming_tui.tui.braille import sparkline
-from vmtiming_tui.tui.model import Change, Model
-from vmtiming_tui.tui.text import shown
-from vmtiming_tui.tui.widgets.bars import Footer, Header
+from vmtiming_tui.escape import plural
+from vmtiming_tui.history.runs import History, StoredRun
+from vmtiming_tui.report.terminal import seconds
+from vmtiming_tui.tui.drawing.braille import sparkline
+from vmtiming_tui.tui.drawing.styled import shown
+from vmtiming_tui.tui.state import keymap
+from vmtiming_tui.tui.state.model import Change, Model
+from vmtiming_tui.tui.state.two_runs import HeldRun, beside, held_run
+from vmtiming_tui.tui.widgets.status_lines import Footer, Header
 
 if TYPE_CHECKING:
     from vmtiming_tui.tui.app import VmTimingApp

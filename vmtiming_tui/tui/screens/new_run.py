@@ -9,16 +9,16 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button, Input, Label, Static
 
-from vmtiming_tui.config import Accel, Raw, RunConfig, build_config, field_problem
 from vmtiming_tui.errors import ConfigError
-from vmtiming_tui.fleet import VmState
-from vmtiming_tui.plan import RunPlan, Variant
-from vmtiming_tui.text import plural
-from vmtiming_tui.tui.model import Model
+from vmtiming_tui.escape import plural
+from vmtiming_tui.model.codec import to_json
+from vmtiming_tui.model.config import Accel, Raw, RunConfig, build_config, field_problem
+from vmtiming_tui.model.fleet import VmState
+from vmtiming_tui.model.plan import RunPlan, Variant
+from vmtiming_tui.tui.drawing.styled import clip, shown_lines
 from vmtiming_tui.tui.screens.dialog import Dialog
-from vmtiming_tui.tui.text import clip, shown_lines
+from vmtiming_tui.tui.state.model import Model
 from vmtiming_tui.tui.widgets.field import Field
-from vmtiming_tui.wire import to_json
 
 FIELDS = (
     ("number", "Number of VMs", ""),
@@ -152,7 +152,7 @@ class NewRunScreen(Dialog[RunPlan]):
         """Return what the host has too little of: the engine would say so too, but after the end
         of what runs now.
         """
-        from vmtiming_tui.engine.preflight import shortages
+        from vmtiming_tui.engine.host.preflight import shortages
 
         if config.force:
             return {}

@@ -6,11 +6,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from vmtiming_tui.fleet import VmState
-from vmtiming_tui.text import plural
-from vmtiming_tui.tui.model import Change, Model
-from vmtiming_tui.tui.text import Part, clock, seconds
-from vmtiming_tui.tui.widgets.bars import ModelLine
+from vmtiming_tui.escape import plural
+from vmtiming_tui.model.fleet import VmState
+from vmtiming_tui.tui.drawing.styled import Part, clock, seconds
+from vmtiming_tui.tui.state.model import Change, Model
+from vmtiming_tui.tui.widgets.status_lines import ModelLine
 
 if TYPE_CHECKING:
     from vmtiming_tui.tui.app import VmTimingApp

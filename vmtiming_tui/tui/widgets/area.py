@@ -13,8 +13,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from vmtiming_tui.tui.model import Change, Model
-from vmtiming_tui.tui.text import Part, clip, filled, segments, shown
+from vmtiming_tui.tui.drawing.styled import Part, clip, filled, segments, shown
+from vmtiming_tui.tui.state.model import Change, Model
 from vmtiming_tui.tui.widgets.line import fit_scrollbar, ground
 
 if TYPE_CHECKING:

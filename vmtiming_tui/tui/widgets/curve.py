@@ -1,9 +1,9 @@
 """The completion curve: how many of N had booted by when; grows while the storm runs."""
 
-from vmtiming_tui.tui.bars import QUARTERED, nice_ceiling
-from vmtiming_tui.tui.braille import ascii_rows, braille_rows, step_heights
-from vmtiming_tui.tui.model import Figures, Model, shown_storm
-from vmtiming_tui.tui.text import Part
+from vmtiming_tui.tui.drawing.braille import ascii_rows, braille_rows, step_heights
+from vmtiming_tui.tui.drawing.scale_bars import QUARTERED, nice_ceiling
+from vmtiming_tui.tui.drawing.styled import Part
+from vmtiming_tui.tui.state.model import Figures, Model, shown_storm
 from vmtiming_tui.tui.widgets.line import LinesWidget
 
 _MARGIN = 1

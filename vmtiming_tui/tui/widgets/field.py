@@ -3,7 +3,7 @@
 from textual import events
 from textual.widgets import Input
 
-from vmtiming_tui.text import printable
+from vmtiming_tui.escape import printable
 
 MOST_CHARACTERS = 4000
 """More than the longest path there is, and than the kernel takes arguments."""

@@ -3,12 +3,12 @@
 import time
 from collections.abc import Iterable
 
-from vmtiming_tui.fleet import Vm
-from vmtiming_tui.tui.bars import scale_for
-from vmtiming_tui.tui.cells import CellPainter, Simple
-from vmtiming_tui.tui.model import Change, Model
-from vmtiming_tui.tui.shape import Shape, shape_for
-from vmtiming_tui.tui.text import Part
+from vmtiming_tui.model.fleet import Vm
+from vmtiming_tui.tui.drawing.cells import CellPainter, Simple
+from vmtiming_tui.tui.drawing.scale_bars import scale_for
+from vmtiming_tui.tui.drawing.styled import Part
+from vmtiming_tui.tui.drawing.tiling import Shape, shape_for
+from vmtiming_tui.tui.state.model import Change, Model
 from vmtiming_tui.tui.widgets.area import Line, VmArea
 
 _SCALE_EVERY_NS = 500_000_000

@@ -8,7 +8,7 @@ from textual.scrollbar import ScrollBarRender
 from textual.strip import Strip
 from textual.widget import Widget
 
-from vmtiming_tui.tui.text import Part, segments
+from vmtiming_tui.tui.drawing.styled import Part, segments
 
 if TYPE_CHECKING:
     from vmtiming_tui.tui.app import VmTimingApp

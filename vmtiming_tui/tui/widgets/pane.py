@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from vmtiming_tui.tui.text import Part, as_ascii
+from vmtiming_tui.tui.drawing.styled import Part, as_ascii
 from vmtiming_tui.tui.widgets.line import fit_scrollbar, ground
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from textual import events
 from textual.message import Message
 
-from vmtiming_tui.stages import Stages, stages_of
-from vmtiming_tui.tui.columns import COLUMNS, NARROW, value
-from vmtiming_tui.tui.model import Model, differs
-from vmtiming_tui.tui.text import Part, clip, parts_width, shown
-from vmtiming_tui.tui.view import Sort
+from vmtiming_tui.analysis.stages import Stages, stages_of
+from vmtiming_tui.tui.drawing.columns import COLUMNS, NARROW, value
+from vmtiming_tui.tui.drawing.styled import Part, clip, parts_width, shown
+from vmtiming_tui.tui.state.model import Model, differs
+from vmtiming_tui.tui.state.view import Sort
 from vmtiming_tui.tui.widgets.area import Line, VmArea
 from vmtiming_tui.tui.widgets.line import LinesWidget
 

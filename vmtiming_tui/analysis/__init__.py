@@ -1,0 +1,1 @@
+"""Numbers made of a run: stages, figures, comparisons, verdicts; without I/O."""

@@ -1,0 +1,261 @@
+"""What to keep in mind before believing a run's figures: warnings in words, worst first.
+
+Each says what was seen and what to do about it, as hyperfine's do; none is given without a figure
+behind it. Thresholds are constants here, so that they can be argued with.
+"""
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from vmtiming_tui.analysis import stats
+from vmtiming_tui.analysis.counted import made_good, reruns
+from vmtiming_tui.analysis.samples import plan_of_run
+from vmtiming_tui.analysis.stages import DoubtCode, labels_of, stages_of
+from vmtiming_tui.analysis.summary import Group, counted_groups
+from vmtiming_tui.escape import plural
+from vmtiming_tui.model.fleet import Attempt, Fleet
+from vmtiming_tui.model.plan import RunPlan
+
+BUSY_LOAD = 0.25
+BUSY_PSI_PERCENT = 10.0
+STRAINED_PSI_PERCENT = 20.0
+WAITED_SHARE = 0.1
+FIRST_SLOWER = 1.05
+_MIB = 1 << 20
+_NAMED = 5
+
+
+class Kind(StrEnum):
+    """What a caution is about; for a front end that groups or links them."""
+
+    LOST = "lost"
+    RERUNS = "reruns"
+    REPEATS = "repeats"
+    OUTLIERS = "outliers"
+    STAGES = "stages"
+    LEFT_OUT = "left out"
+    HOST = "host"
+    SIZE = "size"
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """One thing to keep in mind, in words."""
+
+    kind: Kind
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def cautions(fleet: Fleet, scope: Collection[int] | None = None) -> list[Caution]:
+    """Return what makes a run's figures less sure than they look."""
+    groups = counted_groups(fleet, scope)
+    attempts = [attempt for group in groups for attempt in group.attempts]
+    plan = plan_of_run(fleet.run)
+    texts = [
+        *((Kind.LOST, text) for text in _lost(attempts)),
+        *((Kind.RERUNS, text) for text in _reruns(fleet, scope)),
+        *((Kind.REPEATS, text) for group in groups for text in _repeats(group, plan)),
+        *((Kind.OUTLIERS, text) for group in groups for text in _outliers(group)),
+        *((Kind.STAGES, text) for text in _stages(attempts)),
+        *((Kind.LEFT_OUT, text) for text in _left_out(fleet, attempts)),
+        *((Kind.HOST, text) for text in _host(fleet, attempts)),
+        *((Kind.SIZE, text) for text in _size(fleet, plan)),
+    ]
+    return [Caution(kind, text) for kind, text in texts]
+
+
+def _named(vms: Sequence[int]) -> str:
+    shown = ", ".join(str(vm) for vm in vms[:_NAMED])
+    more = f" and {len(vms) - _NAMED} more" if len(vms) > _NAMED else ""
+    return f"VM{'s' if len(vms) > 1 else ''} {shown}{more}"
+
+
+def _lost(attempts: Sequence[Attempt]) -> Iterator[str]:
+    gone = [attempt for attempt in attempts if attempt.state.is_lost]
+    if not gone:
+        return
+    yield (
+        f"{len(gone)} of {plural(len(attempts), 'boot')} did not succeed: left out of the mean, "
+        "and slower than all others in median and percentiles"
+    )
+
+
+def _reruns(fleet: Fleet, scope: Collection[int] | None) -> Iterator[str]:
+    """Say of reruns that they are in no figure, and where they do count."""
+    again = reruns(fleet, scope)
+    good = [each for each in made_good(fleet) if scope is None or each.lost.vm in scope]
+    if good:
+        vms = [each.lost.vm for each in good]
+        yield (
+            f"{_named(vms)} did not boot in {'their' if len(vms) > 1 else 'its'} storm and booted "
+            "when run again: made good for the exit code, while the figures are of the storm's "
+            "own boots"
+        )
+    others = sorted({attempt.vm for attempt in again} - {each.lost.vm for each in good})
+    if others:
+        yield (
+            f"{_named(others)}: run again beside the storm; reruns are in no figure and do not "
+            "count for the exit code"
+        )
+
+
+def _prefix(group: Group) -> str:
+    return f"{group.label}: " if group.label else ""
+
+
+def _repeats(group: Group, plan: RunPlan | None) -> Iterator[str]:
+    medians = [storm.summary.median_s for storm in group.storms]
+    known = [median for median in medians if median is not None]
+    if len(known) < 3 or len(known) < len(medians):
+        return
+    rest, odd = stats.median(known[1:]), stats.modified_z_outliers(known)
+    first_is_slow = known[0] > max(known[1:]) and (0 in odd or known[0] > FIRST_SLOWER * rest)
+    if first_is_slow:
+        help_ = (
+            "let more storms warm up (--warmup)"
+            if plan is not None and plan.warmup
+            else "the host's page cache was likely cold: add --warmup 1, or --drop-caches "
+            "to have every storm start cold"
+        )
+        yield (
+            f"{_prefix(group)}the first storm was slower than the rest "
+            f"({known[0]:.4g} s against {rest:.4g} s); {help_}"
+        )
+    others = [index for index in odd if index or not first_is_slow]
+    if others:
+        numbers = ", ".join(str(group.storms[index].number) for index in others)
+        yield (
+            f"{_prefix(group)}storm {numbers} differs from the others by far; "
+            "something else ran on the host: repeat on a quiet one"
+        )
+
+
+def _outliers(group: Group) -> Iterator[str]:
+    far: set[int] = set()
+    fenced: set[int] = set()
+    for storm in group.storms:
+        far |= set(storm.summary.outliers_z)
+        fenced |= set(storm.summary.outliers_tukey)
+    if far:
+        yield (
+            f"{_prefix(group)}{_named(sorted(far))}: outliers, more than 10 scaled MADs from the "
+            "median; see their stages for what held them up"
+        )
+    elif len(fenced) > max(1, math.ceil(len(group.attempts) * 0.1)):
+        yield (
+            f"{_prefix(group)}{len(fenced)} VMs lie outside Tukey's fences: "
+            "the boot times have a long tail, so read the median rather than the mean"
+        )
+
+
+def _stages(attempts: Sequence[Attempt]) -> Iterator[str]:
+    """Say what is doubtful, grave things first; a VM is named once for each kind of doubt."""
+    doubted: dict[DoubtCode, list[tuple[int, str]]] = {}
+    for attempt in attempts:
+        for doubt in stages_of(attempt).doubts:
+            doubted.setdefault(doubt.code, []).append((attempt.vm, doubt.text))
+    for code, found in sorted(
+        doubted.items(), key=lambda item: (not item[0].is_grave, -len(item[1]))
+    ):
+        vms, text = sorted({vm for vm, _ in found}), found[0][1]
+        if code.is_grave:
+            yield f"stages of {_named(vms)} are doubtful and left out of the figures: {text}"
+        else:
+            yield f"stages of {_named(vms)}: {text}"
+
+
+def _left_out(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
+    """Say how much of what was sent is counted only, by the VMs that sent it, then of the run."""
+    vms: set[int] = set()
+    events = dropped = 0
+    for attempt in attempts:
+        more = sum(attempt.qmp_left_out.values())
+        cut = attempt.details.dropped_bytes if attempt.details else 0
+        events, dropped = events + more, dropped + cut
+        if more or cut:
+            vms.add(attempt.vm)
+    parts = [
+        *([plural(events, "QMP event")] if events else []),
+        *([f"{plural(dropped, 'byte')} of details"] if dropped else []),
+    ]
+    if parts:
+        yield f"{_named(sorted(vms))} sent more than is kept; left out: {' and '.join(parts)}"
+    yield from (notice.text for notice in fleet.notices if notice.left_out)
+
+
+def _figure(host: Mapping[str, Any], name: str) -> float:
+    value = host.get(name)
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def _host(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
+    host = fleet.run.host if fleet.run else {}
+    cores, load = _figure(host, "cores"), _figure(host, "load1")
+    psi = host.get("psi")
+    pressed = [
+        f"{name} pressure {value:.0f} %"
+        for name, value in (psi.items() if isinstance(psi, Mapping) else ())
+        if isinstance(value, (int, float)) and value >= BUSY_PSI_PERCENT
+    ]
+    if cores and load >= BUSY_LOAD * cores:
+        pressed.insert(0, f"load {load:.2f} on {plural(int(cores), 'core')}")
+    if pressed:
+        yield f"the host was busy before the first storm ({', '.join(pressed)}); let it settle"
+    yield from _during(fleet, attempts)
+    governor = host.get("governor")
+    if governor and governor != "performance":
+        yield (
+            f"the CPU governor is {governor}; clocks change while VMs boot: "
+            "cpupower frequency-set -g performance"
+        )
+    if host.get("virtualised"):
+        yield "the host is itself a virtual machine; its neighbours show in these figures"
+    if any(labels_of(fleet, attempt).accel == "tcg" for attempt in attempts[:1]):
+        yield "TCG emulates the CPU in software: compare these figures with other TCG runs only"
+
+
+def _during(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
+    for name, what, help_ in (
+        ("psi_memory", "memory", "boot fewer VMs at once or give them less memory"),
+        ("psi_io", "disk", "keep the images on a faster disk or in memory"),
+    ):
+        seen = [value for each in fleet.host_samples if (value := getattr(each, name)) is not None]
+        if seen and max(seen) >= STRAINED_PSI_PERCENT:
+            yield f"the host waited for its {what} (pressure up to {max(seen):.0f} %); {help_}"
+    run_ns = sum(attempt.usage.vcpu_run_ns for attempt in attempts if attempt.usage)
+    wait_ns = sum(attempt.usage.vcpu_wait_ns for attempt in attempts if attempt.usage)
+    if run_ns and wait_ns / (run_ns + wait_ns) >= WAITED_SHARE:
+        share = 100 * wait_ns / (run_ns + wait_ns)
+        yield (
+            f"the VMs waited for a free core {share:.0f} % of the time they could have run; "
+            "--parallel boots fewer at once"
+        )
+
+
+def _size(fleet: Fleet, plan: RunPlan | None) -> Iterator[str]:
+    host = fleet.run.host if fleet.run else {}
+    if plan is None:
+        return
+    cores, free = _figure(host, "cores"), _figure(host, "memory_available_bytes")
+    at_once = [
+        (min(variant.config.parallel or variant.config.number, variant.config.number), variant)
+        for variant in plan.variants
+    ]
+    vcpus = max(count * variant.config.smp for count, variant in at_once)
+    if cores and vcpus > cores:
+        yield (
+            f"up to {vcpus} vCPUs share {plural(int(cores), 'core')}: boot times include waiting "
+            "for one another"
+        )
+    asked = max(variant.config.number * variant.config.memory_mib for variant in plan.variants)
+    if free and asked * _MIB > free:
+        yield (
+            f"the VMs may take {asked} MiB and the host had {free / _MIB:.0f} MiB free: "
+            "it may swap, or end a VM"
+        )

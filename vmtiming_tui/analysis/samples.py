@@ -1,0 +1,248 @@
+"""One run as far as it is compared: its samples (s), and the circumstances that must agree."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+
+from vmtiming_tui.analysis import stats
+from vmtiming_tui.analysis.counted import counted_attempts
+from vmtiming_tui.analysis.stages import Stage, stages_of
+from vmtiming_tui.analysis.summary import Group, StormSummary, boots_s, counted_groups
+from vmtiming_tui.analysis.tolerance import KnownRun, Setting
+from vmtiming_tui.errors import EventError
+from vmtiming_tui.model.codec import Json, to_json
+from vmtiming_tui.model.events import RunStarted
+from vmtiming_tui.model.fleet import Attempt, Fleet, RunState, VmState
+from vmtiming_tui.model.plan import RunPlan, plan_from_json
+
+QEMU = "qemu"
+_HOST = ("hostname", "cpu_model", "cores")
+_AT_ONCE = ("number", "memory_mib", "smp", "start", "stagger_s", "parallel")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StormSample:
+    """What is compared of one storm, in seconds.
+
+    ``lost`` says how many VMs were lost, by how. ``stages`` and ``qemu`` hold a value for each VM
+    that knows it and can be believed; ``doubtful`` counts the others.
+    """
+
+    boots: tuple[float, ...]
+    lost: Mapping[VmState, int] = field(default_factory=dict)
+    all_booted_in: float | None = None
+    stages: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    doubtful: int = 0
+
+    @property
+    def lost_count(self) -> int:
+        """How many VMs were lost."""
+        return sum(self.lost.values())
+
+    @property
+    def size(self) -> int:
+        """How many VMs are decided."""
+        return len(self.boots) + self.lost_count
+
+    @property
+    def median(self) -> float:
+        """The median boot time, infinite where the VMs that never booted hide it."""
+        found = stats.worst_rank_percentile(self.boots, self.lost_count, 50)
+        return math.inf if found is None else found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """The storms one run booted with the same settings.
+
+    ``setting`` tells which storms of other runs are like them; None where that is not known.
+    """
+
+    parameters: Mapping[str, str]
+    storms: tuple[StormSample, ...]
+    setting: Setting | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which run it is: its id, its name if it has one, and when it began (ns since 1970)."""
+
+    run: str = ""
+    name: str = ""
+    wall_ns: int = 0
+
+    @property
+    def label(self) -> str:
+        """What to call it: its name where it has one, else its id."""
+        return self.name or self.run or "a run without an id"
+
+    def __str__(self) -> str:
+        words = (self.run or "a run without an id", self.name, moment(self.wall_ns))
+        return ", ".join(word for word in words if word)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One run as far as it is compared: its samples, and the circumstances that must agree.
+
+    ``label`` is how it is called beside the other, ``identity`` tells which run it is.
+    ``left_out`` counts storms that were cut short, where others were not. ``known`` is what the
+    history keeps of runs in these circumstances.
+    """
+
+    label: str
+    samples: tuple[Sample, ...]
+    facts: Mapping[str, str]
+    identity: Identity = Identity()
+    left_out: int = 0
+    known: tuple[KnownRun, ...] = ()
+
+    @property
+    def has_boots(self) -> bool:
+        """Whether there is anything to compare with."""
+        return any(storm.boots for sample in self.samples for storm in sample.storms)
+
+
+def moment(wall_ns: int) -> str:
+    """Return a wall clock's ns since 1970 as local time to the minute; empty where absurd."""
+    try:
+        at = datetime.fromtimestamp(wall_ns / 1e9).astimezone()
+    except (OverflowError, ValueError, OSError):
+        return ""
+    return at.strftime("%Y-%m-%d %H:%M") if wall_ns else ""
+
+
+def plan_of_run(run: RunStarted | None) -> RunPlan | None:
+    """Return the plan a run was started with; None where its stream has none that fits."""
+    try:
+        plan = plan_from_json(run.plan) if run else None
+    except EventError:
+        return None
+    return plan if plan is not None and plan.variants else None
+
+
+def side_of(fleet: Fleet, label: str = "", *, name: str | None = None) -> Side:
+    """Return a run as far as it is compared; ``name`` is its name where that was changed since."""
+    run = fleet.run
+    plan = plan_of_run(run)
+    groups = counted_groups(fleet)
+    whole = [_whole_storms(fleet, group) for group in groups]
+    return Side(
+        label=label or (run.run if run else ""),
+        samples=tuple(
+            _sample(group.parameters, storms, _setting(run, plan, group.parameters))
+            for group, storms in zip(groups, whole, strict=True)
+        ),
+        left_out=sum(map(len, (group.storms for group in groups))) - sum(map(len, whole)),
+        facts=_facts(fleet, plan),
+        identity=Identity(
+            run.run if run else "",
+            name if name is not None else (plan.name if plan else ""),
+            run.wall_ns if run else 0,
+        ),
+    )
+
+
+def _facts(fleet: Fleet, plan: RunPlan | None) -> dict[str, str]:
+    run = fleet.run
+    host = run.host if run else {}
+    releases = {
+        release
+        for attempt in counted_attempts(fleet)
+        if attempt.details and (release := attempt.details.properties.get("kernel_release"))
+    }
+    facts = {
+        "host": str(host.get("hostname", "")),
+        "CPU": str(host.get("cpu_model", "")),
+        "host kernel": str(host.get("kernel", "")),
+        "accelerator": run.accel if run else "",
+        "QEMU": run.qemu_version if run else "",
+        "guest kernel": ", ".join(sorted(releases)),
+    }
+    if plan is not None:
+        facts["limit of a boot (s)"] = f"{plan.config.timeout_s:g}"
+        if not plan.variants[0].parameters:
+            facts |= {
+                "number of VMs": str(plan.config.number),
+                "memory (MiB)": str(plan.config.memory_mib),
+                "vCPUs": str(plan.config.smp),
+            }
+    return facts
+
+
+def _setting(
+    run: RunStarted | None, plan: RunPlan | None, parameters: Mapping[str, str]
+) -> Setting | None:
+    """Return what storms with these parameters were booted with; None where that is not known."""
+    if run is None or plan is None or not run.host.get("hostname"):
+        return None
+    variants = {tuple(each.parameters.items()): each for each in plan.variants}
+    variant = variants.get(tuple(parameters.items()))
+    if variant is None:
+        return None
+    asked = cast(dict[str, Json], to_json(variant.config))
+    circumstances = [
+        *(run.host.get(name) for name in _HOST),
+        parameters.get("accel", run.accel),
+        *(asked.pop(name) for name in _AT_ONCE),
+    ]
+    request = [asked, plan.warmup, plan.prepare, plan.drop_caches]
+    digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode())
+    return Setting(json.dumps(circumstances), digest.hexdigest())
+
+
+def _whole_storms(fleet: Fleet, group: Group) -> Sequence[StormSummary]:
+    """Return the storms that ran to their end, or all where none did.
+
+    The first to boot of a storm are its fastest, and VMs that were stopped with the run were not
+    slow: a storm cut short says nothing of the whole.
+    """
+    was_stopped = fleet.state in (RunState.STOPPED, RunState.INTERRUPTED)
+    last = max(fleet.storms, default=0)
+
+    def is_whole(storm: StormSummary) -> bool:
+        states = {attempt.state for attempt in storm.attempts}
+        stopped = was_stopped and storm.number == last and VmState.KILLED in states
+        return not stopped and all(state.is_decided for state in states)
+
+    return [storm for storm in group.storms if is_whole(storm)] or group.storms
+
+
+def _sample(
+    parameters: Mapping[str, str], storms: Sequence[StormSummary], setting: Setting | None
+) -> Sample:
+    return Sample(
+        parameters=parameters,
+        setting=setting,
+        storms=tuple(
+            StormSample(
+                boots=tuple(boots_s(storm.attempts)),
+                lost={
+                    state: count
+                    for state, count in storm.summary.counts.items()
+                    if state.is_lost and count
+                },
+                all_booted_in=storm.summary.all_booted_in_s,
+                stages=_stage_samples(storm.attempts),
+                doubtful=storm.summary.doubtful,
+            )
+            for storm in storms
+        ),
+    )
+
+
+def _stage_samples(attempts: Iterable[Attempt]) -> dict[str, tuple[float, ...]]:
+    found: dict[str, list[float]] = {QEMU: [], **{str(stage): [] for stage in Stage}}
+    for attempt in attempts:
+        if attempt.boot_ns is None:
+            continue
+        stages = stages_of(attempt)
+        if stages.qemu_ns is not None:
+            found[QEMU].append(stages.qemu_ns / 1e9)
+        for stage, ns in stages.known:
+            found[stage].append(ns / 1e9)
+    return {name: tuple(values) for name, values in found.items() if values}

@@ -1,0 +1,1 @@
+"""One run, and each of its boots, from a plan to the last VM."""

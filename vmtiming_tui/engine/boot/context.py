@@ -1,0 +1,56 @@
+"""What every boot of an engine works with, and which boot it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vmtiming_tui.engine.children.children import Children
+from vmtiming_tui.engine.children.rundir import RunDir
+from vmtiming_tui.engine.guest.limits import Limits
+from vmtiming_tui.engine.guest.port import GuestReportServer
+from vmtiming_tui.engine.qemu.holders import Holders
+from vmtiming_tui.engine.qemu.launch import Launch
+from vmtiming_tui.engine.qemu.powers import Powers
+from vmtiming_tui.engine.qmp.stamps import StampReader
+from vmtiming_tui.images.gate.intake import Image
+from vmtiming_tui.model.config import Accel, RunConfig
+from vmtiming_tui.model.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every attempt of an engine works with."""
+
+    emit: Callable[[Event], None]
+    children: Children
+    server: GuestReportServer
+    folder: RunDir
+    stamps: StampReader
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an image may not be booted from, and what to do about it."""
+
+    why: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """Which boot this is, with which settings and which image; or why not with its image."""
+
+    vm: int
+    attempt: int
+    storm: int
+    config: RunConfig
+    accel: Accel
+    launch: Launch
+    image: Image | Refusal
+    powers: Powers
+    holders: Holders
+
+    @property
+    def disk_bytes(self) -> int:
+        """How large the guest's disk is."""
+        return 0 if isinstance(self.image, Refusal) else self.image.virtual_bytes

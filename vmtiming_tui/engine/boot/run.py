@@ -1,0 +1,261 @@
+"""BootRun: one run from its plan to its last VM."""
+
+import asyncio
+import contextlib
+import gc
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vmtiming_tui.engine.boot.attempt import Attempt
+from vmtiming_tui.engine.boot.before_storm import before_storm
+from vmtiming_tui.engine.boot.context import Boot, Tools
+from vmtiming_tui.engine.boot.turns import StartGate
+from vmtiming_tui.engine.image.admission import Admissions
+from vmtiming_tui.engine.image.overlays import make_overlays
+from vmtiming_tui.engine.qemu.accel import accel_key
+from vmtiming_tui.engine.qemu.holders import Holders
+from vmtiming_tui.engine.qemu.launch import Launch, copy_file, prepare_launch
+from vmtiming_tui.engine.qemu.powers import Powers, Reach
+from vmtiming_tui.errors import QemuError
+from vmtiming_tui.escape import one_line, plural
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.commands import VmAction
+from vmtiming_tui.model.config import Accel, RunConfig
+from vmtiming_tui.model.plan import RunPlan
+
+_MAX_CONSOLE_BYTES = 256 * 1024
+_FIRMWARE_RESETS = 2
+_RESET_SETTLES_S = 5.0
+
+
+class BootRun:
+    """Boots the storms of a plan one after another, then those asked for while it ran.
+
+    ``accels`` names the accelerator of each config by its ``accel_key``. Attempts are counted per
+    VM over the whole run.
+    """
+
+    def __init__(
+        self, plan: RunPlan, accels: Mapping[Any, Accel], powers: Powers, tools: Tools
+    ) -> None:
+        self._plan = plan
+        self._accels = accels
+        self._powers = powers
+        self._tools = tools
+        self._emit = tools.emit
+        self._attempts: dict[int, int] = {}
+        self._configs: dict[int, RunConfig] = {}
+        self._launches: dict[RunConfig, Launch] = {}
+        self._said: set[str] = set()
+        self._admissions = Admissions(tools.children, self._say_once)
+        self._newest: dict[int, Attempt] = {}
+        self._reruns: list[tuple[int, ...]] = []
+        self._storms = 0
+        self._stopped = False
+        self._preparing: asyncio.Task[None] | None = None
+        self._actions: set[asyncio.Task[None]] = set()
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """The newest attempt of every VM."""
+        return list(self._newest.values())
+
+    @property
+    def has_reruns(self) -> bool:
+        """Whether something waits to be booted again."""
+        return bool(self._reruns)
+
+    async def run_plan(self) -> None:
+        """Boot every storm of the plan, then what was asked for again meanwhile.
+
+        Raises ``EngineError`` where a storm cannot be begun.
+        """
+        for storm in self._plan.storms():
+            config = storm.variant.config
+            configs = dict.fromkeys(range(config.number), config)
+            await self._storm(configs, storm.kind, storm.variant.parameters, len(self._plan))
+        await self.run_reruns()
+
+    async def run_reruns(self) -> None:
+        """Boot the VMs asked for again; raise ``EngineError`` where a storm cannot be begun."""
+        while self._reruns:
+            self._stopped = False
+            configs = {vm: self._configs[vm] for vm in self._reruns.pop(0)}
+            await self._storm(configs, ev.StormKind.RERUN, {}, 1)
+
+    async def _prepare(self, configs: Mapping[int, RunConfig]) -> None:
+        """Do what comes before a storm; a stop meanwhile cuts it short."""
+        self._preparing = asyncio.create_task(self._make_ready(configs))
+        try:
+            await asyncio.wait([self._preparing])
+            if not self._preparing.cancelled():
+                self._preparing.result()
+        finally:
+            self._preparing.cancel()
+            self._preparing = None
+
+    async def _make_ready(self, configs: Mapping[int, RunConfig]) -> None:
+        config = next(iter(configs.values()))
+        if config.base:
+            made = await make_overlays(config, tuple(configs), self._tools.children)
+            if made:
+                self._notice(
+                    ev.Level.INFO, f"made {plural(made, 'overlay')} of {one_line(config.base)}"
+                )
+        for each in dict.fromkeys(configs.values()):
+            vms = [vm for vm, its in configs.items() if its is each]
+            has_esp = await self._admissions.admit(each, vms)
+            if each not in self._launches:
+                launch = await prepare_launch(
+                    each,
+                    has_esp=has_esp,
+                    folder=self._tools.folder,
+                    children=self._tools.children,
+                    say=self._say_once,
+                )
+                self._launches[each] = await self._within_reach(each, launch)
+        await before_storm(self._plan, self._tools.children, self._emit)
+
+    async def _within_reach(self, config: RunConfig, launch: Launch) -> Launch:
+        """Copy what QEMU's user may not open, and let it find what lies in the run's folder."""
+        folder, powers = self._tools.folder, self._powers
+        for name, path in launch.files(config):
+            if powers.reach(path) is Reach.NONE:
+                copy = await copy_file(path, folder, name, self._tools.children)
+                launch = launch.loading(name, copy)
+        if powers.user is not None:
+            folder.share(powers.user.gid)
+        return launch
+
+    def _notice(self, level: ev.Level, text: str) -> None:
+        self._emit(ev.Notice(at_ns=time.monotonic_ns(), level=level, text=text))
+
+    def _say_once(self, level: ev.Level, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._notice(level, text)
+
+    async def _storm(
+        self,
+        configs: Mapping[int, RunConfig],
+        kind: ev.StormKind,
+        parameters: Mapping[str, str],
+        planned: int,
+    ) -> None:
+        vms = tuple(configs)
+        if not self._stopped:
+            await self._prepare(configs)
+        if self._stopped:
+            return
+        self._storms += 1
+        storm = self._storms
+        self._emit(
+            ev.StormStarted(
+                at_ns=time.monotonic_ns(),
+                storm=storm,
+                kind=kind,
+                vms=vms,
+                parameters=parameters,
+                planned=planned,
+            )
+        )
+        gate = StartGate(next(iter(configs.values())), vms)
+        images = [config.image(vm) for vm, config in configs.items()]
+        holders = Holders(self._tools.children, images)
+        attempts = [self._queue(vm, config, storm, holders) for vm, config in configs.items()]
+        async with asyncio.TaskGroup() as group:
+            for attempt in attempts:
+                group.create_task(attempt.run(gate))
+        self._emit(ev.StormEnded(at_ns=time.monotonic_ns(), storm=storm))
+        gc.collect()  # nothing is stamped now; while VMs boot it is put off
+
+    def _queue(self, vm: int, config: RunConfig, storm: int, holders: Holders) -> Attempt:
+        number = self._attempts[vm] = self._attempts.get(vm, 0) + 1
+        self._configs[vm] = config
+        self._emit(ev.VmQueued(at_ns=time.monotonic_ns(), vm=vm, attempt=number, storm=storm))
+        accel = self._accels[accel_key(config)]
+        boot = Boot(
+            vm=vm,
+            attempt=number,
+            storm=storm,
+            config=config,
+            accel=accel,
+            launch=self._launches[config],
+            image=self._admissions.of(config, vm),
+            powers=self._powers,
+            holders=holders,
+        )
+        attempt = self._newest[vm] = Attempt(boot, self._tools)
+        return attempt
+
+    def rerun(self, vms: Sequence[int]) -> None:
+        """Queue VMs to be booted again, as a storm of their own after those before it."""
+        known = tuple(dict.fromkeys(vm for vm in vms if vm in self._configs))
+        if known:
+            self._reruns.append(known)
+
+    def stop(self, *, now: bool = False) -> None:
+        """End everything that runs or waits; the run's own task ends soon after."""
+        self._stopped = True
+        self._reruns.clear()
+        if self._preparing is not None:
+            self._preparing.cancel()
+        for attempt in self._newest.values():
+            if now:
+                attempt.kill("killed with the run")
+            else:
+                attempt.stop("stopped with the run")
+
+    def act(self, action: VmAction, vms: Sequence[int]) -> None:
+        """Do something to running VMs; the others are left alone."""
+        for vm in dict.fromkeys(vms):
+            attempt = self._newest.get(vm)
+            if attempt is None:
+                continue
+            if action is VmAction.KILL:
+                attempt.kill("killed on request")
+            elif attempt.is_running:
+                task = asyncio.create_task(self._act(attempt, action))
+                self._actions.add(task)
+                task.add_done_callback(self._actions.discard)
+
+    async def _act(self, attempt: Attempt, action: VmAction) -> None:
+        try:
+            match action:
+                case VmAction.PAUSE:
+                    await attempt.pause()
+                case VmAction.RESUME:
+                    await attempt.resume()
+                case VmAction.POWERDOWN:
+                    await attempt.command("system_powerdown")
+                case VmAction.RESET:
+                    await self._reset(attempt)
+        except QemuError as error:
+            self._notice(
+                ev.Level.WARNING, f"VM {attempt.boot.vm}: cannot {action}: {error.message}"
+            )
+
+    async def _reset(self, attempt: Attempt) -> None:
+        """Reset a VM without making an end of it, as its guest's own reboots are to (-no-reboot).
+
+        A PC's firmware answers a reset with one or two of its own, so those that follow soon and
+        are few are let pass.
+        """
+        attempt.resets_asked += 1
+        asked = attempt.resets_asked
+        await attempt.command("set-action", {"reboot": "reset"})
+        await attempt.command("system_reset")
+        with contextlib.suppress(TimeoutError):
+            for _ in range(_FIRMWARE_RESETS + 1):
+                attempt.was_reset.clear()
+                async with asyncio.timeout(_RESET_SETTLES_S):
+                    await attempt.was_reset.wait()
+        if attempt.is_running and attempt.resets_asked == asked:
+            await attempt.command("set-action", {"reboot": "shutdown"})
+
+    def read_console(self, vm: int, seen_bytes: int) -> None:
+        """Answer with the console's end, if it grew beyond ``seen_bytes``."""
+        attempt = self._newest.get(vm)
+        if attempt is not None and attempt.console_bytes != seen_bytes:
+            self._emit(attempt.console_event(_MAX_CONSOLE_BYTES))

@@ -1,0 +1,76 @@
+"""When each VM of a storm may go."""
+
+import asyncio
+import os
+from collections.abc import Collection
+
+from vmtiming_tui.model.config import RunConfig, StartMode
+
+
+class _Places:
+    """A semaphore that knows who holds it, so that giving back twice, or nothing, is harmless."""
+
+    def __init__(self, count: int) -> None:
+        self._semaphore = asyncio.Semaphore(count)
+        self._holders: set[int] = set()
+
+    async def take(self, vm: int) -> None:
+        await self._semaphore.acquire()
+        self._holders.add(vm)
+
+    def give_back(self, vm: int) -> None:
+        if vm in self._holders:
+            self._holders.discard(vm)
+            self._semaphore.release()
+
+
+class StartGate:
+    """Keeps a storm's order: how many boot at once, all together or each when ready, how far apart.
+
+    How many QEMUs may be starting up at once is bounded too, by the host's CPUs: that shortens no
+    boot, since a VM's zero is its own ``cont``, and keeps a large storm from choking itself.
+    """
+
+    def __init__(self, config: RunConfig, vms: Collection[int]) -> None:
+        self._stagger_s = config.stagger_s
+        self._slots = _Places(config.parallel or max(len(vms), 1))
+        self._launches = _Places(8 + 4 * len(os.sched_getaffinity(0)))
+        self._together = config.start is StartMode.TOGETHER
+        self._awaited = set(vms)
+        self._all_ready = asyncio.Event()
+        self._next_turn = 0.0
+
+    async def enter(self, vm: int) -> None:
+        """Return when this VM may be one of those that boot."""
+        await self._slots.take(vm)
+
+    def leave(self, vm: int) -> None:
+        """Say that the VM is decided: another may take its place, and none waits for it."""
+        self._slots.give_back(vm)
+        self._launches.give_back(vm)
+        self._no_longer_await(vm)
+
+    async def begin_launch(self, vm: int) -> None:
+        """Return when this VM's QEMU may start up."""
+        await self._launches.take(vm)
+
+    def end_launch(self, vm: int) -> None:
+        """Say that the VM's QEMU is up, or lost."""
+        self._launches.give_back(vm)
+
+    def _no_longer_await(self, vm: int) -> None:
+        self._awaited.discard(vm)
+        if not self._awaited:
+            self._all_ready.set()
+
+    async def turn(self, vm: int) -> None:
+        """Return when a ready VM may go; VMs that are lost hold nobody up."""
+        if self._together:
+            self._no_longer_await(vm)
+            await self._all_ready.wait()
+        if self._stagger_s:
+            loop = asyncio.get_running_loop()
+            now = loop.time()
+            turn = max(now, self._next_turn)
+            self._next_turn = turn + self._stagger_s
+            await asyncio.sleep(turn - now)

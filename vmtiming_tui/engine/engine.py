@@ -1,0 +1,287 @@
+"""One engine from its start to its end: commands in, runs one after another, nothing left."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vmtiming_tui import __version__
+from vmtiming_tui.engine.boot.context import Tools
+from vmtiming_tui.engine.boot.run import BootRun
+from vmtiming_tui.engine.children import rundir
+from vmtiming_tui.engine.children.children import Children, start_warden
+from vmtiming_tui.engine.guest.limits import Limits
+from vmtiming_tui.engine.guest.port import GuestReportServer
+from vmtiming_tui.engine.guest.stamper import ReportStamper
+from vmtiming_tui.engine.host.preflight import check_descriptors, check_host, raise_descriptor_limit
+from vmtiming_tui.engine.host.usage import UsageWatch
+from vmtiming_tui.engine.host.watch import HostWatch, host_facts
+from vmtiming_tui.engine.qemu.accel import accel_key, choose_accel
+from vmtiming_tui.engine.qemu.powers import settle_powers
+from vmtiming_tui.engine.qmp.stamps import StampReader
+from vmtiming_tui.errors import EngineError, ImageError
+from vmtiming_tui.images.guard.box import own_uid
+from vmtiming_tui.model import commands
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.codec import to_json
+from vmtiming_tui.model.plan import RunPlan, plan_to_json
+
+_MAX_STRANGERS = 20
+_NICER = -10
+
+
+@dataclass
+class _Asked:
+    """A run asked for and not yet begun; ``outcome`` says where it was stopped before that."""
+
+    start: commands.Start
+    outcome: ev.Outcome = ev.Outcome.FINISHED
+
+
+class Session:
+    """Carries out commands; ``run`` returns when there is nothing more to do.
+
+    ``reader`` is the descriptor commands come from, for the warden to watch.
+    """
+
+    def __init__(
+        self,
+        emit: Callable[[ev.Event], None],
+        limits: Limits | None = None,
+        *,
+        reader: int = -1,
+    ) -> None:
+        self._emit = emit
+        self._limits = limits or Limits()
+        self._starts: deque[_Asked] = deque()
+        self._wake = asyncio.Event()
+        self._run: BootRun | None = None
+        self._beginning: asyncio.Task[BootRun] | None = None
+        self._outcome = ev.Outcome.FINISHED
+        self._leaving = False
+        self._strangers = 0
+        self._reader = reader
+        self._own_uid: int | None = None
+
+    # Commands; each returns at once.
+
+    def obey(self, command: commands.Command) -> None:
+        """Take a command; what it leads to comes as events."""
+        match command:
+            case commands.Start():
+                self._starts.append(_Asked(command))
+                self._wake.set()
+            case commands.Rerun():
+                if self._run is not None:
+                    self._run.rerun(command.vms)
+                    self._wake.set()
+            case commands.Act():
+                if self._run is not None:
+                    self._run.act(command.action, command.vms)
+            case commands.ReadConsole():
+                if self._run is not None:
+                    self._run.read_console(command.vm, command.seen_bytes)
+            case commands.Stop():
+                self._stop(command.now, ev.Outcome.STOPPED)
+            case commands.Quit():
+                self.leave(now=command.now)
+
+    def leave(self, *, now: bool = False, outcome: ev.Outcome = ev.Outcome.STOPPED) -> None:
+        """Stop what runs and end the session."""
+        self._leaving = True
+        self._wake.set()
+        self._stop(now, outcome)
+
+    def _stop(self, now: bool, outcome: ev.Outcome) -> None:
+        self._outcome = outcome
+        for asked in self._starts:
+            asked.outcome = outcome
+        if self._beginning is not None:
+            self._beginning.cancel()
+        if self._run is not None:
+            self._run.stop(now=now)
+
+    # The session's life.
+
+    async def run(self) -> None:
+        """Serve till told to leave, or till a run that is not interactive is over."""
+        raise_descriptor_limit()
+        check_descriptors()
+        rundir.remove_leftovers()
+        with contextlib.ExitStack() as held:
+            folder = held.enter_context(rundir.run_dir())
+            with contextlib.suppress(ImageError):  # none is free: QEMU stays who we are
+                self._own_uid = held.enter_context(own_uid())
+            async with start_warden(folder, self._reader) as children:
+                _take_precedence()
+                with (
+                    ReportStamper() as stamper,
+                    GuestReportServer(
+                        folder.socket, stamper, self._limits, self._stranger
+                    ) as server,
+                ):
+                    tools = Tools(
+                        emit=self._emit,
+                        children=children,
+                        server=server,
+                        folder=folder,
+                        stamps=StampReader(),
+                        limits=self._limits,
+                    )
+                    serving = asyncio.create_task(self._serve(tools))
+                    await self._while_warden_lives(serving, children)
+
+    async def _while_warden_lives(self, serving: "asyncio.Task[None]", children: Children) -> None:
+        try:
+            await asyncio.wait([serving, children.lost], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            lost = not serving.done()
+            serving.cancel()
+            await asyncio.wait([serving])
+        if not lost:
+            serving.result()
+            return
+        self._fail(
+            EngineError(
+                "the helper process that starts QEMUs was killed; every VM went with it",
+                hint="run again; if that is no help, look for the OOM killer in the kernel's log",
+            )
+        )
+        self._end(ev.Outcome.INTERRUPTED)
+
+    async def _serve(self, tools: Tools) -> None:
+        while not self._leaving:
+            if not self._starts:
+                await self._woken()
+                continue
+            asked = self._starts.popleft()
+            start = asked.start
+            self._run, self._outcome = None, asked.outcome
+            await self._one_run(start, tools)
+            if not start.interactive:
+                return
+
+    async def _woken(self) -> None:
+        await self._wake.wait()
+        self._wake.clear()
+
+    async def _one_run(self, start: commands.Start, tools: Tools) -> None:
+        run = None
+        try:
+            if self._outcome is ev.Outcome.FINISHED:
+                run = await self._begin(start.plan, tools)
+        except EngineError as error:
+            self._fail(error)
+            self._end(ev.Outcome.INTERRUPTED)
+            return
+        if run is None or self._outcome is not ev.Outcome.FINISHED:
+            self._end(self._outcome)  # stopped before there was a run to stop
+            return
+        self._run = run
+        async with HostWatch(self._emit), UsageWatch(lambda: run.attempts):
+            await self._carry_out(run.run_plan())
+            while start.interactive and not (self._leaving or self._starts):
+                await self._woken()
+                if run.has_reruns:
+                    self._outcome = ev.Outcome.FINISHED
+                    await self._carry_out(run.run_reruns())
+
+    async def _carry_out(self, storms: Coroutine[Any, Any, None]) -> None:
+        try:
+            await storms
+        except (EngineError, ImageError) as error:
+            self._fail(error)
+            self._outcome = ev.Outcome.INTERRUPTED
+        self._end(self._outcome)
+
+    async def _begin(self, plan: RunPlan, tools: Tools) -> BootRun | None:
+        """Settle what the run needs to know first; None where it was stopped meanwhile."""
+        self._beginning = asyncio.create_task(self._settle(plan, tools))
+        try:
+            await asyncio.wait([self._beginning])
+            if self._beginning.cancelled():
+                return None
+            return self._beginning.result()
+        finally:
+            self._beginning.cancel()
+            await asyncio.wait([self._beginning])
+            self._beginning = None
+
+    async def _settle(self, plan: RunPlan, tools: Tools) -> BootRun:
+        powers = await settle_powers(plan.config, self._own_uid, tools.children)
+        if powers.user is not None:
+            tools = replace(tools, folder=tools.folder.shared(powers.user.gid))
+        choices = {}
+        for variant in plan.variants:
+            key = accel_key(variant.config)
+            if key not in choices:
+                choices[key] = await choose_accel(variant.config, powers, tools.children)
+        first = choices[accel_key(plan.config)]
+        check_host(plan, {key: choice.accel for key, choice in choices.items()})
+        facts = to_json(host_facts())
+        self._emit(
+            ev.RunStarted(
+                at_ns=time.monotonic_ns(),
+                run=_run_id(),
+                wall_ns=time.time_ns(),
+                number=plan.number,
+                plan=plan_to_json(plan),
+                host=facts if isinstance(facts, dict) else {},
+                accel=first.accel.value,
+                accel_reason=first.reason,
+                qemu_version=powers.version,
+                tool_version=__version__,
+            )
+        )
+        if powers.word:
+            self._notice(ev.Level.INFO, powers.word)
+        for choice in choices.values():
+            if choice.warns:
+                self._notice(ev.Level.WARNING, choice.reason)
+        accels = {key: choice.accel for key, choice in choices.items()}
+        return BootRun(plan, accels, powers, tools)
+
+    def _stranger(self, pid: int, uid: int) -> None:
+        self._strangers += 1
+        if self._strangers <= _MAX_STRANGERS:
+            self._notice(
+                ev.Level.WARNING,
+                f"process {pid} of user {uid} connected to the report socket and was refused: "
+                "it is none of the VMs",
+            )
+
+    def _notice(self, level: ev.Level, text: str) -> None:
+        self._emit(ev.Notice(at_ns=time.monotonic_ns(), level=level, text=text))
+
+    def _fail(self, error: EngineError | ImageError) -> None:
+        self._emit(ev.EngineFailed(at_ns=time.monotonic_ns(), why=error.message, hint=error.hint))
+
+    def _end(self, outcome: ev.Outcome) -> None:
+        self._emit(ev.RunEnded(at_ns=time.monotonic_ns(), outcome=outcome))
+
+
+def _run_id() -> str:
+    """Return a name for a run that sorts by time and is no other's."""
+    seconds, rest_ns = divmod(time.time_ns(), 1_000_000_000)
+    part = rest_ns * 0x1000 // 1_000_000_000  # of the second, in 4096ths: 0.24 ms
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds))
+    return f"{stamp}-{part:03x}{secrets.randbelow(0x1000):03x}"
+
+
+def _take_precedence() -> None:
+    """Let the engine, which only stamps, run before the guests it times, where that is allowed.
+
+    The warden, and with it every QEMU, was started before, in sessions of their own, and keeps the
+    usual priority. Where the kernel groups processes by session, the group's priority is what
+    counts (sched(7), autogroup); it is ours alone to set where the session is ours.
+    """
+    with contextlib.suppress(OSError):
+        os.nice(_NICER)
+        if os.getsid(0) == os.getpid():
+            Path("/proc/self/autogroup").write_text(str(_NICER))

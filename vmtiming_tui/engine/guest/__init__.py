@@ -1,0 +1,1 @@
+"""What guests say: the report socket, the report's protocol, the console."""

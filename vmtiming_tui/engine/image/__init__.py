@@ -1,0 +1,1 @@
+"""Which images may be booted from, and overlays where some are missing."""

@@ -1,0 +1,1 @@
+"""Bringing the report service into a guest that nobody prepared."""

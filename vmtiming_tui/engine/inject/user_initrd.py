@@ -1,0 +1,88 @@
+"""The user's initrd with the report service behind it: looked into and copied by child processes.
+
+An initrd is as foreign as an image, and may unpack to anything; the engine itself reads none of it.
+"""
+
+import asyncio
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vmtiming_tui.engine.children.children import Children
+from vmtiming_tui.engine.inject.report_service import appendix
+from vmtiming_tui.errors import EngineError, ImageError
+from vmtiming_tui.images.guard.opening import File, open_file
+from vmtiming_tui.images.system import initrd as reader
+from vmtiming_tui.images.system.initrd import InitrdKind
+
+MAX_BYTES = 1 << 30
+_READING_LIMIT_S = reader.MAX_SECONDS + 10
+_COPYING_LIMIT_S = 300.0
+_ANSWER_BYTES = 1000
+
+
+async def extended(initrd: str, target: Path, children: Children) -> InitrdKind:
+    """Write an initrd with the report service's archive after it; return what kind it is.
+
+    Raises ``EngineError`` where the initrd cannot be read, and ``OSError`` where ``target`` cannot
+    be written.
+    """
+    with _opened(initrd) as (file, fd):
+        kind = await _kind(fd, children)
+        os.lseek(fd, 0, os.SEEK_SET)  # the children have one place in the file with us
+        copy = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            await _copy(fd, copy, children)
+            os.lseek(copy, 0, os.SEEK_END)
+            with os.fdopen(copy, "wb", closefd=False) as end:
+                end.write(appendix(file.size))
+        finally:
+            os.close(copy)
+    return kind
+
+
+@contextmanager
+def _opened(initrd: str) -> Iterator[tuple[File, int]]:
+    try:
+        file, fd = open_file(initrd)
+    except (OSError, ImageError) as error:
+        why = error.message if isinstance(error, ImageError) else error.strerror
+        raise EngineError(
+            f"-i/--initrd: {initrd!r} cannot be read: {why}", hint="check its permissions"
+        ) from None
+    try:
+        if file.size > MAX_BYTES:
+            raise EngineError(
+                f"-i/--initrd: {initrd!r} has more than {MAX_BYTES >> 20} MiB",
+                hint="give a smaller one",
+            )
+        yield file, fd
+    finally:
+        os.close(fd)
+
+
+async def _kind(fd: int, children: Children) -> InitrdKind:
+    code, said, _ = await children.answer(
+        [sys.executable, "-I", reader.__file__],
+        fd,
+        limit_s=_READING_LIMIT_S,
+        limit_bytes=_ANSWER_BYTES,
+    )
+    try:
+        return InitrdKind(said.decode().strip()) if code == 0 else InitrdKind.UNREADABLE
+    except ValueError:
+        return InitrdKind.UNREADABLE
+
+
+async def _copy(fd: int, copy: int, children: Children) -> None:
+    """Copy a file in a child, which a stop ends; raise ``OSError``."""
+    child = await children.spawn(["cat"], [(fd, (0,)), (copy, (1,))])
+    try:
+        await asyncio.wait([child.exited], timeout=_COPYING_LIMIT_S)
+    finally:
+        child.signal()
+    if os.fstat(copy).st_size < os.fstat(fd).st_size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -1,0 +1,1 @@
+"""What is said with a QEMU: its sessions, and the stamps on its events."""

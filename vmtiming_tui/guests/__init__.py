@@ -1,0 +1,1 @@
+"""Guests that this project makes itself."""

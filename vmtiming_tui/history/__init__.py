@@ -1,0 +1,1 @@
+"""Past runs: kept, found, listed, given up."""

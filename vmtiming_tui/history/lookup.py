@@ -1,0 +1,30 @@
+"""A run to compare with, by whatever name a person has for it."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from vmtiming_tui.analysis.samples import Side, side_of
+from vmtiming_tui.errors import HistoryError
+from vmtiming_tui.history.database import default_path
+from vmtiming_tui.history.runs import History
+from vmtiming_tui.model.config import unreachable
+from vmtiming_tui.report.export.from_json import read_export
+
+
+def side_named(text: str) -> Side:
+    """Return the run of an id, a name, ``last``, or an exported JSON file's path.
+
+    Raises ``VmTimingError`` where there is none, or where the file is none of ours.
+    """
+    path = Path(text)
+    if path.suffix.lower() == ".json" or (not unreachable(path) and path.is_file()):
+        side = side_of(read_export(path), path.name)
+        with suppress(HistoryError, OSError):  # a file needs no history: less is known without
+            if default_path().exists():
+                with History.open() as history:
+                    return history.with_known(side)
+        return side
+    with History.open() as history:
+        stored = history.find(text)
+        side = side_of(history.load(stored), stored.label, name=stored.name)
+        return history.with_known(side)

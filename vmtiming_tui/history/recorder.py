@@ -1,0 +1,380 @@
+"""Keeping a run as it happens: raw lines in, a transaction every half second, by a thread.
+
+The thread belongs to the front end, never to the engine. It looks into no more lines than the
+run's row in the list needs; all lines are kept as they came.
+"""
+
+import json
+import math
+import os
+import re
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from vmtiming_tui.analysis import stats
+from vmtiming_tui.analysis.counted import counted_by_storm
+from vmtiming_tui.analysis.samples import Identity, plan_of_run, side_of
+from vmtiming_tui.analysis.summary import (
+    all_booted_in_s,
+    boots_s,
+    completion,
+    lost_of,
+    median_over_storms,
+)
+from vmtiming_tui.errors import EventError, HistoryError
+from vmtiming_tui.escape import were
+from vmtiming_tui.history.budget import MAX_LINE_BYTES, Budget
+from vmtiming_tui.history.chunks import packed
+from vmtiming_tui.history.database import connect, failure, storable, transaction
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.codec import to_json
+from vmtiming_tui.model.fleet import Fleet, RunState
+
+BATCH_S = 0.5
+BATCH_BYTES = 1 << 20
+MOST_WAITING_BYTES = 64 << 20
+RETRY_S = 5.0
+CURVE_POINTS = 40
+ROW_COST_SHARE = 50
+
+Row = dict[str, str | int | float | None]
+
+_PID = re.compile(r"[0-9]{1,18}")
+_STARTED = b'{"event":"run_started"'
+_TELLING = tuple(
+    f'{{"event":"{tag}"'.encode()
+    for tag in (
+        "run_started", "run_ended", "engine_failed", "storm_started", "storm_ended", "vm_queued",
+        "vm_started", "vm_booted", "vm_failed", "vm_timed_out", "vm_killed", "vm_exited",
+    )
+)  # fmt: skip
+
+
+def owner_of(pid: int) -> str:
+    """Return what tells a process from every other, also after its id was given away again.
+
+    The host's boot id, the process's id and its start time; empty where there is no such process.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return ""
+    return f"{boot} {pid} {int(fields[19])}"
+
+
+def is_alive(owner: str) -> bool:
+    """Return whether the process an owner names still runs."""
+    words = owner.split()
+    return len(words) == 3 and bool(_PID.fullmatch(words[1])) and owner_of(int(words[1])) == owner
+
+
+class Recorder:
+    """Keeps every run of a session; a context manager, left when the session is over.
+
+    ``baseline`` is the run that those of the session are held against, where there is one.
+    ``on_trouble`` is called, from the recorder's thread, with a sentence when lines cannot be kept
+    (a full disk, say) and again when they can; the run itself never waits for it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        on_trouble: Callable[[str], None] | None = None,
+        baseline: Identity | None = None,
+    ) -> None:
+        self._path = path
+        self._on_trouble = on_trouble
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
+        self._lost_bytes = 0
+        self._closing = False
+        self._more = threading.Condition()
+        self._thread = threading.Thread(target=self._work, name="history", daemon=True)
+        self._writer = _Writer(path, baseline)
+        self.trouble = ""
+
+    def __enter__(self) -> "Recorder":
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise HistoryError(
+                "the host allows this user no further thread",
+                hint="end some processes, or raise the limit: ulimit -u",
+            ) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._more:
+            self._closing = True
+            self._more.notify()
+        self._thread.join()
+
+    def write(self, raw_lines: bytes) -> None:
+        """Take a piece of the stream, cut anywhere; returns at once."""
+        with self._more:
+            if self._closing:
+                return
+            held = self._waiting_bytes + self._writer.waiting_bytes
+            if held + len(raw_lines) > MOST_WAITING_BYTES:
+                self._lost_bytes += len(raw_lines)
+                return
+            self._waiting.append(raw_lines)
+            self._waiting_bytes += len(raw_lines)
+            if self._waiting_bytes >= BATCH_BYTES:
+                self._more.notify()
+
+    def _take(self) -> tuple[bytes, bool]:
+        """Wait for a batch; returns it and whether it is the last."""
+        with self._more:
+            if self.trouble:  # to try again at once would only cost the run its time
+                self._more.wait_for(lambda: self._closing, RETRY_S)
+            else:
+                self._more.wait_for(
+                    lambda: self._closing or self._waiting_bytes >= BATCH_BYTES, BATCH_S
+                )
+            taken, self._waiting, self._waiting_bytes = b"".join(self._waiting), [], 0
+            return taken, self._closing
+
+    def _work(self) -> None:
+        is_last = False
+        try:
+            while not is_last:
+                lines, is_last = self._take()
+                self._writer.take(lines)
+                self._flush(is_last=is_last)
+        finally:
+            self._writer.close()
+
+    def _flush(self, *, is_last: bool) -> None:
+        try:
+            self._writer.flush(is_last=is_last)
+        except (sqlite3.Error, OSError) as error:
+            self._writer.close()
+            self._say(
+                f"the run is not being kept in the history: {failure(error)} "
+                f"({self._path}); the run itself goes on"
+            )
+        else:
+            self._say("part of the run is missing from the history" if self._lost_bytes else "")
+
+    def _say(self, trouble: str) -> None:
+        if trouble == self.trouble:
+            return
+        self.trouble = trouble
+        if self._on_trouble is not None:
+            self._on_trouble(trouble or "the run is kept in the history again")
+
+
+class _Run:
+    """One run being kept: its row, and the lines not yet written."""
+
+    def __init__(self) -> None:
+        self.fleet = Fleet()
+        self.budget = Budget()
+        self.key: int | None = None
+        self.sequence = 0
+        self.lines: list[bytes] = []
+        self.has_storms = False
+        self._row_due_s = 0.0
+
+    def take(self, line: bytes) -> None:
+        """Take a line, where there is room; only one that the row is made of is looked into."""
+        if not self.budget.keeps(line):
+            return
+        self.lines.append(line)
+        if line.startswith(_TELLING):
+            try:
+                self.fleet.fold(ev.decode(line))
+            except EventError:
+                return
+
+    def close(self) -> None:
+        """Say in the run itself what of it is not kept."""
+        if left_out := self.budget.left_out:
+            kinds = ", ".join(f"{count} {tag}" for tag, count in sorted(left_out.items()))
+            notice = ev.Notice(
+                at_ns=self.fleet.last_ns,
+                level=ev.Level.WARNING,
+                text=f"the history keeps no more of this run: {kinds} {were(left_out.total())} "
+                "left out",
+                left_out=dict(left_out),
+            )
+            self.lines.append(ev.encode(notice).encode())
+            left_out.clear()
+
+    def row(self, *, over: bool) -> Row:
+        """Return what has changed in the list: all of it at the end, figures now and then before.
+
+        Figures of a large run take a while to reckon, so they get a fixed small share of the time.
+        """
+        state = self.fleet.state
+        if over and not self.fleet.ran_to_end:
+            state = RunState.INTERRUPTED
+        row: Row = {"state": str(state)}
+        now_s = time.monotonic()
+        if over or self.fleet.ran_to_end or now_s >= self._row_due_s:
+            row |= figures_of(self.fleet)
+            spent_s = time.monotonic() - now_s
+            self._row_due_s = now_s + spent_s * ROW_COST_SHARE
+        return row
+
+
+class _Writer:
+    """Puts lines into the database, each run's under its own key."""
+
+    def __init__(self, path: Path, baseline: Identity | None) -> None:
+        self._path = path
+        self._baseline = baseline
+        self._connection: sqlite3.Connection | None = None
+        self._rest = b""
+        self._skipping = False
+        self._runs: list[_Run] = []
+        self.waiting_bytes = 0
+
+    def take(self, lines: bytes) -> None:
+        """Take a piece of the stream and deal its whole lines out to their runs."""
+        *whole, self._rest = (self._rest + lines).split(b"\n")
+        if self._skipping and whole:
+            del whole[0]
+            self._skipping = False
+        if len(self._rest) > MAX_LINE_BYTES:
+            self._rest, self._skipping = b"", True
+        for line in whole:
+            if line.startswith(_STARTED):
+                self._runs.append(_Run())
+            if self._runs and line:
+                self._runs[-1].take(line)
+                self.waiting_bytes += len(line)
+
+    def flush(self, *, is_last: bool) -> None:
+        """Write what is waiting, all of it or nothing; raise ``sqlite3.Error``."""
+        for run in self._runs if is_last else self._runs[:-1]:
+            run.close()
+        changed = [run for run in self._runs if run.lines or (is_last and run.key is not None)]
+        if changed:
+            if self._connection is None:
+                self._connection = connect(self._path)
+            with transaction(self._connection):
+                keys = [
+                    _write_run(
+                        self._connection,
+                        run,
+                        self._baseline,
+                        over=is_last or run is not self._runs[-1],
+                    )
+                    for run in changed
+                ]
+            for run, key in zip(changed, keys, strict=True):
+                run.sequence += bool(run.lines)
+                run.key, run.lines = key, []
+                run.has_storms = run.fleet.ran_to_end
+        del self._runs[:-1]
+        self.waiting_bytes = 0
+
+    def close(self) -> None:
+        """Let go of the database; the next flush opens it anew."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _write_run(
+    connection: sqlite3.Connection, run: _Run, baseline: Identity | None, *, over: bool
+) -> int:
+    """Write a run's new lines and what they change in the list; returns its key."""
+    key = run.key if run.key is not None else _insert(connection, run.fleet, baseline)
+    if run.lines:
+        blob = packed(run.lines)
+        connection.execute("INSERT INTO chunks VALUES (?, ?, ?)", (key, run.sequence, blob))
+    update_row(connection, key, run.row(over=over))
+    if not run.has_storms and (over or run.fleet.ran_to_end):
+        keep_storms(connection, key, run.fleet)
+    return key
+
+
+def update_row(connection: sqlite3.Connection, key: int, row: Row) -> None:
+    """Change these columns of a run's row."""
+    columns = ", ".join(f"{name} = :{name}" for name in row)
+    connection.execute(f"UPDATE runs SET {columns} WHERE key = :key", {**row, "key": key})  # noqa: S608  names of our own
+
+
+def keep_storms(connection: sqlite3.Connection, key: int, fleet: Fleet) -> None:
+    """Keep how long the storms of a run took, for what later runs may be told by.
+
+    Storms whose median is hidden by VMs that never booted are no evidence of how far storms differ.
+    """
+    rows = [
+        (sample.setting.circumstances, sample.setting.request, storm.median)
+        for sample in side_of(fleet).samples
+        if sample.setting is not None
+        for storm in sample.storms
+        if storm.size and 0 < storm.median < math.inf
+    ]
+    connection.execute("DELETE FROM storms WHERE run = ?", (key,))
+    connection.executemany(
+        "INSERT INTO storms VALUES (?, ?, ?, ?, ?)",
+        [(key, place, *row) for place, row in enumerate(rows)],
+    )
+
+
+def _insert(connection: sqlite3.Connection, fleet: Fleet, baseline: Identity | None) -> int:
+    started = fleet.run
+    plan = plan_of_run(started)
+    cursor = connection.execute(
+        """
+        INSERT INTO runs (
+            run, wall_ns, state, number, host, accel, qemu_version, tool_version, owner,
+            name, notes, baseline
+        )
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+        (
+            storable(started.run) if started else "unreadable",
+            started.wall_ns if started else time.time_ns(),
+            str(fleet.state),
+            started.number if started else 0,
+            storable(str(started.host.get("hostname", ""))) if started else "",
+            storable(started.accel) if started else "",
+            storable(started.qemu_version) if started else "",
+            storable(started.tool_version) if started else "",
+            owner_of(os.getpid()),
+            storable(plan.name) if plan else "",
+            storable(plan.notes) if plan else "",
+            json.dumps(to_json(baseline)) if baseline else "",
+        ),
+    )
+    key = cursor.lastrowid
+    assert key is not None  # noqa: S101  an INSERT that succeeded has one
+    return key
+
+
+def figures_of(fleet: Fleet) -> Row:
+    """Return what the list shows of a run besides its state: the figures of boots that count."""
+    storms = list(counted_by_storm(fleet).values())
+    boots = [attempt for storm in storms for attempt in storm]
+    times, lost = boots_s(boots), lost_of(boots)
+    counts = Counter(str(attempt.state.told) for attempt in boots)
+    curve = completion(storms[-1]) if storms else []
+    step = max(1, -(-len(curve) // CURVE_POINTS))
+    points = [*curve[:-1:step], *curve[-1:]]
+    return {
+        "counts": json.dumps(counts),
+        "storms": len(fleet.storms),
+        "boots": len(boots),
+        "booted": len(times),
+        "median_s": stats.worst_rank_percentile(times, lost, 50),
+        "p95_s": stats.worst_rank_percentile(times, lost, 95),
+        "cluster_s": median_over_storms([all_booted_in_s(storm) for storm in storms]),
+        "curve": json.dumps([[ns / 1e9, k] for ns, k in points]),
+    }

@@ -1,0 +1,418 @@
+"""Past runs: listed, found, loaded, exported, removed.
+
+A run *is* its events: what was measured is read back by folding the stored lines into a ``Fleet``
+as on the day, so that every figure is reckoned by the code that reckons live ones.
+"""
+
+import itertools
+import json
+import math
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from vmtiming_tui.analysis.samples import Identity, Side, side_of
+from vmtiming_tui.analysis.tolerance import KnownRun, Setting
+from vmtiming_tui.errors import EventError, HistoryError
+from vmtiming_tui.escape import are, plural, printable
+from vmtiming_tui.history.chunks import unpacked
+from vmtiming_tui.history.database import (
+    default_path,
+    failure,
+    is_damage,
+    open_store,
+    storable,
+    transaction,
+)
+from vmtiming_tui.history.recorder import Recorder, figures_of, is_alive, keep_storms, update_row
+from vmtiming_tui.history.retention import Retention
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.codec import from_json
+from vmtiming_tui.model.fleet import Fleet, RunState
+from vmtiming_tui.report.export import write_export
+
+_SHOWN_MATCHES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun:
+    """A run's row in the list: what it was, and its figures (s) over the boots that count.
+
+    ``median_s`` and ``p95_s`` are of all boots, ``all_booted_in_s`` the median over storms.
+    ``counts`` is by how the boots ended. ``curve`` is of its last storm: (s, how many had
+    booted), at most some 40 points. ``baseline`` is the run it was started to be held against.
+    """
+
+    key: int
+    run: str
+    name: str
+    notes: str
+    wall_ns: int
+    state: RunState
+    number: int
+    host: str
+    accel: str
+    qemu_version: str
+    tool_version: str
+    storms: int
+    boots: int
+    booted: int
+    median_s: float | None
+    p95_s: float | None
+    all_booted_in_s: float | None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    curve: tuple[tuple[float, int], ...] = ()
+    baseline: Identity | None = None
+
+    @property
+    def label(self) -> str:
+        """What to call it: its name where it has one, else its id."""
+        return self.name or self.run
+
+
+@dataclass(frozen=True, slots=True)
+class SizedRun:
+    """A run and the room its events take, compressed."""
+
+    run: StoredRun
+    bytes: int
+
+    @property
+    def wall_ns(self) -> int:
+        """When it was begun, ns since 1970."""
+        return self.run.wall_ns
+
+    @property
+    def is_spared(self) -> bool:
+        """Whether somebody named it, or it is under way."""
+        return bool(self.run.name) or self.run.state is RunState.RUNNING
+
+
+class History:
+    """The runs of one database file; a context manager."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, word: str) -> None:
+        self.path = path
+        self.word = word
+        self._connection = connection
+
+    @classmethod
+    def open(cls, path: Path | None = None) -> "History":
+        """Open the history, the user's own where no path is given.
+
+        ``word`` then says what the user should know, such as that a damaged one was set aside.
+        Raises ``HistoryError``.
+        """
+        path = path or default_path()
+        connection, word = open_store(path)
+        history = cls(path, connection, word)
+        try:
+            history._settle()
+        except BaseException:
+            connection.close()
+            raise
+        return history
+
+    def __enter__(self) -> "History":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._connection.close()
+
+    def recorder(
+        self,
+        on_trouble: Callable[[str], None] | None = None,
+        baseline: Identity | None = None,
+    ) -> Recorder:
+        """Return what keeps a session's runs here as they happen."""
+        return Recorder(self.path, on_trouble, baseline)
+
+    def runs(self) -> list[StoredRun]:
+        """Return every run, newest first."""
+        with self._worded():
+            rows = self._connection.execute("SELECT * FROM runs ORDER BY wall_ns DESC, key DESC")
+            return [_stored(row) for row in rows]
+
+    def find(self, text: str) -> StoredRun:
+        """Return the run that is meant: ``last``, an id, a name, or how an id begins.
+
+        Of several runs of one name it is the newest. Raises ``HistoryError`` where there is none,
+        or where several ids begin so.
+        """
+        runs = self.runs()
+        if text == "last" and runs:
+            return runs[0]
+        for exact in (
+            next((run for run in runs if run.run == text), None),
+            next((run for run in runs if run.name and run.name == text), None),
+        ):
+            if exact is not None:
+                return exact
+        found = [run for run in runs if text and run.run.startswith(text)]
+        if len(found) == 1:
+            return found[0]
+        shown = printable(repr(text))
+        if not found:
+            raise HistoryError(
+                f"no run in the history is called {shown}",
+                hint="`vm-timing-report history` lists ids and names; `last` is the newest",
+            )
+        ids = ", ".join(run.run for run in found[:_SHOWN_MATCHES])
+        raise HistoryError(f"{len(found)} runs begin with {shown}: {ids}", hint="give more of it")
+
+    def lines(self, run: StoredRun) -> Iterator[bytes]:
+        """Yield a run's events as the lines they came as, without newlines."""
+        with self._worded():
+            chunks = self._connection.execute(
+                "SELECT lines FROM chunks WHERE run = ? ORDER BY sequence", (run.key,)
+            )
+            for (blob,) in chunks:
+                yield from unpacked(blob)
+
+    def events(self, run: StoredRun) -> list[ev.Event]:
+        """Return a run's events.
+
+        A run that was cut off gets an end that says so; lines that cannot be read are left out,
+        and a notice says how many.
+        """
+        events, unread = list[ev.Event](), 0
+        last_ns = 0
+        over = False
+        for line in self.lines(run):
+            try:
+                event = ev.decode(line)
+            except EventError:
+                unread += 1
+                continue
+            events.append(event)
+            last_ns = max(last_ns, event.at_ns)
+            over = isinstance(event, ev.RunEnded) or (over and not _reopens(event))
+        if unread:
+            text = (
+                f"{plural(unread, 'event')} of this stored run could not be read and "
+                f"{are(unread)} left out"
+            )
+            events.append(ev.Notice(at_ns=last_ns, level=ev.Level.ERROR, text=text))
+        if run.state is RunState.INTERRUPTED and not over:
+            events.append(ev.RunEnded(at_ns=last_ns, outcome=ev.Outcome.INTERRUPTED))
+        return events
+
+    def load(self, run: StoredRun) -> Fleet:
+        """Return a run as its events left it."""
+        return Fleet(self.events(run))
+
+    def known(self, circumstances: Collection[str]) -> tuple[KnownRun, ...]:
+        """Return what is kept of the storms of whole runs in these circumstances, oldest first.
+
+        Damaged rows are passed over: less is then known.
+        """
+        with self._worded():
+            rows = self._connection.execute(
+                f"""
+                SELECT runs.run, circumstances, request, storms.median_s FROM storms
+                JOIN runs ON runs.key = storms.run
+                WHERE circumstances IN ({", ".join("?" * len(circumstances))})
+                ORDER BY runs.wall_ns, runs.key, circumstances, request, place
+                """,  # noqa: S608  no more than question marks
+                tuple(circumstances),
+            ).fetchall()
+        found = itertools.groupby(
+            (row for row in rows if isinstance(row[3], float) and 0 < row[3] < math.inf),
+            key=lambda row: (str(row[0]), str(row[1]), str(row[2])),
+        )
+        return tuple(
+            KnownRun(run, Setting(where, what), tuple(row[3] for row in storms))
+            for (run, where, what), storms in found
+        )
+
+    def with_known(self, side: Side) -> Side:
+        """Return a side with what is kept of runs in its circumstances.
+
+        Where that cannot be read, less is known, and the runs are compared all the same.
+        """
+        settings = [sample.setting for sample in side.samples if sample.setting is not None]
+        with suppress(HistoryError):
+            known = self.known(dict.fromkeys(each.circumstances for each in settings))
+            return replace(side, known=known)
+        return side
+
+    def baseline_of(self, run: StoredRun) -> Side | None:
+        """Return what a run was to be held against, by the name it had then.
+
+        Nothing but its identity where it is not in this history.
+        """
+        identity = run.baseline
+        if identity is None:
+            return None
+        for stored in self.runs():
+            if stored.run == identity.run and stored.wall_ns == identity.wall_ns:
+                side = side_of(self.load(stored), identity.label, name=identity.name)
+                return self.with_known(side)
+        return Side(label=identity.label, samples=(), facts={}, identity=identity)
+
+    def export(
+        self,
+        run: StoredRun,
+        path: Path,
+        *,
+        scope: Collection[int] | None = None,
+        overwrite: bool = True,
+    ) -> Path:
+        """Write a run to a file, as a live one is; raise ``ExportError``."""
+        return write_export(
+            path,
+            self.load(run),
+            scope=scope,
+            baseline=self.baseline_of(run),
+            overwrite=overwrite,
+        )
+
+    def annotate(
+        self, run: StoredRun, *, name: str | None = None, notes: str | None = None
+    ) -> None:
+        """Give a run another name or other notes; None leaves them."""
+        with self._worded(), transaction(self._connection):
+            self._connection.execute(
+                "UPDATE runs SET name = coalesce(?, name), notes = coalesce(?, notes) "
+                "WHERE key = ?",
+                (name and storable(name), notes and storable(notes), run.key),
+            )
+
+    def remove(self, run: StoredRun) -> None:
+        """Forget a run; raise ``HistoryError`` while it is being recorded."""
+        with self._worded():
+            with transaction(self._connection):
+                row = self._connection.execute(
+                    "SELECT * FROM runs WHERE key = ?", (run.key,)
+                ).fetchone()
+                if row is None:
+                    return
+                if _stored(row).state is RunState.RUNNING:
+                    raise HistoryError(
+                        f"run {printable(run.label)} still goes on", hint="stop it first"
+                    )
+                self._connection.execute("DELETE FROM runs WHERE key = ?", (run.key,))
+            self._connection.executescript("PRAGMA incremental_vacuum")  # execute frees one page
+
+    def prune(self, retention: Retention, *, dry_run: bool = False) -> list["SizedRun"]:
+        """Forget the runs that are given up, and return them, oldest first."""
+        given_up = retention.given_up(self._sized(), time.time_ns())
+        if given_up and not dry_run:
+            for sized in given_up:
+                self.remove(sized.run)
+            with self._worded():
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return given_up
+
+    def _sized(self) -> list["SizedRun"]:
+        with self._worded():
+            rows = self._connection.execute(
+                "SELECT run, sum(length(lines)) FROM chunks GROUP BY run"
+            )
+            sizes = {key: size for key, size in rows if isinstance(size, int)}
+        return [SizedRun(run, sizes.get(run.key, 0)) for run in self.runs()]
+
+    def _settle(self) -> None:
+        """Write down what is missing in the list.
+
+        That is the end of runs whose recorder is gone, and the figures of those that an older
+        schema kept none of.
+        """
+        with self._worded():
+            rows = self._connection.execute(
+                "SELECT * FROM runs WHERE curve = '' OR state IN (?, ?)",
+                (str(RunState.RUNNING), str(RunState.WAITING)),
+            ).fetchall()
+        for row in rows:
+            run = _stored(row)
+            if run.state in (RunState.RUNNING, RunState.WAITING):
+                continue
+            fleet = self.load(run)
+            settled = {"state": str(run.state), **figures_of(fleet)}
+            with self._worded(), transaction(self._connection):
+                update_row(self._connection, run.key, settled)
+                keep_storms(self._connection, run.key, fleet)
+
+    @contextmanager
+    def _worded(self) -> Iterator[None]:
+        """Word the database's errors for the user."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            hint = (
+                f"`sqlite3 {printable(str(self.path))} .recover` may bring its runs back"
+                if is_damage(error)
+                else "try again; --no-history does without it"
+            )
+            where = printable(str(self.path))
+            raise HistoryError(
+                f"the history {where} failed: {failure(error)}", hint=hint
+            ) from error
+
+
+def _reopens(event: ev.Event) -> bool:
+    return isinstance(event, ev.StormStarted)
+
+
+def _stored(row: sqlite3.Row) -> StoredRun:
+    """Return a row of the list; a damaged one may hold anything anywhere."""
+    texts = ("run", "name", "notes", "host", "accel", "qemu_version", "tool_version")
+    wholes = ("wall_ns", "number", "storms", "boots", "booted")
+    seconds = {"median_s": "median_s", "p95_s": "p95_s", "all_booted_in_s": "cluster_s"}
+    values: dict[str, Any] = {name: str(row[name]) for name in texts}
+    values |= {name: row[name] if isinstance(row[name], int) else 0 for name in wholes}
+    values |= {
+        name: row[column] if isinstance(row[column], float) else None
+        for name, column in seconds.items()
+    }
+    return StoredRun(
+        key=row["key"],
+        state=_state(str(row["state"]), str(row["owner"])),
+        counts={state: n for state, n in _json(row["counts"], dict).items() if type(n) is int},
+        curve=_curve(row["curve"]),
+        baseline=_baseline(row["baseline"]),
+        **values,
+    )
+
+
+def _baseline(text: str) -> Identity | None:
+    try:
+        return from_json(Identity, body) if (body := _json(text, dict)) else None
+    except EventError:
+        return None
+
+
+def _curve(text: str) -> tuple[tuple[float, int], ...]:
+    try:
+        return tuple((float(at), int(k)) for at, k in _json(text, list))
+    except (TypeError, ValueError, OverflowError):
+        return ()
+
+
+def _state(word: str, owner: str) -> RunState:
+    """Return a run's state; one whose recorder is gone before its end was interrupted."""
+    try:
+        state = RunState(word)
+    except ValueError:
+        return RunState.INTERRUPTED
+    if state in (RunState.WAITING, RunState.RUNNING):
+        return RunState.RUNNING if is_alive(owner) else RunState.INTERRUPTED
+    return state
+
+
+def _json(text: str, kind: type) -> Any:
+    try:
+        value = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return kind()
+    return value if isinstance(value, kind) else kind()

@@ -1,0 +1,1 @@
+"""The files of file systems, read without a mount."""

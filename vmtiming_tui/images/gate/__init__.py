@@ -1,0 +1,1 @@
+"""Which files make up an image, and whether it may be taken."""

@@ -1,0 +1,81 @@
+"""An image as QEMU's block layer is told of it: a node a file, a node a format, nothing guessed."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from vmtiming_tui.images.gate.formats import CHAINED_FORMATS
+from vmtiming_tui.images.gate.intake import Layer
+from vmtiming_tui.images.guard.opening import File
+from vmtiming_tui.images.stretch import Piece, Stretch
+
+Node = dict[str, object]
+_HEADER_BYTES = 64
+# Where a header says that it names a backing file: offset and length, or a bit for it.
+_BACKING_FIELD = {"qcow2": (8, 12), "qcow": (8, 12), "qed": (16, 1)}
+
+
+def block_node(
+    layers: Sequence[Layer],
+    protocol: Callable[[File, bool], Node],
+    *,
+    name: str,
+    writable: bool,
+    depth: int = 0,
+) -> Node:
+    """Return the node of an image whose layers are given, top first (QAPI, BlockdevOptions).
+
+    ``protocol`` says how a file is reached, and whether it is written to. Only the top layer ever
+    is. Each node has a name that begins with ``name``, and ``depth`` in it where that is not 0: a
+    node's name has 31 characters at most (block.c, node_name). Where an image stands on nothing,
+    QEMU is told so: it looks for no backing file of its own accord.
+    """
+    top, *below = layers
+    own = f"{name}-{depth}" if depth else name
+    node: Node = {
+        "node-name": own,
+        "driver": top.format,
+        "read-only": not writable,
+        "file": {"node-name": f"{own}-file", **protocol(top.file, writable)},
+    }
+    if top.data is not None:
+        node["data-file"] = {"node-name": f"{own}-data", **protocol(top.data, writable)}
+    if top.format in CHAINED_FORMATS:
+        node["backing"] = (
+            block_node(below, protocol, name=name, writable=False, depth=depth + 1)
+            if below
+            else None
+        )
+    return node
+
+
+def apart(node: Node) -> Iterator[Node]:
+    """Yield a node and those it stands on one by one, lowest first, each by the next one's name."""
+    alone = dict(node)
+    for role in ("file", "data-file", "backing"):
+        if isinstance(below := node.get(role), dict):
+            yield from apart(below)
+            alone[role] = below["node-name"]
+    yield alone
+
+
+@contextmanager
+def nameless(layer: Layer, image: Stretch) -> Iterator[Stretch]:
+    """Yield a layer's bytes with the name of its backing file taken out of its header.
+
+    QEMU looks the header's name up even where a node tells it of the backing file, unless that
+    node has a file's name itself (block.c, bdrv_open_backing_file); a socket's has none.
+    """
+    if layer.format not in _BACKING_FIELD or image.size < _HEADER_BYTES:
+        yield image
+        return
+    at, size = _BACKING_FIELD[layer.format]
+    head = bytearray(image.read(0, _HEADER_BYTES))
+    head[at : at + size] = bytes(size)
+    fd = os.memfd_create("header", os.MFD_CLOEXEC)
+    try:
+        os.write(fd, head)
+        rest = image.part(_HEADER_BYTES, image.size - _HEADER_BYTES)
+        yield Stretch((Piece(fd, 0, _HEADER_BYTES), *rest.pieces))
+    finally:
+        os.close(fd)

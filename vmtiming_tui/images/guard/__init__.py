@@ -1,0 +1,1 @@
+"""What keeps an image, and other users, from getting at the host."""

@@ -1,0 +1,129 @@
+"""The files of a mounted tree that tell which system it is and how it boots, gathered elsewhere.
+
+What ``kernel_reader.Excerpt`` asks for. Folders and files are bound, links are made anew, and none
+is followed: they are an image's, and this is the host.
+"""
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from vmtiming_tui.images.reader.guest_kernel import module_name
+
+_FOLDERS = (
+    "etc", "usr", "bin", "sbin", "lib", "usr/bin", "usr/sbin", "usr/lib", "etc/selinux",
+    "etc/cloud", "usr/lib/systemd", "lib/systemd",
+)  # fmt: skip
+_WHOLE_FOLDERS = ("boot", "loader", "EFI", "efi")
+_WHOLE_FILES = (
+    "etc/fstab", "etc/crypttab", "etc/os-release", "etc/machine-id", "etc/selinux/config",
+    "etc/cloud/cloud-init.disabled", "usr/lib/os-release", "sbin/init", "usr/sbin/init",
+    "bin/busybox", "usr/bin/busybox", "usr/lib/systemd/systemd", "lib/systemd/systemd",
+)  # fmt: skip
+_AT_THE_TOP = ("vmlinuz*", "vmlinux-*", "*Image-*", "kernel-*", "init*", "*.efi", "*.uki", "*.EFI")
+_MODULES = ("usr/lib/modules", "lib/modules")
+_OF_A_KERNEL = ("modules.*", "vmlinuz", "init*")
+_FOR_A_VM = ("virtio_pci", "virtio_blk", "ext4", "crc32c_generic", "crc32c_intel")
+_MAX_TABLE_BYTES = 64 << 20
+
+Bind = Callable[[Path, Path], None]
+
+
+def gather(tree: Path, target: Path, bind: Bind) -> None:
+    """Gather the excerpt of ``tree`` in the empty folder ``target``."""
+    excerpt = _Excerpt(tree, target, bind)
+    for name in _FOLDERS:
+        excerpt.folder(name)
+    for name in _WHOLE_FOLDERS:
+        excerpt.folder(name, whole=True)
+    for name in _WHOLE_FILES:
+        excerpt.file(name)
+    for pattern in _AT_THE_TOP:
+        for path in tree.glob(pattern):
+            excerpt.file(path.name)
+    for base in _MODULES:
+        excerpt.modules(base)
+
+
+def looks_like_root(tree: Path) -> bool:
+    """Whether a system's root seems to be there; links count as what they may lead to."""
+
+    def has(*names: str) -> bool:
+        return any(os.path.lexists(tree / name) for name in names)
+
+    told = ("etc/os-release", "usr/lib/os-release", "sbin/init", "usr/sbin/init", "etc/fstab")
+    return has("etc") and has("usr/bin", "bin") and has(*told)
+
+
+class _Excerpt:
+    def __init__(self, tree: Path, target: Path, bind: Bind) -> None:
+        self._tree, self._target, self._bind = tree, target, bind
+
+    def _kind(self, name: str) -> int:
+        """Return the file type of a name none of whose folders is a link; 0 where it is none."""
+        path = self._tree
+        for part in name.split("/")[:-1]:
+            path /= part
+            if not path.exists() or path.is_symlink():
+                return 0
+        try:
+            return stat.S_IFMT((self._tree / name).lstat().st_mode)
+        except OSError:
+            return 0
+
+    def _has_parent(self, name: str) -> bool:
+        parent = (self._target / name).parent
+        return parent.is_dir() and not parent.is_symlink()
+
+    def folder(self, name: str, *, whole: bool = False) -> None:
+        kind = self._kind(name)
+        if kind == stat.S_IFDIR and self._has_parent(name):
+            (self._target / name).mkdir(exist_ok=True)
+            if whole:
+                self._bind(self._tree / name, self._target / name)
+        else:
+            self._link(name, kind)
+
+    def _link(self, name: str, kind: int) -> None:
+        if kind == stat.S_IFLNK and self._has_parent(name):
+            (self._target / name).symlink_to((self._tree / name).readlink())
+
+    def file(self, name: str) -> None:
+        kind = self._kind(name)
+        if kind == stat.S_IFREG and self._has_parent(name):
+            (self._target / name).touch()
+            self._bind(self._tree / name, self._target / name)
+        else:
+            self._link(name, kind)
+
+    def modules(self, base: str) -> None:
+        if self._kind(f"{base}/x") == 0 and self._kind(base) != stat.S_IFDIR:
+            return
+        for folder in (self._tree / base).iterdir():
+            name = f"{base}/{folder.name}"
+            if self._kind(name) != stat.S_IFDIR or (self._target / base).is_symlink():
+                continue
+            (self._target / name).mkdir(parents=True, exist_ok=True)
+            for pattern in _OF_A_KERNEL:
+                for path in folder.glob(pattern):
+                    self.file(f"{name}/{path.name}")
+            for path_name in _needed(folder / "modules.dep"):
+                source = f"{name}/{path_name}"
+                if self._kind(source) == stat.S_IFREG:
+                    (self._target / source).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(self._tree / source, self._target / source,
+                                    follow_symlinks=False)  # fmt: skip
+
+
+def _needed(table: Path) -> Iterator[str]:
+    """Yield the paths of the modules that an initrd for a VM takes, none of which leads up."""
+    if not table.is_file() or table.is_symlink() or table.stat().st_size > _MAX_TABLE_BYTES:
+        return
+    for line in table.read_text(errors="surrogateescape").splitlines():
+        path, _, rest = line.partition(":")
+        if module_name(path) in _FOR_A_VM:
+            for name in (path, *rest.split()):
+                if ".." not in name.split("/") and not name.startswith("/"):
+                    yield name

@@ -1,0 +1,126 @@
+"""What spin-from-raw.sh was asked."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from fractions import Fraction
+
+from vmtiming_tui.errors import VmTimingError
+from vmtiming_tui.escape import printable
+
+HELP = """\
+Make a disk image of a Linux machine ready for vm-timing-report.
+
+  spin-from-raw.sh RAW [--out DIR] [--size SIZE] [--kernel-version VERSION] [--root NAME]
+                       [--boot-files] [--dry-run] [--force] [--mount] [--format FORMAT]
+                       [--allow-backing DIR]... [--allow-device]
+
+leaves DIR/rootfs.img (its root, ext4 on the whole disk, the report service inside and enabled)
+and DIR/BFILES/{vmlinuz,initrd}; DIR is the current folder unless said otherwise. RAW may also be
+qcow2, vmdk, vdi or vhdx; GPT, MBR, LVM or a bare file system; ext4, xfs, btrfs or f2fs. It is
+opened read-only and stays as it is to the byte. SIZE is a number with K, M or G; without it the
+root is as large as its content, a quarter more and 256 MiB. With --boot-files no root is made:
+kernel and initrd are taken out, and BFILES/cmdline names the root where it is in RAW, so that
+vm-timing-report --inject boots RAW itself.
+
+RAW need not be trusted. It is read in a box: by a user that may do nothing, without a network,
+with one folder to write to and limits on all it uses. File systems that only a kernel reads (xfs,
+btrfs, f2fs) are read by one in a throw-away VM. --mount has this host's own kernel read them, as
+root: that is quicker, and for images that are trusted only. --format says what kind of image RAW
+is where its own header is not to be believed. The files RAW stands on are taken from its own folder
+and the one above, from elsewhere below the folders that --allow-backing names; RAW is a block
+device only with --allow-device.
+"""
+USAGE = """\
+usage: spin-from-raw.sh RAW [--out DIR] [--size SIZE] [--kernel-version VERSION]
+                        [--root NAME] [--boot-files] [--dry-run] [--force] [--mount]
+                        [--format FORMAT] [--allow-backing DIR]... [--allow-device]
+"""
+_UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)([KMGTP]?)", re.ASCII)
+
+
+class UsageError(VmTimingError):
+    """Words that are no request; the usage is shown below them."""
+
+    exit_code = 2
+
+
+@dataclass(kw_only=True)
+class Arguments:
+    """The request, its names as they were given; ``size_bytes`` None: as large as the content."""
+
+    image: str = ""
+    out: str = "."
+    size_bytes: int | None = None
+    kernel_version: str = ""
+    root: str = ""
+    format: str = ""
+    allow_backing: list[str] = field(default_factory=list)
+    boot_files: bool = False
+    dry_run: bool = False
+    force: bool = False
+    mount: bool = False
+    allow_device: bool = False
+    help: bool = False
+
+    @property
+    def result(self) -> str:
+        """The file that tells whether a result is there already."""
+        return "BFILES/vmlinuz" if self.boot_files else "rootfs.img"
+
+
+_FLAGS = {
+    f"--{entry.name.replace('_', '-')}": entry.name
+    for entry in fields(Arguments)
+    if entry.type is bool
+} | {"-h": "help"}
+_VALUES = ("--out", "--size", "--kernel-version", "--root", "--format", "--allow-backing")
+
+
+def size_bytes(text: str) -> int:
+    """Return a size such as ``4G``, ``800M`` or ``1.5g`` in bytes, rounded up."""
+    found = _SIZE.fullmatch(text.upper())
+    if found is None:
+        raise UsageError(f"'{printable(text)}' is no size; say 4G or 800M")
+    exact = Fraction(found[1]) * (1 << 10 * _UNITS[found[2]])
+    return math.ceil(exact)
+
+
+def parse(words: Sequence[str]) -> Arguments:
+    """Return what the words ask for; raise ``UsageError``."""
+    found = Arguments()
+    rest = list(reversed(words))
+    while rest:
+        word = rest.pop()
+        name, equals, value = word.partition("=")
+        if name in _VALUES:
+            if not equals:
+                value = rest.pop() if rest else ""
+            if not value:
+                raise UsageError(f"{name} needs a value")
+            _set(found, name, value)
+        elif word in _FLAGS:
+            setattr(found, _FLAGS[word], True)
+        elif word.startswith("-"):
+            raise UsageError(f"there is no option '{printable(word)}'")
+        elif found.image:
+            raise UsageError(
+                f"one image at a time ('{printable(found.image)}' and '{printable(word)}')"
+            )
+        else:
+            found.image = word
+    if not found.image and not found.help:
+        raise UsageError("which image?")
+    return found
+
+
+def _set(found: Arguments, name: str, value: str) -> None:
+    match name:
+        case "--size":
+            found.size_bytes = size_bytes(value)
+        case "--allow-backing":
+            found.allow_backing.append(value)
+        case _:
+            setattr(found, name.removeprefix("--").replace("-", "_"), value)

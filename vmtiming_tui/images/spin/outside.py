@@ -1,0 +1,320 @@
+"""``spin-from-raw.sh`` outside of the box: opens, watches, and hands over what was made inside.
+
+No byte of the image is looked at here. What comes out of the box is words, which are shown as such,
+and files in one folder, which are taken when nobody else can reach them any more.
+"""
+
+import contextlib
+import os
+import pwd
+import shutil
+import stat
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from vmtiming_tui.errors import ImageError, VmTimingError
+from vmtiming_tui.escape import printable
+from vmtiming_tui.images.gate.asking import QemuImg
+from vmtiming_tui.images.gate.intake import Rules, Taken, settled, take
+from vmtiming_tui.images.gate.ledger import Ledger, entry_for, ledger_path
+from vmtiming_tui.images.gate.locks import refuse_in_use
+from vmtiming_tui.images.guard.box import Wall, best_wall, own_uid
+from vmtiming_tui.images.guard.ending import Ended, Signals
+from vmtiming_tui.images.guard.isolated import PACKAGE
+from vmtiming_tui.images.guard.opening import open_file
+from vmtiming_tui.images.guard.out_folder import (
+    OutFolder,
+    WorkFolder,
+    free_bytes,
+    make_work_folder,
+    open_folder,
+)
+from vmtiming_tui.images.reader.host_kernel import kernels
+from vmtiming_tui.images.reader.loop_mount import own_namespace
+from vmtiming_tui.images.reader.mount_server import MountServer
+from vmtiming_tui.images.spin.arguments import HELP, USAGE, Arguments, UsageError, parse
+from vmtiming_tui.images.spin.boxed import Boxed, boxed
+from vmtiming_tui.images.words import human
+
+TOOLS = {
+    "qemu-img": "qemu-utils", "e2fsck": "e2fsprogs", "resize2fs": "e2fsprogs",
+    "debugfs": "e2fsprogs", "mke2fs": "e2fsprogs", "prlimit": "util-linux",
+    "setpriv": "util-linux",
+}  # fmt: skip
+_LEAST_FREE_BYTES = 1 << 20
+_MAX_CMDLINE_BYTES = 4096
+# The files of a result: where they are in the box, and where they go.
+_BOOT_FILES = ("vmlinuz", "initrd")
+
+
+def say(text: str) -> None:
+    """Print words of ours."""
+    print(f"spin-from-raw: {text}", flush=True)
+
+
+def say_from_inside(text: str) -> None:
+    """Print words from the box: in one piece, and never as if they were ours to be acted on.
+
+    Only the first line has our name, and the one line that other programs look for is ours alone.
+    """
+    first, *more = text.split("\n")
+    words = printable(first)
+    say(f"'{words}'" if words.strip().lower().startswith("ready") else words)
+    for line in more:
+        print(f"  {printable(line.strip())}", flush=True)
+
+
+def _complain(error: VmTimingError) -> None:
+    first, *more = error.message.split("\n")
+    hint = f"; {error.hint}" if error.hint and not more else ""
+    lines = [f"spin-from-raw: {printable(first)}{printable(hint)}"]
+    lines += [f"  {printable(line.strip())}" for line in more]
+    lines += [f"  {printable(error.hint)}"] if error.hint and more else []
+    print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def check_tools() -> None:
+    """Raise ``ImageError`` where a tool is missing."""
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    missing = sorted({package for name, package in TOOLS.items()
+                      if shutil.which(name, path=path) is None})  # fmt: skip
+    if missing:
+        raise ImageError(f"tools are missing: apt-get install {' '.join(missing)}")
+
+
+def check_image(arguments: Arguments) -> None:
+    """Raise ``ImageError`` for what is plainly no disk image, and say what it is."""
+    name = printable(arguments.image)
+    try:
+        state = os.stat(arguments.image)  # noqa: PTH116  a name as it was given
+    except FileNotFoundError:
+        raise ImageError(f"there is no {name}") from None
+    except OSError as error:
+        raise ImageError(f"{name} cannot be opened: {error.strerror}") from None
+    if stat.S_ISDIR(state.st_mode):
+        raise ImageError(f"{name} is a folder; name the disk image itself")
+    device = stat.S_ISBLK(state.st_mode) and arguments.allow_device
+    if not stat.S_ISREG(state.st_mode) and not device:
+        raise ImageError(
+            f"{name} is no file; a disk is copied first: qemu-img convert -O raw {name} disk.raw"
+        )
+    if not os.access(arguments.image, os.R_OK):
+        raise ImageError(f"{name} may not be read by {_user()}")
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+@contextlib.contextmanager
+def out_folder(arguments: Arguments) -> Iterator[OutFolder]:
+    """Open the folder for the results; one made for them goes again where nothing came of it."""
+    name = printable(os.path.realpath(arguments.out))
+    if any(char in arguments.out for char in '\n"\\'):
+        raise ImageError(f"{name} has a line break, quote or backslash in it; use --out")
+    try:
+        opened = open_folder(arguments.out)
+    except OSError as error:
+        raise ImageError(f"{name} cannot be made: {error.strerror}") from None
+    try:
+        out = OutFolder(name, opened.fd)
+        if out.has(arguments.result) and not (arguments.force or arguments.dry_run):
+            raise ImageError(
+                f"{name}/{arguments.result} is there already, and overlays may stand on it; "
+                "--force replaces it"
+            )
+        yield out
+    finally:
+        opened.close()
+
+
+@contextlib.contextmanager
+def work_folder(out: OutFolder, uid: int | None) -> Iterator[WorkFolder]:
+    """Make a folder of the box's, which is gone at the end with all that is in it."""
+    try:
+        work = make_work_folder(out.fd)
+    except OSError as error:
+        raise ImageError(f"{out.name} cannot be written to: {error.strerror}") from None
+    try:
+        work.give_to(uid)
+        yield work
+    finally:
+        work.give_to(None)
+        work.remove()
+
+
+def result_mode(taken: Taken) -> int:
+    """Return the mode of the results: no more readable than the image, and as the umask has it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    mode = 0o666 & ~mask
+    for fd in taken.fds.values():
+        state = os.fstat(fd)
+        group = 0o040 if state.st_gid == os.getegid() or state.st_mode & 0o004 else 0
+        mode &= 0o600 | (state.st_mode & (0o004 | group))
+    return mode | 0o600
+
+
+def hand_over(out: OutFolder, work: WorkFolder, arguments: Arguments, owner: int, mode: int) -> str:
+    """Move the results to their places, and return what is ready; no signal comes in between.
+
+    Raises ``ImageError`` where one is no file of ours, and ``OSError``.
+    """
+    names = [*_BOOT_FILES, "cmdline" if arguments.boot_files else "rootfs.img"]
+    for name in names:
+        work.check(name, owner, mode)
+    boot = out.boot_folder()
+    try:
+        cmdline, size = "", 0
+        places = {name: out.fd if name == "rootfs.img" else boot for name in names}
+        for name, target in places.items():
+            _refuse_folder(out, name, target)
+        for name, target in places.items():
+            if name == "rootfs.img":
+                size = os.stat(name, dir_fd=work.fd, follow_symlinks=False).st_size
+            elif name == "cmdline":
+                cmdline = _head(work, name)
+            os.rename(name, name, src_dir_fd=work.fd, dst_dir_fd=target)
+    finally:
+        os.close(boot)
+    if arguments.boot_files:
+        return f"{out.name}/BFILES/vmlinuz, initrd, and cmdline ({cmdline})"
+    return (f"{out.name}/rootfs.img ({human(size)}), {out.name}/BFILES/vmlinuz, "
+            f"{out.name}/BFILES/initrd")  # fmt: skip
+
+
+def _refuse_folder(out: OutFolder, name: str, target: int) -> None:
+    """Raise ``ImageError`` for the one thing that a file cannot take the place of."""
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISDIR(os.stat(name, dir_fd=target, follow_symlinks=False).st_mode):
+            below = "" if target == out.fd else "BFILES/"
+            raise ImageError(f"{out.name}/{below}{name} is a folder", hint="use --out elsewhere")
+
+
+def _head(work: WorkFolder, name: str) -> str:
+    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=work.fd)
+    try:
+        return printable(os.read(fd, _MAX_CMDLINE_BYTES).decode(errors="replace").strip())
+    finally:
+        os.close(fd)
+
+
+def would_write(out: OutFolder, arguments: Arguments, made: Mapping[str, Any]) -> str:
+    """Return what a dry run leaves undone."""
+    if arguments.boot_files:
+        return f"would write {out.name}/BFILES/vmlinuz, initrd and cmdline; nothing was written"
+    size = made.get("root_bytes")
+    about = f" (about {human(size)})" if isinstance(size, int) and size > 0 else ""
+    return (f"would write {out.name}/rootfs.img{about}, {out.name}/BFILES/vmlinuz and initrd; "
+            "nothing was written")  # fmt: skip
+
+
+def _order(arguments: Arguments) -> dict[str, object]:
+    return {
+        "script": _asset("vm-report.sh"), "unit": _asset("vm-report.service"),
+        "size_bytes": arguments.size_bytes, "kernel_version": arguments.kernel_version,
+        "root": arguments.root, "boot_files": arguments.boot_files, "dry_run": arguments.dry_run,
+    }  # fmt: skip
+
+
+def _asset(name: str) -> str:
+    """Return a file for the guest, from a checkout or an installed wheel."""
+    for root in (PACKAGE / "data", PACKAGE.parent):
+        with contextlib.suppress(FileNotFoundError):
+            return (root / "assets" / name).read_text()
+    raise ImageError(f"assets/{name} is missing from this installation")
+
+
+def spin(arguments: Arguments, signals: Signals) -> None:
+    """Do what was asked; raise ``ImageError``, or ``Ended`` where a signal came."""
+    check_tools()
+    check_image(arguments)
+    if arguments.mount and os.geteuid() != 0:
+        raise ImageError("--mount takes root, and the right to mount; without it nothing does")
+    rules = Rules(
+        format=arguments.format, allow_backing=tuple(arguments.allow_backing),
+        allow_device=arguments.allow_device, in_parts=not arguments.mount,
+    )  # fmt: skip
+    with contextlib.ExitStack() as held:
+        uid = held.enter_context(own_uid())
+        out = held.enter_context(out_folder(arguments))
+        taken = held.enter_context(take(arguments.image, rules, Ledger(ledger_path()), QemuImg()))
+        for notice in taken.image.notices:
+            say(printable(notice))
+        for fd in taken.fds.values():
+            refuse_in_use(fd, printable(arguments.image))
+        signals.check()
+        wall = best_wall()
+        if wall is not Wall.BUBBLEWRAP:
+            say(f"bubblewrap does not work here: the image is kept in by {wall} alone (doctor "
+                "says more)")  # fmt: skip
+        work = held.enter_context(work_folder(out, uid))
+        owner = os.geteuid() if uid is None else uid
+        mounts = None
+        if arguments.mount:
+            folder = held.enter_context(own_namespace())
+            fd = taken.fds[taken.image.layers[0].file]
+            mounts = MountServer(folder, fd, work=work, owner=owner, signals=signals, say=say)
+            say("--mount: this host's own kernel reads the image's file systems")
+        box = Boxed(
+            wall=wall, uid=uid, work=work, taken=taken, order=_order(arguments),
+            kernels=tuple(held.enter_context(kernels())), mounts=mounts,
+        )  # fmt: skip
+        made = _made(box, out, signals)
+        if arguments.dry_run:
+            say(would_write(out, arguments, made))
+            return
+        work.give_to(None)
+        ready = hand_over(out, work, arguments, owner, result_mode(taken))
+        _write_down(arguments, taken)
+    say(f"ready: {ready}")
+
+
+def _write_down(arguments: Arguments, taken: Taken) -> None:
+    """Keep what formats are, whatever a guest writes: a root made here is raw, RAW as was said."""
+    with contextlib.suppress(VmTimingError, OSError):
+        ledger = Ledger(ledger_path())
+        if arguments.boot_files:
+            ledger.write(settled(taken.image) if arguments.format else ())
+            return
+        file, fd = open_file(f"{arguments.out}/rootfs.img")
+        os.close(fd)
+        ledger.write([entry_for(file, "raw")])
+
+
+def _made(box: Boxed, out: OutFolder, signals: Signals) -> Mapping[str, Any]:
+    try:
+        return boxed(box, signals, say_from_inside)
+    except ImageError:
+        # On a full disk the tools' own words are lost, too.
+        if free_bytes(box.work.fd) < _LEAST_FREE_BYTES:
+            raise ImageError(f"no room is left for {out.name}; use --out elsewhere") from None
+        raise
+
+
+def main(words: Sequence[str]) -> int:
+    """Run ``spin-from-raw.sh``; return its exit code."""
+    try:
+        arguments = parse(words)
+    except UsageError as error:
+        print(f"spin-from-raw: {error.message}\n{USAGE}", end="", file=sys.stderr)
+        return error.exit_code
+    if arguments.help:
+        print(HELP, end="")
+        return 0
+    with Signals() as signals:
+        try:
+            spin(arguments, signals)
+        except VmTimingError as error:
+            _complain(error)
+            return error.exit_code
+        except OSError as error:
+            _complain(ImageError(f"{error.strerror}: {error.filename or arguments.image}"))
+            return 1
+        except Ended as ended:
+            return ended.code
+    return 0

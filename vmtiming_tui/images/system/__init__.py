@@ -1,0 +1,1 @@
+"""What of an image's system matters to a boot: kernels, initrds, fstab, names."""

@@ -1,0 +1,200 @@
+"""An initrd made for one machine alone, completed for the VM.
+
+Such an initrd (dracut's host-only mode, initramfs-tools' MODULES=dep) has the drivers of that
+machine's disk and file system only. A second archive with the missing modules, and the tables that
+name them all, completes it. Both come from the image's own root (depmod's modules.dep(5)).
+"""
+
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.files.tree import Tree
+from vmtiming_tui.images.system import cpio, initrd
+from vmtiming_tui.images.words import shown
+
+# What lies between the kernel and an ext4 on /dev/vda.
+VM_MODULES = ("virtio_pci", "virtio_blk", "ext4", "crc32c_generic", "crc32c_intel")
+_A_MUST = ("virtio_pci", "virtio_blk", "ext4")
+_FOLDERS = ("usr/lib/modules", "lib/modules")
+_MAX_TABLE_BYTES = 16 << 20
+_MAX_MODULE_BYTES = 64 << 20
+_MAX_MODULES = 64
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}")
+_TABLE = re.compile(r"modules\.[a-z_]{1,32}(\.[a-z_]{1,32}){0,2}")
+_PART = r"(?!\.)[A-Za-z0-9_.+,@=-]{1,128}"
+_MODULE = re.compile(rf"(?:{_PART}/){{0,16}}{_PART}\.ko(?:\.(?:gz|xz|zst|lzma))?")
+_NAMES = "|".join(VM_MODULES).replace("_", "[-_]").encode()
+_DEPENDING = re.compile(
+    rb"^((?:[^:\n]*/)?(?:" + _NAMES + rb")\.ko[^:/ \n]*):([^\n]*)$", re.MULTILINE
+)
+_BUILTIN = re.compile(rb"(?:^|/)((?:" + _NAMES + rb")\.ko)", re.MULTILINE)
+_WAITING = re.compile(r"(devexists-.*|\.wants/dev-)mapper")
+_KNOWS_ROOT = re.compile(r"etc/cmdline\.d/.*conf")
+_CMDLINE = "etc/cmdline.d/99-vm-report.conf"
+
+
+def bare_name(path: str) -> str:
+    """Return a module's name, spelt as the kernel does it: a table's may have dashes."""
+    return path.rpartition("/")[2].partition(".ko")[0]
+
+
+def _spelt(path: str) -> str:
+    return bare_name(path).replace("-", "_")
+
+
+@dataclass(frozen=True, slots=True)
+class Modules:
+    """A kernel's modules in a tree: their folder, and of those a VM takes the path and its needs.
+
+    ``builtin`` are those of them that are in the kernel itself; None where no table tells.
+    """
+
+    tree: Tree
+    folder: str
+    lines: dict[str, tuple[str, ...]]
+    builtin: frozenset[str] | None
+
+    @classmethod
+    def find(cls, tree: Tree, version: str) -> "Modules | None":
+        """Return the modules of a kernel; None where the image has none."""
+        if not _VERSION.fullmatch(version):
+            return None
+        found = next(filter(None, (tree.find(f"{place}/{version}") for place in _FOLDERS)), None)
+        table = tree.read(f"{found.path}/modules.dep", _MAX_TABLE_BYTES) if found else None
+        if not found or not table:
+            return None
+        lines: dict[str, tuple[str, ...]] = {}
+        for path, needs in _DEPENDING.findall(table):
+            words = (path, *needs.split(None, _MAX_MODULES))
+            paths = tuple(word.decode(errors="replace") for word in words)
+            lines.setdefault(_spelt(paths[0]), paths)
+        builtin = tree.read(f"{found.path}/modules.builtin", _MAX_TABLE_BYTES)
+        names = frozenset(_spelt(path.decode()) for path in _BUILTIN.findall(builtin or b""))
+        return cls(tree, found.path, lines, names if builtin else None)
+
+    def lacking(self) -> list[str]:
+        """Return what a VM must have and this kernel has neither built in nor as a module."""
+        if self.builtin is None:
+            return []
+        return [name for name in _A_MUST if name not in self.builtin and name not in self.lines]
+
+    def missing(self, there: frozenset[str]) -> list[str]:
+        """Return the paths of what a VM takes, with all it needs, and is not among these names.
+
+        Raises ``ImageError`` where ``modules.dep`` names what can be no module of its folder.
+        """
+        wanted: dict[str, None] = {}
+        for name in VM_MODULES:
+            wanted |= dict.fromkeys(self.lines.get(name, ()))
+        found = [path for path in wanted if _spelt(path) not in there]
+        wrong = [path for path in found if not _MODULE.fullmatch(path)]
+        if wrong or len(found) > _MAX_MODULES:
+            what = (
+                f"{shown(wrong[0])} is no module's path below it" if wrong else "too many modules"
+            )
+            raise ImageError(f"modules.dep of {shown(self.folder)} is damaged: {what}")
+        return found
+
+    def tables(self) -> list[str]:
+        """Return the names of depmod's tables."""
+        return [name for name in self.tree.names(self.folder) if _TABLE.fullmatch(name)]
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What matters of the names in an initrd.
+
+    ``prefix`` is where it keeps the kernel's modules, empty where it has none of them; ``waits``,
+    whether it waits for that machine's own volumes; ``knows_root``, whether it knows the old root.
+    """
+
+    prefix: str
+    modules: frozenset[str]
+    waits: bool
+    knows_root: bool
+
+
+def look_into(names: Iterable[str], version: str) -> Contents | None:
+    """Return what matters of an initrd's names; None where it has none at all."""
+    known = tuple(f"{folder}/{version}/" for folder in _FOLDERS)
+    prefix, waits, knows_root, empty = "", False, False, True
+    modules: set[str] = set()
+    for name in names:
+        empty = False
+        if not prefix and name.startswith(known):
+            prefix = next(place for place in known if name.startswith(place))
+        if ".ko" in name:
+            modules.add(_spelt(name))
+        waits = waits or _WAITING.search(name) is not None
+        knows_root = knows_root or _KNOWS_ROOT.search(name) is not None
+    return None if empty else Contents(prefix, frozenset(modules), waits, knows_root)
+
+
+def complete_initrd(
+    path: Path, tree: Tree, version: str, *, new_type: str, say: Callable[[str], None]
+) -> None:
+    """Append to an initrd what it lacks, if it lacks anything, and say what cannot be mended.
+
+    ``new_type`` is the type of the root's file system where the initrd may know another one.
+    """
+    modules = Modules.find(tree, version)
+    if modules is None:
+        return
+    for name in modules.lacking():
+        say(f"the kernel {shown(version)} has no {name}: it will not find its root in a VM")
+    contents = None
+    try:
+        with path.open("rb") as file:
+            contents = look_into(initrd.names(file), version)
+    except ValueError:
+        pass
+    if contents is None:
+        say(
+            "whether the initrd has all the VM takes cannot be told: it is no archive that can be"
+            " read"
+        )
+        return
+    if not contents.prefix:
+        return
+    if contents.waits:
+        say(
+            "the initrd waits for that machine's own volumes: should the guest hang there, make it"
+            " anew in that machine (dracut --force --no-hostonly)"
+        )
+    lacks = modules.missing(contents.modules)
+    if lacks:
+        say(
+            "the initrd was made for another machine: added"
+            f" {' '.join(map(bare_name, lacks))} from its modules"
+        )
+    undo = new_type if contents.knows_root else ""
+    if lacks or undo:
+        with path.open("r+b") as file:
+            file.write(cpio.gap(file.seek(0, 2)))
+            for data in _archive(modules, contents.prefix, lacks, undo):
+                file.write(data)
+
+
+def _archive(modules: Modules, prefix: str, lacks: Sequence[str], new_type: str) -> Iterator[bytes]:
+    """Yield a second archive, a file at a time: folders first, for the kernel makes none itself."""
+    files = [*lacks, *modules.tables()] if lacks else []
+    targets = [prefix + name for name in files] + [_CMDLINE] * bool(new_type)
+    folders = {str(folder) for path in targets for folder in PurePosixPath(path).parents} - {"."}
+    number = itertools.count(1)
+    for folder in sorted(folders):
+        yield cpio.packed(next(number), cpio.Entry(folder))
+    for name in files:
+        data = modules.tree.read(f"{modules.folder}/{name}", _MAX_MODULE_BYTES)
+        if data is None:
+            path = shown(f"{modules.folder}/{name}")
+            raise ImageError(f"{path} is named in modules.dep, but not there")
+        yield cpio.packed(next(number), cpio.Entry(prefix + name, data))
+    if new_type:
+        # A root= of ours does not undo what such an initrd knows of the old root.
+        text = f" rootfstype={new_type} rootflags=\n".encode()
+        yield cpio.packed(next(number), cpio.Entry(_CMDLINE, text))
+    yield cpio.end()

@@ -1,0 +1,1 @@
+"""What a run is: its settings, its plan, its events, and the state they fold into."""

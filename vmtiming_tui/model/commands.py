@@ -1,0 +1,78 @@
+"""What a front end may ask of the engine, as JSON lines on the engine's standard input."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias, cast
+
+from vmtiming_tui.model.codec import Vocabulary
+from vmtiming_tui.model.plan import RunPlan
+
+
+class VmAction(StrEnum):
+    """What can be done to a running VM through its QMP controller."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    RESET = "reset"
+    POWERDOWN = "powerdown"
+    KILL = "kill"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Begin a run. ``interactive`` keeps the engine waiting for more when the plan is done."""
+
+    plan: RunPlan
+    interactive: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rerun:
+    """Boot these VMs again, as a storm of their own, with the settings of their last attempt."""
+
+    vms: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """Do something to these VMs; those not running are left alone."""
+
+    action: VmAction
+    vms: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadConsole:
+    """Ask for the end of a VM's console, answered by a ``VmConsole`` event if it grew."""
+
+    vm: int
+    seen_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """End every VM: powerdown, quit, kill, as an escalation; ``now`` kills at once."""
+
+    now: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quit:
+    """Stop, clean up and leave."""
+
+    now: bool = False
+
+
+Command: TypeAlias = Start | Rerun | Act | ReadConsole | Stop | Quit
+
+VOCABULARY = Vocabulary("command", *Command.__args__)
+
+
+def encode(command: Command) -> str:
+    """Return a command as one line of JSON, without its newline."""
+    return VOCABULARY.encode(command)
+
+
+def decode(line: str | bytes) -> Command:
+    """Return the command of one line; raise ``EventError`` where it is none."""
+    return cast(Command, VOCABULARY.decode(line))

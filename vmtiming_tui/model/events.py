@@ -1,0 +1,385 @@
+"""The vocabulary of a run: every fact the engine states, in the order it became known.
+
+A run *is* its stream of events; the dashboard, the plain report, the exports, the history and a
+replay are folds over it. ``at_ns`` is the engine's ``time.monotonic_ns()`` when it learnt the fact
+(``CLOCK_MONOTONIC`` of the engine's host). Times from QEMU, which stamps its events by the wall
+clock, are converted to that clock before they get here. ``vm`` counts from 0; ``attempt`` counts
+the boots of one VM from 1; ``storm`` counts the storms of a run from 1.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias, cast
+
+from vmtiming_tui.model.codec import Vocabulary
+
+
+class StormKind(StrEnum):
+    """Why a set of VMs was booted together."""
+
+    RUN = "run"
+    WARMUP = "warmup"
+    RERUN = "rerun"
+
+
+class Level(StrEnum):
+    """How much a notice matters."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class NoticeCode(StrEnum):
+    """What a notice says, where something rests on it; its words are for people only."""
+
+    OTHER = "other"
+    CACHE_KEPT = "cache kept"
+
+
+class RejectionCode(StrEnum):
+    """Why a guest's words were no report, where something rests on it."""
+
+    OTHER = "other"
+    SECOND_REPORT = "second report"
+
+
+class Outcome(StrEnum):
+    """How a run ended: by itself, by the user's wish, or because its reader went away."""
+
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """A run begins: what was asked, on which host, with which accelerator and why that one.
+
+    ``wall_ns`` is the wall clock (ns since 1970) at ``at_ns``; ``plan`` is the ``RunPlan`` and
+    ``host`` the ``HostFacts`` in JSON form; ``number`` is the most VMs any storm boots.
+    """
+
+    at_ns: int
+    run: str
+    wall_ns: int
+    number: int
+    plan: Mapping[str, Any]
+    host: Mapping[str, Any]
+    accel: str
+    accel_reason: str
+    qemu_version: str
+    tool_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StormStarted:
+    """VMs are about to be booted together; ``parameters`` holds what a sweep varies."""
+
+    at_ns: int
+    storm: int
+    kind: StormKind
+    vms: tuple[int, ...]
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    planned: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StormEnded:
+    """Every VM of the storm has booted, or will not."""
+
+    at_ns: int
+    storm: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmQueued:
+    """A new attempt of a VM waits for its turn."""
+
+    at_ns: int
+    vm: int
+    attempt: int
+    storm: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmLaunched:
+    """The QEMU process exists, stopped (``-S``); ``spawn_ns`` is when it was asked for.
+
+    ``injected`` is how the report service is brought into an image that has none, if it is.
+    """
+
+    at_ns: int
+    vm: int
+    attempt: int
+    pid: int
+    spawn_ns: int
+    argv: tuple[str, ...]
+    injected: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportConnected:
+    """QEMU opened its report chardev; ``connection`` is the socket's descriptor, as ever."""
+
+    at_ns: int
+    vm: int
+    attempt: int
+    connection: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmConnected:
+    """QMP is negotiated and the report chardev is open: the VM is ready to be let go."""
+
+    at_ns: int
+    vm: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmStarted:
+    """The VM was let go (``cont``): ``go_ns`` is the zero of its boot.
+
+    ``qemu_ns`` is QEMU's own RESUME stamp where it gave one; ``go_ns`` is that stamp when it
+    agrees with ours, else ours.
+    """
+
+    at_ns: int
+    vm: int
+    attempt: int
+    go_ns: int
+    qemu_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmBooted:
+    """The guest's report arrived, first line whole; ``text`` is what it said.
+
+    ``report_ns`` is our best stamp of the guest's write, ``uncertainty_ns`` how far it may be off:
+    the time between the guest opening the port (QEMU's stamp) and the bytes reaching us.
+    """
+
+    at_ns: int
+    vm: int
+    attempt: int
+    report_ns: int
+    uncertainty_ns: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmDetails:
+    """The second part of a guest's report: its clocks and what systemd knows about the boot.
+
+    ``clock_us`` is the guest's ``CLOCK_MONOTONIC`` (µs) just before it wrote the first line, good
+    to ``clock_resolution_us``. ``timestamps_us`` are systemd's monotonic stamps by property name
+    (``KernelTimestampMonotonic``, ...). ``complete`` is false where the end line never came.
+    ``dropped_bytes`` is how much of what the guest sent is beyond what is kept of one VM's.
+    """
+
+    at_ns: int
+    vm: int
+    attempt: int
+    clock_us: int | None = None
+    clock_resolution_us: int = 1
+    timestamps_us: Mapping[str, int] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+    slowest: tuple[str, ...] = ()
+    failed_units: tuple[str, ...] = ()
+    critical_chain: tuple[str, ...] = ()
+    complete: bool = True
+    dropped_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRejected:
+    """Something this VM's guest wrote is not a report: why, and how it began (escaped)."""
+
+    at_ns: int
+    vm: int
+    attempt: int
+    why: str
+    excerpt: str = ""
+    code: RejectionCode = RejectionCode.OTHER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QmpSeen:
+    """A QMP event of this VM's QEMU, with QEMU's own stamp on our clock.
+
+    ``cut`` says that it had more data than is kept of one.
+    """
+
+    at_ns: int
+    vm: int
+    attempt: int
+    name: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    qemu_ns: int | None = None
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QmpLeftOut:
+    """How many QMP events of this VM's QEMU were counted only, by name, after the first of each."""
+
+    at_ns: int
+    vm: int
+    attempt: int
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmUsage:
+    """What a QEMU process has used so far; the vCPU figures say how long it ran and waited."""
+
+    at_ns: int
+    vm: int
+    attempt: int
+    rss_bytes: int = 0
+    disk_read_bytes: int = 0
+    cpu_ns: int = 0
+    vcpu_run_ns: int = 0
+    vcpu_wait_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmConsole:
+    """The end of the serial console (escaped), with how much was written and dropped so far."""
+
+    at_ns: int
+    vm: int
+    attempt: int
+    text: str
+    total_bytes: int
+    dropped_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmFailed:
+    """This attempt will not boot: why, what to do about it, and what QEMU said."""
+
+    at_ns: int
+    vm: int
+    attempt: int
+    why: str
+    hint: str = ""
+    stderr: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmTimedOut:
+    """No report came within ``limit_ns`` of the start; ``why`` says what was seen last."""
+
+    at_ns: int
+    vm: int
+    attempt: int
+    limit_ns: int
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmKilled:
+    """The attempt was ended on request, before it had booted."""
+
+    at_ns: int
+    vm: int
+    attempt: int
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmExited:
+    """The QEMU process is gone; ``reason`` is QMP's SHUTDOWN reason where one was given."""
+
+    at_ns: int
+    vm: int
+    attempt: int
+    exit_code: int | None = None
+    reason: str = ""
+    stderr: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSample:
+    """How busy the host is; PSI figures are ``some avg10`` in percent, None where not offered."""
+
+    at_ns: int
+    cpu_percent: float
+    load1: float
+    psi_cpu: float | None = None
+    psi_io: float | None = None
+    psi_memory: float | None = None
+    memory_available_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something a person should know that belongs to no VM.
+
+    ``left_out`` counts the events, by name, that a reader too slow for them was spared.
+    """
+
+    at_ns: int
+    level: Level
+    text: str
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    code: NoticeCode = NoticeCode.OTHER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFailed:
+    """The run cannot go on, or could not begin: why, and what to do."""
+
+    at_ns: int
+    why: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded:
+    """No VM of the run is left; a rerun may still follow in an interactive session."""
+
+    at_ns: int
+    outcome: Outcome
+
+
+Event: TypeAlias = (
+    RunStarted
+    | StormStarted
+    | StormEnded
+    | VmQueued
+    | VmLaunched
+    | ReportConnected
+    | VmConnected
+    | VmStarted
+    | VmBooted
+    | VmDetails
+    | ReportRejected
+    | QmpSeen
+    | QmpLeftOut
+    | VmUsage
+    | VmConsole
+    | VmFailed
+    | VmTimedOut
+    | VmKilled
+    | VmExited
+    | HostSample
+    | Notice
+    | EngineFailed
+    | RunEnded
+)
+
+VOCABULARY = Vocabulary("event", *Event.__args__)
+
+
+def encode(event: Event) -> str:
+    """Return an event as one line of JSON, without its newline."""
+    return VOCABULARY.encode(event)
+
+
+def decode(line: str | bytes) -> Event:
+    """Return the event of one line; raise ``EventError`` where it is none."""
+    return cast(Event, VOCABULARY.decode(line))

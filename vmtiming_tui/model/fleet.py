@@ -1,0 +1,381 @@
+"""The state of a run: a pure fold over its events, without I/O and without a clock.
+
+``Fleet.fold`` takes events in any order that can happen, also those of a damaged or foreign
+stream: what does not fit is left out and counted in ``Fleet.misfits``, never raised.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from vmtiming_tui.model import events as ev
+
+MAX_QMP_EVENTS = 200
+MAX_PROBLEMS = 1000
+MAX_REJECTED = 20
+
+
+class VmState(StrEnum):
+    """Where an attempt is in its life."""
+
+    QUEUED = "queued"
+    LAUNCHING = "launching"
+    CONNECTED = "connected"
+    BOOTED = "booted"
+    OFF = "off"
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    KILLED = "killed"
+
+    @property
+    def is_booted(self) -> bool:
+        """Whether the guest reported, whatever came after."""
+        return self in (VmState.BOOTED, VmState.OFF)
+
+    @property
+    def told(self) -> "VmState":
+        """What people and files are told: a VM that booted and has gone off since has booted."""
+        return VmState.BOOTED if self is VmState.OFF else self
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it will never report."""
+        return self in (VmState.FAILED, VmState.TIMED_OUT, VmState.KILLED)
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether it is known if it booted."""
+        return self.is_booted or self.is_lost
+
+
+class RunState(StrEnum):
+    """Where the run as a whole is."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One boot of one VM, as far as it is known; all times are ns on the engine's clock."""
+
+    vm: int
+    number: int
+    storm: int
+    queued_ns: int
+    state: VmState = VmState.QUEUED
+    pid: int | None = None
+    argv: tuple[str, ...] = ()
+    injected: str = ""
+    spawn_ns: int | None = None
+    connected_ns: int | None = None
+    go_ns: int | None = None
+    report_ns: int | None = None
+    uncertainty_ns: int = 0
+    decided_ns: int | None = None
+    exited_ns: int | None = None
+    text: str = ""
+    details: ev.VmDetails | None = None
+    why: str = ""
+    hint: str = ""
+    stderr: str = ""
+    exit_code: int | None = None
+    exit_reason: str = ""
+    limit_ns: int | None = None
+    paused: bool = False
+    pauses: int = 0
+    resets: int = 0
+    panicked: bool = False
+    rejected: tuple[ev.ReportRejected, ...] = ()
+    usage: ev.VmUsage | None = None
+    console: ev.VmConsole | None = None
+    qmp: deque[ev.QmpSeen] = field(default_factory=lambda: deque(maxlen=MAX_QMP_EVENTS))
+    qmp_left_out: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def boot_ns(self) -> int | None:
+        """From being let go to the guest's report: the figure all of this is about."""
+        if self.go_ns is None or self.report_ns is None:
+            return None
+        return self.report_ns - self.go_ns
+
+    def elapsed_ns(self, now_ns: int) -> int | None:
+        """How long this boot has taken so far, or took till it was decided; None before its go."""
+        if self.go_ns is None:
+            return None
+        return (self.report_ns or self.decided_ns or now_ns) - self.go_ns
+
+
+@dataclass(slots=True)
+class Vm:
+    """One VM with all its attempts, oldest first."""
+
+    id: int
+    attempts: list[Attempt] = field(default_factory=list)
+
+    @property
+    def newest(self) -> Attempt:
+        """The attempt that counts now."""
+        return self.attempts[-1]
+
+    @property
+    def state(self) -> VmState:
+        """The newest attempt's state."""
+        return self.attempts[-1].state
+
+
+@dataclass(slots=True)
+class Storm:
+    """VMs booted together."""
+
+    number: int
+    kind: ev.StormKind
+    vms: tuple[int, ...]
+    parameters: Mapping[str, str]
+    started_ns: int
+    planned: int = 1
+    ended_ns: int | None = None
+    attempts: dict[int, Attempt] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that went wrong, for the line that says so; ``vm`` is None for the host."""
+
+    at_ns: int
+    vm: int | None
+    attempt: int | None
+    text: str
+
+
+class Fleet:
+    """Every VM, storm and word of one run, kept by folding its events."""
+
+    def __init__(self, past: Iterable[ev.Event] = ()) -> None:
+        self.run: ev.RunStarted | None = None
+        self.state = RunState.WAITING
+        self.vms: dict[int, Vm] = {}
+        self.storms: dict[int, Storm] = {}
+        self.counts: Counter[VmState] = Counter()
+        self.troubles: deque[Trouble] = deque(maxlen=MAX_PROBLEMS)
+        self.notices: deque[ev.Notice] = deque(maxlen=MAX_PROBLEMS)
+        self.failure: ev.EngineFailed | None = None
+        self.host: ev.HostSample | None = None
+        self.host_samples: list[ev.HostSample] = []
+        self.last_ns = 0
+        self.ended_ns: int | None = None
+        self.misfits = 0
+        self._changed: set[int] = set()
+        for event in past:
+            self.fold(event)
+
+    @property
+    def storm(self) -> Storm | None:
+        """The newest storm."""
+        return self.storms[max(self.storms)] if self.storms else None
+
+    @property
+    def attempts(self) -> Iterator[Attempt]:
+        """Every attempt of every VM."""
+        return (attempt for vm in self.vms.values() for attempt in vm.attempts)
+
+    @property
+    def newest(self) -> list[Attempt]:
+        """The newest attempt of every VM, in the order of their ids."""
+        return [self.vms[vm].newest for vm in sorted(self.vms)]
+
+    @property
+    def ran_to_end(self) -> bool:
+        """Whether nothing more will come by itself; false makes an export a partial one."""
+        return self.state in (RunState.FINISHED, RunState.STOPPED, RunState.INTERRUPTED)
+
+    def take_changed(self) -> set[int]:
+        """Return the VMs that changed since the last call, and forget them."""
+        changed, self._changed = self._changed, set()
+        return changed
+
+    def fold(self, event: ev.Event) -> None:
+        """Take in one event."""
+        self.last_ns = max(self.last_ns, event.at_ns)
+        match event:
+            case (
+                ev.VmUsage()
+                | ev.QmpSeen()
+                | ev.QmpLeftOut()
+                | ev.VmConsole()
+                | ev.VmDetails()
+                | ev.ReportRejected()
+            ):
+                self._observe(event)
+            case ev.VmQueued():
+                self._queue(event)
+            case ev.HostSample():
+                self.host = event
+                self.host_samples.append(event)
+            case ev.Notice():
+                self.notices.append(event)
+                if event.level is not ev.Level.INFO:
+                    self._trouble(event.at_ns, None, event.text)
+            case ev.StormStarted():
+                self._begin_storm(event)
+            case ev.StormEnded():
+                if storm := self.storms.get(event.storm):
+                    storm.ended_ns = event.at_ns
+            case ev.RunStarted():
+                self.run, self.state = event, RunState.RUNNING
+                self.failure = self.ended_ns = None
+            case ev.RunEnded():
+                self._end(event.at_ns, RunState(event.outcome.value), "ended with the run")
+            case ev.EngineFailed():
+                self.failure = event
+                self._trouble(event.at_ns, None, event.why)
+                self._end(event.at_ns, RunState.INTERRUPTED, "ended with the engine")
+            case _:
+                self._advance(event)
+
+    def _end(self, at_ns: int, state: RunState, why: str) -> None:
+        """End what is under way; a run that was over stays what it was.
+
+        Nobody is left to tell the VMs' ends of a run that was interrupted.
+        """
+        if self.ran_to_end:
+            return
+        self.state, self.ended_ns = state, at_ns
+        if state is not RunState.INTERRUPTED:
+            return
+        for vm in self.vms.values():
+            attempt = vm.newest
+            if self._decide(attempt, VmState.KILLED, at_ns):
+                attempt.why = why
+            elif attempt.exited_ns is not None:
+                continue
+            if attempt.state is VmState.BOOTED:
+                self._move(attempt, VmState.OFF)
+            attempt.exited_ns, attempt.paused = at_ns, False
+            self._changed.add(vm.id)
+
+    def _find(self, vm: int, attempt: int) -> Attempt | None:
+        known = self.vms.get(vm)
+        if known is None or not 1 <= attempt <= len(known.attempts):
+            self.misfits += 1
+            return None
+        self._changed.add(vm)
+        return known.attempts[attempt - 1]
+
+    def _begin_storm(self, event: ev.StormStarted) -> None:
+        self.state, self.ended_ns = RunState.RUNNING, None
+        self.storms[event.storm] = Storm(
+            event.storm, event.kind, event.vms, event.parameters, event.at_ns, event.planned
+        )
+
+    def _queue(self, event: ev.VmQueued) -> None:
+        vm = self.vms.get(event.vm)
+        if event.vm < 0 or event.attempt != (len(vm.attempts) if vm else 0) + 1:
+            self.misfits += 1
+            return
+        if vm is None:
+            vm = self.vms[event.vm] = Vm(event.vm)
+        else:
+            self.counts[vm.state] -= 1
+        attempt = Attempt(event.vm, event.attempt, event.storm, event.at_ns)
+        vm.attempts.append(attempt)
+        self.counts[VmState.QUEUED] += 1
+        self._changed.add(event.vm)
+        if storm := self.storms.get(event.storm):
+            storm.attempts[event.vm] = attempt
+
+    def _move(self, attempt: Attempt, state: VmState) -> None:
+        if self.vms[attempt.vm].newest is attempt:
+            self.counts[attempt.state] -= 1
+            self.counts[state] += 1
+        attempt.state = state
+
+    def _decide(self, attempt: Attempt, state: VmState, at_ns: int) -> bool:
+        if attempt.state.is_decided:
+            return False
+        self._move(attempt, state)
+        attempt.decided_ns = at_ns
+        return True
+
+    def _trouble(self, at_ns: int, attempt: Attempt | None, text: str) -> None:
+        vm, number = (attempt.vm, attempt.number) if attempt else (None, None)
+        self.troubles.appendleft(Trouble(at_ns, vm, number, text))
+
+    def _advance(self, event: Any) -> None:
+        attempt = self._find(event.vm, event.attempt)
+        if attempt is None:
+            return
+        match event:
+            case ev.VmLaunched():
+                attempt.pid, attempt.argv = event.pid, event.argv
+                attempt.spawn_ns, attempt.injected = event.spawn_ns, event.injected
+                if attempt.state is VmState.QUEUED:
+                    self._move(attempt, VmState.LAUNCHING)
+            case ev.VmConnected():
+                attempt.connected_ns = event.at_ns
+                if attempt.state in (VmState.QUEUED, VmState.LAUNCHING):
+                    self._move(attempt, VmState.CONNECTED)
+            case ev.VmStarted():
+                attempt.go_ns = event.go_ns
+            case ev.VmBooted():
+                if self._decide(attempt, VmState.BOOTED, event.at_ns):
+                    attempt.report_ns, attempt.text = event.report_ns, event.text
+                    attempt.uncertainty_ns = event.uncertainty_ns
+            case ev.VmFailed():
+                if self._decide(attempt, VmState.FAILED, event.at_ns):
+                    attempt.why, attempt.hint = event.why, event.hint
+                    attempt.stderr = event.stderr or attempt.stderr
+                    self._trouble(event.at_ns, attempt, event.why)
+            case ev.VmTimedOut():
+                if self._decide(attempt, VmState.TIMED_OUT, event.at_ns):
+                    attempt.limit_ns = event.limit_ns
+                    attempt.why = event.why or f"no report within {event.limit_ns / 1e9:g} s"
+                    self._trouble(event.at_ns, attempt, attempt.why)
+            case ev.VmKilled():
+                if self._decide(attempt, VmState.KILLED, event.at_ns):
+                    attempt.why = event.why or "killed on request"
+                    self._trouble(event.at_ns, attempt, attempt.why)
+            case ev.VmExited():
+                attempt.exited_ns, attempt.paused = event.at_ns, False
+                attempt.exit_code, attempt.exit_reason = event.exit_code, event.reason
+                attempt.stderr = event.stderr or attempt.stderr
+                if attempt.state is VmState.BOOTED:
+                    self._move(attempt, VmState.OFF)
+
+    def _observe(self, event: Any) -> None:
+        attempt = self._find(event.vm, event.attempt)
+        if attempt is None:
+            return
+        match event:
+            case ev.VmUsage():
+                attempt.usage = event
+            case ev.VmConsole():
+                attempt.console = event
+            case ev.VmDetails():
+                attempt.details = event
+            case ev.ReportRejected():
+                attempt.rejected = (*attempt.rejected, event)[-MAX_REJECTED:]
+                self._trouble(event.at_ns, attempt, event.why)
+            case ev.QmpSeen():
+                self._qmp(attempt, event)
+            case ev.QmpLeftOut():
+                attempt.qmp_left_out = event.counts
+
+    def _qmp(self, attempt: Attempt, event: ev.QmpSeen) -> None:
+        attempt.qmp.append(event)
+        match event.name:
+            case "STOP":
+                attempt.paused = attempt.exited_ns is None and attempt.report_ns is None
+                attempt.pauses += attempt.go_ns is not None
+            case "RESUME":
+                attempt.paused = False
+            case "RESET" if event.data.get("reason") != "guest-reset":  # not the firmware's own
+                attempt.resets += attempt.go_ns is not None
+            case "GUEST_PANICKED" | "GUEST_CRASHLOADED":
+                attempt.panicked = True
+                self._trouble(event.at_ns, attempt, "the guest's kernel panicked")

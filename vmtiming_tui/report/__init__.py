@@ -1,0 +1,1 @@
+"""A run in words: the plain report, tables for a terminal, and files."""

@@ -1,0 +1,62 @@
+"""A run written to a file: the format is the file's ending, the figures are those of the summary.
+
+Every format is a pure function of one ``Document``; writing is apart, in ``files``.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+from vmtiming_tui.analysis.samples import Side
+from vmtiming_tui.errors import ExportError
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.report.export.as_csv import render_csv
+from vmtiming_tui.report.export.as_json import render_json
+from vmtiming_tui.report.export.as_markdown import render_markdown
+from vmtiming_tui.report.export.as_text import render_text
+from vmtiming_tui.report.export.atomic import write_whole
+from vmtiming_tui.report.export.document import Document, document_of
+from vmtiming_tui.report.export.html.page import render_html
+
+FORMATS: Mapping[str, Callable[[Document], str]] = {
+    ".json": render_json,
+    ".csv": render_csv,
+    ".md": render_markdown,
+    ".txt": render_text,
+    ".html": render_html,
+}
+
+
+def render(
+    suffix: str,
+    fleet: Fleet,
+    scope: Collection[int] | None = None,
+    baseline: Side | None = None,
+) -> str:
+    """Return a run as a file's text; ``scope`` keeps only these VMs.
+
+    With a ``baseline`` it says what the run is against that. Raises ``ExportError`` for an ending
+    that is no format.
+    """
+    renderer = FORMATS.get(suffix.lower())
+    if renderer is None:
+        raise ExportError(
+            f"{suffix or 'no ending'} is no format to export to",
+            hint=f"end the file's name in one of {' '.join(FORMATS)}",
+        )
+    return renderer(document_of(fleet, scope, baseline))
+
+
+def write_export(
+    path: Path,
+    fleet: Fleet,
+    *,
+    scope: Collection[int] | None = None,
+    baseline: Side | None = None,
+    overwrite: bool = True,
+) -> Path:
+    """Write a run to a file, whole or not at all, and return its path.
+
+    Raises ``ExportError`` where it cannot be written; an existing file is then as it was.
+    """
+    write_whole(path, render(path.suffix, fleet, scope, baseline), overwrite=overwrite)
+    return path

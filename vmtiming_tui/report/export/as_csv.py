@@ -1,0 +1,104 @@
+"""A run as CSV (RFC 4180): a row for each attempt of each VM, times in seconds.
+
+Texts come from guests nobody vouches for: everything unseen is shown as an escape, and a cell that
+a spreadsheet would take for a formula is led by an apostrophe (OWASP, CSV Injection).
+"""
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+
+from vmtiming_tui.analysis.stages import Stage
+from vmtiming_tui.escape import printable
+from vmtiming_tui.report.export.document import Boot, Document
+
+Cell = str | int | float | bool | None
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
+
+
+def safe_cell(text: str) -> str:
+    """Return foreign text as a cell that no spreadsheet reckons with and no terminal obeys."""
+    shown = printable(text, keep="")
+    return f"'{shown}" if text.lstrip(" ").startswith(_FORMULA) else shown
+
+
+def _s(duration_ns: int | None) -> float | None:
+    return None if duration_ns is None else duration_ns / 1e9
+
+
+COLUMNS: Mapping[str, Callable[[Boot], Cell]] = {
+    "storm": lambda boot: boot.attempt.storm,
+    "kind": lambda boot: str(boot.kind),
+    "vm": lambda boot: boot.attempt.vm,
+    "attempt": lambda boot: boot.attempt.number,
+    "state": lambda boot: str(boot.word),
+    "qemu_ended": lambda boot: boot.attempt.exited_ns is not None,
+    "counts": lambda boot: boot.counts,
+    "boot_s": lambda boot: _s(boot.attempt.boot_ns),
+    "uncertainty_s": lambda boot: _s(boot.attempt.uncertainty_ns),
+    "qemu_s": lambda boot: _s(boot.stages.qemu_ns),
+    "firmware_s": lambda boot: _s(boot.stages.of(Stage.FIRMWARE)),
+    "loader_s": lambda boot: _s(boot.stages.of(Stage.LOADER)),
+    "kernel_s": lambda boot: _s(boot.stages.of(Stage.KERNEL)),
+    "initrd_s": lambda boot: _s(boot.stages.of(Stage.INITRD)),
+    "userspace_s": lambda boot: _s(boot.stages.of(Stage.USERSPACE)),
+    "lag_s": lambda boot: _s(boot.stages.of(Stage.LAG)),
+    "residual_s": lambda boot: _s(boot.stages.residual_ns),
+    "doubtful": lambda boot: boot.stages.is_doubtful,
+    "doubts": lambda boot: "; ".join(map(str, boot.stages.doubts)),
+    "accel": lambda boot: boot.labels.accel,
+    "cache": lambda boot: boot.labels.cache,
+    "boot": lambda boot: boot.labels.boot,
+    "cpu_s": lambda boot: _s(boot.attempt.usage.cpu_ns) if boot.attempt.usage else None,
+    "vcpu_wait_s": lambda boot: _s(boot.attempt.usage.vcpu_wait_ns) if boot.attempt.usage else None,
+    "rss_bytes": lambda boot: boot.attempt.usage.rss_bytes if boot.attempt.usage else None,
+    "qmp_left_out": lambda boot: sum(boot.attempt.qmp_left_out.values()),
+    "dropped_bytes": lambda boot: boot.attempt.details.dropped_bytes if boot.attempt.details else 0,
+    "exit_code": lambda boot: boot.attempt.exit_code,
+    "why": lambda boot: boot.attempt.why,
+    "text": lambda boot: boot.attempt.text,
+}
+
+
+def render_csv(document: Document) -> str:
+    """Return a header and a row for each attempt; ``partial`` says that the run had not ended.
+
+    ``started_at_s`` and ``reported_at_s`` count from the run's start; what a sweep varied stands
+    in columns of its own, ``parameter_<name>``.
+    """
+    zero = document.fleet.run.at_ns if document.fleet.run else 0
+    run = document.fleet.run.run if document.fleet.run else ""
+    varied = list(dict.fromkeys(name for boot in document.boots for name in boot.parameters))
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(
+        _cells(
+            ["run", "partial", *COLUMNS, "started_at_s", "reported_at_s"]
+            + [f"parameter_{name}" for name in varied]
+        )
+    )
+    for boot in document.boots:
+        moments = (boot.attempt.go_ns, boot.attempt.report_ns)
+        cells: list[Cell] = [run, document.is_partial]
+        cells += [value(boot) for value in COLUMNS.values()]
+        cells += [None if moment is None else (moment - zero) / 1e9 for moment in moments]
+        cells += [boot.parameters.get(name, "") for name in varied]
+        writer.writerow(_cells(cells))
+    return file.getvalue()
+
+
+def _cells(values: Sequence[Cell]) -> list[str]:
+    return [_cell(value) for value in values]
+
+
+def _cell(value: Cell) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return safe_cell(value)
+        case _:
+            return repr(value)

@@ -1,0 +1,370 @@
+"""A run as JSON: everything that was measured, the figures, and hyperfine's ``results`` beside.
+
+The schema is versioned: ``version`` goes up when a key changes its meaning or goes away, not when
+one is added. Keys name their unit. ``*_at_s`` are seconds since the run's start on one clock;
+``wall_ns`` says when that was. ``assets/export.schema.json`` describes every key; ``format`` and
+``version`` are what names it in a document. ``reading`` makes a ``Fleet`` of it again.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from vmtiming_tui.analysis import stats
+from vmtiming_tui.analysis.compare import Comparison, Difference
+from vmtiming_tui.analysis.samples import Identity
+from vmtiming_tui.analysis.stages import Stage, Stages
+from vmtiming_tui.analysis.summary import Group, Summary, boots_s, summarise
+from vmtiming_tui.analysis.sweep import Sweep
+from vmtiming_tui.model.codec import to_json
+from vmtiming_tui.model.fleet import Attempt, Fleet, Storm
+from vmtiming_tui.report.export.document import Boot, Document, utc
+
+FORMAT = "vm-timing-report"
+VERSION = 2
+READABLE = (1, 2)
+
+Body = dict[str, Any]
+
+
+def render_json(document: Document) -> str:
+    """Return the run as one JSON object, indented for people."""
+    return json.dumps(body_of(document), indent=1, allow_nan=False) + "\n"
+
+
+def zero_ns(fleet: Fleet) -> int:
+    """Return the moment ``*_at_s`` count from: the run's start, or the first storm's."""
+    if fleet.run is not None:
+        return fleet.run.at_ns
+    return min((storm.started_ns for storm in fleet.storms.values()), default=0)
+
+
+def body_of(document: Document) -> Body:
+    """Return the run as JSON values; the JSON Schema in ``assets/`` describes them."""
+    fleet = document.fleet
+    clock = _Clock(zero_ns(fleet))
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "partial": document.is_partial,
+        "state": str(fleet.state),
+        "scope": None if document.scope is None else sorted(document.scope),
+        "run": _run(document, clock),
+        "host": to_json(fleet.run.host) if fleet.run else {},
+        "plan": to_json(fleet.run.plan) if fleet.run else {},
+        "summary": summary_body(document.summary),
+        "groups": [_group(group) for group in document.groups],
+        "sweep": _sweep(document.sweep) if document.sweep else None,
+        "comparison": comparison_body(document.comparison),
+        "cautions": [
+            {"kind": str(caution.kind), "text": caution.text} for caution in document.cautions
+        ],
+        "storms": [
+            _storm(storm, clock, document.scope) for _, storm in sorted(fleet.storms.items())
+        ],
+        "vms": _vms(document, clock),
+        "notices": [
+            {**_without(to_json(notice), "at_ns"), "at_s": clock.at(notice.at_ns)}
+            for notice in fleet.notices
+        ],
+        "failure": _failure(fleet, clock),
+        "host_samples": [
+            {**_without(to_json(sample), "at_ns"), "at_s": clock.at(sample.at_ns)}
+            for sample in fleet.host_samples
+        ],
+        "results": hyperfine_results(document),
+    }
+
+
+class _Clock:
+    """Puts a moment in ns on the run's own axis in seconds; exact for 100 days."""
+
+    def __init__(self, zero: int) -> None:
+        self._zero = zero
+
+    def at(self, moment_ns: int | None) -> float | None:
+        return None if moment_ns is None else (moment_ns - self._zero) / 1e9
+
+
+def _s(duration_ns: int | None) -> float | None:
+    return None if duration_ns is None else duration_ns / 1e9
+
+
+def _without(body: Any, *keys: str) -> Body:
+    return {key: value for key, value in body.items() if key not in keys}
+
+
+def _run(document: Document, clock: _Clock) -> Body | None:
+    run, fleet = document.fleet.run, document.fleet
+    if run is None:
+        return None
+    plan = document.plan
+    return {
+        "id": run.run,
+        "name": plan.name if plan else "",
+        "notes": plan.notes if plan else "",
+        "started": utc(run.wall_ns),
+        "wall_ns": run.wall_ns,
+        "ended_at_s": clock.at(fleet.ended_ns),
+        "number": run.number,
+        "accel": run.accel,
+        "accel_reason": run.accel_reason,
+        "qemu_version": run.qemu_version,
+        "tool_version": run.tool_version,
+        "baseline": _identity(document.against),
+    }
+
+
+def _identity(identity: Identity | None) -> Body | None:
+    """Return which run one is, as it is told to people too."""
+    if identity is None:
+        return None
+    return {
+        "run": identity.run,
+        "name": identity.name,
+        "started": utc(identity.wall_ns),
+        "wall_ns": identity.wall_ns,
+    }
+
+
+def _failure(fleet: Fleet, clock: _Clock) -> Body | None:
+    failure = fleet.failure
+    if failure is None:
+        return None
+    return {"at_s": clock.at(failure.at_ns), "why": failure.why, "hint": failure.hint}
+
+
+def _interval(interval: stats.Interval | None) -> Body | None:
+    if interval is None or not interval.is_bounded:
+        return None
+    return {"low": interval.low, "high": interval.high, "confidence": interval.confidence}
+
+
+def figures_body(figures: stats.Figures | None) -> Body | None:
+    """Return one sample's figures; in seconds where the key they stand under says nothing else."""
+    if figures is None:
+        return None
+    return {**_without(to_json(figures), "interval"), "interval": _interval(figures.interval)}
+
+
+def summary_body(summary: Summary) -> Body:
+    """Return a summary's figures, each under the name of its field."""
+    plain = _without(to_json(summary), "median_interval", "qemu", "stages", "counts", "time_to_s")
+    return {
+        **plain,
+        "counts": {str(state): count for state, count in summary.counts.items()},
+        "median_interval_s": _interval(summary.median_interval),
+        "time_to_s": {str(share): at for share, at in summary.time_to_s.items()},
+        "qemu": figures_body(summary.qemu),
+        "stages": {str(stage): figures_body(each) for stage, each in summary.stages.items()},
+    }
+
+
+def _spread(spread: stats.Spread | None) -> Body | None:
+    if spread is None:
+        return None
+    return {"between_s": spread.between, "within_s": spread.within, "shared": spread.shared}
+
+
+def _group(group: Group) -> Body:
+    return {
+        "parameters": dict(group.parameters),
+        "storms": [storm.number for storm in group.storms],
+        "medians_s": figures_body(group.medians),
+        "all_booted_in_s": figures_body(group.all_booted_in),
+        "vms_per_s": figures_body(group.rates),
+        "spread": _spread(group.spread),
+    }
+
+
+def _sweep(sweep: Sweep) -> Body:
+    return {
+        "names": list(sweep.names),
+        "rows": [
+            {
+                **_without(to_json(row), "boot", "all_booted_in"),
+                "boot_s": figures_body(row.boot),
+                "all_booted_in_s": figures_body(row.all_booted_in),
+            }
+            for row in sweep.rows
+        ],
+        "penalties": to_json(sweep.penalties),
+        "knees": to_json(sweep.knees),
+    }
+
+
+def comparison_body(comparison: Comparison | None) -> Body | None:
+    """Return what this run is against its baseline, and which run that was; None without one."""
+    if comparison is None:
+        return None
+    return {
+        "against": _identity(comparison.against),
+        "verdict": str(comparison.verdict),
+        "groups": [
+            {
+                "parameters": dict(group.parameters),
+                "differences": [_difference(each) for each in group.differences],
+                "losses": to_json(group.losses),
+            }
+            for group in comparison.groups
+        ],
+        "cautions": list(comparison.cautions),
+    }
+
+
+def _difference(each: Difference) -> Body:
+    interval = each.percent_interval
+    return {
+        "name": each.name,
+        "first_s": figures_body(each.first),
+        "second_s": figures_body(each.second),
+        "percent": each.percent,
+        "percent_interval": None
+        if interval is None
+        else {"low": _finite(interval.low), "high": _finite(interval.high)},
+        "p_value": each.p_value,
+        "verdict": str(each.verdict),
+        "sentence": each.sentence,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _storm(storm: Storm, clock: _Clock, scope: frozenset[int] | None) -> Body:
+    attempts = [storm.attempts[vm] for vm in sorted(storm.attempts) if scope is None or vm in scope]
+    return {
+        "storm": storm.number,
+        "kind": str(storm.kind),
+        "parameters": dict(storm.parameters),
+        "planned": storm.planned,
+        "vms": [vm for vm in storm.vms if scope is None or vm in scope],
+        "started_at_s": clock.at(storm.started_ns),
+        "ended_at_s": clock.at(storm.ended_ns),
+        "summary": summary_body(summarise(attempts)),
+    }
+
+
+def _vms(document: Document, clock: _Clock) -> list[Body]:
+    by_vm: dict[int, list[Body]] = {}
+    for boot in document.boots:
+        by_vm.setdefault(boot.attempt.vm, []).append(_attempt(boot, clock))
+    return [{"vm": vm, "attempts": attempts} for vm, attempts in by_vm.items()]
+
+
+def _attempt(boot: Boot, clock: _Clock) -> Body:
+    attempt = boot.attempt
+    return {
+        "attempt": attempt.number,
+        "storm": attempt.storm,
+        "state": str(attempt.state.told),
+        "qemu_ended": attempt.exited_ns is not None,
+        "counts": boot.counts,
+        "boot_s": _s(attempt.boot_ns),
+        "uncertainty_s": _s(attempt.uncertainty_ns),
+        "stages": _stages(boot.stages),
+        "labels": to_json(boot.labels),
+        "text": attempt.text,
+        "why": attempt.why,
+        "hint": attempt.hint,
+        "stderr": attempt.stderr,
+        "limit_s": _s(attempt.limit_ns),
+        "queued_at_s": clock.at(attempt.queued_ns),
+        "spawned_at_s": clock.at(attempt.spawn_ns),
+        "connected_at_s": clock.at(attempt.connected_ns),
+        "started_at_s": clock.at(attempt.go_ns),
+        "reported_at_s": clock.at(attempt.report_ns),
+        "decided_at_s": clock.at(attempt.decided_ns),
+        "exited_at_s": clock.at(attempt.exited_ns),
+        "exit_code": attempt.exit_code,
+        "exit_reason": attempt.exit_reason,
+        "pauses": attempt.pauses,
+        "resets": attempt.resets,
+        "panicked": attempt.panicked,
+        "usage": _usage(attempt),
+        "guest": _guest(attempt),
+        "console": _console(attempt),
+        "qmp_left_out": to_json(attempt.qmp_left_out),
+        "rejected": [
+            {**_without(to_json(each), "at_ns", "vm", "attempt"), "at_s": clock.at(each.at_ns)}
+            for each in attempt.rejected
+        ],
+        "pid": attempt.pid,
+        "argv": list(attempt.argv),
+    }
+
+
+def _stages(stages: Stages) -> Body:
+    return {
+        "qemu_s": _s(stages.qemu_ns),
+        **{f"{stage}_s": _s(stages.of(stage)) for stage in Stage},
+        "residual_s": _s(stages.residual_ns),
+        "error_s": _s(stages.error_ns),
+        "from_text": stages.from_text,
+        "doubtful": stages.is_doubtful,
+        "doubts": [doubt.text for doubt in stages.doubts],
+        "doubt_codes": [str(doubt.code) for doubt in stages.doubts],
+    }
+
+
+def _usage(attempt: Attempt) -> Body | None:
+    usage = attempt.usage
+    if usage is None:
+        return None
+    return {
+        "rss_bytes": usage.rss_bytes,
+        "disk_read_bytes": usage.disk_read_bytes,
+        "cpu_s": _s(usage.cpu_ns),
+        "vcpu_run_s": _s(usage.vcpu_run_ns),
+        "vcpu_wait_s": _s(usage.vcpu_wait_ns),
+    }
+
+
+def _guest(attempt: Attempt) -> Body | None:
+    if attempt.details is None:
+        return None
+    return _without(to_json(attempt.details), "at_ns", "vm", "attempt")
+
+
+def _console(attempt: Attempt) -> Body | None:
+    """Return how much the guest wrote to its console; what it wrote is in no export."""
+    if attempt.console is None:
+        return None
+    return _without(to_json(attempt.console), "at_ns", "vm", "attempt", "text")
+
+
+def hyperfine_results(document: Document) -> list[Body]:
+    """Return a result for each combination of settings, as hyperfine's own scripts read them.
+
+    ``times`` are the boot times of every VM of every storm that counts; a combination none of
+    whose VMs booted has no times, hence no result. ``user`` and ``system`` are null: QEMU's CPU
+    time is not told apart by them.
+    """
+    return [_result(group, times) for group in document.groups if (times := _times(group))]
+
+
+def _times(group: Group) -> list[float]:
+    return boots_s(group.attempts)
+
+
+def _result(group: Group, times: list[float]) -> Body:
+    return {
+        "command": f"boot {_label(group.parameters)}".strip(),
+        "mean": stats.mean(times),
+        "stddev": stats.stddev(times),
+        "median": stats.median(times),
+        "user": None,
+        "system": None,
+        "min": min(times),
+        "max": max(times),
+        "times": times,
+        "exit_codes": [0] * len(times),
+        "parameters": dict(group.parameters),
+    }
+
+
+def _label(parameters: Mapping[str, str]) -> str:
+    items: Iterable[tuple[str, str]] = parameters.items()
+    return " ".join(f"{name}={value}" for name, value in items)

@@ -1,0 +1,17 @@
+"""The original's report as a file: the plain report's last lines under a heading."""
+
+from vmtiming_tui.escape import printable
+from vmtiming_tui.report.export.document import Document
+from vmtiming_tui.report.plain import PlainReport
+from vmtiming_tui.report.terminal import comparison_lines
+
+
+def render_text(document: Document) -> str:
+    """Return the plain report's end; a run that was not done says so in its first line."""
+    lines = PlainReport(document.fleet).final_lines(document.scope)
+    warnings = [f"Warning: {printable(str(caution))}" for caution in document.cautions]
+    marks = [document.word] if document.word else []
+    against = [f"Held against {printable(str(document.against))}."] if document.against else []
+    if document.comparison is not None:
+        against = comparison_lines(document.comparison)
+    return "\n".join([*marks, *lines, *against, *warnings]) + "\n"

@@ -1,0 +1,199 @@
+"""A JSON export read back: the run it was made of, as far as it says.
+
+What is not in an export (the console, most QMP events) is missing then; every figure is the same.
+"""
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from vmtiming_tui.errors import EventError, ExportError
+from vmtiming_tui.escape import one_line, printable
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.codec import from_json
+from vmtiming_tui.model.fleet import Fleet, RunState
+from vmtiming_tui.report.export.as_json import FORMAT, READABLE, VERSION
+
+_MAX_BYTES = 1 << 30
+_MOST_S = 9e9
+_ENDED = {
+    RunState.FINISHED: ev.Outcome.FINISHED,
+    RunState.STOPPED: ev.Outcome.STOPPED,
+    RunState.INTERRUPTED: ev.Outcome.INTERRUPTED,
+}
+
+Body = dict[str, Any]
+
+
+def read_export(path: Path) -> Fleet:
+    """Return the run of a file that ``--export FILE.json`` wrote; raise ``ExportError``."""
+    shown = printable(str(path))
+    try:
+        text = _content(path, shown)
+    except OSError as error:
+        raise ExportError(
+            f"{shown} cannot be read: {error.strerror}", hint="give the path of a JSON export"
+        ) from error
+    try:
+        return fleet_of(text)
+    except ExportError as error:
+        raise ExportError(f"{shown}: {error.message}", hint=error.hint) from None
+
+
+def _content(path: Path, shown: str) -> bytes:
+    """Read a regular file of a bounded size; no pipe or device is waited for."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise ExportError(f"{shown} is no regular file", hint="give the path of a JSON export")
+        text = file.read(_MAX_BYTES + 1)
+    if len(text) > _MAX_BYTES:
+        raise ExportError(f"{shown} is too large to be an export", hint="give another file")
+    return text
+
+
+def fleet_of(text: str | bytes) -> Fleet:
+    """Return the run of a JSON export's text; raise ``ExportError`` where it is none."""
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ExportError(f"not JSON: {error}", hint="only JSON exports can be read back") from None
+    if not isinstance(body, dict) or body.get("format") != FORMAT:
+        raise ExportError(
+            "not an export of vm-timing-report", hint="give a file that --export FILE.json wrote"
+        )
+    if body.get("version") not in READABLE:
+        raise ExportError(
+            f"its schema is version {one_line(repr(body.get('version')), 40)}, "
+            f"this program reads version {VERSION}",
+            hint="export it again, or use the program that wrote it",
+        )
+    try:
+        return Fleet(_events(body))
+    except (EventError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        what = error.message if isinstance(error, EventError) else f"{error!r}"
+        raise ExportError(f"damaged: {one_line(what, 200)}", hint="export the run again") from None
+
+
+def _ns(value_s: float | None) -> int:
+    """Return seconds as ns; raise ``EventError`` for what is no moment."""
+    if not isinstance(value_s, (int, float)) or not abs(value_s) < _MOST_S:
+        raise EventError(f"expected seconds, found {value_s!r}")
+    return round(value_s * 1e9)
+
+
+def _maybe_ns(value_s: float | None) -> int | None:
+    return None if value_s is None else _ns(value_s)
+
+
+def _events(body: Body) -> Iterator[ev.Event]:
+    if body["run"] is not None:
+        yield _run_started(body)
+    for sample in body["host_samples"]:
+        yield from_json(ev.HostSample, {**sample, "at_ns": _ns(sample["at_s"])})
+    for notice in body["notices"]:
+        yield from_json(ev.Notice, {**notice, "at_ns": _ns(notice["at_s"])})
+    boots: dict[int, list[tuple[int, Body]]] = {}
+    for vm in body["vms"]:
+        for attempt in vm["attempts"]:
+            boots.setdefault(attempt["storm"], []).append((vm["vm"], attempt))
+    storms = {storm["storm"]: storm for storm in body["storms"]}
+    for number in sorted({*storms, *boots}):
+        yield from _storm(storms.get(number), boots.get(number, []))
+    if (failure := body["failure"]) is not None:
+        yield from_json(ev.EngineFailed, {**failure, "at_ns": _ns(failure["at_s"])})
+    outcome = _ENDED.get(RunState(body["state"]))
+    if outcome is not None:
+        ended_s = body["run"]["ended_at_s"] if body["run"] else None
+        yield ev.RunEnded(at_ns=_maybe_ns(ended_s) or 0, outcome=outcome)
+
+
+def _run_started(body: Body) -> ev.RunStarted:
+    run = body["run"]
+    facts = {**run, "run": run["id"], "at_ns": 0, "host": body["host"], "plan": body["plan"]}
+    return from_json(ev.RunStarted, facts)
+
+
+def _storm(storm: Body | None, boots: list[tuple[int, Body]]) -> Iterator[ev.Event]:
+    if storm is not None:
+        yield from_json(ev.StormStarted, {**storm, "at_ns": _ns(storm["started_at_s"])})
+    for vm, body in boots:
+        yield from _attempt(vm, body)
+    if storm is not None and storm["ended_at_s"] is not None:
+        yield ev.StormEnded(at_ns=_ns(storm["ended_at_s"]), storm=storm["storm"])
+
+
+def _attempt(vm: int, body: Body) -> Iterator[ev.Event]:
+    """Yield the events of one attempt, in the order of its life."""
+    who = {"vm": vm, "attempt": body["attempt"]}
+    queued_ns = _ns(body["queued_at_s"])
+    yield from_json(ev.VmQueued, {**who, "at_ns": queued_ns, "storm": body["storm"]})
+    if body["spawned_at_s"] is not None:
+        spawn_ns = _ns(body["spawned_at_s"])
+        launched = {"pid": body["pid"], "argv": body["argv"], "spawn_ns": spawn_ns}
+        yield from_json(ev.VmLaunched, {**who, "at_ns": spawn_ns, **launched})
+    if body["connected_at_s"] is not None:
+        yield from_json(ev.VmConnected, {**who, "at_ns": _ns(body["connected_at_s"])})
+    go_ns = _maybe_ns(body["started_at_s"])
+    if go_ns is not None:
+        yield from_json(ev.VmStarted, {**who, "at_ns": go_ns, "go_ns": go_ns})
+        yield from _mishaps(who, body, go_ns)
+    decided_ns = _maybe_ns(body["decided_at_s"])
+    if decided_ns is not None:
+        yield _decision(who, body, decided_ns)
+    for rejected in body["rejected"]:
+        yield from_json(ev.ReportRejected, {**who, **rejected, "at_ns": _ns(rejected["at_s"])})
+    if body["guest"] is not None:
+        yield from_json(ev.VmDetails, {**body["guest"], **who, "at_ns": decided_ns or queued_ns})
+    if body["usage"] is not None:
+        yield _usage(who, body["usage"], decided_ns or queued_ns)
+    yield from _left_out(who, body, decided_ns or queued_ns)
+    if body["exited_at_s"] is not None:
+        exited = {"exit_code": body["exit_code"], "reason": body["exit_reason"]}
+        stderr = {"stderr": body["stderr"]}
+        yield from_json(ev.VmExited, {**who, "at_ns": _ns(body["exited_at_s"]), **exited, **stderr})
+
+
+def _left_out(who: Body, body: Body, at_ns: int) -> Iterator[ev.Event]:
+    """Yield what tells how much of a VM's words was not kept; a first export says nothing of it."""
+    if counts := body.get("qmp_left_out"):
+        yield from_json(ev.QmpLeftOut, {**who, "at_ns": at_ns, "counts": counts})
+    if (console := body.get("console")) is not None:
+        yield from_json(ev.VmConsole, {**console, **who, "at_ns": at_ns, "text": ""})
+
+
+def _mishaps(who: Body, body: Body, at_ns: int) -> Iterator[ev.QmpSeen]:
+    names = ["STOP", "RESUME"] * min(body["pauses"], 100) + ["RESET"] * min(body["resets"], 100)
+    names += ["GUEST_PANICKED"] * bool(body["panicked"])
+    for name in names:
+        yield from_json(ev.QmpSeen, {**who, "at_ns": at_ns, "name": name})
+
+
+def _decision(who: Body, body: Body, at_ns: int) -> ev.Event:
+    base = {**who, "at_ns": at_ns}
+    match body["state"]:
+        case "booted" | "off":
+            report = {
+                "report_ns": _ns(body["reported_at_s"]),
+                "uncertainty_ns": _ns(body["uncertainty_s"]),
+                "text": body["text"],
+            }
+            return from_json(ev.VmBooted, base | report)
+        case "timed out":
+            late = {"limit_ns": _ns(body["limit_s"]), "why": body["why"]}
+            return from_json(ev.VmTimedOut, base | late)
+        case "killed":
+            return from_json(ev.VmKilled, {**base, "why": body["why"]})
+        case "failed":
+            words = {"why": body["why"], "hint": body["hint"], "stderr": body["stderr"]}
+            return from_json(ev.VmFailed, base | words)
+        case other:
+            raise EventError(f"a decided attempt cannot be {other!r}")
+
+
+def _usage(who: Body, usage: Body, at_ns: int) -> ev.VmUsage:
+    spent = {f"{name}_ns": _ns(usage[f"{name}_s"]) for name in ("cpu", "vcpu_run", "vcpu_wait")}
+    return from_json(ev.VmUsage, {**who, **usage, **spent, "at_ns": at_ns})

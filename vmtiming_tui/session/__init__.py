@@ -1,0 +1,1 @@
+"""What every front end does around a run."""

@@ -1,0 +1,132 @@
+"""A run without a dashboard: the plain report or the events themselves, on standard output."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from vmtiming_tui.analysis.verdict import ExitCode
+from vmtiming_tui.model.commands import Quit, Start, Stop
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.report.plain import PlainReport
+from vmtiming_tui.session.session import Wishes, conclude, outlive_hangups
+from vmtiming_tui.session.streams import Streams
+from vmtiming_tui.sources.local import EngineClient, EventSource
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_PATIENCE_S = 10.0
+
+
+@contextmanager
+def _stopping_on_signals(source: EventSource, streams: Streams) -> Iterator[list[signal.Signals]]:
+    """Let the first signal end the run in order, the second at once; yields those that came.
+
+    After one, a reader that does not read is not waited for as long as it likes; after two not
+    at all.
+    """
+    received: list[signal.Signals] = []
+
+    def stop(number: signal.Signals) -> None:
+        received.append(number)
+        if len(received) == 1:
+            streams.patience_s = _PATIENCE_S
+            streams.say("Stopping; once more ends everything at once.")
+            source.send(Stop())
+        else:
+            streams.patience_s = 0
+            source.send(Quit(now=True))
+
+    loop = asyncio.get_running_loop()
+    for number in SIGNALS:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        yield received
+    finally:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
+        if signal.SIGHUP in received:
+            outlive_hangups()
+
+
+async def follow(
+    source: EventSource, fleet: Fleet, streams: Streams, *, as_json: bool = False
+) -> list[signal.Signals]:
+    """Report a run as it goes, and end its engine after it; return the signals that came meanwhile.
+
+    Standard output that takes no more (its reader went away, its disk is full) ends the run like
+    Ctrl-C. With ``as_json`` it is left to others.
+    """
+    report = PlainReport(fleet)
+    stops = leaves = False
+    with _stopping_on_signals(source, streams) as received:
+        async for batch in source.batches():
+            for event in batch:
+                fleet.fold(event)
+                streams.out.write_lines(() if as_json else report.lines_for(event))
+                for line in report.diagnostics_for(event):
+                    streams.say(line)
+            if streams.out.trouble and not stops:
+                stops = True
+                source.send(Stop())
+            if fleet.ran_to_end and not leaves:
+                leaves = True
+                source.send(Quit())
+            await streams.room(unless=lambda: bool(received or streams.out.trouble))
+    return received
+
+
+async def _run(
+    plan: RunPlan,
+    wishes: Wishes,
+    fleet: Fleet,
+    streams: Streams,
+    record: Callable[[bytes], None] | None,
+) -> list[signal.Signals]:
+    """Carry out the plan; return the signals that came meanwhile."""
+
+    def tap(lines: bytes) -> None:
+        if record:
+            record(lines)
+        if wishes.as_json:
+            streams.out.write(lines.decode())
+
+    async with EngineClient(tap=tap) as engine:
+        engine.send(Start(plan=plan))
+        return await follow(engine, fleet, streams, as_json=wishes.as_json)
+
+
+def run_headless(
+    plan: RunPlan,
+    wishes: Wishes,
+    streams: Streams,
+    record: Callable[[bytes], None] | None = None,
+) -> int:
+    """Run the plan, report as it goes, export at the end; return the exit code.
+
+    ``record`` is handed the raw lines of events as they come.
+    """
+    fleet = Fleet()
+    received = asyncio.run(_run(plan, wishes, fleet, streams, record))
+    return final_report(fleet, wishes, streams, received)
+
+
+def final_report(
+    fleet: Fleet, wishes: Wishes, streams: Streams, received: list[signal.Signals]
+) -> int:
+    """Report what a run came to, export it, and see it all written; return the exit code.
+
+    That a terminal which hung up takes no more is part of the hang-up.
+    """
+    out, hung_up = streams.out, signal.SIGHUP in received
+    if not wishes.as_json:
+        out.write_lines(PlainReport(fleet).final_lines())
+    code = conclude(fleet, wishes, streams.say)
+    streams.finish()
+    if out.trouble and not (out.was_left or hung_up):
+        streams.say(f"Error: the report cannot be written: {out.trouble.strerror}")
+        streams.say("  send it to another place; exports (-o) and the history have what is known")
+    if out.was_left:
+        return 128 + signal.SIGPIPE
+    return ExitCode.SOME_FAILED if out.trouble and not hung_up else code

@@ -1,0 +1,1 @@
+"""What comes before a run: is the host fit, and is the image."""

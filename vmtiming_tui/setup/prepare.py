@@ -1,0 +1,110 @@
+"""From a disk image to a folder ready to boot, in one go: spin, then an overlay for each VM."""
+
+import asyncio
+import contextlib
+import os
+import re
+import shlex
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmtiming_tui.engine.children import rundir
+from vmtiming_tui.engine.children.children import start_warden
+from vmtiming_tui.engine.image.overlays import make_overlays
+from vmtiming_tui.errors import VmTimingError
+from vmtiming_tui.images.gate.formats import PROBED_BYTES, format_by_mark
+from vmtiming_tui.images.guard.isolated import isolated
+from vmtiming_tui.images.guard.opening import open_file
+from vmtiming_tui.images.guard.out_folder import open_folder
+from vmtiming_tui.model.config import RunConfig
+from vmtiming_tui.resources import run_to_the_end
+
+_MAX_ARGUMENTS_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What was made: how many overlays are new, and the command that boots them."""
+
+    overlays: int
+    command: str
+
+
+def _spin(image: str, out: Path, options: Sequence[str]) -> None:
+    # A name may begin with a dash, which an option's does; a path never does.
+    name = image if not image.startswith("-") else f"./{image}"
+    if run_to_the_end(isolated("spin.outside", name, "--out", str(out), *options)):
+        raise VmTimingError("the image could not be prepared; spin-from-raw.sh says why above")
+
+
+def _drop_overlays(config: RunConfig) -> None:
+    """Remove the overlays of a root that has been replaced: they would make nonsense of the new."""
+    name = re.compile(f"{re.escape(config.prefix)}-[0-9]+{re.escape(config.suffix)}")
+    if not Path(config.vmdir).is_dir():
+        return
+    with contextlib.closing(open_folder(config.vmdir)) as folder:
+        for found in os.listdir(folder.fd):  # noqa: PTH208
+            if name.fullmatch(found) and _is_overlay(folder.fd, found):
+                os.unlink(found, dir_fd=folder.fd)
+
+
+def _is_overlay(folder: int, name: str) -> bool:
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    except OSError:
+        return False
+    with os.fdopen(fd, "rb") as file:
+        is_file = stat.S_ISREG(os.fstat(fd).st_mode)
+        return is_file and format_by_mark(file.read(PROBED_BYTES)) == "qcow2"
+
+
+@contextlib.contextmanager
+def _as_readable_as(path: str) -> Iterator[None]:
+    """Let no file made in the block be more readable than an image: an overlay shows all of it."""
+    mask = os.umask(0o077)
+    os.umask(mask | ~Path(path).stat().st_mode & 0o777)
+    try:
+        yield
+    finally:
+        os.umask(mask)
+
+
+def arguments_in(path: Path) -> str:
+    """Read what the kernel is to be told; the folder's owner may have put another file there."""
+    file, fd = open_file(str(path))
+    with os.fdopen(fd, "rb") as opened:
+        return os.fsdecode(opened.read(min(file.size, _MAX_ARGUMENTS_BYTES))).strip()
+
+
+async def _overlays(config: RunConfig) -> int:
+    with rundir.run_dir() as folder:
+        async with start_warden(folder) as children:
+            return await make_overlays(config, range(config.number), children)
+
+
+def prepare(image: str, out: Path, config: RunConfig, options: Sequence[str] = ()) -> Prepared:
+    """Spin ``image`` into ``out`` and make ``config.number`` overlays in ``out/vms``.
+
+    ``config`` brings the number, the names, the memory and what the overlays stand on; ``options``
+    go to spin-from-raw.sh, whose words go to standard error. Raises ``VmTimingError`` when a step
+    fails.
+    """
+    had_kernel = Path(config.kernel).exists()
+    _spin(image, out, options)
+    if "--dry-run" in options:
+        return Prepared(0, "")
+    if had_kernel:
+        _drop_overlays(config)
+    with _as_readable_as(config.base or image):
+        made = asyncio.run(_overlays(config))
+    words = ["vm-timing-report", "-n", str(config.number), "-m", str(config.memory_mib)]
+    words += ["-p", config.prefix, *(["-s", config.suffix] if config.suffix else [])]
+    words += ["-k", config.kernel, "-i", config.initrd, "-v", config.vmdir]
+    if "--boot-files" in options:
+        arguments = arguments_in(Path(config.kernel).with_name("cmdline"))
+        words += [word for folder in config.allow_backing for word in ("--allow-backing", folder)]
+        words += ["--allow-device"] if config.allow_device else []
+        words += ["--inject", "--append", arguments]
+    return Prepared(made, shlex.join(words))

@@ -1,0 +1,1 @@
+"""How things are drawn, as text with styles: without a widget."""

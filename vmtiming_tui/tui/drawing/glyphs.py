@@ -1,0 +1,139 @@
+"""How states and stages are drawn: a glyph and a word for each, or plain ASCII."""
+
+from dataclasses import dataclass, replace
+
+from vmtiming_tui.analysis.stages import Stage
+from vmtiming_tui.model.fleet import VmState
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """Every character the dashboard draws with that is no letter; each is one cell wide."""
+
+    states: dict[VmState, str]
+    stages: dict[Stage, str]
+    residual: str
+    bar: str
+    bar_end: str
+    track: str
+    median: str
+    mark: str
+    slower: str
+    faster: str
+    paused: str
+    reset: str
+    ascending: str
+    descending: str
+    live: str
+    done: str
+    rule: str
+    at_most: str
+    ellipsis: str
+    times: str
+    dot: str
+    blocks: str
+    braille: bool
+
+    def word(self, state: VmState) -> str:
+        """Return what a state is called; one that booted and has gone off has booted."""
+        return state.told
+
+
+_STATES = {
+    VmState.QUEUED: "·",
+    VmState.LAUNCHING: "◌",
+    VmState.CONNECTED: "◔",
+    VmState.BOOTED: "✓",
+    VmState.OFF: "✓",
+    VmState.FAILED: "✗",
+    VmState.TIMED_OUT: "!",
+    VmState.KILLED: "-",
+}
+
+UNICODE = Glyphs(
+    states=_STATES,
+    stages=dict.fromkeys(Stage, "━"),
+    residual="━",
+    bar="━",
+    bar_end="╸",
+    track="─",
+    median="╎",
+    mark="▌",
+    slower="▲",
+    faster="▼",
+    paused="‖",
+    reset="↻",
+    ascending="↑",
+    descending="↓",
+    live="●",
+    done="■",
+    rule="─",
+    at_most="≤",
+    ellipsis="…",
+    times="×",
+    dot="·",
+    blocks="▁▂▃▄▅▆▇█",
+    braille=True,
+)
+
+_STROKES = {
+    Stage.FIRMWARE: "┄",
+    Stage.LOADER: "╌",
+    Stage.KERNEL: "─",
+    Stage.INITRD: "═",
+    Stage.USERSPACE: "━",
+    Stage.LAG: "·",
+}
+
+_LETTERS = {
+    Stage.FIRMWARE: "f",
+    Stage.LOADER: "b",
+    Stage.KERNEL: "k",
+    Stage.INITRD: "i",
+    Stage.USERSPACE: "u",
+    Stage.LAG: "l",
+}
+
+ASCII = Glyphs(
+    states={
+        VmState.QUEUED: ".",
+        VmState.LAUNCHING: "o",
+        VmState.CONNECTED: "c",
+        VmState.BOOTED: "+",
+        VmState.OFF: "+",
+        VmState.FAILED: "x",
+        VmState.TIMED_OUT: "!",
+        VmState.KILLED: "-",
+    },
+    stages=_LETTERS,
+    residual="?",
+    bar="=",
+    bar_end="-",
+    track="-",
+    median=":",
+    mark="*",
+    slower="^",
+    faster="v",
+    paused="P",
+    reset="R",
+    ascending="^",
+    descending="v",
+    live="*",
+    done="#",
+    rule="-",
+    at_most="<=",
+    ellipsis="~",
+    times="x",
+    dot="-",
+    blocks="._-=+*%#",
+    braille=False,
+)
+
+
+def glyphs_for(*, ascii_only: bool, colour: bool) -> Glyphs:
+    """Return what to draw with; without colour the stages differ by their stroke."""
+    if ascii_only:
+        return ASCII
+    if colour:
+        return UNICODE
+    return replace(UNICODE, stages=_STROKES, residual="?")

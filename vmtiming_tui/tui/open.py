@@ -1,0 +1,210 @@
+"""Opening the dashboard on a live engine or on a stored run, and what remains to say after it."""
+
+import asyncio
+import gc
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from vmtiming_tui.analysis.samples import Side
+from vmtiming_tui.faults import kept_fault
+from vmtiming_tui.model.commands import Command, Quit
+from vmtiming_tui.model.events import Event
+from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.report.plain import PlainReport
+from vmtiming_tui.session.headless import final_report, follow
+from vmtiming_tui.session.session import Wishes, conclude, outlive_hangups
+from vmtiming_tui.session.streams import Streams
+from vmtiming_tui.sources.local import EngineClient, EventSource
+from vmtiming_tui.sources.replay import replay
+
+if TYPE_CHECKING:
+    from vmtiming_tui.tui.app import VmTimingApp
+    from vmtiming_tui.tui.state.settings import DashboardSettings
+
+_PATIENCE_S = 5.0
+"""How long a terminal may take nothing at the end: a frozen one may never come back."""
+
+
+class ReplaySource:
+    """Plays stored events at ``speed`` times their pace; commands but Quit mean nothing to it."""
+
+    def __init__(self, events: Sequence[Event], speed: float = 1.0) -> None:
+        self._events, self._speed = events, speed
+        self._began_ns = time.monotonic_ns()
+        self._zero_ns = events[0].at_ns if events else 0
+        self._left = asyncio.Event()
+
+    def now_ns(self) -> int:
+        """Return the moment of the stored run that is being shown, on its own clock."""
+        passed_ns = time.monotonic_ns() - self._began_ns
+        end_ns = self._events[-1].at_ns if self._events else 0
+        return min(self._zero_ns + int(passed_ns * self._speed), end_ns)
+
+    def send(self, command: Command) -> None:
+        """Take Quit; a run of the past obeys nothing else."""
+        if isinstance(command, Quit):
+            self._left.set()
+
+    def batches(self) -> AsyncIterator[list[Event]]:
+        """Yield the events whose time has come."""
+        return replay(self._events, self._speed, self._left)
+
+
+def _settings(*, ascii_only: bool) -> "DashboardSettings":
+    from vmtiming_tui.session.preferences import config_path
+    from vmtiming_tui.tui.state.settings import load_settings
+
+    return load_settings(config_path(), ascii_only=ascii_only)
+
+
+async def _show(app: "VmTimingApp") -> None:
+    """Run the app till it is left, or fails: ``app.crash`` is then what it failed with."""
+    try:
+        await app.run_async()
+    except Exception as error:  # noqa: BLE001  nothing of the dashboard's may end the VMs
+        app.crash = app.crash or error
+
+
+def run_live(
+    plan: RunPlan,
+    streams: Streams,
+    *,
+    ascii_only: bool = False,
+    baseline: Side | None = None,
+    record: Callable[[bytes], None] | None = None,
+    go_on: Callable[["VmTimingApp"], Awaitable[None]] | None = None,
+) -> "VmTimingApp":
+    """Show a run of a live engine; return the app as it was left, its engine ended.
+
+    ``go_on`` takes over where the app has failed, while the engine is still there.
+    """
+
+    async def live() -> "VmTimingApp":
+        @asynccontextmanager
+        async def connect() -> AsyncIterator[EventSource]:
+            async with EngineClient(tap=record) as engine:
+                yield engine
+
+        gc.disable()  # nothing of what the start makes is garbage; the app enables it when settled
+        from vmtiming_tui.tui.app import VmTimingApp
+
+        app = VmTimingApp(
+            connect,
+            plan,
+            _settings(ascii_only=ascii_only),
+            baseline=baseline,
+            terminal=streams.err,
+        )
+        try:
+            await _show(app)
+            gc.enable()
+            if app.crash is not None and go_on is not None:
+                await go_on(app)
+        finally:
+            await app.link.close()
+        return app
+
+    return asyncio.run(live())
+
+
+def run_dashboard(
+    plan: RunPlan,
+    wishes: Wishes,
+    streams: Streams,
+    record: Callable[[bytes], None] | None = None,
+) -> int:
+    """Show the run as it goes; return the exit code it deserves.
+
+    ``record`` is handed the raw lines of events as they come. The exports that were asked for are
+    written at the end, and said on standard error once the terminal is back. A dashboard that
+    fails ends no VM: the plain report goes on in its place, with the same engine.
+    """
+    streams.patience_s = _PATIENCE_S
+    received: list[signal.Signals] = []
+
+    async def go_on(app: "VmTimingApp") -> None:
+        received.extend(await _report_the_rest(app, streams))
+
+    app = run_live(
+        plan,
+        streams,
+        ascii_only=wishes.ascii_only,
+        baseline=wishes.baseline,
+        record=record,
+        go_on=go_on,
+    )
+    if app.crash is not None:
+        return final_report(app.model.fleet, wishes, streams, received)
+    return _afterwards(app, wishes, streams)
+
+
+async def _report_the_rest(app: "VmTimingApp", streams: Streams) -> list[signal.Signals]:
+    """Report a run whose dashboard has failed from here on; return the signals that came."""
+    _tell_of_crash(app, streams.say, "; the run goes on without it")
+    app.model.catch_up()
+    if not app.link.was_started:
+        app.link.start(app.model.plan)
+    return await follow(app.link, app.model.fleet, streams)
+
+
+def _tell_of_crash(app: "VmTimingApp", say: Callable[[str], None], then: str = "") -> None:
+    assert app.crash is not None  # noqa: S101  who tells of it has seen it
+    fault = kept_fault(app.crash, "dashboard")
+    say(f"vm-timing-report: the dashboard failed ({fault.what}){then}.")
+    say(f"  {fault.hint}")
+
+
+def _afterwards(app: "VmTimingApp", wishes: Wishes, streams: Streams) -> int:
+    if app.signal is signal.SIGHUP:
+        outlive_hangups()
+    app.model.freeze(on=False)
+    app.model.settle()
+    fleet = app.model.fleet
+    if fleet.failure is not None:
+        for line in PlainReport(fleet).diagnostics_for(fleet.failure):
+            streams.say(line)
+    code = conclude(fleet, wishes, streams.say)
+    return code if app.signal is None else 130
+
+
+def replay_dashboard(
+    events: Sequence[Event],
+    plan: RunPlan,
+    *,
+    speed: float = 1.0,
+    ascii_only: bool = False,
+    baseline: Side | None = None,
+) -> int:
+    """Show a stored run as it went, ``speed`` times as fast; return the exit code."""
+
+    async def played() -> "VmTimingApp":
+        from dataclasses import replace
+
+        from vmtiming_tui.tui.app import VmTimingApp
+
+        source = ReplaySource(events, speed)
+
+        @asynccontextmanager
+        async def connect() -> AsyncIterator[EventSource]:
+            yield source
+
+        settings = replace(_settings(ascii_only=ascii_only), clock=source.now_ns)
+        app = VmTimingApp(
+            connect, plan, settings, live=False, terminal=streams.err, baseline=baseline
+        )
+        try:
+            await _show(app)
+        finally:
+            await app.link.close()
+        return app
+
+    with Streams() as streams:
+        streams.patience_s = _PATIENCE_S
+        app = asyncio.run(played())
+        if app.crash is not None:
+            _tell_of_crash(app, streams.say)
+            return 1
+        return 0 if app.signal is None else 130

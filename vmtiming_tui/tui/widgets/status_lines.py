@@ -1,0 +1,320 @@
+"""The single lines of the main screen: header, figures, what is shown, what went wrong, keys."""
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from textual import events
+from textual.message import Message
+
+from vmtiming_tui.analysis.progress import TimeLeft
+from vmtiming_tui.analysis.stages import Stage
+from vmtiming_tui.escape import plural
+from vmtiming_tui.model.config import BootMode
+from vmtiming_tui.model.events import StormKind
+from vmtiming_tui.model.fleet import RunState, VmState
+from vmtiming_tui.tui.drawing.braille import sparkline
+from vmtiming_tui.tui.drawing.glyphs import Glyphs
+from vmtiming_tui.tui.drawing.scale_bars import BarMaker
+from vmtiming_tui.tui.drawing.styled import (
+    Part,
+    clip,
+    clock,
+    parts_width,
+    seconds,
+    shown,
+    spread,
+    to_come,
+)
+from vmtiming_tui.tui.state.keymap import Key
+from vmtiming_tui.tui.state.model import Model
+from vmtiming_tui.tui.state.view import Sort
+from vmtiming_tui.tui.widgets.line import LinesWidget
+
+_COUNTED = (
+    (VmState.QUEUED, (VmState.QUEUED,)),
+    (VmState.LAUNCHING, (VmState.LAUNCHING,)),
+    (VmState.CONNECTED, (VmState.CONNECTED,)),
+    (VmState.BOOTED, (VmState.BOOTED, VmState.OFF)),
+    (VmState.FAILED, (VmState.FAILED,)),
+    (VmState.TIMED_OUT, (VmState.TIMED_OUT,)),
+    (VmState.KILLED, (VmState.KILLED,)),
+)
+_SPARK = 12
+
+
+class ModelLine(LinesWidget):
+    """A line about the model."""
+
+    def __init__(self, model: Model, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.model = model
+
+
+class Header(ModelLine):
+    """What runs, how many VMs are in each state, since when, on what, and whether it still runs."""
+
+    def _chip(self) -> Part:
+        palette, model = self.host.palette, self.model
+        if model.is_frozen:
+            return " FROZEN ", palette.chip_bad
+        if self.host.live and model.engine_is_lost:
+            return " ENGINE LOST ", palette.chip_bad
+        if model.is_beginning:
+            return " STARTING ", palette.chip_live
+        match model.fleet.state:
+            case RunState.RUNNING:
+                return " RUNNING ", palette.chip_live
+            case RunState.FINISHED:
+                return " FINISHED ", palette.chip_done
+            case RunState.WAITING:
+                return " STARTING ", palette.chip_live
+            case state:
+                return f" {state.upper()} ", palette.chip_bad
+
+    def _title(self, *, long: bool) -> list[Part]:
+        palette, glyphs, model = self.host.palette, self.host.glyphs, self.model
+        config = model.config
+        number = len(model.fleet.vms) or model.plan.number
+        name = shown(model.plan.name or config.prefix)
+        parts: list[Part] = [
+            (f" {clip(name, 28, glyphs.ellipsis)} ", palette.strong),
+            (f"{glyphs.times}{number:,}", palette.strong),
+        ]
+        if long:
+            parts.append(
+                (
+                    f"  {config.memory_mib} MiB {glyphs.dot} {plural(config.smp, 'vCPU')}",
+                    palette.dim,
+                )
+            )
+        if storm := self._storm():
+            parts.append((f"  {storm}", palette.accent))
+        return [*parts, ("  ", palette.text)]
+
+    def _storm(self) -> str:
+        fleet, plan = self.model.fleet, self.model.plan
+        storm = fleet.storm
+        if storm is None:
+            return ""
+        if storm.kind is StormKind.RERUN and storm.ended_ns is not None:
+            return ""
+        if storm.kind is StormKind.RERUN:
+            return f"rerun of {plural(len(storm.vms), 'VM')}"
+        what = "warm-up " if storm.kind is StormKind.WARMUP else "storm "
+        planned = max(len(plan), storm.planned)
+        varied = " ".join(f"{name}={value}" for name, value in storm.parameters.items())
+        return f"{what}{storm.number}/{planned} {shown(varied)}".strip() if planned > 1 else ""
+
+    def _counts(self, *, words: bool) -> list[Part]:
+        palette, glyphs, counts = self.host.palette, self.host.glyphs, self.model.fleet.counts
+        parts: list[Part] = []
+        for state, members in _COUNTED:
+            count = sum(counts[member] for member in members)
+            if not count:
+                continue
+            word = f" {state}" if words else ""
+            space = " " if words else ""
+            parts.append((f"{glyphs.states[state]}{space}{count:,}{word}", palette.states[state]))
+            parts.append(("  " if words else " ", palette.text))
+        return parts
+
+    def lines(self, width: int) -> list[list[Part]]:
+        """Return the header, with as many words as fit."""
+        palette, model = self.host.palette, self.model
+        run = model.fleet.run
+        accel = run.accel.upper() if run else ""
+        elapsed = model.elapsed_ns
+        right: list[Part] = [
+            (f"{shown(accel)}  " if accel else "", palette.dim),
+            (f"{clock(elapsed)}  " if elapsed is not None else "", palette.strong),
+            self._chip(),
+        ]
+        room = width - parts_width(right)
+        left: list[Part] = []
+        for long, words in ((True, True), (False, True), (True, False), (False, False)):
+            left = [*self._title(long=long), *self._counts(words=words)]
+            if parts_width(left) <= room:
+                break
+        return [spread(left, right, width, self.host.glyphs.ellipsis)]
+
+
+def left_words(left: TimeLeft, glyphs: Glyphs, *, brief: bool = False) -> str:
+    """Return the estimate and the bound, as far as they are known and differ; else a dash.
+
+    Where they are to be ``brief`` it is the bound, which holds.
+    """
+    about, bound = (ns if ns is None else to_come(ns) for ns in (left.about_ns, left.at_most_ns))
+    if bound is None:
+        return "-" if about is None else f"~{about}"
+    is_alone = brief or about in (None, bound)
+    return f"{glyphs.at_most} {bound}" if is_alone else f"~{about}, {glyphs.at_most} {bound}"
+
+
+class StatsLine(ModelLine):
+    """Median, p95 and max of what has booted, the time left, and how busy the host is."""
+
+    def _figures(self, *, brief: bool) -> list[Part]:
+        palette, glyphs, figures = self.host.palette, self.host.glyphs, self.model.figures
+        parts: list[Part] = []
+        for name, ns in (
+            ("median", figures.median_ns),
+            ("p95", figures.p95_ns),
+            ("max", figures.max_ns),
+        ):
+            parts.append((f" {name} ", palette.dim))
+            parts.append((f"{seconds(ns)} s" if ns is not None else "-", palette.strong))
+            parts.append((" ", palette.text))
+        if self.model.fleet.state is RunState.RUNNING:
+            parts.append((" left ", palette.dim))
+            parts.append((left_words(figures.left, glyphs, brief=brief), palette.strong))
+        return parts
+
+    def lines(self, width: int) -> list[list[Part]]:
+        """Return the figures at the left, the host at the right."""
+        palette, glyphs, fleet = self.host.palette, self.host.glyphs, self.model.fleet
+        host = fleet.host
+        right: list[Part] = []
+        if host is not None:
+            if width >= 100:
+                spark = sparkline(self.model.host_cpu(), glyphs.blocks, _SPARK)
+                right = [(f"{spark} ", palette.dim)]
+            busy = palette.warning if host.cpu_percent >= 95 else palette.strong
+            right += [("host CPU ", palette.dim), (f"{host.cpu_percent:.0f} %", busy)]
+            if width >= 100:
+                right += [("  load ", palette.dim), (f"{host.load1:.1f}", palette.strong)]
+            if width >= 120 and host.psi_cpu is not None:
+                right += [
+                    ("  CPU pressure ", palette.dim),
+                    (f"{host.psi_cpu:.0f} %", palette.strong),
+                ]
+            right.append((" ", palette.text))
+        left = self._figures(brief=False)
+        if parts_width(left) > width - parts_width(right):
+            left = self._figures(brief=True)
+        return [spread(left, right, width, glyphs.ellipsis)]
+
+
+class ViewLine(ModelLine):
+    """What is shown: filter, order, marks; and what the bars mean."""
+
+    def __init__(self, model: Model, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(model, id=id)
+        self.scale_ns: int | None = None
+
+    def lines(self, width: int) -> list[list[Part]]:
+        """Return one line, a faint rule where nothing is said."""
+        palette, glyphs, model = self.host.palette, self.host.glyphs, self.model
+        view = model.view
+        arrow = glyphs.descending if view.descending else glyphs.ascending
+        left: list[Part] = [(f"{glyphs.rule} ", palette.faint)]
+        if view.filter_text:
+            left += [
+                (f"{len(view.shown):,} of {plural(len(model.fleet.vms), 'VM')}", palette.strong),
+                ("  filter ", palette.dim),
+                (shown(view.filter_text), palette.accent),
+                ("  ", palette.text),
+            ]
+        if view.fault:
+            left.append((f"no such filter: {view.fault}  ", palette.error))
+        if view.marked:
+            left.append((f"{len(view.marked):,} marked  ", palette.accent))
+        if view.sort is not Sort.ID or view.descending:
+            left += [("by ", palette.dim), (f"{view.sort} {arrow}  ", palette.strong)]
+        if model.is_frozen:
+            left.append(
+                (f"frozen, {plural(model.waiting, 'event')} waiting, p goes on  ", palette.warning)
+            )
+        if model.baseline is not None and model.figures.booted:
+            left.append((f"against {shown(str(model.baseline.identity))}  ", palette.dim))
+        if len(left) == 1:
+            left.append(
+                (f"{plural(len(model.fleet.vms) or model.plan.number, 'VM')} ", palette.dim)
+            )
+        right = self._legend(width)
+        used = parts_width(left) + parts_width(right)
+        if used > width:
+            right, used = [], parts_width(left)
+        rule = (glyphs.rule * max(width - used, 0), palette.faint)
+        return [[*left, rule, *right]]
+
+    def _legend(self, width: int) -> list[Part]:
+        if self.scale_ns is None or width < 60:
+            return []
+        palette, model = self.host.palette, self.model
+        hidden = {Stage.LAG}
+        if model.config.boot is not BootMode.FIRMWARE:
+            hidden.add(Stage.LOADER)
+        names = [str(stage) for stage in Stage if stage not in hidden]
+        parts: list[Part] = [(" ", palette.text)]
+        if model.figures.booted and width >= 76:
+            if width >= 100:
+                names.append(str(Stage.LAG))
+            parts += BarMaker(palette, self.host.glyphs).legend(names)
+        return [*parts, (f"full bar {self.scale_ns / 1e9:g} s ", palette.dim)]
+
+
+class TroubleLine(ModelLine):
+    """What went wrong last, and how much more there is."""
+
+    def lines(self, width: int) -> list[list[Part]]:
+        """Return the newest trouble; empty while all is well."""
+        palette, glyphs, model = self.host.palette, self.host.glyphs, self.model
+        troubles = model.fleet.troubles
+        if not troubles:
+            return [[("", palette.text)]]
+        newest = troubles[0]
+        since = f"{clock(newest.at_ns - model.fleet.run.at_ns)} " if model.fleet.run else ""
+        who = f"VM {newest.vm}: " if newest.vm is not None else ""
+        style = palette.warning
+        glyph = glyphs.states[VmState.TIMED_OUT]
+        attempt = model.attempt_of(newest.vm) if newest.vm is not None else None
+        if attempt is not None and attempt.state.is_lost:
+            style, glyph = palette.states[attempt.state], glyphs.states[attempt.state]
+        more = f" {glyphs.dot} {len(troubles) - 1} more" if len(troubles) > 1 else ""
+        right: list[Part] = [(f"{more} ", palette.dim)] if more else []
+        left: list[Part] = [
+            (f" {glyph} ", style),
+            (since, palette.dim),
+            (f"{who}{shown(newest.text)}", style),
+        ]
+        return [spread(left, right, width, glyphs.ellipsis)]
+
+
+class Footer(LinesWidget):
+    """The keys that work here, the most wanted ones first, as many as fit; each can be clicked."""
+
+    class Pressed(Message):
+        """A key's name was clicked."""
+
+        def __init__(self, action: str) -> None:
+            super().__init__()
+            self.action = action
+
+    def __init__(self, keys: Sequence[Key], *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._keys = sorted((key for key in keys if key.rank), key=lambda key: key.rank)
+        self._spots: list[tuple[int, int, str]] = []
+
+    def lines(self, width: int) -> list[list[Part]]:
+        """Return the keys that fit."""
+        palette = self.host.palette
+        parts: list[Part] = []
+        self._spots = []
+        x = 0
+        for key in self._keys:
+            name = self.host.key_for(key)
+            text = f" {name} "
+            cells = cell_len(text) + cell_len(key.label) + 1
+            if x + cells > width:
+                continue
+            parts += [(text, palette.key), (f"{key.label} ", palette.dim)]
+            self._spots.append((x, x + cells, key.action))
+            x += cells
+        return [parts]
+
+    def on_click(self, event: events.Click) -> None:
+        """Do what the clicked key does."""
+        for first, end, action in self._spots:
+            if first <= event.x < end:
+                self.post_message(self.Pressed(action))
+                return
