@@ -16,7 +16,7 @@ from vmtiming_tui.analysis.samples import Side
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import Command, Quit
 from vmtiming_tui.tui.app import VmTimingApp
-from vmtiming_tui.tui.screens.storm import MainScreen
+from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.state.model import Change
 from vmtiming_tui.tui.state.settings import DashboardSettings
 
@@ -79,9 +79,9 @@ class Stage:
     clock: FrozenClock
 
     @property
-    def main(self) -> MainScreen:
+    def main(self) -> StormScreen:
         screen = self.app.screen_stack[0]
-        assert isinstance(screen, MainScreen)
+        assert isinstance(screen, StormScreen)
         return screen
 
     @property

@@ -14,7 +14,7 @@ from vmtiming_tui.model.commands import Quit, Start
 from vmtiming_tui.tui.app import VmTimingApp
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.engine_error import EngineErrorScreen
-from vmtiming_tui.tui.screens.storm import MainScreen
+from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.state.settings import DashboardSettings
 
 FAILED = ev.EngineFailed(
@@ -34,9 +34,9 @@ async def test_engine_error_is_a_screen_to_act_on():
         await stage.press("y")
         assert "killed by SIGKILL" in stage.app.clipboard
         await stage.press("escape")
-        stage.on(MainScreen)
+        stage.on(StormScreen)
         await stage.feed([])
-        stage.on(MainScreen)
+        stage.on(StormScreen)
 
 
 async def test_trying_again_starts_a_new_engine_when_the_old_one_is_gone():

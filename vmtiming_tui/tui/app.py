@@ -38,9 +38,9 @@ from vmtiming_tui.tui.drawing.theme import (
     palette_for,
 )
 from vmtiming_tui.tui.driver import driver_for
-from vmtiming_tui.tui.screens.storm import MainScreen
+from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.state import keymap
-from vmtiming_tui.tui.state.engine_link import Connect, Link
+from vmtiming_tui.tui.state.engine_link import Connect, EngineLink
 from vmtiming_tui.tui.state.keymap import Key
 from vmtiming_tui.tui.state.model import Change, Model
 from vmtiming_tui.tui.state.settings import DashboardSettings
@@ -110,7 +110,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
         self.glyphs = glyphs_for(ascii_only=self.settings.ascii_only, colour=not plain)
         self.palette = palette_for(dark=True, colour=not plain)
         self.model = Model(plan, self.settings.clock, baseline)
-        self.link = Link(connect, self.model, self.settings.clock, self._hurry)
+        self.link = EngineLink(connect, self.model, self.settings.clock, self._hurry)
         self.live = live
         self.crash: Exception | None = None
         self.signal: signal.Signals | None = None
@@ -141,7 +141,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
 
     def get_default_screen(self) -> Screen[Any]:
         """Begin with all VMs."""
-        return MainScreen(self.model)
+        return StormScreen(self.model)
 
     def on_mount(self) -> None:
         """Start the run, the timer, and an orderly way out for signals."""

@@ -11,10 +11,10 @@ from vmtiming_tui.report.terminal import found_lines, warning_lines
 from vmtiming_tui.tui.drawing.styled import Part, shown
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.model import Change, Model
-from vmtiming_tui.tui.state.two_runs import Beside, beside
+from vmtiming_tui.tui.state.run_pair import RunPair, pair_of
+from vmtiming_tui.tui.widgets.comparison_charts import CurvePair, StagePair
 from vmtiming_tui.tui.widgets.pane import Pane
 from vmtiming_tui.tui.widgets.status_lines import Footer, Header
-from vmtiming_tui.tui.widgets.two_runs_drawn import CurvePair, StagePair
 
 if TYPE_CHECKING:
     from vmtiming_tui.tui.app import VmTimingApp
@@ -30,7 +30,7 @@ class CompareScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings(keymap.COMPARE)]
     AUTO_FOCUS = ""
 
-    def __init__(self, model: Model, held: Beside) -> None:
+    def __init__(self, model: Model, held: RunPair) -> None:
         super().__init__()
         self.model = model
         self._held = held
@@ -89,5 +89,5 @@ class CompareScreen(Screen[None]):
         self.run_worker(self._swap(), exclusive=True)
 
     async def _swap(self) -> None:
-        turned = await asyncio.to_thread(beside, self._held.second, self._held.first)
+        turned = await asyncio.to_thread(pair_of, self._held.second, self._held.first)
         self.app.switch_screen(CompareScreen(self.model, turned))

@@ -19,10 +19,10 @@ from vmtiming_tui.tui.drawing.pane_text import (
 )
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.model import Change, Model, is_running
-from vmtiming_tui.tui.widgets.boot_drawn import StageBar, Usage, VmLine, VmTitle
 from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.tui.widgets.pane import Pane
 from vmtiming_tui.tui.widgets.status_lines import Footer, Header
+from vmtiming_tui.tui.widgets.vm_lines import StageBar, Usage, VmLine, VmTitle
 
 if TYPE_CHECKING:
     from vmtiming_tui.tui.app import VmTimingApp

@@ -15,7 +15,7 @@ from vmtiming_tui.tui.drawing.styled import filled
 from vmtiming_tui.tui.screens.dialog import Dialog
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.keymap import Key
-from vmtiming_tui.tui.widgets.line import fit_scrollbar
+from vmtiming_tui.tui.widgets.lines import fit_scrollbar
 
 _KEYS_WIDTH = 14
 _TWO_COLUMNS_FROM = 132

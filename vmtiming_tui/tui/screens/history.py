@@ -20,7 +20,7 @@ from vmtiming_tui.tui.drawing.braille import sparkline
 from vmtiming_tui.tui.drawing.styled import shown
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.model import Change, Model
-from vmtiming_tui.tui.state.two_runs import HeldRun, beside, held_run
+from vmtiming_tui.tui.state.run_pair import HeldRun, held_run, pair_of
 from vmtiming_tui.tui.widgets.status_lines import Footer, Header
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ class HistoryScreen(Screen[None]):
                 first, second = held, ours
             else:
                 first, second = await asyncio.to_thread(load_run, other), held
-            both = await asyncio.to_thread(beside, first, second)
+            both = await asyncio.to_thread(pair_of, first, second)
         except HistoryError as error:
             self.app.notify(shown(error.message), severity="error", markup=False)
             return

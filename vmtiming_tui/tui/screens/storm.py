@@ -13,12 +13,12 @@ from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.tui.drawing.pane_text import command_line
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.model import Change, Model, is_running
-from vmtiming_tui.tui.widgets.area import VmArea
 from vmtiming_tui.tui.widgets.curve import Curve
 from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.tui.widgets.grid import VmGrid
 from vmtiming_tui.tui.widgets.status_lines import Footer, Header, StatsLine, TroubleLine, ViewLine
 from vmtiming_tui.tui.widgets.table import TableHead, VmTable
+from vmtiming_tui.tui.widgets.vm_area import VmArea
 
 if TYPE_CHECKING:
     from vmtiming_tui.tui.app import VmTimingApp
@@ -29,7 +29,7 @@ _BIG_FLEET_CURVE = 8
 _CURVE_EVERY = 5
 
 
-class MainScreen(Screen[None]):
+class StormScreen(Screen[None]):
     """The first screen and the one everything returns to."""
 
     KEYS = keymap.MAIN

@@ -13,7 +13,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from vmtiming_tui.tui.drawing.styled import Part, as_ascii
-from vmtiming_tui.tui.widgets.line import fit_scrollbar, ground
+from vmtiming_tui.tui.widgets.lines import fit_scrollbar, ground
 
 if TYPE_CHECKING:
     from vmtiming_tui.tui.app import VmTimingApp

@@ -28,7 +28,7 @@ from vmtiming_tui.tui.drawing.styled import (
 from vmtiming_tui.tui.state.keymap import Key
 from vmtiming_tui.tui.state.model import Model
 from vmtiming_tui.tui.state.view import Sort
-from vmtiming_tui.tui.widgets.line import LinesWidget
+from vmtiming_tui.tui.widgets.lines import LinesWidget
 
 _COUNTED = (
     (VmState.QUEUED, (VmState.QUEUED,)),

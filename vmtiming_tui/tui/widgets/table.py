@@ -6,12 +6,12 @@ from textual import events
 from textual.message import Message
 
 from vmtiming_tui.analysis.stages import Stages, stages_of
-from vmtiming_tui.tui.drawing.columns import COLUMNS, NARROW, value
 from vmtiming_tui.tui.drawing.styled import Part, clip, parts_width, shown
+from vmtiming_tui.tui.drawing.table_columns import COLUMNS, NARROW, value
 from vmtiming_tui.tui.state.model import Model, differs
 from vmtiming_tui.tui.state.view import Sort
-from vmtiming_tui.tui.widgets.area import Line, VmArea
-from vmtiming_tui.tui.widgets.line import LinesWidget
+from vmtiming_tui.tui.widgets.lines import LinesWidget
+from vmtiming_tui.tui.widgets.vm_area import Line, VmArea
 
 STATE_WIDTH = 12
 _WHY_FROM, _TEXT_FROM = 16, 60

@@ -15,7 +15,7 @@ from textual.strip import Strip
 
 from vmtiming_tui.tui.drawing.styled import Part, clip, filled, segments, shown
 from vmtiming_tui.tui.state.model import Change, Model
-from vmtiming_tui.tui.widgets.line import fit_scrollbar, ground
+from vmtiming_tui.tui.widgets.lines import fit_scrollbar, ground
 
 if TYPE_CHECKING:
     from vmtiming_tui.tui.app import VmTimingApp
