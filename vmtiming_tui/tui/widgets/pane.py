@@ -15,6 +15,8 @@ from vmtiming_tui.tui.app_protocol import Hosted
 from vmtiming_tui.tui.drawing.styled import Part, as_ascii
 from vmtiming_tui.tui.widgets.lines import ground
 
+_LEAST_WIDTH = 8
+
 
 class Pane(Hosted, ScrollView, can_focus=False):
     """Lines of one style each, wrapped to the width."""
@@ -58,11 +60,17 @@ class Pane(Hosted, ScrollView, can_focus=False):
         self._wrap()
 
     def _wrap(self) -> None:
-        width = max(self.scrollable_content_region.width, 8)
-        self._rows, self._first_row = [], []
-        for text, style in self._lines:
-            self._first_row.append(len(self._rows))
-            self._rows += [(piece, style) for piece in chop_cells(text, width)] or [("", style)]
+        """Wrap to the width there is, which is less where not all rows fit: a scrollbar comes."""
+        whole = self.content_region.size
+        for scrollbar in (0, self.styles.scrollbar_size_vertical):
+            width = max(whole.width - scrollbar, _LEAST_WIDTH)
+            self._rows, self._first_row = [], []
+            for text, style in self._lines:
+                self._first_row.append(len(self._rows))
+                pieces = chop_cells(text, width) or [""]
+                self._rows += [(piece, style) for piece in pieces]
+            if len(self._rows) <= whole.height:
+                break
         self.virtual_size = Size(width, len(self._rows))
         self._look()
         if self.follows:
