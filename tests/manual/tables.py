@@ -35,13 +35,6 @@ FAULTS = (
     test_guest, test_qemu, test_host, test_ending, reading, test_dashboard, test_neighbours,
     test_images, test_paths,
 )  # fmt: skip
-SCOPES = {
-    keymap.Scope.ANYWHERE: "Anywhere",
-    keymap.Scope.MAIN: "All VMs",
-    keymap.Scope.DETAIL: "One VM",
-    keymap.Scope.HISTORY: "The history (`H`)",
-    keymap.Scope.COMPARE: "The comparison (`c`)",
-}
 
 
 def faults() -> str:
@@ -52,9 +45,9 @@ def faults() -> str:
 def keys() -> str:
     """Return a heading and a table for each place where keys work."""
     tables = []
-    for scope, title in SCOPES.items():
-        rows = [(f"`{key.shown}`", key.help, f"`{key.id}`") for key in keymap.SCOPES[scope]]
-        tables.append(f"## {title}\n\n{_table('Key', 'What it does', 'Name', rows=rows)}")
+    for scope, found in keymap.SCOPES.items():
+        rows = [(f"`{key.shown}`", key.help, f"`{key.id}`") for key in found]
+        tables.append(f"## {scope}\n\n{_table('Key', 'What it does', 'Name', rows=rows)}")
     return "\n".join(tables)
 
 

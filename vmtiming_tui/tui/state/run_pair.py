@@ -27,7 +27,7 @@ class HeldRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class RunPair:
     """The first run is what the second is held against."""
 
     first: HeldRun
@@ -53,6 +53,6 @@ def held_run(fleet: Fleet, label: str) -> HeldRun:
     )
 
 
-def beside(first: HeldRun, second: HeldRun) -> Beside:
+def pair_of(first: HeldRun, second: HeldRun) -> RunPair:
     """Return two runs compared."""
-    return Beside(first=first, second=second, comparison=compare_sides(first.side, second.side))
+    return RunPair(first=first, second=second, comparison=compare_sides(first.side, second.side))
