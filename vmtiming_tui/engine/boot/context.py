@@ -7,6 +7,7 @@ from vmtiming_tui.engine.children.children import Children
 from vmtiming_tui.engine.children.rundir import RunDir
 from vmtiming_tui.engine.guest.limits import Limits
 from vmtiming_tui.engine.guest.port import GuestReportServer
+from vmtiming_tui.engine.image.admission import Refusal
 from vmtiming_tui.engine.qemu.holders import Holders
 from vmtiming_tui.engine.qemu.launch import Launch
 from vmtiming_tui.engine.qemu.powers import Powers
@@ -26,14 +27,6 @@ class Tools:
     folder: RunDir
     stamps: StampReader
     limits: Limits
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why an image may not be booted from, and what to do about it."""
-
-    why: str
-    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

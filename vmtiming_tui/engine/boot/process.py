@@ -7,7 +7,7 @@ import signal
 import socket
 from collections.abc import Callable, Mapping
 
-from vmtiming_tui.engine.boot.context import Boot, Refusal, Tools
+from vmtiming_tui.engine.boot.context import Boot, Tools
 from vmtiming_tui.engine.boot.facts import Fact, QmpFlooded, QmpLost
 from vmtiming_tui.engine.children.children import Child, Exit, start_hint
 from vmtiming_tui.engine.children.rundir import FOLDER_FD, RunDir
@@ -15,6 +15,7 @@ from vmtiming_tui.engine.children.tail import Tail
 from vmtiming_tui.engine.guest.console import ConsoleLog, console_pair
 from vmtiming_tui.engine.guest.port import GuestReportServer, ReportListener
 from vmtiming_tui.engine.host.preflight import vm_memory_bytes
+from vmtiming_tui.engine.image.admission import Refusal
 from vmtiming_tui.engine.qemu.command import CONSOLE_FD, QMP_FD, command_line
 from vmtiming_tui.engine.qemu.diagnosis import Why, words_of
 from vmtiming_tui.engine.qemu.disks import GivenFiles, flash_words, root_words

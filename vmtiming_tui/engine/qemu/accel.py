@@ -28,7 +28,6 @@ from vmtiming_tui.model.config import Accel, RunConfig
 
 PROOF_LIMIT_S = 4.0
 _MARKS = (b"Linux version", b"Command line:", b"earlyser", b"] ")
-_CPUINFO = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True, slots=True)
