@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from support.engine_lab import LIMIT_S, Lab, engine, processes_naming, until, warden_of
-from vmtiming_tui.engine import engine as session
+from vmtiming_tui.engine import engine as engine_module
 from vmtiming_tui.engine.boot.attempt import Attempt
 from vmtiming_tui.engine.children.children import Children
-from vmtiming_tui.engine.engine import Session
+from vmtiming_tui.engine.engine import Engine
 from vmtiming_tui.engine.qemu.powers import Powers
 from vmtiming_tui.faults import kept_fault
 from vmtiming_tui.model import commands
@@ -31,7 +31,7 @@ BROKEN = 1
 @pytest.fixture
 def breaks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
     """Have a step of VM 1's attempt fail as nobody foresaw; in this process, which stays gentle."""
-    monkeypatch.setattr(session, "_take_precedence", lambda: None)
+    monkeypatch.setattr(engine_module, "_take_precedence", lambda: None)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
     def at(step: str) -> None:
@@ -83,7 +83,7 @@ async def test_a_fault_after_a_boot_leaves_its_figure_and_is_said(lab: Lab, brea
 
 async def run_three(lab: Lab, script: str = "") -> tuple[Fleet, list[ev.Outcome]]:
     said: list[ev.Event] = []
-    this = Session(said.append)
+    this = Engine(said.append)
     this.obey(commands.Start(plan=plan_of(lab.config(3, script, accel=Accel.TCG))))
     async with asyncio.timeout(LIMIT_S):
         await this.run()

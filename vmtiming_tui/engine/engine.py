@@ -44,7 +44,7 @@ class _Asked:
     outcome: ev.Outcome = ev.Outcome.FINISHED
 
 
-class Session:
+class Engine:
     """Carries out commands; ``run`` returns when there is nothing more to do.
 
     ``reader`` is the descriptor commands come from, for the warden to watch.
@@ -93,7 +93,7 @@ class Session:
                 self.leave(now=command.now)
 
     def leave(self, *, now: bool = False, outcome: ev.Outcome = ev.Outcome.STOPPED) -> None:
-        """Stop what runs and end the session."""
+        """Stop what runs and end the engine."""
         self._leaving = True
         self._wake.set()
         self._stop(now, outcome)
@@ -107,7 +107,7 @@ class Session:
         if self._run is not None:
             self._run.stop(now=now)
 
-    # The session's life.
+    # Its own life.
 
     async def run(self) -> None:
         """Serve till told to leave, or till a run that is not interactive is over."""
