@@ -26,7 +26,7 @@ from vmtiming_tui.engine.children.tasks import end
 from vmtiming_tui.engine.guest.console import ConsoleLog
 from vmtiming_tui.engine.guest.protocol import Booted, Details, DetailsBegun, Rejected, Statement
 from vmtiming_tui.engine.qemu import diagnosis
-from vmtiming_tui.engine.qmp.session import QmpEvent
+from vmtiming_tui.engine.qmp.controller import QmpEvent
 from vmtiming_tui.errors import ImageError, QemuError
 from vmtiming_tui.escape import one_line
 from vmtiming_tui.faults import kept_fault

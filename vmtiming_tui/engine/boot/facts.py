@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from vmtiming_tui.engine.children.children import Exit
 from vmtiming_tui.engine.guest.protocol import Statement
-from vmtiming_tui.engine.qmp.session import QmpEvent
+from vmtiming_tui.engine.qmp.controller import QmpEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from vmtiming_tui.engine.guest.console import ConsoleLog, readable
 from vmtiming_tui.engine.guest.protocol import Details
 from vmtiming_tui.engine.host.usage import usage_of
 from vmtiming_tui.engine.qemu import diagnosis
-from vmtiming_tui.engine.qmp.session import QmpEvent
+from vmtiming_tui.engine.qmp.controller import QmpEvent
 from vmtiming_tui.faults import OwnFault
 from vmtiming_tui.model import events as ev
 

@@ -20,7 +20,7 @@ from vmtiming_tui.engine.qemu.command import CONSOLE_FD, QMP_FD, command_line
 from vmtiming_tui.engine.qemu.diagnosis import Why, words_of
 from vmtiming_tui.engine.qemu.disks import GivenFiles, flash_words, root_words
 from vmtiming_tui.engine.qemu.powers import Reach
-from vmtiming_tui.engine.qmp.session import QmpController, QmpEvent
+from vmtiming_tui.engine.qmp.controller import QmpController, QmpEvent
 from vmtiming_tui.engine.qmp.stamps import StampReader
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.model.config import RunConfig

@@ -5,7 +5,7 @@ import contextlib
 from dataclasses import dataclass
 
 from vmtiming_tui.engine.qemu.command import REPORT_ID
-from vmtiming_tui.engine.qmp.session import QmpEvent
+from vmtiming_tui.engine.qmp.controller import QmpEvent
 
 _EARLY_NS = 1_000_000
 _RESUME_WAIT_S = 0.05
