@@ -1,4 +1,4 @@
-"""What every boot of an engine works with, and which boot it is."""
+"""What every boot of an engine works with, and what is to be booted in one of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from vmtiming_tui.model.events import Event
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
-    """What every attempt of an engine works with."""
+class BootContext:
+    """What every boot of an engine works with."""
 
     emit: Callable[[Event], None]
     children: Children
@@ -30,7 +30,7 @@ class Tools:
 
 
 @dataclass(frozen=True, slots=True)
-class Boot:
+class BootSpec:
     """Which boot this is, with which settings and which image; or why not with its image."""
 
     vm: int
