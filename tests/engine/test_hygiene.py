@@ -72,7 +72,7 @@ async def test_no_qemu_outlives_the_warden_and_the_engine_says_so(lab: Lab):
 async def test_no_qemu_outlives_a_front_end_that_is_killed(lab: Lab):
     program = (
         "import asyncio, sys\n"
-        "from vmtiming_tui import commands\n"
+        "from vmtiming_tui.model import commands\n"
         "from vmtiming_tui.sources.local import EngineClient\n"
         "async def main():\n"
         "    async with EngineClient() as client:\n"
@@ -235,7 +235,8 @@ async def test_what_the_host_refuses_the_engine_is_said_in_words(lab: Lab, monke
     """Also where nothing but the socket, or the thread's descriptors, cannot be had."""
     program = (
         "import errno, os, sys\n"
-        "from vmtiming_tui.engine import __main__ as engine, stamper\n"
+        "from vmtiming_tui.engine import __main__ as engine\n"
+        "from vmtiming_tui.engine.guest import stamper\n"
         "def refuse(*_):\n"
         "    raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))\n"
         "stamper.os.eventfd = refuse\n"

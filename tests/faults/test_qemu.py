@@ -433,7 +433,7 @@ async def test_without_a_kvm_that_works_the_run_goes_on_under_tcg(
     assert fault.words in choice.reason
 
 
-# The README tells of an image that is held where it tells of two runs at once.
+# The manual tells of an image that is held where it tells of two runs at once.
 TOLD_ELSEWHERE = STARTS[2]
 
 FAULTS = [

@@ -239,7 +239,7 @@ def test_it_dies_with_whoever_started_it(room, wall):
     code = f"""
         import subprocess, sys, time
         sys.path.insert(0, {str(ROOT)!r})
-        from vmtiming_tui.images.box import Box, Wall
+        from vmtiming_tui.images.guard.box import Box, Wall
         box = Box(wall=Wall({str(wall)!r}))
         command = ["/usr/bin/python3", "-c", "print('up', flush=True); import time; time.sleep(60)"]
         subprocess.Popen(box.argv(command), env=box.environment)
@@ -263,7 +263,7 @@ def test_nobody_has_a_box_too(room):
     code = f"""
         import os, subprocess, sys
         sys.path.insert(0, {str(ROOT)!r})
-        from vmtiming_tui.images.box import Box, best_wall
+        from vmtiming_tui.images.guard.box import Box, best_wall
         os.mkdir("work")
         fd = os.open("work", os.O_RDONLY)
         box = Box(wall=best_wall(), work_fd=fd)

@@ -190,7 +190,7 @@ def test_as_another_user_it_has_no_rights_either(open_lab):
     os.chown(home, NOBODY.pw_uid, NOBODY.pw_gid)
     program = (
         "import os\n"
-        "from vmtiming_tui.engine import shed\n"
+        "from vmtiming_tui.engine.children import shed\n"
         "import ctypes, subprocess\n"
         "libc = ctypes.CDLL(None, use_errno=True)\n"
         "shed.shed({'user': None, 'keep': False, 'limits': []}, libc)\n"

@@ -355,7 +355,7 @@ def test_python_of_the_system_reads_images_without_any_package(tmp_path):
     done = subprocess.run(
         [shutil.which("python3", path="/usr/bin") or "python3", "-I", "-S", "-c",
          "import sys; sys.path.insert(0, sys.argv[1]); import vmtiming_tui.images.spin.steps",
-         str(Path(rootfs.__file__).parents[2])],
+         str(Path(rootfs.__file__).parents[3])],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 

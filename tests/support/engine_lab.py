@@ -59,7 +59,7 @@ def child_naming(pid: int, text: str) -> int:
 
 def warden_of(engine_pid: int) -> int:
     """Return the pid of an engine's warden."""
-    return child_naming(engine_pid, "engine.warden")
+    return child_naming(engine_pid, "children.warden")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Every key does what the help says; and every key is said where the user looks for it."""
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,6 @@ from vmtiming_tui.model.commands import ReadConsole
 from vmtiming_tui.tui.screens.help import HelpScreen
 from vmtiming_tui.tui.state import keymap
 
-README = Path(__file__).parents[2] / "README.md"
 CHECKS = {**anywhere.key, **all_vms.key, **one_vm.key, **past_runs.key}
 
 
@@ -70,11 +68,3 @@ async def test_footer_shows_the_most_wanted_keys_and_can_be_clicked():
         await stage.pilot.click("#footer", offset=(last.index("? help") + 2, 0))
         await stage.pilot.pause()
         stage.on(HelpScreen)
-
-
-def test_readme_documents_every_key():
-    text = README.read_text(encoding="utf-8")
-    missing = [one.id for one in keymap.ALL if f"`{one.id}`" not in text]
-    assert not missing
-    for one in keymap.ALL:
-        assert f"| `{one.shown}` |" in text.replace("\\|", "|"), one.id

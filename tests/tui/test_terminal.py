@@ -13,7 +13,8 @@ import pytest
 from textual.drivers.web_driver import WebDriver
 
 from support.engine_lab import until
-from support.recording import RecordedSource, plan_for
+from support.recording import plan_for
+from support.stage import RecordedSource
 from support.terminal import LIMIT_S, Terminal, stopped
 from support.tmux import Tmux
 from vmtiming_tui.session.streams import Streams
@@ -30,7 +31,7 @@ sys.exit(replay_dashboard(smooth_run(4), plan_for(4), speed={speed}))
 """
 
 CRASH = """
-from vmtiming_tui.tui.widgets.bars import StatsLine
+from vmtiming_tui.tui.widgets.status_lines import StatsLine
 def lines(self, width):
     if self.model.figures.booted:
         raise ValueError("a fault of the dashboard")

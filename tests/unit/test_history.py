@@ -109,7 +109,7 @@ import os, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from support.making import PENDING, raw, run_events
-from vmtiming_tui.history import History
+from vmtiming_tui.history.runs import History
 with History.open(Path(sys.argv[1])) as history, history.recorder() as recorder:
     recorder.write(raw(run_events([[5, 6, PENDING]], run=sys.argv[3], outcome=None)))
     while not any(run.run == sys.argv[3] for run in history.runs()):

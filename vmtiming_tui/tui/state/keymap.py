@@ -1,4 +1,4 @@
-"""Every key of the dashboard, once: bindings, footer, help, palette and README follow from this.
+"""Every key of the dashboard, once: bindings, footer, help, palette and manual follow from this.
 
 A user's keymap (``[keys]`` in ``config.toml``) names a key by its id: ``"main.rerun" = "f5"``.
 """
@@ -226,9 +226,3 @@ def clashes(changed: Mapping[str, str]) -> list[str]:
 def bindings(keys: tuple[Key, ...]) -> list[Binding]:
     """Return the bindings of a screen or of the app."""
     return [key.binding() for key in keys]
-
-
-def table() -> str:
-    """Return every key as the Markdown table the README carries."""
-    rows = [f"| `{key.shown}` | {key.help} | `{key.id}` |" for key in (*MAIN, *DETAIL, *ANYWHERE)]
-    return "\n".join(["| Key | What it does | Name in the keymap |", "|---|---|---|", *rows])
