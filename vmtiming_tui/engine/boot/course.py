@@ -193,7 +193,7 @@ class Course:
             case State.DOUBTED:
                 return self._lose(do.Fail(Why(self._doubt)))
             case State.REPORTED:
-                return self._has_booted()
+                return [*self._tell_booted(), *self._aftermath()]
             case State.DETAILING:
                 return self._enter(State.POWERING_OFF, limit_s=self._limits.off_s)
             case State.BOOTED | State.POWERING_OFF:
@@ -212,9 +212,9 @@ class Course:
         fault = faulted.fault
         if self.is_undecided:
             return self._lose(do.Fail(Why(f"the tool failed: {fault.what}", fault.hint)))
-        return self._enter(
-            State.OVER, do.Abandon(), do.Emit(self._narrator.own_fault(self._now_ns, fault))
-        )
+        notice = do.Emit(self._narrator.own_fault(self._now_ns, fault))
+        figure = self._tell_booted() if self.state is State.REPORTED else ()
+        return self._enter(State.OVER, do.Abandon(), *figure, notice)
 
     def _greeted(self, trouble: str) -> list[Instruction]:
         if trouble:
@@ -237,7 +237,7 @@ class Course:
         if self.state is State.SETTLING and self._timing.has_resumed:
             return self._started()
         if self.state is State.REPORTED and self._timing.has_opened:
-            return self._has_booted()
+            return [*self._tell_booted(), *self._aftermath()]
         return []
 
     def _started(self) -> list[Instruction]:
@@ -352,11 +352,11 @@ class Course:
         self._lost = True
         return [do.Abandon(), loss, do.TellUsage(), do.LeavePlace(), *self._end()]
 
-    def _has_booted(self) -> list[Instruction]:
+    def _tell_booted(self) -> list[Instruction]:
         text, received_ns = self._report
         stamp = self._timing.settle_report(received_ns)
         booted = do.Emit(self._narrator.booted(self._now_ns, text, stamp))
-        return [booted, do.TellUsage(), do.LeavePlace(), *self._aftermath()]
+        return [booted, do.TellUsage(), do.LeavePlace()]
 
     # What comes after: the guest's details and power-off, or QEMU's end made.
 
