@@ -32,7 +32,7 @@ from vmtiming_tui.engine.boot.facts import (
     TimeUp,
 )
 from vmtiming_tui.engine.boot.narrator import Narrator
-from vmtiming_tui.engine.boot.states import BUSY, State
+from vmtiming_tui.engine.boot.standing import BUSY, State
 from vmtiming_tui.engine.children.children import Exit
 from vmtiming_tui.engine.guest.limits import Limits
 from vmtiming_tui.engine.guest.protocol import Booted, Details, DetailsBegun, Rejected

@@ -28,7 +28,7 @@ from vmtiming_tui.engine.boot.facts import (
 from vmtiming_tui.engine.boot.instructions import Instruction
 from vmtiming_tui.engine.boot.narrator import FINAL_CONSOLE_BYTES, Narrator
 from vmtiming_tui.engine.boot.process import QemuProcess, spawn_trouble
-from vmtiming_tui.engine.boot.states import State
+from vmtiming_tui.engine.boot.standing import State
 from vmtiming_tui.engine.boot.turns import StartGate
 from vmtiming_tui.engine.children.children import Exit
 from vmtiming_tui.engine.guest.console import ConsoleLog, readable

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from vmtiming_tui.engine.boot import instructions as do
+from vmtiming_tui.engine.boot.aftermath import Aftermath
 from vmtiming_tui.engine.boot.facts import (
     Answered,
     EndAsked,
@@ -32,7 +33,7 @@ from vmtiming_tui.engine.boot.facts import (
 )
 from vmtiming_tui.engine.boot.instructions import Instruction
 from vmtiming_tui.engine.boot.narrator import Narrator
-from vmtiming_tui.engine.boot.states import BUSY, State
+from vmtiming_tui.engine.boot.standing import BUSY, Standing, State
 from vmtiming_tui.engine.boot.timing import OPEN_WAIT_S, RESUME_WAIT_S, BootTiming
 from vmtiming_tui.engine.children.children import Exit
 from vmtiming_tui.engine.guest.limits import Limits
@@ -58,8 +59,6 @@ class Course:
     """
 
     def __init__(self, narrator: Narrator, limits: Limits, timeout_s: float) -> None:
-        self.state = State.QUEUED
-        self.exit: Exit | None = None
         self.qemu_pid = 0
         self.vcpu_tids: tuple[int, ...] = ()
         self.has_faults = False
@@ -67,20 +66,32 @@ class Course:
         self._limits = limits
         self._timeout_s = timeout_s
         self._timing = BootTiming()
+        self._standing = Standing()
+        self._enter = self._standing.enter
+        self._aftermath = Aftermath(self._standing, narrator, limits)
         self._postponed: deque[News] = deque()
-        self._now_ns = 0
-        self._due_ns: int | None = None
-        self._pid = 0
         self._is_plugged = self._qmp_ready = False
         self._booted = self._lost = False
-        self._stopping = self._at_once = False
         self._doubt = ""
         self._rejected = ""
-        self.reason = ""
         self._io_trouble: Why | None = None
         self._answered_ns = 0
         self._report = ("", 0)
-        self._details_due = False
+
+    @property
+    def state(self) -> State:
+        """Where the boot stands."""
+        return self._standing.state
+
+    @property
+    def exit(self) -> Exit | None:
+        """How QEMU ended, where it did."""
+        return self._standing.exit
+
+    @property
+    def reason(self) -> str:
+        """Why QEMU ended, as SHUTDOWN had it; empty where it had nothing."""
+        return self._standing.reason
 
     @property
     def vm(self) -> int:
@@ -95,7 +106,7 @@ class Course:
     @property
     def is_booting(self) -> bool:
         """Whether it is still to be seen if it boots, and there is a QEMU to boot it."""
-        return self._pid != 0 and self.exit is None and self.is_undecided
+        return self._standing.pid != 0 and self.exit is None and self.is_undecided
 
     @property
     def was_let_go(self) -> bool:
@@ -105,9 +116,9 @@ class Course:
     @property
     def deadline_ns(self) -> int | None:
         """How long to wait for another fact; a pause that was asked for does not count."""
-        if self.state is not State.BOOTING or self._due_ns is None:
-            return self._due_ns
-        return None if self._timing.is_paused else self._due_ns + self._timing.paused_ns
+        if self.state is not State.BOOTING or self._standing.due_ns is None:
+            return self._standing.due_ns
+        return None if self._timing.is_paused else self._standing.due_ns + self._timing.paused_ns
 
     def begin(self) -> list[Instruction]:
         """Return what comes first."""
@@ -115,25 +126,18 @@ class Course:
 
     def handle(self, fact: Fact, at_ns: int) -> list[Instruction]:
         """Take a fact in at ``at_ns`` (monotonic), and return what is to be done about it."""
-        self._now_ns = at_ns
+        self._standing.now_ns = at_ns
         self._timing.hear(fact)
         todo: list[Instruction] = []
-        if not isinstance(fact, News):
-            todo += self._go_on(fact)
-        else:
+        if isinstance(fact, News):
             self._postponed.append(fact)
+        else:
+            todo += self._go_on(fact)
         todo += self._settle()
         while self._postponed and self.state not in BUSY:
             todo += self._take(self._postponed.popleft())
             todo += self._settle()
         return todo
-
-    def _enter(
-        self, state: State, *todo: Instruction, limit_s: float | None = None
-    ) -> list[Instruction]:
-        self.state = state
-        self._due_ns = None if limit_s is None else self._now_ns + round(limit_s * 1e9)
-        return [*todo]
 
     # What came of an instruction, or of none.
 
@@ -148,8 +152,8 @@ class Course:
             case State.HELD, Reached(Goal.LAUNCH):
                 return self._enter(State.SPAWNING, do.Spawn())
             case State.SPAWNING, Spawned(pid=pid):
-                self._pid = pid
-                launched = self._narrator.launched(self._now_ns, reply)
+                self._standing.pid = pid
+                launched = self._narrator.launched(self._standing.now_ns, reply)
                 return self._enter(State.GREETING, do.Emit(launched), do.Connect())
             case State.SPAWNING, NotSpawned(why):
                 return self._lose(do.Fail(why))
@@ -161,10 +165,10 @@ class Course:
             case State.READY, Reached(Goal.TURN):
                 return self._enter(State.STAMPING, do.Await(Goal.STAMPS))
             case State.STAMPING, Reached(Goal.STAMPS):
-                self._timing.go_sent_ns = self._now_ns
+                self._timing.go_sent_ns = self._standing.now_ns
                 return self._enter(State.LETTING_GO, do.Ask("cont", self._limits.command_s))
             case State.LETTING_GO, Answered(trouble=trouble):
-                self._answered_ns = self._now_ns
+                self._answered_ns = self._standing.now_ns
                 if trouble:
                     return self._doubt_it(trouble)
                 return self._enter(State.SETTLING, limit_s=RESUME_WAIT_S)
@@ -172,14 +176,7 @@ class Course:
                 return self._explain()
             case State.EXPLAINING, Explained(why):
                 return self._lose(do.Fail(why))
-            case State.POWERING_DOWN, Answered("system_powerdown", is_sent=False):
-                return self._quit()
-            case State.QUITTING, Answered("quit", is_sent=False):
-                return self._kill()
-            case State.EXITED, Reached(Goal.LAST_WORDS):
-                assert self.exit is not None  # noqa: S101  there are no last words before
-                return self._enter(State.OVER, do.TellExit(self.exit, self.reason))
-        return []
+        return self._aftermath.go_on(reply)
 
     def _time_up(self) -> list[Instruction]:
         match self.state:
@@ -193,26 +190,16 @@ class Course:
             case State.DOUBTED:
                 return self._lose(do.Fail(Why(self._doubt)))
             case State.REPORTED:
-                return [*self._tell_booted(), *self._aftermath()]
-            case State.DETAILING:
-                return self._enter(State.POWERING_OFF, limit_s=self._limits.off_s)
-            case State.BOOTED | State.POWERING_OFF:
-                return self._end()
-            case State.POWERING_DOWN:
-                return self._quit()
-            case State.QUITTING:
-                return self._kill()
-            case State.KILLING:
-                immortal = self._narrator.immortal(self._now_ns, self._pid)
-                return self._enter(State.OVER, do.Emit(immortal))
-        return []
+                return self._has_booted()
+            case _:
+                return self._aftermath.go_on(TimeUp())
 
     def _faulted(self, faulted: Faulted) -> list[Instruction]:
         self.has_faults = True
         fault = faulted.fault
         if self.is_undecided:
             return self._lose(do.Fail(Why(f"the tool failed: {fault.what}", fault.hint)))
-        notice = do.Emit(self._narrator.own_fault(self._now_ns, fault))
+        notice = do.Emit(self._narrator.own_fault(self._standing.now_ns, fault))
         figure = self._tell_booted() if self.state is State.REPORTED else ()
         return self._enter(State.OVER, do.Abandon(), *figure, notice)
 
@@ -228,7 +215,7 @@ class Course:
         return self._enter(
             State.LEARNING,
             do.EndLaunch(),
-            do.Emit(self._narrator.connected(self._now_ns)),
+            do.Emit(self._narrator.connected(self._standing.now_ns)),
             do.Ask("query-cpus-fast", self._limits.command_s),
         )
 
@@ -237,12 +224,12 @@ class Course:
         if self.state is State.SETTLING and self._timing.has_resumed:
             return self._started()
         if self.state is State.REPORTED and self._timing.has_opened:
-            return [*self._tell_booted(), *self._aftermath()]
+            return self._has_booted()
         return []
 
     def _started(self) -> list[Instruction]:
         stamp = self._timing.settle_go(self._answered_ns)
-        started = do.Emit(self._narrator.started(self._now_ns, stamp))
+        started = do.Emit(self._narrator.started(self._standing.now_ns, stamp))
         return self._enter(State.BOOTING, started, limit_s=self._timeout_s)
 
     # What comes unasked.
@@ -255,7 +242,7 @@ class Course:
                 return self._take_statement(statement, received_ns)
             case PortOpened(pid=pid):
                 self.qemu_pid, self._is_plugged = pid, True
-                opened = do.Emit(self._narrator.port_opened(self._now_ns, news))
+                opened = do.Emit(self._narrator.port_opened(self._standing.now_ns, news))
                 return [opened, *(self._connected() if self.state is State.PLUGGING else ())]
             case QmpLost(why) if self.is_undecided and self.exit is None:
                 return self._doubt_it(f"QEMU's control socket (QMP) was lost while it runs: {why}")
@@ -263,7 +250,7 @@ class Course:
                 # QEMU keeps in memory what is not read, and hears no command meanwhile.
                 return self._cut_short(do.Fail(_FLOOD), at_once=True)
             case EndAsked(why, at_once):
-                killed = do.Emit(self._narrator.killed(self._now_ns, why))
+                killed = do.Emit(self._narrator.killed(self._standing.now_ns, why))
                 return self._cut_short(killed, at_once=at_once)
             case Exit():
                 return self._take_exit(news)
@@ -273,7 +260,7 @@ class Course:
     def _take_qmp(self, event: QmpEvent) -> list[Instruction]:
         match event.name:
             case "SHUTDOWN":
-                self.reason = one_line(str(event.data.get("reason", "")), 100)
+                self._standing.reason = one_line(str(event.data.get("reason", "")), 100)
             case "BLOCK_IO_ERROR" if event.data.get("action") == "stop":
                 self._io_trouble = diagnosis.io_error(event.data)
                 if self.is_undecided:
@@ -294,36 +281,24 @@ class Course:
                 self._report = text, received_ns
                 return self._enter(State.REPORTED, limit_s=OPEN_WAIT_S)
             case DetailsBegun():
-                self._details_due = True
-                return self._await_details() if self.state is State.BOOTED else []
+                return self._aftermath.expect_details()
             case Details() if self._booted:
-                self._details_due = False
-                details = do.Emit(self._narrator.details(self._now_ns, statement))
-                if self.state is State.DETAILING:
-                    return self._enter(State.POWERING_OFF, details, limit_s=self._limits.off_s)
-                return [details]
+                details = do.Emit(self._narrator.details(self._standing.now_ns, statement))
+                return [details, *self._aftermath.end_details()]
         return []
 
     def _reject(self, what: Rejected) -> list[Instruction]:
         self._rejected = what.why
-        return [do.Emit(self._narrator.rejected(self._now_ns, what))]
+        return [do.Emit(self._narrator.rejected(self._standing.now_ns, what))]
 
     def _take_exit(self, ended: Exit) -> list[Instruction]:
-        self.exit = ended
+        self._standing.exit = ended
         state = State.ENDED if self.is_undecided else State.EXITED
         return self._enter(state, do.Abandon(), do.Await(Goal.LAST_WORDS))
 
     def _cut_short(self, loss: Instruction, *, at_once: bool) -> list[Instruction]:
-        self._stopping = True
-        self._at_once |= at_once
-        match self.state:
-            case _ if self.is_undecided:
-                return self._lose(loss)
-            case State.BOOTED | State.DETAILING | State.POWERING_OFF:
-                return self._end()
-            case State.POWERING_DOWN | State.QUITTING if self._at_once:
-                return self._kill()
-        return []
+        todo = self._aftermath.stop(at_once=at_once)
+        return self._lose(loss) if self.is_undecided else todo
 
     # How it is decided.
 
@@ -350,47 +325,16 @@ class Course:
 
     def _lose(self, loss: Instruction) -> list[Instruction]:
         self._lost = True
-        return [do.Abandon(), loss, do.TellUsage(), do.LeavePlace(), *self._end()]
+        return [do.Abandon(), loss, do.TellUsage(), do.LeavePlace(), *self._aftermath.end()]
+
+    def _has_booted(self) -> list[Instruction]:
+        return [*self._tell_booted(), *self._aftermath.follow()]
 
     def _tell_booted(self) -> list[Instruction]:
         text, received_ns = self._report
         stamp = self._timing.settle_report(received_ns)
-        booted = do.Emit(self._narrator.booted(self._now_ns, text, stamp))
+        booted = do.Emit(self._narrator.booted(self._standing.now_ns, text, stamp))
         return [booted, do.TellUsage(), do.LeavePlace()]
-
-    # What comes after: the guest's details and power-off, or QEMU's end made.
-
-    def _aftermath(self) -> list[Instruction]:
-        if self.exit is not None or self._stopping:
-            return self._end()
-        if self._details_due:
-            return self._await_details()
-        return self._enter(State.BOOTED, limit_s=self._limits.off_s)
-
-    def _await_details(self) -> list[Instruction]:
-        return self._enter(State.DETAILING, limit_s=self._limits.details_s)
-
-    def _end(self) -> list[Instruction]:
-        """Make an end of QEMU, where there is one: in order where that was asked for."""
-        if not self._pid:
-            return self._enter(State.OVER)
-        if self.exit is not None:
-            return self._enter(State.EXITED, do.Await(Goal.LAST_WORDS))
-        if self._stopping and not self._at_once:
-            grace_s = self._limits.powerdown_s
-            return self._enter(
-                State.POWERING_DOWN, do.Ask("system_powerdown", grace_s), limit_s=grace_s
-            )
-        return self._quit()
-
-    def _quit(self) -> list[Instruction]:
-        if self._at_once:
-            return self._kill()
-        grace_s = self._limits.quit_s
-        return self._enter(State.QUITTING, do.Ask("quit", grace_s), limit_s=grace_s)
-
-    def _kill(self) -> list[Instruction]:
-        return self._enter(State.KILLING, do.Kill(), limit_s=self._limits.kill_s)
 
 
 def _vcpu_tids(answer: object) -> tuple[int, ...]:

@@ -1,6 +1,10 @@
-"""Where a boot stands."""
+"""Where a boot stands: what it waits for, how long, and what is known of its QEMU."""
 
+from dataclasses import dataclass
 from enum import StrEnum
+
+from vmtiming_tui.engine.boot.instructions import Instruction
+from vmtiming_tui.engine.children.children import Exit
 
 
 class State(StrEnum):
@@ -44,3 +48,26 @@ BUSY = frozenset(
         State.REPORTED,
     }
 )
+
+
+@dataclass(slots=True)
+class Standing:
+    """A state, since when and till when (ns, monotonic), and QEMU as far as it is known.
+
+    ``pid`` is 0 where there is none yet. ``reason`` is what SHUTDOWN gave for its end.
+    """
+
+    state: State = State.QUEUED
+    now_ns: int = 0
+    due_ns: int | None = None
+    pid: int = 0
+    exit: Exit | None = None
+    reason: str = ""
+
+    def enter(
+        self, state: State, *todo: Instruction, limit_s: float | None = None
+    ) -> list[Instruction]:
+        """Go over into a state, and stay there no longer than a limit; return what to do."""
+        self.state = state
+        self.due_ns = None if limit_s is None else self.now_ns + round(limit_s * 1e9)
+        return [*todo]
