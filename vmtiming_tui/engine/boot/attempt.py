@@ -29,7 +29,7 @@ from vmtiming_tui.engine.boot.instructions import Instruction
 from vmtiming_tui.engine.boot.narrator import FINAL_CONSOLE_BYTES, Narrator
 from vmtiming_tui.engine.boot.process import QemuProcess, spawn_trouble
 from vmtiming_tui.engine.boot.standing import State
-from vmtiming_tui.engine.boot.turns import StartGate
+from vmtiming_tui.engine.boot.turns import Turns
 from vmtiming_tui.engine.children.children import Exit
 from vmtiming_tui.engine.guest.console import ConsoleLog, readable
 from vmtiming_tui.engine.guest.protocol import Statement
@@ -147,15 +147,15 @@ class AttemptRunner:
 
     # Its own life.
 
-    async def run(self, gate: StartGate) -> None:
+    async def run(self, turns: Turns) -> None:
         """Boot, wait for the report, and see QEMU gone; every outcome is an event.
 
         A fault of our own, whatever it is, costs this VM alone.
         """
         try:
-            await self._follow_course(gate)
+            await self._follow_course(turns)
         finally:
-            gate.leave(self.vm)
+            turns.leave(self.vm)
             self._abandon()
             if self._begun:
                 await asyncio.wait(self._begun)
@@ -164,12 +164,12 @@ class AttemptRunner:
         if self._course.has_faults:
             await self._see_it_gone()
 
-    async def _follow_course(self, gate: StartGate) -> None:
+    async def _follow_course(self, turns: Turns) -> None:
         todo = self._course.begin()
         while True:
             try:
                 for instruction in todo:
-                    self._carry_out(instruction, gate)
+                    self._carry_out(instruction, turns)
                 if self._course.state is State.OVER:
                     return
                 fact = await self._next_fact()
@@ -189,10 +189,10 @@ class AttemptRunner:
         except TimeoutError:
             return TimeUp()
 
-    def _carry_out(self, instruction: Instruction, gate: StartGate) -> None:
+    def _carry_out(self, instruction: Instruction, turns: Turns) -> None:
         match instruction:
             case do.Await(goal):
-                self._begin(self._reach(goal, gate))
+                self._begin(self._reach(goal, turns))
             case do.Spawn():
                 self._begin(self._spawn())
             case do.Connect():
@@ -204,9 +204,9 @@ class AttemptRunner:
             case do.Abandon():
                 self._abandon()
             case do.EndLaunch():
-                gate.end_launch(self.vm)
+                turns.end_launch(self.vm)
             case do.LeavePlace():
-                gate.leave(self.vm)
+                turns.leave(self.vm)
             case do.Kill():
                 self._running.kill()
             case do.TellUsage():
@@ -252,14 +252,14 @@ class AttemptRunner:
         for task in self._begun:
             task.cancel()
 
-    async def _reach(self, goal: Goal, gate: StartGate) -> Reached:
+    async def _reach(self, goal: Goal, turns: Turns) -> Reached:
         match goal:
             case Goal.PLACE:
-                await gate.enter(self.vm)
+                await turns.enter(self.vm)
             case Goal.LAUNCH:
-                await gate.begin_launch(self.vm)
+                await turns.begin_launch(self.vm)
             case Goal.TURN:
-                await gate.turn(self.vm)
+                await turns.go(self.vm)
             case Goal.STAMPS:
                 await self._running.all_stamped(_EARLY_LIMIT_S)
             case Goal.LAST_WORDS:

@@ -10,7 +10,7 @@ from typing import Any
 from vmtiming_tui.engine.boot.attempt import AttemptRunner
 from vmtiming_tui.engine.boot.before_storm import before_storm
 from vmtiming_tui.engine.boot.context import BootContext, BootSpec
-from vmtiming_tui.engine.boot.turns import StartGate
+from vmtiming_tui.engine.boot.turns import Turns
 from vmtiming_tui.engine.image.admission import Admissions
 from vmtiming_tui.engine.image.overlays import make_overlays
 from vmtiming_tui.engine.qemu.accel import accel_key
@@ -160,13 +160,13 @@ class BootRun:
                 planned=planned,
             )
         )
-        gate = StartGate(next(iter(configs.values())), vms)
+        turns = Turns(next(iter(configs.values())), vms)
         images = [config.image(vm) for vm, config in configs.items()]
         holders = Holders(self._context.children, images)
         attempts = [self._queue(vm, config, storm, holders) for vm, config in configs.items()]
         async with asyncio.TaskGroup() as group:
             for attempt in attempts:
-                group.create_task(attempt.run(gate))
+                group.create_task(attempt.run(turns))
         self._emit(ev.StormEnded(at_ns=time.monotonic_ns(), storm=storm))
         gc.collect()  # nothing is stamped now; while VMs boot it is put off
 

@@ -52,9 +52,10 @@ BUSY = frozenset(
 
 @dataclass(slots=True)
 class Standing:
-    """A state, since when and till when (ns, monotonic), and QEMU as far as it is known.
+    """A state, till when it lasts at most, and QEMU as far as it is known.
 
-    ``pid`` is 0 where there is none yet. ``reason`` is what SHUTDOWN gave for its end.
+    ``now_ns`` (monotonic, as ``due_ns``) is when the newest fact was taken in. ``pid`` is 0 where
+    there is no QEMU yet; ``reason`` is what SHUTDOWN gave for its end.
     """
 
     state: State = State.QUEUED
