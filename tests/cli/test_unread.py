@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from faults.reading import HELD, SLOW, UNREAD, UNREAD_TWICE
 from support.engine_lab import Lab, processes_naming, until
 from support.schema import exported_file
 from vmtiming_tui.session.headless import _PATIENCE_S
@@ -45,7 +46,11 @@ class Unread:
 
     def interrupt(self) -> None:
         self.process.send_signal(signal.SIGINT)
-        self.till("Stopping")
+        self.till(UNREAD.words)
+
+    def ends_within(self, limit_s: float) -> str:
+        """Return how it ends, as the rows of faults have it."""
+        return f"exit code {self.process.wait(limit_s)}"
 
     def ended(self) -> bool:
         """Whether the run is over: its export is there, and neither engine nor QEMU."""
@@ -101,7 +106,7 @@ def test_ctrl_c_ends_the_run_and_a_reader_that_comes_back_gets_the_rest(unread, 
     assert run.exported[3] == "killed"
     assert run.process.poll() is None  # the rest is there for whoever reads
     out = run.read_on()
-    assert run.process.wait(10) == 130
+    assert run.ends_within(10) == UNREAD.ends
     last = out.splitlines()[-1]
     if way == "--json":
         assert json.loads(last)["event"] == "run_ended"
@@ -118,7 +123,7 @@ def test_a_second_ctrl_c_leaves_at_once(unread, way):
     began = time.monotonic()
     run.process.send_signal(signal.SIGINT)
 
-    assert run.process.wait(10) == 130
+    assert run.ends_within(10) == UNREAD_TWICE.ends
     assert time.monotonic() - began < 3
 
 
@@ -139,7 +144,8 @@ def test_after_ctrl_c_a_reader_that_never_comes_is_not_waited_for(unread):
     asyncio.run(until(run.ended))
     began = time.monotonic()
 
-    assert run.process.wait(_PATIENCE_S + 20) == 130
+    assert run.ends_within(_PATIENCE_S + 20) == UNREAD.ends
+    assert f"waits {_PATIENCE_S:.0f} s" in UNREAD.kept
     assert time.monotonic() - began < _PATIENCE_S + 5
 
 
@@ -148,7 +154,7 @@ def test_a_slow_reader_gets_the_whole(unread, way):
     run = unread(way, "boot=0.1")
     out = run.read_on(pause_s=0.02)
 
-    assert run.process.wait(30) == 0
+    assert run.ends_within(30) == SLOW.ends
     if way == "--json":
         events = [json.loads(line)["event"] for line in out.splitlines()]
         assert events[0] == "run_started"
@@ -182,7 +188,7 @@ def test_a_terminal_stopped_with_ctrl_s_does_not_keep_a_run_from_ending(stopped,
 
     assert process.poll() is None
     os.write(master, b"\x11")
-    assert process.wait(10) == 130
+    assert run.ends_within(10) == HELD.ends
 
 
 def test_a_run_into_a_file_is_there_as_a_whole(tool, arguments, lab):

@@ -1,10 +1,13 @@
 """Bad usage: every error at once, what to do about it, exit code 2, and nothing started."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from vmtiming_tui.cli.sections import Section
 from vmtiming_tui.guests.demo import Guest, demo_raw
 
 
@@ -43,10 +46,42 @@ def test_help_names_every_flag_of_the_original(run, flag):
         assert each in out
 
 
-def test_version(run):
+def test_help_is_in_sections_in_their_order(run):
+    _, out, _ = run("--help")
+    sections = [*Section, "Commands"]
+
+    assert re.findall(r"^(\w[^:\n]*):$", out, re.MULTILINE) == sections
+    where = {section: out.index(f"\n{section}:\n") for section in sections}
+    for option, section, following in (
+        ("--kernel", Section.BOOT, Section.STORM),
+        ("--number", Section.STORM, Section.MACHINE),
+        ("--memory", Section.MACHINE, Section.MEASURE),
+        ("--runs", Section.MEASURE, Section.LIMIT),
+        ("--baseline", Section.LIMIT, Section.WRITE),
+        ("--export", Section.WRITE, Section.OTHER),
+        ("--version", Section.OTHER, "Commands"),
+    ):
+        assert where[section] < out.index(f" {option} ") < where[following]
+
+
+def test_every_option_of_a_run_has_a_section(run):
+    _, out, _ = run("--help")
+    others = out.partition(f"{Section.OTHER}:\n")[2].partition("\n\n")[0]
+
+    assert re.findall(r"--\w+", others) == ["--version", "--help"]
+
+
+def test_a_command_with_a_few_options_has_one_list_of_them(run):
+    _, out, _ = run("export", "--help")
+
+    assert re.findall(r"^(\w[^:\n]*):$", out, re.MULTILINE) == ["Options"]
+
+
+@pytest.mark.parametrize("flag", ["-V", "--version"])
+def test_version(run, flag):
     from vmtiming_tui import __version__
 
-    assert run("--version") == (0, f"vm-timing-report, version {__version__}\n", "")
+    assert run(flag) == (0, f"vm-timing-report, version {__version__}\n", "")
 
 
 def test_each_commands_help_tells_its_own_number_of_vms(run):
@@ -68,3 +103,15 @@ def test_one_of_a_kind_is_not_called_many(run, lab):
     assert re.search(r"\b1 VM of 1 MiB fits: ", out)
     assert " for 1 vCPU" in out
     assert "1 VMs" not in out
+
+
+@pytest.mark.parametrize("flag", ["--help", "-V"])
+def test_a_word_about_itself_loads_no_more_than_it_needs(flag):
+    program = f"import sys; from vmtiming_tui.cli import main; sys.argv = ['x', '{flag}']\n"
+    program += "try: main()\nfinally: print(*sys.modules, file=sys.stderr)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stderr.split()
+
+    heavy = {"textual", "rich", "markdown_it", "humanize", "qemu", "asyncio"}
+    assert heavy & set(loaded) == set()

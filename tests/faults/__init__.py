@@ -1,4 +1,4 @@
-"""Everything that can go wrong, tried: a row a fault; the README's tables are made of the rows."""
+"""Everything that can go wrong, tried: a row a fault; the manual's tables are made of the rows."""
 
 import pytest
 

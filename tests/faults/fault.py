@@ -9,14 +9,14 @@ How = TypeVar("How")
 
 @dataclass(frozen=True)
 class Fault(Generic[How]):
-    """A fault: ``what`` in the README's words, ``how`` it is injected, and what must be seen.
+    """A fault: ``what`` in the manual's words, ``how`` it is injected, and what must be seen.
 
     ``ends`` is a VM's state or the tool's exit ("failed", "exit code 2"); ``words`` stand in what
     the user is told, letter for letter; ``kept`` says what is there afterwards that matters. That
     nothing is left behind (processes, sockets, mounts, files, changed images) holds for every row
     and is checked around every one.
 
-    Rows of one ``line`` are one line of the README, told of the first; ``seen`` is what it says
+    Rows of one ``line`` are one line of the manual, told of the first; ``seen`` is what it says
     there where ends and words would say too little.
     """
 
@@ -33,7 +33,7 @@ class Fault(Generic[How]):
 
     @property
     def cells(self) -> tuple[str, str, str]:
-        """The README's row: what happens, what is seen, what is kept."""
+        """The manual's row: what happens, what is seen, what is kept."""
         return self.line or self.what, self.seen or self._outcome, self.kept
 
     @property
@@ -44,7 +44,7 @@ class Fault(Generic[How]):
 
 
 def as_one(line: str, faults: Sequence[Fault[How]], *, seen: str = "") -> list[Fault[How]]:
-    """Return faults as trials of one line of the README."""
+    """Return faults as trials of one line of the manual."""
     return [replace(fault, line=line, seen=seen) for fault in faults]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from faults.fault import Fault, as_one
 from faults.running import states_in
 from faults.scene import Scene
 from support.engine_lab import child_naming, processes_naming, until
@@ -31,6 +32,41 @@ async def run_async(self, *given, **how):
     raise LookupError("no such terminal")
 VmTimingApp.run_async = run_async
 """
+
+TITLE = "The dashboard itself, or its engine"
+
+EVERYTHING = "everything: the VMs boot on, and the plain report goes on; what failed, in a file"
+
+DASHBOARD_FAILS = as_one(
+    "the dashboard fails, in the middle of a run or before it is drawn",
+    [
+        Fault(
+            "in the middle",
+            (FAILS_ONCE, "ValueError: a fault of"),
+            ends="exit code 0",
+            words="; the run goes on without it.",
+            kept=EVERYTHING,
+        ),
+        Fault(
+            "at the start",
+            (NEVER_STARTS, "LookupError: no such terminal"),
+            ends="exit code 0",
+            words="; the run goes on without it.",
+            kept=EVERYTHING,
+        ),
+    ],
+    seen="“the dashboard failed (ValueError: ...); the run goes on without it.”, and the exit code "
+    "of the run",
+)
+ENGINE_LOST = Fault(
+    "the engine is killed below the dashboard",
+    signal.SIGKILL,
+    ends="exit code 130",
+    words="ENGINE LOST",
+    kept="what is known till then, in exports and history; no QEMU goes on",
+    seen="“ENGINE LOST”, with clocks that stand; `r` offers to start anew",
+)
+FAULTS = [*DASHBOARD_FAILS, ENGINE_LOST]
 
 TOOL = "import runpy; runpy.run_module('vmtiming_tui', run_name='__main__')"
 
@@ -60,25 +96,22 @@ def said_after(terminal: Terminal) -> str:
     return terminal.output[max(terminal.output.rfind(b"\x1b[?1049l"), 0) :].decode()
 
 
-@pytest.mark.parametrize(
-    ("fault", "what"),
-    [(FAILS_ONCE, "ValueError: a fault of"), (NEVER_STARTS, "LookupError: no such terminal")],
-    ids=["in the middle", "at the start"],
-)
-def test_a_dashboard_that_fails_ends_no_vm(scene: Scene, faulty, fault: str, what: str):
+@pytest.mark.parametrize("fault", DASHBOARD_FAILS, ids=str)
+def test_a_dashboard_that_fails_ends_no_vm(scene: Scene, faulty, fault: Fault[tuple[str, str]]):
     scene.script = "0.boot=0.2 1.boot=3"
-    terminal = faulty(fault)
-    assert terminal.wait() == 0
+    program, what = fault.how
+    terminal = faulty(program)
+    assert f"exit code {terminal.wait()}" == fault.ends
     said = said_after(terminal)
 
     kept = scene.folder / "state" / "vmtiming-tui" / "dashboard-crash.txt"
     assert f"the dashboard failed ({what}" in said
-    assert "; the run goes on without it." in said
+    assert fault.words in said
     assert str(kept) in said
     assert "Traceback" not in said
     assert "Traceback" in kept.read_text()
     assert "VM 1 reported as booted" in said
-    assert "All machines" not in said or fault is NEVER_STARTS
+    assert "All machines" not in said or program is NEVER_STARTS
     assert "It took " in said
     assert states_in(scene.folder / "kept.json") == ("booted", "booted")
     assert scene.history == [("finished", 2)]
@@ -107,8 +140,8 @@ def test_an_engine_killed_below_the_dashboard_is_said_and_another_run_can_be_sta
     with closing(Terminal(line, scene.folder, scene.tool.environment)) as terminal:
         terminal.till(b"?1049h")
         terminal.till(b"1 booted")
-        os.kill(child_naming(terminal.process.pid, "engine.__main__"), signal.SIGKILL)
-        terminal.till(b"ENGINE LOST")
+        os.kill(child_naming(terminal.process.pid, "engine.__main__"), ENGINE_LOST.how)
+        terminal.till(ENGINE_LOST.words.encode())
         terminal.till(b"run cannot go on")
         terminal.till(b"ended with the engine")
         at = len(terminal.output)
@@ -123,7 +156,7 @@ def test_an_engine_killed_below_the_dashboard_is_said_and_another_run_can_be_sta
         terminal.type(b"q")
         terminal.till(b"End and leave", after=at)
         terminal.type(b"y")
-        assert terminal.wait() == 130
+        assert f"exit code {terminal.wait()}" == ENGINE_LOST.ends
     asyncio.run(until(lambda: scene.leftovers() == []))
 
     assert scene.history == [("interrupted", 1), ("stopped", 1)]

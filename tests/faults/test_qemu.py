@@ -16,7 +16,7 @@ from vmtiming_tui.engine.children.rundir import run_dir
 from vmtiming_tui.engine.qemu import accel
 from vmtiming_tui.engine.qemu.accel import ProofStore, choose_accel
 from vmtiming_tui.engine.qemu.powers import Powers
-from vmtiming_tui.engine.qmp.session import QmpController
+from vmtiming_tui.engine.qmp.controller import QmpController
 from vmtiming_tui.engine.qmp.stamps import StampReader
 from vmtiming_tui.errors import QemuError
 from vmtiming_tui.model import commands
@@ -433,7 +433,7 @@ async def test_without_a_kvm_that_works_the_run_goes_on_under_tcg(
     assert fault.words in choice.reason
 
 
-# The README tells of an image that is held where it tells of two runs at once.
+# The manual tells of an image that is held where it tells of two runs at once.
 TOLD_ELSEWHERE = STARTS[2]
 
 FAULTS = [

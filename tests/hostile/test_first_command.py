@@ -19,7 +19,7 @@ SCRIPTS = [*sorted((CHECKOUT / "spin").glob("*.sh")), CHECKOUT / "tests/run.sh"]
 # What Python, pip and what they load would import from a folder that came first on the path.
 MODULES = (
     "venv", "pip", "sys", "site", "sitecustomize", "usercustomize", "asyncio", "encodings", "json",
-    "ensurepip", "runpy", "hatchling", "click", "textual", "vmtiming_tui", "pytest",
+    "ensurepip", "runpy", "hatchling", "markdown_it", "click", "textual", "vmtiming_tui", "pytest",
 )  # fmt: skip
 
 

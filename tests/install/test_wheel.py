@@ -1,5 +1,6 @@
 """The wheel: what it carries, and that it runs where there is nothing of the checkout."""
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -12,6 +13,9 @@ from vmtiming_tui import __version__
 CHECKOUT = Path(__file__).parents[2]
 DATA = PurePosixPath("vmtiming_tui/data")
 PIP = (sys.executable, "-I", "-m", "pip", "--quiet", "--disable-pip-version-check")
+MAN_PAGE = f"vmtiming_tui-{__version__}.data/data/share/man/man1/vm-timing-report.1"
+BUILT_ON = "2001-09-09"
+NOT_INSTALLED = {PurePosixPath("vmtiming_tui/manual/build_hook.py")}
 PICTURES = {".svg", ".png", ".jpg", ".gif", ".webp"}
 
 
@@ -22,7 +26,7 @@ def wheel(tmp_path_factory) -> Path:
     subprocess.run(
         [*PIP, "wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", folder,
          CHECKOUT],
-        check=True, timeout=300,
+        check=True, timeout=300, env=os.environ | {"SOURCE_DATE_EPOCH": "1000000000"},
     )  # fmt: skip
     (built,) = folder.glob("*.whl")
     return built
@@ -70,12 +74,13 @@ def _tracked(*folders: str) -> set[PurePosixPath]:
 
 
 def test_it_carries_every_module_every_script_and_every_asset_but_the_pictures(names):
-    code = _tracked("vmtiming_tui")
+    code = _tracked("vmtiming_tui") - NOT_INSTALLED
     data = {path for path in _tracked("spin", "assets") if path.suffix not in PICTURES}
 
     metadata = {path for path in names if path.parts[0].endswith(".dist-info")}
 
-    assert names - metadata == code | {DATA / path for path in data}
+    made = {PurePosixPath(MAN_PAGE)}
+    assert names - metadata == code | {DATA / path for path in data} | made
 
 
 def test_most_of_it_is_code(wheel):
@@ -106,6 +111,21 @@ def test_what_was_installed_runs_and_names_its_version(installed):
 def test_its_commands_say_what_they_do(installed, words):
     command, *rest = words
     assert f"{command} " in _run(installed / "bin" / command, *rest)
+
+
+def test_its_man_page_is_found_and_dated_by_its_build(installed):
+    bin_first = {"PATH": f"{installed / 'bin'}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
+    shown = subprocess.run(
+        ["man", "vm-timing-report"],
+        cwd="/", env=bin_first, capture_output=True, text=True, check=True, timeout=120,
+    ).stdout  # fmt: skip
+
+    assert f"vmtiming-tui {__version__}" in shown
+    assert BUILT_ON in shown
+
+
+def test_its_manual_is_shown(installed):
+    assert "VMREPORTID" in _run(installed / "bin/vm-timing-report", "manual", "guests")
 
 
 def test_it_finds_its_scripts_its_guest_and_its_schema_within_itself(installed):

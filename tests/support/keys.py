@@ -5,10 +5,19 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from support.past_runs import keep_named
+from support.recording import ENGINE_LOST
 from support.stage import Stage
 from vmtiming_tui.tui.screens.compare import CompareScreen
+from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.detail import DetailScreen
+from vmtiming_tui.tui.screens.engine_error import EngineErrorScreen
+from vmtiming_tui.tui.screens.export import ExportScreen
+from vmtiming_tui.tui.screens.help import HelpScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
+from vmtiming_tui.tui.screens.new_run import NewRunScreen
+from vmtiming_tui.tui.screens.storm import StormScreen
+from vmtiming_tui.tui.screens.too_small import TooSmallScreen
+from vmtiming_tui.tui.state.keymap import Scope
 
 Check = Callable[[Stage], Awaitable[None]]
 
@@ -53,3 +62,59 @@ async def comparison(stage: Stage) -> CompareScreen:
     screen = await stage.comes(CompareScreen)
     await stage.sees("this run")
     return screen
+
+
+async def all_vms(stage: Stage) -> StormScreen:
+    return stage.on(StormScreen)
+
+
+async def listed(stage: Stage) -> StormScreen:
+    await stage.press("v", "space")
+    return stage.on(StormScreen)
+
+
+async def question(stage: Stage) -> ConfirmScreen:
+    await stage.press("ctrl+c")
+    return stage.on(ConfirmScreen)
+
+
+async def export_form(stage: Stage) -> ExportScreen:
+    await stage.press("e")
+    return stage.on(ExportScreen)
+
+
+async def new_run_form(stage: Stage) -> NewRunScreen:
+    await stage.press("n")
+    return stage.on(NewRunScreen)
+
+
+async def engine_error(stage: Stage) -> EngineErrorScreen:
+    await stage.feed([ENGINE_LOST])
+    return stage.on(EngineErrorScreen)
+
+
+async def help_of_all_vms(stage: Stage) -> HelpScreen:
+    await stage.press("f1")
+    return stage.on(HelpScreen)
+
+
+async def too_small(stage: Stage) -> TooSmallScreen:
+    await stage.pilot.resize_terminal(60, 10)
+    return await stage.comes(TooSmallScreen)
+
+
+WAYS = {
+    Scope.ANYWHERE: all_vms,
+    Scope.MAIN: all_vms,
+    Scope.DETAIL: opened,
+    Scope.HISTORY: history,
+    Scope.COMPARE: comparison,
+    Scope.DIALOG: question,
+    Scope.CONFIRM: question,
+    Scope.FORM: export_form,
+    Scope.EXPORT: export_form,
+    Scope.NEW_RUN: new_run_form,
+    Scope.ENGINE_ERROR: engine_error,
+    Scope.HELP: help_of_all_vms,
+}
+"""How a person gets to where the keys of a scope work."""

@@ -23,6 +23,12 @@ GUEST = Guest(
     uncertainty_ns=600_000,
 )  # fmt: skip
 
+ENGINE_LOST = ev.EngineFailed(
+    at_ns=ZERO_NS + SECOND,
+    why="the engine ended unexpectedly (killed by SIGKILL)",
+    hint="every VM was ended with it; run again",
+)
+
 
 def plan_for(number: int, **changed: object) -> RunPlan:
     """The plan of a live run: one storm."""

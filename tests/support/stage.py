@@ -7,8 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from rich.color import Color
+from rich.style import Style
 from textual.pilot import Pilot
 from textual.screen import Screen
+from textual.strip import Strip
 
 from support.facts import SECOND
 from support.recording import ZERO_NS, plan_for, until
@@ -16,7 +19,7 @@ from vmtiming_tui.analysis.samples import Side
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import Command, Quit
 from vmtiming_tui.tui.app import VmTimingApp
-from vmtiming_tui.tui.screens.storm import MainScreen
+from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.state.model import Change
 from vmtiming_tui.tui.state.settings import DashboardSettings
 
@@ -79,9 +82,9 @@ class Stage:
     clock: FrozenClock
 
     @property
-    def main(self) -> MainScreen:
+    def main(self) -> StormScreen:
         screen = self.app.screen_stack[0]
-        assert isinstance(screen, MainScreen)
+        assert isinstance(screen, StormScreen)
         return screen
 
     @property
@@ -146,13 +149,26 @@ class Stage:
     @property
     def notes(self) -> str:
         """What was said in toasts."""
-        return "\n".join(str(note.message) for note in self.app._notifications)
+        return "\n".join(str(toast.render()) for toast in self.app.screen.query("Toast"))
+
+
+def _strips(app: VmTimingApp) -> list[Strip]:
+    # Textual has no public way to what stands on the screen but a picture of it.
+    return app.screen._compositor.render_strips(app.size)
 
 
 def text_of(app: VmTimingApp) -> str:
     """Return the screen as plain text."""
-    strips = app.screen._compositor.render_strips(app.size)
-    return "\n".join(strip.text for strip in strips)
+    return "\n".join(strip.text for strip in _strips(app))
+
+
+def drawn(app: VmTimingApp) -> list[list[tuple[str, Color | None, Color | None]]]:
+    """Return the screen's lines as characters, each with its colour and that behind it."""
+    lines = []
+    for strip in _strips(app):
+        styled = [(char, piece.style or Style()) for piece in strip for char in piece.text]
+        lines.append([(char, style.color, style.bgcolor) for char, style in styled])
+    return lines
 
 
 def show(app: VmTimingApp) -> None:

@@ -15,8 +15,9 @@ from support.stage import FrozenClock
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.model.fleet import Attempt, VmState
 from vmtiming_tui.tui.drawing.braille import ascii_rows, braille_rows, sparkline, step_heights
-from vmtiming_tui.tui.drawing.cells import CellPainter
 from vmtiming_tui.tui.drawing.glyphs import ASCII, UNICODE, glyphs_for
+from vmtiming_tui.tui.drawing.grid_cell import CellPainter
+from vmtiming_tui.tui.drawing.grid_shape import shape_for
 from vmtiming_tui.tui.drawing.pane_text import qemu_lines
 from vmtiming_tui.tui.drawing.scale_bars import (
     QUARTERED,
@@ -41,7 +42,6 @@ from vmtiming_tui.tui.drawing.styled import (
     to_come,
 )
 from vmtiming_tui.tui.drawing.theme import DARK, LIGHT, Palette
-from vmtiming_tui.tui.drawing.tiling import shape_for
 from vmtiming_tui.tui.state.model import Model
 from vmtiming_tui.tui.widgets.grid import VmGrid
 from vmtiming_tui.tui.widgets.table import VmTable

@@ -6,27 +6,20 @@ from dataclasses import replace
 import pytest
 
 from support.facts import SECOND
-from support.recording import ZERO_NS, plan_for, smooth_run, until
+from support.recording import ENGINE_LOST, ZERO_NS, plan_for, smooth_run, until
 from support.stage import RecordedSource, dashboard, show, text_of
 from vmtiming_tui.errors import EngineError
-from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import Quit, Start
 from vmtiming_tui.tui.app import VmTimingApp
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.engine_error import EngineErrorScreen
-from vmtiming_tui.tui.screens.storm import MainScreen
+from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.state.settings import DashboardSettings
-
-FAILED = ev.EngineFailed(
-    at_ns=ZERO_NS + SECOND,
-    why="the engine ended unexpectedly (killed by SIGKILL)",
-    hint="every VM was ended with it; run again",
-)
 
 
 async def test_engine_error_is_a_screen_to_act_on():
     async with dashboard(until(smooth_run(8), 4.0), 4.0) as stage:
-        await stage.feed([FAILED])
+        await stage.feed([ENGINE_LOST])
         stage.on(EngineErrorScreen)
         assert "killed by SIGKILL" in stage.text
         assert "run again" in stage.text
@@ -34,14 +27,14 @@ async def test_engine_error_is_a_screen_to_act_on():
         await stage.press("y")
         assert "killed by SIGKILL" in stage.app.clipboard
         await stage.press("escape")
-        stage.on(MainScreen)
+        stage.on(StormScreen)
         await stage.feed([])
-        stage.on(MainScreen)
+        stage.on(StormScreen)
 
 
 async def test_trying_again_starts_a_new_engine_when_the_old_one_is_gone():
     async with dashboard(until(smooth_run(8), 4.0), 4.0) as stage:
-        stage.source.feed([FAILED])
+        stage.source.feed([ENGINE_LOST])
         stage.source.end()
         await stage.link_ended()
         show(stage.app)
@@ -56,7 +49,7 @@ async def test_trying_again_starts_a_new_engine_when_the_old_one_is_gone():
 async def engine_lost_on(*keys: str):
     """A dashboard whose engine was lost in the middle of a run, its error looked away from."""
     async with dashboard(until(smooth_run(8), 6.4), 6.4) as stage:
-        stage.source.feed([replace(FAILED, at_ns=ZERO_NS + 7 * SECOND)])
+        stage.source.feed([replace(ENGINE_LOST, at_ns=ZERO_NS + 7 * SECOND)])
         stage.source.end()
         await stage.link_ended()
         show(stage.app)
@@ -111,7 +104,7 @@ async def test_a_run_asked_for_as_the_engine_is_lost_is_offered_and_not_forgotte
     async with dashboard(until(smooth_run(8), 4.0), 4.0) as stage:
         other = plan_for(3)
         stage.app.begin(other)
-        await stage.feed([FAILED])
+        await stage.feed([ENGINE_LOST])
         stage.source.end()
         await stage.link_ended()
         stage.on(EngineErrorScreen)
@@ -140,7 +133,7 @@ async def test_a_fault_of_ours_in_reading_the_engine_is_said(tmp_path, monkeypat
 
 async def test_quitting_from_the_error_does_not_ask():
     async with dashboard(until(smooth_run(8), 4.0), 4.0) as stage:
-        await stage.feed([FAILED])
+        await stage.feed([ENGINE_LOST])
         await stage.press("q")
         await stage.pilot.pause(0.1)
         assert any(isinstance(command, Quit) for command in stage.source.sent)

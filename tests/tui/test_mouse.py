@@ -50,7 +50,8 @@ async def test_click_on_a_heading_sorts_and_again_reverses():
 async def test_wheel_scrolls():
     async with dashboard(troubled_run(400), DONE, size=(80, 24), number=400) as stage:
         grid = stage.main.grid_area
-        await stage.pilot._post_mouse_events([events.MouseScrollDown], grid, (5, 5))
+        turned = events.MouseScrollDown(grid, 5, 5, 0, 0, 0, False, False, False)
+        grid.post_message(turned)
         await stage.until(lambda: grid.scroll_y > 0, "a scrolled grid")
 
 

@@ -1,6 +1,7 @@
 """``vm-timing-report``: without a subcommand it runs; subcommands for all the rest."""
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,8 @@ from typing import Any
 import click
 
 from vmtiming_tui import __version__
+from vmtiming_tui.cli.completing import answered_shell, files, folders
+from vmtiming_tui.cli.manual import HELP_COMMANDS
 from vmtiming_tui.cli.options import (
     image_options,
     machine_options,
@@ -21,6 +24,7 @@ from vmtiming_tui.cli.options import (
     wishes_of,
 )
 from vmtiming_tui.cli.past import PAST_COMMANDS
+from vmtiming_tui.cli.sections import GroupInSections
 from vmtiming_tui.cli.terminal import let_go, take_every_character
 from vmtiming_tui.cli.words import echo, say
 from vmtiming_tui.errors import ConfigError, Problem, VmTimingError
@@ -89,16 +93,17 @@ def run_from(ctx: click.Context, raw: dict[str, Raw], given: dict[str, Any]) -> 
 
 
 @click.group(
+    cls=GroupInSections,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=f"Example: {EXAMPLE}",
 )
-@click.version_option(__version__, prog_name="vm-timing-report")
+@click.version_option(__version__, "-V", "--version", prog_name="vm-timing-report")
 @image_options
 @number_option(default=1)
 @machine_options
-@plan_options
 @wish_options
+@plan_options
 @click.pass_context
 def cli(ctx: click.Context, /, **given: Any) -> None:
     """Boot N virtual machines at once and say how long each took.
@@ -122,8 +127,8 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
 )  # fmt: skip
 @number_option(default=4)
 @machine_options
-@plan_options
 @wish_options
+@plan_options
 @click.pass_context
 def demo(ctx: click.Context, /, variant: str, **given: Any) -> None:
     """Boot small Debian guests, made here and kept in the cache."""
@@ -133,8 +138,10 @@ def demo(ctx: click.Context, /, variant: str, **given: Any) -> None:
     run_from(ctx, demo_raw(raw_config(given, ctx.obj.qemu_args), guest), given)
 
 
-@cli.command()
-@click.option("-k", "--kernel", metavar="FILE", help="The kernel to prove KVM with.")
+@cli.command(short_help="Say whether runs can work on this host.")
+@click.option(
+    "-k", "--kernel", metavar="FILE", help="The kernel to prove KVM with.", shell_complete=files
+)
 @number_option(default=1)
 @machine_options
 @click.pass_context
@@ -149,9 +156,15 @@ def doctor(ctx: click.Context, /, **given: Any) -> None:
     ctx.exit(0 if can_run(checks) else 1)
 
 
-@cli.command()
-@click.argument("image")
-@click.option("--out", default=".", metavar="DIR", help="Where to put it all.  [default: .]")
+@cli.command(short_help="Make a disk image ready to boot.")
+@click.argument("image", shell_complete=files)
+@click.option(
+    "--out",
+    default=".",
+    metavar="DIR",
+    help="Where to put it all.  [default: .]",
+    shell_complete=folders,
+)
 @click.option("-n", "--number", default="4", metavar="N", help="How many overlays.  [default: 4]")
 @click.option("-m", "--memory", "memory_mib", default="512", metavar="MIB", help="For the command.")
 @click.option("-p", "--prefix", default="vm", metavar="TEXT", help="Prefix of the overlays' names.")
@@ -168,6 +181,7 @@ def doctor(ctx: click.Context, /, **given: Any) -> None:
     "--allow-backing",
     metavar="DIR",
     multiple=True,
+    shell_complete=folders,
     help="A folder IMAGE's backing files may be in; else its own and the one above.",
 )
 @click.option("--allow-device", is_flag=True, help="IMAGE may be a block device.")
@@ -244,7 +258,7 @@ def _check_home() -> None:
     )
 
 
-for command in PAST_COMMANDS:
+for command in (*PAST_COMMANDS, *HELP_COMMANDS):
     cli.add_command(command)
 
 
@@ -259,6 +273,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _command(argv: Sequence[str] | None) -> None:
     args = list(sys.argv[1:] if argv is None else argv)
+    if answered_shell(cli, Given()):
+        return
     split = args.index("--") if "--" in args else len(args)
     try:
         with _parse(args[:split], tuple(args[split + 1 :])) as context:
@@ -272,5 +288,7 @@ def _command(argv: Sequence[str] | None) -> None:
     except VmTimingError as error:
         _complain(error)
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # whoever read what we print has gone
+        sys.exit(128 + signal.SIGPIPE)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)

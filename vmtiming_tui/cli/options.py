@@ -5,11 +5,14 @@ Values reach ``build_config`` as texts, so that all faults are found at once, wo
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from vmtiming_tui.cli.completing import files, folders, runs_or_files, words
+from vmtiming_tui.cli.sections import Section, SectionedOption
 from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii
 from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.plan import RunPlan
@@ -19,102 +22,123 @@ from vmtiming_tui.session.wishes import Wishes
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+boot_option = partial(click.option, cls=SectionedOption, section=Section.BOOT)
+machine_option = partial(click.option, cls=SectionedOption, section=Section.MACHINE)
+storm_option = partial(click.option, cls=SectionedOption, section=Section.STORM)
+measure_option = partial(click.option, cls=SectionedOption, section=Section.MEASURE)
+limit_option = partial(click.option, cls=SectionedOption, section=Section.LIMIT)
+write_option = partial(click.option, cls=SectionedOption, section=Section.WRITE)
+
 IMAGE_OPTIONS = (
-    click.option("-p", "--prefix", metavar="TEXT", help="Prefix of the image file names."),
-    click.option("-s", "--suffix", metavar="TEXT", help="Suffix of the image file names."),
-    click.option("-v", "--vmdir", metavar="DIR", help="Folder of the VM images."),
-    click.option("-k", "--kernel", metavar="FILE", help="The kernel to boot."),
-    click.option("-i", "--initrd", metavar="FILE", help="Its initrd."),
-    click.option("--base", metavar="ROOTFS", help="Make missing images as overlays of this one."),
-    click.option(
-        "--boot", metavar="kernel|firmware",
+    boot_option("-p", "--prefix", metavar="TEXT", help="Prefix of the image file names."),
+    boot_option("-s", "--suffix", metavar="TEXT", help="Suffix of the image file names."),
+    boot_option(
+        "-v", "--vmdir", metavar="DIR", help="Folder of the VM images.", shell_complete=folders
+    ),
+    boot_option("-k", "--kernel", metavar="FILE", help="The kernel to boot.", shell_complete=files),
+    boot_option("-i", "--initrd", metavar="FILE", help="Its initrd.", shell_complete=files),
+    boot_option(
+        "--base", metavar="ROOTFS", help="Make missing images as overlays of this one.",
+        shell_complete=files,
+    ),
+    boot_option(
+        "--boot", metavar="kernel|firmware", shell_complete=words("kernel", "firmware"),
         help="Boot -k/-i directly, or let the image boot itself.  [default: kernel]",
     ),
-    click.option(
+    boot_option(
         "--inject", is_flag=False, flag_value="auto", metavar="[off|auto|initrd|credentials]",
         help="Bring the report service in from outside; the image is left untouched.",
+        shell_complete=words("off", "auto", "initrd", "credentials"),
     ),
-    click.option(
+    boot_option("--persist", is_flag=True, default=None, help="Let the VMs write to the images."),
+    boot_option(
         "--format", metavar="TEXT",
         help="The images' format (raw, qcow2, vdi ...), if not as it is found to be.",
     ),
-    click.option(
-        "--allow-backing", metavar="DIR", multiple=True,
+    boot_option(
+        "--allow-backing", metavar="DIR", multiple=True, shell_complete=folders,
         help="A folder whose files the images may stand on. Repeatable.",
     ),
-    click.option(
+    boot_option(
         "--allow-device", is_flag=True, default=None, help="Take block devices for images."
     ),
 )  # fmt: skip
 
 MACHINE_OPTIONS = (
-    click.option("-m", "--memory", "memory_mib", metavar="MIB", help="Memory of each VM."),
-    click.option("-q", "--qemu", metavar="FILE", help="QEMU.  [default: qemu-system-x86_64]"),
-    click.option("--accel", metavar="auto|kvm|tcg", help="The accelerator; auto proves KVM first."),
-    click.option("--smp", metavar="N", help="vCPUs of each VM.  [default: 1]"),
-    click.option("--machine", metavar="TEXT", help="QEMU's machine type, if not the usual one."),
-    click.option("--cpu", metavar="TEXT", help="QEMU's CPU model, if not the usual one."),
-    click.option("--append", metavar="TEXT", help="More kernel arguments."),
-    click.option("--persist", is_flag=True, default=None, help="Let the VMs write to the images."),
-    click.option(
+    machine_option("-m", "--memory", "memory_mib", metavar="MIB", help="Memory of each VM."),
+    machine_option("--smp", metavar="N", help="vCPUs of each VM.  [default: 1]"),
+    machine_option("--append", metavar="TEXT", help="More kernel arguments."),
+    machine_option(
+        "--accel", metavar="auto|kvm|tcg", help="The accelerator; auto proves KVM first.",
+        shell_complete=words("auto", "kvm", "tcg"),
+    ),
+    machine_option(
+        "-q", "--qemu", metavar="FILE", help="QEMU.  [default: qemu-system-x86_64]",
+        shell_complete=files,
+    ),
+    machine_option("--machine", metavar="TEXT", help="QEMU's machine type, if not the usual one."),
+    machine_option("--cpu", metavar="TEXT", help="QEMU's CPU model, if not the usual one."),
+    machine_option(
         "--run-as",
         metavar="USER",
         help="QEMU's user, for root; root keeps root's rights.  [default: one of its own]",
     ),
-)
+)  # fmt: skip
 
 STORM_OPTIONS = (
-    click.option(
-        "--timeout", "timeout_s", metavar="SECONDS", help="Limit of a boot.  [default: 300]"
-    ),
-    click.option(
-        "--start", metavar="each|together",
+    storm_option("--parallel", metavar="K", help="How many may be booting at once."),
+    storm_option("--stagger", "stagger_s", metavar="SECONDS", help="Wait between two starts."),
+    storm_option(
+        "--start", metavar="each|together", shell_complete=words("each", "together"),
         help="Let a VM go when it is ready, or all at once.  [default: each]",
     ),
-    click.option("--stagger", "stagger_s", metavar="SECONDS", help="Wait between two starts."),
-    click.option("--parallel", metavar="K", help="How many may be booting at once."),
-    click.option("--force", is_flag=True, default=None, help="Run even if memory looks too small."),
+    storm_option(
+        "--timeout", "timeout_s", metavar="SECONDS", help="Limit of a boot.  [default: 300]"
+    ),
+    storm_option("--force", is_flag=True, default=None, help="Run even if memory looks too small."),
 )  # fmt: skip
 
 PLAN_OPTIONS = (
-    click.option("-r", "--runs", metavar="K", help="How many storms to boot.  [default: 1]"),
-    click.option("-w", "--warmup", metavar="K", help="Storms before them that do not count."),
-    click.option("--prepare", metavar="CMD", help="A shell command to run before every storm."),
-    click.option(
-        "--drop-caches", is_flag=True, default=None,
-        help="Empty the host's page cache before every storm (needs root).",
-    ),
-    click.option(
+    measure_option("-r", "--runs", metavar="K", help="How many storms to boot.  [default: 1]"),
+    measure_option("-w", "--warmup", metavar="K", help="Storms before them that do not count."),
+    measure_option(
         "-L", "--parameter-list", "sweeps", nargs=2, multiple=True, metavar="VAR A,B,C",
         help="Vary number, memory, smp, accel, kernel, initrd or append. Repeatable.",
     ),
-    click.option("--name", metavar="TEXT", help="A name to find the run by in the history."),
-    click.option("--notes", metavar="TEXT", help="Words to keep with the run."),
+    measure_option("--prepare", metavar="CMD", help="A shell command to run before every storm."),
+    measure_option(
+        "--drop-caches", is_flag=True, default=None,
+        help="Empty the host's page cache before every storm (needs root).",
+    ),
+    write_option("--name", metavar="TEXT", help="A name to find the run by in the history."),
+    write_option("--notes", metavar="TEXT", help="Words to keep with the run."),
 )  # fmt: skip
 
 WISH_OPTIONS = (
-    click.option("--plain", is_flag=True, help="The plain report; the default without a terminal."),
-    click.option("--json", "as_json", is_flag=True, help="The run's events, one JSON line each."),
-    click.option(
-        "-o", "--export", "exports", metavar="FILE", multiple=True,
-        help="Write the result; .json .csv .md .txt .html tells the format. Repeatable.",
-    ),
-    click.option(
+    limit_option(
         "--fail-over", "fail_over_s", metavar="SECONDS",
         help="Exit 3 when any boot that counts, or their p95, is slower.",
     ),
-    click.option("--no-history", is_flag=True, help="Do not keep this run."),
-    click.option(
-        "--baseline", metavar="RUN",
+    limit_option(
+        "--baseline", metavar="RUN", shell_complete=runs_or_files,
         help="Compare with this run: an id, a name, `last` (before this one), or a JSON export.",
     ),
-    click.option(
+    limit_option(
         "--fail-slower", "fail_slower", metavar="PCT",
         help="Exit 3 when slower than the baseline by more than that for sure, 4 when that "
         "cannot be told.",
     ),
-    click.option("--allow-undecided", is_flag=True, help="Exit 0 where it would be 4."),
-    click.option("--ascii", "ascii_only", is_flag=True, help="Draw the dashboard in plain ASCII."),
+    limit_option("--allow-undecided", is_flag=True, help="Exit 0 where it would be 4."),
+    write_option(
+        "-o", "--export", "exports", metavar="FILE", multiple=True, shell_complete=files,
+        help="Write the result; .json .csv .md .txt .html tells the format. Repeatable.",
+    ),
+    write_option(
+        "--plain", is_flag=True, help="The plain report; the default without a terminal."
+    ),
+    write_option("--json", "as_json", is_flag=True, help="The run's events, one JSON line each."),
+    write_option("--no-history", is_flag=True, help="Do not keep this run."),
+    write_option("--ascii", "ascii_only", is_flag=True, help="Draw the dashboard in plain ASCII."),
 )  # fmt: skip
 
 
@@ -129,8 +153,8 @@ def _with(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
 
 def number_option(*, default: int) -> Callable[[F], F]:
     """Return -n; the number is the caller's default, which only the help tells here."""
-    words = f"How many VMs to boot.  [default: {default}]"
-    return click.option("-n", "--number", metavar="N", help=words)
+    told = f"How many VMs to boot.  [default: {default}]"
+    return storm_option("-n", "--number", metavar="N", help=told)
 
 
 image_options = _with(IMAGE_OPTIONS)

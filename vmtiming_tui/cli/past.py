@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
+from vmtiming_tui.cli.completing import runs, runs_or_files
 from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii
 from vmtiming_tui.cli.words import echo, say
 from vmtiming_tui.errors import ConfigError, ExportError, Problem
 
-run_argument = click.argument("run", metavar="RUN")
+run_argument = click.argument("run", metavar="RUN", shell_complete=runs)
 
 
 @click.group(invoke_without_command=True)
@@ -89,7 +90,7 @@ def show(run: str) -> None:
         echo(f"Warning: {caution}", err=True)
 
 
-@click.command()
+@click.command(short_help="Write a run to a file.")
 @run_argument
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
@@ -106,7 +107,7 @@ def export(run: str, file: Path, force: bool) -> None:
 
 
 @click.command()
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, shell_complete=runs)
 def rm(runs: tuple[str, ...]) -> None:
     """Forget runs."""
     from vmtiming_tui.history.runs import History
@@ -144,9 +145,9 @@ def replay(ctx: click.Context, /, run: str, speed: float, ascii_only: bool) -> N
     ctx.exit(replay_dashboard(events, plan, speed=speed, ascii_only=ascii_only, baseline=baseline))
 
 
-@click.command()
-@click.argument("first", metavar="A")
-@click.argument("second", metavar="B")
+@click.command(short_help="Say whether one run is faster than another.")
+@click.argument("first", metavar="A", shell_complete=runs_or_files)
+@click.argument("second", metavar="B", shell_complete=runs_or_files)
 @click.option(
     "--fail-slower", type=click.FloatRange(min=0), metavar="PCT",
     help="Exit 3 when B is slower by more than that for sure, 4 when that cannot be told.",
@@ -164,7 +165,7 @@ def compare(
     """Say whether run B is faster or slower than run A: ids, names, or exported JSON files."""
     from vmtiming_tui.analysis.compare import compare_sides
     from vmtiming_tui.history.lookup import side_named
-    from vmtiming_tui.report.terminal import comparison_lines
+    from vmtiming_tui.report.findings import comparison_lines
     from vmtiming_tui.session.conclude import gate_code
 
     comparison = compare_sides(side_named(first), side_named(second))

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmtiming_tui.analysis.compare import cannot_tell_yet, matched
+from vmtiming_tui.analysis.compare import matched
 from vmtiming_tui.analysis.samples import Side
+from vmtiming_tui.analysis.storms_needed import cannot_tell_yet
 from vmtiming_tui.analysis.tolerance import known_tolerance
 from vmtiming_tui.errors import ConfigError, Problem, VmTimingError
 from vmtiming_tui.escape import printable

@@ -7,19 +7,20 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, ClassVar, TextIO, cast
+from typing import Any, ClassVar, TextIO
 
 from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
-from textual.filter import NoColor
+from textual.filter import LineFilter, NoColor
 from textual.geometry import Size
 from textual.screen import Screen
+from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.timer import Timer
 
 from vmtiming_tui.analysis.samples import Side
@@ -27,6 +28,8 @@ from vmtiming_tui.escape import plural
 from vmtiming_tui.model.commands import Command, Quit, ReadConsole, Stop
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.session.streams import Stream
+from vmtiming_tui.tui.app_protocol import Hosted, HostedScreen
+from vmtiming_tui.tui.drawing.ascii_scroll_bar import AsciiScrollBar
 from vmtiming_tui.tui.drawing.glyphs import glyphs_for
 from vmtiming_tui.tui.drawing.styled import shown
 from vmtiming_tui.tui.drawing.theme import (
@@ -38,11 +41,11 @@ from vmtiming_tui.tui.drawing.theme import (
     palette_for,
 )
 from vmtiming_tui.tui.driver import driver_for
-from vmtiming_tui.tui.screens.storm import MainScreen
+from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.state import keymap
-from vmtiming_tui.tui.state.engine_link import Connect, Link
-from vmtiming_tui.tui.state.keymap import Key
-from vmtiming_tui.tui.state.model import Change, Model
+from vmtiming_tui.tui.state.engine_link import Connect, EngineLink
+from vmtiming_tui.tui.state.keymap import Scope
+from vmtiming_tui.tui.state.model import Model
 from vmtiming_tui.tui.state.settings import DashboardSettings
 from vmtiming_tui.tui.widgets.status_lines import Footer
 
@@ -78,6 +81,10 @@ def _has_hung_up(stream: TextIO | None) -> bool:
     return any(seen & select.POLLHUP for _, seen in watch.poll(0))
 
 
+def _scope_of(screen: Screen[Any]) -> Scope:
+    return screen.SCOPE if isinstance(screen, HostedScreen) else Scope.ANYWHERE
+
+
 class VmTimingApp(App[None], inherit_bindings=False):
     """Folds events ten times a second, and the end of a boot sooner; shows what they add up to.
 
@@ -103,14 +110,12 @@ class VmTimingApp(App[None], inherit_bindings=False):
         self.settings = settings or DashboardSettings()
         plain = not self.settings.colour
         super().__init__(ansi_color=True if plain else None)
-        if plain and not self.no_color:
-            self.no_color = True
-            self._filters.append(NoColor())
+        self.no_color |= plain
+        ScrollBar.renderer = AsciiScrollBar if self.settings.ascii_only else ScrollBarRender
         self.set_class(self.settings.ascii_only, "-ascii")
         self.glyphs = glyphs_for(ascii_only=self.settings.ascii_only, colour=not plain)
-        self.palette = palette_for(dark=True, colour=not plain)
         self.model = Model(plan, self.settings.clock, baseline)
-        self.link = Link(connect, self.model, self.settings.clock, self._hurry)
+        self.link = EngineLink(connect, self.model, self.settings.clock, self._hurry)
         self.live = live
         self.crash: Exception | None = None
         self.signal: signal.Signals | None = None
@@ -125,14 +130,19 @@ class VmTimingApp(App[None], inherit_bindings=False):
             self.register_theme(theme)
         self.set_keymap(dict(self.settings.keys))
         dark = self.settings.theme == "dark"
-        self.theme = PLAIN_NAME if plain else DARK_NAME if dark else LIGHT_NAME
         self.palette = palette_for(dark=dark, colour=not plain)
+        self.theme = PLAIN_NAME if plain else DARK_NAME if dark else LIGHT_NAME
 
     # The app's life.
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Return our own variables for themes that do not have them."""
         return {"dim": DARK.dim, "faint": DARK.faint}
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what all that is drawn passes through: without colour, what takes it away."""
+        filters = super().get_line_filters()
+        return filters if self.settings.colour else [*filters, NoColor()]
 
     def get_driver_class(self) -> type[Driver]:
         """Return our own driver where Textual would take its own for terminals."""
@@ -141,7 +151,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
 
     def get_default_screen(self) -> Screen[Any]:
         """Begin with all VMs."""
-        return MainScreen(self.model)
+        return StormScreen(self.model)
 
     def on_mount(self) -> None:
         """Start the run, the timer, and an orderly way out for signals."""
@@ -163,6 +173,9 @@ class VmTimingApp(App[None], inherit_bindings=False):
         self.link.send(Quit(now=True))
         self.exit(return_code=128 + number)
 
+    # These two are Textual's own. It has no public way to learn of an exception that nothing has
+    # caught, nor to end without a traceback, in which it would write out every local variable.
+
     def _handle_exception(self, error: Exception) -> None:
         """Keep what went wrong for a sentence once the terminal is restored."""
         self.crash = self.crash or error
@@ -170,7 +183,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
 
     def _fatal_error(self) -> None:
         """Close, and draw no traceback."""
-        self._close_messages_no_wait()
+        self.panic()
 
     def _hurry(self) -> None:
         """News has come: show it before the next turn where that is far."""
@@ -193,9 +206,8 @@ class VmTimingApp(App[None], inherit_bindings=False):
         self._turned_s = time.monotonic()
         change = self.model.turn(between=between)
         for screen in self.screen_stack:
-            tick = cast("Callable[[Change], None] | None", getattr(screen, "tick", None))
-            if tick is not None:
-                tick(change)
+            if isinstance(screen, HostedScreen):
+                screen.tick(change)
         self._watch_for_failure()
         if self._next_plan is not None and self.model.fleet.ran_to_end:
             plan, self._next_plan = self._next_plan, None
@@ -236,10 +248,9 @@ class VmTimingApp(App[None], inherit_bindings=False):
     def _restyle(self, _: object) -> None:
         self.palette = palette_for(dark=self.current_theme.dark, colour=self.settings.colour)
         for screen in self.screen_stack:
-            for widget in screen.query("*"):
-                redraw = getattr(widget, "redraw", None)
-                if redraw is not None:
-                    redraw()
+            for node in screen.walk_children(with_self=True):
+                if isinstance(node, Hosted):
+                    node.restyle()
 
     def action_switch_theme(self) -> None:
         """Switch between dark and light."""
@@ -248,21 +259,21 @@ class VmTimingApp(App[None], inherit_bindings=False):
 
     # Keys, in one place.
 
-    def key_for(self, key: Key) -> str:
-        """Return the key as the user has it, for the footer."""
-        mine = self.settings.keys.get(key.id)
+    def key_for(self, id: str) -> str:  # noqa: A002  what Textual calls it
+        """Return the key of this id as the user has it, for the footer and for words."""
+        key, mine = keymap.BY_ID[id], self.settings.keys.get(id)
         if mine is None and key.display:
             return key.display
         return keymap.key_name((mine or key.keys).split(",")[0].strip())
 
-    def keys_for(self, key: Key) -> str:
-        """Return every key of a binding as the user has them, for the help."""
-        mine = self.settings.keys.get(key.id)
-        return " ".join(keymap.key_name(one.strip()) for one in (mine or key.keys).split(","))
+    def keys_for(self, id: str) -> str:  # noqa: A002
+        """Return all keys of this id as the user has them, for the help."""
+        keys = self.settings.keys.get(id, keymap.BY_ID[id].keys)
+        return " ".join(keymap.key_name(one.strip()) for one in keys.split(","))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Offer every key's action in the palette: those of the screen, then those of the app."""
-        for key in (*getattr(screen, "KEYS", ()), *keymap.ANYWHERE):
+        for key in keymap.reached(_scope_of(screen)):
             if key.id == "palette":
                 continue
 
@@ -270,7 +281,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
                 self.run_worker(self._run_action(action, target), exit_on_error=True)
 
             title = f"{key.label[:1].upper()}{key.label[1:]}"
-            yield SystemCommand(title, f"{key.help} ({self.keys_for(key)})", run)
+            yield SystemCommand(title, f"{key.help} ({self.keys_for(key.id)})", run)
 
     async def _run_action(self, action: str, target: Screen[Any]) -> None:
         name = action.partition("(")[0]
@@ -341,7 +352,8 @@ class VmTimingApp(App[None], inherit_bindings=False):
         self._leaving = True
         self.model.freeze(on=False)
         self.link.send(Quit())
-        self.notify("Ending the VMs; q again leaves at once.", timeout=_LEAVE_LIMIT_S)
+        again = self.key_for("quit")
+        self.notify(f"Ending the VMs; {again} again leaves at once.", timeout=_LEAVE_LIMIT_S)
         await self.link.ended(_LEAVE_LIMIT_S)
         self.exit()
 
@@ -350,7 +362,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
         from vmtiming_tui.tui.screens.help import HelpScreen
 
         if _has_room(self.size):
-            self.push_screen(HelpScreen(getattr(self.screen, "KEYS", ())))
+            self.push_screen(HelpScreen(_scope_of(self.screen)))
 
     def action_command_palette(self) -> None:
         """Open the palette; it may be open already beneath the summary of a small terminal."""

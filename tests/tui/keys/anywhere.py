@@ -5,7 +5,7 @@ from pathlib import Path
 from support.keys import Checks, sent
 from vmtiming_tui.model.commands import Quit, Rerun
 from vmtiming_tui.tui.screens.help import HelpScreen
-from vmtiming_tui.tui.screens.storm import MainScreen
+from vmtiming_tui.tui.screens.storm import StormScreen
 
 key = Checks()
 
@@ -17,7 +17,7 @@ async def _(stage):
         stage.on(HelpScreen)
         assert "Boot every VM again that failed" in stage.text
         await stage.press("escape")
-        stage.on(MainScreen)
+        stage.on(StormScreen)
 
 
 @key("palette")
@@ -62,7 +62,7 @@ async def _(stage):
         assert "End everything and leave?" in stage.text
         assert stage.app.focused.id == "cancel"
         await stage.press("enter")
-        stage.on(MainScreen)
+        stage.on(StormScreen)
     assert not sent(stage, Quit)
     await stage.press("q", "y")
     await stage.pilot.pause(0.1)

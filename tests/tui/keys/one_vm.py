@@ -6,7 +6,7 @@ from vmtiming_tui.model.commands import Act, Rerun, VmAction
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.detail import DetailScreen
 from vmtiming_tui.tui.screens.export import ExportScreen
-from vmtiming_tui.tui.screens.storm import MainScreen
+from vmtiming_tui.tui.screens.storm import StormScreen
 
 key = Checks()
 
@@ -15,7 +15,7 @@ key = Checks()
 async def _(stage):
     await opened(stage)
     await stage.press("right_square_bracket", "escape")
-    stage.on(MainScreen)
+    stage.on(StormScreen)
     assert stage.main.area.current == 3
 
 

@@ -4,7 +4,7 @@ from support.keys import Check, Checks, comparison, history
 from support.stage import Stage
 from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
-from vmtiming_tui.tui.screens.storm import MainScreen
+from vmtiming_tui.tui.screens.storm import StormScreen
 
 key = Checks()
 
@@ -13,7 +13,7 @@ key = Checks()
 async def _(stage):
     await history(stage)
     await stage.press("escape")
-    stage.on(MainScreen)
+    stage.on(StormScreen)
 
 
 @key("history.compare")

@@ -1,7 +1,7 @@
 """Bars to scale: the stages of a boot, its progress against the median, and axes; pure."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from rich.style import Style
 
@@ -122,6 +122,3 @@ class BarMaker:
 def scale_for(longest_ns: int, median_ns: int | None) -> int:
     """Return the length of the common axis of all bars, in ns."""
     return round(nice_ceiling(max(longest_ns, (median_ns or 0) * 1.1, 1e9) / 1e9) * 1e9)
-
-
-BarPainter = Callable[[Attempt, int | None, int], list[Part]]

@@ -1,60 +1,48 @@
 """Two runs held beside each other: completion curves, stages to scale, verdict and stragglers."""
 
 import asyncio
-from typing import TYPE_CHECKING, ClassVar, cast
+from collections.abc import Iterable
+from typing import ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.screen import Screen
+from textual.widget import Widget
 
-from vmtiming_tui.report.terminal import found_lines, warning_lines
+from vmtiming_tui.report.findings import found_lines, warning_lines
 from vmtiming_tui.tui.drawing.styled import Part, shown
+from vmtiming_tui.tui.screens.full_screen import FullScreen
 from vmtiming_tui.tui.state import keymap
-from vmtiming_tui.tui.state.model import Change, Model
-from vmtiming_tui.tui.state.two_runs import Beside, beside
+from vmtiming_tui.tui.state.keymap import Scope
+from vmtiming_tui.tui.state.model import Model
+from vmtiming_tui.tui.state.run_pair import RunPair, pair_of
+from vmtiming_tui.tui.widgets.comparison_charts import CurvePair, StagePair
 from vmtiming_tui.tui.widgets.pane import Pane
-from vmtiming_tui.tui.widgets.status_lines import Footer, Header
-from vmtiming_tui.tui.widgets.two_runs_drawn import CurvePair, StagePair
-
-if TYPE_CHECKING:
-    from vmtiming_tui.tui.app import VmTimingApp
-
 
 _ALL_COLUMNS_FROM = 124
 
 
-class CompareScreen(Screen[None]):
+class CompareScreen(FullScreen[None]):
     """The first run is what the second is held against."""
 
-    KEYS = keymap.COMPARE
+    SCOPE = Scope.COMPARE
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings(keymap.COMPARE)]
-    AUTO_FOCUS = ""
 
-    def __init__(self, model: Model, held: Beside) -> None:
-        super().__init__()
-        self.model = model
+    def __init__(self, model: Model, held: RunPair) -> None:
+        super().__init__(model)
         self._held = held
-        self.header = Header(model, id="header")
         self.curves = CurvePair(held.runs, id="curves")
         self.stages = StagePair(held.runs, id="stage-pair")
         self.pane = Pane("Comparison", id="comparison")
-        self.footer = Footer((*keymap.COMPARE, *keymap.ANYWHERE), id="footer")
 
-    @property
-    def host(self) -> "VmTimingApp":
-        """The app, as what it is."""
-        return cast("VmTimingApp", self.app)
-
-    def compose(self) -> ComposeResult:
-        """From the top down."""
-        yield self.header
-        yield self.curves
-        yield self.stages
-        yield self.pane
-        yield self.footer
+    def body(self) -> Iterable[Widget]:
+        """Both runs' curves, both runs' stages, and words."""
+        return self.curves, self.stages, self.pane
 
     def on_resize(self) -> None:
         """Say what there is to say in the width there is."""
+        self.pane.show(self._lines())
+
+    def restyle(self) -> None:
+        """Say it in the new colours."""
         self.pane.show(self._lines())
 
     def _lines(self) -> list[Part]:
@@ -72,10 +60,6 @@ class CompareScreen(Screen[None]):
                 lines += [(text, palette.text) for text in run.slowest]
         return [(shown(text) if text.strip() == text else text, style) for text, style in lines]
 
-    def tick(self, _: Change) -> None:
-        """Keep the header true."""
-        self.header.renew()
-
     def action_back(self) -> None:
         """Go back to the history."""
         self.dismiss()
@@ -89,5 +73,5 @@ class CompareScreen(Screen[None]):
         self.run_worker(self._swap(), exclusive=True)
 
     async def _swap(self) -> None:
-        turned = await asyncio.to_thread(beside, self._held.second, self._held.first)
+        turned = await asyncio.to_thread(pair_of, self._held.second, self._held.first)
         self.app.switch_screen(CompareScreen(self.model, turned))

@@ -3,21 +3,20 @@
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Label
 
 from vmtiming_tui.tui.screens.dialog import Dialog
+from vmtiming_tui.tui.state import keymap
+from vmtiming_tui.tui.state.keymap import Scope
 
 
 class ConfirmScreen(Dialog[bool]):
     """Answers True only for an explicit yes."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "yes", "Yes", show=False),
-        Binding("n,q", "no", "No", show=False),
-        Binding("left,right,h,l,up,down", "switch", "Other button", show=False),
-    ]
+    SCOPE = Scope.CONFIRM
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings(keymap.CONFIRM)]
     AUTO_FOCUS = "#cancel"
 
     def __init__(self, title: str, question: str, *, yes: str) -> None:
@@ -26,12 +25,13 @@ class ConfirmScreen(Dialog[bool]):
 
     def compose(self) -> ComposeResult:
         """Title as the box's, the question, two buttons."""
+        no, yes = self.host.key_for("confirm.no"), self.host.key_for("confirm.yes")
         with Vertical(classes="box small") as box:
             box.border_title = self._title
             yield Label(self._question, markup=False, classes="question")
             with Horizontal(classes="buttons"):
-                yield Button("Cancel (n)", id="cancel", compact=True)
-                yield Button(f"{self._yes} (y)", id="yes", variant="warning", compact=True)
+                yield Button(f"Cancel ({no})", id="cancel", compact=True)
+                yield Button(f"{self._yes} ({yes})", id="yes", variant="warning", compact=True)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Answer as pressed."""

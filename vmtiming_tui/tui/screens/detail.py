@@ -1,11 +1,11 @@
 """One VM: its boot to scale, all its attempts, the guest's words, console, QMP events and QEMU."""
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from collections.abc import Iterable
+from typing import ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
-from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Input
 
 from vmtiming_tui.model.commands import Act, ReadConsole, Rerun, VmAction
@@ -17,15 +17,13 @@ from vmtiming_tui.tui.drawing.pane_text import (
     guest_lines,
     qemu_lines,
 )
+from vmtiming_tui.tui.screens.full_screen import FullScreen
 from vmtiming_tui.tui.state import keymap
+from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.state.model import Change, Model, is_running
-from vmtiming_tui.tui.widgets.boot_drawn import StageBar, Usage, VmLine, VmTitle
 from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.tui.widgets.pane import Pane
-from vmtiming_tui.tui.widgets.status_lines import Footer, Header
-
-if TYPE_CHECKING:
-    from vmtiming_tui.tui.app import VmTimingApp
+from vmtiming_tui.tui.widgets.vm_lines import StageBar, Usage, VmLine, VmTitle
 
 _ALL_PANES_FROM = (120, 36)
 _CONSOLE_EVERY = 5
@@ -36,19 +34,16 @@ _LOSES = {
 }
 
 
-class DetailScreen(Screen[int]):
+class DetailScreen(FullScreen[int]):
     """Returns the VM it was left at."""
 
-    KEYS = keymap.DETAIL
+    SCOPE = Scope.DETAIL
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings(keymap.DETAIL)]
-    AUTO_FOCUS = ""
 
     def __init__(self, model: Model, vm: int) -> None:
-        super().__init__()
-        self.model = model
+        super().__init__(model)
         self.vm_id = vm
         self.attempt_number = 0
-        self.header = Header(model, id="header")
         self.title_line = VmTitle(model, id="vm-title")
         self.stages = StageBar(model, id="stages")
         self.usage = Usage(model, id="usage")
@@ -60,32 +55,21 @@ class DetailScreen(Screen[int]):
         )
         self.guest_pane, self.console_pane, self.events_pane, self.qemu_pane = self.panes
         self.search = Field(placeholder="search in this pane", id="search")
-        self.footer = Footer((*keymap.DETAIL, *keymap.ANYWHERE), id="footer")
         self._at_pane = 0
         self._turns = 0
         self._follows_newest = True
 
-    @property
-    def host(self) -> "VmTimingApp":
-        """The app, as what it is."""
-        return cast("VmTimingApp", self.app)
-
-    def compose(self) -> ComposeResult:
-        """From the top down."""
-        yield self.header
+    def body(self) -> Iterable[Widget]:
+        """The VM's lines, its panes, and the line to search with."""
         yield self.title_line
         yield self.stages
         yield self.usage
-        with Container(id="panes"):
-            yield from self.panes
+        yield Container(*self.panes, id="panes")
         yield self.search
-        yield self.footer
 
     def on_mount(self) -> None:
         """Show the newest attempt."""
         self.search.display = False
-        for pane in self.panes:
-            pane.match_style = self.host.palette.match
         self.console_pane.set_follow(True)
         self._show_vm(self.vm_id)
         self._show_panes()
@@ -127,13 +111,13 @@ class DetailScreen(Screen[int]):
         self.events_pane.show(event_lines(attempt, palette))
         self.qemu_pane.show(qemu_lines(attempt, palette))
 
-    def redraw(self) -> None:
-        """Draw everything again, as after a change of theme."""
+    def restyle(self) -> None:
+        """Fill the panes in the new colours."""
         self._renew(all_panes=True)
 
     def tick(self, change: Change) -> None:
         """Show what one turn brought."""
-        self.header.renew()
+        super().tick(change)
         self._renew(all_panes=self.vm_id in change.vms or change.new_run)
         self._turns += not change.between
         if not (self._turns % _CONSOLE_EVERY or change.between or self.model.is_frozen):

@@ -1,10 +1,10 @@
 """The engine could not go on: why, what to do about it, and keys to do it with."""
 
+from collections.abc import Iterable
 from typing import ClassVar
 
-from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button, Static
 
@@ -13,21 +13,25 @@ from vmtiming_tui.model.events import EngineFailed
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.tui.drawing.styled import shown, shown_lines
 from vmtiming_tui.tui.screens.dialog import Dialog
+from vmtiming_tui.tui.state import keymap
+from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.state.model import Model
+
+_BUTTONS = {
+    "Try again": "engine_error.again",
+    "New run": "engine_error.new_run",
+    "Copy": "engine_error.copy",
+    "Look": "dialog.cancel",
+    "Quit": "engine_error.quit",
+}
 
 
 class EngineErrorScreen(Dialog[None]):
     """Says it in words; try again, change the settings, copy, look at what there is, or leave."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "again", "Try again", show=False),
-        Binding("n", "new_run", "New run", show=False),
-        Binding("y", "copy", "Copy", show=False),
-        Binding("q", "leave", "Quit", show=False),
-        Binding("left,h,up,k", "app.focus_previous", "Before", show=False),
-        Binding("right,l,down,j", "app.focus_next", "Next", show=False),
-    ]
-    AUTO_FOCUS = "#again"
+    SCOPE = Scope.ENGINE_ERROR
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings(keymap.ENGINE_ERROR)]
+    AUTO_FOCUS = "#try-again"
 
     def __init__(self, failure: EngineFailed, model: Model) -> None:
         super().__init__()
@@ -43,36 +47,34 @@ class EngineErrorScreen(Dialog[None]):
         with Vertical(classes="box broad") as box:
             box.border_title = "The run cannot go on"
             with VerticalScroll(classes="words", can_focus=False):
-                yield Static(id="why", markup=False)
+                yield from self._told()
             with Horizontal(classes="buttons"):
-                yield Button("Try again (r)", id="again", compact=True)
-                yield Button("New run (n)", id="new_run", compact=True)
-                yield Button("Copy (y)", id="copy", compact=True)
-                yield Button("Look (esc)", id="look", compact=True)
-                yield Button("Quit (q)", id="leave", compact=True)
+                for word, name in _BUTTONS.items():
+                    key = self.host.key_for(name)
+                    yield Button(f"{word} ({key})", id=word.lower().replace(" ", "-"), compact=True)
 
-    def on_mount(self) -> None:
-        """Write the words; a host's or guest's text is never markup."""
-        palette, fleet = self.host.palette, self._model.fleet
-        text = Text("\n".join(shown_lines(self._failure.why)), palette.error)
+    def _told(self) -> Iterable[Static]:
+        """Return what is to be said; a host's or guest's text is never markup."""
+        fleet = self._model.fleet
+        yield Static("\n".join(shown_lines(self._failure.why)), id="why", markup=False)
         if self._failure.hint:
-            text.append(f"\n\n{shown(self._failure.hint)}", palette.text)
-        booted = sum(1 for attempt in fleet.newest if attempt.state.is_booted)
+            yield Static(shown(self._failure.hint), classes="paragraph", markup=False)
         if fleet.vms:
+            booted = sum(1 for attempt in fleet.newest if attempt.state.is_booted)
             kept = f"{plural(len(fleet.vms), 'VM')} of this run are known, {booted} booted; "
-            text.append(f"\n\n{kept}they can still be looked at and exported.", palette.dim)
-        self.query_one("#why", Static).update(text)
+            rest = "they can still be looked at and exported."
+            yield Static(f"{kept}{rest}", classes="paragraph note", markup=False)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Do what was pressed."""
         match event.button.id:
-            case "again":
+            case "try-again":
                 self.action_again()
-            case "new_run":
+            case "new-run":
                 self.action_new_run()
             case "copy":
                 self.action_copy()
-            case "leave":
+            case "quit":
                 self.action_leave()
             case _:
                 self.action_cancel()
@@ -86,14 +88,14 @@ class EngineErrorScreen(Dialog[None]):
         """Ask for other settings."""
         from vmtiming_tui.tui.screens.new_run import NewRunScreen
 
-        host = self.host
+        app, host = self.app, self.host
 
         def answered(plan: RunPlan | None) -> None:
             if plan is not None:
                 host.begin(plan)
 
         self.dismiss(None)
-        host.push_screen(NewRunScreen(self._model), answered)
+        app.push_screen(NewRunScreen(self._model), answered)
 
     def action_copy(self) -> None:
         """Copy the words."""
@@ -101,4 +103,4 @@ class EngineErrorScreen(Dialog[None]):
 
     def action_leave(self) -> None:
         """Leave."""
-        self.host.run_worker(self.host.leave(), group="leave")
+        self.app.run_worker(self.host.leave(), group="leave")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input, Label, RadioSet, Static
 
@@ -19,6 +19,8 @@ from vmtiming_tui.request.paths import unreachable
 from vmtiming_tui.tui.drawing.styled import clip, shown
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.dialog import Dialog
+from vmtiming_tui.tui.state import keymap
+from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.state.model import Model
 from vmtiming_tui.tui.widgets.choice import Choice
 from vmtiming_tui.tui.widgets.field import Field
@@ -37,11 +39,8 @@ def suggested_name(model: Model) -> str:
 class ExportScreen(Dialog[None]):
     """Asks, writes off the loop, and says where the file is."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "copy", "Copy the path", show=False),
-        Binding("down", "app.focus_next", "Next", show=False),
-        Binding("up", "app.focus_previous", "Before", show=False),
-    ]
+    SCOPE = Scope.EXPORT
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings((*keymap.EXPORT, *keymap.FORM))]
     AUTO_FOCUS = "#path"
 
     def __init__(self, model: Model) -> None:
@@ -74,9 +73,11 @@ class ExportScreen(Dialog[None]):
             yield Static("", id="partial", markup=False, classes="warn")
             yield Static("", id="result", markup=False)
             with Horizontal(classes="buttons"):
-                yield Button("Cancel (esc)", id="cancel", compact=True)
+                yield Button(self.way_out("Cancel"), id="cancel", compact=True)
                 yield Button("Write (enter)", id="write", variant="primary", compact=True)
-                yield Button("Copy path (y)", id="copy", compact=True)
+                yield Button(
+                    f"Copy path ({self.host.key_for('export.copy')})", id="copy", compact=True
+                )
 
     def on_mount(self) -> None:
         """Say what kind of export this would be."""
@@ -172,7 +173,7 @@ class ExportScreen(Dialog[None]):
             return
         result.update(f"Wrote {shown(str(self._written))} ({plural(size, 'byte')})")
         self.query_one("#copy").display = True
-        self.query_one("#cancel", Button).label = "Close (esc)"
+        self.query_one("#cancel", Button).label = self.way_out("Close")
         self.query_one("#copy").focus()
 
     def _write_now(self, path: Path, scope: Collection[int] | None) -> int:

@@ -1,12 +1,11 @@
 """Every key that works on a screen, from the very bindings."""
 
-from collections.abc import Sequence
 from itertools import zip_longest
 from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
@@ -14,8 +13,7 @@ from vmtiming_tui.model.fleet import VmState
 from vmtiming_tui.tui.drawing.styled import filled
 from vmtiming_tui.tui.screens.dialog import Dialog
 from vmtiming_tui.tui.state import keymap
-from vmtiming_tui.tui.state.keymap import Key
-from vmtiming_tui.tui.widgets.line import fit_scrollbar
+from vmtiming_tui.tui.state.keymap import Scope
 
 _KEYS_WIDTH = 14
 _TWO_COLUMNS_FROM = 132
@@ -24,32 +22,30 @@ _TWO_COLUMNS_FROM = 132
 class HelpScreen(Dialog[None]):
     """Keys by group; two columns where there is room."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark,f1,q,enter", "cancel", "Back", show=False),
-        Binding("down,j", "scroll(1)", "Down", show=False),
-        Binding("up,k", "scroll(-1)", "Up", show=False),
-        Binding("pagedown,space", "scroll(15)", "Page down", show=False),
-        Binding("pageup", "scroll(-15)", "Page up", show=False),
-    ]
+    SCOPE = Scope.HELP
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings(keymap.HELP)]
 
-    def __init__(self, keys: Sequence[Key]) -> None:
+    def __init__(self, scope: Scope) -> None:
         super().__init__()
-        self._keys = (*keys, *keymap.ANYWHERE)
+        self._keys = keymap.reached(scope)
 
     def compose(self) -> ComposeResult:
         """One scrolling box."""
         with VerticalScroll(classes="box wide", id="help", can_focus=False) as box:
             box.border_title = "Keys"
-            box.border_subtitle = "esc closes"
+            box.border_subtitle = f"{self.host.key_for('dialog.cancel')} closes"
             yield Static(id="help-text", markup=False)
 
     def on_mount(self) -> None:
         """Write the text for the width there is."""
-        fit_scrollbar(self.query_one("#help"))
         self._write()
 
     def on_resize(self) -> None:
         """Write it anew."""
+        self._write()
+
+    def restyle(self) -> None:
+        """Write it in the new colours."""
         self._write()
 
     def _blocks(self, width: int) -> list[list[Text]]:
@@ -57,7 +53,7 @@ class HelpScreen(Dialog[None]):
         groups: dict[str, list[Text]] = {}
         for key in self._keys:
             line = Text(no_wrap=True, overflow="ellipsis")
-            line.append(f"{filled(self.host.keys_for(key), _KEYS_WIDTH)} ", palette.key)
+            line.append(f"{filled(self.host.keys_for(key.id), _KEYS_WIDTH)} ", palette.key)
             words = Text(key.help, palette.text)
             wrapped = words.wrap(self.app.console, max(width - _KEYS_WIDTH - 2, 20))
             line.append_text(wrapped[0])

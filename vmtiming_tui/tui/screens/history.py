@@ -1,30 +1,28 @@
 """Past runs: a still table, newest first; the way to a comparison."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from rich.text import Text
-from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.coordinate import Coordinate
-from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import DataTable, Static
 
 from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.escape import plural
 from vmtiming_tui.history.runs import History, StoredRun
-from vmtiming_tui.report.terminal import seconds
+from vmtiming_tui.report.wording import short_seconds
 from vmtiming_tui.tui.drawing.braille import sparkline
 from vmtiming_tui.tui.drawing.styled import shown
+from vmtiming_tui.tui.screens.full_screen import FullScreen
 from vmtiming_tui.tui.state import keymap
-from vmtiming_tui.tui.state.model import Change, Model
-from vmtiming_tui.tui.state.two_runs import HeldRun, beside, held_run
-from vmtiming_tui.tui.widgets.status_lines import Footer, Header
-
-if TYPE_CHECKING:
-    from vmtiming_tui.tui.app import VmTimingApp
+from vmtiming_tui.tui.state.keymap import Scope
+from vmtiming_tui.tui.state.model import Model
+from vmtiming_tui.tui.state.run_pair import HeldRun, held_run, pair_of
 
 THIS_RUN = "this run"
 _SPARK_WIDTH = 12
@@ -65,35 +63,24 @@ def load_run(run: StoredRun) -> HeldRun:
         return replace(held, side=history.with_known(held.side))
 
 
-class HistoryScreen(Screen[None]):
+class HistoryScreen(FullScreen[None]):
     """The runs that were kept; one of them beside this run, or beside another, on enter."""
 
-    KEYS = keymap.HISTORY
+    SCOPE = Scope.HISTORY
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings(keymap.HISTORY)]
     AUTO_FOCUS = "#runs"
 
     def __init__(self, model: Model, *, compares: bool = False) -> None:
-        super().__init__()
-        self.model = model
+        super().__init__(model)
         self._compares = compares
-        self.header = Header(model, id="header")
         self.words = Static("Reading the history ...", id="history-words", markup=False)
         self.table: DataTable[Text] = DataTable(id="runs", cursor_type="row", zebra_stripes=True)
-        self.footer = Footer((*keymap.HISTORY, *keymap.ANYWHERE), id="footer")
         self.runs: list[StoredRun] = []
         self.marked: StoredRun | None = None
 
-    @property
-    def host(self) -> "VmTimingApp":
-        """The app, as what it is."""
-        return cast("VmTimingApp", self.app)
-
-    def compose(self) -> ComposeResult:
-        """From the top down."""
-        yield self.header
-        yield self.words
-        yield self.table
-        yield self.footer
+    def body(self) -> Iterable[Widget]:
+        """What is to be said, and the runs."""
+        return self.words, self.table
 
     def on_mount(self) -> None:
         """Read the history beside the loop."""
@@ -128,23 +115,23 @@ class HistoryScreen(Screen[None]):
         return shown(self.marked.label) if self.marked else THIS_RUN
 
     def _row(self, run: StoredRun) -> list[Text]:
-        palette, glyphs = self.host.palette, self.host.glyphs
         when = datetime.fromtimestamp(run.wall_ns / 1e9).astimezone().strftime("%Y-%m-%d %H:%M")
         cells = [
             run.label, when, str(run.state), str(run.storms), f"{run.booted}/{run.boots}",
-            seconds(run.median_s), seconds(run.p95_s), seconds(run.all_booted_in_s), run.accel,
+            *map(short_seconds, (run.median_s, run.p95_s, run.all_booted_in_s)), run.accel,
             run.baseline.label if run.baseline else "",
         ]  # fmt: skip
-        spark = sparkline(spark_values(run), glyphs.blocks, _SPARK_WIDTH)
-        return [
-            self._mark(run),
-            *(Text(shown(cell), palette.text) for cell in cells),
-            Text(spark, palette.curve[-1]),
-        ]
+        return [self._mark(run), *(Text(shown(cell)) for cell in cells), self._spark(run)]
 
-    def tick(self, _: Change) -> None:
-        """Keep the header true; the table is still."""
-        self.header.renew()
+    def _spark(self, run: StoredRun) -> Text:
+        spark = sparkline(spark_values(run), self.host.glyphs.blocks, _SPARK_WIDTH)
+        return Text(spark, self.host.palette.curve[-1])
+
+    def restyle(self) -> None:
+        """Fill in anew what has a colour of its own; the rest has the table's."""
+        for row, run in enumerate(self.runs[: self.table.row_count]):
+            self.table.update_cell_at(Coordinate(row, 0), self._mark(run))
+            self.table.update_cell_at(Coordinate(row, len(_HEADS) - 1), self._spark(run))
 
     @property
     def current(self) -> StoredRun | None:
@@ -199,7 +186,7 @@ class HistoryScreen(Screen[None]):
                 first, second = held, ours
             else:
                 first, second = await asyncio.to_thread(load_run, other), held
-            both = await asyncio.to_thread(beside, first, second)
+            both = await asyncio.to_thread(pair_of, first, second)
         except HistoryError as error:
             self.app.notify(shown(error.message), severity="error", markup=False)
             return

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button, Input, Label, Static
 
@@ -18,6 +18,8 @@ from vmtiming_tui.model.plan import RunPlan, Variant
 from vmtiming_tui.request.settings import Raw, build_config, field_problem
 from vmtiming_tui.tui.drawing.styled import clip, shown_lines
 from vmtiming_tui.tui.screens.dialog import Dialog
+from vmtiming_tui.tui.state import keymap
+from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.state.model import Model
 from vmtiming_tui.tui.widgets.field import Field
 
@@ -43,11 +45,8 @@ def _as_typed(value: object) -> str:
 class NewRunScreen(Dialog[RunPlan]):
     """Answers with the plan to start."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+r", "start", "Start", show=False, priority=True),
-        Binding("down", "app.focus_next", "Next", show=False),
-        Binding("up", "app.focus_previous", "Before", show=False),
-    ]
+    SCOPE = Scope.NEW_RUN
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings((*keymap.NEW_RUN, *keymap.FORM))]
     AUTO_FOCUS = "#number"
 
     def __init__(self, model: Model) -> None:
@@ -76,7 +75,7 @@ class NewRunScreen(Dialog[RunPlan]):
                 what = plural(count, "running VM") if count else "the run under way"
                 yield Static(f"Starting ends {what} first.", classes="warn", markup=False)
             with Horizontal(classes="buttons"):
-                yield Button("Cancel (esc)", id="cancel", compact=True)
+                yield Button(self.way_out("Cancel"), id="cancel", compact=True)
                 yield Button("Start (enter)", id="start", variant="primary", compact=True)
 
     def _raw(self) -> dict[str, Raw]:

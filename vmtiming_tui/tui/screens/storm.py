@@ -1,27 +1,26 @@
 """All VMs: header, figures, the curve, the grid or the list, what went wrong, and the keys."""
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from collections.abc import Iterable
+from typing import ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Input
 
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.commands import Act, Rerun, VmAction
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.tui.drawing.pane_text import command_line
+from vmtiming_tui.tui.screens.full_screen import FullScreen
 from vmtiming_tui.tui.state import keymap
+from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.state.model import Change, Model, is_running
-from vmtiming_tui.tui.widgets.area import VmArea
 from vmtiming_tui.tui.widgets.curve import Curve
 from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.tui.widgets.grid import VmGrid
-from vmtiming_tui.tui.widgets.status_lines import Footer, Header, StatsLine, TroubleLine, ViewLine
+from vmtiming_tui.tui.widgets.status_lines import StatsLine, TroubleLine, ViewLine
 from vmtiming_tui.tui.widgets.table import TableHead, VmTable
-
-if TYPE_CHECKING:
-    from vmtiming_tui.tui.app import VmTimingApp
+from vmtiming_tui.tui.widgets.vm_area import VmArea
 
 _LINES_AROUND = 5
 _LEAST_CURVE, _MOST_CURVE = 4, 24
@@ -29,17 +28,14 @@ _BIG_FLEET_CURVE = 8
 _CURVE_EVERY = 5
 
 
-class MainScreen(Screen[None]):
+class StormScreen(FullScreen[None]):
     """The first screen and the one everything returns to."""
 
-    KEYS = keymap.MAIN
+    SCOPE = Scope.MAIN
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings(keymap.MAIN)]
-    AUTO_FOCUS = ""
 
     def __init__(self, model: Model) -> None:
-        super().__init__()
-        self.model = model
-        self.header = Header(model, id="header")
+        super().__init__(model)
         self.stats = StatsLine(model, id="stats")
         self.curve = Curve(model, id="curve")
         self.view_line = ViewLine(model, id="view")
@@ -48,17 +44,10 @@ class MainScreen(Screen[None]):
         self.table_area = VmTable(model, id="table")
         self.trouble = TroubleLine(model, id="trouble")
         self.filter = Field(placeholder="state, id, 3-7, >20, word; ! inverts", id="filter")
-        self.footer = Footer((*keymap.MAIN, *keymap.ANYWHERE), id="footer")
         self._turns = 0
 
-    @property
-    def host(self) -> "VmTimingApp":
-        """The app, as what it is."""
-        return cast("VmTimingApp", self.app)
-
-    def compose(self) -> ComposeResult:
-        """From the top down."""
-        yield self.header
+    def body(self) -> Iterable[Widget]:
+        """Figures, the curve, the VMs, and what went wrong."""
         yield self.stats
         yield self.curve
         yield self.view_line
@@ -67,7 +56,6 @@ class MainScreen(Screen[None]):
         yield self.table_area
         yield self.filter
         yield self.trouble
-        yield self.footer
 
     def on_mount(self) -> None:
         """Begin with the grid."""
@@ -104,7 +92,7 @@ class MainScreen(Screen[None]):
         if change.new_run or change.order:
             self._fit()
         self.area.tick(change)
-        self.header.renew()
+        super().tick(change)
         self.trouble.renew()
         self._turns += not change.between
         if change.figures:

@@ -1,22 +1,23 @@
 """What is left of the dashboard on a terminal too small for it: the counts, and a way out."""
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from dataclasses import replace
+from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.screen import Screen
 
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.fleet import VmState
+from vmtiming_tui.tui.app_protocol import HostedScreen
 from vmtiming_tui.tui.drawing.styled import Part, clock, seconds
+from vmtiming_tui.tui.state import keymap
+from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.state.model import Change, Model
-from vmtiming_tui.tui.widgets.status_lines import ModelLine
-
-if TYPE_CHECKING:
-    from vmtiming_tui.tui.app import VmTimingApp
+from vmtiming_tui.tui.widgets.lines import ModelLines
 
 
-class Summary(ModelLine):
+class Summary(ModelLines):
     """Counts and figures, as many lines as there are."""
 
     asks = False
@@ -35,19 +36,21 @@ class Summary(ModelLine):
         if model.figures.median_ns is not None:
             lines.append([(f"median {seconds(model.figures.median_ns)} s", palette.text)])
         lines.append([(f"{plural(model.plan.number, 'VM')}, {fleet.state}", palette.dim)])
+        leave = self.host.key_for("quit")
         if self.asks:
-            lines.insert(0, [("VMs run: q ends them", palette.warning)])
+            lines.insert(0, [(f"VMs run: {leave} ends them", palette.warning)])
         else:
             lines.append([("Too small: 80x24 needed", palette.dim)])
-            lines.append([("q quits", palette.dim)])
+            lines.append([(f"{leave} quits", palette.dim)])
         return lines
 
 
-class TooSmallScreen(Screen[None]):
+class TooSmallScreen(HostedScreen, Screen[None]):
     """Lies over everything else till there is room again."""
 
+    SCOPE = Scope.ANYWHERE
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,ctrl+c,ctrl+q", "leave_small", "Quit", show=False, priority=True)
+        replace(keymap.BY_ID["quit"], action="leave_small", comes_first=True).binding()
     ]
 
     def __init__(self, model: Model) -> None:
@@ -69,4 +72,4 @@ class TooSmallScreen(Screen[None]):
             self.summary.asks = True
             self.summary.renew()
             return
-        self.app.run_worker(cast("VmTimingApp", self.app).leave(), group="leave")
+        self.app.run_worker(self.host.leave(), group="leave")

@@ -19,7 +19,7 @@ Connect = Callable[[], AbstractAsyncContextManager[EventSource]]
 _CLOSE_LIMIT_S = 25.0
 
 
-class Link:
+class EngineLink:
     """Reads a source into the model; a source that fails says so as an ``EngineFailed`` event."""
 
     def __init__(

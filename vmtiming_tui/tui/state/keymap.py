@@ -1,9 +1,9 @@
-"""Every key of the dashboard, once: bindings, footer, help, palette and README follow from this.
+"""Every key of the dashboard, once: bindings, footer, help, palette and manual follow from this.
 
 A user's keymap (``[keys]`` in ``config.toml``) names a key by its id: ``"main.rerun" = "f5"``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,18 +11,28 @@ from textual.binding import Binding
 
 
 class Scope(StrEnum):
-    """Where a key works."""
+    """Where a key works, as a heading says it."""
 
-    ANYWHERE = "anywhere"
-    MAIN = "main"
-    DETAIL = "detail"
-    HISTORY = "history"
-    COMPARE = "compare"
+    ANYWHERE = "Anywhere"
+    MAIN = "All VMs"
+    DETAIL = "One VM"
+    HISTORY = "The history"
+    COMPARE = "The comparison"
+    DIALOG = "Any dialog"
+    CONFIRM = "A question"
+    FORM = "Any form"
+    EXPORT = "The export"
+    NEW_RUN = "A new run"
+    ENGINE_ERROR = "What went wrong with the engine"
+    HELP = "The help"
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key: ``label`` for the footer, ``help`` for the rest; ``rank`` orders the footer."""
+    """One key: ``label`` for the footer, ``help`` for the rest; ``rank`` orders the footer.
+
+    ``comes_first`` has it obeyed before what has the focus sees it.
+    """
 
     id: str
     keys: str
@@ -32,6 +42,7 @@ class Key:
     group: str
     rank: int = 0
     display: str = ""
+    comes_first: bool = False
 
     @property
     def shown(self) -> str:
@@ -48,6 +59,7 @@ class Key:
             key_display=self.display or None,
             tooltip=self.help,
             id=self.id,
+            priority=self.comes_first,
         )
 
 
@@ -77,13 +89,13 @@ def key_name(key: str) -> str:
 STATE_KEYS = ("starting", "connected", "booted", "failed", "timed out", "killed")
 
 ANYWHERE = (
-    Key("help", "question_mark,f1", "help", "help", "Show every key", "Anywhere", 1),
+    Key("help", "question_mark,f1", "app.help", "help", "Show every key", "Anywhere", 1),
     Key("palette", "ctrl+p", "command_palette", "palette", "Find any action by its name",
         "Anywhere", 90),
-    Key("screenshot", "ctrl+s", "screenshot", "screenshot",
+    Key("screenshot", "ctrl+s", "app.screenshot", "screenshot",
         "Save this screen as an SVG picture in the current folder", "Anywhere", 80),
-    Key("theme", "ctrl+t", "switch_theme", "theme", "Switch between the dark and the light theme",
-        "Anywhere", 85),
+    Key("theme", "ctrl+t", "app.switch_theme", "theme",
+        "Switch between the dark and the light theme", "Anywhere", 85),
     Key("suspend", "ctrl+z", "suspend_process", "suspend",
         "Go back to the shell; the run goes on (fg comes back)", "Anywhere"),
     Key("quit", "q,ctrl+q,ctrl+c", "leave", "quit", "Leave; asks while VMs run", "Anywhere", 2,
@@ -198,23 +210,103 @@ COMPARE = (
     Key("compare.page_up", "pageup", "scroll_by(-10)", "page up", "Ten lines up", "Comparison"),
 )  # fmt: skip
 
+DIALOG = (
+    Key("dialog.cancel", "escape,ctrl+c", "cancel", "back", "Leave the dialog without an answer",
+        "Dialog", comes_first=True),
+)  # fmt: skip
+
+CONFIRM = (
+    Key("confirm.yes", "y", "yes", "yes", "Do it", "Question"),
+    Key("confirm.no", "n,q", "no", "no", "Leave it", "Question"),
+    Key("confirm.switch", "left,right,h,l,up,down", "switch", "other button", "The other button",
+        "Question"),
+)  # fmt: skip
+
+FORM = (
+    Key("form.next", "down", "app.focus_next", "next", "The next field or button", "Form"),
+    Key("form.previous", "up", "app.focus_previous", "before", "The field or button before",
+        "Form"),
+)  # fmt: skip
+
+EXPORT = (
+    Key("export.copy", "y", "copy", "copy path", "Copy the path of what was written", "Export"),
+)  # fmt: skip
+
+NEW_RUN = (
+    Key("new_run.start", "ctrl+r", "start", "start", "Start the run; enter too", "New run",
+        comes_first=True),
+)  # fmt: skip
+
+ENGINE_ERROR = (
+    Key("engine_error.again", "r", "again", "try again", "Start the same run again", "Engine"),
+    Key("engine_error.new_run", "n", "new_run", "new run", "Start a run with other settings",
+        "Engine"),
+    Key("engine_error.copy", "y", "copy", "copy", "Copy what went wrong", "Engine"),
+    Key("engine_error.quit", "q", "leave", "quit", "Leave the dashboard", "Engine"),
+    Key("engine_error.next", "right,l,down,j", "app.focus_next", "next", "The next button",
+        "Engine"),
+    Key("engine_error.previous", "left,h,up,k", "app.focus_previous", "before",
+        "The button before", "Engine"),
+)  # fmt: skip
+
+HELP = (
+    Key("help.close", "question_mark,f1,q,enter", "cancel", "back", "Close the help", "Help"),
+    Key("help.down", "down,j", "scroll(1)", "down", "One line down", "Help"),
+    Key("help.up", "up,k", "scroll(-1)", "up", "One line up", "Help"),
+    Key("help.page_down", "pagedown,space", "scroll(15)", "page down", "Fifteen lines down",
+        "Help"),
+    Key("help.page_up", "pageup", "scroll(-15)", "page up", "Fifteen lines up", "Help"),
+)  # fmt: skip
+
 SCOPES = {
     Scope.ANYWHERE: ANYWHERE,
     Scope.MAIN: MAIN,
     Scope.DETAIL: DETAIL,
     Scope.HISTORY: HISTORY,
     Scope.COMPARE: COMPARE,
+    Scope.DIALOG: DIALOG,
+    Scope.CONFIRM: CONFIRM,
+    Scope.FORM: FORM,
+    Scope.EXPORT: EXPORT,
+    Scope.NEW_RUN: NEW_RUN,
+    Scope.ENGINE_ERROR: ENGINE_ERROR,
+    Scope.HELP: HELP,
 }
 ALL = tuple(key for scope in SCOPES.values() for key in scope)
-IDS = frozenset(key.id for key in ALL)
+BY_ID = {key.id: key for key in ALL}
+IDS = frozenset(BY_ID)
+
+EVEN_IN_DIALOGS = tuple(BY_ID[name] for name in ("help", "screenshot", "theme"))
+"""A dialog lies over the app's own keys; these work all the same."""
+
+_DIALOG = (*DIALOG, *EVEN_IN_DIALOGS)
+_REACH = {
+    Scope.ANYWHERE: ANYWHERE,
+    Scope.MAIN: (*MAIN, *ANYWHERE),
+    Scope.DETAIL: (*DETAIL, *ANYWHERE),
+    Scope.HISTORY: (*HISTORY, *ANYWHERE),
+    Scope.COMPARE: (*COMPARE, *ANYWHERE),
+    Scope.DIALOG: _DIALOG,
+    Scope.CONFIRM: (*CONFIRM, *_DIALOG),
+    Scope.FORM: (*FORM, *_DIALOG),
+    Scope.EXPORT: (*EXPORT, *FORM, *_DIALOG),
+    Scope.NEW_RUN: (*NEW_RUN, *FORM, *_DIALOG),
+    Scope.ENGINE_ERROR: (*ENGINE_ERROR, *_DIALOG),
+    Scope.HELP: (*HELP, *(key for key in _DIALOG if key.id != "help")),
+}
+
+
+def reached(scope: Scope) -> tuple[Key, ...]:
+    """Return every key that works in a scope: its own first, then those that reach into it."""
+    return _REACH[scope]
 
 
 def clashes(changed: Mapping[str, str]) -> list[str]:
     """Return what is wrong with changed keys: those that another action has where both work."""
     words = []
-    for scope in (MAIN, DETAIL, HISTORY, COMPARE):
+    for scope in Scope:
         owners: dict[str, str] = {}
-        for key in (*scope, *ANYWHERE):
+        for key in reached(scope):
             for one in changed.get(key.id, key.keys).split(","):
                 owner = owners.setdefault(one.strip(), key.id)
                 if owner != key.id and (owner in changed or key.id in changed):
@@ -223,12 +315,6 @@ def clashes(changed: Mapping[str, str]) -> list[str]:
     return list(dict.fromkeys(words))
 
 
-def bindings(keys: tuple[Key, ...]) -> list[Binding]:
+def bindings(keys: Iterable[Key]) -> list[Binding]:
     """Return the bindings of a screen or of the app."""
     return [key.binding() for key in keys]
-
-
-def table() -> str:
-    """Return every key as the Markdown table the README carries."""
-    rows = [f"| `{key.shown}` | {key.help} | `{key.id}` |" for key in (*MAIN, *DETAIL, *ANYWHERE)]
-    return "\n".join(["| Key | What it does | Name in the keymap |", "|---|---|---|", *rows])

@@ -29,7 +29,7 @@ def _keys(given: Mapping[str, Any], known: frozenset[str], problems: list[str]) 
     keys = {}
     for name, value in given.items():
         if name not in known:
-            problems.append(f"[keys] knows no {name!r}; the help (?) and the README list the names")
+            problems.append(f"[keys] knows no {name!r}; the help (?) and the manual list the names")
         elif not isinstance(value, str) or not value.strip():
             problems.append(f'[keys] {name} takes keys as a text, such as "f5,ctrl+l"')
         else:

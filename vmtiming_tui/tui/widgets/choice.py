@@ -1,15 +1,12 @@
 """One of several that can be chosen."""
 
-from typing import TYPE_CHECKING, cast
-
 from textual.content import Content
 from textual.widgets import RadioButton
 
-if TYPE_CHECKING:
-    from vmtiming_tui.tui.app import VmTimingApp
+from vmtiming_tui.tui.app_protocol import Hosted
 
 
-class Choice(RadioButton):
+class Choice(Hosted, RadioButton):
     """A radio button whose sign, not its colour alone, says whether it is the one chosen."""
 
     BUTTON_LEFT = BUTTON_RIGHT = ""
@@ -17,6 +14,6 @@ class Choice(RadioButton):
 
     def render(self) -> Content:
         """Return the sign and the label."""
-        sign = cast("VmTimingApp", self.app).glyphs.live if self.value else " "
+        sign = self.host.glyphs.live if self.value else " "
         self.BUTTON_INNER = f"({sign})"
         return super().render()

@@ -4,18 +4,17 @@ from vmtiming_tui.tui.drawing.braille import ascii_rows, braille_rows, step_heig
 from vmtiming_tui.tui.drawing.scale_bars import QUARTERED, nice_ceiling
 from vmtiming_tui.tui.drawing.styled import Part
 from vmtiming_tui.tui.state.model import Figures, Model, shown_storm
-from vmtiming_tui.tui.widgets.line import LinesWidget
+from vmtiming_tui.tui.widgets.lines import ModelLines
 
 _MARGIN = 1
 _ROOM_AFTER = 30
 
 
-class Curve(LinesWidget):
+class Curve(ModelLines):
     """Filled steps over the time since the storm's first start, with its two axes."""
 
     def __init__(self, model: Model, *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id)
-        self.model = model
+        super().__init__(model, id=id)
         self._drawn: list[str] = []
         self._drawn_key: object = None
 

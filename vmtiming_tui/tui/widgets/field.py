@@ -29,7 +29,8 @@ class Field(Input):
             max_length=MOST_CHARACTERS,
         )
 
-    def _on_paste(self, event: events.Paste) -> None:
+    def on_paste(self, event: events.Paste) -> None:
+        """Take the first line that is not empty, in place of what is selected."""
         selected = len(self.selected_text)
         room = max(MOST_CHARACTERS - len(self.value) + selected, 0)
         line = next(filter(str.strip, event.text[: 2 * MOST_CHARACTERS].splitlines()), "")

@@ -4,12 +4,12 @@ import time
 from collections.abc import Iterable
 
 from vmtiming_tui.model.fleet import Vm
-from vmtiming_tui.tui.drawing.cells import CellPainter, Simple
+from vmtiming_tui.tui.drawing.grid_cell import CellPainter, Simple
+from vmtiming_tui.tui.drawing.grid_shape import Shape, shape_for
 from vmtiming_tui.tui.drawing.scale_bars import scale_for
 from vmtiming_tui.tui.drawing.styled import Part
-from vmtiming_tui.tui.drawing.tiling import Shape, shape_for
 from vmtiming_tui.tui.state.model import Change, Model
-from vmtiming_tui.tui.widgets.area import Line, VmArea
+from vmtiming_tui.tui.widgets.vm_area import Line, VmArea
 
 _SCALE_EVERY_NS = 500_000_000
 

@@ -1,7 +1,6 @@
 """A pane of text lines: scrolls, searches, follows its end; never reads text as markup."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
 
 from rich.cells import chop_cells
 from rich.segment import Segment
@@ -12,14 +11,14 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from vmtiming_tui.tui.app_protocol import Hosted
 from vmtiming_tui.tui.drawing.styled import Part, as_ascii
-from vmtiming_tui.tui.widgets.line import fit_scrollbar, ground
+from vmtiming_tui.tui.widgets.lines import ground
 
-if TYPE_CHECKING:
-    from vmtiming_tui.tui.app import VmTimingApp
+_LEAST_WIDTH = 8
 
 
-class Pane(ScrollView, can_focus=False):
+class Pane(Hosted, ScrollView, can_focus=False):
     """Lines of one style each, wrapped to the width."""
 
     DEFAULT_CSS = """
@@ -42,7 +41,6 @@ class Pane(ScrollView, can_focus=False):
         super().__init__(id=id)
         self.border_title = title
         self.follows = False
-        self.match_style = Style(reverse=True)
         self.note = ""
         self._lines: list[Part] = []
         self._rows: list[tuple[str, Style]] = []
@@ -54,7 +52,7 @@ class Pane(ScrollView, can_focus=False):
     def show(self, lines: Sequence[Part]) -> None:
         """Show these lines; the place is kept, or the end followed."""
         lines = list(lines)
-        if not cast("VmTimingApp", self.app).glyphs.braille:
+        if not self.host.glyphs.braille:
             lines = [(as_ascii(text), style) for text, style in lines]
         if lines == self._lines:
             return
@@ -62,20 +60,22 @@ class Pane(ScrollView, can_focus=False):
         self._wrap()
 
     def _wrap(self) -> None:
-        width = max(self.scrollable_content_region.width, 8)
-        self._rows, self._first_row = [], []
-        for text, style in self._lines:
-            self._first_row.append(len(self._rows))
-            self._rows += [(piece, style) for piece in chop_cells(text, width)] or [("", style)]
+        """Wrap to the width there is, which is less where not all rows fit: a scrollbar comes."""
+        whole = self.content_region.size
+        for scrollbar in (0, self.styles.scrollbar_size_vertical):
+            width = max(whole.width - scrollbar, _LEAST_WIDTH)
+            self._rows, self._first_row = [], []
+            for text, style in self._lines:
+                self._first_row.append(len(self._rows))
+                pieces = chop_cells(text, width) or [""]
+                self._rows += [(piece, style) for piece in pieces]
+            if len(self._rows) <= whole.height:
+                break
         self.virtual_size = Size(width, len(self._rows))
         self._look()
         if self.follows:
             self.scroll_end(animate=False, force=True)
         self.refresh()
-
-    def on_mount(self) -> None:
-        """Fit the scrollbar to the signs there are."""
-        fit_scrollbar(self)
 
     def on_resize(self) -> None:
         """Wrap anew."""
@@ -140,11 +140,10 @@ class Pane(ScrollView, can_focus=False):
     def render_line(self, y: int) -> Strip:
         """Return one visible line."""
         width = self.scrollable_content_region.width
-        row = y + self.scroll_offset.y
+        row, under = y + self.scroll_offset.y, ground(self, self.host.palette)
         if row >= len(self._rows):
-            return Strip.blank(width, ground(self))
+            return Strip.blank(width, under)
         text, style = self._rows[row]
-        under = ground(self)
         pieces = self._highlighted(text, under + style)
         return Strip(pieces).adjust_cell_length(width, under)
 
@@ -154,9 +153,10 @@ class Pane(ScrollView, can_focus=False):
         result, rest, low = [], text, text.lower()
         if len(low) != len(text):
             return [Segment(text, style)]
+        found = self.host.palette.match
         while (at := low.find(self._needle)) >= 0:
             end = at + len(self._needle)
-            result += [Segment(rest[:at], style), Segment(rest[at:end], self.match_style)]
+            result += [Segment(rest[:at], style), Segment(rest[at:end], found)]
             rest, low = rest[end:], low[end:]
         return [*result, Segment(rest, style)]
 

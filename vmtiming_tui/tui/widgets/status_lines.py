@@ -28,20 +28,12 @@ from vmtiming_tui.tui.drawing.styled import (
 from vmtiming_tui.tui.state.keymap import Key
 from vmtiming_tui.tui.state.model import Model
 from vmtiming_tui.tui.state.view import Sort
-from vmtiming_tui.tui.widgets.line import LinesWidget
+from vmtiming_tui.tui.widgets.lines import LinesWidget, ModelLines
 
 _SPARK = 12
 
 
-class ModelLine(LinesWidget):
-    """A line about the model."""
-
-    def __init__(self, model: Model, *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id)
-        self.model = model
-
-
-class Header(ModelLine):
+class Header(ModelLines):
     """What runs, how many VMs are in each state, since when, on what, and whether it still runs."""
 
     def _chip(self) -> Part:
@@ -140,7 +132,7 @@ def left_words(left: TimeLeft, glyphs: Glyphs, *, brief: bool = False) -> str:
     return f"{glyphs.at_most} {bound}" if is_alone else f"~{about}, {glyphs.at_most} {bound}"
 
 
-class StatsLine(ModelLine):
+class StatsLine(ModelLines):
     """Median, p95 and max of what has booted, the time left, and how busy the host is."""
 
     def _figures(self, *, brief: bool) -> list[Part]:
@@ -184,7 +176,7 @@ class StatsLine(ModelLine):
         return [spread(left, right, width, glyphs.ellipsis)]
 
 
-class ViewLine(ModelLine):
+class ViewLine(ModelLines):
     """What is shown: filter, order, marks; and what the bars mean."""
 
     def __init__(self, model: Model, *, id: str | None = None) -> None:  # noqa: A002
@@ -211,9 +203,9 @@ class ViewLine(ModelLine):
         if view.sort is not Sort.ID or view.descending:
             left += [("by ", palette.dim), (f"{view.sort} {arrow}  ", palette.strong)]
         if model.is_frozen:
-            left.append(
-                (f"frozen, {plural(model.waiting, 'event')} waiting, p goes on  ", palette.warning)
-            )
+            words = f"frozen, {plural(model.waiting, 'event')} waiting"
+            goes_on = f"{self.host.key_for('main.freeze')} goes on"
+            left.append((f"{words}, {goes_on}  ", palette.warning))
         if model.baseline is not None and model.figures.booted:
             left.append((f"against {shown(str(model.baseline.identity))}  ", palette.dim))
         if len(left) == 1:
@@ -243,7 +235,7 @@ class ViewLine(ModelLine):
         return [*parts, (f"full bar {self.scale_ns / 1e9:g} s ", palette.dim)]
 
 
-class TroubleLine(ModelLine):
+class TroubleLine(ModelLines):
     """What went wrong last, and how much more there is."""
 
     def lines(self, width: int) -> list[list[Part]]:
@@ -292,7 +284,7 @@ class Footer(LinesWidget):
         self._spots = []
         x = 0
         for key in self._keys:
-            name = self.host.key_for(key)
+            name = self.host.key_for(key.id)
             text = f" {name} "
             cells = cell_len(text) + cell_len(key.label) + 1
             if x + cells > width:

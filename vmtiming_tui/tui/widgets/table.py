@@ -6,12 +6,12 @@ from textual import events
 from textual.message import Message
 
 from vmtiming_tui.analysis.stages import Stages, stages_of
-from vmtiming_tui.tui.drawing.columns import COLUMNS, NARROW, value
 from vmtiming_tui.tui.drawing.styled import Part, clip, parts_width, shown
+from vmtiming_tui.tui.drawing.table_columns import COLUMNS, NARROW, value
 from vmtiming_tui.tui.state.model import Model, differs
 from vmtiming_tui.tui.state.view import Sort
-from vmtiming_tui.tui.widgets.area import Line, VmArea
-from vmtiming_tui.tui.widgets.line import LinesWidget
+from vmtiming_tui.tui.widgets.lines import ModelLines
+from vmtiming_tui.tui.widgets.vm_area import Line, VmArea
 
 STATE_WIDTH = 12
 _WHY_FROM, _TEXT_FROM = 16, 60
@@ -96,7 +96,7 @@ class VmTable(VmArea):
         return [(parts, width)], moving
 
 
-class TableHead(LinesWidget):
+class TableHead(ModelLines):
     """The list's headings; a click sorts by one."""
 
     class Sorted(Message):
@@ -105,10 +105,6 @@ class TableHead(LinesWidget):
         def __init__(self, sort: Sort) -> None:
             super().__init__()
             self.sort = sort
-
-    def __init__(self, model: Model, *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id)
-        self.model = model
 
     def lines(self, width: int) -> list[list[Part]]:
         """Return the headings, the sorted one with its arrow."""

@@ -15,13 +15,13 @@ from vmtiming_tui.tui.drawing.styled import (
     spread,
 )
 from vmtiming_tui.tui.state.model import Model
-from vmtiming_tui.tui.widgets.status_lines import ModelLine
+from vmtiming_tui.tui.widgets.lines import ModelLines
 
 MAX_ATTEMPTS = 6
 _BAR_AT = 8 + 12 + 9
 
 
-class VmLine(ModelLine):
+class VmLine(ModelLines):
     """A line about one VM and one of its attempts."""
 
     def __init__(self, model: Model, *, id: str | None = None) -> None:  # noqa: A002

@@ -1,50 +1,24 @@
 """A widget of one line, or few, made of styled parts; drawn again only when they differ."""
 
-from typing import TYPE_CHECKING, ClassVar, cast
-
 from rich.style import Style
 from textual.geometry import Region
-from textual.scrollbar import ScrollBarRender
 from textual.strip import Strip
 from textual.widget import Widget
 
-from vmtiming_tui.tui.drawing.styled import Part, segments
+from vmtiming_tui.tui.app_protocol import Hosted
+from vmtiming_tui.tui.drawing.styled import BLANK, Part, segments
+from vmtiming_tui.tui.drawing.theme import Palette
+from vmtiming_tui.tui.state.model import Model
 
-if TYPE_CHECKING:
-    from vmtiming_tui.tui.app import VmTimingApp
 
-
-def ground(widget: Widget) -> Style:
+def ground(widget: Widget, palette: Palette) -> Style:
     """Return a widget's background as a style; none without colour."""
-    host = cast("VmTimingApp", widget.app)
-    if not host.palette.colour:
-        return Style()
+    if not palette.colour:
+        return BLANK
     return Style(bgcolor=widget.background_colors[1].rich_color)
 
 
-class AsciiScrollBar(ScrollBarRender):
-    """A scrollbar of whole cells, without the signs for parts of one."""
-
-    VERTICAL_BARS: ClassVar[list[str]] = [" "] * 8
-    HORIZONTAL_BARS: ClassVar[list[str]] = [" "] * 8
-
-
-def fit_scrollbar(widget: Widget) -> None:
-    """Have a widget's scrollbar drawn in ASCII where everything is."""
-    if not cast("VmTimingApp", widget.app).glyphs.braille:
-        vars(widget.vertical_scrollbar)["renderer"] = AsciiScrollBar
-
-
-class Drawn(Widget):
-    """A widget that draws for itself with the app's palette and glyphs."""
-
-    @property
-    def host(self) -> "VmTimingApp":
-        """The app, as what it is."""
-        return cast("VmTimingApp", self.app)
-
-
-class LinesWidget(Drawn):
+class LinesWidget(Hosted, Widget):
     """Shows what ``lines(width)`` returns; ``renew`` looks whether that has changed."""
 
     DEFAULT_CSS = "LinesWidget { height: 1; width: 1fr; }"
@@ -54,7 +28,7 @@ class LinesWidget(Drawn):
         self._now: list[list[Part]] = []
         self._strips: list[Strip] = []
         self._drawn_width = -1
-        self._under = Style()
+        self._under = BLANK
 
     def lines(self, width: int) -> list[list[Part]]:
         """Return the lines, each of at most ``width`` cells."""
@@ -67,17 +41,18 @@ class LinesWidget(Drawn):
             self._draw(width)
             self.refresh()
 
-    def redraw(self) -> None:
-        """Draw again whatever has changed, as after a change of theme."""
+    def restyle(self) -> None:
+        """Draw again, whatever has changed."""
         self._drawn_width = -1
         self.refresh()
 
     def on_resize(self) -> None:
         """Draw again for the new size."""
-        self.redraw()
+        self.restyle()
 
     def _draw(self, width: int) -> None:
-        self._now, self._drawn_width, self._under = self.lines(width), width, ground(self)
+        self._now, self._drawn_width = self.lines(width), width
+        self._under = ground(self, self.host.palette)
         self._strips = [
             Strip(segments(parts, self._under)).adjust_cell_length(width, self._under)
             for parts in self._now
@@ -98,3 +73,11 @@ class LinesWidget(Drawn):
         if y >= len(self._strips):
             return Strip.blank(width, self._under)
         return self._strips[y]
+
+
+class ModelLines(LinesWidget):
+    """Lines about the model."""
+
+    def __init__(self, model: Model, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.model = model

@@ -8,7 +8,7 @@ from vmtiming_tui.analysis.samples import Side, side_of
 from vmtiming_tui.analysis.straggler import straggler
 from vmtiming_tui.analysis.summary import Summary, completion, summarise
 from vmtiming_tui.model.fleet import Fleet
-from vmtiming_tui.report.terminal import straggler_lines
+from vmtiming_tui.report.findings import straggler_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class HeldRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class RunPair:
     """The first run is what the second is held against."""
 
     first: HeldRun
@@ -53,6 +53,6 @@ def held_run(fleet: Fleet, label: str) -> HeldRun:
     )
 
 
-def beside(first: HeldRun, second: HeldRun) -> Beside:
+def pair_of(first: HeldRun, second: HeldRun) -> RunPair:
     """Return two runs compared."""
-    return Beside(first=first, second=second, comparison=compare_sides(first.side, second.side))
+    return RunPair(first=first, second=second, comparison=compare_sides(first.side, second.side))

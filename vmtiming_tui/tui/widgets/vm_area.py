@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TypeAlias
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -13,13 +13,10 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from vmtiming_tui.tui.app_protocol import Hosted
 from vmtiming_tui.tui.drawing.styled import Part, clip, filled, segments, shown
 from vmtiming_tui.tui.state.model import Change, Model
-from vmtiming_tui.tui.widgets.line import fit_scrollbar, ground
-
-if TYPE_CHECKING:
-    from vmtiming_tui.tui.app import VmTimingApp
-
+from vmtiming_tui.tui.widgets.lines import ground
 
 Line: TypeAlias = tuple[list[Part], int]
 
@@ -32,7 +29,7 @@ def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
         yield members[0], len(members)
 
 
-class VmArea(ScrollView, can_focus=False):
+class VmArea(Hosted, ScrollView, can_focus=False):
     """Shows the model's VMs in rows of ``columns``, each row ``row_height`` lines high.
 
     A row is drawn once and kept until one of its VMs changes, the clock moves it, or the cursor
@@ -66,11 +63,6 @@ class VmArea(ScrollView, can_focus=False):
         self.room = Size(1, 1)
         self._width = 1
         self._laid_out = False
-
-    @property
-    def host(self) -> "VmTimingApp":
-        """The app, as what it is."""
-        return cast("VmTimingApp", self.app)
 
     # What subclasses say.
 
@@ -150,7 +142,7 @@ class VmArea(ScrollView, can_focus=False):
 
     def ground(self) -> Style:
         """Return the style that lies under everything."""
-        return ground(self)
+        return ground(self, self.host.palette)
 
     def lay_out(self) -> int:
         """Reckon layout and places anew, keeping the cursor on its VM; return how many lines."""
@@ -196,8 +188,8 @@ class VmArea(ScrollView, can_focus=False):
         offset, height = self.scroll_offset.y, self.size.height
         return range(offset // self.row_height, -(-(offset + height) // self.row_height))
 
-    def redraw(self) -> None:
-        """Draw everything again, as after a change of theme."""
+    def restyle(self) -> None:
+        """Draw everything again."""
         self.rebuild()
 
     def render_lines(self, crop: Region) -> list[Strip]:
@@ -251,16 +243,13 @@ class VmArea(ScrollView, can_focus=False):
     def _nothing(self) -> str:
         """Return why there is no VM to be seen."""
         if self.model.fleet.vms:
-            return f"No VM matches {shown(self.model.view.filter_text)}; esc shows all"
+            back = self.host.key_for("main.back")
+            return f"No VM matches {shown(self.model.view.filter_text)}; {back} shows all"
         if self.model.fleet.run is None:
             return "Starting: looking at the host, the images and the accelerator"
         return "No VM yet"
 
     # Events of Textual.
-
-    def on_mount(self) -> None:
-        """Fit the scrollbar to the signs there are."""
-        fit_scrollbar(self)
 
     def on_resize(self) -> None:
         """Lay out anew for the new size."""

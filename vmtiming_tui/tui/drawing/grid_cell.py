@@ -5,6 +5,7 @@ from typing import TypeAlias
 from vmtiming_tui.analysis.stages import stages_of
 from vmtiming_tui.model.fleet import Attempt, Vm, VmState
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
+from vmtiming_tui.tui.drawing.grid_shape import SECONDS_WIDTH, Shape
 from vmtiming_tui.tui.drawing.scale_bars import BarMaker
 from vmtiming_tui.tui.drawing.styled import (
     BLANK,
@@ -17,7 +18,6 @@ from vmtiming_tui.tui.drawing.styled import (
     size,
 )
 from vmtiming_tui.tui.drawing.theme import Palette
-from vmtiming_tui.tui.drawing.tiling import SECONDS_WIDTH, Shape
 from vmtiming_tui.tui.state.model import differs
 
 _BOOTING = frozenset({VmState.LAUNCHING, VmState.CONNECTED})

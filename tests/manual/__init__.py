@@ -1,0 +1,1 @@
+"""The manual: its topics, its tables, its man page, and how it is shown."""

@@ -1,0 +1,41 @@
+"""What every screen but a dialog has in common: the header above it and the keys below it."""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widget import Widget
+
+from vmtiming_tui.tui.app_protocol import HostedScreen
+from vmtiming_tui.tui.state import keymap
+from vmtiming_tui.tui.state.model import Change, Model
+from vmtiming_tui.tui.widgets.status_lines import Footer, Header
+
+Answer = TypeVar("Answer")
+
+
+class FullScreen(HostedScreen, Screen[Answer]):
+    """A screen about the model, with a header and a footer."""
+
+    AUTO_FOCUS = ""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+        self.header = Header(model, id="header")
+        self.footer = Footer(keymap.reached(self.SCOPE), id="footer")
+
+    def compose(self) -> ComposeResult:
+        """From the top down."""
+        yield self.header
+        yield from self.body()
+        yield self.footer
+
+    def body(self) -> Iterable[Widget]:
+        """Return what stands between header and footer."""
+        raise NotImplementedError
+
+    def tick(self, change: Change) -> None:
+        """Keep the header true."""
+        self.header.renew()
