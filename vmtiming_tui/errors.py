@@ -48,10 +48,6 @@ class ImageError(VmTimingError):
     """A disk image that cannot be taken: damaged, unknown, or asking for more than it may."""
 
 
-class ReportError(VmTimingError):
-    """A guest's report that cannot be believed; never fatal to any other guest."""
-
-
 class EventError(VmTimingError):
     """A line that is not one of our events: a damaged stream, file or database row."""
 

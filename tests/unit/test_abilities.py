@@ -43,7 +43,7 @@ def user(monkeypatch, tmp_path):
     """A user who is not root, and has no ids of their own yet; returns where those are noted."""
     monkeypatch.setattr(abilities.os, "geteuid", lambda: 1000)
     monkeypatch.setattr(abilities.os, "getuid", lambda: 1000)
-    monkeypatch.setattr(abilities, "_user", lambda: "ada")
+    monkeypatch.setattr(abilities, "user_name", lambda: "ada")
     ranges = (tmp_path / "subuid", tmp_path / "subgid")
     monkeypatch.setattr(abilities, "_ID_RANGES", ranges)
     return ranges

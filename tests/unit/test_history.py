@@ -248,13 +248,6 @@ def test_a_run_is_found_by_id_by_how_it_begins_by_name_and_as_the_last(history):
         history.find("")
 
 
-def test_names_and_notes_can_be_changed(history):
-    keep(history, run_events([[5]]))
-    history.annotate(history.find("last"), name="before", notes="kernel 6.1")
-    history.annotate(history.find("before"), notes="kernel 6.2")
-    assert (history.find("last").name, history.find("last").notes) == ("before", "kernel 6.2")
-
-
 def test_a_removed_run_is_gone_and_its_room_free(history):
     keep(history, random_run(100, 4))
     keep(history, run_events([[5]], run="other"))

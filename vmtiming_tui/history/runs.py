@@ -26,7 +26,6 @@ from vmtiming_tui.history.database import (
     failure,
     is_damage,
     open_store,
-    storable,
     transaction,
 )
 from vmtiming_tui.history.recorder import Recorder, figures_of, is_alive, keep_storms, update_row
@@ -276,17 +275,6 @@ class History:
             baseline=self.baseline_of(run),
             overwrite=overwrite,
         )
-
-    def annotate(
-        self, run: StoredRun, *, name: str | None = None, notes: str | None = None
-    ) -> None:
-        """Give a run another name or other notes; None leaves them."""
-        with self._worded(), transaction(self._connection):
-            self._connection.execute(
-                "UPDATE runs SET name = coalesce(?, name), notes = coalesce(?, notes) "
-                "WHERE key = ?",
-                (name and storable(name), notes and storable(notes), run.key),
-            )
 
     def remove(self, run: StoredRun) -> None:
         """Forget a run; raise ``HistoryError`` while it is being recorded."""

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import pwd
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from pathlib import Path
 from vmtiming_tui.engine.qemu.firmware import installed
 from vmtiming_tui.engine.qemu.machine import MACHINES, Machine, host_arch
 from vmtiming_tui.guests.demo import Variant, cached_guest
-from vmtiming_tui.images.guard.box import Wall, best_wall
+from vmtiming_tui.images.guard.box import Wall, best_wall, user_name
 from vmtiming_tui.images.reader.device_mapper import modules_for
 from vmtiming_tui.images.reader.guest_kernel import GuestKernel
 from vmtiming_tui.images.reader.host_kernel import debian_arch, versions
@@ -143,7 +142,7 @@ def _building_check() -> Check:
     found = f"tools for a {suite} (demo, gen-debian-rawfs.sh); its packages need a network"
     if os.geteuid() == 0:
         return Check(name, Verdict.FINE, found)
-    user = _user()
+    user = user_name()
     if tool("newuidmap") is None:
         return Check(name, Verdict.NOTE, "without root no newuidmap", "apt-get install uidmap")
     if not all(_has_range(path, user) for path in _ID_RANGES):
@@ -166,19 +165,12 @@ def _suite() -> str | None:
         return None
 
 
-def _user() -> str:
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
-
-
 def _has_range(path: Path, user: str) -> bool:
     try:
         lines = path.read_text().splitlines()
     except OSError:
         return False
-    return any(line.split(":")[0] in (user, str(os.getuid())) for line in lines)
+    return any(line.split(":")[0] in (user, str(os.geteuid())) for line in lines)
 
 
 def _demo_check() -> Check:

@@ -8,6 +8,7 @@ takes network and processes away, else limits alone are left; ``Wall`` says whic
 
 import contextlib
 import os
+import pwd
 import secrets
 import signal
 import socket
@@ -241,6 +242,14 @@ def own_uid() -> Iterator[int | None]:
         return
     with contextlib.ExitStack() as held:
         yield _take_uid(held)
+
+
+def user_name() -> str:
+    """Return who runs this: the name, or the number where the host knows no name for it."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def is_box_uid(uid: int) -> bool:

@@ -6,7 +6,6 @@ and files in one folder, which are taken when nobody else can reach them any mor
 
 import contextlib
 import os
-import pwd
 import shutil
 import stat
 import sys
@@ -19,7 +18,7 @@ from vmtiming_tui.images.gate.asking import QemuImg
 from vmtiming_tui.images.gate.intake import Rules, Taken, settled, take
 from vmtiming_tui.images.gate.ledger import Ledger, entry_for, ledger_path
 from vmtiming_tui.images.gate.locks import refuse_in_use
-from vmtiming_tui.images.guard.box import Wall, best_wall, own_uid
+from vmtiming_tui.images.guard.box import Wall, best_wall, own_uid, user_name
 from vmtiming_tui.images.guard.ending import Ended, Signals
 from vmtiming_tui.images.guard.isolated import PACKAGE
 from vmtiming_tui.images.guard.opening import open_file
@@ -100,14 +99,7 @@ def check_image(arguments: Arguments) -> None:
             f"{name} is no file; a disk is copied first: qemu-img convert -O raw {name} disk.raw"
         )
     if not os.access(arguments.image, os.R_OK):
-        raise ImageError(f"{name} may not be read by {_user()}")
-
-
-def _user() -> str:
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())
+        raise ImageError(f"{name} may not be read by {user_name()}")
 
 
 @contextlib.contextmanager

@@ -111,8 +111,6 @@ def _parse_plain(text: str) -> Test:
         return _faster_or_slower(match[1], float(match[2]) * 1e9)
     if text == "starting":
         return _in_state(STATE_GROUPS[0])
-    if text == "booted":
-        return _in_state(STATE_GROUPS[2])
     if text in set(VmState):
         return _in_state(frozenset({VmState(text)}))
     return lambda vm, _: text in _words(vm)
