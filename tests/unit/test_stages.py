@@ -1,18 +1,15 @@
 """stages: one boot divided on the host's axis, adding up or doubted in words."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.facts import MS, SECOND, argv, plan, run_started
-from support.making import FAILED, boot_events, fleet_of, run_events, storm_events
+from support.facts import MS, SECOND
+from support.making import FAILED, boot_events, fleet_of
 from vmtiming_tui.analysis.stages import (
     Doubt,
     DoubtCode,
     Stage,
-    labels_of,
     stages_of,
     text_parts_ns,
     timespan_ns,
@@ -323,37 +320,3 @@ def test_a_guest_of_the_first_line_only_may_tell_firmware_and_loader_too():
     assert told.residual_ns == 800 * MS
     assert [doubt.code for doubt in absurd.doubts] == [DoubtCode.FIRMWARE_CLOCK]
     assert [ns // MS for _, ns in absurd.known] == [800, 1500]
-
-
-def test_labels_say_how_an_attempt_booted():
-    fleet = fleet_of([[5.0], [5.0]])
-    first, second = fleet.vms[0].attempts
-
-    labels = labels_of(fleet, first)
-    assert (labels.accel, labels.cache, labels.boot) == ("kvm", "as found", "first")
-    labels = labels_of(fleet, second)
-    assert (labels.accel, labels.cache, labels.boot) == ("kvm", "warm", "repeated")
-
-
-@pytest.mark.parametrize(("refused", "cache"), [(False, "cold"), (True, "warm")])
-def test_the_cache_is_cold_only_if_it_was_really_emptied(refused, cache):
-    stream = run_events([[5.0], [5.0]], started={"plan": replace(plan(), drop_caches=True)})
-    if refused:
-        stream.append(
-            ev.Notice(
-                at_ns=1,
-                level=ev.Level.WARNING,
-                text="any words",
-                code=ev.NoticeCode.CACHE_KEPT,
-            )
-        )
-    fleet = Fleet(stream)
-
-    assert labels_of(fleet, fleet.vms[0].newest).cache == cache
-
-
-def test_the_accelerator_is_what_qemu_was_given():
-    fleet = Fleet([run_started(accel="kvm"), *storm_events([5.0], accel="tcg")])
-
-    assert fleet.vms[0].newest.argv == argv(0, "tcg")
-    assert labels_of(fleet, fleet.vms[0].newest).accel == "tcg"

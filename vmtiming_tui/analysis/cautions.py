@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from vmtiming_tui.analysis import stats
+from vmtiming_tui.analysis.conditions import conditions_of
 from vmtiming_tui.analysis.counted import made_good, reruns
-from vmtiming_tui.analysis.stages import DoubtCode, labels_of, stages_of
+from vmtiming_tui.analysis.stages import DoubtCode, stages_of
 from vmtiming_tui.analysis.summary import Group, counted_groups
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.fleet import Attempt, Fleet
@@ -205,7 +206,7 @@ def _host(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
         )
     if host.virtualised:
         yield "the host is itself a virtual machine; its neighbours show in these figures"
-    if any(labels_of(fleet, attempt).accel == "tcg" for attempt in attempts[:1]):
+    if any(conditions_of(fleet, attempt).accel == "tcg" for attempt in attempts[:1]):
         yield "TCG emulates the CPU in software: compare these figures with other TCG runs only"
 
 

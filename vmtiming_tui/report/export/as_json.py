@@ -266,7 +266,7 @@ def _attempt(boot: ExportedBoot, clock: _Clock) -> Body:
         "boot_s": _s(attempt.boot_ns),
         "uncertainty_s": _s(attempt.uncertainty_ns),
         "stages": _stages(boot.stages),
-        "labels": to_json(boot.labels),
+        "labels": to_json(boot.conditions),
         "text": attempt.text,
         "why": attempt.why,
         "hint": attempt.hint,

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from vmtiming_tui.analysis.cautions import Caution, cautions
 from vmtiming_tui.analysis.compare import Comparison, compare_sides
+from vmtiming_tui.analysis.conditions import Conditions, conditions_of
 from vmtiming_tui.analysis.counted import counts, kind_of
 from vmtiming_tui.analysis.samples import Identity, Side, side_of
-from vmtiming_tui.analysis.stages import Labels, Stage, Stages, labels_of, stages_of
+from vmtiming_tui.analysis.stages import Stage, Stages, stages_of
 from vmtiming_tui.analysis.summary import Group, Summary, counted_groups, summarise_fleet
 from vmtiming_tui.analysis.sweep import Sweep, sweep_of
 from vmtiming_tui.escape import plural
@@ -26,7 +27,7 @@ class ExportedBoot:
     kind: StormKind
     parameters: Mapping[str, str]
     stages: Stages
-    labels: Labels
+    conditions: Conditions
     counts: bool
 
     @property
@@ -144,7 +145,7 @@ def _boot(fleet: Fleet, attempt: Attempt) -> ExportedBoot:
         kind=kind_of(fleet, attempt),
         parameters=storm.parameters if storm else {},
         stages=stages_of(attempt),
-        labels=labels_of(fleet, attempt),
+        conditions=conditions_of(fleet, attempt),
         counts=counts(fleet, attempt),
     )
 
