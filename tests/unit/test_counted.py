@@ -13,7 +13,7 @@ from vmtiming_tui.analysis.counted import counted_attempts, made_good, reruns
 from vmtiming_tui.analysis.samples import side_of
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.analysis.verdict import exit_code, reasons
-from vmtiming_tui.history.recorder import figures_of
+from vmtiming_tui.history.rows import figures_of
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import StormKind

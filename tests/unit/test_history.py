@@ -20,7 +20,7 @@ from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.history import recorder as recorder_module
 from vmtiming_tui.history.database import connect
-from vmtiming_tui.history.recorder import is_alive, owner_of
+from vmtiming_tui.history.owner import is_alive, owner_of
 from vmtiming_tui.history.runs import History
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet, RunState

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from vmtiming_tui.analysis.samples import moment
 from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.escape import printable
-from vmtiming_tui.history.runs import StoredRun
+from vmtiming_tui.history.rows import StoredRun
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.aligned import aligned_lines
 from vmtiming_tui.report.findings import sweep_lines

@@ -9,30 +9,21 @@ row rests on it folds none.
 import json
 import math
 import os
-import re
 import sqlite3
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from vmtiming_tui.analysis import stats
-from vmtiming_tui.analysis.counted import counted_by_storm
 from vmtiming_tui.analysis.samples import Identity, side_of
-from vmtiming_tui.analysis.summary import (
-    all_booted_in_s,
-    boots_s,
-    completion,
-    lost_of,
-    median_over_storms,
-)
 from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.escape import were
 from vmtiming_tui.history.budget import Budget
 from vmtiming_tui.history.chunks import packed
 from vmtiming_tui.history.database import connect, failure, storable, transaction
+from vmtiming_tui.history.owner import owner_of
+from vmtiming_tui.history.rows import Row, figures_of
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.codec import to_json
 from vmtiming_tui.model.fleet import Fleet, RunState
@@ -42,35 +33,12 @@ BATCH_S = 0.5
 BATCH_BYTES = 1 << 20
 MOST_WAITING_BYTES = 64 << 20
 RETRY_S = 5.0
-CURVE_POINTS = 40
 ROW_COST_SHARE = 50
 
-Row = dict[str, str | int | float | None]
-
-_PID = re.compile(r"[0-9]{1,18}")
 _TELLING = (
     ev.RunStarted, ev.RunEnded, ev.EngineFailed, ev.StormStarted, ev.StormEnded, ev.VmQueued,
     ev.VmStarted, ev.VmBooted, ev.VmFailed, ev.VmTimedOut, ev.VmKilled, ev.VmExited,
 )  # fmt: skip
-
-
-def owner_of(pid: int) -> str:
-    """Return what tells a process from every other, also after its id was given away again.
-
-    The host's boot id, the process's id and its start time; empty where there is no such process.
-    """
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return ""
-    return f"{boot} {pid} {int(fields[19])}"
-
-
-def is_alive(owner: str) -> bool:
-    """Return whether the process an owner names still runs."""
-    words = owner.split()
-    return len(words) == 3 and bool(_PID.fullmatch(words[1])) and owner_of(int(words[1])) == owner
 
 
 class Recorder:
@@ -346,24 +314,3 @@ def _insert(connection: sqlite3.Connection, fleet: Fleet, baseline: Identity | N
     key = cursor.lastrowid
     assert key is not None  # noqa: S101  an INSERT that succeeded has one
     return key
-
-
-def figures_of(fleet: Fleet) -> Row:
-    """Return what the list shows of a run besides its state: the figures of boots that count."""
-    storms = list(counted_by_storm(fleet).values())
-    boots = [attempt for storm in storms for attempt in storm]
-    times, lost = boots_s(boots), lost_of(boots)
-    counts = Counter(str(attempt.state) for attempt in boots)
-    curve = completion(storms[-1]) if storms else []
-    step = max(1, -(-len(curve) // CURVE_POINTS))
-    points = [*curve[:-1:step], *curve[-1:]]
-    return {
-        "counts": json.dumps(counts),
-        "storms": len(fleet.storms),
-        "boots": len(boots),
-        "booted": len(times),
-        "median_s": stats.worst_rank_percentile(times, lost, 50),
-        "p95_s": stats.worst_rank_percentile(times, lost, 95),
-        "cluster_s": median_over_storms([all_booted_in_s(storm) for storm in storms]),
-        "curve": json.dumps([[ns / 1e9, k] for ns, k in points]),
-    }

@@ -5,16 +5,14 @@ as on the day, so that every figure is reckoned by the code that reckons live on
 """
 
 import itertools
-import json
 import math
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from vmtiming_tui.analysis.samples import Identity, Side, side_of
 from vmtiming_tui.analysis.tolerance import KnownRun, Setting
@@ -28,50 +26,14 @@ from vmtiming_tui.history.database import (
     open_store,
     transaction,
 )
-from vmtiming_tui.history.recorder import Recorder, figures_of, is_alive, keep_storms, update_row
+from vmtiming_tui.history.recorder import Recorder, keep_storms, update_row
 from vmtiming_tui.history.retention import Retention
+from vmtiming_tui.history.rows import StoredRun, figures_of, read_row
 from vmtiming_tui.model import events as ev
-from vmtiming_tui.model.codec import from_json
 from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.report.export import write_export
 
 _SHOWN_MATCHES = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredRun:
-    """A run's row in the list: what it was, and its figures (s) over the boots that count.
-
-    ``median_s`` and ``p95_s`` are of all boots, ``all_booted_in_s`` the median over storms.
-    ``counts`` is by how the boots ended. ``curve`` is of its last storm: (s, how many had
-    booted), at most some 40 points. ``baseline`` is the run it was started to be held against.
-    """
-
-    key: int
-    run: str
-    name: str
-    notes: str
-    wall_ns: int
-    state: RunState
-    number: int
-    host: str
-    accel: str
-    qemu_version: str
-    tool_version: str
-    storms: int
-    boots: int
-    booted: int
-    median_s: float | None
-    p95_s: float | None
-    all_booted_in_s: float | None
-    counts: Mapping[str, int] = field(default_factory=dict)
-    curve: tuple[tuple[float, int], ...] = ()
-    baseline: Identity | None = None
-
-    @property
-    def label(self) -> str:
-        """What to call it: its name where it has one, else its id."""
-        return self.name or self.run
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +102,7 @@ class History:
         """Return every run, newest first."""
         with self._worded():
             rows = self._connection.execute("SELECT * FROM runs ORDER BY wall_ns DESC, key DESC")
-            return [_stored(row) for row in rows]
+            return [read_row(row) for row in rows]
 
     def find(self, text: str) -> StoredRun:
         """Return the run that is meant: ``last``, an id, a name, or how an id begins.
@@ -285,7 +247,7 @@ class History:
                 ).fetchone()
                 if row is None:
                     return
-                if _stored(row).state is RunState.RUNNING:
+                if read_row(row).state is RunState.RUNNING:
                     raise HistoryError(
                         f"run {printable(run.label)} still goes on", hint="stop it first"
                     )
@@ -322,7 +284,7 @@ class History:
                 (str(RunState.RUNNING), str(RunState.WAITING)),
             ).fetchall()
         for row in rows:
-            run = _stored(row)
+            run = read_row(row)
             if run.state in (RunState.RUNNING, RunState.WAITING):
                 continue
             fleet = self.load(run)
@@ -350,57 +312,3 @@ class History:
 
 def _reopens(event: ev.Event) -> bool:
     return isinstance(event, ev.StormStarted)
-
-
-def _stored(row: sqlite3.Row) -> StoredRun:
-    """Return a row of the list; a damaged one may hold anything anywhere."""
-    texts = ("run", "name", "notes", "host", "accel", "qemu_version", "tool_version")
-    wholes = ("wall_ns", "number", "storms", "boots", "booted")
-    seconds = {"median_s": "median_s", "p95_s": "p95_s", "all_booted_in_s": "cluster_s"}
-    values: dict[str, Any] = {name: str(row[name]) for name in texts}
-    values |= {name: row[name] if isinstance(row[name], int) else 0 for name in wholes}
-    values |= {
-        name: row[column] if isinstance(row[column], float) else None
-        for name, column in seconds.items()
-    }
-    return StoredRun(
-        key=row["key"],
-        state=_state(str(row["state"]), str(row["owner"])),
-        counts={state: n for state, n in _json(row["counts"], dict).items() if type(n) is int},
-        curve=_curve(row["curve"]),
-        baseline=_baseline(row["baseline"]),
-        **values,
-    )
-
-
-def _baseline(text: str) -> Identity | None:
-    try:
-        return from_json(Identity, body) if (body := _json(text, dict)) else None
-    except EventError:
-        return None
-
-
-def _curve(text: str) -> tuple[tuple[float, int], ...]:
-    try:
-        return tuple((float(at), int(k)) for at, k in _json(text, list))
-    except (TypeError, ValueError, OverflowError):
-        return ()
-
-
-def _state(word: str, owner: str) -> RunState:
-    """Return a run's state; one whose recorder is gone before its end was interrupted."""
-    try:
-        state = RunState(word)
-    except ValueError:
-        return RunState.INTERRUPTED
-    if state in (RunState.WAITING, RunState.RUNNING):
-        return RunState.RUNNING if is_alive(owner) else RunState.INTERRUPTED
-    return state
-
-
-def _json(text: str, kind: type) -> Any:
-    try:
-        value = json.loads(text)
-    except (ValueError, TypeError, RecursionError):
-        return kind()
-    return value if isinstance(value, kind) else kind()

@@ -14,7 +14,8 @@ from textual.widgets import DataTable, Static
 
 from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.escape import plural
-from vmtiming_tui.history.runs import History, StoredRun
+from vmtiming_tui.history.rows import StoredRun
+from vmtiming_tui.history.runs import History
 from vmtiming_tui.report.wording import short_seconds
 from vmtiming_tui.tui.drawing.braille import sparkline
 from vmtiming_tui.tui.drawing.styled import shown
