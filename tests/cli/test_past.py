@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.schema import exported_file
-from vmtiming_tui.report.width import width
+from vmtiming_tui.report.aligned import width
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 
 from support.engine_lab import LIMIT_S, Lab, engine, processes_naming, until
 from support.wrappers import WRAPPERS, wrapped
-from vmtiming_tui.engine import engine as session
-from vmtiming_tui.engine.engine import Session
+from vmtiming_tui.engine import engine as engine_module
+from vmtiming_tui.engine.engine import Engine
 from vmtiming_tui.model import commands
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import VmAction
@@ -17,11 +17,11 @@ from vmtiming_tui.model.plan import plan_of
 
 @pytest.fixture
 def gentle(monkeypatch) -> None:
-    """A session in the tests' own process, whose priority stays what it is."""
-    monkeypatch.setattr(session, "_take_precedence", lambda: None)
+    """An engine in the tests' own process, whose priority stays what it is."""
+    monkeypatch.setattr(engine_module, "_take_precedence", lambda: None)
 
 
-async def run_through(this: Session) -> None:
+async def run_through(this: Engine) -> None:
     async with asyncio.timeout(LIMIT_S):
         await this.run()
 
@@ -37,7 +37,7 @@ def queued(said: list[ev.Event]) -> list[int]:
 @pytest.mark.usefixtures("gentle")
 async def test_a_stop_ends_the_run_it_was_meant_for_before_it_began_and_not_the_next(lab: Lab):
     said = []
-    this = Session(said.append)
+    this = Engine(said.append)
     this.obey(commands.Start(plan=plan_of(lab.config(3, accel=Accel.TCG)), interactive=True))
     this.obey(commands.Stop())
     this.obey(commands.Start(plan=plan_of(lab.config(1, accel=Accel.TCG))))
@@ -60,7 +60,7 @@ async def test_a_stop_at_the_very_moment_a_run_begins_is_not_lost(
         if isinstance(event, ev.RunStarted):
             asyncio.get_running_loop().call_soon(this.obey, command)
 
-    this = Session(listen)
+    this = Engine(listen)
     this.obey(commands.Start(plan=plan_of(lab.config(1, accel=Accel.TCG))))
     await run_through(this)
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from support.engine_lab import LIMIT_S, Lab, engine, processes_naming, until, warden_of
-from vmtiming_tui.engine import engine as session
-from vmtiming_tui.engine.boot.attempt import Attempt
+from vmtiming_tui.engine import engine as engine_module
+from vmtiming_tui.engine.boot.attempt import AttemptRunner
+from vmtiming_tui.engine.boot.course import Course
 from vmtiming_tui.engine.children.children import Children
-from vmtiming_tui.engine.engine import Session
+from vmtiming_tui.engine.engine import Engine
 from vmtiming_tui.engine.qemu.powers import Powers
 from vmtiming_tui.faults import kept_fault
 from vmtiming_tui.model import commands
@@ -29,32 +30,42 @@ BROKEN = 1
 
 
 @pytest.fixture
-def breaks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+def breaks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[[type[AttemptRunner | Course], str], None]:
     """Have a step of VM 1's attempt fail as nobody foresaw; in this process, which stays gentle."""
-    monkeypatch.setattr(session, "_take_precedence", lambda: None)
+    monkeypatch.setattr(engine_module, "_take_precedence", lambda: None)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
-    def at(step: str) -> None:
-        real = getattr(Attempt, step)
+    def at(owner: type[AttemptRunner | Course], step: str) -> None:
+        real = getattr(owner, step)
 
-        async def broken(self: Attempt, *given: object) -> None:
-            if self.boot.vm == BROKEN:
+        def broken(self: AttemptRunner | Course, *given: object) -> object:
+            if self.vm == BROKEN:
                 raise LookupError(f"a fault in \x1b[1m{step}")
-            await real(self, *given)
+            return real(self, *given)
 
-        monkeypatch.setattr(Attempt, step, broken)
+        monkeypatch.setattr(owner, step, broken)
 
     return at
 
 
 @pytest.mark.parametrize(
-    "step", ["_launch", "_go", "_await_report", "_take_report", "_why_it_ended"]
+    ("owner", "step"),
+    [
+        (AttemptRunner, "_spawn"),
+        (AttemptRunner, "_connect"),
+        (AttemptRunner, "_ask"),
+        (Course, "_started"),
+        (Course, "_take_statement"),
+        (AttemptRunner, "_explain"),
+    ],
 )
 async def test_a_fault_while_a_vm_boots_fails_that_vm_and_the_others_go_on(
-    lab: Lab, breaks, step: str, tmp_path: Path
+    lab: Lab, breaks, owner: type, step: str, tmp_path: Path
 ):
-    breaks(step)
-    fleet, said = await run_three(lab, "1.die=half:3" if step == "_why_it_ended" else "")
+    breaks(owner, step)
+    fleet, said = await run_three(lab, "1.die=half:3" if step == "_explain" else "")
 
     failed = fleet.vms[BROKEN].newest
     kept = tmp_path / "state" / "vmtiming-tui" / "engine-crash.txt"
@@ -66,9 +77,11 @@ async def test_a_fault_while_a_vm_boots_fails_that_vm_and_the_others_go_on(
     assert lab.leftovers() == []
 
 
-@pytest.mark.parametrize("step", ["_see_off", "_farewell"])
-async def test_a_fault_after_a_boot_leaves_its_figure_and_is_said(lab: Lab, breaks, step: str):
-    breaks(step)
+@pytest.mark.parametrize(("owner", "step"), [(Course, "_take_exit"), (AttemptRunner, "_tell_exit")])
+async def test_a_fault_after_a_boot_leaves_its_figure_and_is_said(
+    lab: Lab, breaks, owner: type, step: str
+):
+    breaks(owner, step)
     fleet, said = await run_three(lab)
 
     (notice,) = [notice for notice in fleet.notices if notice.level is ev.Level.ERROR]
@@ -83,7 +96,7 @@ async def test_a_fault_after_a_boot_leaves_its_figure_and_is_said(lab: Lab, brea
 
 async def run_three(lab: Lab, script: str = "") -> tuple[Fleet, list[ev.Outcome]]:
     said: list[ev.Event] = []
-    this = Session(said.append)
+    this = Engine(said.append)
     this.obey(commands.Start(plan=plan_of(lab.config(3, script, accel=Accel.TCG))))
     async with asyncio.timeout(LIMIT_S):
         await this.run()

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.qemu_words import split_options
 from vmtiming_tui.engine.qemu.command import command_line
 from vmtiming_tui.engine.qemu.disks import GivenFiles, root_words
-from vmtiming_tui.engine.qemu.option_words import option, split_options
+from vmtiming_tui.engine.qemu.option_words import option
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.gate.intake import Image, Layer
 from vmtiming_tui.images.gate.qcow2 import write_empty

@@ -8,8 +8,8 @@ import socket
 
 import pytest
 
-from vmtiming_tui.engine.qmp import session as qmp_module
-from vmtiming_tui.engine.qmp.session import QmpController
+from vmtiming_tui.engine.qmp import controller as qmp_module
+from vmtiming_tui.engine.qmp.controller import QmpController
 from vmtiming_tui.engine.qmp.stamps import StampReader
 from vmtiming_tui.errors import QemuError
 

@@ -21,7 +21,7 @@ from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import FORMATS, render
 from vmtiming_tui.report.export.from_json import fleet_of
-from vmtiming_tui.report.terminal import comparison_lines
+from vmtiming_tui.report.findings import comparison_lines
 from vmtiming_tui.tui.state.settings import load_settings
 
 EVENTS = troubled_run(6)

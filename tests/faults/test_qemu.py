@@ -16,7 +16,7 @@ from vmtiming_tui.engine.children.rundir import run_dir
 from vmtiming_tui.engine.qemu import accel
 from vmtiming_tui.engine.qemu.accel import ProofStore, choose_accel
 from vmtiming_tui.engine.qemu.powers import Powers
-from vmtiming_tui.engine.qmp.session import QmpController
+from vmtiming_tui.engine.qmp.controller import QmpController
 from vmtiming_tui.engine.qmp.stamps import StampReader
 from vmtiming_tui.errors import QemuError
 from vmtiming_tui.model import commands

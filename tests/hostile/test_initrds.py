@@ -28,7 +28,8 @@ MIB = 1 << 20
 MOST_BYTES = 300 << 20
 # The program with a smaller limit, for what would else take minutes to make and to read.
 SMALLER = (
-    "from vmtiming_tui.images.system import initrd; initrd.MAX_UNPACKED_BYTES = 16 << 20; initrd.main()"
+    "from vmtiming_tui.images.system import initrd; "
+    "initrd.MAX_UNPACKED_BYTES = 16 << 20; initrd.main()"
 )
 MOST_SECONDS = initrd.MAX_SECONDS + 10
 VERSION = "6.1.0-1"

@@ -1,4 +1,4 @@
-"""Runs played through the engine's own gate in no time: each VM's fate is told, the rest follows.
+"""Runs played through the engine's own turns in no time: each VM's fate is told, the rest follows.
 
 ``simulated_run`` gives the events that an engine would; ``troubled_fates`` draws fates from a seed.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from support.making import argv, run_started
-from vmtiming_tui.engine.boot.turns import StartGate
+from vmtiming_tui.engine.boot.turns import Turns
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.plan import RunPlan, plan_to_json
@@ -107,12 +107,12 @@ class _Engine:
         for vm in vms:
             self._attempts[vm] = self._attempts.get(vm, 0) + 1
             self._say(ev.VmQueued, vm, storm=self._storms)
-        gate, stopped = StartGate(config, vms), asyncio.Event()
+        turns, stopped = Turns(config, vms), asyncio.Event()
         async with asyncio.TaskGroup() as group:
             if stop_s is not None:
                 asyncio.get_running_loop().call_later(stop_s, stopped.set)
             for vm, fate in fates.items():
-                group.create_task(self._attempt(gate, config, vm, fate, stopped))
+                group.create_task(self._attempt(turns, config, vm, fate, stopped))
         self._events.append(ev.StormEnded(at_ns=self._now_ns, storm=self._storms))
 
     def _say(self, kind: type, vm: int, **facts: object) -> None:
@@ -120,27 +120,27 @@ class _Engine:
         self._events.append(event)
 
     async def _attempt(
-        self, gate: StartGate, config: RunConfig, vm: int, fate: Fate, stopped: asyncio.Event
+        self, turns: Turns, config: RunConfig, vm: int, fate: Fate, stopped: asyncio.Event
     ) -> None:
-        booting = asyncio.create_task(self._boot(gate, config, vm, fate))
+        booting = asyncio.create_task(self._boot(turns, config, vm, fate))
         stopping = asyncio.create_task(stopped.wait())
         await asyncio.wait([booting, stopping], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if not booting.done():
             booting.cancel()
             self._say(ev.VmKilled, vm, why="stopped with the run")
-        gate.leave(vm)
+        turns.leave(vm)
         await asyncio.sleep(fate.off_s)
         self._say(ev.VmExited, vm, exit_code=0)
 
-    async def _boot(self, gate: StartGate, config: RunConfig, vm: int, fate: Fate) -> None:
-        await gate.enter(vm)
-        await gate.begin_launch(vm)
+    async def _boot(self, turns: Turns, config: RunConfig, vm: int, fate: Fate) -> None:
+        await turns.enter(vm)
+        await turns.begin_launch(vm)
         self._say(ev.VmLaunched, vm, pid=100 + vm, spawn_ns=self._now_ns, argv=argv(vm))
         await asyncio.sleep(fate.up_s)
-        gate.end_launch(vm)
+        turns.end_launch(vm)
         self._say(ev.VmConnected, vm)
-        await gate.turn(vm)
+        await turns.go(vm)
         self._say(ev.VmStarted, vm, go_ns=self._now_ns)
         if fate.boot_s is None or fate.boot_s > config.timeout_s:
             await asyncio.sleep(config.timeout_s + fate.late_s)

@@ -23,7 +23,7 @@ from vmtiming_tui.analysis.samples import side_of
 from vmtiming_tui.analysis.tolerance import KnownRun, Tolerance
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
-from vmtiming_tui.report.terminal import comparison_lines
+from vmtiming_tui.report.findings import comparison_lines
 
 DECIDED = (Verdict.SLOWER, Verdict.FASTER)
 

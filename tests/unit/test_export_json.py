@@ -13,6 +13,7 @@ from support.making import FAILED, KILLED, PENDING, TIMED_OUT, boot_events, flee
 from support.schema import exported_body, faults_of
 from vmtiming_tui.analysis.samples import side_of
 from vmtiming_tui.analysis.summary import summarise_fleet
+from vmtiming_tui.analysis.tolerance import KnownRun, known_tolerance
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
@@ -225,3 +226,20 @@ def test_an_interval_that_lost_vms_leave_open_is_null_at_its_open_end():
     assert (body["verdict"], body["against"]["run"]) == ("slower", "base")
     assert body["groups"][0]["differences"][0]["percent_interval"] == {"low": None, "high": None}
     assert body["groups"][0]["losses"]["second_booted"] == 5
+
+
+def test_a_single_storms_change_says_what_it_was_held_against():
+    base = side_of(fleet_of([[5.0] * 3], run="base"))
+    known = [KnownRun(f"kept-{at}", base.samples[0].setting, (5.0 + at / 50,)) for at in range(8)]
+    tolerance = known_tolerance(known, [base.samples[0].setting], ())
+    slow = fleet_of([[45.0] * 3])
+
+    bodies = [
+        exported_body(render(".json", slow, None, replace(base, known=past)))["comparison"]
+        for past in (tuple(known), ())
+    ]
+
+    (boot, *others), (unheld, *_) = (body["groups"][0]["differences"] for body in bodies)
+    assert boot["tolerance"] == {"ratio": tolerance.ratio, "runs": 8}
+    assert (boot["verdict"], unheld["verdict"]) == ("slower", "cannot tell")
+    assert [each["tolerance"] for each in (unheld, *others)] == [None] * (len(others) + 1)

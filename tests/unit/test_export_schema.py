@@ -21,7 +21,7 @@ from support.making import (
     run_started,
 )
 from support.schema import SCHEMA, exported_body, faults_of
-from vmtiming_tui.analysis import cautions, compare, stages, stats, summary, sweep
+from vmtiming_tui.analysis import cautions, compare, stages, stats, summary, sweep, tolerance
 from vmtiming_tui.analysis.samples import side_of
 from vmtiming_tui.engine.host.watch import HostFacts
 from vmtiming_tui.model import config, fleet, plan
@@ -92,11 +92,12 @@ def test_knows_the_words_the_code_knows(name, words):
         ("interval", stats.Interval, {}),
         ("figures", stats.Figures, {}),
         ("summary", summary.Summary, {"median_interval": "median_interval_s"}),
-        ("row", sweep.Row, {"boot": "boot_s", "all_booted_in": "all_booted_in_s"}),
+        ("row", sweep.SweepRow, {"boot": "boot_s", "all_booted_in": "all_booted_in_s"}),
         ("penalty", sweep.Penalty, {}),
         ("knee", sweep.Knee, {}),
         ("sweep", sweep.Sweep, {}),
         ("losses", compare.Losses, {}),
+        ("tolerance", tolerance.Tolerance, {}),
         ("caution", cautions.Caution, {}),
         ("guest", ev.VmDetails, {}),
         ("console", ev.VmConsole, {"text": None}),

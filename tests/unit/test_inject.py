@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.qemu_words import split_options
 from vmtiming_tui.engine.children.rundir import RunDir
 from vmtiming_tui.engine.inject.report_service import (
     appendix,
@@ -23,7 +24,6 @@ from vmtiming_tui.engine.inject.report_service import (
 from vmtiming_tui.engine.qemu.command import command_line
 from vmtiming_tui.engine.qemu.launch import Launch, chosen_way, credential_words
 from vmtiming_tui.engine.qemu.machine import machine_of
-from vmtiming_tui.engine.qemu.option_words import split_options
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.images.system.cpio import Entry, cpio, gap
 from vmtiming_tui.images.system.initrd import InitrdKind, initrd_kind, names

@@ -12,8 +12,8 @@ from vmtiming_tui.escape import are, plural, were
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import render
+from vmtiming_tui.report.findings import comparison_lines
 from vmtiming_tui.report.plain import PlainReport
-from vmtiming_tui.report.terminal import comparison_lines
 
 NOUNS = "VMs|vCPUs|cores|boots|runs|storms|events|bytes|settings|QMP events"
 WRONG = re.compile(rf"(?<![\d.,])1 (?:more of \S+ were|(?:{NOUNS})\b)|(?:^|: |; )1 (?:\S+ )+were ")

@@ -1,9 +1,10 @@
-"""tables and straggler: comparisons, sweeps and slow VMs in words that line up."""
+"""Tables in their three forms; comparisons, sweeps and slow VMs in words that line up."""
 
 import unicodedata
 
 import pytest
 
+from support.exported import Elements
 from support.facts import MS
 from support.making import FAILED, fleet_of, run_events
 from vmtiming_tui.analysis.compare import compare
@@ -11,26 +12,109 @@ from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.straggler import blamed_ns, straggler
 from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.model import events as ev
-from vmtiming_tui.model.fleet import Fleet
-from vmtiming_tui.report.terminal import (
+from vmtiming_tui.model.fleet import Fleet, VmState
+from vmtiming_tui.report.aligned import aligned_lines
+from vmtiming_tui.report.export.as_markdown import markdown_table
+from vmtiming_tui.report.export.html.parts import html_table
+from vmtiming_tui.report.findings import (
     comparison_lines,
     found_lines,
     straggler_lines,
     sweep_lines,
-    table,
     warning_lines,
+)
+from vmtiming_tui.report.tables import (
+    Align,
+    Head,
+    Table,
+    foreign,
+    own,
+    share,
+    state_word,
+    sweep_table,
+    took,
 )
 
 OLD = [[5.0 + 0.01 * storm] for storm in range(6)]
+SETTINGS = [{"memory": "256"}, {"memory": "512"}]
 NEW = [[6.0 + 0.01 * storm] for storm in range(6)]
 
 
 def test_columns_line_up():
-    assert table(("name", "n"), [("a", "10"), ("long name", "5")]) == [
+    names = Table(
+        heads=(Head("name", Align.LEFT), Head("n")),
+        rows=((own("a"), own("10")), (own("long name"), own("5"))),
+    )
+
+    assert aligned_lines(names) == [
         "name        n",
         "a          10",
         "long name   5",
     ]
+
+
+def mixed_table() -> Table:
+    return Table(
+        heads=(
+            Head("of", Align.LEFT), Head("state", Align.LEFT), Head("median"),
+            Head("VMs per second", short="VMs/s", is_detail=True), Head("said", Align.WRAPPED),
+        ),
+        rows=(
+            (foreign("a|b"), state_word(VmState.FAILED), took(5.02789), share(1, 2), foreign("")),
+            (foreign("c"), state_word(VmState.BOOTED), took(None), share(2, 2), foreign("<i>")),
+        ),
+    )  # fmt: skip
+
+
+def test_one_table_is_rendered_in_short_words_for_a_terminal():
+    assert aligned_lines(mixed_table()) == [
+        "of   state   median  VMs/s  said",
+        "a|b  failed  5.028s    1/2",
+        "c    booted       -    2/2  <i>",
+    ]
+
+
+def test_one_table_is_rendered_in_full_words_for_markdown_and_obeys_no_foreign_one():
+    assert markdown_table(mixed_table()) == [
+        "| of | state | median | VMs per second | said |",
+        "| --- | --- | ---: | ---: | --- |",
+        "| a&#124;b | failed | 5.028 s | 1 of 2 | – |",
+        "| c | booted | – | 2 of 2 | &#60;i&#62; |",
+        "",
+    ]
+
+
+def test_one_table_is_rendered_for_html_with_marks_and_all_digits_to_sort_by():
+    page = Elements()
+    page.feed(html_table(mixed_table(), name="mixed"))
+    cells = [attributes for name, attributes in page.found if name == "td"]
+
+    assert ("table", {"class": "sortable", "id": "mixed"}) in page.found
+    assert [cell.get("class") for cell in cells[:5]] == ["left", "left failed", None, None, "said"]
+    assert [cell.get("data-value") for cell in cells[2::5]] == ["5.02789", ""]
+    assert "✗ failed5.028 s1 of 2" in page.text
+    assert page.text.endswith("<i>")
+
+
+def test_a_table_without_its_details_has_none_of_their_cells():
+    brief = mixed_table().without_details()
+
+    assert [head.title for head in brief.heads] == ["of", "state", "median", "said"]
+    assert [[cell.short for cell in row] for row in brief.rows] == [
+        ["a|b", "failed", "5.028s", ""],
+        ["c", "booted", "-", "<i>"],
+    ]
+
+
+def test_a_sweep_says_the_same_in_every_form():
+    table = sweep_table(sweep_of(fleet_of([[5, 6], [7, FAILED]], parameters=SETTINGS)))
+    terminal, markdown = aligned_lines(table), markdown_table(table)
+
+    assert len(terminal) == len(markdown) - 2 == 3
+    assert terminal[0].split()[:4] == ["memory", "storms", "booted", "boot"]
+    assert terminal[1].split()[:4] == ["256", "1", "2/2", "5.5s"]
+    assert markdown[2].startswith("| 256 | 1 | 2 of 2 | 5.500 s |")
+    assert markdown[3].startswith("| 512 | 1 | 1 of 2 | – |")
 
 
 def test_a_comparison_is_a_table_and_a_sentence():

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from vmtiming_tui.escape import printable
-from vmtiming_tui.report.terminal import table
-from vmtiming_tui.report.width import at_left, at_right, width
+from vmtiming_tui.report.aligned import aligned_lines, at_left, at_right, width
+from vmtiming_tui.report.tables import Align, Head, Table, own
 
 SAMPLES = [
     ("", 0),
@@ -25,6 +25,16 @@ SAMPLES = [
     ("a\u200bb", 2),
     ("\u20dd", 0),
 ]
+
+
+def lines_of(titles, rows, left=1):
+    """The first ``left`` columns stand left, the others right."""
+    heads = [
+        Head(title, Align.LEFT if at < left else Align.RIGHT) for at, title in enumerate(titles)
+    ]
+    return aligned_lines(
+        Table(heads=tuple(heads), rows=tuple(tuple(map(own, row)) for row in rows))
+    )
 
 
 @pytest.mark.parametrize(("text", "cells"), SAMPLES, ids=[repr(text) for text, _ in SAMPLES])
@@ -46,7 +56,7 @@ def test_most_characters_are_reckoned_as_the_dashboard_reckons_them():
 
 @pytest.mark.parametrize("name", [text for text, _ in SAMPLES])
 def test_columns_of_a_table_line_up_by_what_is_seen(name: str):
-    heads, first, second = table(
+    heads, first, second = lines_of(
         ("name", "when", "n"), [(name, "x", "1"), ("b", "y", "22")], left=2
     )
     cells = {width(line[: line.index(mark)]) for line, mark in zip(
@@ -57,4 +67,4 @@ def test_columns_of_a_table_line_up_by_what_is_seen(name: str):
 
 
 def test_a_tab_does_not_shift_a_column():
-    assert table(("a", "b"), [("x\ty", "1")])[1] == "x\\x09y  1"
+    assert lines_of(("a", "b"), [("x\ty", "1")])[1] == "x\\x09y  1"

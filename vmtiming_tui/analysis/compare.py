@@ -19,13 +19,12 @@ from enum import StrEnum
 from vmtiming_tui.analysis import ranks, stats
 from vmtiming_tui.analysis.samples import QEMU, Identity, Sample, Side, StormSample, side_of
 from vmtiming_tui.analysis.stages import Stage
-from vmtiming_tui.analysis.tolerance import CONFIDENCE, FEWEST_RUNS, Tolerance, known_tolerance
+from vmtiming_tui.analysis.storms_needed import what_would_tell
+from vmtiming_tui.analysis.tolerance import CONFIDENCE, Tolerance, known_tolerance
 from vmtiming_tui.escape import plural, were
 from vmtiming_tui.model.fleet import Fleet
 
 MARGIN_PERCENT = 5.0
-FEWEST_FOR_ADVICE = 6
-MOST_ADVISED = 100
 BOOT = "boot"
 ALL_BOOTED_IN = "all booted in"
 _NOTHING_LEFT = -100.0
@@ -231,6 +230,7 @@ def difference(
     interval = _percent_interval(found)
     verdict = _decide(interval)
     percent = (change.estimate - 1) * 100 if change else None
+    undecided = verdict is Verdict.CANNOT_TELL
     return Difference(
         name=name,
         first=stats.describe(first),
@@ -241,50 +241,8 @@ def difference(
         verdict=verdict,
         is_single=is_single,
         tolerance=known if is_single else None,
-        advice=_advice(first, second, found, known) if verdict is Verdict.CANNOT_TELL else "",
+        advice=what_would_tell(first, second, found, known, MARGIN_PERCENT) if undecided else "",
     )
-
-
-def cannot_tell_yet(first: int, second: int, known: Tolerance | None = None) -> str:
-    """Return why so many storms on each side can show no difference, or none but large ones.
-
-    Empty where they can. ``known`` is how far single storms differ by chance.
-    """
-    enough = f"{FEWEST_FOR_ADVICE} or more a side (-r {FEWEST_FOR_ADVICE}) can tell"
-    if min(first, second) == 1:
-        few = f"where the history keeps fewer than {FEWEST_RUNS} other runs like it"
-        why = few if known is None else f"within the {known}"
-        return f"a single storm carries no verdict {why}; {enough}"
-    if ranks.can_tell(first, second):
-        return ""
-    needed = ranks.fewest_that_can_tell(first)
-    against = f"{first} against {needed} could, " if needed else ""
-    even = ranks.fewest_that_can_tell()
-    return (
-        f"{first} against {second} storms cannot reach {ranks.ALPHA}, however far apart they are; "
-        f"{against}{even} against {even} could, and {enough} small changes better"
-    )
-
-
-def _advice(
-    first: Sequence[float],
-    second: Sequence[float],
-    interval: stats.Interval | None,
-    known: Tolerance | None,
-) -> str:
-    if not any(map(math.isfinite, first)) or not any(map(math.isfinite, second)):
-        return "one side has no figure"
-    if impossible := cannot_tell_yet(len(first), len(second), known):
-        return impossible
-    size = min(len(first), len(second))
-    if size < FEWEST_FOR_ADVICE or interval is None:
-        return f"{FEWEST_FOR_ADVICE} storms or more a side would tell more"
-    needed = ranks.needed_size(size, interval, 1 + MARGIN_PERCENT / 100)
-    if needed is None or needed > MOST_ADVISED:
-        return (
-            f"more than {MOST_ADVISED} storms a side would be needed to tell {MARGIN_PERCENT:g} %"
-        )
-    return f"some {max(needed, size + 1)} storms a side would tell {MARGIN_PERCENT:g} %"
 
 
 def _values(storms: Sequence[StormSample], name: str) -> list[float]:

@@ -12,7 +12,7 @@ _BLAME = re.compile(r"\s*((?:[\d.]+(?:month|min|ms|us|µs|y|w|d|h|s)\s+)+)(\S.*)
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class BlamedUnit:
     """A unit of the slowest VM, and how long the middle VM took for it (ns; None: unknown)."""
 
     name: str
@@ -38,7 +38,7 @@ class Straggler:
     middle: Attempt
     behind_ns: int
     added_ns: dict[Stage, int]
-    units: tuple[Unit, ...]
+    units: tuple[BlamedUnit, ...]
     waited_share: float | None
 
 
@@ -77,8 +77,8 @@ def straggler(attempts: Sequence[Attempt]) -> Straggler | None:
     )
 
 
-def _units(slowest: Attempt, middle: Attempt) -> tuple[Unit, ...]:
+def _units(slowest: Attempt, middle: Attempt) -> tuple[BlamedUnit, ...]:
     ours = blamed_ns(slowest.details.slowest) if slowest.details else {}
     theirs = blamed_ns(middle.details.slowest) if middle.details else {}
-    units = [Unit(name, ns, theirs.get(name)) for name, ns in ours.items()]
+    units = [BlamedUnit(name, ns, theirs.get(name)) for name, ns in ours.items()]
     return tuple(sorted(units, key=lambda unit: -unit.added_ns)[:MAX_UNITS])

@@ -208,6 +208,11 @@ def summarise_fleet(fleet: Fleet, scope: Collection[int] | None = None) -> Summa
     return summarise(counted_attempts(fleet, scope))
 
 
+def settings_label(parameters: Mapping[str, str]) -> str:
+    """Return what a sweep varied in one line, such as ``number=8 accel=tcg``."""
+    return " ".join(f"{name}={value}" for name, value in parameters.items())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StormSummary:
     """One storm's figures, and the attempts they are made of."""
@@ -242,8 +247,8 @@ class Group:
 
     @property
     def label(self) -> str:
-        """What sets this group apart, such as ``number=8 accel=tcg``; empty without a sweep."""
-        return " ".join(f"{name}={value}" for name, value in self.parameters.items())
+        """What sets this group apart; empty without a sweep."""
+        return settings_label(self.parameters)
 
     def stage_medians_s(self) -> dict[Stage, list[float]]:
         """Return each stage's median of every storm that knows it."""

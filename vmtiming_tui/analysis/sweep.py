@@ -13,7 +13,7 @@ GROWTH = 1.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class SweepRow:
     """One combination of settings: figures over its storms, in seconds.
 
     ``relative`` is its median boot time against the fastest row's; it has none where VMs that never
@@ -60,7 +60,7 @@ class Sweep:
     """A whole sweep: ``names`` of what was varied, rows in the order first booted."""
 
     names: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[SweepRow, ...]
     penalties: tuple[Penalty, ...]
     knees: tuple[Knee, ...]
 
@@ -85,9 +85,9 @@ def _median(figures: stats.Figures | None) -> float | None:
     return figures.median if figures is not None else None
 
 
-def _row(group: Group, fastest: float | None) -> Row:
+def _row(group: Group, fastest: float | None) -> SweepRow:
     boot = _median(group.medians)
-    return Row(
+    return SweepRow(
         parameters=group.parameters,
         storms=len(group.storms),
         booted=sum(storm.summary.booted for storm in group.storms),

@@ -8,7 +8,9 @@ alike. The limit is for the logarithm of the ratio of two storms' medians, and i
   ``CONFIDENCE``. Howe, Two-Sided Tolerance Limits for Normal Populations (1969), without his term
   for the mean, which is known: of two runs of one setting either may be the slower;
 - the range of all storms seen (order statistics, Wilks 1941), which assumes no distribution: two
-  more runs of K like them differ by more with a chance of at most 2/(K + 2), see ``range_risk``.
+  more runs of K like them differ by more with a chance of at most 2/(K + 2): of K + 2 values at
+  most K + 1 pairs lie further apart than all the others do, and each of the (K + 2)(K + 1)/2 pairs
+  is as likely to be the two that came last.
 
 The first is the wider one where runs are few, the second where they are many.
 """
@@ -94,15 +96,6 @@ def tolerance_factor(
         else:
             high = middle
     return NormalDist().inv_cdf((1 + content) / 2) * math.sqrt(freedom / high)
-
-
-def range_risk(runs: int) -> float:
-    """Return the most often that two more runs differ by more than the range of so many like them.
-
-    Of K + 2 values in no order at most K + 1 pairs lie further apart than all the others do, and
-    each of the (K + 2)(K + 1)/2 pairs is as likely to be the two that came last.
-    """
-    return 2 / (runs + 2)
 
 
 def tolerance(repeats: Iterable[Sequence[Sequence[float]]]) -> Tolerance | None:

@@ -166,7 +166,7 @@ def compare(
     """Say whether run B is faster or slower than run A: ids, names, or exported JSON files."""
     from vmtiming_tui.analysis.compare import compare_sides
     from vmtiming_tui.history.lookup import side_named
-    from vmtiming_tui.report.terminal import comparison_lines
+    from vmtiming_tui.report.findings import comparison_lines
     from vmtiming_tui.session.session import gate_code
 
     comparison = compare_sides(side_named(first), side_named(second))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vmtiming_tui import __version__
-from vmtiming_tui.engine.boot.context import Tools
+from vmtiming_tui.engine.boot.context import BootContext
 from vmtiming_tui.engine.boot.run import BootRun
 from vmtiming_tui.engine.children import rundir
 from vmtiming_tui.engine.children.children import Children, start_warden
@@ -44,7 +44,7 @@ class _Asked:
     outcome: ev.Outcome = ev.Outcome.FINISHED
 
 
-class Session:
+class Engine:
     """Carries out commands; ``run`` returns when there is nothing more to do.
 
     ``reader`` is the descriptor commands come from, for the warden to watch.
@@ -93,7 +93,7 @@ class Session:
                 self.leave(now=command.now)
 
     def leave(self, *, now: bool = False, outcome: ev.Outcome = ev.Outcome.STOPPED) -> None:
-        """Stop what runs and end the session."""
+        """Stop what runs and end the engine."""
         self._leaving = True
         self._wake.set()
         self._stop(now, outcome)
@@ -107,7 +107,7 @@ class Session:
         if self._run is not None:
             self._run.stop(now=now)
 
-    # The session's life.
+    # Its own life.
 
     async def run(self) -> None:
         """Serve till told to leave, or till a run that is not interactive is over."""
@@ -126,7 +126,7 @@ class Session:
                         folder.socket, stamper, self._limits, self._stranger
                     ) as server,
                 ):
-                    tools = Tools(
+                    context = BootContext(
                         emit=self._emit,
                         children=children,
                         server=server,
@@ -134,7 +134,7 @@ class Session:
                         stamps=StampReader(),
                         limits=self._limits,
                     )
-                    serving = asyncio.create_task(self._serve(tools))
+                    serving = asyncio.create_task(self._serve(context))
                     await self._while_warden_lives(serving, children)
 
     async def _while_warden_lives(self, serving: "asyncio.Task[None]", children: Children) -> None:
@@ -155,7 +155,7 @@ class Session:
         )
         self._end(ev.Outcome.INTERRUPTED)
 
-    async def _serve(self, tools: Tools) -> None:
+    async def _serve(self, context: BootContext) -> None:
         while not self._leaving:
             if not self._starts:
                 await self._woken()
@@ -163,7 +163,7 @@ class Session:
             asked = self._starts.popleft()
             start = asked.start
             self._run, self._outcome = None, asked.outcome
-            await self._one_run(start, tools)
+            await self._one_run(start, context)
             if not start.interactive:
                 return
 
@@ -171,11 +171,11 @@ class Session:
         await self._wake.wait()
         self._wake.clear()
 
-    async def _one_run(self, start: commands.Start, tools: Tools) -> None:
+    async def _one_run(self, start: commands.Start, context: BootContext) -> None:
         run = None
         try:
             if self._outcome is ev.Outcome.FINISHED:
-                run = await self._begin(start.plan, tools)
+                run = await self._begin(start.plan, context)
         except EngineError as error:
             self._fail(error)
             self._end(ev.Outcome.INTERRUPTED)
@@ -200,9 +200,9 @@ class Session:
             self._outcome = ev.Outcome.INTERRUPTED
         self._end(self._outcome)
 
-    async def _begin(self, plan: RunPlan, tools: Tools) -> BootRun | None:
+    async def _begin(self, plan: RunPlan, context: BootContext) -> BootRun | None:
         """Settle what the run needs to know first; None where it was stopped meanwhile."""
-        self._beginning = asyncio.create_task(self._settle(plan, tools))
+        self._beginning = asyncio.create_task(self._settle(plan, context))
         try:
             await asyncio.wait([self._beginning])
             if self._beginning.cancelled():
@@ -213,15 +213,15 @@ class Session:
             await asyncio.wait([self._beginning])
             self._beginning = None
 
-    async def _settle(self, plan: RunPlan, tools: Tools) -> BootRun:
-        powers = await settle_powers(plan.config, self._own_uid, tools.children)
+    async def _settle(self, plan: RunPlan, context: BootContext) -> BootRun:
+        powers = await settle_powers(plan.config, self._own_uid, context.children)
         if powers.user is not None:
-            tools = replace(tools, folder=tools.folder.shared(powers.user.gid))
+            context = replace(context, folder=context.folder.shared(powers.user.gid))
         choices = {}
         for variant in plan.variants:
             key = accel_key(variant.config)
             if key not in choices:
-                choices[key] = await choose_accel(variant.config, powers, tools.children)
+                choices[key] = await choose_accel(variant.config, powers, context.children)
         first = choices[accel_key(plan.config)]
         check_host(plan, {key: choice.accel for key, choice in choices.items()})
         facts = to_json(host_facts())
@@ -245,7 +245,7 @@ class Session:
             if choice.warns:
                 self._notice(ev.Level.WARNING, choice.reason)
         accels = {key: choice.accel for key, choice in choices.items()}
-        return BootRun(plan, accels, powers, tools)
+        return BootRun(plan, accels, powers, context)
 
     def _stranger(self, pid: int, uid: int) -> None:
         self._strangers += 1

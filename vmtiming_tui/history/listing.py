@@ -7,45 +7,44 @@ from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.escape import printable
 from vmtiming_tui.history.runs import StoredRun
 from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.report.aligned import aligned_lines
+from vmtiming_tui.report.findings import sweep_lines
 from vmtiming_tui.report.plain import PlainReport
-from vmtiming_tui.report.terminal import seconds, sweep_lines, table
+from vmtiming_tui.report.tables import Align, Head, Table, foreign, own, share, took
 
 
 def history_lines(runs: Sequence[StoredRun]) -> list[str]:
     """Return the list of runs, a row each."""
     if not runs:
         return ["No run has been kept yet."]
-    were_held = any(run.baseline for run in runs)
-    heads = (
-        "run",
-        "name",
-        "when",
-        "state",
-        "storms",
-        "booted",
-        "median",
-        "p95",
-        "all booted in",
-        "accel",
-        *(["against"] if were_held else []),
+    table = _history_table(runs)
+    if any(run.baseline for run in runs):
+        against = [foreign(run.baseline.label if run.baseline else "") for run in runs]
+        table = table.with_column(Head("against"), against)
+    return aligned_lines(table)
+
+
+def _history_table(runs: Sequence[StoredRun]) -> Table:
+    names = ("run", "name", "when", "state")
+    figures = ("storms", "booted", "median", "p95", "all booted in", "accel")
+    return Table(
+        heads=(*(Head(name, Align.LEFT) for name in names), *map(Head, figures)),
+        rows=tuple(
+            (
+                own(run.run),
+                foreign(run.name),
+                own(moment(run.wall_ns)),
+                own(str(run.state)),
+                own(str(run.storms)),
+                share(run.booted, run.boots),
+                took(run.median_s),
+                took(run.p95_s),
+                took(run.all_booted_in_s),
+                own(run.accel),
+            )
+            for run in runs
+        ),
     )
-    rows = [
-        (
-            run.run,
-            run.name,
-            moment(run.wall_ns),
-            str(run.state),
-            str(run.storms),
-            f"{run.booted}/{run.boots}",
-            seconds(run.median_s),
-            seconds(run.p95_s),
-            seconds(run.all_booted_in_s),
-            run.accel,
-            *([run.baseline.label if run.baseline else ""] if were_held else []),
-        )
-        for run in runs
-    ]
-    return table(heads, rows, left=4)
 
 
 def show_lines(run: StoredRun, fleet: Fleet) -> list[str]:

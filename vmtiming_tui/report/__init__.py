@@ -1,1 +1,1 @@
-"""A run in words: the plain report, tables for a terminal, and files."""
+"""A run in words: the plain report, its tables, what was found, and files."""

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from vmtiming_tui.analysis.cautions import cautions
-from vmtiming_tui.analysis.compare import Comparison, Gate, cannot_tell_yet, compare_sides, matched
+from vmtiming_tui.analysis.compare import Comparison, Gate, compare_sides, matched
 from vmtiming_tui.analysis.samples import Side, side_of
+from vmtiming_tui.analysis.storms_needed import cannot_tell_yet
 from vmtiming_tui.analysis.tolerance import known_tolerance
 from vmtiming_tui.analysis.verdict import ExitCode, exit_code, reasons
 from vmtiming_tui.errors import ConfigError, ExportError, HistoryError, Problem, VmTimingError
@@ -24,7 +25,7 @@ from vmtiming_tui.model.config import unreachable
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.report.export import FORMATS, write_export
-from vmtiming_tui.report.terminal import comparison_lines
+from vmtiming_tui.report.findings import comparison_lines
 from vmtiming_tui.session.preferences import config_path, history_bytes
 
 Say: TypeAlias = Callable[[str], None]

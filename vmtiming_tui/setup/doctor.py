@@ -12,7 +12,7 @@ from vmtiming_tui.engine.children import rundir
 from vmtiming_tui.engine.children.children import start_warden
 from vmtiming_tui.engine.host.preflight import raise_descriptor_limit, shortages, vm_memory_bytes
 from vmtiming_tui.engine.host.watch import host_facts, memory_bytes
-from vmtiming_tui.engine.qemu.accel import Choice, choose_accel, trial_kernel
+from vmtiming_tui.engine.qemu.accel import ChosenAccel, choose_accel, trial_kernel
 from vmtiming_tui.engine.qemu.machine import emulated_arch
 from vmtiming_tui.engine.qemu.powers import KVM, settle_powers
 from vmtiming_tui.errors import QemuError, VmTimingError
@@ -23,7 +23,7 @@ from vmtiming_tui.setup.checks import Check, Verdict
 from vmtiming_tui.setup.image_support import ability_checks, qemu_package
 
 
-async def _ask_qemu(config: RunConfig) -> tuple[str, Choice | None]:
+async def _ask_qemu(config: RunConfig) -> tuple[str, ChosenAccel | None]:
     with rundir.run_dir() as folder, own_uid() as uid:
         async with start_warden(folder) as children:
             powers = await settle_powers(config, uid, children)
@@ -49,7 +49,7 @@ def _qemu_checks(config: RunConfig) -> Iterator[Check]:
     yield _kvm_check(choice)
 
 
-def _kvm_check(choice: Choice | None) -> Check:
+def _kvm_check(choice: ChosenAccel | None) -> Check:
     if choice is None:
         return Check(
             "KVM", Verdict.NOTE, "/dev/kvm opens; no kernel at hand to prove that it boots one",

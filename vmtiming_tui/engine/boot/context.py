@@ -1,4 +1,4 @@
-"""What every boot of an engine works with, and which boot it is."""
+"""What every boot of an engine works with, and what is to be booted in one of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from vmtiming_tui.engine.children.children import Children
 from vmtiming_tui.engine.children.rundir import RunDir
 from vmtiming_tui.engine.guest.limits import Limits
 from vmtiming_tui.engine.guest.port import GuestReportServer
+from vmtiming_tui.engine.image.admission import Refusal
 from vmtiming_tui.engine.qemu.holders import Holders
 from vmtiming_tui.engine.qemu.launch import Launch
 from vmtiming_tui.engine.qemu.powers import Powers
@@ -17,8 +18,8 @@ from vmtiming_tui.model.events import Event
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
-    """What every attempt of an engine works with."""
+class BootContext:
+    """What every boot of an engine works with."""
 
     emit: Callable[[Event], None]
     children: Children
@@ -29,15 +30,7 @@ class Tools:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why an image may not be booted from, and what to do about it."""
-
-    why: str
-    hint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Boot:
+class BootSpec:
     """Which boot this is, with which settings and which image; or why not with its image."""
 
     vm: int

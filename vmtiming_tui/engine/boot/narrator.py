@@ -1,205 +1,161 @@
-"""What one boot says of itself: each thing that happens to it, as an event under its name."""
+"""What is said of one boot: each thing that happens to it, as the event for it."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from typing import Any
 
-from vmtiming_tui.engine.boot.context import Boot
+from vmtiming_tui.engine.boot.facts import PortOpened, Spawned
 from vmtiming_tui.engine.boot.timing import Stamp
-from vmtiming_tui.engine.children.children import Child, Exit
+from vmtiming_tui.engine.children.children import Exit
 from vmtiming_tui.engine.guest.console import ConsoleLog, readable
-from vmtiming_tui.engine.guest.protocol import Details
-from vmtiming_tui.engine.host.usage import usage_of
+from vmtiming_tui.engine.guest.protocol import Details, Rejected
+from vmtiming_tui.engine.host.usage import Usage
 from vmtiming_tui.engine.qemu import diagnosis
-from vmtiming_tui.engine.qmp.session import QmpEvent
+from vmtiming_tui.engine.qmp.controller import QmpEvent
 from vmtiming_tui.faults import OwnFault
 from vmtiming_tui.model import events as ev
 
 FINAL_CONSOLE_BYTES = 16 * 1024
 
 
-Loss: TypeAlias = ev.VmFailed | ev.VmTimedOut | ev.VmKilled
+class Narrator:
+    """Puts what is known of one attempt of a VM into events; it decides nothing."""
 
+    def __init__(self, vm: int, attempt: int) -> None:
+        self.vm = vm
+        self.attempt = attempt
 
-class LostError(Exception):
-    """A boot is decided, and not well: carries the event that says so."""
-
-    def __init__(self, event: Loss) -> None:
-        super().__init__()
-        self.event = event
-
-
-class BootVoice:
-    """Puts a boot's facts into events, within bounds; it decides nothing."""
-
-    def __init__(self, boot: Boot, emit: Callable[[ev.Event], None], console: ConsoleLog) -> None:
-        self._boot = boot
-        self._emit = emit
-        self._console = console
-
-    def _who(self, at_ns: int | None = None) -> dict[str, Any]:
-        return {
-            "at_ns": time.monotonic_ns() if at_ns is None else at_ns,
-            "vm": self._boot.vm,
-            "attempt": self._boot.attempt,
-        }
+    def _who(self, at_ns: int) -> dict[str, Any]:
+        return {"at_ns": at_ns, "vm": self.vm, "attempt": self.attempt}
 
     # Its life.
 
-    def launched(self, child: Child, argv: Sequence[str]) -> None:
+    def launched(self, at_ns: int, spawned: Spawned) -> ev.VmLaunched:
         """QEMU's process exists."""
-        self._emit(
-            ev.VmLaunched(
-                **self._who(),
-                pid=child.pid,
-                spawn_ns=child.spawn_ns,
-                argv=tuple(argv),
-                injected=self._boot.launch.injected,
-            )
+        return ev.VmLaunched(
+            **self._who(at_ns),
+            pid=spawned.pid,
+            spawn_ns=spawned.spawn_ns,
+            argv=spawned.argv,
+            injected=spawned.injected,
         )
 
-    def port_opened(self, connection: int) -> None:
+    def port_opened(self, at_ns: int, opened: PortOpened) -> ev.ReportConnected:
         """QEMU connected its report port."""
-        self._emit(ev.ReportConnected(**self._who(), connection=connection))
+        return ev.ReportConnected(**self._who(at_ns), connection=opened.connection)
 
-    def connected(self) -> None:
+    def connected(self, at_ns: int) -> ev.VmConnected:
         """QMP and the report port are open."""
-        self._emit(ev.VmConnected(**self._who()))
+        return ev.VmConnected(**self._who(at_ns))
 
-    def started(self, stamp: Stamp) -> None:
+    def started(self, at_ns: int, stamp: Stamp) -> ev.VmStarted:
         """The VM was let go."""
-        self._emit(ev.VmStarted(**self._who(), go_ns=stamp.at_ns, qemu_ns=stamp.qemu_ns))
+        return ev.VmStarted(**self._who(at_ns), go_ns=stamp.at_ns, qemu_ns=stamp.qemu_ns)
 
-    def booted(self, text: str, stamp: Stamp) -> None:
+    def booted(self, at_ns: int, text: str, stamp: Stamp) -> ev.VmBooted:
         """The guest reported."""
-        self._emit(
-            ev.VmBooted(
-                **self._who(),
-                report_ns=stamp.at_ns,
-                uncertainty_ns=stamp.uncertainty_ns,
-                text=text,
-            )
+        return ev.VmBooted(
+            **self._who(at_ns),
+            report_ns=stamp.at_ns,
+            uncertainty_ns=stamp.uncertainty_ns,
+            text=text,
         )
 
-    def exited(self, ended: Exit, reason: str, stderr: str) -> None:
-        """QEMU is gone; its console's end is told before."""
-        if self._console.total_bytes:
-            self._emit(self.console(FINAL_CONSOLE_BYTES))
-        self._emit(
-            ev.VmExited(
-                **self._who(ended.at_ns), exit_code=ended.returncode, reason=reason, stderr=stderr
-            )
-        )
+    def failed(self, at_ns: int, why: diagnosis.Why, stderr: str) -> ev.VmFailed:
+        """The boot failed."""
+        return ev.VmFailed(**self._who(at_ns), why=why.text, hint=why.hint, stderr=stderr)
 
-    def failed(self, why: diagnosis.Why, stderr: str) -> ev.VmFailed:
-        """Return that the boot failed."""
-        return ev.VmFailed(**self._who(), why=why.text, hint=why.hint, stderr=stderr)
+    def killed(self, at_ns: int, why: str) -> ev.VmKilled:
+        """The boot was ended on request."""
+        return ev.VmKilled(**self._who(at_ns), why=why)
 
-    def killed(self, why: str) -> ev.VmKilled:
-        """Return that the boot was ended on request."""
-        return ev.VmKilled(**self._who(), why=why)
-
-    def timed_out(self, *, stopped_by_itself: bool) -> ev.VmTimedOut:
-        """Return that no report came in time, with what was seen last."""
-        limit_s = self._boot.config.timeout_s
+    def timed_out(
+        self, at_ns: int, limit_s: float, console_end: str, *, stopped_by_itself: bool
+    ) -> ev.VmTimedOut:
+        """No report came in time; what was seen last may say why."""
         why = f"no report within {limit_s:g} s"
         if stopped_by_itself:
             why += "; QEMU had stopped it of its own accord"
         return ev.VmTimedOut(
-            **self._who(),
+            **self._who(at_ns),
             limit_ns=round(limit_s * 1e9),
-            why=why + diagnosis.last_words(self.console_end),
+            why=why + diagnosis.last_words(console_end),
+        )
+
+    def exited(self, ended: Exit, reason: str, stderr: str) -> ev.VmExited:
+        """QEMU is gone."""
+        return ev.VmExited(
+            **self._who(ended.at_ns), exit_code=ended.returncode, reason=reason, stderr=stderr
         )
 
     # What it and others say meanwhile.
 
-    def details(self, details: Details) -> None:
+    def details(self, at_ns: int, details: Details) -> ev.VmDetails:
         """The guest said more than the first line."""
-        self._emit(
-            ev.VmDetails(
-                **self._who(),
-                clock_us=details.clock_us,
-                clock_resolution_us=details.clock_resolution_us,
-                timestamps_us=dict(details.timestamps_us),
-                properties=dict(details.properties),
-                slowest=tuple(details.slowest),
-                failed_units=tuple(details.failed),
-                critical_chain=tuple(details.chain),
-                complete=details.complete,
-                dropped_bytes=details.dropped_bytes,
-            )
+        return ev.VmDetails(
+            **self._who(at_ns),
+            clock_us=details.clock_us,
+            clock_resolution_us=details.clock_resolution_us,
+            timestamps_us=dict(details.timestamps_us),
+            properties=dict(details.properties),
+            slowest=tuple(details.slowest),
+            failed_units=tuple(details.failed),
+            critical_chain=tuple(details.chain),
+            complete=details.complete,
+            dropped_bytes=details.dropped_bytes,
         )
 
-    def rejected(
-        self, why: str, excerpt: str, code: ev.RejectionCode = ev.RejectionCode.OTHER
-    ) -> None:
+    def rejected(self, at_ns: int, what: Rejected) -> ev.ReportRejected:
         """The guest wrote what is no report."""
-        self._emit(ev.ReportRejected(**self._who(), why=why, excerpt=excerpt, code=code))
+        return ev.ReportRejected(
+            **self._who(at_ns), why=what.why, excerpt=what.excerpt, code=what.code
+        )
 
-    def qmp(self, event: QmpEvent) -> None:
+    def qmp(self, event: QmpEvent) -> ev.QmpSeen:
         """QEMU said something by itself."""
-        self._emit(
-            ev.QmpSeen(
-                **self._who(event.received_ns),
-                name=event.name,
-                data=event.data,
-                qemu_ns=event.qemu_ns,
-                cut=event.cut,
-            )
+        return ev.QmpSeen(
+            **self._who(event.received_ns),
+            name=event.name,
+            data=event.data,
+            qemu_ns=event.qemu_ns,
+            cut=event.cut,
         )
 
-    def left_out(self, counts: Mapping[str, int]) -> None:
+    def left_out(self, at_ns: int, counts: Mapping[str, int]) -> ev.QmpLeftOut:
         """QEMU said more by itself than was looked into."""
-        if counts:
-            self._emit(ev.QmpLeftOut(**self._who(), counts=dict(counts)))
+        return ev.QmpLeftOut(**self._who(at_ns), counts=dict(counts))
 
-    def usage(self, pid: int, vcpu_tids: Sequence[int]) -> None:
-        """Say what QEMU has used so far, where it is there."""
-        if usage := usage_of(pid, vcpu_tids):
-            self._emit(
-                ev.VmUsage(
-                    **self._who(),
-                    rss_bytes=usage.rss_bytes,
-                    disk_read_bytes=usage.disk_read_bytes,
-                    cpu_ns=usage.cpu_ns,
-                    vcpu_run_ns=usage.vcpu_run_ns,
-                    vcpu_wait_ns=usage.vcpu_wait_ns,
-                )
-            )
+    def usage(self, at_ns: int, usage: Usage) -> ev.VmUsage:
+        """QEMU has used so much so far."""
+        return ev.VmUsage(
+            **self._who(at_ns),
+            rss_bytes=usage.rss_bytes,
+            disk_read_bytes=usage.disk_read_bytes,
+            cpu_ns=usage.cpu_ns,
+            vcpu_run_ns=usage.vcpu_run_ns,
+            vcpu_wait_ns=usage.vcpu_wait_ns,
+        )
 
-    @property
-    def console_end(self) -> str:
-        """The last lines of the console."""
-        return readable(self._console.tail(FINAL_CONSOLE_BYTES))
-
-    def console(self, limit: int) -> ev.VmConsole:
-        """Return the end of the console as it is now."""
-        log = self._console
+    def console(self, at_ns: int, log: ConsoleLog, limit_bytes: int) -> ev.VmConsole:
+        """The console ends like this, as it is now."""
         return ev.VmConsole(
-            **self._who(),
-            text=readable(log.tail(limit)),
+            **self._who(at_ns),
+            text=readable(log.tail(limit_bytes)),
             total_bytes=log.total_bytes,
-            dropped_bytes=max(log.total_bytes - limit, log.dropped_bytes),
+            dropped_bytes=max(log.total_bytes - limit_bytes, log.dropped_bytes),
         )
 
-    def own_fault(self, fault: OwnFault) -> None:
+    def own_fault(self, at_ns: int, fault: OwnFault) -> ev.Notice:
         """A fault of our own came after it was decided if the VM boots."""
-        self._emit(
-            ev.Notice(
-                at_ns=time.monotonic_ns(),
-                level=ev.Level.ERROR,
-                text=f"VM {self._boot.vm}: the tool failed after its boot: {fault.what}; "
-                f"{fault.hint}",
-            )
+        return ev.Notice(
+            at_ns=at_ns,
+            level=ev.Level.ERROR,
+            text=f"VM {self.vm}: the tool failed after its boot: {fault.what}; {fault.hint}",
         )
 
-    def immortal(self, pid: int) -> None:
+    def immortal(self, at_ns: int, pid: int) -> ev.Notice:
         """QEMU does not go, whatever is done."""
-        self._emit(
-            ev.Notice(
-                at_ns=time.monotonic_ns(),
-                level=ev.Level.ERROR,
-                text=f"QEMU {pid} of VM {self._boot.vm} does not die; "
-                "the host may be waiting for its disk",
-            )
+        return ev.Notice(
+            at_ns=at_ns,
+            level=ev.Level.ERROR,
+            text=f"QEMU {pid} of VM {self.vm} does not die; the host may be waiting for its disk",
         )

@@ -7,7 +7,7 @@ import signal
 import socket
 from collections.abc import Callable, Mapping
 
-from vmtiming_tui.engine.boot.context import Boot, Refusal, Tools
+from vmtiming_tui.engine.boot.context import BootContext, BootSpec
 from vmtiming_tui.engine.boot.facts import Fact, QmpFlooded, QmpLost
 from vmtiming_tui.engine.children.children import Child, Exit, start_hint
 from vmtiming_tui.engine.children.rundir import FOLDER_FD, RunDir
@@ -15,11 +15,12 @@ from vmtiming_tui.engine.children.tail import Tail
 from vmtiming_tui.engine.guest.console import ConsoleLog, console_pair
 from vmtiming_tui.engine.guest.port import GuestReportServer, ReportListener
 from vmtiming_tui.engine.host.preflight import vm_memory_bytes
+from vmtiming_tui.engine.image.admission import Refusal
 from vmtiming_tui.engine.qemu.command import CONSOLE_FD, QMP_FD, command_line
 from vmtiming_tui.engine.qemu.diagnosis import Why, words_of
 from vmtiming_tui.engine.qemu.disks import GivenFiles, flash_words, root_words
 from vmtiming_tui.engine.qemu.powers import Reach
-from vmtiming_tui.engine.qmp.session import QmpController, QmpEvent
+from vmtiming_tui.engine.qmp.controller import QmpController, QmpEvent
 from vmtiming_tui.engine.qmp.stamps import StampReader
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.model.config import RunConfig
@@ -64,20 +65,20 @@ class QemuProcess:
             stamps=stamps,
         )
 
-    async def start(self, boot: Boot, tools: Tools, listener: ReportListener) -> Child:
+    async def start(self, spec: BootSpec, context: BootContext, listener: ReportListener) -> Child:
         """Start it, and let it speak for its VM.
 
         Raises ``OSError`` as exec would, or as opening its files, and ``ImageError``.
         """
-        folder, server = tools.folder, tools.server
+        folder, server = context.folder, context.server
         console, console_theirs = console_pair()
         with self._theirs, console_theirs, GivenFiles() as given:
             self._console.attach(console.detach())
-            self.argv = describe(boot, folder, given)
+            self.argv = describe(spec, folder, given)
             self._names = given.names
-            memory_bytes = vm_memory_bytes(boot.config, boot.accel)
-            powers = boot.powers.for_vm(boot.config, memory_bytes, boot.disk_bytes)
-            child = tools.children.begin(
+            memory_bytes = vm_memory_bytes(spec.config, spec.accel)
+            powers = spec.powers.for_vm(spec.config, memory_bytes, spec.disk_bytes)
+            child = context.children.begin(
                 self.argv,
                 [
                     (self._errors.write_fd, (1, 2)),
@@ -89,7 +90,7 @@ class QemuProcess:
                 powers,
             )
         self._errors.given()
-        await tools.children.started(child)
+        await context.children.started(child)
         self.child, self._server, self._listener = child, server, listener
         server.expect(child.pid, self._vm, listener)
         child.exited.add_done_callback(self._exited)
@@ -139,28 +140,28 @@ class QemuProcess:
         self._console.detach()
 
 
-def describe(boot: Boot, folder: RunDir, given: GivenFiles) -> list[str]:
+def describe(spec: BootSpec, folder: RunDir, given: GivenFiles) -> list[str]:
     """Return the command line of a VM, whose files are opened and given.
 
     Raises ``OSError`` where one cannot be opened, and ``ImageError`` where it may not be taken.
     """
-    if isinstance(boot.image, Refusal):
-        raise ImageError(boot.image.why, hint=boot.image.hint)
-    config, launch = boot.config, boot.launch
-    disks = root_words(boot.image, given, persist=config.persist)
+    if isinstance(spec.image, Refusal):
+        raise ImageError(spec.image.why, hint=spec.image.hint)
+    config, launch = spec.config, spec.launch
+    disks = root_words(spec.image, given, persist=config.persist)
     if launch.firmware:
         disks += flash_words(*launch.firmware, given)
     for name, path in launch.files(config):
-        if boot.powers.reach(path) is Reach.DESCRIPTOR:
+        if spec.powers.reach(path) is Reach.DESCRIPTOR:
             launch = launch.loading(name, given.plain(path))
     return command_line(
-        boot.vm,
+        spec.vm,
         config,
-        accel=boot.accel,
+        accel=spec.accel,
         disks=[*given.words, *disks],
         report_socket=folder.qemus / folder.socket.name,
         launch=launch,
-        sandbox=boot.powers.sandbox(config),
+        sandbox=spec.powers.sandbox(config),
     )
 
 

@@ -7,10 +7,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vmtiming_tui.engine.boot.attempt import Attempt
+from vmtiming_tui.engine.boot.attempt import AttemptRunner
 from vmtiming_tui.engine.boot.before_storm import before_storm
-from vmtiming_tui.engine.boot.context import Boot, Tools
-from vmtiming_tui.engine.boot.turns import StartGate
+from vmtiming_tui.engine.boot.context import BootContext, BootSpec
+from vmtiming_tui.engine.boot.turns import Turns
 from vmtiming_tui.engine.image.admission import Admissions
 from vmtiming_tui.engine.image.overlays import make_overlays
 from vmtiming_tui.engine.qemu.accel import accel_key
@@ -37,19 +37,19 @@ class BootRun:
     """
 
     def __init__(
-        self, plan: RunPlan, accels: Mapping[Any, Accel], powers: Powers, tools: Tools
+        self, plan: RunPlan, accels: Mapping[Any, Accel], powers: Powers, context: BootContext
     ) -> None:
         self._plan = plan
         self._accels = accels
         self._powers = powers
-        self._tools = tools
-        self._emit = tools.emit
+        self._context = context
+        self._emit = context.emit
         self._attempts: dict[int, int] = {}
         self._configs: dict[int, RunConfig] = {}
         self._launches: dict[RunConfig, Launch] = {}
         self._said: set[str] = set()
-        self._admissions = Admissions(tools.children, self._say_once)
-        self._newest: dict[int, Attempt] = {}
+        self._admissions = Admissions(context.children, self._say_once)
+        self._newest: dict[int, AttemptRunner] = {}
         self._reruns: list[tuple[int, ...]] = []
         self._storms = 0
         self._stopped = False
@@ -57,7 +57,7 @@ class BootRun:
         self._actions: set[asyncio.Task[None]] = set()
 
     @property
-    def attempts(self) -> list[Attempt]:
+    def attempts(self) -> list[AttemptRunner]:
         """The newest attempt of every VM."""
         return list(self._newest.values())
 
@@ -98,7 +98,7 @@ class BootRun:
     async def _make_ready(self, configs: Mapping[int, RunConfig]) -> None:
         config = next(iter(configs.values()))
         if config.base:
-            made = await make_overlays(config, tuple(configs), self._tools.children)
+            made = await make_overlays(config, tuple(configs), self._context.children)
             if made:
                 self._notice(
                     ev.Level.INFO, f"made {plural(made, 'overlay')} of {one_line(config.base)}"
@@ -110,19 +110,19 @@ class BootRun:
                 launch = await prepare_launch(
                     each,
                     has_esp=has_esp,
-                    folder=self._tools.folder,
-                    children=self._tools.children,
+                    folder=self._context.folder,
+                    children=self._context.children,
                     say=self._say_once,
                 )
                 self._launches[each] = await self._within_reach(each, launch)
-        await before_storm(self._plan, self._tools.children, self._emit)
+        await before_storm(self._plan, self._context.children, self._emit)
 
     async def _within_reach(self, config: RunConfig, launch: Launch) -> Launch:
         """Copy what QEMU's user may not open, and let it find what lies in the run's folder."""
-        folder, powers = self._tools.folder, self._powers
+        folder, powers = self._context.folder, self._powers
         for name, path in launch.files(config):
             if powers.reach(path) is Reach.NONE:
-                copy = await copy_file(path, folder, name, self._tools.children)
+                copy = await copy_file(path, folder, name, self._context.children)
                 launch = launch.loading(name, copy)
         if powers.user is not None:
             folder.share(powers.user.gid)
@@ -160,22 +160,22 @@ class BootRun:
                 planned=planned,
             )
         )
-        gate = StartGate(next(iter(configs.values())), vms)
+        turns = Turns(next(iter(configs.values())), vms)
         images = [config.image(vm) for vm, config in configs.items()]
-        holders = Holders(self._tools.children, images)
+        holders = Holders(self._context.children, images)
         attempts = [self._queue(vm, config, storm, holders) for vm, config in configs.items()]
         async with asyncio.TaskGroup() as group:
             for attempt in attempts:
-                group.create_task(attempt.run(gate))
+                group.create_task(attempt.run(turns))
         self._emit(ev.StormEnded(at_ns=time.monotonic_ns(), storm=storm))
         gc.collect()  # nothing is stamped now; while VMs boot it is put off
 
-    def _queue(self, vm: int, config: RunConfig, storm: int, holders: Holders) -> Attempt:
+    def _queue(self, vm: int, config: RunConfig, storm: int, holders: Holders) -> AttemptRunner:
         number = self._attempts[vm] = self._attempts.get(vm, 0) + 1
         self._configs[vm] = config
         self._emit(ev.VmQueued(at_ns=time.monotonic_ns(), vm=vm, attempt=number, storm=storm))
         accel = self._accels[accel_key(config)]
-        boot = Boot(
+        spec = BootSpec(
             vm=vm,
             attempt=number,
             storm=storm,
@@ -186,7 +186,7 @@ class BootRun:
             powers=self._powers,
             holders=holders,
         )
-        attempt = self._newest[vm] = Attempt(boot, self._tools)
+        attempt = self._newest[vm] = AttemptRunner(spec, self._context)
         return attempt
 
     def rerun(self, vms: Sequence[int]) -> None:
@@ -220,7 +220,7 @@ class BootRun:
                 self._actions.add(task)
                 task.add_done_callback(self._actions.discard)
 
-    async def _act(self, attempt: Attempt, action: VmAction) -> None:
+    async def _act(self, attempt: AttemptRunner, action: VmAction) -> None:
         try:
             match action:
                 case VmAction.PAUSE:
@@ -232,11 +232,9 @@ class BootRun:
                 case VmAction.RESET:
                     await self._reset(attempt)
         except QemuError as error:
-            self._notice(
-                ev.Level.WARNING, f"VM {attempt.boot.vm}: cannot {action}: {error.message}"
-            )
+            self._notice(ev.Level.WARNING, f"VM {attempt.vm}: cannot {action}: {error.message}")
 
-    async def _reset(self, attempt: Attempt) -> None:
+    async def _reset(self, attempt: AttemptRunner) -> None:
         """Reset a VM without making an end of it, as its guest's own reboots are to (-no-reboot).
 
         A PC's firmware answers a reset with one or two of its own, so those that follow soon and

@@ -24,7 +24,7 @@ class _Places:
             self._semaphore.release()
 
 
-class StartGate:
+class Turns:
     """Keeps a storm's order: how many boot at once, all together or each when ready, how far apart.
 
     How many QEMUs may be starting up at once is bounded too, by the host's CPUs: that shortens no
@@ -63,7 +63,7 @@ class StartGate:
         if not self._awaited:
             self._all_ready.set()
 
-    async def turn(self, vm: int) -> None:
+    async def go(self, vm: int) -> None:
         """Return when a ready VM may go; VMs that are lost hold nobody up."""
         if self._together:
             self._no_longer_await(vm)

@@ -4,10 +4,10 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import vmtiming_tui
-from vmtiming_tui.engine.boot.context import Refusal
 from vmtiming_tui.engine.children.children import Children
 from vmtiming_tui.engine.qemu.firmware import brings_firmware
 from vmtiming_tui.errors import EngineError, EventError
@@ -26,6 +26,14 @@ _PROGRAM = (
     "import sys; sys.path.append(sys.argv[1]); "
     "from vmtiming_tui.images.gate.gatekeeper import main; main()"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an image may not be booted from, and what to do about it."""
+
+    why: str
+    hint: str = ""
 
 
 def rules_of(config: RunConfig) -> Rules:

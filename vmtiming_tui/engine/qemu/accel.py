@@ -28,11 +28,10 @@ from vmtiming_tui.model.config import Accel, RunConfig
 
 PROOF_LIMIT_S = 4.0
 _MARKS = (b"Linux version", b"Command line:", b"earlyser", b"] ")
-_CPUINFO = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChosenAccel:
     """The accelerator to use, and why that one, in a sentence; ``warns`` if it is a fallback."""
 
     accel: Accel
@@ -40,8 +39,10 @@ class Choice:
     warns: bool = False
 
 
-def _fallback(why: str) -> Choice:
-    return Choice(Accel.TCG, f"{why}, so QEMU emulates the CPU (TCG), which is slower", warns=True)
+def _fallback(why: str) -> ChosenAccel:
+    return ChosenAccel(
+        Accel.TCG, f"{why}, so QEMU emulates the CPU (TCG), which is slower", warns=True
+    )
 
 
 def _no_device() -> str:
@@ -190,10 +191,10 @@ async def prove_kvm(config: RunConfig, powers: Powers, children: Children) -> Pr
 
 async def choose_accel(
     config: RunConfig, powers: Powers, children: Children, store: ProofStore | None = None
-) -> Choice:
+) -> ChosenAccel:
     """Return the accelerator for a config; only ``auto`` needs to find out."""
     if config.accel is not Accel.AUTO:
-        return Choice(config.accel, f"asked for by --accel {config.accel}")
+        return ChosenAccel(config.accel, f"asked for by --accel {config.accel}")
     if not runs_natively(config.qemu):
         guest, host = emulated_arch(config.qemu), host_arch()
         return _fallback(f"{guest} guests cannot run on this {host} host's CPU itself")
@@ -201,7 +202,7 @@ async def choose_accel(
         return _fallback(trouble)
     config = replace(config, kernel=config.kernel or trial_kernel())
     if not config.kernel:
-        return Choice(Accel.KVM, "/dev/kvm can be opened; no kernel is at hand to try it with")
+        return ChosenAccel(Accel.KVM, "/dev/kvm can be opened; no kernel is at hand to try it with")
     store = store or ProofStore()
     key = _identity(config, powers.version)
     proved = store.get(key)
@@ -211,7 +212,9 @@ async def choose_accel(
             store.put(key, proof.works)
     else:
         proof = Proof(proved, "a kernel hangs under this host's KVM (an earlier run found out)")
-    return Choice(Accel.KVM, "KVM boots this kernel") if proof.works else _fallback(proof.trouble)
+    return (
+        ChosenAccel(Accel.KVM, "KVM boots this kernel") if proof.works else _fallback(proof.trouble)
+    )
 
 
 def accel_key(config: RunConfig) -> tuple[str, ...]:

@@ -1,7 +1,5 @@
 """The values of QEMU's options: words and settings between commas."""
 
-from collections.abc import Sequence
-
 
 def option(*bare: str, **settings: str | int | bool) -> str:
     """Return a QEMU option's value; commas are doubled, which is all its syntax needs."""
@@ -10,8 +8,3 @@ def option(*bare: str, **settings: str | int | bool) -> str:
         text = ("on" if value else "off") if isinstance(value, bool) else str(value)
         words.append(f"{key.rstrip('_').replace('_', '-')}={text.replace(',', ',,')}")
     return ",".join(words)
-
-
-def split_options(value: str) -> Sequence[str]:
-    """Return the parts of an option's value as QEMU reads them: a doubled comma is a comma."""
-    return [part.replace("\0", ",") for part in value.replace(",,", "\0").split(",")]

@@ -16,8 +16,8 @@ from enum import Enum, auto
 from pathlib import Path
 
 from vmtiming_tui.engine.children.children import Children
-from vmtiming_tui.engine.host.watch import VERSION_LIMIT_S, version_in, version_trouble
 from vmtiming_tui.engine.qemu.disks import lies_in_memory, scratch_folder
+from vmtiming_tui.engine.qemu.version import VERSION_LIMIT_S, version_in, version_trouble
 from vmtiming_tui.errors import QemuError
 from vmtiming_tui.model.config import Accel, RunConfig
 

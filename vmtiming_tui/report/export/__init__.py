@@ -1,6 +1,6 @@
 """A run written to a file: the format is the file's ending, the figures are those of the summary.
 
-Every format is a pure function of one ``Document``; writing is apart, in ``files``.
+Every format is a pure function of one ``Document``; writing is apart, in ``atomic``.
 """
 
 from collections.abc import Callable, Collection, Mapping

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.escape import printable
-from vmtiming_tui.report.export.document import Boot, Document
+from vmtiming_tui.report.export.document import Document, ExportedBoot
 
-Cell = str | int | float | bool | None
+CsvValue = str | int | float | bool | None
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
 
@@ -27,7 +27,7 @@ def _s(duration_ns: int | None) -> float | None:
     return None if duration_ns is None else duration_ns / 1e9
 
 
-COLUMNS: Mapping[str, Callable[[Boot], Cell]] = {
+COLUMNS: Mapping[str, Callable[[ExportedBoot], CsvValue]] = {
     "storm": lambda boot: boot.attempt.storm,
     "kind": lambda boot: str(boot.kind),
     "vm": lambda boot: boot.attempt.vm,
@@ -80,7 +80,7 @@ def render_csv(document: Document) -> str:
     )
     for boot in document.boots:
         moments = (boot.attempt.go_ns, boot.attempt.report_ns)
-        cells: list[Cell] = [run, document.is_partial]
+        cells: list[CsvValue] = [run, document.is_partial]
         cells += [value(boot) for value in COLUMNS.values()]
         cells += [None if moment is None else (moment - zero) / 1e9 for moment in moments]
         cells += [boot.parameters.get(name, "") for name in varied]
@@ -88,11 +88,11 @@ def render_csv(document: Document) -> str:
     return file.getvalue()
 
 
-def _cells(values: Sequence[Cell]) -> list[str]:
+def _cells(values: Sequence[CsvValue]) -> list[str]:
     return [_cell(value) for value in values]
 
 
-def _cell(value: Cell) -> str:
+def _cell(value: CsvValue) -> str:
     match value:
         case None:
             return ""

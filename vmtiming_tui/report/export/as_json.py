@@ -3,12 +3,11 @@
 The schema is versioned: ``version`` goes up when a key changes its meaning or goes away, not when
 one is added. Keys name their unit. ``*_at_s`` are seconds since the run's start on one clock;
 ``wall_ns`` says when that was. ``assets/export.schema.json`` describes every key; ``format`` and
-``version`` are what names it in a document. ``reading`` makes a ``Fleet`` of it again.
+``version`` are what names it in a document. ``from_json`` makes a ``Fleet`` of it again.
 """
 
 import json
 import math
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vmtiming_tui.analysis import stats
@@ -19,7 +18,8 @@ from vmtiming_tui.analysis.summary import Group, Summary, boots_s, summarise
 from vmtiming_tui.analysis.sweep import Sweep
 from vmtiming_tui.model.codec import to_json
 from vmtiming_tui.model.fleet import Attempt, Fleet, Storm
-from vmtiming_tui.report.export.document import Boot, Document, utc
+from vmtiming_tui.report.export.document import Document, ExportedBoot
+from vmtiming_tui.report.wording import utc
 
 FORMAT = "vm-timing-report"
 VERSION = 2
@@ -223,6 +223,7 @@ def _difference(each: Difference) -> Body:
         "percent_interval": None
         if interval is None
         else {"low": _finite(interval.low), "high": _finite(interval.high)},
+        "tolerance": to_json(each.tolerance),
         "p_value": each.p_value,
         "verdict": str(each.verdict),
         "sentence": each.sentence,
@@ -254,7 +255,7 @@ def _vms(document: Document, clock: _Clock) -> list[Body]:
     return [{"vm": vm, "attempts": attempts} for vm, attempts in by_vm.items()]
 
 
-def _attempt(boot: Boot, clock: _Clock) -> Body:
+def _attempt(boot: ExportedBoot, clock: _Clock) -> Body:
     attempt = boot.attempt
     return {
         "attempt": attempt.number,
@@ -351,7 +352,7 @@ def _times(group: Group) -> list[float]:
 
 def _result(group: Group, times: list[float]) -> Body:
     return {
-        "command": f"boot {_label(group.parameters)}".strip(),
+        "command": f"boot {group.label}".strip(),
         "mean": stats.mean(times),
         "stddev": stats.stddev(times),
         "median": stats.median(times),
@@ -363,8 +364,3 @@ def _result(group: Group, times: list[float]) -> Body:
         "exit_codes": [0] * len(times),
         "parameters": dict(group.parameters),
     }
-
-
-def _label(parameters: Mapping[str, str]) -> str:
-    items: Iterable[tuple[str, str]] = parameters.items()
-    return " ".join(f"{name}={value}" for name, value in items)

@@ -1,25 +1,25 @@
 """A run as Markdown (GitHub's kind, tables included), for a ticket or a review."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from vmtiming_tui.analysis.summary import Group
 from vmtiming_tui.analysis.sweep import Sweep
 from vmtiming_tui.escape import one_line
-from vmtiming_tui.report.export.document import (
-    NOTHING,
-    Boot,
-    Document,
-    fact_rows,
-    figure_rows,
-    known_stages,
-    left_out,
-    rate_of,
-    seconds,
-    seconds_of_ns,
-    stage_rows,
+from vmtiming_tui.report.export.document import Document, ExportedBoot, boot_table, fact_table
+from vmtiming_tui.report.findings import comparison_lines
+from vmtiming_tui.report.tables import (
+    Align,
+    Cell,
+    Head,
+    Table,
+    figure_table,
+    foreign,
+    stage_table,
+    storm_table,
+    sweep_table,
 )
-from vmtiming_tui.report.terminal import comparison_lines
+from vmtiming_tui.report.wording import NOTHING
 
 _STEERING = re.compile(
     r"[\\`*_\[\]#|<>&~$@]|:(?=//)|(?<=www)\.|^[-+=:]|(?<=^\d)[.)]|(?<=^\d\d)[.)]", re.IGNORECASE
@@ -41,16 +41,28 @@ def _escape(match: re.Match[str]) -> str:
     return f"&#{ord(found)};" if found in _REFERENCED else f"\\{found}"
 
 
-def table(
-    heads: Sequence[str], rows: Iterable[Sequence[str]], numeric: int = 1, words: int = 0
-) -> list[str]:
-    """Return a table's lines, cells as they are.
-
-    Columns from ``numeric`` on stand to the right, but for the last ``words``.
-    """
-    figures = range(numeric, len(heads) - words)
-    rule = ["---:" if index in figures else "---" for index in range(len(heads))]
+def markdown_table(table: Table) -> list[str]:
+    """Return a table's lines, and an empty one after them."""
+    heads = [escaped(head.title) for head in table.heads]
+    rule = ["---:" if head.align is Align.RIGHT else "---" for head in table.heads]
+    rows = [
+        [_shown(head, cell) for head, cell in zip(table.heads, row, strict=True)]
+        for row in table.rows
+    ]
     return [f"| {' | '.join(cells)} |" for cells in (heads, rule, *rows)] + [""]
+
+
+def _shown(head: Head, cell: Cell) -> str:
+    text = escaped(cell.text) if cell.is_foreign else cell.text
+    return text or (NOTHING if head.align is Align.WRAPPED else "")
+
+
+def _note_lines(table: Table) -> list[str]:
+    lines: list[str] = []
+    for note in table.notes:
+        about = f"{escaped(note.about)}: " if note.about else ""
+        lines += [f"{about}{note.text}", ""]
+    return lines
 
 
 def render_markdown(document: Document) -> str:
@@ -63,17 +75,16 @@ def render_markdown(document: Document) -> str:
     if document.has_several_storms:
         lines += _storms(document.groups)
     lines += [f"## {document.figures_title}", ""]
-    lines += table(("figure", "value"), figure_rows(document.summary))
-    lines += _stage_table(document)
+    lines += markdown_table(figure_table(document.summary))
+    lines += _stages(document)
     lines += _comparison(document)
-    lines += _vm_table(document)
+    lines += _vms(document)
     if document.cautions:
         lines += ["## Keep in mind", ""]
         lines += [f"- {escaped(str(caution))}" for caution in document.cautions]
         lines.append("")
     lines += ["## Circumstances", ""]
-    facts = [(name, escaped(value)) for name, value in fact_rows(document)]
-    lines += table(("what", "value"), facts, numeric=2)
+    lines += markdown_table(fact_table(document))
     return "\n".join(lines)
 
 
@@ -85,94 +96,31 @@ def _comparison(document: Document) -> list[str]:
     return ["## Against the baseline", "", *shown, ""]
 
 
-def _stage_table(document: Document) -> list[str]:
-    rows = [
-        (
-            name,
-            str(each.size),
-            seconds(each.median),
-            seconds(each.mean),
-            seconds(each.p95),
-            seconds(each.min),
-            seconds(each.max),
-        )
-        for name, each in stage_rows(document.summary)
-    ]
-    heads = ("stage", "boots", "median", "mean", "p95", "fastest", "slowest")
-    words = left_out(document.summary)
-    said = [words, ""] if words else []
-    return ["## Stages", "", *said, *table(heads, rows)] if rows or words else []
+def _stages(document: Document) -> list[str]:
+    table = stage_table(document.summary)
+    if not table.rows and not table.notes:
+        return []
+    return ["## Stages", "", *_note_lines(table), *markdown_table(table)]
 
 
-def _vm_table(document: Document) -> list[str]:
+def _vms(document: Document) -> list[str]:
     boots = document.listed
     if not boots:
         return []
-    stages = known_stages(boots)
-    heads = ("VM", "state", "attempt", "boot", *map(str, stages), "what it said")
-    rows = [
-        (
-            str(boot.attempt.vm),
-            str(boot.word),
-            boot.attempt_word,
-            seconds_of_ns(boot.attempt.boot_ns),
-            *(seconds_of_ns(boot.stages.of(stage)) for stage in stages),
-            escaped(_said(boot)) or NOTHING,
-        )
-        for boot in boots
-    ]
-    return ["## VMs", "", *table(heads, rows, numeric=2, words=1)]
+    said = Head("what it said", Align.WRAPPED)
+    table = boot_table(boots).with_column(said, [foreign(_said(boot)) for boot in boots])
+    return ["## VMs", "", *markdown_table(table)]
 
 
-def _said(boot: Boot) -> str:
+def _said(boot: ExportedBoot) -> str:
     words = boot.attempt.why or boot.attempt.text
     return "; ".join(each for each in (boot.doubts, words) if each)
 
 
 def _storms(groups: Sequence[Group]) -> list[str]:
-    rows = []
-    for group in groups:
-        for storm in group.storms:
-            figures = storm.summary
-            rows.append(
-                (
-                    str(storm.number),
-                    escaped(group.label) or NOTHING,
-                    f"{figures.booted} of {figures.number}",
-                    seconds(figures.median_s),
-                    seconds(figures.p95_s),
-                    seconds(figures.all_booted_in_s),
-                )
-            )
-    heads = ("storm", "settings", "booted", "median", "p95", "all booted in")
-    lines = ["## Storms", "", *table(heads, rows, numeric=2)]
-    for group in groups:
-        if group.spread is not None:
-            name = f"{escaped(group.label)}: " if group.label else ""
-            lines += [
-                f"{name}spread of boot times: {seconds(group.spread.within)} within a storm, "
-                f"{seconds(group.spread.between)} between storms.",
-                "",
-            ]
-    return lines
+    table = storm_table(groups, [storm for group in groups for storm in group.storms])
+    return ["## Storms", "", *markdown_table(table.without_details()), *_note_lines(table)]
 
 
 def _sweep(sweep: Sweep) -> list[str]:
-    rows = [
-        (
-            *(escaped(row.parameters.get(name, "")) for name in sweep.names),
-            str(row.storms),
-            f"{row.booted} of {row.attempts}",
-            seconds(row.boot.median if row.boot else None),
-            seconds(row.all_booted_in.median if row.all_booted_in else None),
-            rate_of(row.vms_per_s),
-            NOTHING if row.relative is None else f"{row.relative:.2f}",
-        )
-        for row in sweep.rows
-    ]
-    heads = (*map(escaped, sweep.names), "storms", "booted", "boot", "all booted in")
-    return [
-        "## Sweep",
-        "",
-        *table((*heads, "VMs per second", "relative"), rows, numeric=len(sweep.names)),
-    ]
+    return ["## Sweep", "", *markdown_table(sweep_table(sweep).without_details())]

@@ -2,8 +2,8 @@
 
 from vmtiming_tui.escape import printable
 from vmtiming_tui.report.export.document import Document
+from vmtiming_tui.report.findings import comparison_lines
 from vmtiming_tui.report.plain import PlainReport
-from vmtiming_tui.report.terminal import comparison_lines
 
 
 def render_text(document: Document) -> str:

@@ -1,27 +1,25 @@
-"""What every export shows: one run, its figures reckoned once, and how they are worded."""
+"""What every export shows: one run, its figures reckoned once, its boots and its circumstances."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from vmtiming_tui.analysis.cautions import Caution, cautions
 from vmtiming_tui.analysis.compare import Comparison, compare_sides
 from vmtiming_tui.analysis.counted import counts, kind_of
 from vmtiming_tui.analysis.samples import Identity, Side, plan_of_run, side_of
 from vmtiming_tui.analysis.stages import Labels, Stage, Stages, labels_of, stages_of
-from vmtiming_tui.analysis.stats import Figures
 from vmtiming_tui.analysis.summary import Group, Summary, counted_groups, summarise_fleet
 from vmtiming_tui.analysis.sweep import Sweep, sweep_of
-from vmtiming_tui.escape import are, plural
+from vmtiming_tui.escape import plural
 from vmtiming_tui.model.events import StormKind
 from vmtiming_tui.model.fleet import Attempt, Fleet, RunState, VmState
 from vmtiming_tui.model.plan import RunPlan
-
-NOTHING = "–"
+from vmtiming_tui.report.tables import Align, Head, Table, foreign, own, state_word, took_ns
+from vmtiming_tui.report.wording import mebibytes, utc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Boot:
+class ExportedBoot:
     """One attempt as it is exported; ``counts`` says whether the figures rest on it."""
 
     attempt: Attempt
@@ -66,7 +64,7 @@ class Document:
     groups: tuple[Group, ...]
     sweep: Sweep | None
     cautions: tuple[Caution, ...]
-    boots: tuple[Boot, ...]
+    boots: tuple[ExportedBoot, ...]
     against: Identity | None = None
     comparison: Comparison | None = None
 
@@ -76,7 +74,7 @@ class Document:
         return not self.fleet.ran_to_end
 
     @property
-    def listed(self) -> list[Boot]:
+    def listed(self) -> list[ExportedBoot]:
         """The newest boot that counts of every VM, and its reruns after it."""
         newest = {boot.attempt.vm: boot for boot in self.boots if boot.counts}
         return [
@@ -139,9 +137,9 @@ def document_of(
     )
 
 
-def _boot(fleet: Fleet, attempt: Attempt) -> Boot:
+def _boot(fleet: Fleet, attempt: Attempt) -> ExportedBoot:
     storm = fleet.storms.get(attempt.storm)
-    return Boot(
+    return ExportedBoot(
         attempt=attempt,
         kind=kind_of(fleet, attempt),
         parameters=storm.parameters if storm else {},
@@ -151,95 +149,8 @@ def _boot(fleet: Fleet, attempt: Attempt) -> Boot:
     )
 
 
-def seconds(value: float | None) -> str:
-    """Return seconds to the millisecond, which is about as well as they are known."""
-    return NOTHING if value is None else f"{value:.3f} s"
-
-
-def seconds_of_ns(value: int | None) -> str:
-    """Return ns as seconds to the millisecond."""
-    return seconds(None if value is None else value / 1e9)
-
-
-def percent(part: int, whole: int) -> str:
-    """Return a share in percent."""
-    return f"{100 * part / whole:.0f} %" if whole else NOTHING
-
-
-def mebibytes(size: int) -> str:
-    """Return bytes as MiB."""
-    return f"{size / (1 << 20):.0f} MiB"
-
-
-def utc(wall_ns: int) -> str:
-    """Return a wall clock's ns since 1970 as ISO 8601 in UTC, to the second; empty where absurd."""
-    try:
-        return datetime.fromtimestamp(wall_ns // 1_000_000_000, UTC).isoformat()
-    except (OverflowError, ValueError, OSError):
-        return ""
-
-
-def figure_rows(summary: Summary) -> list[tuple[str, str]]:
-    """Return the figures of a set of VMs as (name, worded value), in the order they are read."""
-    interval = summary.median_interval
-    between = (
-        f"{seconds(interval.low)} to {seconds(interval.high)} ({100 * interval.confidence:.1f} %)"
-        if interval
-        else NOTHING
-    )
-    return [
-        ("VMs", f"{summary.number}"),
-        ("booted", f"{summary.booted}"),
-        *((str(state), f"{summary.counts[state]}") for state in _lost_states(summary)),
-        ("all booted in", seconds(summary.all_booted_in_s)),
-        *_when_some_booted(summary),
-        ("mean", seconds(summary.mean_s)),
-        ("standard deviation", seconds(summary.stddev_s)),
-        ("median", seconds(summary.median_s)),
-        ("interval of the median", between),
-        ("p90", seconds(summary.p90_s)),
-        ("p95", seconds(summary.p95_s)),
-        ("p99", seconds(summary.p99_s)),
-        ("fastest", seconds(summary.min_s)),
-        ("slowest", seconds(summary.max_s)),
-        ("median absolute deviation", seconds(summary.mad_s)),
-        ("launch skew", seconds(summary.launch_skew_s)),
-        ("VMs per second", rate_of(summary.vms_per_s)),
-        *((f"{share} % booted after", seconds(at)) for share, at in summary.time_to_s.items()),
-    ]
-
-
-def _when_some_booted(summary: Summary) -> list[tuple[str, str]]:
-    if summary.booted in (0, summary.number):
-        return []
-    return [("those booted took", seconds(summary.last_booted_s))]
-
-
-def _lost_states(summary: Summary) -> list[VmState]:
-    return [state for state in VmState if summary.counts.get(state) and state is not VmState.BOOTED]
-
-
-def rate_of(value: float | None) -> str:
-    """Return VMs per second."""
-    return NOTHING if value is None else f"{value:.3f}"
-
-
-def left_out(summary: Summary) -> str:
-    """Return how many boots the stages' figures leave out, as a sentence; empty for none."""
-    if not summary.doubtful:
-        return ""
-    some = f"{summary.doubtful} of {plural(summary.booted, 'boot')}"
-    return f"{some} {are(summary.doubtful)} doubtful and left out."
-
-
-def stage_rows(summary: Summary) -> list[tuple[str, Figures]]:
-    """Return the figures of every stage that is known, the time before the start first."""
-    before = [("qemu", summary.qemu)] if summary.qemu else []
-    return before + [(str(stage), figures) for stage, figures in summary.stages.items()]
-
-
-def fact_rows(document: Document) -> list[tuple[str, str]]:
-    """Return under what circumstances the run was made, as (name, worded value)."""
+def fact_table(document: Document) -> Table:
+    """Return under what circumstances the run was made, as far as they are known."""
     run, plan = document.fleet.run, document.plan
     rows: list[tuple[str, str]] = [("state", str(document.fleet.state))]
     if document.against is not None:
@@ -273,7 +184,10 @@ def fact_rows(document: Document) -> list[tuple[str, str]]:
             ("storms", f"{plan.runs} and {plan.warmup} to warm up"),
             ("notes", plan.notes),
         ]
-    return [(name, value) for name, value in rows if value]
+    return Table(
+        heads=(Head("what", Align.LEFT), Head("value", Align.LEFT)),
+        rows=tuple((own(name), foreign(value)) for name, value in rows if value),
+    )
 
 
 def _cpu(host: Mapping[str, object]) -> str:
@@ -291,7 +205,31 @@ def _memory(host: Mapping[str, object]) -> str:
     return mebibytes(size) if isinstance(size, int) else ""
 
 
-def known_stages(boots: Iterable[Boot]) -> Sequence[Stage]:
+def known_stages(boots: Iterable[ExportedBoot]) -> Sequence[Stage]:
     """Return the stages at least one of the boots knows, in order."""
     found = {stage for boot in boots for stage, _ in boot.stages.known}
     return [stage for stage in Stage if stage in found]
+
+
+def boot_table(boots: Sequence[ExportedBoot]) -> Table:
+    """Return a row for each boot: how it ended, how long it took, and its stages."""
+    stages = known_stages(boots)
+    return Table(
+        heads=(
+            Head("VM", Align.LEFT),
+            Head("state", Align.LEFT),
+            Head("attempt"),
+            Head("boot"),
+            *(Head(str(stage)) for stage in stages),
+        ),
+        rows=tuple(
+            (
+                own(str(boot.attempt.vm)),
+                state_word(boot.word),
+                own(boot.attempt_word),
+                took_ns(boot.attempt.boot_ns),
+                *(took_ns(boot.stages.of(stage)) for stage in stages),
+            )
+            for boot in boots
+        ),
+    )

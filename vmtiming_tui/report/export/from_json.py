@@ -8,14 +8,13 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from vmtiming_tui.errors import EventError, ExportError
 from vmtiming_tui.escape import one_line, printable
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.codec import from_json
 from vmtiming_tui.model.fleet import Fleet, RunState
-from vmtiming_tui.report.export.as_json import FORMAT, READABLE, VERSION
+from vmtiming_tui.report.export.as_json import FORMAT, READABLE, VERSION, Body
 
 _MAX_BYTES = 1 << 30
 _MOST_S = 9e9
@@ -24,8 +23,6 @@ _ENDED = {
     RunState.STOPPED: ev.Outcome.STOPPED,
     RunState.INTERRUPTED: ev.Outcome.INTERRUPTED,
 }
-
-Body = dict[str, Any]
 
 
 def read_export(path: Path) -> Fleet:

@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.widget import Widget
 
-from vmtiming_tui.report.terminal import found_lines, warning_lines
+from vmtiming_tui.report.findings import found_lines, warning_lines
 from vmtiming_tui.tui.drawing.styled import Part, shown
 from vmtiming_tui.tui.screens.full_screen import FullScreen
 from vmtiming_tui.tui.state import keymap

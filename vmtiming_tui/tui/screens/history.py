@@ -15,7 +15,7 @@ from textual.widgets import DataTable, Static
 from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.escape import plural
 from vmtiming_tui.history.runs import History, StoredRun
-from vmtiming_tui.report.terminal import seconds
+from vmtiming_tui.report.wording import short_seconds
 from vmtiming_tui.tui.drawing.braille import sparkline
 from vmtiming_tui.tui.drawing.styled import shown
 from vmtiming_tui.tui.screens.full_screen import FullScreen
@@ -118,7 +118,7 @@ class HistoryScreen(FullScreen[None]):
         when = datetime.fromtimestamp(run.wall_ns / 1e9).astimezone().strftime("%Y-%m-%d %H:%M")
         cells = [
             run.label, when, str(run.state), str(run.storms), f"{run.booted}/{run.boots}",
-            seconds(run.median_s), seconds(run.p95_s), seconds(run.all_booted_in_s), run.accel,
+            *map(short_seconds, (run.median_s, run.p95_s, run.all_booted_in_s)), run.accel,
             run.baseline.label if run.baseline else "",
         ]  # fmt: skip
         return [self._mark(run), *(Text(shown(cell)) for cell in cells), self._spark(run)]

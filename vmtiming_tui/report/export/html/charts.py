@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vmtiming_tui.analysis.stages import Stage
-from vmtiming_tui.analysis.summary import StormSummary, boots_s
-from vmtiming_tui.report.export.document import Boot, seconds
+from vmtiming_tui.analysis.summary import StormSummary, boots_s, settings_label
+from vmtiming_tui.report.export.document import ExportedBoot
 from vmtiming_tui.report.export.html.markup import Markup, join, tag
+from vmtiming_tui.report.wording import exact_seconds
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 960.0, 52.0, 20.0, 14.0, 40.0
 BAR_WIDTH = 240.0
@@ -129,7 +130,7 @@ def _curve(frame: _Frame, series: Series) -> Markup:
     )
 
 
-def stage_bar(boot: Boot, longest_ns: int) -> Markup:
+def stage_bar(boot: ExportedBoot, longest_ns: int) -> Markup:
     """Return one VM's boot as a bar of its stages, to the scale of the slowest."""
     boot_ns = boot.attempt.boot_ns
     if boot_ns is None or longest_ns <= 0:
@@ -143,7 +144,7 @@ def stage_bar(boot: Boot, longest_ns: int) -> Markup:
     rest = BAR_WIDTH * boot_ns / longest_ns - at
     if rest > 0.5:
         parts.append(tag("rect", class_="rest", x=at, width=rest, height=12))
-    said = ", ".join(f"{stage} {seconds(ns / 1e9)}" for stage, ns in known)
+    said = ", ".join(f"{stage} {exact_seconds(ns / 1e9)}" for stage, ns in known)
     return tag(
         "svg",
         tag("title", said or "stages unknown"),
@@ -165,7 +166,7 @@ def median_bar(medians_s: Sequence[tuple[Stage, float]]) -> Markup:
     for stage, value in known:
         width = WIDTH * value / whole
         rect = tag("rect", class_=f"stage-{stage}", x=at, width=width, height=34)
-        parts.append(tag("g", tag("title", f"{stage} {seconds(value)}"), rect))
+        parts.append(tag("g", tag("title", f"{stage} {exact_seconds(value)}"), rect))
         if width > 78:
             share = f"{100 * value / whole:.0f} %"
             parts.append(tag("text", share, class_="inside", x=at + width / 2, y=22))
@@ -208,10 +209,10 @@ def _storm_column(frame: _Frame, index: int, storm: StormSummary, times: Sequenc
         y = frame.y(median)
         parts.append(tag("line", class_="median", x1=x - reach, x2=x + reach, y1=y, y2=y))
     label = storm_label(storm)
-    return tag("g", tag("title", f"{label}: median {seconds(median)}"), *parts)
+    return tag("g", tag("title", f"{label}: median {exact_seconds(median)}"), *parts)
 
 
 def storm_label(storm: StormSummary) -> str:
     """Return what to call a storm, with what a sweep varied."""
-    varied = " ".join(f"{name}={value}" for name, value in storm.parameters.items())
+    varied = settings_label(storm.parameters)
     return f"storm {storm.number}{f' ({varied})' if varied else ''}"

@@ -17,11 +17,11 @@ class Markup(str):
     __slots__ = ()
 
 
-Part: TypeAlias = "str | Markup | int | float"
-Value: TypeAlias = "str | int | float | bool | None"
+Content: TypeAlias = "str | Markup | int | float"
+Attribute: TypeAlias = "str | int | float | bool | None"
 
 
-def text(part: Part) -> Markup:
+def text(part: Content) -> Markup:
     """Return a part as markup: itself, or escaped."""
     if isinstance(part, Markup):
         return part
@@ -30,12 +30,12 @@ def text(part: Part) -> Markup:
     return Markup(html.escape(printable(str(part), keep="\t\n")))
 
 
-def join(*parts: Part) -> Markup:
+def join(*parts: Content) -> Markup:
     """Return parts one after the other."""
     return Markup("".join(map(text, parts)))
 
 
-def tag(name: str, /, *parts: Part, **attributes: Value) -> Markup:
+def tag(name: str, /, *parts: Content, **attributes: Attribute) -> Markup:
     """Return an element; ``class_`` stands for ``class``, ``_`` for ``-``.
 
     An attribute that is None or False is left out, True stands without a value, and a float has two

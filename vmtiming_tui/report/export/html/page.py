@@ -13,47 +13,32 @@ from importlib import resources
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.summary import Group, Summary, completion
 from vmtiming_tui.escape import plural, shell_line
-from vmtiming_tui.model.fleet import VmState
 from vmtiming_tui.report.export.document import (
-    NOTHING,
-    Boot,
     Document,
-    fact_rows,
-    figure_rows,
+    ExportedBoot,
+    boot_table,
+    fact_table,
     known_stages,
-    left_out,
-    rate_of,
-    seconds,
-    seconds_of_ns,
-    stage_rows,
-    utc,
 )
 from vmtiming_tui.report.export.html import charts
-from vmtiming_tui.report.export.html.markup import Markup, Part, join, tag
-from vmtiming_tui.report.export.html.parts import (
-    DRAWN,
-    SAID,
-    legend,
-    pairs,
-    row,
-    table,
-    time_cell,
-    time_ns,
+from vmtiming_tui.report.export.html.markup import Content, Markup, join, tag
+from vmtiming_tui.report.export.html.parts import Drawings, html_table, legend, pairs, table_notes
+from vmtiming_tui.report.findings import comparison_lines
+from vmtiming_tui.report.tables import (
+    Align,
+    Head,
+    figure_table,
+    foreign,
+    stage_table,
+    storm_table,
+    sweep_table,
 )
-from vmtiming_tui.report.terminal import comparison_lines
+from vmtiming_tui.report.wording import exact_rate, exact_seconds, exact_seconds_of_ns, utc
 
 _SERIES = 6
 _MOST_FAINT = 20
 _MOST_TEXT = 2000
-_MARKS = {
-    VmState.QUEUED: ("·", "dim"),
-    VmState.LAUNCHING: ("◌", "dim"),
-    VmState.CONNECTED: ("◔", "dim"),
-    VmState.BOOTED: ("✓", "booted"),
-    VmState.FAILED: ("✗", "failed"),
-    VmState.TIMED_OUT: ("!", "late"),
-    VmState.KILLED: ("-", "dim"),
-}
+_BAR_PLACE = 4  # right of the time of the boot it draws
 
 
 @functools.cache
@@ -96,14 +81,14 @@ def _main(document: Document) -> Markup:
         _storms(document),
         _stages(document),
         _comparison(document),
-        _notes(document),
+        _keep_in_mind(document),
         _vms(document),
         _circumstances(document),
         _footer(document),
     )
 
 
-def _section(title: str, *parts: Part) -> Markup:
+def _section(title: str, *parts: Content) -> Markup:
     return tag("section", tag("h2", title), *parts)
 
 
@@ -149,26 +134,26 @@ def _between(low: float, high: float) -> str:
 def _boot_tiles(summary: Summary) -> list[tuple[str, str, str]]:
     interval = summary.median_interval
     hidden = "hidden by those not booted" if summary.booted and summary.lost else ""
-    p99 = hidden if summary.p99_s is None else f"p99 {seconds(summary.p99_s)}"
+    p99 = hidden if summary.p99_s is None else f"p99 {exact_seconds(summary.p99_s)}"
     return [
         (
             "all booted in" if summary.booted == summary.number else "those booted took",
-            seconds(summary.last_booted_s),
+            exact_seconds(summary.last_booted_s),
             f"{summary.booted} of {plural(summary.number, 'VM')}",
         ),
         (
             "median boot",
-            seconds(summary.median_s),
+            exact_seconds(summary.median_s),
             _between(interval.low, interval.high) if interval else "",
         ),
         (
             "mean",
-            seconds(summary.mean_s),
-            "" if summary.stddev_s is None else f"± {seconds(summary.stddev_s)}",
+            exact_seconds(summary.mean_s),
+            "" if summary.stddev_s is None else f"± {exact_seconds(summary.stddev_s)}",
         ),
-        ("p95", seconds(summary.p95_s), p99),
-        ("fastest", seconds(summary.min_s), ""),
-        ("slowest", seconds(summary.max_s), ""),
+        ("p95", exact_seconds(summary.p95_s), p99),
+        ("fastest", exact_seconds(summary.min_s), ""),
+        ("slowest", exact_seconds(summary.max_s), ""),
     ]
 
 
@@ -179,17 +164,21 @@ def _storm_tiles(group: Group) -> list[tuple[str, str, str]]:
     return [
         (
             "median boot",
-            seconds(medians.median if medians else None),
+            exact_seconds(medians.median if medians else None),
             _between(interval.low, interval.high) if interval else known,
         ),
         (
             "all booted in",
-            seconds(whole.median if whole else None),
+            exact_seconds(whole.median if whole else None),
             _between(whole.min, whole.max) if whole else "",
         ),
-        ("VMs per second", rate_of(rates.median if rates else None), ""),
-        ("spread within a storm", seconds(group.spread.within if group.spread else None), ""),
-        ("spread between storms", seconds(group.spread.between if group.spread else None), ""),
+        ("VMs per second", exact_rate(rates.median if rates else None), ""),
+        ("spread within a storm", exact_seconds(group.spread.within if group.spread else None), ""),
+        (
+            "spread between storms",
+            exact_seconds(group.spread.between if group.spread else None),
+            "",
+        ),
     ]
 
 
@@ -229,92 +218,31 @@ def _storms(document: Document) -> Markup:
         (storm for group in document.groups for storm in group.storms),
         key=lambda storm: storm.number,
     )
-    labels = {storm.number: group.label for group in document.groups for storm in group.storms}
-    rows = [
-        row(
-            str(storm.number),
-            labels[storm.number] or NOTHING,
-            f"{storm.summary.booted} of {storm.summary.number}",
-            time_cell(storm.summary.median_s),
-            time_cell(storm.summary.p95_s),
-            time_cell(storm.summary.max_s),
-            time_cell(storm.summary.all_booted_in_s),
-            left=2,
-        )
-        for storm in storms
-    ]
-    names = ("storm", "settings", "booted", "median", "p95", "slowest", "all booted in")
-    spreads = [
-        tag(
-            "p",
-            f"{f'{group.label}: ' if group.label else ''}spread of boot times: "
-            f"{seconds(group.spread.within)} within a storm, "
-            f"{seconds(group.spread.between)} between storms.",
-            class_="dim",
-        )
-        for group in document.groups
-        if group.spread is not None
-    ]
+    table = storm_table(document.groups, storms)
     return _section(
-        "Storms", charts.storm_chart(storms), *spreads, table(names, rows, left=2, name="storms")
+        "Storms", charts.storm_chart(storms), *table_notes(table), html_table(table, name="storms")
     )
 
 
 def _sweep(document: Document) -> Markup:
-    sweep = document.sweep
-    if sweep is None:
+    if document.sweep is None:
         return Markup("")
-    varied = len(sweep.names)
-    rows = [
-        row(
-            *(each.parameters.get(name, "") for name in sweep.names),
-            str(each.storms),
-            f"{each.booted} of {each.attempts}",
-            time_cell(each.boot.median if each.boot else None),
-            time_cell(each.all_booted_in.median if each.all_booted_in else None),
-            rate_of(each.vms_per_s),
-            NOTHING if each.relative is None else f"{each.relative:.2f}",
-            left=varied,
-        )
-        for each in sweep.rows
-    ]
-    names = (
-        *sweep.names,
-        "storms",
-        "booted",
-        "boot",
-        "all booted in",
-        "VMs per second",
-        "relative",
-    )
-    return _section("Sweep", table(names, rows, left=varied, name="sweep"))
+    table = sweep_table(document.sweep).without_details()
+    return _section("Sweep", html_table(table, name="sweep"))
 
 
 def _stages(document: Document) -> Markup:
-    known = stage_rows(document.summary)
-    if not known:
+    table = stage_table(document.summary)
+    if not table.rows:
         return Markup("")
-    rows = [
-        row(
-            name,
-            str(each.size),
-            time_cell(each.median),
-            time_cell(each.mean),
-            time_cell(each.p95),
-            time_cell(each.min),
-            time_cell(each.max),
-        )
-        for name, each in known
-    ]
     medians = list(document.summary.stage_medians_s.items())
-    names = ("stage", "boots", "median", "mean", "p95", "fastest", "slowest")
     return _section(
         "Stages",
         charts.median_bar(medians),
         _stage_legend([stage for stage, _ in medians]),
         tag("h3", "Over the boots that can be believed"),
-        tag("p", words, class_="dim") if (words := left_out(document.summary)) else "",
-        table(names, rows, name="stages"),
+        *table_notes(table),
+        html_table(table, name="stages"),
     )
 
 
@@ -330,7 +258,7 @@ def _comparison(document: Document) -> Markup:
     return _section("Against the baseline", tag("pre", "\n".join(lines)))
 
 
-def _notes(document: Document) -> Markup:
+def _keep_in_mind(document: Document) -> Markup:
     failure = document.fleet.failure
     texts = [failure.why] if failure is not None else []
     texts += [str(caution) for caution in document.cautions]
@@ -343,45 +271,27 @@ def _vms(document: Document) -> Markup:
     boots = document.listed
     if not boots:
         return Markup("")
-    stages = known_stages(boots)
     longest_ns = max((boot.attempt.boot_ns or 0 for boot in boots), default=0)
-    has_words = any(_words(boot) for boot in boots)
-    names = ["VM", "state", "attempt", "boot", DRAWN, *map(str, stages)]
-    listed = table(
-        [*names, *([SAID] if has_words else [])],
-        [_vm_row(boot, stages, longest_ns, has_words=has_words) for boot in boots],
-        left=2,
-        name="vms",
-    )
+    bars = [charts.stage_bar(boot, longest_ns) for boot in boots]
+    table, words = boot_table(boots), [foreign(_words(boot)) for boot in boots]
+    if any(cell.text for cell in words):
+        table = table.with_column(Head("words", Align.WRAPPED), words)
+    listed = html_table(table, name="vms", drawings=Drawings("stages", _BAR_PLACE, bars))
     field = tag(
         "input", type="search", placeholder="filter", aria_label="filter the VMs", hidden=True,
         data_filters="vms",
     )  # fmt: skip
     title = "VMs, the newest boot of each that counts" if document.has_several_storms else "VMs"
     above = tag("div", tag("h2", title), field, class_="above")
-    return tag("section", above, _stage_legend(stages), listed)
+    return tag("section", above, _stage_legend(known_stages(boots)), listed)
 
 
-def _words(boot: Boot) -> str:
+def _words(boot: ExportedBoot) -> str:
     """Return what is to be said of a boot: why it failed, or the guest's words if that is all."""
     if boot.attempt.why:
         return boot.attempt.why
     text = boot.attempt.text[:_MOST_TEXT] if boot.stages.from_text else ""
     return "; ".join(words for words in (boot.doubts, text) if words)
-
-
-def _vm_row(boot: Boot, stages: Sequence[Stage], longest_ns: int, *, has_words: bool) -> Markup:
-    attempt = boot.attempt
-    glyph, mark = _MARKS[boot.word]
-    return row(
-        str(attempt.vm),
-        tag("td", f"{glyph} {boot.word}", class_=f"left {mark}"),
-        boot.attempt_word,
-        time_ns(attempt.boot_ns),
-        tag("td", charts.stage_bar(boot, longest_ns), class_="left"),
-        *(time_ns(boot.stages.of(stage)) for stage in stages),
-        *([tag("td", _words(boot), class_="said")] if has_words else []),
-    )
 
 
 def _circumstances(document: Document) -> Markup:
@@ -400,7 +310,7 @@ def _circumstances(document: Document) -> Markup:
         tag(
             "div",
             tag("div", tag("h2", document.figures_title), _figures(document)),
-            tag("div", tag("h2", "Circumstances"), pairs(fact_rows(document))),
+            tag("div", tag("h2", "Circumstances"), pairs(fact_table(document))),
             class_="columns",
         ),
         command,
@@ -408,12 +318,12 @@ def _circumstances(document: Document) -> Markup:
 
 
 def _figures(document: Document) -> Markup:
-    return tag("div", pairs(figure_rows(document.summary)), id="figures")
+    return tag("div", pairs(figure_table(document.summary)), id="figures")
 
 
 def _footer(document: Document) -> Markup:
     run = document.fleet.run
     ended_ns, began_ns = document.fleet.ended_ns, run.at_ns if run else 0
-    lasted = f" · lasted {seconds_of_ns(ended_ns - began_ns)}" if run and ended_ns else ""
+    lasted = f" · lasted {exact_seconds_of_ns(ended_ns - began_ns)}" if run and ended_ns else ""
     version = f" {run.tool_version}" if run else ""
     return tag("footer", join("vm-timing-report", version, lasted))

@@ -1,55 +1,82 @@
 """The tables and legends the HTML page is put together from."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from vmtiming_tui.report.export.document import seconds
-from vmtiming_tui.report.export.html.markup import Markup, Part, tag
+from vmtiming_tui.model.fleet import VmState
+from vmtiming_tui.report.export.html.markup import Markup, tag
+from vmtiming_tui.report.tables import Align, Cell, Head, Table
 
-DRAWN = "stages"
-SAID = "words"
+_MARKS = {
+    VmState.QUEUED: ("·", "dim"),
+    VmState.LAUNCHING: ("◌", "dim"),
+    VmState.CONNECTED: ("◔", "dim"),
+    VmState.BOOTED: ("✓", "booted"),
+    VmState.FAILED: ("✗", "failed"),
+    VmState.TIMED_OUT: ("!", "late"),
+    VmState.KILLED: ("-", "dim"),
+}
+_STYLES = {Align.LEFT: "left", Align.WRAPPED: "said"}
 
 
-def table(names: Sequence[str], rows: Iterable[Markup], *, left: int = 1, name: str) -> Markup:
+@dataclass(frozen=True, slots=True)
+class Drawings:
+    """A column of drawings, one a row, to stand before the column at ``place``."""
+
+    title: str
+    place: int
+    each: Sequence[Markup]
+
+
+def html_table(table: Table, *, name: str, drawings: Drawings | None = None) -> Markup:
     """Return a table that sorts by any of its columns but a drawn one."""
     heads = [
         tag(
             "th",
-            name_of if name_of == DRAWN else tag("button", name_of, type="button"),
+            tag("button", head.title, type="button"),
             scope="col",
-            class_="left" if index < left or name_of in (DRAWN, SAID) else None,
+            class_=None if head.align is Align.RIGHT else "left",
         )
-        for index, name_of in enumerate(names)
+        for head in table.heads
     ]
-    head, body = tag("thead", tag("tr", *heads)), tag("tbody", *rows)
+    rows = [
+        [_cell(head, cell) for head, cell in zip(table.heads, row, strict=True)]
+        for row in table.rows
+    ]
+    if drawings is not None:
+        heads.insert(drawings.place, tag("th", drawings.title, scope="col", class_="left"))
+        for row, drawing in zip(rows, drawings.each, strict=True):
+            row.insert(drawings.place, tag("td", drawing, class_="left"))
+    head, body = tag("thead", tag("tr", *heads)), tag("tbody", *(tag("tr", *row) for row in rows))
     return tag("div", tag("table", head, body, class_="sortable", id=name), class_="wide")
 
 
-def row(*cells: Part, left: int = 1) -> Markup:
-    return tag(
-        "tr",
-        *(
-            cell
-            if isinstance(cell, Markup) and cell.startswith("<td")
-            else tag("td", cell, class_="left" if index < left else None)
-            for index, cell in enumerate(cells)
-        ),
-    )
+def _cell(head: Head, cell: Cell) -> Markup:
+    """Return a cell; a figure sorts by all of its digits."""
+    text, style = cell.text, _STYLES.get(head.align)
+    if cell.state is not None:
+        glyph, mark = _MARKS[cell.state]
+        text, style = f"{glyph} {text}", f"{style} {mark}"
+    return tag("td", text, data_value=cell.sorts_as, class_=style)
 
 
-def time_cell(value_s: float | None, *, mark: str | None = None) -> Markup:
-    """Return a cell of seconds that sorts by all of its digits."""
-    sort = "" if value_s is None else repr(value_s)
-    return tag("td", seconds(value_s), data_value=sort, class_=mark)
+def table_notes(table: Table) -> list[Markup]:
+    """Return what is to be said beside a table, a paragraph each."""
+    return [
+        tag("p", f"{note.about}: {note.text}" if note.about else note.text, class_="dim")
+        for note in table.notes
+    ]
 
 
-def time_ns(value_ns: int | None) -> Markup:
-    return time_cell(None if value_ns is None else value_ns / 1e9)
-
-
-def pairs(rows: Iterable[tuple[str, str]]) -> Markup:
+def pairs(table: Table) -> Markup:
+    """Return a table of names and what each of them is, without a head."""
     body = [
-        tag("tr", tag("th", name, scope="row", class_="left"), tag("td", value, class_="left"))
-        for name, value in rows
+        tag(
+            "tr",
+            tag("th", name.text, scope="row", class_="left"),
+            tag("td", value.text, class_="left"),
+        )
+        for name, value in table.rows
     ]
     return tag("table", tag("tbody", *body), class_="plain")
 

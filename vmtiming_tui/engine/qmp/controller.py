@@ -1,4 +1,4 @@
-"""One QMP session with one QEMU: greeting, commands, events, and how it ended."""
+"""The QMP controller of one QEMU: greeting, commands, events, and how its session ended."""
 
 import asyncio
 import contextlib

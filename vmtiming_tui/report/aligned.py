@@ -1,6 +1,9 @@
-"""How many cells of a terminal a text takes, and texts filled up to a number of them."""
+"""A table as lines of text whose columns line up, by the cells that a terminal gives each text."""
 
 import unicodedata
+
+from vmtiming_tui.escape import printable
+from vmtiming_tui.report.tables import Align, Table
 
 _NO_CELL = frozenset({"Mn", "Me", "Cf", "Cc"})
 _JOINING_JAMO = (range(0x1160, 0x1200), range(0xD7B0, 0xD800))
@@ -30,3 +33,18 @@ def at_left(text: str, cells: int) -> str:
 def at_right(text: str, cells: int) -> str:
     """Return a text with blanks before it, up to a width."""
     return " " * (cells - width(text)) + text
+
+
+def aligned_lines(table: Table) -> list[str]:
+    """Return a table's lines, in its short words; whatever came from elsewhere is made safe."""
+    heads = [head.short or head.title for head in table.heads]
+    rows = [heads, *([cell.short for cell in row] for row in table.rows)]
+    lines = [[printable(cell, keep="") for cell in row] for row in rows]
+    widths = [max(map(width, column)) for column in zip(*lines, strict=True)]
+    fills = [at_right if head.align is Align.RIGHT else at_left for head in table.heads]
+    return [
+        "  ".join(
+            fill(cell, cells) for fill, cell, cells in zip(fills, line, widths, strict=True)
+        ).rstrip()
+        for line in lines
+    ]

@@ -1,0 +1,580 @@
+"""The course of a boot as a table: where it stands, what becomes known, where that leads.
+
+No QEMU, no socket, no event loop: a course does nothing itself. What it asks for is written here in
+a word or two each; ``said`` shows how.
+"""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vmtiming_tui.engine.boot import instructions as do
+from vmtiming_tui.engine.boot.course import Course
+from vmtiming_tui.engine.boot.facts import (
+    Answered,
+    EndAsked,
+    Explained,
+    Fact,
+    Faulted,
+    Goal,
+    NotSpawned,
+    PauseAsked,
+    PortOpened,
+    QmpFlooded,
+    QmpLost,
+    QmpReady,
+    Reached,
+    ResumeAsked,
+    Said,
+    Spawned,
+    TimeUp,
+)
+from vmtiming_tui.engine.boot.narrator import Narrator
+from vmtiming_tui.engine.boot.standing import BUSY, State
+from vmtiming_tui.engine.children.children import Exit
+from vmtiming_tui.engine.guest.limits import Limits
+from vmtiming_tui.engine.guest.protocol import Booted, Details, DetailsBegun, Rejected
+from vmtiming_tui.engine.qemu.diagnosis import Why
+from vmtiming_tui.engine.qmp.controller import QmpEvent
+from vmtiming_tui.faults import OwnFault
+
+S = 1_000_000_000
+MS = 1_000_000
+NOW = 100 * S
+LIMITS = Limits()
+TIMEOUT_S = 30.0
+
+
+def qmp(name: str, at_ns: int = NOW, **data: object) -> QmpEvent:
+    return QmpEvent(at_ns, name, data, at_ns)
+
+
+REPORT = Said(Booted("Startup finished in 3s"), NOW)
+LIE = Said(Rejected("it claims to be VM 7"), NOW)
+FLOOD_OF_WORDS = Said(Rejected("it wrote more than 1 MiB", final=True), NOW)
+BEGUN = Said(DetailsBegun(), NOW)
+DETAILS = Said(Details(clock_us=1, complete=True), NOW)
+OPENED = qmp("VSERPORT_CHANGE", id="report", open=True)
+RESUMED = qmp("RESUME")
+SHUTDOWN = qmp("SHUTDOWN", reason="guest-panic")
+DISK_FULL = qmp("BLOCK_IO_ERROR", action="stop", nospace=True, device="vda")
+EXIT = Exit(NOW, code=0)
+KILL = EndAsked("killed on request", at_once=True)
+STOP = EndAsked("stopped with the run")
+FAULT = Faulted(OwnFault("LookupError: why", "please report this"))
+
+# What leads to each state, on the straightest way.
+WAYS: dict[State, tuple[Fact, ...]] = {State.QUEUED: ()}
+for state, came_from, fact in (
+    (State.HELD, State.QUEUED, Reached(Goal.PLACE)),
+    (State.SPAWNING, State.HELD, Reached(Goal.LAUNCH)),
+    (State.GREETING, State.SPAWNING, Spawned(pid=42, spawn_ns=NOW)),
+    (State.PLUGGING, State.GREETING, QmpReady()),
+    (State.LEARNING, State.PLUGGING, PortOpened(9, 43)),
+    (State.READY, State.LEARNING, Answered("query-cpus-fast", [{"thread-id": 44}])),
+    (State.STAMPING, State.READY, Reached(Goal.TURN)),
+    (State.LETTING_GO, State.STAMPING, Reached(Goal.STAMPS)),
+    (State.SETTLING, State.LETTING_GO, Answered("cont", {})),
+    (State.BOOTING, State.SETTLING, RESUMED),
+    (State.REPORTED, State.BOOTING, REPORT),
+    (State.BOOTED, State.REPORTED, OPENED),
+    (State.DETAILING, State.BOOTED, BEGUN),
+    (State.POWERING_OFF, State.DETAILING, DETAILS),
+    (State.EXITED, State.POWERING_OFF, EXIT),
+    (State.OVER, State.EXITED, Reached(Goal.LAST_WORDS)),
+    (State.DOUBTED, State.BOOTING, QmpLost("it closed the connection")),
+    (State.ENDED, State.BOOTING, EXIT),
+    (State.EXPLAINING, State.ENDED, Reached(Goal.LAST_WORDS)),
+    (State.POWERING_DOWN, State.BOOTING, STOP),
+    (State.QUITTING, State.POWERING_DOWN, TimeUp()),
+    (State.KILLING, State.QUITTING, TimeUp()),
+):
+    WAYS[state] = (*WAYS[came_from], fact)
+UNDECIDED = [
+    State.GREETING, State.PLUGGING, State.READY, State.BOOTING, State.DOUBTED
+]  # fmt: skip
+
+
+def said(instruction: do.Instruction) -> str:
+    """Return an instruction in a word or two."""
+    match instruction:
+        case do.Emit(event):
+            return type(event).__name__
+        case do.Await(goal):
+            return f"await {goal.name}"
+        case do.Ask(command):
+            return f"ask {command}"
+        case do.Fail(why):
+            return f"fail: {why.text}"
+        case _:
+            return type(instruction).__name__
+
+
+def course(*, at: State = State.QUEUED) -> Course:
+    """A course that stands somewhere."""
+    made = Course(Narrator(1, 1), LIMITS, TIMEOUT_S)
+    made.begin()
+    told(made, WAYS[at])
+    assert made.state is at
+    return made
+
+
+def told(to: Course, facts: Sequence[Fact], at_ns: int = NOW) -> list[str]:
+    return [said(each) for fact in facts for each in to.handle(fact, at_ns)]
+
+
+STRAIGHT = [
+    (State.QUEUED, State.HELD, ["await LAUNCH"]),
+    (State.HELD, State.SPAWNING, ["Spawn"]),
+    (State.SPAWNING, State.GREETING, ["VmLaunched", "Connect"]),
+    (State.GREETING, State.PLUGGING, []),
+    (
+        State.PLUGGING,
+        State.LEARNING,
+        ["ReportConnected", "EndLaunch", "VmConnected", "ask query-cpus-fast"],
+    ),
+    (State.LEARNING, State.READY, ["await TURN"]),
+    (State.READY, State.STAMPING, ["await STAMPS"]),
+    (State.STAMPING, State.LETTING_GO, ["ask cont"]),
+    (State.LETTING_GO, State.SETTLING, []),
+    (State.SETTLING, State.BOOTING, ["VmStarted", "QmpSeen"]),
+    (State.BOOTING, State.REPORTED, []),
+    (State.REPORTED, State.BOOTED, ["VmBooted", "TellUsage", "LeavePlace", "QmpSeen"]),
+    (State.BOOTED, State.DETAILING, []),
+    (State.DETAILING, State.POWERING_OFF, ["VmDetails"]),
+    (State.POWERING_OFF, State.EXITED, ["Abandon", "await LAST_WORDS"]),
+    (State.EXITED, State.OVER, ["TellExit"]),
+]
+
+
+@pytest.mark.parametrize(("start", "end", "asked"), STRAIGHT)
+def test_an_uneventful_boot_goes_step_by_step(start: State, end: State, asked: list[str]):
+    this = course(at=start)
+
+    assert told(this, WAYS[end][-1:]) == asked
+    assert this.state is end
+
+
+def test_a_boot_begins_by_waiting_for_its_place():
+    assert [said(each) for each in Course(Narrator(1, 1), LIMITS, 1).begin()] == ["await PLACE"]
+
+
+LOST = ["TellUsage", "LeavePlace"]
+KILLED = ["Abandon", "VmKilled", *LOST]
+GOES_ON = {
+    # What goes wrong before there is a QEMU.
+    "no QEMU": (
+        State.SPAWNING,
+        [NotSpawned(Why("cannot be started"))],
+        State.OVER,
+        ["Abandon", "fail: cannot be started", *LOST],
+    ),
+    "killed in line": (State.QUEUED, [KILL], State.OVER, KILLED),
+    "stopped in line": (State.HELD, [STOP], State.OVER, KILLED),
+    "killed while it is spawned": (
+        State.SPAWNING,
+        [KILL, Spawned(pid=42, spawn_ns=NOW)],
+        State.KILLING,
+        ["VmLaunched", "Connect", *KILLED, "Kill"],
+    ),
+    # What goes wrong while it starts up.
+    "no QMP": (
+        State.GREETING,
+        [QmpReady("it does not speak QMP"), TimeUp()],
+        State.QUITTING,
+        ["Abandon", "Abandon", "fail: it does not speak QMP", *LOST, "ask quit"],
+    ),
+    "no report port": (
+        State.PLUGGING,
+        [TimeUp(), TimeUp()],
+        State.QUITTING,
+        [
+            "Abandon",
+            "Abandon",
+            "fail: QEMU did not connect its report port to us",
+            *LOST,
+            "ask quit",
+        ],
+    ),
+    "port before QMP": (
+        State.GREETING,
+        [PortOpened(9, 43), QmpReady()],
+        State.LEARNING,
+        ["ReportConnected", "EndLaunch", "VmConnected", "ask query-cpus-fast"],
+    ),
+    "port before its process is known": (
+        State.SPAWNING,
+        [PortOpened(9, 43), Spawned(pid=42, spawn_ns=NOW)],
+        State.GREETING,
+        ["VmLaunched", "Connect", "ReportConnected"],
+    ),
+    "threads that cannot be had": (
+        State.LEARNING,
+        [Answered("query-cpus-fast", trouble="QEMU refused")],
+        State.READY,
+        ["await TURN"],
+    ),
+    # The start itself.
+    "refuses to run": (
+        State.LETTING_GO,
+        [Answered("cont", trouble="QEMU refused cont"), TimeUp()],
+        State.QUITTING,
+        ["Abandon", "Abandon", "fail: QEMU refused cont", *LOST, "ask quit"],
+    ),
+    "no stamp of its start": (State.SETTLING, [TimeUp()], State.BOOTING, ["VmStarted"]),
+    "stamp before the answer": (
+        State.LETTING_GO,
+        [RESUMED, Answered("cont", {})],
+        State.BOOTING,
+        ["VmStarted", "QmpSeen"],
+    ),
+    "killed as it is let go": (
+        State.LETTING_GO,
+        [KILL, Answered("cont", {}), RESUMED],
+        State.KILLING,
+        ["VmStarted", *KILLED, "Kill", "QmpSeen"],
+    ),
+    "report before the answer": (
+        State.LETTING_GO,
+        [REPORT, RESUMED, Answered("cont", {}), OPENED],
+        State.BOOTED,
+        ["VmStarted", "VmBooted", *LOST, "QmpSeen", "QmpSeen"],
+    ),
+    # What the guest says.
+    "report too early": (State.READY, [REPORT], State.READY, ["ReportRejected"]),
+    "a lie": (State.BOOTING, [LIE], State.BOOTING, ["ReportRejected"]),
+    "a flood of words": (
+        State.BOOTING,
+        [FLOOD_OF_WORDS],
+        State.QUITTING,
+        [
+            "ReportRejected",
+            "Abandon",
+            "fail: bad report: it wrote more than 1 MiB",
+            *LOST,
+            "ask quit",
+        ],
+    ),
+    "a flood after its report": (
+        State.BOOTED,
+        [FLOOD_OF_WORDS],
+        State.BOOTED,
+        ["ReportRejected"],
+    ),
+    "no stamp of its port": (
+        State.REPORTED,
+        [TimeUp()],
+        State.BOOTED,
+        ["VmBooted", *LOST],
+    ),
+    "details at once": (
+        State.REPORTED,
+        [BEGUN, DETAILS, EXIT, TimeUp()],
+        State.EXITED,
+        ["VmBooted", *LOST, "VmDetails", "Abandon", "await LAST_WORDS"],
+    ),
+    "an older guest's details": (State.BOOTED, [DETAILS], State.BOOTED, ["VmDetails"]),
+    "a second report": (State.BOOTED, [REPORT], State.BOOTED, []),
+    "details of what is lost": (State.QUITTING, [DETAILS], State.QUITTING, []),
+    # What QEMU says.
+    "a full disk": (
+        State.BOOTING,
+        [DISK_FULL],
+        State.QUITTING,
+        ["QmpSeen", "Abandon", None, *LOST, "ask quit"],
+    ),
+    "a flood of events": (
+        State.BOOTING,
+        [QmpFlooded()],
+        State.KILLING,
+        ["Abandon", "fail: its guest floods QEMU's control socket", *LOST, "Kill"],
+    ),
+    "a flood of events after its report": (
+        State.DETAILING,
+        [QmpFlooded()],
+        State.KILLING,
+        ["Kill"],
+    ),
+    "QMP lost": (
+        State.BOOTING,
+        [QmpLost("it closed the connection"), TimeUp()],
+        State.QUITTING,
+        [
+            "Abandon",
+            "Abandon",
+            "fail: QEMU's control socket (QMP) was lost while it runs: it closed the connection",
+            *LOST,
+            "ask quit",
+        ],
+    ),
+    "QMP lost after its report": (State.BOOTED, [QmpLost("so")], State.BOOTED, []),
+    "a doubt beside a doubt": (State.DOUBTED, [QmpLost("so")], State.DOUBTED, []),
+    "a report in spite of a doubt": (
+        State.DOUBTED,
+        [REPORT, OPENED],
+        State.BOOTED,
+        ["VmBooted", *LOST, "QmpSeen"],
+    ),
+    # An end too early, and what was still on its way.
+    "an exit that explains a doubt": (
+        State.DOUBTED,
+        [EXIT, Reached(Goal.LAST_WORDS), Explained(Why("the kernel panicked"))],
+        State.EXITED,
+        [
+            "Abandon",
+            "await LAST_WORDS",
+            "Explain",
+            "Abandon",
+            "fail: the kernel panicked",
+            *LOST,
+            "await LAST_WORDS",
+        ],
+    ),
+    "an exit in line for its turn": (
+        State.READY,
+        [EXIT, Reached(Goal.TURN)],
+        State.ENDED,
+        ["Abandon", "await LAST_WORDS"],
+    ),
+    "its reason after its exit": (
+        State.ENDED,
+        [SHUTDOWN, Reached(Goal.LAST_WORDS)],
+        State.EXPLAINING,
+        ["QmpSeen", "Explain"],
+    ),
+    "its report after its exit": (
+        State.ENDED,
+        [REPORT, OPENED],
+        State.EXITED,
+        ["VmBooted", *LOST, "await LAST_WORDS", "QmpSeen"],
+    ),
+    "killed after its exit": (
+        State.ENDED,
+        [KILL],
+        State.EXITED,
+        [*KILLED, "await LAST_WORDS"],
+    ),
+    "killed while it is explained": (
+        State.EXPLAINING,
+        [KILL, Explained(Why("so"))],
+        State.EXITED,
+        ["Abandon", "fail: so", *LOST, "await LAST_WORDS"],
+    ),
+    "no report in time": (
+        State.BOOTING,
+        [TimeUp()],
+        State.QUITTING,
+        ["Abandon", "TimeOut", *LOST, "ask quit"],
+    ),
+    # How it is ended.
+    "killed": (State.BOOTING, [KILL], State.KILLING, [*KILLED, "Kill"]),
+    "stopped": (State.BOOTING, [STOP], State.POWERING_DOWN, [*KILLED, "ask system_powerdown"]),
+    "killed after its report": (State.BOOTED, [KILL], State.KILLING, ["Kill"]),
+    "stopped after its report": (
+        State.BOOTED,
+        [STOP],
+        State.POWERING_DOWN,
+        ["ask system_powerdown"],
+    ),
+    "stopped while its report is stamped": (
+        State.REPORTED,
+        [STOP, OPENED],
+        State.POWERING_DOWN,
+        ["VmBooted", *LOST, "ask system_powerdown", "QmpSeen"],
+    ),
+    "killed while it is stopped": (State.POWERING_DOWN, [KILL], State.KILLING, ["Kill"]),
+    "killed while it quits": (State.QUITTING, [KILL], State.KILLING, ["Kill"]),
+    "stopped while it quits": (State.QUITTING, [STOP], State.QUITTING, []),
+    "no power-off": (State.BOOTED, [TimeUp()], State.QUITTING, ["ask quit"]),
+    "no end of the details": (
+        State.DETAILING,
+        [TimeUp(), TimeUp()],
+        State.QUITTING,
+        ["ask quit"],
+    ),
+    "heeds the power button": (
+        State.POWERING_DOWN,
+        [Answered("system_powerdown", {}), EXIT],
+        State.EXITED,
+        ["Abandon", "await LAST_WORDS"],
+    ),
+    "does not heed it": (State.POWERING_DOWN, [TimeUp()], State.QUITTING, ["ask quit"]),
+    "does not quit": (State.QUITTING, [TimeUp()], State.KILLING, ["Kill"]),
+    "cannot be asked": (
+        State.POWERING_DOWN,
+        [
+            Answered("system_powerdown", trouble="it is gone", is_sent=False),
+            Answered("quit", trouble="it is gone", is_sent=False),
+        ],
+        State.KILLING,
+        ["ask quit", "Kill"],
+    ),
+    "refuses to quit": (
+        State.QUITTING,
+        [Answered("quit", trouble="QEMU refused quit")],
+        State.QUITTING,
+        [],
+    ),
+    "does not die": (State.KILLING, [TimeUp()], State.OVER, ["Notice"]),
+    "dies": (
+        State.KILLING,
+        [EXIT, Reached(Goal.LAST_WORDS)],
+        State.OVER,
+        ["Abandon", "await LAST_WORDS", "TellExit"],
+    ),
+    # Faults of our own.
+    "a fault while it boots": (
+        State.BOOTING,
+        [FAULT],
+        State.QUITTING,
+        ["Abandon", "fail: the tool failed: LookupError: why", *LOST, "ask quit"],
+    ),
+    "a fault as it is spawned": (
+        State.SPAWNING,
+        [FAULT],
+        State.OVER,
+        ["Abandon", "fail: the tool failed: LookupError: why", *LOST],
+    ),
+    "a fault after its report": (State.BOOTED, [FAULT], State.OVER, ["Abandon", "Notice"]),
+    "a fault while its report is stamped": (
+        State.REPORTED,
+        [FAULT],
+        State.OVER,
+        ["Abandon", "VmBooted", *LOST, "Notice"],
+    ),
+    "a fault after a fault": (State.BOOTING, [FAULT, FAULT], State.OVER, None),
+}
+
+
+@pytest.mark.parametrize(("start", "facts", "end", "asked"), GOES_ON.values(), ids=GOES_ON)
+def test_what_becomes_known_leads_on(
+    start: State, facts: list[Fact], end: State, asked: list[str | None] | None
+):
+    this = course(at=start)
+    found = told(this, facts)
+
+    assert this.state is end
+    if asked is not None:
+        expected = [word or mine for word, mine in zip(asked, found, strict=True)]
+        assert found == expected
+
+
+@pytest.mark.parametrize("state", UNDECIDED)
+@pytest.mark.parametrize("fact", [KILL, STOP, QmpFlooded(), DISK_FULL, FAULT], ids=repr)
+def test_whatever_decides_a_boot_is_said_once_and_gives_its_place_to_another(
+    state: State, fact: Fact
+):
+    this = course(at=state)
+    found = told(this, [fact, fact])
+
+    assert len([word for word in found if word.startswith("fail") or word == "VmKilled"]) == 1
+    assert found.count("LeavePlace") == 1
+    assert not this.is_undecided
+
+
+LIMIT_OF = {
+    State.PLUGGING: LIMITS.report_port_s,
+    State.BOOTING: TIMEOUT_S,
+    State.BOOTED: LIMITS.off_s,
+    State.DETAILING: LIMITS.details_s,
+    State.POWERING_OFF: LIMITS.off_s,
+    State.POWERING_DOWN: LIMITS.powerdown_s,
+    State.QUITTING: LIMITS.quit_s,
+    State.KILLING: LIMITS.kill_s,
+    State.DOUBTED: 1.0,
+    State.SETTLING: 0.05,
+    State.REPORTED: 0.02,
+}
+
+
+@pytest.mark.parametrize("state", State)
+def test_each_wait_has_its_limit_or_another_s(state: State):
+    limit_s = LIMIT_OF.get(state)
+
+    assert course(at=state).deadline_ns == (None if limit_s is None else NOW + limit_s * S)
+
+
+def test_what_the_guest_says_meanwhile_puts_no_limit_off():
+    this = course(at=State.BOOTING)
+    told(this, [LIE, qmp("NIC_RX_FILTER_CHANGED")], NOW + S)
+
+    assert this.deadline_ns == NOW + TIMEOUT_S * S
+
+
+def test_a_pause_that_was_asked_for_does_not_count_against_the_limit():
+    this = course(at=State.BOOTING)
+    told(this, [PauseAsked(), qmp("STOP", NOW + 2 * S)], NOW + 2 * S)
+    paused = this.deadline_ns
+    told(this, [ResumeAsked(NOW + 9 * S)], NOW + 9 * S)
+    told(this, [qmp("RESUME", NOW + 10 * S)], NOW + 10 * S)
+
+    assert paused is None
+    assert this.deadline_ns == NOW + (TIMEOUT_S + 7) * S
+
+
+def test_a_stop_of_qemu_s_own_counts_and_is_said():
+    this = course(at=State.BOOTING)
+    told(this, [qmp("STOP")])
+    due_ns = this.deadline_ns
+    todo = this.handle(TimeUp(), NOW + 30 * S)
+
+    assert due_ns == NOW + TIMEOUT_S * S
+    assert do.TimeOut(limit_s=TIMEOUT_S, stopped_by_itself=True) in todo
+
+
+def stamps(resumed_ns: int, answered_ns: int) -> tuple[int, int | None]:
+    this = course(at=State.LETTING_GO)
+    event = QmpEvent(answered_ns, "RESUME", {}, resumed_ns)
+    todo = [*this.handle(event, answered_ns), *this.handle(Answered("cont", {}), answered_ns)]
+    started = todo[0].event
+    return started.go_ns, started.qemu_ns
+
+
+@pytest.mark.parametrize(
+    ("resumed_ns", "go_ns"),
+    [(NOW + MS, NOW + MS), (NOW - 2 * MS, NOW), (NOW + 9 * MS, NOW)],
+    ids=["between cont and its answer", "before", "after"],
+)
+def test_the_zero_is_qemu_s_own_stamp_where_it_can_be_true(resumed_ns: int, go_ns: int):
+    assert stamps(resumed_ns, NOW + 5 * MS) == (go_ns, resumed_ns)
+
+
+@pytest.mark.parametrize(
+    ("opened_ns", "uncertainty_ns"),
+    [(NOW + 2 * S, S), (NOW - S, 0), (NOW + 4 * S, 0)],
+    ids=["between start and bytes", "before the start", "after the bytes"],
+)
+def test_a_report_is_as_sure_as_qemu_s_stamp_of_the_port_makes_it(
+    opened_ns: int, uncertainty_ns: int
+):
+    this = course(at=State.BOOTING)
+    came_ns = NOW + 3 * S
+    opened = QmpEvent(came_ns, "VSERPORT_CHANGE", {"id": "report", "open": True}, opened_ns)
+    told(this, [opened], came_ns)
+    (booted, *_) = this.handle(Said(Booted("up"), came_ns), came_ns)
+
+    assert (booted.event.report_ns, booted.event.uncertainty_ns) == (came_ns, uncertainty_ns)
+
+
+FACTS = [fact for way in WAYS.values() for fact in way] + [
+    *(LIE, FLOOD_OF_WORDS, SHUTDOWN, DISK_FULL, KILL, FAULT, PauseAsked(), ResumeAsked(NOW)),
+    *(QmpFlooded(), QmpReady("no"), NotSpawned(Why("no")), Explained(Why("so")), TimeUp()),
+    Answered("quit", trouble="gone", is_sent=False),
+]
+DECISIONS = ("VmBooted", "VmKilled", "TimeOut")
+
+
+@given(st.sampled_from(State), st.lists(st.sampled_from(FACTS), max_size=30))
+def test_whatever_comes_in_whatever_order_a_boot_is_decided_once(state: State, facts: list[Fact]):
+    this = Course(Narrator(1, 1), LIMITS, TIMEOUT_S)
+    found = told(this, [*WAYS[state], *facts])
+    decisions = [word for word in found if word in DECISIONS or word.startswith("fail")]
+
+    assert len(decisions) <= 1
+    assert len(decisions) == found.count("LeavePlace")
+    assert found.count("VmStarted") <= 1
+    assert found.count("TellExit") <= 1
+    assert "VmBooted" not in found or found.index("VmStarted") < found.index("VmBooted")
+    assert decisions or this.is_undecided or this.state in BUSY

@@ -1,0 +1,100 @@
+"""What was found by comparing, by sweeping and in the slowest VM, as lines of text."""
+
+from collections.abc import Mapping
+
+from vmtiming_tui.analysis.compare import Comparison, GroupComparison
+from vmtiming_tui.analysis.straggler import Straggler
+from vmtiming_tui.analysis.summary import settings_label
+from vmtiming_tui.analysis.sweep import Knee, Penalty, Sweep
+from vmtiming_tui.escape import plural, printable
+from vmtiming_tui.report.aligned import aligned_lines
+from vmtiming_tui.report.tables import comparison_table, sweep_table
+from vmtiming_tui.report.wording import short_seconds
+
+
+def _named(parameters: Mapping[str, str]) -> str:
+    return printable(settings_label(parameters))
+
+
+def comparison_lines(comparison: Comparison) -> list[str]:
+    """Return a comparison: a table a setting, the verdict in a sentence, then the cautions."""
+    return [*found_lines(comparison), *warning_lines(comparison)]
+
+
+def warning_lines(comparison: Comparison) -> list[str]:
+    """Return what makes a comparison doubtful."""
+    return [f"Warning: {printable(caution)}" for caution in comparison.cautions]
+
+
+def found_lines(comparison: Comparison, *, narrow: bool = False) -> list[str]:
+    """Return what was found: which run it was held against, a table and a sentence a setting.
+
+    ``narrow`` leaves out the intervals of the two sides, and what follows from others: p.
+    """
+    lines = [f"Held against {printable(str(comparison.against))}."]
+    for group in comparison.groups:
+        lines += _group_lines(comparison, group, narrow=narrow)
+    if not comparison.groups:
+        lines.append("The two runs have no setting in common that both booted.")
+    return lines
+
+
+def _group_lines(comparison: Comparison, group: GroupComparison, *, narrow: bool) -> list[str]:
+    title = [f"{_named(group.parameters)}:"] if group.parameters else []
+    table = comparison_table(comparison, group)
+    said = [printable(note.text) for note in table.notes]
+    return [*title, *aligned_lines(table.without_details() if narrow else table), "", *said, ""]
+
+
+def sweep_lines(sweep: Sweep) -> list[str]:
+    """Return a sweep: a row a setting, then what booting many at once costs, and the knee."""
+    lines = aligned_lines(sweep_table(sweep))
+    if sweep.penalties:
+        lines += ["", *map(_penalty_line, sweep.penalties)]
+    return [*lines, *map(_knee_line, sweep.knees)]
+
+
+def _where(parameters: Mapping[str, str]) -> str:
+    return f"{_named(parameters)}: " if parameters else ""
+
+
+def _penalty_line(penalty: Penalty) -> str:
+    times = "unknown" if penalty.boot is None else f"{penalty.boot:.2f} times as long"
+    most = sorted(penalty.added_s.items(), key=lambda item: -item[1])
+    parts = [f"{stage} {added:+.3g}s" for stage, added in most if abs(added) >= 0.001]
+    stages = f" ({', '.join(parts)})" if parts else ""
+    return (
+        f"{_where(penalty.parameters)}{penalty.number} VMs at once against {penalty.base}: "
+        f"a boot takes {times}{stages}"
+    )
+
+
+def _knee_line(knee: Knee) -> str:
+    where = _where(knee.parameters)
+    if knee.number is None:
+        return (
+            f"{where}VMs per second still grew with the most VMs tried "
+            f"({knee.vms_per_s:.3g} a second)"
+        )
+    number = plural(knee.number, "VM")
+    return f"{where}VMs per second stop growing at {number} ({knee.vms_per_s:.3g} a second)"
+
+
+def straggler_lines(found: Straggler) -> list[str]:
+    """Return why the slowest VM was slow, as far as it can be told."""
+    slow, middle = found.slowest, found.middle
+    lines = [
+        f"VM {slow.vm} was the slowest: {short_seconds((slow.boot_ns or 0) / 1e9)}, "
+        f"{short_seconds(found.behind_ns / 1e9)} behind VM {middle.vm} in the middle"
+    ]
+    added = [f"{stage} {ns / 1e9:+.3g}s" for stage, ns in found.added_ns.items()]
+    if added:
+        lines.append(f"  by stage: {', '.join(added)}")
+    lines += [
+        f"  {printable(unit.name)}: {short_seconds(unit.slowest_ns / 1e9)} against "
+        f"{short_seconds(None if unit.middle_ns is None else unit.middle_ns / 1e9)}"
+        for unit in found.units
+    ]
+    if found.waited_share is not None:
+        lines.append(f"  it waited for a free core {100 * found.waited_share:.0f} % of its time")
+    return lines

@@ -1,0 +1,48 @@
+"""Figures as a report words them: exact in a document, short in a terminal's columns."""
+
+import math
+from datetime import UTC, datetime
+
+from vmtiming_tui.analysis.compare import signed
+
+NOTHING = "–"
+SHORT_NOTHING = "-"
+RATE = ".3f"  # VMs per second in a document
+
+
+def exact_seconds(value: float | None) -> str:
+    """Return seconds to the millisecond, which is about as well as they are known."""
+    return NOTHING if value is None else f"{value:.3f} s"
+
+
+def exact_seconds_of_ns(value: int | None) -> str:
+    """Return ns as seconds to the millisecond."""
+    return exact_seconds(None if value is None else value / 1e9)
+
+
+def exact_rate(value: float | None) -> str:
+    """Return VMs per second."""
+    return NOTHING if value is None else format(value, RATE)
+
+
+def short_seconds(value: float | None) -> str:
+    """Return seconds as the plain report shows them."""
+    return SHORT_NOTHING if value is None or not math.isfinite(value) else f"{value:.4g}s"
+
+
+def short_change(percent: float | None) -> str:
+    """Return a change in percent, its sign always shown."""
+    return SHORT_NOTHING if percent is None or not math.isfinite(percent) else f"{signed(percent)}%"
+
+
+def mebibytes(size: int) -> str:
+    """Return bytes as MiB."""
+    return f"{size / (1 << 20):.0f} MiB"
+
+
+def utc(wall_ns: int) -> str:
+    """Return a wall clock's ns since 1970 as ISO 8601 in UTC, to the second; empty where absurd."""
+    try:
+        return datetime.fromtimestamp(wall_ns // 1_000_000_000, UTC).isoformat()
+    except (OverflowError, ValueError, OSError):
+        return ""
