@@ -10,12 +10,7 @@ from textual.widgets import Input
 
 from vmtiming_tui.model.commands import Act, ReadConsole, Rerun, VmAction
 from vmtiming_tui.model.fleet import Attempt
-from vmtiming_tui.tui.drawing.pane_text import (
-    console_lines,
-    event_lines,
-    guest_lines,
-    qemu_lines,
-)
+from vmtiming_tui.tui.drawing.pane_text import console_lines, event_lines, guest_lines, qemu_lines
 from vmtiming_tui.tui.screens.vm_screen import VmScreen
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.keymap import Scope
@@ -47,12 +42,7 @@ class DetailScreen(VmScreen[int]):
         self.title_line = VmTitle(model, id="vm-title")
         self.stages = StageBar(model, id="stages")
         self.usage = Usage(model, id="usage")
-        self.panes = (
-            Pane(id="guest"),
-            Pane(id="console"),
-            Pane(id="events"),
-            Pane(id="qemu"),
-        )
+        self.panes = Pane(id="guest"), Pane(id="console"), Pane(id="events"), Pane(id="qemu")
         self.guest_pane, self.console_pane, self.events_pane, self.qemu_pane = self.panes
         self.search = Field(placeholder="search in this pane", id="search")
         self._at_pane = 0
