@@ -152,3 +152,16 @@ async def test_an_engine_that_cannot_be_started_is_said():
         await pilot.pause()
         assert isinstance(app.screen, EngineErrorScreen)
         assert "no memory" in text_of(app)
+
+
+@pytest.mark.parametrize("button", ["again", "new_run", "copy", "leave", "cancel"])
+async def test_each_button_of_an_engine_error_does_what_its_key_does(button):
+    async with dashboard(until(smooth_run(8), 4.0), 4.0) as stage:
+        await stage.feed([ENGINE_LOST])
+        screen = stage.on(EngineErrorScreen)
+        done = []
+        setattr(screen, f"action_{button}", lambda: done.append(button))
+        await stage.pilot.click(f"#{button}")
+        await stage.pilot.pause()
+
+        assert done == [button]

@@ -15,7 +15,6 @@ class Glyphs:
     residual: str
     bar: str
     bar_end: str
-    track: str
     median: str
     mark: str
     slower: str
@@ -51,7 +50,6 @@ UNICODE = Glyphs(
     residual="━",
     bar="━",
     bar_end="╸",
-    track="─",
     median="╎",
     mark="▌",
     slower="▲",
@@ -103,7 +101,6 @@ ASCII = Glyphs(
     residual="?",
     bar="=",
     bar_end="-",
-    track="-",
     median=":",
     mark="*",
     slower="^",

@@ -5,7 +5,7 @@ from typing import TypeAlias
 from vmtiming_tui.analysis.stages import stages_of
 from vmtiming_tui.model.fleet import Attempt, Vm, VmState
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
-from vmtiming_tui.tui.drawing.grid_shape import SECONDS_WIDTH, Shape
+from vmtiming_tui.tui.drawing.grid_shape import SECONDS_WIDTH, GridShape
 from vmtiming_tui.tui.drawing.scale_bars import BarMaker
 from vmtiming_tui.tui.drawing.styled import (
     BLANK,
@@ -31,7 +31,7 @@ Simple: TypeAlias = tuple[str, int]
 class CellPainter:
     """Paints cells of one shape; ``scale_ns`` and ``median_ns`` are common to all bars."""
 
-    def __init__(self, palette: Palette, glyphs: Glyphs, shape: Shape) -> None:
+    def __init__(self, palette: Palette, glyphs: Glyphs, shape: GridShape) -> None:
         self.shape, self._palette, self._glyphs = shape, palette, glyphs
         self._bars = BarMaker(palette, glyphs)
         self.scale_ns = 1_000_000_000

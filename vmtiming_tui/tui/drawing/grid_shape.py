@@ -11,7 +11,7 @@ _GAP = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class GridShape:
     """The grid's geometry in cells; ``bar`` is 0 where there is no room for one."""
 
     columns: int
@@ -27,7 +27,7 @@ class Shape:
         return _FIXED + self.id_width + (_WORD_WIDTH if self.word else 0)
 
 
-def shape_for(width: int, height: int, count: int, highest_id: int) -> Shape:
+def shape_for(width: int, height: int, count: int, highest_id: int) -> GridShape:
     """Return the layout of ``count`` VMs on ``width`` x ``height`` cells.
 
     Columns are added only till everything fits without scrolling. Where nothing fits, cells are
@@ -46,4 +46,4 @@ def shape_for(width: int, height: int, count: int, highest_id: int) -> Shape:
     bar = cell - _FIXED - id_width - (_WORD_WIDTH if word else 0) - _GAP
     rows = max(-(-count // columns), 1)
     row_height = min(max(height // rows, 1), 4) if columns == 1 else 1
-    return Shape(columns, cell, row_height, id_width, max(bar, 0), word)
+    return GridShape(columns, cell, row_height, id_width, max(bar, 0), word)

@@ -139,7 +139,11 @@ THEMES = (_theme(DARK_NAME, DARK, dark=True), _theme(LIGHT_NAME, LIGHT, dark=Fal
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """Styles by what they are for; widgets look nothing up while they draw."""
+    """Styles by what they are for; widgets look nothing up while they draw.
+
+    One value for all widgets, and not Textual's component classes: matching so many of them for
+    each widget would double the time to the first picture.
+    """
 
     text: Style
     strong: Style

@@ -31,7 +31,7 @@ class CompareScreen(FullScreen[None]):
         self._held = held
         self.curves = CurvePair(held.runs, id="curves")
         self.stages = StagePair(held.runs, id="stage-pair")
-        self.pane = Pane("Comparison", id="comparison")
+        self.pane = Pane(id="comparison", title="Comparison")
 
     def body(self) -> Iterable[Widget]:
         """Both runs' curves, both runs' stages, and words."""

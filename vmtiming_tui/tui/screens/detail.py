@@ -10,14 +10,8 @@ from textual.widgets import Input
 
 from vmtiming_tui.model.commands import Act, ReadConsole, Rerun, VmAction
 from vmtiming_tui.model.fleet import Attempt
-from vmtiming_tui.tui.drawing.pane_text import (
-    command_line,
-    console_lines,
-    event_lines,
-    guest_lines,
-    qemu_lines,
-)
-from vmtiming_tui.tui.screens.full_screen import FullScreen
+from vmtiming_tui.tui.drawing.pane_text import console_lines, event_lines, guest_lines, qemu_lines
+from vmtiming_tui.tui.screens.vm_screen import VmScreen
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.state.model import Change, Model, is_running
@@ -26,6 +20,7 @@ from vmtiming_tui.tui.widgets.pane import Pane
 from vmtiming_tui.tui.widgets.vm_lines import StageBar, Usage, VmLine, VmTitle
 
 _ALL_PANES_FROM = (120, 36)
+_PANES = ("1 Guest", "2 Console", "3 QMP events", "4 QEMU")
 _CONSOLE_EVERY = 5
 _LOSES = {
     VmAction.RESET: "Reset VM {}? Its boot begins again and this attempt's time counts on.",
@@ -34,7 +29,7 @@ _LOSES = {
 }
 
 
-class DetailScreen(FullScreen[int]):
+class DetailScreen(VmScreen[int]):
     """Returns the VM it was left at."""
 
     SCOPE = Scope.DETAIL
@@ -47,12 +42,7 @@ class DetailScreen(FullScreen[int]):
         self.title_line = VmTitle(model, id="vm-title")
         self.stages = StageBar(model, id="stages")
         self.usage = Usage(model, id="usage")
-        self.panes = (
-            Pane("1 Guest", id="guest"),
-            Pane("2 Console", id="console"),
-            Pane("3 QMP events", id="events"),
-            Pane("4 QEMU", id="qemu"),
-        )
+        self.panes = Pane(id="guest"), Pane(id="console"), Pane(id="events"), Pane(id="qemu")
         self.guest_pane, self.console_pane, self.events_pane, self.qemu_pane = self.panes
         self.search = Field(placeholder="search in this pane", id="search")
         self._at_pane = 0
@@ -149,33 +139,26 @@ class DetailScreen(FullScreen[int]):
             active = at == self._at_pane
             pane.display = together or active
             pane.set_class(active, "-active")
-            name = pane.border_title.lstrip("> ") if isinstance(pane.border_title, str) else ""
-            pane.border_title = f"> {name}" if active and together else name
-        if not together:
-            self._name_hidden_panes()
+            pane.border_title = self._title_of(at) if together else self._all_titles()
 
-    def _name_hidden_panes(self) -> None:
-        names = []
-        for at, name in enumerate(("Guest", "Console", "QMP events", "QEMU"), 1):
-            here = at - 1 == self._at_pane
-            names.append(f"\\[{at} {name}]" if here else f" {at} {name} ")
-        self.panes[self._at_pane].border_title = "".join(names)
+    def _title_of(self, at: int) -> str:
+        return f"> {_PANES[at]}" if at == self._at_pane else _PANES[at]
+
+    def _all_titles(self) -> str:
+        """Return what the one pane that is seen says of those that are not."""
+        here = self._at_pane
+        return "".join(
+            f"\\[{name}]" if at == here else f" {name} " for at, name in enumerate(_PANES)
+        )
 
     @property
     def pane(self) -> Pane:
         """The pane the keys are for."""
         return self.panes[self._at_pane]
 
-    def _restore_titles(self) -> None:
-        for at, (pane, name) in enumerate(
-            zip(self.panes, ("Guest", "Console", "QMP events", "QEMU"), strict=True), 1
-        ):
-            pane.border_title = f"{at} {name}"
-
     def action_show_pane(self, number: int) -> None:
         """Make a pane the one the keys are for."""
         self._at_pane = number - 1
-        self._restore_titles()
         self._show_panes()
 
     def action_pane(self, step: int) -> None:
@@ -274,15 +257,9 @@ class DetailScreen(FullScreen[int]):
         if action not in _LOSES:
             self.host.send(command)
             return
-        from vmtiming_tui.tui.screens.confirm import ConfirmScreen
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self.host.send(command)
-
         title = {"powerdown": "Power down"}.get(str(action), str(action).capitalize())
         question = _LOSES[action].format(vm)
-        self.app.push_screen(ConfirmScreen(title, question, yes=title), answered)
+        self.act_if_sure(command, title, question)
 
     def action_pause(self) -> None:
         """Pause the VM, or let it go on."""
@@ -315,13 +292,4 @@ class DetailScreen(FullScreen[int]):
 
     def action_copy(self) -> None:
         """Copy the QEMU command of the attempt that is looked at."""
-        if self.attempt is None or not self.attempt.argv:
-            self.app.notify("QEMU has not been started yet.", severity="warning")
-            return
-        self.host.copy(command_line(self.attempt), f"QEMU command of VM {self.vm_id}")
-
-    def action_export(self) -> None:
-        """Ask where to write the figures."""
-        from vmtiming_tui.tui.screens.export import ExportScreen
-
-        self.app.push_screen(ExportScreen(self.model))
+        self.copy_command(self.vm_id, self.attempt)

@@ -31,7 +31,7 @@ class EngineErrorScreen(Dialog[None]):
 
     SCOPE = Scope.ENGINE_ERROR
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings(keymap.ENGINE_ERROR)]
-    AUTO_FOCUS = "#try-again"
+    AUTO_FOCUS = "#again"
 
     def __init__(self, failure: EngineFailed, model: Model) -> None:
         super().__init__()
@@ -50,8 +50,8 @@ class EngineErrorScreen(Dialog[None]):
                 yield from self._told()
             with Horizontal(classes="buttons"):
                 for word, name in _BUTTONS.items():
-                    key = self.host.key_for(name)
-                    yield Button(f"{word} ({key})", id=word.lower().replace(" ", "-"), compact=True)
+                    action, key = keymap.BY_ID[name].action, self.host.key_for(name)
+                    yield Button(f"{word} ({key})", id=action, compact=True)
 
     def _told(self) -> Iterable[Static]:
         """Return what is to be said; a host's or guest's text is never markup."""
@@ -65,19 +65,10 @@ class EngineErrorScreen(Dialog[None]):
             rest = "they can still be looked at and exported."
             yield Static(f"{kept}{rest}", classes="paragraph note", markup=False)
 
-    def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Do what was pressed."""
-        match event.button.id:
-            case "try-again":
-                self.action_again()
-            case "new-run":
-                self.action_new_run()
-            case "copy":
-                self.action_copy()
-            case "quit":
-                self.action_leave()
-            case _:
-                self.action_cancel()
+    async def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Do what the button's key does."""
+        if event.button.id is not None:
+            await self.run_action(event.button.id)
 
     def action_again(self) -> None:
         """Start the same run again."""

@@ -10,8 +10,7 @@ from textual.widgets import Input
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.commands import Act, Rerun, VmAction
 from vmtiming_tui.model.plan import RunPlan
-from vmtiming_tui.tui.drawing.pane_text import command_line
-from vmtiming_tui.tui.screens.full_screen import FullScreen
+from vmtiming_tui.tui.screens.vm_screen import VmScreen
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.state.model import Change, Model, is_running
@@ -28,7 +27,7 @@ _BIG_FLEET_CURVE = 8
 _CURVE_EVERY = 5
 
 
-class StormScreen(FullScreen[None]):
+class StormScreen(VmScreen[None]):
     """The first screen and the one everything returns to."""
 
     SCOPE = Scope.MAIN
@@ -269,22 +268,15 @@ class StormScreen(FullScreen[None]):
 
     def action_kill(self) -> None:
         """Kill the marked VMs or the current one, after a question."""
-        from vmtiming_tui.tui.screens.confirm import ConfirmScreen
-
         fleet = self.model.fleet
         chosen = self.model.chosen(self.area.current)
         vms = tuple(vm for vm in chosen if vm in fleet.vms and is_running(fleet.vms[vm]))
         if not vms:
             self.app.notify("Not running, so there is nothing to kill.", severity="warning")
             return
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self.host.send(Act(action=VmAction.KILL, vms=vms))
-
         who = f"VM {vms[0]}" if len(vms) == 1 else plural(len(vms), "VM")
         question = f"Kill {who}? A boot that is under way is lost."
-        self.app.push_screen(ConfirmScreen("Kill", question, yes="Kill"), answered)
+        self.act_if_sure(Act(action=VmAction.KILL, vms=vms), "Kill", question)
 
     def action_new_run(self) -> None:
         """Ask for other settings and start a run with them."""
@@ -295,12 +287,6 @@ class StormScreen(FullScreen[None]):
                 self.host.begin(plan)
 
         self.app.push_screen(NewRunScreen(self.model), answered)
-
-    def action_export(self) -> None:
-        """Ask where to write the figures."""
-        from vmtiming_tui.tui.screens.export import ExportScreen
-
-        self.app.push_screen(ExportScreen(self.model))
 
     def action_history(self) -> None:
         """Show past runs."""
@@ -318,11 +304,7 @@ class StormScreen(FullScreen[None]):
     def action_copy(self) -> None:
         """Copy the QEMU command of the VM under the cursor."""
         vm = self.area.current
-        attempt = self.model.attempt_of(vm) if vm is not None else None
-        if attempt is None or not attempt.argv:
-            self.app.notify("QEMU has not been started yet.", severity="warning")
-            return
-        self.host.copy(command_line(attempt), f"QEMU command of VM {vm}")
+        self.copy_command(vm, self.model.attempt_of(vm) if vm is not None else None)
 
 
 def _is_booting(model: Model, vm: int) -> bool:

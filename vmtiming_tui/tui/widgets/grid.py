@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from vmtiming_tui.model.fleet import Vm
 from vmtiming_tui.tui.drawing.grid_cell import CellPainter, Simple
-from vmtiming_tui.tui.drawing.grid_shape import Shape, shape_for
+from vmtiming_tui.tui.drawing.grid_shape import GridShape, shape_for
 from vmtiming_tui.tui.drawing.scale_bars import scale_for
 from vmtiming_tui.tui.drawing.styled import Part
 from vmtiming_tui.tui.state.model import Change, Model
@@ -30,7 +30,7 @@ class VmGrid(VmArea):
         """How wide one VM is."""
         return self._painter.shape.cell if self._painter else 1
 
-    def shape(self, width: int, height: int) -> Shape:
+    def shape(self, width: int, height: int) -> GridShape:
         """Return the layout on so much room."""
         shown, fleet = self.model.view.shown, self.model.fleet
         return shape_for(width, height, len(shown), max(fleet.vms, default=0))

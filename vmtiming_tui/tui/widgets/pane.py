@@ -37,7 +37,7 @@ class Pane(Hosted, ScrollView, can_focus=False):
             super().__init__()
             self.pane = pane
 
-    def __init__(self, title: str, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str, title: str = "") -> None:  # noqa: A002  Textual's name
         super().__init__(id=id)
         self.border_title = title
         self.follows = False

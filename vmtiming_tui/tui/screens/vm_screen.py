@@ -1,0 +1,33 @@
+"""What the screen of all VMs and that of one have in common: what can be done to VMs."""
+
+from vmtiming_tui.model.commands import Act
+from vmtiming_tui.model.fleet import Attempt
+from vmtiming_tui.tui.drawing.pane_text import command_line
+from vmtiming_tui.tui.screens.full_screen import Answer, FullScreen
+
+
+class VmScreen(FullScreen[Answer]):
+    """A screen whose keys act on VMs."""
+
+    def act_if_sure(self, act: Act, title: str, question: str) -> None:
+        """Ask, and send the command where the answer is yes."""
+        from vmtiming_tui.tui.screens.confirm import ConfirmScreen
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.host.send(act)
+
+        self.app.push_screen(ConfirmScreen(title, question, yes=title), answered)
+
+    def copy_command(self, vm: int | None, attempt: Attempt | None) -> None:
+        """Copy the QEMU command of a VM's attempt, once there is one."""
+        if attempt is None or not attempt.argv:
+            self.app.notify("QEMU has not been started yet.", severity="warning")
+            return
+        self.host.copy(command_line(attempt), f"QEMU command of VM {vm}")
+
+    def action_export(self) -> None:
+        """Ask where to write the figures."""
+        from vmtiming_tui.tui.screens.export import ExportScreen
+
+        self.app.push_screen(ExportScreen(self.model))
