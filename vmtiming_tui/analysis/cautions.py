@@ -188,7 +188,7 @@ def _left_out(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
 
 
 def _host(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
-    host = fleet.facts
+    host = fleet.host_facts
     pressed = [
         f"{name} pressure {percent:.0f} %"
         for name, percent in host.psi.items()
@@ -229,7 +229,7 @@ def _during(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
 
 
 def _size(fleet: Fleet) -> Iterator[str]:
-    plan, cores, free_bytes = fleet.plan, fleet.facts.cores, fleet.facts.memory_available_bytes
+    plan, host = fleet.plan, fleet.host_facts
     if plan is None:
         return
     at_once = [
@@ -237,12 +237,13 @@ def _size(fleet: Fleet) -> Iterator[str]:
         for variant in plan.variants
     ]
     vcpus = max(count * variant.config.smp for count, variant in at_once)
-    if cores and vcpus > cores:
+    if host.cores and vcpus > host.cores:
         yield (
-            f"up to {vcpus} vCPUs share {plural(cores, 'core')}: boot times include waiting "
+            f"up to {vcpus} vCPUs share {plural(host.cores, 'core')}: boot times include waiting "
             "for one another"
         )
     asked = max(variant.config.number * variant.config.memory_mib for variant in plan.variants)
+    free_bytes = host.memory_available_bytes
     if free_bytes and asked * _MIB > free_bytes:
         yield (
             f"the VMs may take {asked} MiB and the host had {free_bytes / _MIB:.0f} MiB free: "

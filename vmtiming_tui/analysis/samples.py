@@ -134,7 +134,7 @@ def side_of(fleet: Fleet, label: str = "", *, name: str | None = None) -> Side:
 
 
 def _facts(fleet: Fleet) -> dict[str, str]:
-    run, plan, host = fleet.run, fleet.plan, fleet.facts
+    run, plan, host = fleet.run, fleet.plan, fleet.host_facts
     releases = {
         release
         for attempt in counted_attempts(fleet)
@@ -161,7 +161,7 @@ def _facts(fleet: Fleet) -> dict[str, str]:
 
 def _setting(fleet: Fleet, parameters: Mapping[str, str]) -> Setting | None:
     """Return what storms with these parameters were booted with; None where that is not known."""
-    run, plan, host = fleet.run, fleet.plan, fleet.facts
+    run, plan, host = fleet.run, fleet.plan, fleet.host_facts
     if run is None or plan is None or not host.hostname:
         return None
     variants = {tuple(each.parameters.items()): each for each in plan.variants}

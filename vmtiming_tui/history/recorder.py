@@ -301,7 +301,7 @@ def _insert(connection: sqlite3.Connection, fleet: Fleet, baseline: Identity | N
             started.wall_ns if started else time.time_ns(),
             str(fleet.state),
             started.number if started else 0,
-            storable(fleet.facts.hostname),
+            storable(fleet.host_facts.hostname),
             storable(started.accel) if started else "",
             storable(started.qemu_version) if started else "",
             storable(started.tool_version) if started else "",

@@ -176,7 +176,7 @@ class Fleet:
         return self.run.plan if self.run else None
 
     @property
-    def facts(self) -> HostFacts:
+    def host_facts(self) -> HostFacts:
         """The host as it was at the run's begin."""
         return self.run.host if self.run else HostFacts()
 
