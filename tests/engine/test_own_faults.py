@@ -24,7 +24,7 @@ from vmtiming_tui.model.config import Accel, RunConfig
 from vmtiming_tui.model.fleet import Fleet, VmState
 from vmtiming_tui.model.plan import plan_of
 from vmtiming_tui.setup import doctor
-from vmtiming_tui.setup.checks import Verdict
+from vmtiming_tui.setup.checks import Fitness
 
 BROKEN = 1
 
@@ -138,6 +138,6 @@ def test_doctor_does_not_wait_for_a_warden_that_is_gone(lab: Lab, monkeypatch: p
     began = time.monotonic()
     (qemu,) = [check for check in doctor.examine(lab.config(1)) if check.name == "QEMU"]
 
-    assert qemu.verdict is Verdict.MISSING
+    assert qemu.fitness is Fitness.MISSING
     assert "the process that starts QEMUs is gone" in qemu.found
     assert time.monotonic() - began < 10

@@ -11,7 +11,7 @@ from vmtiming_tui.images.guard.box import Wall
 from vmtiming_tui.images.spin import outside as main
 from vmtiming_tui.resources import resource
 from vmtiming_tui.setup import image_support as abilities
-from vmtiming_tui.setup.checks import Check, Verdict
+from vmtiming_tui.setup.checks import Check, Fitness
 from vmtiming_tui.setup.image_support import ability_checks, qemu_package
 
 
@@ -72,7 +72,7 @@ def test_a_tool_that_is_missing_is_named_with_what_installs_it(
 
     check = checks()[name]
 
-    assert check.verdict is Verdict.NOTE
+    assert check.fitness is Fitness.NOTE
     assert "missing" in check.found or tool in check.found
     assert check.mend == f"apt-get install {package}"
 
@@ -100,7 +100,7 @@ def test_it_is_said_which_debian_would_be_built_and_where_none_can_be(without, m
     assert "tools for a trixie" in checks()["new Debians"].found
 
     monkeypatch.setattr(abilities.platform, "freedesktop_os_release", dict)
-    assert checks()["new Debians"].verdict is Verdict.NOTE
+    assert checks()["new Debians"].fitness is Fitness.NOTE
     assert "no Debian or Ubuntu" in checks()["new Debians"].found
 
 
@@ -115,7 +115,7 @@ def test_what_only_a_kernel_reads_takes_one_of_the_hosts_that_knows_it(without, 
 
     assert found["xfs images"].found == "read in a VM by kernel 6.1"
     assert found["btrfs images"].found == "read in a VM by kernel 5.0"
-    assert found["f2fs images"].verdict is Verdict.NOTE
+    assert found["f2fs images"].fitness is Fitness.NOTE
     assert found["f2fs images"].mend.startswith("apt-get install linux-image-")
 
 
@@ -126,7 +126,7 @@ def test_the_box_is_said_to_be_what_a_trial_shows(without, monkeypatch):
     without()
     for wall in Wall:
         monkeypatch.setattr(abilities, "best_wall", lambda wall=wall: wall)
-        assert (checks()["box"].verdict is Verdict.FINE) == (wall is Wall.BUBBLEWRAP)
+        assert (checks()["box"].fitness is Fitness.FINE) == (wall is Wall.BUBBLEWRAP)
 
 
 def test_without_root_building_takes_user_ids_of_ones_own(user, without, monkeypatch):
@@ -138,7 +138,7 @@ def test_without_root_building_takes_user_ids_of_ones_own(user, without, monkeyp
 
     for path in user:
         path.write_text("ada:100000:65536\n")
-    assert checks()["new Debians"].verdict is Verdict.FINE
+    assert checks()["new Debians"].fitness is Fitness.FINE
 
     monkeypatch.setattr(abilities, "_works", lambda *command: False)
     assert checks()["new Debians"].mend == "sudo gen-debian-rawfs.sh OUT.raw"
@@ -161,7 +161,7 @@ def test_a_firmware_counts_where_a_run_would_find_it(tmp_path, without, monkeypa
         Path(path).touch()
 
     assert checks()["UEFI aarch64"].found.startswith(pair[0])
-    assert checks()["UEFI x86_64"].verdict is Verdict.FINE
+    assert checks()["UEFI x86_64"].fitness is Fitness.FINE
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Verdict(StrEnum):
+class Fitness(StrEnum):
     """What a check found; only ``MISSING`` means that a run could not work."""
 
     FINE = "ok"
@@ -19,7 +19,7 @@ class Check:
     """One thing looked at: what was found, and the command that mends it."""
 
     name: str
-    verdict: Verdict
+    fitness: Fitness
     found: str
     mend: str = ""
 

@@ -19,7 +19,7 @@ from vmtiming_tui.errors import QemuError, VmTimingError
 from vmtiming_tui.escape import plural
 from vmtiming_tui.images.guard.box import own_uid
 from vmtiming_tui.model.config import Accel, RunConfig
-from vmtiming_tui.setup.checks import Check, Verdict
+from vmtiming_tui.setup.checks import Check, Fitness
 from vmtiming_tui.setup.image_support import ability_checks, qemu_package
 
 
@@ -37,28 +37,28 @@ def _qemu_checks(config: RunConfig) -> Iterator[Check]:
     path = shutil.which(config.qemu)
     install = f"apt-get install {qemu_package(emulated_arch(config.qemu))} qemu-utils"
     if path is None:
-        yield Check("QEMU", Verdict.MISSING, f"there is no {config.qemu}", install)
+        yield Check("QEMU", Fitness.MISSING, f"there is no {config.qemu}", install)
         return
     try:
         version, choice = asyncio.run(_ask_qemu(config))
     except QemuError as error:
-        yield Check("QEMU", Verdict.MISSING, error.message, error.hint or install)
+        yield Check("QEMU", Fitness.MISSING, error.message, error.hint or install)
         return
-    yield Check("QEMU", Verdict.FINE, f"{version} at {path}")
-    yield Check("TCG", Verdict.FINE, "emulation needs nothing of the host; a boot takes longer")
+    yield Check("QEMU", Fitness.FINE, f"{version} at {path}")
+    yield Check("TCG", Fitness.FINE, "emulation needs nothing of the host; a boot takes longer")
     yield _kvm_check(choice)
 
 
 def _kvm_check(choice: ChosenAccel | None) -> Check:
     if choice is None:
         return Check(
-            "KVM", Verdict.NOTE, "/dev/kvm opens; no kernel at hand to prove that it boots one",
+            "KVM", Fitness.NOTE, "/dev/kvm opens; no kernel at hand to prove that it boots one",
             "vm-timing-report doctor -k BFILES/vmlinuz",
         )  # fmt: skip
     if choice.accel is Accel.KVM:
-        return Check("KVM", Verdict.FINE, choice.reason)
+        return Check("KVM", Fitness.FINE, choice.reason)
     mend = "" if not KVM.exists() or os.access(KVM, os.W_OK) else "sudo usermod -aG kvm $USER"
-    return Check("KVM", Verdict.NOTE, choice.reason, mend)
+    return Check("KVM", Fitness.NOTE, choice.reason, mend)
 
 
 def _capacity_checks(config: RunConfig) -> Iterator[Check]:
@@ -68,12 +68,12 @@ def _capacity_checks(config: RunConfig) -> Iterator[Check]:
     vms = f"{plural(config.number, 'VM')} of {config.memory_mib} MiB"
     found = list(shortages(config, accel))
     for shortage in found:
-        yield Check("room", Verdict.MISSING, shortage.text, shortage.hint)
+        yield Check("room", Fitness.MISSING, shortage.text, shortage.hint)
     if not found:
         available = memory_bytes("MemAvailable")
         fit = available // vm_memory_bytes(config, accel)
         yield Check(
-            "room", Verdict.FINE,
+            "room", Fitness.FINE,
             f"{vms} {'fits' if config.number == 1 else 'fit'}: "
             f"{humanize.naturalsize(available, binary=True)} of memory is available, "
             f"room for {fit}",
@@ -82,12 +82,12 @@ def _capacity_checks(config: RunConfig) -> Iterator[Check]:
     cores = f"{plural(facts.cores, 'core')} for {plural(wanted, 'vCPU')}"
     if wanted > facts.cores:
         yield Check(
-            "cores", Verdict.NOTE,
+            "cores", Fitness.NOTE,
             f"{cores}: the VMs will wait for each other",
             f"--parallel {max(facts.cores // config.smp, 1)} times them without a crowd",
         )  # fmt: skip
     else:
-        yield Check("cores", Verdict.FINE, cores)
+        yield Check("cores", Fitness.FINE, cores)
 
 
 def examine(config: RunConfig) -> list[Check]:
@@ -97,13 +97,13 @@ def examine(config: RunConfig) -> list[Check]:
     try:
         checks += _qemu_checks(proving)
     except VmTimingError as error:
-        checks.append(Check("engine", Verdict.MISSING, error.message, error.hint))
+        checks.append(Check("engine", Fitness.MISSING, error.message, error.hint))
     return [*checks, *_capacity_checks(config), *ability_checks()]
 
 
 def can_run(checks: list[Check]) -> bool:
     """Return whether nothing is missing that a run needs."""
-    return all(check.verdict is not Verdict.MISSING for check in checks)
+    return all(check.fitness is not Fitness.MISSING for check in checks)
 
 
 def report(checks: list[Check]) -> str:
@@ -112,5 +112,5 @@ def report(checks: list[Check]) -> str:
     lines = []
     for check in checks:
         mend = f"  ->  {check.mend}" if check.mend else ""
-        lines.append(f"{check.verdict:<7}  {check.name:<{width}}  {check.found}{mend}")
+        lines.append(f"{check.fitness:<7}  {check.name:<{width}}  {check.found}{mend}")
     return "\n".join(lines)

@@ -15,7 +15,7 @@ from vmtiming_tui.images.reader.device_mapper import modules_for
 from vmtiming_tui.images.reader.guest_kernel import GuestKernel
 from vmtiming_tui.images.reader.host_kernel import debian_arch, versions
 from vmtiming_tui.images.reader.kernel_reader import KERNEL_ONLY
-from vmtiming_tui.setup.checks import Check, Verdict, tool
+from vmtiming_tui.setup.checks import Check, Fitness, tool
 
 _ID_RANGES = (Path("/etc/subuid"), Path("/etc/subgid"))
 _PROBE_LIMIT_S = 10
@@ -76,8 +76,8 @@ def _missing(tools: dict[str, str]) -> tuple[str, str]:
 def _ability_check(ability: Ability) -> Check:
     names, mend = _missing(ability.tools)
     if names:
-        return Check(ability.name, Verdict.NOTE, f"no {names}: {ability.what} need it", mend)
-    return Check(ability.name, Verdict.FINE, ability.what)
+        return Check(ability.name, Fitness.NOTE, f"no {names}: {ability.what} need it", mend)
+    return Check(ability.name, Fitness.FINE, ability.what)
 
 
 def _works(*command: str) -> bool:
@@ -97,9 +97,9 @@ def _box_check() -> Check:
     """What keeps an image in that is read."""
     wall = best_wall()
     if wall is Wall.BUBBLEWRAP:
-        return Check("box", Verdict.FINE, _WALLS[wall])
+        return Check("box", Fitness.FINE, _WALLS[wall])
     mend = "apt-get install bubblewrap" if tool("bwrap") is None else ""
-    return Check("box", Verdict.NOTE, _WALLS[wall], mend)
+    return Check("box", Fitness.NOTE, _WALLS[wall], mend)
 
 
 def _reader_checks() -> Iterator[Check]:
@@ -114,15 +114,15 @@ def _reader_checks() -> Iterator[Check]:
     for kind, modules, tools in kinds:
         names, mend = _missing(tools)
         fit = next((kernel.version for kernel in kernels if kernel.has(modules)), "")
-        check = Check(f"{kind} images", Verdict.FINE, f"read in a VM by kernel {fit}")
+        check = Check(f"{kind} images", Fitness.FINE, f"read in a VM by kernel {fit}")
         if names:
             check = replace(
-                check, verdict=Verdict.NOTE, found=f"no {names}: the VM that reads them needs it",
+                check, fitness=Fitness.NOTE, found=f"no {names}: the VM that reads them needs it",
                 mend=mend,
             )  # fmt: skip
         elif not fit:
             check = replace(
-                check, verdict=Verdict.NOTE,
+                check, fitness=Fitness.NOTE,
                 found="none of the kernels in /boot that may be read knows it",
                 mend=f"apt-get install linux-image-{debian_arch()}",
             )  # fmt: skip
@@ -134,27 +134,27 @@ def _building_check() -> Check:
     name = "new Debians"
     names, mend = _missing(BUILDING)
     if names:
-        return Check(name, Verdict.NOTE, f"no {names}: the demo guest needs it", mend)
+        return Check(name, Fitness.NOTE, f"no {names}: the demo guest needs it", mend)
     suite = _suite()
     if suite is None:
-        return Check(name, Verdict.NOTE, "this host is no Debian or Ubuntu: demo builds none",
+        return Check(name, Fitness.NOTE, "this host is no Debian or Ubuntu: demo builds none",
                      "gen-debian-rawfs.sh --suite SUITE OUT.raw")  # fmt: skip
     found = f"tools for a {suite} (demo, gen-debian-rawfs.sh); its packages need a network"
     if os.geteuid() == 0:
-        return Check(name, Verdict.FINE, found)
+        return Check(name, Fitness.FINE, found)
     user = user_name()
     if tool("newuidmap") is None:
-        return Check(name, Verdict.NOTE, "without root no newuidmap", "apt-get install uidmap")
+        return Check(name, Fitness.NOTE, "without root no newuidmap", "apt-get install uidmap")
     if not all(_has_range(path, user) for path in _ID_RANGES):
         ranges = f"--add-subuids {_RANGE} --add-subgids {_RANGE}"
         return Check(
-            name, Verdict.NOTE, f"without root: {user} has no user ids in /etc/subuid and subgid",
+            name, Fitness.NOTE, f"without root: {user} has no user ids in /etc/subuid and subgid",
             f"sudo usermod {ranges} {user}",
         )  # fmt: skip
     if not _works("unshare", "--user", "true"):
-        return Check(name, Verdict.NOTE, "without root: this host lets users make no namespaces",
+        return Check(name, Fitness.NOTE, "without root: this host lets users make no namespaces",
                      "sudo gen-debian-rawfs.sh OUT.raw")  # fmt: skip
-    return Check(name, Verdict.FINE, f"{found}, but no root")
+    return Check(name, Fitness.FINE, f"{found}, but no root")
 
 
 def _suite() -> str | None:
@@ -176,8 +176,8 @@ def _has_range(path: Path, user: str) -> bool:
 def _demo_check() -> Check:
     guest = cached_guest(Variant.DEMO)
     if guest.is_whole:
-        return Check("demo guest", Verdict.FINE, f"built, in {guest.folder}")
-    return Check("demo guest", Verdict.NOTE, "not built yet", "vm-timing-report demo")
+        return Check("demo guest", Fitness.FINE, f"built, in {guest.folder}")
+    return Check("demo guest", Fitness.NOTE, "not built yet", "vm-timing-report demo")
 
 
 def _firmware_check(machine: Machine) -> Check | None:
@@ -186,9 +186,9 @@ def _firmware_check(machine: Machine) -> Check | None:
         return None
     name = f"UEFI {machine.arch}"
     if pair := installed(machine.uefi):
-        return Check(name, Verdict.FINE, f"{pair[0]} (--boot firmware)")
+        return Check(name, Fitness.FINE, f"{pair[0]} (--boot firmware)")
     boots = "UEFI images do not boot" if machine.bios else "--boot firmware has none"
-    return Check(name, Verdict.NOTE, f"not installed: {boots}",
+    return Check(name, Fitness.NOTE, f"not installed: {boots}",
                  f"apt-get install {machine.uefi.package}")  # fmt: skip
 
 
@@ -199,9 +199,9 @@ def _guest_checks() -> Iterator[Check]:
         path = tool(name)
         if arch != host_arch():
             if path:
-                yield Check(name, Verdict.FINE, f"{path} (-q {name})")
+                yield Check(name, Fitness.FINE, f"{path} (-q {name})")
             else:
-                yield Check(name, Verdict.NOTE, f"missing: {arch} guests need it",
+                yield Check(name, Fitness.NOTE, f"missing: {arch} guests need it",
                             f"apt-get install {qemu_package(arch)}")  # fmt: skip
         if (path or arch == host_arch()) and (check := _firmware_check(machine)):
             yield check
