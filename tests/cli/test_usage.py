@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vmtiming_tui.cli.sections import Section
+from vmtiming_tui.cli.sections import HelpSection
 from vmtiming_tui.guests.demo import Guest, demo_raw
 
 
@@ -48,25 +48,25 @@ def test_help_names_every_flag_of_the_original(run, flag):
 
 def test_help_is_in_sections_in_their_order(run):
     _, out, _ = run("--help")
-    sections = [*Section, "Commands"]
+    sections = [*HelpSection, "Commands"]
 
     assert re.findall(r"^(\w[^:\n]*):$", out, re.MULTILINE) == sections
     where = {section: out.index(f"\n{section}:\n") for section in sections}
     for option, section, following in (
-        ("--kernel", Section.BOOT, Section.STORM),
-        ("--number", Section.STORM, Section.MACHINE),
-        ("--memory", Section.MACHINE, Section.MEASURE),
-        ("--runs", Section.MEASURE, Section.LIMIT),
-        ("--baseline", Section.LIMIT, Section.WRITE),
-        ("--export", Section.WRITE, Section.OTHER),
-        ("--version", Section.OTHER, "Commands"),
+        ("--kernel", HelpSection.BOOT, HelpSection.STORM),
+        ("--number", HelpSection.STORM, HelpSection.MACHINE),
+        ("--memory", HelpSection.MACHINE, HelpSection.MEASURE),
+        ("--runs", HelpSection.MEASURE, HelpSection.LIMIT),
+        ("--baseline", HelpSection.LIMIT, HelpSection.WRITE),
+        ("--export", HelpSection.WRITE, HelpSection.OTHER),
+        ("--version", HelpSection.OTHER, "Commands"),
     ):
         assert where[section] < out.index(f" {option} ") < where[following]
 
 
 def test_every_option_of_a_run_has_a_section(run):
     _, out, _ = run("--help")
-    others = out.partition(f"{Section.OTHER}:\n")[2].partition("\n\n")[0]
+    others = out.partition(f"{HelpSection.OTHER}:\n")[2].partition("\n\n")[0]
 
     assert re.findall(r"--\w+", others) == ["--version", "--help"]
 

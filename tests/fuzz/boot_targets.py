@@ -9,7 +9,7 @@ from pathlib import Path
 from readers.memory import Memory, tree
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.escape import printable
-from vmtiming_tui.images.files.tree import Kind
+from vmtiming_tui.images.files.tree import FileKind
 from vmtiming_tui.images.system import cpio, fstab, loader, osrelease, unified
 from vmtiming_tui.images.system.initrd import InitrdKind, initrd_kind, names
 from vmtiming_tui.images.system.modules import complete_initrd
@@ -55,7 +55,7 @@ def program(data: bytes) -> None:
     files = Memory({"program": data})
     node = files.entry(files.root, b"program")
     assert node is not None
-    assert node.kind is Kind.FILE
+    assert node.kind is FileKind.FILE
     with contextlib.suppress(ImageError):
         for section in unified.sections(files, node).values():
             found = b"".join(unified.content(files, node, section))

@@ -15,7 +15,7 @@ from vmtiming_tui.images.disk.partitions import read_table
 from vmtiming_tui.images.disk.volumes import find_volumes, open_files
 from vmtiming_tui.images.files.ext import Ext
 from vmtiming_tui.images.files.fat import Fat
-from vmtiming_tui.images.files.tree import FileSystem, Kind, Node, Tree
+from vmtiming_tui.images.files.tree import FileKind, FileSystem, Node, Tree
 from vmtiming_tui.images.gate.formats import KNOWN_FORMATS, read_header
 from vmtiming_tui.images.stretch import Piece, Stretch
 from vmtiming_tui.images.words import shown
@@ -52,7 +52,7 @@ def _check_files(files: FileSystem) -> None:
                 assert b"/" not in name
                 assert b"\0" not in name
                 seen += 1
-                if node.kind is Kind.FOLDER:
+                if node.kind is FileKind.FOLDER:
                     pending.append(node)
                 else:
                     _check_content(files, node)
@@ -60,9 +60,9 @@ def _check_files(files: FileSystem) -> None:
 
 def _check_content(files: FileSystem, node: Node) -> None:
     with contextlib.suppress(ImageError):
-        if node.kind is Kind.LINK:
+        if node.kind is FileKind.LINK:
             assert len(files.target(node)) == node.size
-        elif node.kind is Kind.FILE and node.size <= MAX_FILE_BYTES:
+        elif node.kind is FileKind.FILE and node.size <= MAX_FILE_BYTES:
             assert sum(map(len, files.chunks(node))) == node.size
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.disk.volumes import find_volumes, open_files
-from vmtiming_tui.images.files.tree import FileSystem, Kind, Node, Tree
+from vmtiming_tui.images.files.tree import FileKind, FileSystem, Node, Tree
 from vmtiming_tui.images.stretch import Piece, Stretch
 
 MEMORY_BYTES = 400 << 20
@@ -32,7 +32,7 @@ def visits(files: FileSystem) -> Iterator[tuple[bytes, Node]]:
         for name, node in files.entries(folder):
             count += 1
             yield path + b"/" + name, node
-            if node.kind is Kind.FOLDER:
+            if node.kind is FileKind.FOLDER:
                 pending.append((path + b"/" + name, node))
 
 
@@ -47,11 +47,11 @@ def read_files(files: FileSystem) -> tuple[int, list[str]]:
             complaints.append(error.message)
 
     def content(node: Node) -> None:
-        if node.kind is Kind.FOLDER:
+        if node.kind is FileKind.FOLDER:
             list(files.entries(node))
-        elif node.kind is Kind.LINK:
+        elif node.kind is FileKind.LINK:
             files.target(node)
-        elif node.kind is Kind.FILE and node.size <= MAX_FILE_BYTES:
+        elif node.kind is FileKind.FILE and node.size <= MAX_FILE_BYTES:
             assert sum(map(len, files.chunks(node))) == node.size
 
     for path in PATHS:

@@ -17,7 +17,7 @@ import pytest
 
 from hostile.whole import SPIN
 from support import disk_images as images
-from vmtiming_tui.images.guard.box import Box, Limits, Wall, best_wall, end_all_of, own_uid
+from vmtiming_tui.images.guard.box import Box, BoxLimits, Wall, best_wall, end_all_of, own_uid
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = "only root may read this"
@@ -204,7 +204,7 @@ LIMITED = [
 @pytest.mark.parametrize(("name", "value", "code", "word"), LIMITED, ids=str)
 def test_it_is_stopped_at_its_limits(name, value, code, word, room, wall):
     code = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n" + code
-    with box_in(room / "work", wall, limits=Limits(**{name: value})) as box:
+    with box_in(room / "work", wall, limits=BoxLimits(**{name: value})) as box:
         done = inside(box, "/usr/bin/python3", "-I", "-c", code)
 
     assert done.returncode != 0
@@ -228,7 +228,7 @@ def test_a_bomb_of_forks_is_small(room, wall):
     """
     if wall is Wall.LIMITS and os.geteuid() != 0:
         pytest.skip("its user is ours, who may have any number running")
-    with box_in(room / "work", wall, limits=Limits(processes=20)) as box:
+    with box_in(room / "work", wall, limits=BoxLimits(processes=20)) as box:
         done = python(box, code, start_new_session=True)
 
     assert 0 < int(done.stdout) < 20

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from support.disk_images import sh
 from vmtiming_tui.images.disk.volumes import Volume, find_volumes, open_files
-from vmtiming_tui.images.files.tree import FileSystem, Kind, Node
+from vmtiming_tui.images.files.tree import FileKind, FileSystem, Node
 from vmtiming_tui.images.stretch import Piece, Stretch
 
-Content = tuple[Kind, bytes]
+Content = tuple[FileKind, bytes]
 
 
 @contextlib.contextmanager
@@ -48,12 +48,12 @@ def walked(files: FileSystem) -> dict[bytes, Content]:
         for name, node in files.entries(folder):
             inside = path + b"/" + name
             content = b""
-            if node.kind is Kind.FOLDER:
+            if node.kind is FileKind.FOLDER:
                 pending.append((inside, node))
-            elif node.kind is Kind.FILE:
+            elif node.kind is FileKind.FILE:
                 content = b"".join(files.chunks(node))
                 assert len(content) == node.size
-            elif node.kind is Kind.LINK:
+            elif node.kind is FileKind.LINK:
                 content = files.target(node)
             found[inside] = (node.kind, content)
     found.pop(b"/lost+found", None)
@@ -65,13 +65,13 @@ def on_host(tree: Path) -> dict[bytes, Content]:
     found: dict[bytes, Content] = {}
     for path in tree.rglob("*"):
         if path.is_symlink():
-            content = (Kind.LINK, os.fsencode(path.readlink()))
+            content = (FileKind.LINK, os.fsencode(path.readlink()))
         elif path.is_dir():
-            content = (Kind.FOLDER, b"")
+            content = (FileKind.FOLDER, b"")
         elif path.is_file():
-            content = (Kind.FILE, path.read_bytes())
+            content = (FileKind.FILE, path.read_bytes())
         else:
-            content = (Kind.OTHER, b"")
+            content = (FileKind.OTHER, b"")
         found[b"/" + os.fsencode(path.relative_to(tree))] = content
     return found
 

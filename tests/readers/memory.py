@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from vmtiming_tui.images.files.tree import Kind, Node, Tree
+from vmtiming_tui.images.files.tree import FileKind, Node, Tree
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,13 @@ class Memory:
     def _node(self, number: int) -> Node:
         match self._content[number]:
             case dict():
-                return Node(number, Kind.FOLDER)
+                return Node(number, FileKind.FOLDER)
             case Link(target):
-                return Node(number, Kind.LINK, len(target))
+                return Node(number, FileKind.LINK, len(target))
             case Hollow(size):
-                return Node(number, Kind.FILE, size)
+                return Node(number, FileKind.FILE, size)
             case content:
-                return Node(number, Kind.FILE, len(content))
+                return Node(number, FileKind.FILE, len(content))
 
     @property
     def root(self) -> Node:

@@ -11,7 +11,7 @@ from support import disk_images as images
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.ext import Ext
 from vmtiming_tui.images.files.ext_superblock import Superblock
-from vmtiming_tui.images.files.tree import Kind, Tree
+from vmtiming_tui.images.files.tree import FileKind, Tree
 
 SHAPES = {
     "ext4": "-t ext4",
@@ -76,7 +76,7 @@ def test_a_whole_tree_comes_out_as_it_went_in(options, tree, tmp_path):
         # mke2fs 1.47 loses the end of a file with holes here: what it wrote counts.
         for name in ("srv/sparse", "far", "pieces"):
             images.sh("debugfs", "-R", f"dump /{name} {tmp_path / 'dumped'}", image)
-            expected[b"/" + name.encode()] = (Kind.FILE, (tmp_path / "dumped").read_bytes())
+            expected[b"/" + name.encode()] = (FileKind.FILE, (tmp_path / "dumped").read_bytes())
     assert found.keys() == expected.keys()
     assert [path for path in expected if found[path] != expected[path]] == []
 
@@ -121,7 +121,7 @@ def test_paths_lead_through_links_and_never_out(tree, tmp_path):
 
     assert "Tiny Linux 1" in text
     assert outside is not None and outside.path == "etc/fstab"
-    assert link is not None and link.node.kind is Kind.LINK
+    assert link is not None and link.node.kind is FileKind.LINK
 
 
 def test_an_unknown_feature_is_named_before_anything_else_stumbles_over_it(tree, tmp_path):

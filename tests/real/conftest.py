@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vmtiming_tui.guests.demo import Guest, Variant, build_guest
+from vmtiming_tui.guests.demo import DemoVariant, Guest, build_guest
 
 
 def pytest_collection_modifyitems(items):
@@ -24,10 +24,10 @@ def quick_guest() -> Guest:
 
     A terminal is what a newcomer builds it on, and what some of the programs involved look for.
     """
-    build = "from vmtiming_tui.guests.demo import Variant, build_guest; build_guest(Variant.QUICK)"
+    build = "from vmtiming_tui.guests import demo; demo.build_guest(demo.DemoVariant.QUICK)"
     command = shlex.join([sys.executable, "-c", build])
     subprocess.run(["script", "-qec", command, "/dev/null"], check=True)
-    return build_guest(Variant.QUICK)
+    return build_guest(DemoVariant.QUICK)
 
 
 class Workplace:

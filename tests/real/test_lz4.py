@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vmtiming_tui.guests.demo import Variant, build_guest
+from vmtiming_tui.guests.demo import DemoVariant, build_guest
 from vmtiming_tui.images.system.cpio import Entry, cpio, gap
 
 pytestmark = pytest.mark.real
@@ -37,7 +37,7 @@ def packed(remainder: int) -> bytes:
 
 @pytest.mark.parametrize("remainder", range(4))
 def test_the_kernel_unpacks_what_follows_an_lz4_stream(remainder, tmp_path):
-    guest = build_guest(Variant.QUICK)
+    guest = build_guest(DemoVariant.QUICK)
     initrd = tmp_path / "initrd"
     first = packed(remainder)
     initrd.write_bytes(first + gap(len(first)) + cpio([Entry("marker", b"found it\n")]))

@@ -10,14 +10,14 @@ import pytest
 from support import disk_images as images
 from support.disk_images import Partition
 from support.spinning import spin
-from vmtiming_tui.guests.demo import Guest, Variant, build_guest
+from vmtiming_tui.guests.demo import DemoVariant, Guest, build_guest
 
 pytestmark = pytest.mark.real
 
 
 @pytest.fixture(scope="module")
 def guest() -> Guest:
-    return build_guest(Variant.QUICK)
+    return build_guest(DemoVariant.QUICK)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 from vmtiming_tui.errors import VmTimingError
 from vmtiming_tui.guests import demo, scripts
-from vmtiming_tui.guests.demo import Variant, build_guest, cached_guest, demo_raw
+from vmtiming_tui.guests.demo import DemoVariant, build_guest, cached_guest, demo_raw
 
 BUILDER = """#!/bin/sh
 mkdir -p "$3/BFILES" && echo "$2" >"$3/rootfs.img"
@@ -33,7 +33,7 @@ def builds(kitchen):
 
 
 def test_a_guest_is_built_once(kitchen):
-    first, second = (build_guest(Variant.QUICK, kitchen / "cache") for _ in range(2))
+    first, second = (build_guest(DemoVariant.QUICK, kitchen / "cache") for _ in range(2))
 
     assert first == second
     assert first.rootfs.read_text() == "quick\n"
@@ -42,9 +42,9 @@ def test_a_guest_is_built_once(kitchen):
 
 def test_a_changed_recipe_makes_a_new_guest_and_forgets_one_long_unused(kitchen):
     cache = kitchen / "cache"
-    old = build_guest(Variant.QUICK, cache)
+    old = build_guest(DemoVariant.QUICK, cache)
     (kitchen / "assets" / "vm-report.sh").write_text("changed")
-    new = build_guest(Variant.QUICK, cache)
+    new = build_guest(DemoVariant.QUICK, cache)
 
     assert new.folder != old.folder
     assert old.is_whole
@@ -52,7 +52,7 @@ def test_a_changed_recipe_makes_a_new_guest_and_forgets_one_long_unused(kitchen)
     week_ago = time.time() - demo.KEPT_UNUSED_S - 1
     os.utime(old.folder, (week_ago, week_ago))
     (kitchen / "assets" / "vm-report.sh").write_text("changed again")
-    build_guest(Variant.QUICK, cache)
+    build_guest(DemoVariant.QUICK, cache)
     assert not old.folder.exists()
     assert new.is_whole
 
@@ -61,12 +61,12 @@ def test_a_builder_that_fails_is_said_and_leaves_nothing_to_trust(kitchen):
     (kitchen / "spin" / "gen-demo-guest.sh").write_text("exit 3")
 
     with pytest.raises(VmTimingError, match="could not be built"):
-        build_guest(Variant.DEMO, kitchen / "cache")
-    assert not cached_guest(Variant.DEMO, kitchen / "cache").is_whole
+        build_guest(DemoVariant.DEMO, kitchen / "cache")
+    assert not cached_guest(DemoVariant.DEMO, kitchen / "cache").is_whole
 
 
 def test_what_the_user_asks_for_goes_before_what_the_demo_would_do(kitchen):
-    guest = build_guest(Variant.DEMO, kitchen / "cache")
+    guest = build_guest(DemoVariant.DEMO, kitchen / "cache")
 
     raw = demo_raw({"memory_mib": "512"}, guest)
     assert (raw["number"], raw["memory_mib"], raw["base"]) == ("4", "512", str(guest.rootfs))

@@ -68,7 +68,7 @@ def test_is_of_the_version_that_is_written():
         ("storm_kind", StormKind),
         ("stage", stages.Stage),
         ("doubt", stages.DoubtCode),
-        ("caution_kind", cautions.Kind),
+        ("caution_kind", cautions.CautionKind),
         ("verdict", compare.Verdict),
         ("level", ev.Level),
         ("notice_code", ev.NoticeCode),

@@ -27,7 +27,7 @@ _MIB = 1 << 20
 _NAMED = 5
 
 
-class Kind(StrEnum):
+class CautionKind(StrEnum):
     """What a caution is about; for a front end that groups or links them."""
 
     LOST = "lost"
@@ -44,7 +44,7 @@ class Kind(StrEnum):
 class Caution:
     """One thing to keep in mind, in words."""
 
-    kind: Kind
+    kind: CautionKind
     text: str
 
     def __str__(self) -> str:
@@ -56,14 +56,14 @@ def cautions(fleet: Fleet, scope: Collection[int] | None = None) -> list[Caution
     groups = counted_groups(fleet, scope)
     attempts = [attempt for group in groups for attempt in group.attempts]
     texts = [
-        *((Kind.LOST, text) for text in _lost(attempts)),
-        *((Kind.RERUNS, text) for text in _reruns(fleet, scope)),
-        *((Kind.REPEATS, text) for group in groups for text in _repeats(group, fleet.plan)),
-        *((Kind.OUTLIERS, text) for group in groups for text in _outliers(group)),
-        *((Kind.STAGES, text) for text in _stages(attempts)),
-        *((Kind.LEFT_OUT, text) for text in _left_out(fleet, attempts)),
-        *((Kind.HOST, text) for text in _host(fleet, attempts)),
-        *((Kind.SIZE, text) for text in _size(fleet)),
+        *((CautionKind.LOST, text) for text in _lost(attempts)),
+        *((CautionKind.RERUNS, text) for text in _reruns(fleet, scope)),
+        *((CautionKind.REPEATS, text) for group in groups for text in _repeats(group, fleet.plan)),
+        *((CautionKind.OUTLIERS, text) for group in groups for text in _outliers(group)),
+        *((CautionKind.STAGES, text) for text in _stages(attempts)),
+        *((CautionKind.LEFT_OUT, text) for text in _left_out(fleet, attempts)),
+        *((CautionKind.HOST, text) for text in _host(fleet, attempts)),
+        *((CautionKind.SIZE, text) for text in _size(fleet)),
     ]
     return [Caution(kind, text) for kind, text in texts]
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from vmtiming_tui.cli.completing import files, folders, runs_or_files, words
-from vmtiming_tui.cli.sections import Section, SectionedOption
+from vmtiming_tui.cli.sections import HelpSection, SectionedOption
 from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii
 from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.plan import RunPlan
@@ -22,12 +22,12 @@ from vmtiming_tui.session.wishes import Wishes
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-boot_option = partial(click.option, cls=SectionedOption, section=Section.BOOT)
-machine_option = partial(click.option, cls=SectionedOption, section=Section.MACHINE)
-storm_option = partial(click.option, cls=SectionedOption, section=Section.STORM)
-measure_option = partial(click.option, cls=SectionedOption, section=Section.MEASURE)
-limit_option = partial(click.option, cls=SectionedOption, section=Section.LIMIT)
-write_option = partial(click.option, cls=SectionedOption, section=Section.WRITE)
+boot_option = partial(click.option, cls=SectionedOption, section=HelpSection.BOOT)
+machine_option = partial(click.option, cls=SectionedOption, section=HelpSection.MACHINE)
+storm_option = partial(click.option, cls=SectionedOption, section=HelpSection.STORM)
+measure_option = partial(click.option, cls=SectionedOption, section=HelpSection.MEASURE)
+limit_option = partial(click.option, cls=SectionedOption, section=HelpSection.LIMIT)
+write_option = partial(click.option, cls=SectionedOption, section=HelpSection.WRITE)
 
 IMAGE_OPTIONS = (
     boot_option("-p", "--prefix", metavar="TEXT", help="Prefix of the image file names."),

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 
-class Section(StrEnum):
+class HelpSection(StrEnum):
     """What an option is about, in the order of the help."""
 
     BOOT = "What to boot"
@@ -22,16 +22,16 @@ class Section(StrEnum):
 class SectionedOption(click.Option):
     """An option that belongs to a section of the help."""
 
-    def __init__(self, *names: Any, section: Section, **how: Any) -> None:
+    def __init__(self, *names: Any, section: HelpSection, **how: Any) -> None:
         super().__init__(*names, **how)
         self.section = section
 
 
 def sections(command: click.Command, ctx: click.Context) -> Mapping[str, list[tuple[str, str]]]:
     """Return each section's options as the help writes them; a single one is "Options"."""
-    found: dict[Section, list[tuple[str, str]]] = {section: [] for section in Section}
+    found: dict[HelpSection, list[tuple[str, str]]] = {section: [] for section in HelpSection}
     for option in command.get_params(ctx):
-        section = option.section if isinstance(option, SectionedOption) else Section.OTHER
+        section = option.section if isinstance(option, SectionedOption) else HelpSection.OTHER
         record = option.get_help_record(ctx)
         if record is not None and isinstance(option, click.Option):
             found[section].append(record)

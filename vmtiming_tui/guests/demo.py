@@ -33,7 +33,7 @@ INGREDIENTS = (
 )
 
 
-class Variant(StrEnum):
+class DemoVariant(StrEnum):
     """``demo`` is an honest small Debian; ``quick`` leaves more out, for tests."""
 
     DEMO = "demo"
@@ -87,7 +87,7 @@ def recipe() -> str:
     return digest.hexdigest()[:12]
 
 
-def cached_guest(variant: Variant, cache: Path | None = None) -> Guest:
+def cached_guest(variant: DemoVariant, cache: Path | None = None) -> Guest:
     """Return where the guest of today's recipe is, or will be; it may not be built yet."""
     root = cache or user_cache_path("vmtiming-tui") / "guests"
     return Guest(root / f"{variant}-{recipe()}")
@@ -101,7 +101,7 @@ def _one_builder(root: Path) -> Iterator[None]:
         yield
 
 
-def build_guest(variant: Variant, cache: Path | None = None) -> Guest:
+def build_guest(variant: DemoVariant, cache: Path | None = None) -> Guest:
     """Return the guest, built now if it is not in the cache; the builder's words go to stderr.
 
     Two callers at once build it once. Raises ``VmTimingError`` when the build fails.

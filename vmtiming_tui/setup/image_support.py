@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vmtiming_tui.engine.qemu.firmware import installed
 from vmtiming_tui.engine.qemu.machine import MACHINES, Machine, host_arch
-from vmtiming_tui.guests.demo import Variant, cached_guest
+from vmtiming_tui.guests.demo import DemoVariant, cached_guest
 from vmtiming_tui.images.guard.box import Wall, best_wall, user_name
 from vmtiming_tui.images.reader.device_mapper import modules_for
 from vmtiming_tui.images.reader.guest_kernel import GuestKernel
@@ -174,7 +174,7 @@ def _has_range(path: Path, user: str) -> bool:
 
 
 def _demo_check() -> Check:
-    guest = cached_guest(Variant.DEMO)
+    guest = cached_guest(DemoVariant.DEMO)
     if guest.is_whole:
         return Check("demo guest", Fitness.FINE, f"built, in {guest.folder}")
     return Check("demo guest", Fitness.NOTE, "not built yet", "vm-timing-report demo")

@@ -10,7 +10,7 @@ from support import disk_images as images
 from support.checksums import sha256
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.disk.volumes import find_volumes, open_files
-from vmtiming_tui.images.files.tree import Kind, Tree
+from vmtiming_tui.images.files.tree import FileKind, Tree
 from vmtiming_tui.images.guard import tools
 from vmtiming_tui.images.spin import furnish
 from vmtiming_tui.images.spin.furnish import Report
@@ -152,7 +152,7 @@ def assert_reports(made: Spun) -> None:
         "etc/systemd/system/multi-user.target.wants/vm-report.service", follow=False
     )
     assert wanted is not None
-    assert wanted.node.kind is Kind.LINK
+    assert wanted.node.kind is FileKind.LINK
 
 
 def spun_again(folder: Path, monkeypatch, **wanted) -> Spun:

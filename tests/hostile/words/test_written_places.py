@@ -7,7 +7,7 @@ import pytest
 
 from hostile.words.spun import EVIL, assert_reports, ext4, spun
 from support import disk_images as images
-from vmtiming_tui.images.files.tree import Kind
+from vmtiming_tui.images.files.tree import FileKind
 
 PLACES = [
     "usr/bin", "etc", "etc/systemd", "etc/systemd/system", "etc/systemd/system-preset",
@@ -84,7 +84,7 @@ def test_links_in_the_place_of_our_files_are_replaced_not_followed(
     assert files.text("srv/aim") == "luks UUID=x none\n"
     found = files.find(place, follow=False)
     assert found is not None
-    assert found.node.kind is Kind.FILE
+    assert found.node.kind is FileKind.FILE
 
 
 def test_a_folder_in_the_place_of_our_file_is_refused(system, host, tmp_path, monkeypatch):

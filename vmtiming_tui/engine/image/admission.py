@@ -12,9 +12,9 @@ from vmtiming_tui.engine.children.children import Children
 from vmtiming_tui.engine.qemu.firmware import brings_firmware
 from vmtiming_tui.errors import EngineError, EventError
 from vmtiming_tui.escape import printable
-from vmtiming_tui.images.gate.gatekeeper import Answer, Made, Request
+from vmtiming_tui.images.gate.gatekeeper import Answer, MadeOverlay, Request
 from vmtiming_tui.images.gate.intake import Image, Rules, settled
-from vmtiming_tui.images.gate.ledger import Entry, ledger_path
+from vmtiming_tui.images.gate.ledger import LedgerEntry, ledger_path
 from vmtiming_tui.model.codec import from_json, to_json
 from vmtiming_tui.model.config import BootMode, RunConfig
 from vmtiming_tui.model.events import Level
@@ -57,7 +57,7 @@ class Admissions:
         self._children = children
         self._say = say
         self._found: dict[Path, Image | Refusal] = {}
-        self._known: dict[tuple[int, int, str], Entry] = {}
+        self._known: dict[tuple[int, int, str], LedgerEntry] = {}
 
     def of(self, config: RunConfig, vm: int) -> Image | Refusal:
         """Return what was found of a VM's image."""
@@ -129,7 +129,7 @@ def absolute(path: Path) -> str:
     return str(path) if path.is_absolute() else f"{os.getcwd()}/{path}"  # noqa: PTH109
 
 
-async def note_overlays(made: Sequence[Made], children: Children) -> str:
+async def note_overlays(made: Sequence[MadeOverlay], children: Children) -> str:
     """Write down overlays that were made here; return what was in the way, if anything."""
     request = Request(images=(), made=tuple(made), ledger=str(ledger_path()))
     return (await ask_gate(request, children))[-1].why

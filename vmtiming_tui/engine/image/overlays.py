@@ -10,7 +10,7 @@ from pathlib import Path
 from vmtiming_tui.engine.children.children import Children
 from vmtiming_tui.engine.image.admission import absolute, ask_gate, note_overlays
 from vmtiming_tui.errors import EngineError, ImageError
-from vmtiming_tui.images.gate.gatekeeper import Made, Request
+from vmtiming_tui.images.gate.gatekeeper import MadeOverlay, Request
 from vmtiming_tui.images.gate.intake import Image, Rules
 from vmtiming_tui.images.gate.ledger import ledger_path
 from vmtiming_tui.images.gate.qcow2 import write_empty
@@ -37,11 +37,11 @@ async def make_overlays(config: RunConfig, vms: Sequence[int], children: Childre
     if not missing:
         return 0
     base = await _base(config, children)
-    made: list[Made] = []
+    made: list[MadeOverlay] = []
     try:
         for index, path in enumerate(missing):
             if _place(path, base):
-                made.append(Made(path=absolute(path), backing=base.layers[0].file.path))
+                made.append(MadeOverlay(path=absolute(path), backing=base.layers[0].file.path))
             if index % _AT_ONCE == 0:
                 await asyncio.sleep(0)
     except OSError as error:

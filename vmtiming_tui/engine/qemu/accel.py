@@ -23,7 +23,7 @@ from vmtiming_tui.engine.children.tail import Tail
 from vmtiming_tui.engine.qemu.diagnosis import qemu_trouble, words_of
 from vmtiming_tui.engine.qemu.machine import emulated_arch, host_arch, machine_of, runs_natively
 from vmtiming_tui.engine.qemu.powers import KVM, Powers, Reach
-from vmtiming_tui.guests.demo import Variant, cached_guest
+from vmtiming_tui.guests.demo import DemoVariant, cached_guest
 from vmtiming_tui.model.config import Accel, RunConfig
 
 PROOF_LIMIT_S = 4.0
@@ -73,7 +73,7 @@ def _identity(config: RunConfig, version: str) -> str:
 def trial_kernel() -> str:
     """Return a kernel to try KVM with where the image has its own: the demo's, or the host's."""
     installed = sorted(Path("/boot").glob("vmlinuz-*"), reverse=True)
-    guests = (cached_guest(variant).kernel for variant in Variant)
+    guests = (cached_guest(variant).kernel for variant in DemoVariant)
     readable = (path for path in (*guests, *installed) if os.access(path, os.R_OK))
     return str(next(readable, ""))
 

@@ -66,7 +66,7 @@ class LogicalVolume:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class VolumeGroup:
     """A volume group; ``data_starts`` has each disk's first extent, in bytes, by the disk's id."""
 
     id: str
@@ -77,7 +77,7 @@ class Group:
     volumes: tuple[LogicalVolume, ...]
 
 
-def read_group(disk: Stretch) -> Group | None:
+def read_group(disk: Stretch) -> VolumeGroup | None:
     """Return the group that a physical volume tells of; None where it tells of none.
 
     Raises ``ImageError`` where what it tells cannot be read.
@@ -152,7 +152,7 @@ def _id(section: Section) -> str:
     return ident
 
 
-def _group(text: Section) -> Group:
+def _group(text: Section) -> VolumeGroup:
     groups = [(name, value) for name, value in text.items() if isinstance(value, Mapping)]
     if len(groups) != 1:
         raise ImageError("LVM's metadata tells of more than one group, or none")
@@ -176,7 +176,7 @@ def _group(text: Section) -> Group:
         status = facts.get("status", [])
         visible = isinstance(status, list) and "VISIBLE" in status
         volumes.append(LogicalVolume(_name(volume), visible, tuple(_segments(facts, disks))))
-    return Group(
+    return VolumeGroup(
         _id(body), _name(name), _number(body, "seqno", _MAX_SECTORS), extent_bytes, starts,
         tuple(volumes),
     )  # fmt: skip
@@ -236,7 +236,9 @@ class Assembly:
     kinds: frozenset[str]
 
 
-def assembly(group: Group, volume: LogicalVolume, disks: Mapping[str, Stretch | None]) -> Assembly:
+def assembly(
+    group: VolumeGroup, volume: LogicalVolume, disks: Mapping[str, Stretch | None]
+) -> Assembly:
     """Return what a volume takes that is not linear, by itself or by those it stands on.
 
     Raises ``ImageError`` where a disk it has parts on is not there (``disks`` as for ``laid_out``).
@@ -253,7 +255,7 @@ def assembly(group: Group, volume: LogicalVolume, disks: Mapping[str, Stretch | 
     return Assembly(found, frozenset(part.kind for part in segments))
 
 
-def _stands_on(group: Group, volume: LogicalVolume) -> list[LogicalVolume]:
+def _stands_on(group: VolumeGroup, volume: LogicalVolume) -> list[LogicalVolume]:
     """Return a volume and all of its group that it names, and that those name."""
     known = {each.name: each for each in group.volumes}
     found = {volume.name: volume}
@@ -266,7 +268,9 @@ def _stands_on(group: Group, volume: LogicalVolume) -> list[LogicalVolume]:
     return list(found.values())
 
 
-def laid_out(group: Group, volume: LogicalVolume, disks: Mapping[str, Stretch | None]) -> Stretch:
+def laid_out(
+    group: VolumeGroup, volume: LogicalVolume, disks: Mapping[str, Stretch | None]
+) -> Stretch:
     """Return a linear volume as the pieces of its disks (None: two disks have that id).
 
     Raises ``ImageError`` where a piece is not there, or is claimed twice.

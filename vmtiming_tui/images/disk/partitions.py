@@ -44,14 +44,14 @@ class Partition:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class PartitionTable:
     """A partition table and what is in it."""
 
     kind: TableKind
     partitions: tuple[Partition, ...]
 
 
-def read_table(image: Stretch) -> Table | None:
+def read_table(image: Stretch) -> PartitionTable | None:
     """Return the image's partition table; None where it has none.
 
     Raises ``ImageError`` where it is cut short, or its chain of partitions has no end.
@@ -66,14 +66,14 @@ def read_table(image: Stretch) -> Table | None:
         # What cannot be a flag is code: the boot sector of a file system.
         if any(flag not in (0, 0x80) for flag in sector[446:510:16]):
             return None
-        return Table(TableKind.MBR, tuple(_bounded(_mbr_partitions(image, sector))))
+        return PartitionTable(TableKind.MBR, tuple(_bounded(_mbr_partitions(image, sector))))
     for size in _GPT_SECTORS:
         for at in (size, (image.size // size - 1) * size):
             if header := _gpt_header(image, size, at):
-                return Table(TableKind.GPT, tuple(_bounded(_gpt_partitions(header))))
+                return PartitionTable(TableKind.GPT, tuple(_bounded(_gpt_partitions(header))))
     for size in _GPT_SECTORS:
         _refuse_cut_short(image, size)
-    return Table(TableKind.PROTECTIVE, ())
+    return PartitionTable(TableKind.PROTECTIVE, ())
 
 
 def cut_short(what: str, needed: int, there: int) -> ImageError:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.disk.lvm import (
     Assembly,
-    Group,
     LogicalVolume,
     MissingDiskError,
+    VolumeGroup,
     assembly,
     laid_out,
     read_group,
@@ -144,7 +144,7 @@ def _check_length(name: str, stretch: Stretch) -> None:
 
 def _logical_volumes(volumes: list[Volume], say: Say) -> Iterator[Volume]:
     disks: dict[str, Stretch | None] = {}
-    groups: dict[str, Group] = {}
+    groups: dict[str, VolumeGroup] = {}
     for volume in volumes:
         if volume.type != LVM_DISK or volume.stretch is None:
             continue
@@ -167,7 +167,7 @@ def _logical_volumes(volumes: list[Volume], say: Say) -> Iterator[Volume]:
 
 
 def _logical_volume(
-    group: Group, logical: LogicalVolume, disks: dict[str, Stretch | None], say: Say
+    group: VolumeGroup, logical: LogicalVolume, disks: dict[str, Stretch | None], say: Say
 ) -> Volume:
     name = f"{group.name}/{logical.name}"
     kind, parts = logical.kind, None

@@ -14,7 +14,7 @@ from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.ext_blocks import Run, extent_runs, indirect_runs
 from vmtiming_tui.images.files.ext_superblock import Superblock
 from vmtiming_tui.images.files.folders import FolderCache, checked_name
-from vmtiming_tui.images.files.tree import Kind, Node
+from vmtiming_tui.images.files.tree import FileKind, Node
 from vmtiming_tui.images.stretch import Stretch
 
 _ROOT_INODE = 2
@@ -28,7 +28,7 @@ _MAX_FOLDER_BYTES = 64 << 20
 _CACHED_BLOCKS = 128
 _ATTRIBUTE_MAGIC = 0xEA020000
 _SYSTEM_ATTRIBUTE = 7
-_KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.FOLDER, stat.S_IFLNK: Kind.LINK}
+_KINDS = {stat.S_IFREG: FileKind.FILE, stat.S_IFDIR: FileKind.FOLDER, stat.S_IFLNK: FileKind.LINK}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class _Inode:
     """An inode's fields that matter here; ``pointers`` is its 60 bytes of ``i_block``."""
 
     number: int
-    kind: Kind
+    kind: FileKind
     size: int
     flags: int
     pointers: bytes
@@ -61,7 +61,7 @@ class Ext:
     def root(self) -> Node:
         """The top folder; raises ``ImageError`` where there is none."""
         top = self._node(_ROOT_INODE)
-        if top.kind is not Kind.FOLDER:
+        if top.kind is not FileKind.FOLDER:
             raise ImageError("its top is no folder: it is damaged")
         return top
 
@@ -78,7 +78,7 @@ class Ext:
     def target(self, link: Node) -> bytes:
         """Return where a link leads."""
         inode = self._inode(link.number)
-        if inode.kind is not Kind.LINK or inode.size > _MAX_TARGET_BYTES:
+        if inode.kind is not FileKind.LINK or inode.size > _MAX_TARGET_BYTES:
             raise ImageError(f"its link {link.number} is damaged")
         if inode.size < _POINTER_BYTES and not inode.flags & (_EXTENTS | _INLINE | _ENCRYPTED):
             return inode.pointers[: inode.size]
@@ -107,8 +107,8 @@ class Ext:
         at, place = divmod(index * facts.inode_size, facts.block_size)
         raw = self._block(table + at)[place : place + facts.inode_size]
         mode, _, size = struct.unpack_from("<HHI", raw)
-        kind = _KINDS.get(stat.S_IFMT(mode), Kind.OTHER)
-        if kind is Kind.FILE or (kind is Kind.FOLDER and "large_dir" in facts.features):
+        kind = _KINDS.get(stat.S_IFMT(mode), FileKind.OTHER)
+        if kind is FileKind.FILE or (kind is FileKind.FOLDER and "large_dir" in facts.features):
             size |= struct.unpack_from("<I", raw, 0x6C)[0] << 32
         flags = struct.unpack_from("<I", raw, 0x20)[0]
         return _Inode(number, kind, size, flags, raw[0x28 : 0x28 + _POINTER_BYTES], raw)
@@ -157,7 +157,7 @@ class Ext:
     def _read_folder(self, number: int) -> Iterator[tuple[bytes, int]]:
         """Yield the names in a folder and their inodes, whether it has an index or not."""
         inode = self._inode(number)
-        if inode.kind is not Kind.FOLDER:
+        if inode.kind is not FileKind.FOLDER:
             raise ImageError(f"its inode {number} is no folder")
         if inode.flags & _ENCRYPTED:
             raise ImageError(f"its folder {number} is encrypted")

@@ -16,7 +16,7 @@ from vmtiming_tui.images.files.fat_header import (
     read_header,
 )
 from vmtiming_tui.images.files.folders import FolderCache, checked_name
-from vmtiming_tui.images.files.tree import Kind, Node
+from vmtiming_tui.images.files.tree import FileKind, Node
 from vmtiming_tui.images.stretch import Stretch
 
 _FOLDER = 0x10
@@ -50,7 +50,7 @@ class Fat:
     @property
     def root(self) -> Node:
         """The top folder."""
-        return Node(_TOP, Kind.FOLDER)
+        return Node(_TOP, FileKind.FOLDER)
 
     def entries(self, folder: Node) -> Iterator[tuple[bytes, Node]]:
         """Yield what is in a folder."""
@@ -175,8 +175,8 @@ class Fat:
         if raw[11] & _FOLDER:
             if not cluster:
                 raise ImageError("a folder has no place: the FAT is damaged")
-            return Node(cluster, Kind.FOLDER)
-        return Node(cluster, Kind.FILE, size)
+            return Node(cluster, FileKind.FOLDER)
+        return Node(cluster, FileKind.FILE, size)
 
 
 def _alike(name: bytes) -> bytes:

@@ -14,7 +14,7 @@ _MAX_PARTS = 256
 _MAX_PATH_BYTES = 4096
 
 
-class Kind(StrEnum):
+class FileKind(StrEnum):
     """What a name stands for; ``OTHER`` is a device, a pipe or a socket."""
 
     FILE = "file"
@@ -28,7 +28,7 @@ class Node:
     """A file of a file system: its number there (an inode), and its size in bytes."""
 
     number: int
-    kind: Kind
+    kind: FileKind
     size: int = 0
 
 
@@ -87,12 +87,12 @@ class Tree:
                 walked = walked[:-1]
                 continue
             folder = walked[-1][1] if walked else self.files.root
-            if folder.kind is not Kind.FOLDER:
+            if folder.kind is not FileKind.FOLDER:
                 return None
             node = self.files.entry(folder, os.fsencode(part))
             if node is None:
                 return None
-            if node.kind is Kind.LINK and (parts or follow):
+            if node.kind is FileKind.LINK and (parts or follow):
                 links += 1
                 target = os.fsdecode(self.files.target(node)) if node.size else ""
                 if links > _MAX_LINKS or not 0 < len(target) <= _MAX_PATH_BYTES:
@@ -112,7 +112,7 @@ class Tree:
     def names(self, path: str) -> list[str]:
         """Return the names in a folder, sorted; none where it is not there."""
         found = self.find(path)
-        if found is None or found.node.kind is not Kind.FOLDER:
+        if found is None or found.node.kind is not FileKind.FOLDER:
             return []
         return sorted(os.fsdecode(name) for name, _ in self.files.entries(found.node))
 
@@ -122,7 +122,7 @@ class Tree:
         Raises ``ImageError`` where it is larger than ``limit`` bytes.
         """
         found = self.find(path)
-        if found is None or found.node.kind is not Kind.FILE:
+        if found is None or found.node.kind is not FileKind.FILE:
             return None
         if found.node.size > limit:
             raise ImageError(f"/{found.path} is larger ({found.node.size} bytes) than it ever may")
@@ -139,7 +139,7 @@ class Tree:
         Raises ``ImageError`` where it is larger than ``limit`` bytes, and ``OSError``.
         """
         found = self.find(path)
-        if found is None or found.node.kind is not Kind.FILE:
+        if found is None or found.node.kind is not FileKind.FILE:
             return False
         if found.node.size > limit:
             raise ImageError(f"/{found.path} is larger ({found.node.size} bytes) than it ever may")

@@ -60,7 +60,7 @@ class Extent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
+class ImageHeader:
     """What an image says of itself, none of it believed: names are as they stand there.
 
     ``backing_format`` is empty where it says none; ``extents`` is what a VMDK that is a description
@@ -75,7 +75,7 @@ class Header:
     extents: tuple[Extent, ...] = ()
 
 
-def read_header(image: Stretch, told: str = "") -> Header | None:
+def read_header(image: Stretch, told: str = "") -> ImageHeader | None:
     """Return what an image's header says; None where it has none of the marks known here.
 
     ``told`` is the format where it is settled already; then the header must be of that format.
@@ -139,7 +139,7 @@ def _backing_name(image: Stretch, kind: str, at: int, size: int) -> str:
     return _name(image.read(at, size))
 
 
-def _qcow2(image: Stretch) -> Header:
+def _qcow2(image: Stretch) -> ImageHeader:
     if image.size < 104:
         raise _damaged("qcow2", "it is cut short")
     head = image.read(0, 104)
@@ -172,7 +172,7 @@ def _qcow2(image: Stretch) -> Header:
                 "the image keeps its data in another file, and does not say in which",
                 hint="write it into one file where it was made: qemu-img convert -O qcow2",
             )
-    return Header(
+    return ImageHeader(
         format="qcow2",
         virtual_bytes=size,
         backing=_backing_name(image, "qcow2", backing_at, backing_size),
@@ -195,21 +195,21 @@ def _qcow2_extensions(head: bytes, at: int) -> dict[int, bytes]:
     return found
 
 
-def _qcow(image: Stretch) -> Header:
+def _qcow(image: Stretch) -> ImageHeader:
     if image.size < 48:
         raise _damaged("qcow", "it is cut short")
     backing_at, backing_size, _, size = struct.unpack(">QIIQ", image.read(8, 24))
     (crypt,) = struct.unpack(">I", image.read(36, 4))
     if crypt:
         raise _encrypted()
-    return Header(
+    return ImageHeader(
         format="qcow",
         virtual_bytes=size,
         backing=_backing_name(image, "qcow", backing_at, backing_size),
     )
 
 
-def _qed(image: Stretch) -> Header:
+def _qed(image: Stretch) -> ImageHeader:
     if image.size < 64:
         raise _damaged("qed", "it is cut short")
     features, size = struct.unpack("<Q", image.read(16, 8))[0], 0
@@ -218,7 +218,7 @@ def _qed(image: Stretch) -> Header:
     if features & ~_QED_KNOWN:
         raise ImageError(f"the image is a qed with features unknown here ({features:#x})")
     has_backing = features & _QED_BACKING
-    return Header(
+    return ImageHeader(
         format="qed",
         virtual_bytes=size,
         backing=_backing_name(image, "qed", at, length) if has_backing else "",
@@ -226,7 +226,7 @@ def _qed(image: Stretch) -> Header:
     )
 
 
-def _vmdk(image: Stretch) -> Header:
+def _vmdk(image: Stretch) -> ImageHeader:
     """Read a VMDK: one sparse file with a description inside, or a description of other files.
 
     A sparse file that says no capacity would have QEMU look for it in the files that its
@@ -241,18 +241,20 @@ def _vmdk(image: Stretch) -> Header:
         if not 0 < len(extents) <= _MAX_EXTENTS:
             raise _damaged("vmdk", f"{len(extents)} extents")
         size = sum(extent.size for extent in extents)
-        return Header(format="vmdk", virtual_bytes=size, backing=_parent(text), extents=extents)
+        return ImageHeader(
+            format="vmdk", virtual_bytes=size, backing=_parent(text), extents=extents
+        )
     if image.size < _SECTOR:
         raise _damaged("vmdk", "it is cut short")
     sectors, _, at, count = struct.unpack("<QQQQ", image.read(12, 32))
     if not sectors:
         raise _damaged("vmdk", "it says no size of its own")
     if at == 0:
-        return Header(format="vmdk", virtual_bytes=sectors * _SECTOR)
+        return ImageHeader(format="vmdk", virtual_bytes=sectors * _SECTOR)
     if (at + count) * _SECTOR > image.size:
         raise _damaged("vmdk", "its description lies outside of it")
     text = _vmdk_text(image.read(at * _SECTOR, min(count * _SECTOR, _MAX_DESCRIPTOR_BYTES)))
-    return Header(format="vmdk", virtual_bytes=sectors * _SECTOR, backing=_parent(text))
+    return ImageHeader(format="vmdk", virtual_bytes=sectors * _SECTOR, backing=_parent(text))
 
 
 def _vmdk_text(raw: bytes) -> str:

@@ -18,7 +18,7 @@ from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.disk.boot_sectors import has_esp
 from vmtiming_tui.images.gate.asking import QemuImg
 from vmtiming_tui.images.gate.intake import Image, Layer, Rules, settled, take
-from vmtiming_tui.images.gate.ledger import Entry, Ledger, entry_for
+from vmtiming_tui.images.gate.ledger import Ledger, LedgerEntry, entry_for
 from vmtiming_tui.images.guard.opening import open_file
 from vmtiming_tui.model.codec import from_json, to_json
 
@@ -26,7 +26,7 @@ _CHECK = "check -v, -p and -s, and the image's permissions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class MadeOverlay:
     """An overlay that was made here just now, and what it stands on."""
 
     path: str
@@ -45,8 +45,8 @@ class Request:
     images: tuple[str, ...]
     files: tuple[str, ...] = ()
     rules: Rules = field(default_factory=Rules)
-    made: tuple[Made, ...] = ()
-    known: tuple[Entry, ...] = ()
+    made: tuple[MadeOverlay, ...] = ()
+    known: tuple[LedgerEntry, ...] = ()
     boots: bool = False
     ledger: str = ""
 
@@ -73,7 +73,7 @@ def answers(request: Request) -> Iterator[Answer]:
     """
     ledger = Ledger(Path(request.ledger) if request.ledger else None, request.known)
     ask = QemuImg()
-    new: list[Entry] = []
+    new: list[LedgerEntry] = []
     boots = request.boots
     is_settled = request.rules.writable or bool(request.rules.format)
     for path in request.files:

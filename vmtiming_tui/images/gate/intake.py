@@ -17,12 +17,12 @@ from vmtiming_tui.images.gate.formats import (
     CHAINED_FORMATS,
     KNOWN_FORMATS,
     PROBED_BYTES,
-    Header,
+    ImageHeader,
     format_by_mark,
     local_name,
     read_header,
 )
-from vmtiming_tui.images.gate.ledger import Entry, Ledger, entry_for
+from vmtiming_tui.images.gate.ledger import Ledger, LedgerEntry, entry_for
 from vmtiming_tui.images.guard.opening import File, open_file
 from vmtiming_tui.images.stretch import Piece, Stretch
 from vmtiming_tui.images.words import shown
@@ -61,7 +61,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class LayerPart:
     """So many bytes of a disk: of a file from ``offset`` on, or zeros where there is no file."""
 
     file: File | None
@@ -79,7 +79,7 @@ class Layer:
     file: File
     format: str
     data: File | None = None
-    parts: tuple[Part, ...] = ()
+    parts: tuple[LayerPart, ...] = ()
 
     @property
     def files(self) -> tuple[File, ...]:
@@ -132,7 +132,7 @@ def take(path: str, rules: Rules, ledger: Ledger, ask: Ask) -> Iterator[Taken]:
         yield Taken(intake.image(path), intake.fds)
 
 
-def settled(image: Image) -> tuple[Entry, ...]:
+def settled(image: Image) -> tuple[LedgerEntry, ...]:
     """Return what is to be written down of an image before a guest writes to it."""
     top = image.layers[0]
     found = entry_for(top.file, top.format, backing=image.made_with)
@@ -201,7 +201,7 @@ class _Intake:
     def _bytes(self, file: File) -> Stretch:
         return Stretch((Piece(self.fds[file], 0, file.size),))
 
-    def _as_written_down(self, file: File, entry: Entry) -> str:
+    def _as_written_down(self, file: File, entry: LedgerEntry) -> str:
         mark = format_by_mark(self._bytes(file).head(PROBED_BYTES))
         if mark and mark != entry.format:
             self.notices.append(
@@ -211,7 +211,7 @@ class _Intake:
             )
         return entry.format
 
-    def _settle(self, file: File, told: str) -> tuple[Header | None, str, int]:
+    def _settle(self, file: File, told: str) -> tuple[ImageHeader | None, str, int]:
         """Return an image's header where it may name other files, its format and its size."""
         image = self._bytes(file)
         try:
@@ -233,7 +233,7 @@ class _Intake:
             )
         return None, answer.format, answer.virtual_bytes
 
-    def _parts(self, place: "_Place", header: Header) -> tuple[Part, ...]:
+    def _parts(self, place: "_Place", header: ImageHeader) -> tuple[LayerPart, ...]:
         """Return what a VMDK is made of; raise ``ImageError`` where it may not be, or not here."""
         is_flat = all(extent.is_flat for extent in header.extents) and not header.backing
         is_flat = is_flat and len(self.fds) == 1  # nothing stands on it
@@ -255,7 +255,7 @@ class _Intake:
                     hint="get it again",
                 )
         return tuple(
-            Part(file=files.get(extent.name), offset=extent.offset, size=extent.size)
+            LayerPart(file=files.get(extent.name), offset=extent.offset, size=extent.size)
             for extent in header.extents
         )
 

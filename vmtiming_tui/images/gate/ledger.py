@@ -39,7 +39,7 @@ def ledger_path() -> Path:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class LedgerEntry:
     """An image, by device, inode and path, and its format.
 
     ``backing`` is the file an overlay was given here; empty where it was not made here.
@@ -57,27 +57,29 @@ class Entry:
         return self.device, self.inode, self.path
 
 
-def entry_for(file: File, form: str, *, backing: str = "") -> Entry:
+def entry_for(file: File, form: str, *, backing: str = "") -> LedgerEntry:
     """Return what is to be kept of a file."""
-    return Entry(device=file.device, inode=file.inode, path=file.path, format=form, backing=backing)
+    return LedgerEntry(
+        device=file.device, inode=file.inode, path=file.path, format=form, backing=backing
+    )
 
 
 class Ledger:
     """The entries of a file, which need not be there, and others that are known for now."""
 
-    def __init__(self, path: Path | None = None, known: Iterable[Entry] = ()) -> None:
+    def __init__(self, path: Path | None = None, known: Iterable[LedgerEntry] = ()) -> None:
         self._path = path
-        kept: list[Entry] = []
+        kept: list[LedgerEntry] = []
         if path:
             with suppress(OSError):
                 kept = _load(path)
         self._entries = {entry.key: entry for entry in (*kept, *known)}
 
-    def get(self, file: File) -> Entry | None:
+    def get(self, file: File) -> LedgerEntry | None:
         """Return what is known of an image."""
         return self._entries.get((file.device, file.inode, file.path))
 
-    def write(self, entries: Iterable[Entry]) -> None:
+    def write(self, entries: Iterable[LedgerEntry]) -> None:
         """Keep entries, beside those of other runs; raise ``OSError`` where that cannot be."""
         fresh = {entry.key: entry for entry in entries}
         self._entries |= fresh
@@ -101,7 +103,7 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(fd)
 
 
-def _load(path: Path) -> list[Entry]:
+def _load(path: Path) -> list[LedgerEntry]:
     """Return a ledger's entries, none where there is none; raise ``OSError`` as ``write``."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
@@ -125,14 +127,14 @@ def _check_owner(fd: int, path: Path) -> None:
         raise OSError(errno.EPERM, "others can write to the file it is kept in", str(path))
 
 
-def _entry(line: bytes) -> Entry | None:
+def _entry(line: bytes) -> LedgerEntry | None:
     try:
-        return from_json(Entry, json.loads(line))
+        return from_json(LedgerEntry, json.loads(line))
     except (ValueError, RecursionError, EventError):
         return None
 
 
-def _store(path: Path, entries: Iterable[Entry]) -> None:
+def _store(path: Path, entries: Iterable[LedgerEntry]) -> None:
     fd, name = tempfile.mkstemp(prefix=".images-", dir=path.parent)
     try:
         with os.fdopen(fd, "w") as file:

@@ -43,7 +43,7 @@ class Wall(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class BoxLimits:
     """What a boxed command may use up; 0 is without a limit.
 
     ``processes`` counts what its user has running anywhere, so it holds where the box has a user
@@ -83,7 +83,7 @@ class Box:
     """
 
     wall: Wall
-    limits: Limits = field(default_factory=Limits)
+    limits: BoxLimits = field(default_factory=BoxLimits)
     work_fd: int | None = None
     uid: int | None = None
     given: tuple[int, ...] = ()

@@ -37,7 +37,7 @@ _INODE_RATIO = 16384
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MountedPart:
     """A volume as the inside names it: which bytes of which file, and what is in them."""
 
     unpacked: bool
@@ -46,7 +46,7 @@ class Part:
     kind: str
 
     @classmethod
-    def of(cls, message: object) -> "Part":
+    def of(cls, message: object) -> "MountedPart":
         """Return the part of a message; raise ``ImageError`` where it makes no sense."""
         match message:
             case [bool(unpacked), int(offset), int(size), str(kind)] if (
@@ -89,7 +89,9 @@ class MountServer:
         try:
             match request:
                 case {"mount": "excerpts", "parts": list(parts)}:
-                    answer = [self._excerpt(Part.of(part), at) for at, part in enumerate(parts)]
+                    answer = [
+                        self._excerpt(MountedPart.of(part), at) for at, part in enumerate(parts)
+                    ]
                     channel.send(excerpts=answer)
                 case {"mount": "measure", "mounts": list(mounts)}:
                     channel.send(measured=self._measure(mounts))
@@ -101,7 +103,7 @@ class MountServer:
         except (ImageError, OSError) as error:
             channel.send(failed=str(error))
 
-    def _mount(self, part: Part, where: Path, options: str) -> None:
+    def _mount(self, part: MountedPart, where: Path, options: str) -> None:
         with contextlib.ExitStack() as held:
             fd = self._image
             if part.unpacked:
@@ -134,7 +136,7 @@ class MountServer:
             os.unlink(name, dir_fd=self._work.fd)
         return fd
 
-    def _excerpt(self, part: Part, number: int) -> list[object]:
+    def _excerpt(self, part: MountedPart, number: int) -> list[object]:
         tree, target = self._folder / f"tree{number}", self._folder / f"excerpt{number}"
         self._mount(part, tree, "")
         subvolume = ""
@@ -153,7 +155,7 @@ class MountServer:
         whole = (state.f_blocks - state.f_bfree) * state.f_frsize
         return [subvolume, whole, state.f_files - state.f_ffree]
 
-    def _btrfs_root(self, part: Part, number: int, tree: Path) -> tuple[Path, str]:
+    def _btrfs_root(self, part: MountedPart, number: int, tree: Path) -> tuple[Path, str]:
         """The default subvolume is none: one with a name distributions use, or any."""
         top = self._folder / f"top{number}"
         self._mount(part, top, "subvolid=5")
@@ -172,7 +174,7 @@ class MountServer:
                 case [list(part), str(path), str(option)] if (
                     _PATH.fullmatch(path) and ".." not in path and _OPTION.fullmatch(option)
                 ):
-                    self._mount(Part.of(part), _place(tree, path), option)
+                    self._mount(MountedPart.of(part), _place(tree, path), option)
                 case _:
                     raise _nonsense()
         snapshots = tree / ".snapshots"

@@ -16,7 +16,7 @@ from typing import Any
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.images.gate.intake import Taken
-from vmtiming_tui.images.guard.box import Box, Limits, Wall, end_all_of, python_files
+from vmtiming_tui.images.guard.box import Box, BoxLimits, Wall, end_all_of, python_files
 from vmtiming_tui.images.guard.channel import Channel
 from vmtiming_tui.images.guard.ending import Signals
 from vmtiming_tui.images.guard.isolated import PACKAGE, isolated
@@ -25,7 +25,7 @@ from vmtiming_tui.images.guard.out_folder import WorkFolder
 from vmtiming_tui.images.reader.host_kernel import HostKernel
 from vmtiming_tui.images.reader.mount_server import MountServer
 
-_LIMITS = Limits(
+_LIMITS = BoxLimits(
     memory_bytes=6 << 30, file_bytes=20 << 40, processes=128, files=512, cpu_s=12 * 3600
 )
 _LEAST_TIME_S = 3600

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.ext import Ext
-from vmtiming_tui.images.files.tree import Found, Kind, Tree
+from vmtiming_tui.images.files.tree import FileKind, Found, Tree
 from vmtiming_tui.images.guard.tools import run
 from vmtiming_tui.images.stretch import Piece, Stretch
 from vmtiming_tui.images.system.fstab import new_crypttab, new_fstab
@@ -76,7 +76,7 @@ class Root:
 
     def _holds(self, path: str, content: bytes) -> bool:
         written = self.tree.find(path, follow=False)
-        if written is None or written.node.kind is not Kind.FILE:
+        if written is None or written.node.kind is not FileKind.FILE:
             return False
         return written.node.size == len(content) and content == b"".join(
             self.tree.files.chunks(written.node)
@@ -89,7 +89,7 @@ class Root:
         written = self.tree.find(path, follow=False)
         if (
             written is None
-            or written.node.kind is not Kind.LINK
+            or written.node.kind is not FileKind.LINK
             or self.tree.files.target(written.node) != target.encode()
         ):
             raise ImageError(f"/{path} could not be written into the new root")
@@ -117,7 +117,9 @@ class Root:
                 break
             missing.insert(0, parts.pop())
         there = "/".join((*parts, *missing[:1]))
-        if found.node.kind is not Kind.FOLDER or (missing and self.tree.find(there, follow=False)):
+        if found.node.kind is not FileKind.FOLDER or (
+            missing and self.tree.find(there, follow=False)
+        ):
             raise ImageError(
                 f"/{folder} of the image is no folder, and leads to none: the report service"
                 " cannot be written there"

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.files.tree import Kind, Tree
+from vmtiming_tui.images.files.tree import FileKind, Tree
 from vmtiming_tui.images.system import unified
 from vmtiming_tui.images.system.cpio import gap
 from vmtiming_tui.images.system.initrd import LZ4_LEGACY
@@ -202,7 +202,7 @@ def _by_entries(tree: Tree, folder: str) -> Iterator[Kernel]:
 def _unified_kernel(tree: Tree, path: str, version: str = "", title: str = "") -> Iterator[Kernel]:
     """Yield the kernel in an EFI program; other programs (loaders, shells) have none inside."""
     found = tree.find(path)
-    if found is None or found.node.kind is not Kind.FILE:
+    if found is None or found.node.kind is not FileKind.FILE:
         return
     try:
         parts = unified.sections(tree.files, found.node)
@@ -236,7 +236,7 @@ def _by_name(tree: Tree, folder: str) -> Iterator[Kernel]:
 def _without_version(tree: Tree, folder: str) -> Iterator[Kernel]:
     """Yield the kernel of a folder that has but one and gives it no version at all."""
     found = tree.find(_joined(folder, "vmlinuz"), follow=False)
-    if found is None or found.node.kind is not Kind.FILE:
+    if found is None or found.node.kind is not FileKind.FILE:
         return
     there = frozenset(tree.names(folder))
     initrds = [

@@ -17,7 +17,7 @@ from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.state.model import Change, Model, is_running
 from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.tui.widgets.pane import Pane
-from vmtiming_tui.tui.widgets.vm_lines import StageBar, Usage, VmLine, VmTitle
+from vmtiming_tui.tui.widgets.vm_lines import StageBar, UsageLine, VmLine, VmTitle
 
 _ALL_PANES_FROM = (120, 36)
 _PANES = ("1 Guest", "2 Console", "3 QMP events", "4 QEMU")
@@ -41,7 +41,7 @@ class DetailScreen(VmScreen[int]):
         self.attempt_number = 0
         self.title_line = VmTitle(model, id="vm-title")
         self.stages = StageBar(model, id="stages")
-        self.usage = Usage(model, id="usage")
+        self.usage = UsageLine(model, id="usage")
         self.panes = Pane(id="guest"), Pane(id="console"), Pane(id="events"), Pane(id="qemu")
         self.guest_pane, self.console_pane, self.events_pane, self.qemu_pane = self.panes
         self.search = Field(placeholder="search in this pane", id="search")

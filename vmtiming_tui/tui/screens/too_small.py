@@ -17,7 +17,7 @@ from vmtiming_tui.tui.state.model import Change, Model
 from vmtiming_tui.tui.widgets.lines import ModelLines
 
 
-class Summary(ModelLines):
+class Counts(ModelLines):
     """Counts and figures, as many lines as there are."""
 
     asks = False
@@ -55,7 +55,7 @@ class TooSmallScreen(HostedScreen, Screen[None]):
 
     def __init__(self, model: Model) -> None:
         super().__init__()
-        self.summary = Summary(model, id="summary")
+        self.summary = Counts(model, id="summary")
         self._model = model
 
     def compose(self) -> ComposeResult:

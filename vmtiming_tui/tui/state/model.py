@@ -37,7 +37,7 @@ _RUNNING = frozenset({VmState.QUEUED, VmState.LAUNCHING, VmState.CONNECTED, VmSt
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class LiveFigures:
     """The live figures, in ns; None where there is nothing to reckon them from.
 
     ``curve`` is (ns since the storm's first start, how many had booted by then).
@@ -81,7 +81,7 @@ def shown_storm(fleet: Fleet) -> Storm | None:
     return planned[-1] if planned else newest
 
 
-def reckon(fleet: Fleet, plan: RunPlan, now_ns: int) -> Figures:
+def reckon(fleet: Fleet, plan: RunPlan, now_ns: int) -> LiveFigures:
     """Return the live figures of a fleet: of every boot that counts, and the newest storm's curve.
 
     Reckoned as the summary's are, so that the dashboard and every export say the same. While no
@@ -94,7 +94,7 @@ def reckon(fleet: Fleet, plan: RunPlan, now_ns: int) -> Figures:
     median_s, p95_s = (stats.worst_rank_percentile(times, lost, percent) for percent in (50, 95))
     is_running = fleet.state is RunState.RUNNING
     starts = [attempt.go_ns for attempt in in_storm if attempt.go_ns is not None]
-    return Figures(
+    return LiveFigures(
         booted=len(times),
         median_ns=None if median_s is None else ns_of(median_s),
         p95_ns=None if p95_s is None else ns_of(p95_s),
@@ -137,7 +137,7 @@ class Model:
         self.plan = self.asked = plan
         self.fleet = Fleet()
         self.view = View()
-        self.figures = Figures()
+        self.figures = LiveFigures()
         self.stream_over = False
         self.is_beginning = False
         self._clock = clock
@@ -278,7 +278,7 @@ class Model:
         self.fleet = Fleet()
         self.view.marked.clear()
         self.view.shown = []
-        self.figures = Figures()
+        self.figures = LiveFigures()
         return True
 
     # Figures and order, no more often than they can be afforded.

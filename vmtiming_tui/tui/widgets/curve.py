@@ -3,7 +3,7 @@
 from vmtiming_tui.tui.drawing.braille import ascii_rows, braille_rows, step_heights
 from vmtiming_tui.tui.drawing.scale_bars import QUARTERED, nice_ceiling
 from vmtiming_tui.tui.drawing.styled import Part
-from vmtiming_tui.tui.state.model import Figures, Model, shown_storm
+from vmtiming_tui.tui.state.model import LiveFigures, Model, shown_storm
 from vmtiming_tui.tui.widgets.lines import ModelLines
 
 _MARGIN = 1
@@ -18,7 +18,7 @@ class Curve(ModelLines):
         self._drawn: list[str] = []
         self._drawn_key: object = None
 
-    def _until_ns(self, figures: Figures) -> int:
+    def _until_ns(self, figures: LiveFigures) -> int:
         if figures.curve_start_ns is None:
             return 0
         storm = shown_storm(self.model.fleet)

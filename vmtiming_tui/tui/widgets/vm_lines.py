@@ -81,7 +81,7 @@ class VmTitle(VmLine):
         return [spread(left, right, width, glyphs.ellipsis)]
 
 
-class Usage(VmLine):
+class UsageLine(VmLine):
     """What the QEMU process has used, and how long its vCPUs waited for a CPU of the host."""
 
     def lines(self, width: int) -> list[list[Part]]:
