@@ -22,7 +22,7 @@ from vmtiming_tui.model import commands
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import StartMode
 from vmtiming_tui.model.plan import plan_of
-from vmtiming_tui.sources.local import EngineClient
+from vmtiming_tui.sources.live_engine import EngineClient
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SPREAD_S = 12.0

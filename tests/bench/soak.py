@@ -34,7 +34,7 @@ from vmtiming_tui.model.commands import VmAction
 from vmtiming_tui.model.config import StartMode
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import plan_of
-from vmtiming_tui.sources.local import EngineClient
+from vmtiming_tui.sources.live_engine import EngineClient
 
 FAULTS = (
     "die=start:1", "die=connected:KILL", "die=greeted:SEGV", "die=half:KILL", "die=reported:KILL",

@@ -181,13 +181,13 @@ def run_empty(result: Path) -> None:
 
 def run_dashboard(number: int, log: Path, result: Path) -> None:
     """Be the dashboard on a feeder."""
-    from vmtiming_tui.sources import local as client
+    from vmtiming_tui.sources import live_engine
 
     def command() -> list[str]:
         lag_on_signal(result)
         return [sys.executable, __file__, "--feed", str(number), "--log", str(log)]
 
-    client.engine_command = command
+    live_engine.engine_command = command
     from support.recording import plan_for
     from vmtiming_tui.session.streams import Streams
     from vmtiming_tui.tui import open as run

@@ -1,8 +1,8 @@
 """A VM run again after three storms, by the real engine with stand-ins: what counts stays."""
 
 from support.engine_lab import Lab, engine
+from vmtiming_tui.analysis.exit_code import exit_code, reasons
 from vmtiming_tui.analysis.summary import summarise_fleet
-from vmtiming_tui.analysis.verdict import exit_code, reasons
 from vmtiming_tui.model import commands
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.plan import RunPlan, Variant

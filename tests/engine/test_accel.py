@@ -12,7 +12,7 @@ from vmtiming_tui.engine.children.children import Children, start_warden
 from vmtiming_tui.engine.children.rundir import run_dir
 from vmtiming_tui.engine.qemu import accel
 from vmtiming_tui.engine.qemu.accel import ProofStore, choose_accel, prove_kvm
-from vmtiming_tui.engine.qemu.powers import Powers
+from vmtiming_tui.engine.qemu.confinement import Powers
 from vmtiming_tui.model.config import Accel, RunConfig
 
 

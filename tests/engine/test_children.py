@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from support.engine_lab import Lab, children_of, until
-from vmtiming_tui.engine.boot.process import QemuProcess
+from vmtiming_tui.engine.boot.qemu_process import QemuProcess
 from vmtiming_tui.engine.children import rundir
 from vmtiming_tui.engine.children.children import Children, start_warden
 from vmtiming_tui.engine.guest.console import ConsoleLog
-from vmtiming_tui.engine.qmp.stamps import StampReader
+from vmtiming_tui.engine.qmp.event_stamps import StampReader
 from vmtiming_tui.errors import QemuError
 from vmtiming_tui.model.commands import Stop
-from vmtiming_tui.sources.local import EngineClient
+from vmtiming_tui.sources.live_engine import EngineClient
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import time
 
-from vmtiming_tui.engine.qmp.stamps import StampReader, stamp_of
+from vmtiming_tui.engine.qmp.event_stamps import StampReader, stamp_of
 
 MS = 1_000_000
 

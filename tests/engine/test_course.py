@@ -35,10 +35,10 @@ from vmtiming_tui.engine.boot.narrator import Narrator
 from vmtiming_tui.engine.boot.standing import BUSY, State
 from vmtiming_tui.engine.children.children import Exit
 from vmtiming_tui.engine.guest.limits import Limits
-from vmtiming_tui.engine.guest.protocol import Booted, Details, DetailsBegun, Rejected
-from vmtiming_tui.engine.qemu.diagnosis import Why
+from vmtiming_tui.engine.guest.report_protocol import Booted, Details, DetailsBegun, Rejected
+from vmtiming_tui.engine.qemu.why_it_failed import Why
 from vmtiming_tui.engine.qmp.controller import QmpEvent
-from vmtiming_tui.faults import OwnFault
+from vmtiming_tui.own_faults import OwnFault
 
 S = 1_000_000_000
 MS = 1_000_000

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from vmtiming_tui.engine.guest.limits import Limits
-from vmtiming_tui.engine.guest.port import GuestReportServer
-from vmtiming_tui.engine.guest.stamper import ReportStamper
+from vmtiming_tui.engine.guest.report_socket import GuestReportServer
+from vmtiming_tui.engine.guest.report_stamper import ReportStamper
 
 
 class Heard:

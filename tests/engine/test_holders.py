@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from support.engine_lab import Lab
-from vmtiming_tui.engine.children import open_files as openfiles
-from vmtiming_tui.engine.children import rundir
+from vmtiming_tui.engine.children import open_files, rundir
 from vmtiming_tui.engine.children.children import Children, start_warden
-from vmtiming_tui.engine.qemu import holders
-from vmtiming_tui.engine.qemu.holders import Holder, Holders
+from vmtiming_tui.engine.qemu import image_holders
+from vmtiming_tui.engine.qemu.image_holders import Holder, Holders
 
 
 @pytest.fixture
@@ -68,14 +67,14 @@ async def test_a_storm_is_looked_at_once_and_other_files_a_few_times(
         assert await found.of(tmp_path / f"base-{number}") == []
 
     assert looks[0] == [str(image), str(other)]
-    assert len(looks) == holders._MOST_LOOKS
+    assert len(looks) == image_holders._MOST_LOOKS
 
 
 async def test_what_cannot_be_found_out_is_nothing(children, image, holding, monkeypatch):
-    monkeypatch.setattr(openfiles, "__file__", "/no/such/program")
+    monkeypatch.setattr(open_files, "__file__", "/no/such/program")
     assert await Holders(children, [image]).of(image) == []
 
 
 def test_lines_cut_short_or_foreign_are_left_out():
     said = 'ep"\n0 17 "sl\\u0065ep\\u202e"\nTraceback\n1 x "y"\n'
-    assert list(holders._read(said)) == [(0, Holder(17, "sleep\\u202e"))]
+    assert list(image_holders._read(said)) == [(0, Holder(17, "sleep\\u202e"))]

@@ -16,8 +16,8 @@ from vmtiming_tui.engine.children import rundir
 from vmtiming_tui.model import commands
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.plan import plan_of
-from vmtiming_tui.sources import local as client
-from vmtiming_tui.sources.local import EngineClient, engine_command
+from vmtiming_tui.sources import live_engine
+from vmtiming_tui.sources.live_engine import EngineClient, engine_command
 
 
 async def started(client: EngineClient, lab: Lab, wrapper: str = "direct") -> Story:
@@ -73,7 +73,7 @@ async def test_no_qemu_outlives_a_front_end_that_is_killed(lab: Lab):
     program = (
         "import asyncio, sys\n"
         "from vmtiming_tui.model import commands\n"
-        "from vmtiming_tui.sources.local import EngineClient\n"
+        "from vmtiming_tui.sources.live_engine import EngineClient\n"
         "async def main():\n"
         "    async with EngineClient() as client:\n"
         "        client.send(commands.decode(sys.argv[1]))\n"
@@ -237,13 +237,13 @@ async def test_what_the_host_refuses_the_engine_is_said_in_words(lab: Lab, monke
     program = (
         "import errno, os, sys\n"
         "from vmtiming_tui.engine import __main__ as engine\n"
-        "from vmtiming_tui.engine.guest import stamper\n"
+        "from vmtiming_tui.engine.guest import report_stamper as stamper\n"
         "def refuse(*_):\n"
         "    raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))\n"
         "stamper.os.eventfd = refuse\n"
         "engine.main()\n"
     )
-    monkeypatch.setattr(client, "engine_command", lambda: [sys.executable, "-c", program])
+    monkeypatch.setattr(live_engine, "engine_command", lambda: [sys.executable, "-c", program])
     async with engine(lab) as story:
         await story.to_end()
 
@@ -254,7 +254,7 @@ async def test_what_the_host_refuses_the_engine_is_said_in_words(lab: Lab, monke
 
 async def test_errors_of_several_tasks_at_once_are_named_too(lab: Lab, monkeypatch):
     program = "raise ExceptionGroup('several', [ValueError('the first'), ValueError('the last')])"
-    monkeypatch.setattr(client, "engine_command", lambda: [sys.executable, "-c", program])
+    monkeypatch.setattr(live_engine, "engine_command", lambda: [sys.executable, "-c", program])
     async with EngineClient() as this:
         story = Story(this)
         await story.to_end()

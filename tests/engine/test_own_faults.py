@@ -16,13 +16,13 @@ from vmtiming_tui.engine.boot.attempt import AttemptRunner
 from vmtiming_tui.engine.boot.course import Course
 from vmtiming_tui.engine.children.children import Children
 from vmtiming_tui.engine.engine import Engine
-from vmtiming_tui.engine.qemu.powers import Powers
-from vmtiming_tui.faults import kept_fault
+from vmtiming_tui.engine.qemu.confinement import Powers
 from vmtiming_tui.model import commands
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import Accel, RunConfig
 from vmtiming_tui.model.fleet import Fleet, VmState
 from vmtiming_tui.model.plan import plan_of
+from vmtiming_tui.own_faults import kept_fault
 from vmtiming_tui.setup import doctor
 from vmtiming_tui.setup.checks import Fitness
 

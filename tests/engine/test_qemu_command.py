@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.qemu_words import split_options
-from vmtiming_tui.engine.qemu.command import command_line
+from vmtiming_tui.engine.qemu.command_line import command_line
 from vmtiming_tui.engine.qemu.disks import GivenFiles, root_words
 from vmtiming_tui.engine.qemu.option_words import option
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.gate.intake import Image, Layer
+from vmtiming_tui.images.gate.permission import Image, Layer
 from vmtiming_tui.images.gate.qcow2 import write_empty
 from vmtiming_tui.images.guard.opening import open_file
 from vmtiming_tui.model.config import Accel, RunConfig

@@ -10,7 +10,7 @@ import pytest
 
 from vmtiming_tui.engine.qmp import controller as qmp_module
 from vmtiming_tui.engine.qmp.controller import QmpController
-from vmtiming_tui.engine.qmp.stamps import StampReader
+from vmtiming_tui.engine.qmp.event_stamps import StampReader
 from vmtiming_tui.errors import QemuError
 
 GREETING = json.dumps({"QMP": {"version": {"qemu": {"major": 7}}, "capabilities": []}}).encode()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmtiming_tui.engine.guest.protocol import (
+from vmtiming_tui.engine.guest.report_protocol import (
     MAX_DETAILS_BYTES,
     MAX_LINE_BYTES,
     MAX_REJECTIONS,

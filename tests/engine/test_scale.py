@@ -17,8 +17,8 @@ from vmtiming_tui.model import commands
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.model.plan import plan_of
-from vmtiming_tui.sources import local as client
-from vmtiming_tui.sources.local import EngineClient
+from vmtiming_tui.sources import live_engine
+from vmtiming_tui.sources.live_engine import EngineClient
 from vmtiming_tui.tui.app import VmTimingApp
 
 THOUSAND = 1000
@@ -127,7 +127,7 @@ def least_objects(taken: list[tuple[Held, Held, dict[str, int]]]) -> int:
 async def test_twenty_reruns_leave_engine_and_warden_as_they_were(lab: Lab, monkeypatch):
     answer = lab.folder / "held.json"
     probed = [sys.executable, "-c", PROBED, str(answer)]
-    monkeypatch.setattr(client, "engine_command", lambda: probed)
+    monkeypatch.setattr(live_engine, "engine_command", lambda: probed)
     vms = tuple(range(40))
     script = "boot=0.01 off=0.01 noise=50000 3.die=half:KILL 4.report=half"
     taken = []

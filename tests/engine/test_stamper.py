@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vmtiming_tui.engine.guest.stamper import ReportStamper
+from vmtiming_tui.engine.guest.report_stamper import ReportStamper
 
 
 @pytest.fixture

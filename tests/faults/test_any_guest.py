@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from faults.examples import fixed
 from vmtiming_tui.analysis.stages import text_parts_ns, timespan_ns
 from vmtiming_tui.engine.guest.console import readable
-from vmtiming_tui.engine.guest.protocol import (
+from vmtiming_tui.engine.guest.report_protocol import (
     MAX_LINE_BYTES,
     MAX_REJECTIONS,
     MAX_REPORT_BYTES,

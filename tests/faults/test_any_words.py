@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from faults.examples import fixed
-from vmtiming_tui.engine.qemu.command import command_line
+from vmtiming_tui.engine.qemu.command_line import command_line
 from vmtiming_tui.engine.qemu.disks import GivenFiles
 from vmtiming_tui.engine.qemu.option_words import option
 from vmtiming_tui.model.config import Accel, RunConfig

@@ -15,9 +15,9 @@ from vmtiming_tui.engine.children.children import start_warden
 from vmtiming_tui.engine.children.rundir import run_dir
 from vmtiming_tui.engine.qemu import accel
 from vmtiming_tui.engine.qemu.accel import ProofStore, choose_accel
-from vmtiming_tui.engine.qemu.powers import Powers
+from vmtiming_tui.engine.qemu.confinement import Powers
 from vmtiming_tui.engine.qmp.controller import QmpController
-from vmtiming_tui.engine.qmp.stamps import StampReader
+from vmtiming_tui.engine.qmp.event_stamps import StampReader
 from vmtiming_tui.errors import QemuError
 from vmtiming_tui.model import commands
 from vmtiming_tui.model import events as ev

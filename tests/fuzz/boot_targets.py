@@ -11,8 +11,8 @@ from vmtiming_tui.errors import ImageError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.images.files.tree import FileKind
 from vmtiming_tui.images.system import cpio, fstab, loader, osrelease, unified
-from vmtiming_tui.images.system.initrd import InitrdKind, initrd_kind, names
-from vmtiming_tui.images.system.modules import complete_initrd
+from vmtiming_tui.images.system.completed_initrd import complete_initrd
+from vmtiming_tui.images.system.initrd_contents import InitrdKind, initrd_kind, names
 from vmtiming_tui.images.system.versions import version_key
 
 VERSION = "6.1"

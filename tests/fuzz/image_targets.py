@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.escape import JOINING
+from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.disk.lvm import laid_out, read_group
 from vmtiming_tui.images.disk.lvm_label import checksum
 from vmtiming_tui.images.disk.partitions import read_table
@@ -17,8 +18,7 @@ from vmtiming_tui.images.files.ext import Ext
 from vmtiming_tui.images.files.fat import Fat
 from vmtiming_tui.images.files.tree import FileKind, FileSystem, Node, Tree
 from vmtiming_tui.images.gate.formats import KNOWN_FORMATS, read_header
-from vmtiming_tui.images.stretch import Piece, Stretch
-from vmtiming_tui.images.words import shown
+from vmtiming_tui.images.quoting import shown
 
 MAX_VISITS = 200
 MAX_EXTENTS, MAX_NAME_BYTES = 256, 4 << 10

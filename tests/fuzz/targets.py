@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from fuzz import boot_targets, image_targets
-from vmtiming_tui.engine.guest.protocol import (
+from vmtiming_tui.engine.guest.report_protocol import (
     MAX_REJECTIONS,
     MAX_REPORT_BYTES,
     Booted,
@@ -18,8 +18,8 @@ from vmtiming_tui.engine.guest.protocol import (
 from vmtiming_tui.engine.qemu.option_words import option
 from vmtiming_tui.errors import EventError, ExportError
 from vmtiming_tui.escape import JOINING, MAX_MARKS, one_line, printable
-from vmtiming_tui.history.budget import MAX_LINE_BYTES, Budget
-from vmtiming_tui.history.chunks import packed, unpacked
+from vmtiming_tui.history.event_budget import MAX_LINE_BYTES, Budget
+from vmtiming_tui.history.stored_lines import packed, unpacked
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import render

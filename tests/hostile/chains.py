@@ -4,9 +4,9 @@ import os
 import struct
 from pathlib import Path
 
-from vmtiming_tui.images.gate.asking import QemuImg
-from vmtiming_tui.images.gate.intake import Rules, take
-from vmtiming_tui.images.gate.ledger import Ledger
+from vmtiming_tui.images.gate.ask_qemu_img import QemuImg
+from vmtiming_tui.images.gate.format_ledger import Ledger
+from vmtiming_tui.images.gate.permission import Rules, take
 from vmtiming_tui.images.gate.qcow2 import write_empty
 
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.disk.volumes import find_volumes, open_files
 from vmtiming_tui.images.files.tree import FileKind, FileSystem, Node, Tree
-from vmtiming_tui.images.stretch import Piece, Stretch
 
 MEMORY_BYTES = 400 << 20
 CPU_S = 40

@@ -11,8 +11,8 @@ from hostile.whole import SPIN, Decoy, run
 from support import disk_images as images
 from vmtiming_tui.cli.main import main
 from vmtiming_tui.errors import ExportError, HistoryError
-from vmtiming_tui.faults import kept_fault
 from vmtiming_tui.history.database import open_store
+from vmtiming_tui.own_faults import kept_fault
 from vmtiming_tui.report.export.from_json import read_export
 
 NOBODYS_UID = 54321

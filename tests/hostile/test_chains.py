@@ -17,10 +17,10 @@ from hostile.chains import (
     with_data_file,
 )
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.gate.asking import QemuImg
-from vmtiming_tui.images.gate.intake import MAX_LAYERS, Layer, Rules, take
-from vmtiming_tui.images.gate.ledger import Ledger, entry_for
+from vmtiming_tui.images.gate.ask_qemu_img import QemuImg
+from vmtiming_tui.images.gate.format_ledger import Ledger, entry_for
 from vmtiming_tui.images.gate.nodes import apart, block_node
+from vmtiming_tui.images.gate.permission import MAX_LAYERS, Layer, Rules, take
 from vmtiming_tui.images.guard.opening import File, open_file
 
 OTHERS = 65534  # nobody

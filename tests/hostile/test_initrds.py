@@ -19,19 +19,19 @@ import pytest
 
 from readers.memory import tree
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.system import initrd
+from vmtiming_tui.images.system import initrd_contents
+from vmtiming_tui.images.system.completed_initrd import complete_initrd
 from vmtiming_tui.images.system.cpio import Entry, cpio
-from vmtiming_tui.images.system.initrd import InitrdKind, names
-from vmtiming_tui.images.system.modules import complete_initrd
+from vmtiming_tui.images.system.initrd_contents import InitrdKind, names
 
 MIB = 1 << 20
 MOST_BYTES = 300 << 20
 # The program with a smaller limit, for what would else take minutes to make and to read.
 SMALLER = (
-    "from vmtiming_tui.images.system import initrd; "
+    "from vmtiming_tui.images.system import initrd_contents; "
     "initrd.MAX_UNPACKED_BYTES = 16 << 20; initrd.main()"
 )
-MOST_SECONDS = initrd.MAX_SECONDS + 10
+MOST_SECONDS = initrd_contents.MAX_SECONDS + 10
 VERSION = "6.1.0-1"
 FOLDER = f"usr/lib/modules/{VERSION}"
 
@@ -69,7 +69,7 @@ print(done.stdout.decode().strip())
 
 def told(path: Path, *program: str) -> tuple[InitrdKind, float]:
     """What kind the program says it is, and after how many seconds; it takes little memory."""
-    words = program or ("-I", initrd.__file__)
+    words = program or ("-I", initrd_contents.__file__)
     began = time.monotonic()
     with path.open("rb") as file:
         command = [sys.executable, "-c", SMALL_PARENT, *words]
@@ -109,7 +109,7 @@ def test_kilobytes_of_bz2_that_unpack_to_gigabytes(tmp_path):
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
 def test_compression_within_compression(pack, tmp_path):
     data = cpio([Entry("usr/lib/dracut/hooks")])
-    for depth in range(initrd.MAX_LAYERS + 1):
+    for depth in range(initrd_contents.MAX_LAYERS + 1):
         (tmp_path / "initrd").write_bytes(data)
         expected = InitrdKind.DRACUT
         assert told(tmp_path / "initrd")[0] is expected, depth

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from support.engine_lab import Lab, Story, engine, laboratory, tell
-from vmtiming_tui.engine.children.shed import clean_environment
-from vmtiming_tui.engine.qemu.powers import SANDBOX, Powers, Reach, User
+from vmtiming_tui.engine.children.drop_rights import clean_environment
+from vmtiming_tui.engine.qemu.confinement import SANDBOX, Powers, Reach, User
 from vmtiming_tui.model import commands
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.plan import plan_of
@@ -190,10 +190,10 @@ def test_as_another_user_it_has_no_rights_either(open_lab):
     os.chown(home, NOBODY.pw_uid, NOBODY.pw_gid)
     program = (
         "import os\n"
-        "from vmtiming_tui.engine.children import shed\n"
+        "from vmtiming_tui.engine.children import drop_rights\n"
         "import ctypes, subprocess\n"
         "libc = ctypes.CDLL(None, use_errno=True)\n"
-        "shed.shed({'user': None, 'keep': False, 'limits': []}, libc)\n"
+        "drop_rights.shed({'user': None, 'keep': False, 'limits': []}, libc)\n"
         "print(open('/proc/self/status').read())\n"
     )
     root = str(Path(__file__).parents[2])

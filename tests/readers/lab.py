@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from support.disk_images import sh
+from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.disk.volumes import Volume, find_volumes, open_files
 from vmtiming_tui.images.files.tree import FileKind, FileSystem, Node
-from vmtiming_tui.images.stretch import Piece, Stretch
 
 Content = tuple[FileKind, bytes]
 

@@ -3,8 +3,8 @@
 import pytest
 
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.byte_range import Stretch
 from vmtiming_tui.images.disk.volumes import Volume
-from vmtiming_tui.images.stretch import Stretch
 from vmtiming_tui.images.system.fstab import (
     mapper_name,
     new_crypttab,

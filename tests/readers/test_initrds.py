@@ -11,10 +11,10 @@ import pytest
 from readers.memory import Hollow, tree
 from support.packers import PACKERS, lz4, zstd
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.system import initrd
+from vmtiming_tui.images.system import initrd_contents
+from vmtiming_tui.images.system.completed_initrd import Modules, complete_initrd
 from vmtiming_tui.images.system.cpio import Entry, cpio, gap
-from vmtiming_tui.images.system.initrd import InitrdKind, names
-from vmtiming_tui.images.system.modules import Modules, complete_initrd
+from vmtiming_tui.images.system.initrd_contents import InitrdKind, names
 
 VERSION = "6.1.0-56"
 FOLDER = f"usr/lib/modules/{VERSION}"
@@ -75,7 +75,7 @@ def test_as_a_program_it_prints_the_kind(pack, tmp_path):
     (tmp_path / "initrd").write_bytes(dracut)
 
     with (tmp_path / "initrd").open("rb") as file:
-        told = subprocess.check_output([sys.executable, "-I", initrd.__file__], stdin=file)
+        told = subprocess.check_output([sys.executable, "-I", initrd_contents.__file__], stdin=file)
 
     assert InitrdKind(told.decode().strip()) is InitrdKind.DRACUT
 

@@ -7,15 +7,14 @@ import os
 import pytest
 
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.byte_range import Stretch
 from vmtiming_tui.images.disk.lvm import Assembly
 from vmtiming_tui.images.disk.volumes import Volume
-from vmtiming_tui.images.reader import guest_kernel
-from vmtiming_tui.images.reader import vm_initrd as reader_initrd
+from vmtiming_tui.images.reader import guest_kernel, reader_vm_initrd
 from vmtiming_tui.images.reader.guest_kernel import GuestKernel, module_name
 from vmtiming_tui.images.reader.kernel_reader import Mount
-from vmtiming_tui.images.reader.vm import ReaderVm
-from vmtiming_tui.images.reader.vm_initrd import initrd
-from vmtiming_tui.images.stretch import Stretch
+from vmtiming_tui.images.reader.reader_vm import ReaderVm
+from vmtiming_tui.images.reader.reader_vm_initrd import initrd
 
 
 @pytest.fixture
@@ -108,7 +107,7 @@ def test_a_volume_nobody_can_put_together_is_said_to_be_left_out(kinds, why, ker
 
 
 def test_without_lvm2_its_package_is_named(kernel, monkeypatch):
-    monkeypatch.setattr(reader_initrd, "_SYSTEM_PATH", "/nowhere")
+    monkeypatch.setattr(reader_vm_initrd, "_SYSTEM_PATH", "/nowhere")
 
     with pytest.raises(ImageError, match="has no lvm") as refused:
         initrd(kernel, [], {}, lvm=True)

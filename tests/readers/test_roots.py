@@ -12,15 +12,15 @@ import pytest
 from hostile import forged
 from support import disk_images as images
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.disk.volumes import Volume
 from vmtiming_tui.images.files.ext import Ext
 from vmtiming_tui.images.files.tree import Tree
+from vmtiming_tui.images.quoting import human, shown
 from vmtiming_tui.images.reader.kernel_reader import Excerpt, Mount
 from vmtiming_tui.images.spin import rootfs
-from vmtiming_tui.images.spin.furnish import Report
+from vmtiming_tui.images.spin.install_service import Report
 from vmtiming_tui.images.spin.steps import Made, Wanted, root_arguments, spin
-from vmtiming_tui.images.stretch import Piece, Stretch
-from vmtiming_tui.images.words import human, shown
 
 MIB = images.MIB
 REPORT = Report(script=b"#!/bin/sh\n", unit=b"[Service]\n")

@@ -9,7 +9,7 @@ from support import disk_images as images
 from support.packers import PACKERS, zstd
 from support.spinning import spin
 from vmtiming_tui.images.system.cpio import Entry, cpio
-from vmtiming_tui.images.system.initrd import names
+from vmtiming_tui.images.system.initrd_contents import names
 
 VERSION = "6.1.0-56"
 MODULES = f"usr/lib/modules/{VERSION}"

@@ -9,9 +9,9 @@ import pytest
 
 from support import disk_images as images
 from support.spinning import digest, left_behind
-from vmtiming_tui.images.gate.asking import QemuImg
-from vmtiming_tui.images.gate.intake import Rules, take
-from vmtiming_tui.images.gate.ledger import Ledger, ledger_path
+from vmtiming_tui.images.gate.ask_qemu_img import QemuImg
+from vmtiming_tui.images.gate.format_ledger import Ledger, ledger_path
+from vmtiming_tui.images.gate.permission import Rules, take
 
 
 @pytest.fixture

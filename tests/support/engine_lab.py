@@ -19,7 +19,7 @@ from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan, plan_of
-from vmtiming_tui.sources.local import EngineClient
+from vmtiming_tui.sources.live_engine import EngineClient
 
 HERE = Path(__file__).parent
 LIMIT_S = 60

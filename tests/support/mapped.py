@@ -13,7 +13,7 @@ from support.disk_images import MIB
 from vmtiming_tui.images.reader.device_mapper import modules_for
 from vmtiming_tui.images.reader.guest_kernel import GuestKernel
 from vmtiming_tui.images.reader.host_kernel import kernels
-from vmtiming_tui.images.reader.vm_initrd import initrd
+from vmtiming_tui.images.reader.reader_vm_initrd import initrd
 from vmtiming_tui.images.system.cpio import Entry, cpio
 
 _LIMIT_S = 600

@@ -10,7 +10,7 @@ from support.stage import dashboard
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import Start
 from vmtiming_tui.tui import app as app_module
-from vmtiming_tui.tui.state.model import Change
+from vmtiming_tui.tui.state.dashboard import Change
 
 
 def ends_first(stream):

@@ -42,7 +42,7 @@ from vmtiming_tui.tui.drawing.styled import (
     to_come,
 )
 from vmtiming_tui.tui.drawing.theme import DARK, LIGHT, Palette
-from vmtiming_tui.tui.state.model import Model
+from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.widgets.grid import VmGrid
 from vmtiming_tui.tui.widgets.table import VmTable
 

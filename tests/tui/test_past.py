@@ -16,7 +16,7 @@ from vmtiming_tui.tui.drawing.braille import outline_rows
 from vmtiming_tui.tui.drawing.glyphs import UNICODE
 from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen, spark_values
-from vmtiming_tui.tui.state.model import ns_of, reckon
+from vmtiming_tui.tui.state.dashboard import ns_of, reckon
 from vmtiming_tui.tui.widgets.status_lines import StatsLine, left_words
 
 DONE, SECOND = 90.0, 1_000_000_000

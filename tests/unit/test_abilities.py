@@ -8,9 +8,9 @@ import pytest
 
 from vmtiming_tui.engine.qemu.machine import MACHINES, Firmware
 from vmtiming_tui.images.guard.box import Wall
-from vmtiming_tui.images.spin import outside as main
+from vmtiming_tui.images.spin import outside
 from vmtiming_tui.resources import resource
-from vmtiming_tui.setup import image_support as abilities
+from vmtiming_tui.setup import image_support
 from vmtiming_tui.setup.checks import Check, Fitness
 from vmtiming_tui.setup.image_support import ability_checks, qemu_package
 
@@ -25,7 +25,7 @@ def without(monkeypatch):
 
     def take_away(*names: str) -> None:
         monkeypatch.setattr(
-            abilities, "tool", lambda name: None if name in names else f"/usr/bin/{name}"
+            image_support, "tool", lambda name: None if name in names else f"/usr/bin/{name}"
         )
 
     return take_away
@@ -34,18 +34,18 @@ def without(monkeypatch):
 @pytest.fixture(autouse=True)
 def _a_debian(monkeypatch):
     monkeypatch.setattr(
-        abilities.platform, "freedesktop_os_release", lambda: {"VERSION_CODENAME": "trixie"}
+        image_support.platform, "freedesktop_os_release", lambda: {"VERSION_CODENAME": "trixie"}
     )
 
 
 @pytest.fixture
 def user(monkeypatch, tmp_path):
     """A user who is not root, and has no ids of their own yet; returns where those are noted."""
-    monkeypatch.setattr(abilities.os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(abilities.os, "getuid", lambda: 1000)
-    monkeypatch.setattr(abilities, "user_name", lambda: "ada")
+    monkeypatch.setattr(image_support.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(image_support.os, "getuid", lambda: 1000)
+    monkeypatch.setattr(image_support, "user_name", lambda: "ada")
     ranges = (tmp_path / "subuid", tmp_path / "subgid")
-    monkeypatch.setattr(abilities, "_ID_RANGES", ranges)
+    monkeypatch.setattr(image_support, "_ID_RANGES", ranges)
     return ranges
 
 
@@ -68,7 +68,7 @@ def test_a_tool_that_is_missing_is_named_with_what_installs_it(
 ):
     without(tool)
     if tool == "bwrap":
-        monkeypatch.setattr(abilities, "best_wall", lambda: Wall.NAMESPACES)
+        monkeypatch.setattr(image_support, "best_wall", lambda: Wall.NAMESPACES)
 
     check = checks()[name]
 
@@ -78,10 +78,10 @@ def test_a_tool_that_is_missing_is_named_with_what_installs_it(
 
 
 def test_the_tools_asked_for_are_those_that_spinning_asks_for():
-    by_name = {ability.name: ability.tools for ability in abilities.ABILITIES}
+    by_name = {ability.name: ability.tools for ability in image_support.ABILITIES}
     known = by_name["ext4 images"] | by_name["qcow2 and others"]
 
-    assert known.items() <= main.TOOLS.items()
+    assert known.items() <= outside.TOOLS.items()
 
 
 def test_the_tools_that_build_a_guest_are_those_the_script_asks_for():
@@ -91,24 +91,24 @@ def test_the_tools_that_build_a_guest_are_those_the_script_asks_for():
     assert asked is not None
     assert install is not None
 
-    assert set(asked[1].split()) == set(abilities.BUILDING)
-    assert set(install[1].split()) == set(abilities.BUILDING.values())
+    assert set(asked[1].split()) == set(image_support.BUILDING)
+    assert set(install[1].split()) == set(image_support.BUILDING.values())
 
 
 def test_it_is_said_which_debian_would_be_built_and_where_none_can_be(without, monkeypatch):
     without()
     assert "tools for a trixie" in checks()["new Debians"].found
 
-    monkeypatch.setattr(abilities.platform, "freedesktop_os_release", dict)
+    monkeypatch.setattr(image_support.platform, "freedesktop_os_release", dict)
     assert checks()["new Debians"].fitness is Fitness.NOTE
     assert "no Debian or Ubuntu" in checks()["new Debians"].found
 
 
 def test_what_only_a_kernel_reads_takes_one_of_the_hosts_that_knows_it(without, monkeypatch):
     without()
-    monkeypatch.setattr(abilities, "versions", lambda: ["6.1", "5.0"])
+    monkeypatch.setattr(image_support, "versions", lambda: ["6.1", "5.0"])
     monkeypatch.setattr(
-        abilities.GuestKernel, "has", lambda self, names: (self.version, *names) in KNOWN
+        image_support.GuestKernel, "has", lambda self, names: (self.version, *names) in KNOWN
     )
 
     found = checks()
@@ -125,13 +125,13 @@ KNOWN = {("6.1", "xfs"), ("5.0", "xfs"), ("5.0", "btrfs")}
 def test_the_box_is_said_to_be_what_a_trial_shows(without, monkeypatch):
     without()
     for wall in Wall:
-        monkeypatch.setattr(abilities, "best_wall", lambda wall=wall: wall)
+        monkeypatch.setattr(image_support, "best_wall", lambda wall=wall: wall)
         assert (checks()["box"].fitness is Fitness.FINE) == (wall is Wall.BUBBLEWRAP)
 
 
 def test_without_root_building_takes_user_ids_of_ones_own(user, without, monkeypatch):
     without()
-    monkeypatch.setattr(abilities, "_works", lambda *command: True)
+    monkeypatch.setattr(image_support, "_works", lambda *command: True)
     assert checks()["new Debians"].mend == (
         "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ada"
     )
@@ -140,7 +140,7 @@ def test_without_root_building_takes_user_ids_of_ones_own(user, without, monkeyp
         path.write_text("ada:100000:65536\n")
     assert checks()["new Debians"].fitness is Fitness.FINE
 
-    monkeypatch.setattr(abilities, "_works", lambda *command: False)
+    monkeypatch.setattr(image_support, "_works", lambda *command: False)
     assert checks()["new Debians"].mend == "sudo gen-debian-rawfs.sh OUT.raw"
 
     without("newuidmap")

@@ -28,8 +28,7 @@ from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.host import HostFacts
 from vmtiming_tui.model.plan import StormKind
-from vmtiming_tui.report.export import as_json as json_export
-from vmtiming_tui.report.export import render
+from vmtiming_tui.report.export import as_json, render
 from vmtiming_tui.report.export.from_json import fleet_of as read_back
 from vmtiming_tui.request import sweeps
 
@@ -56,8 +55,8 @@ def test_is_a_schema_of_the_draft_it_names():
 
 def test_is_of_the_version_that_is_written():
     told = {name: SCHEMA["properties"][name]["const"] for name in ("format", "version")}
-    assert told == {"format": json_export.FORMAT, "version": json_export.VERSION}
-    assert SCHEMA["$id"].endswith(f":{json_export.VERSION}")
+    assert told == {"format": as_json.FORMAT, "version": as_json.VERSION}
+    assert SCHEMA["$id"].endswith(f":{as_json.VERSION}")
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 
 from support.making import as_told, raw, run_events
 from support.past_runs import keep, named, wait_for
-from vmtiming_tui.history import budget
-from vmtiming_tui.history.budget import MAX_BOOT_BYTES, MAX_LINE_BYTES
+from vmtiming_tui.history import event_budget
+from vmtiming_tui.history.event_budget import MAX_BOOT_BYTES, MAX_LINE_BYTES
 from vmtiming_tui.history.retention import Retention
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import RunState
@@ -37,7 +37,7 @@ def test_details_beyond_the_room_of_a_boot_are_left_out_and_the_boots_stay(histo
 
 
 def test_all_boots_together_have_their_bound_too(history, monkeypatch):
-    monkeypatch.setattr(budget, "MAX_RUN_BYTES", 1_000_000)
+    monkeypatch.setattr(event_budget, "MAX_RUN_BYTES", 1_000_000)
     keep(history, [*run_events([[5]]), *(told(vm) for vm in range(20))])
     notice = history.events(history.find("run-1"))[-1]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vmtiming_tui.engine.qemu import machine
-from vmtiming_tui.engine.qemu.command import command_line
+from vmtiming_tui.engine.qemu.command_line import command_line
 from vmtiming_tui.engine.qemu.firmware import brings_firmware, choose_firmware
 from vmtiming_tui.engine.qemu.launch import Launch
 from vmtiming_tui.engine.qemu.machine import (

@@ -4,7 +4,7 @@ import pytest
 
 from support.facts import SECOND
 from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of, run_events, storm_events
-from vmtiming_tui.analysis.verdict import exit_code, reasons
+from vmtiming_tui.analysis.exit_code import exit_code, reasons
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import StormKind

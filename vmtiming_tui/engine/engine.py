@@ -17,14 +17,14 @@ from vmtiming_tui.engine.boot.run import BootRun
 from vmtiming_tui.engine.children import rundir
 from vmtiming_tui.engine.children.children import Children, start_warden
 from vmtiming_tui.engine.guest.limits import Limits
-from vmtiming_tui.engine.guest.port import GuestReportServer
-from vmtiming_tui.engine.guest.stamper import ReportStamper
-from vmtiming_tui.engine.host.preflight import check_descriptors, check_host, raise_descriptor_limit
+from vmtiming_tui.engine.guest.report_socket import GuestReportServer
+from vmtiming_tui.engine.guest.report_stamper import ReportStamper
+from vmtiming_tui.engine.host.capacity import check_descriptors, check_host, raise_descriptor_limit
 from vmtiming_tui.engine.host.usage import UsageWatch
 from vmtiming_tui.engine.host.watch import HostWatch, host_facts
 from vmtiming_tui.engine.qemu.accel import accel_key, choose_accel
-from vmtiming_tui.engine.qemu.powers import settle_powers
-from vmtiming_tui.engine.qmp.stamps import StampReader
+from vmtiming_tui.engine.qemu.confinement import settle_powers
+from vmtiming_tui.engine.qmp.event_stamps import StampReader
 from vmtiming_tui.errors import EngineError, ImageError
 from vmtiming_tui.images.guard.box import own_uid
 from vmtiming_tui.model import commands

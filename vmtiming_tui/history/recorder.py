@@ -19,11 +19,11 @@ from types import TracebackType
 from vmtiming_tui.analysis.samples import Identity, side_of
 from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.escape import were
-from vmtiming_tui.history.budget import Budget
-from vmtiming_tui.history.chunks import packed
 from vmtiming_tui.history.database import connect, failure, storable, transaction
+from vmtiming_tui.history.event_budget import Budget
 from vmtiming_tui.history.owner import owner_of
 from vmtiming_tui.history.rows import Row, figures_of
+from vmtiming_tui.history.stored_lines import packed
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.codec import to_json
 from vmtiming_tui.model.fleet import Fleet, RunState

@@ -18,7 +18,6 @@ from vmtiming_tui.analysis.samples import Identity, Side, side_of
 from vmtiming_tui.analysis.tolerance import KnownRun, Setting
 from vmtiming_tui.errors import EventError, HistoryError
 from vmtiming_tui.escape import are, plural, printable
-from vmtiming_tui.history.chunks import unpacked
 from vmtiming_tui.history.database import (
     default_path,
     failure,
@@ -29,6 +28,7 @@ from vmtiming_tui.history.database import (
 from vmtiming_tui.history.recorder import Recorder, keep_storms, update_row
 from vmtiming_tui.history.retention import Retention
 from vmtiming_tui.history.rows import StoredRun, figures_of, read_row
+from vmtiming_tui.history.stored_lines import unpacked
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.report.export import write_export

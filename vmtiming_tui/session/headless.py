@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from vmtiming_tui.analysis.verdict import ExitCode
+from vmtiming_tui.analysis.exit_code import ExitCode
 from vmtiming_tui.model.commands import Quit, Start, Stop
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan
@@ -14,7 +14,7 @@ from vmtiming_tui.session.conclude import conclude
 from vmtiming_tui.session.streams import Streams
 from vmtiming_tui.session.wishes import Wishes
 from vmtiming_tui.sources.lines import Told
-from vmtiming_tui.sources.local import EngineClient
+from vmtiming_tui.sources.live_engine import EngineClient
 from vmtiming_tui.sources.source import EventSource
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -10,11 +10,11 @@ import humanize
 
 from vmtiming_tui.engine.children import rundir
 from vmtiming_tui.engine.children.children import start_warden
-from vmtiming_tui.engine.host.preflight import raise_descriptor_limit, shortages, vm_memory_bytes
+from vmtiming_tui.engine.host.capacity import raise_descriptor_limit, shortages, vm_memory_bytes
 from vmtiming_tui.engine.host.watch import host_facts, memory_bytes
 from vmtiming_tui.engine.qemu.accel import ChosenAccel, choose_accel, trial_kernel
+from vmtiming_tui.engine.qemu.confinement import KVM, settle_powers
 from vmtiming_tui.engine.qemu.machine import emulated_arch
-from vmtiming_tui.engine.qemu.powers import KVM, settle_powers
 from vmtiming_tui.errors import QemuError, VmTimingError
 from vmtiming_tui.escape import plural
 from vmtiming_tui.images.guard.box import own_uid

@@ -8,8 +8,8 @@ from vmtiming_tui.model.commands import Command
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
 from vmtiming_tui.tui.drawing.theme import Palette
+from vmtiming_tui.tui.state.dashboard import Change
 from vmtiming_tui.tui.state.keymap import Scope
-from vmtiming_tui.tui.state.model import Change
 
 
 class AppProtocol(Protocol):

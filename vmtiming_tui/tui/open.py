@@ -9,17 +9,17 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from vmtiming_tui.analysis.samples import Side
-from vmtiming_tui.faults import kept_fault
 from vmtiming_tui.model.commands import Command, Quit
 from vmtiming_tui.model.events import Event
 from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.own_faults import kept_fault
 from vmtiming_tui.report.plain import PlainReport
 from vmtiming_tui.session.conclude import conclude
 from vmtiming_tui.session.headless import final_report, follow, outlive_hangups
 from vmtiming_tui.session.streams import Streams
 from vmtiming_tui.session.wishes import Wishes
 from vmtiming_tui.sources.lines import Told
-from vmtiming_tui.sources.local import EngineClient
+from vmtiming_tui.sources.live_engine import EngineClient
 from vmtiming_tui.sources.replay import replay
 from vmtiming_tui.sources.source import EventSource
 

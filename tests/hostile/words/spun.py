@@ -9,13 +9,13 @@ from pathlib import Path
 from support import disk_images as images
 from support.checksums import sha256
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.disk.volumes import find_volumes, open_files
 from vmtiming_tui.images.files.tree import FileKind, Tree
 from vmtiming_tui.images.guard import tools
-from vmtiming_tui.images.spin import furnish
-from vmtiming_tui.images.spin.furnish import Report
+from vmtiming_tui.images.spin import install_service
+from vmtiming_tui.images.spin.install_service import Report
 from vmtiming_tui.images.spin.steps import Made, Wanted, spin
-from vmtiming_tui.images.stretch import Piece, Stretch
 
 REPORT = Report(script=b"#!/bin/sh\n", unit=b"[Service]\n")
 VERSION = "6.1.0-1-amd64"
@@ -113,7 +113,7 @@ def spun(image: Path, monkeypatch, **wanted) -> Spun:
         assert all(re.fullmatch(r"[A-Za-z0-9<>_. -]+", word) for word in argv), argv
         return tools.run(argv, cwd, **more)
 
-    monkeypatch.setattr(furnish, "run", watched)
+    monkeypatch.setattr(install_service, "run", watched)
     fd = os.open(image, os.O_RDONLY)
     before = sha256(image)
     try:

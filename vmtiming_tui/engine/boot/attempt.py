@@ -27,19 +27,19 @@ from vmtiming_tui.engine.boot.facts import (
 )
 from vmtiming_tui.engine.boot.instructions import Instruction
 from vmtiming_tui.engine.boot.narrator import FINAL_CONSOLE_BYTES, Narrator
-from vmtiming_tui.engine.boot.process import QemuProcess, spawn_trouble
+from vmtiming_tui.engine.boot.qemu_process import QemuProcess, spawn_trouble
 from vmtiming_tui.engine.boot.standing import State
 from vmtiming_tui.engine.boot.turns import Turns
 from vmtiming_tui.engine.children.children import Exit
 from vmtiming_tui.engine.guest.console import ConsoleLog, readable
-from vmtiming_tui.engine.guest.protocol import Statement
+from vmtiming_tui.engine.guest.report_protocol import Statement
 from vmtiming_tui.engine.host.usage import usage_of
-from vmtiming_tui.engine.qemu import diagnosis
-from vmtiming_tui.engine.qemu.diagnosis import Why
+from vmtiming_tui.engine.qemu import why_it_failed
+from vmtiming_tui.engine.qemu.why_it_failed import Why
 from vmtiming_tui.engine.qmp.controller import QmpEvent
 from vmtiming_tui.errors import ImageError, QemuError
-from vmtiming_tui.faults import kept_fault
 from vmtiming_tui.model import events as ev
+from vmtiming_tui.own_faults import kept_fault
 
 _EARLY_LIMIT_S = 1.0
 _LINGER_S = 0.02
@@ -308,11 +308,11 @@ class AttemptRunner:
 
     async def _explain(self, asked: do.Explain) -> Explained:
         stderr = self._stderr
-        image = diagnosis.locked_image(stderr)
+        image = why_it_failed.locked_image(stderr)
         if image and (holders := await self.spec.holders.of(image)):
-            return Explained(diagnosis.held(image, holders))
+            return Explained(why_it_failed.held(image, holders))
         return Explained(
-            diagnosis.why_it_ended(
+            why_it_failed.why_it_ended(
                 asked.ended,
                 asked.reason,
                 stderr,

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from vmtiming_tui.engine.children.children import Children
 from vmtiming_tui.engine.children.rundir import RunDir
 from vmtiming_tui.engine.guest.limits import Limits
-from vmtiming_tui.engine.guest.port import GuestReportServer
-from vmtiming_tui.engine.image.admission import Refusal
-from vmtiming_tui.engine.qemu.holders import Holders
+from vmtiming_tui.engine.guest.report_socket import GuestReportServer
+from vmtiming_tui.engine.image.gate_client import Refusal
+from vmtiming_tui.engine.qemu.confinement import Powers
+from vmtiming_tui.engine.qemu.image_holders import Holders
 from vmtiming_tui.engine.qemu.launch import Launch
-from vmtiming_tui.engine.qemu.powers import Powers
-from vmtiming_tui.engine.qmp.stamps import StampReader
-from vmtiming_tui.images.gate.intake import Image
+from vmtiming_tui.engine.qmp.event_stamps import StampReader
+from vmtiming_tui.images.gate.permission import Image
 from vmtiming_tui.model.config import Accel, RunConfig
 from vmtiming_tui.model.events import Event
 

@@ -37,9 +37,15 @@ from vmtiming_tui.engine.boot.standing import BUSY, Standing, State
 from vmtiming_tui.engine.boot.timing import OPEN_WAIT_S, RESUME_WAIT_S, BootTiming
 from vmtiming_tui.engine.children.children import Exit
 from vmtiming_tui.engine.guest.limits import Limits
-from vmtiming_tui.engine.guest.protocol import Booted, Details, DetailsBegun, Rejected, Statement
-from vmtiming_tui.engine.qemu import diagnosis
-from vmtiming_tui.engine.qemu.diagnosis import Why
+from vmtiming_tui.engine.guest.report_protocol import (
+    Booted,
+    Details,
+    DetailsBegun,
+    Rejected,
+    Statement,
+)
+from vmtiming_tui.engine.qemu import why_it_failed
+from vmtiming_tui.engine.qemu.why_it_failed import Why
 from vmtiming_tui.engine.qmp.controller import QmpEvent
 from vmtiming_tui.escape import one_line
 
@@ -262,7 +268,7 @@ class Course:
             case "SHUTDOWN":
                 self._standing.reason = one_line(str(event.data.get("reason", "")), 100)
             case "BLOCK_IO_ERROR" if event.data.get("action") == "stop":
-                self._io_trouble = diagnosis.io_error(event.data)
+                self._io_trouble = why_it_failed.io_error(event.data)
                 if self.is_undecided:
                     return self._lose(do.Fail(self._io_trouble))
         return []

@@ -5,10 +5,10 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from vmtiming_tui.engine.children.children import Exit
-from vmtiming_tui.engine.guest.protocol import Statement
-from vmtiming_tui.engine.qemu.diagnosis import Why
+from vmtiming_tui.engine.guest.report_protocol import Statement
+from vmtiming_tui.engine.qemu.why_it_failed import Why
 from vmtiming_tui.engine.qmp.controller import QmpEvent
-from vmtiming_tui.faults import OwnFault
+from vmtiming_tui.own_faults import OwnFault
 
 
 class Goal(StrEnum):

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from vmtiming_tui.engine.boot.facts import Goal
 from vmtiming_tui.engine.children.children import Exit
-from vmtiming_tui.engine.qemu.diagnosis import Why
+from vmtiming_tui.engine.qemu.why_it_failed import Why
 from vmtiming_tui.model.events import Event
 
 

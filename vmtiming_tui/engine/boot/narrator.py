@@ -7,12 +7,12 @@ from vmtiming_tui.engine.boot.facts import PortOpened, Spawned
 from vmtiming_tui.engine.boot.timing import Stamp
 from vmtiming_tui.engine.children.children import Exit
 from vmtiming_tui.engine.guest.console import ConsoleLog, readable
-from vmtiming_tui.engine.guest.protocol import Details, Rejected
+from vmtiming_tui.engine.guest.report_protocol import Details, Rejected
 from vmtiming_tui.engine.host.usage import Usage
-from vmtiming_tui.engine.qemu import diagnosis
+from vmtiming_tui.engine.qemu import why_it_failed
 from vmtiming_tui.engine.qmp.controller import QmpEvent
-from vmtiming_tui.faults import OwnFault
 from vmtiming_tui.model import events as ev
+from vmtiming_tui.own_faults import OwnFault
 
 FINAL_CONSOLE_BYTES = 16 * 1024
 
@@ -60,7 +60,7 @@ class Narrator:
             text=text,
         )
 
-    def failed(self, at_ns: int, why: diagnosis.Why, stderr: str) -> ev.VmFailed:
+    def failed(self, at_ns: int, why: why_it_failed.Why, stderr: str) -> ev.VmFailed:
         """The boot failed."""
         return ev.VmFailed(**self._who(at_ns), why=why.text, hint=why.hint, stderr=stderr)
 
@@ -78,7 +78,7 @@ class Narrator:
         return ev.VmTimedOut(
             **self._who(at_ns),
             limit_ns=round(limit_s * 1e9),
-            why=why + diagnosis.last_words(console_end),
+            why=why + why_it_failed.last_words(console_end),
         )
 
     def exited(self, ended: Exit, reason: str, stderr: str) -> ev.VmExited:

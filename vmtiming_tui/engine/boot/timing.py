@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from vmtiming_tui.engine.boot.facts import Fact, PauseAsked, ResumeAsked
-from vmtiming_tui.engine.qemu.command import REPORT_ID
+from vmtiming_tui.engine.qemu.command_line import REPORT_ID
 from vmtiming_tui.engine.qmp.controller import QmpEvent
 
 RESUME_WAIT_S = 0.05

@@ -19,8 +19,8 @@ from typing import Any
 
 import vmtiming_tui
 from vmtiming_tui.engine.children import warden
+from vmtiming_tui.engine.children.output_tail import Tail
 from vmtiming_tui.engine.children.rundir import RunDir
-from vmtiming_tui.engine.children.tail import Tail
 from vmtiming_tui.errors import EngineError, QemuError
 
 _ROOT = str(Path(vmtiming_tui.__file__).resolve().parent.parent)

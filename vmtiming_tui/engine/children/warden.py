@@ -29,8 +29,8 @@ import sys
 import time
 from collections.abc import Mapping
 
+from vmtiming_tui.engine.children.drop_rights import clean_environment, shed
 from vmtiming_tui.engine.children.groups import Groups, enter
-from vmtiming_tui.engine.children.shed import clean_environment, shed
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36

@@ -6,7 +6,7 @@ import re
 import socket
 from pathlib import Path
 
-from vmtiming_tui.engine.guest.allowance import Allowance
+from vmtiming_tui.engine.guest.byte_allowance import Allowance
 from vmtiming_tui.escape import printable
 
 KEPT_BYTES = 256 * 1024

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vmtiming_tui.engine.guest.protocol import MAX_DETAILS_BYTES
+from vmtiming_tui.engine.guest.report_protocol import MAX_DETAILS_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vmtiming_tui.engine.children.children import Children
-from vmtiming_tui.engine.image.admission import absolute, ask_gate, note_overlays
+from vmtiming_tui.engine.image.gate_client import absolute, ask_gate, note_overlays
 from vmtiming_tui.errors import EngineError, ImageError
-from vmtiming_tui.images.gate.gatekeeper import MadeOverlay, Request
-from vmtiming_tui.images.gate.intake import Image, Rules
-from vmtiming_tui.images.gate.ledger import ledger_path
+from vmtiming_tui.images.gate.format_ledger import ledger_path
+from vmtiming_tui.images.gate.gate_process import MadeOverlay, Request
+from vmtiming_tui.images.gate.permission import Image, Rules
 from vmtiming_tui.images.gate.qcow2 import write_empty
 from vmtiming_tui.images.guard.out_folder import open_folder
 from vmtiming_tui.model.config import RunConfig

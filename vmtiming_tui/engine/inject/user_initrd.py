@@ -15,8 +15,8 @@ from vmtiming_tui.engine.children.children import Children
 from vmtiming_tui.engine.inject.report_service import appendix
 from vmtiming_tui.errors import EngineError, ImageError
 from vmtiming_tui.images.guard.opening import File, open_file
-from vmtiming_tui.images.system import initrd as reader
-from vmtiming_tui.images.system.initrd import InitrdKind
+from vmtiming_tui.images.system import initrd_contents as reader
+from vmtiming_tui.images.system.initrd_contents import InitrdKind
 
 MAX_BYTES = 1 << 30
 _READING_LIMIT_S = reader.MAX_SECONDS + 10

@@ -13,8 +13,8 @@ from types import TracebackType
 
 from vmtiming_tui.engine.qemu.option_words import option
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.gate.intake import Image, Layer
 from vmtiming_tui.images.gate.nodes import Node, apart, block_node
+from vmtiming_tui.images.gate.permission import Image, Layer
 from vmtiming_tui.images.gate.qcow2 import write_empty
 from vmtiming_tui.images.guard.opening import File, open_file
 

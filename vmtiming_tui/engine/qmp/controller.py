@@ -13,8 +13,8 @@ from typing import Any, cast
 from qemu.qmp import ConnectError, ExecInterruptedError, ExecuteError, QMPClient, QMPError, Runstate
 from qemu.qmp.message import Message
 
-from vmtiming_tui.engine.qmp.sieve import Sieve
-from vmtiming_tui.engine.qmp.stamps import StampReader, stamp_of
+from vmtiming_tui.engine.qmp.event_stamps import StampReader, stamp_of
+from vmtiming_tui.engine.qmp.message_filter import Sieve
 from vmtiming_tui.errors import QemuError
 from vmtiming_tui.escape import one_line
 

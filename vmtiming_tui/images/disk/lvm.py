@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.disk.lvm_label import SECTOR_BYTES, Area, checksum, dashed, read_label
 from vmtiming_tui.images.disk.lvm_text import Section, Value, parse
-from vmtiming_tui.images.stretch import Piece, Stretch
 
 _AREA_MARK = b" LVM2 x[5A%r0N*>"
 _AREA_HEADER_BYTES = 512

@@ -9,7 +9,7 @@ import zlib
 from dataclasses import dataclass
 
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.stretch import Stretch
+from vmtiming_tui.images.byte_range import Stretch
 
 SECTOR_BYTES = 512
 _LABEL_SECTORS = 4

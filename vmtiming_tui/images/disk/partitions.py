@@ -13,7 +13,7 @@ from enum import StrEnum
 from itertools import chain
 
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.stretch import Stretch
+from vmtiming_tui.images.byte_range import Stretch
 
 SECTOR_BYTES = 512
 _GPT_SECTORS = (512, 4096)

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.byte_range import Stretch
 from vmtiming_tui.images.disk.lvm_label import read_label
-from vmtiming_tui.images.fields import text_field
 from vmtiming_tui.images.files import fat_header
 from vmtiming_tui.images.files.ext_superblock import Superblock
-from vmtiming_tui.images.stretch import Stretch
+from vmtiming_tui.images.header_fields import text_field
 
 UNKNOWN = "unknown"
 DAMAGED_EXT = "damaged ext4"

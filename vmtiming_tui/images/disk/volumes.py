@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.byte_range import Stretch
 from vmtiming_tui.images.disk.lvm import (
     Assembly,
     LogicalVolume,
@@ -19,7 +20,6 @@ from vmtiming_tui.images.files.ext import Ext
 from vmtiming_tui.images.files.ext_superblock import Superblock
 from vmtiming_tui.images.files.fat import Fat
 from vmtiming_tui.images.files.tree import FileSystem
-from vmtiming_tui.images.stretch import Stretch
 
 WHOLE = "the whole image"
 LVM_DISK = "LVM2_member"

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.byte_range import Stretch
 from vmtiming_tui.images.files.ext_blocks import Run, extent_runs, indirect_runs
 from vmtiming_tui.images.files.ext_superblock import Superblock
 from vmtiming_tui.images.files.folders import FolderCache, checked_name
 from vmtiming_tui.images.files.tree import FileKind, Node
-from vmtiming_tui.images.stretch import Stretch
 
 _ROOT_INODE = 2
 _ENCRYPTED = 0x800

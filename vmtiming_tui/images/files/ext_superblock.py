@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.fields import text_field
-from vmtiming_tui.images.stretch import Stretch
+from vmtiming_tui.images.byte_range import Stretch
+from vmtiming_tui.images.header_fields import text_field
 
 SUPERBLOCK_OFFSET = 1024
 SUPERBLOCK_BYTES = 1024

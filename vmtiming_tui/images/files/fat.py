@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator
 
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.byte_range import Stretch
 from vmtiming_tui.images.files.fat_header import (
     ENTRY_BYTES,
     LONG_NAME,
@@ -17,7 +18,6 @@ from vmtiming_tui.images.files.fat_header import (
 )
 from vmtiming_tui.images.files.folders import FolderCache, checked_name
 from vmtiming_tui.images.files.tree import FileKind, Node
-from vmtiming_tui.images.stretch import Stretch
 
 _FOLDER = 0x10
 _DELETED = 0xE5

@@ -7,8 +7,8 @@ import struct
 from dataclasses import dataclass
 
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.fields import text_field
-from vmtiming_tui.images.stretch import Stretch
+from vmtiming_tui.images.byte_range import Stretch
+from vmtiming_tui.images.header_fields import text_field
 
 ENTRY_BYTES = 32
 VOLUME_ID = 0x08

@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.stretch import Stretch
+from vmtiming_tui.images.byte_range import Stretch
 
 # QEMU looks at no more of a file than this when it is to tell its format (BLOCK_PROBE_BUF_SIZE).
 PROBED_BYTES = 512

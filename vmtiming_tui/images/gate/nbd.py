@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 from pathlib import Path
 
-from vmtiming_tui.images.stretch import Stretch
+from vmtiming_tui.images.byte_range import Stretch
 
 _SECTOR_BYTES = 512
 _MAX_OPTION_BYTES = 4096

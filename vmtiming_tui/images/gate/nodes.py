@@ -4,10 +4,10 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.gate.formats import CHAINED_FORMATS
-from vmtiming_tui.images.gate.intake import Layer
+from vmtiming_tui.images.gate.permission import Layer
 from vmtiming_tui.images.guard.opening import File
-from vmtiming_tui.images.stretch import Piece, Stretch
 
 Node = dict[str, object]
 _HEADER_BYTES = 64

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.words import shown
+from vmtiming_tui.images.quoting import shown
 
 _MAX_LINKS = 40
 _MAX_PARTS = 512

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.words import shown
+from vmtiming_tui.images.quoting import shown
 
 TIME_LIMIT_S = 3600.0
 _KEPT_BYTES = 1 << 16

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.escape import printable
-from vmtiming_tui.images.stretch import Piece
+from vmtiming_tui.images.byte_range import Piece
 
 # linux/loop.h
 _GET_FREE, _CONFIGURE = 0x4C82, 0x4C0A

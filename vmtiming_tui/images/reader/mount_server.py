@@ -16,13 +16,13 @@ from typing import Any
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.escape import printable
+from vmtiming_tui.images.byte_range import Piece
 from vmtiming_tui.images.guard.channel import Channel
 from vmtiming_tui.images.guard.ending import Signals
 from vmtiming_tui.images.guard.out_folder import WorkFolder
-from vmtiming_tui.images.reader.excerpting import gather, looks_like_root
+from vmtiming_tui.images.reader.excerpt_tree import gather, looks_like_root
 from vmtiming_tui.images.reader.loop_mount import bind, mount_part, run_mount
-from vmtiming_tui.images.reader.vm_initrd import MKE2FS_CONF
-from vmtiming_tui.images.stretch import Piece
+from vmtiming_tui.images.reader.reader_vm_initrd import MKE2FS_CONF
 
 _KINDS = frozenset({"xfs", "btrfs", "f2fs", "ext2", "ext3", "ext4"})
 _PATH = re.compile(r"/[A-Za-z0-9_./@+,=:-]{0,1000}")

@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from vmtiming_tui.errors import ImageError, VmTimingError
-from vmtiming_tui.images.gate.intake import Layer
+from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.gate.nbd import served
 from vmtiming_tui.images.gate.nodes import block_node, nameless
+from vmtiming_tui.images.gate.permission import Layer
 from vmtiming_tui.images.guard.box import open_given
 from vmtiming_tui.images.guard.channel import Channel
 from vmtiming_tui.images.guard.opening import File
 from vmtiming_tui.images.guard.tools import free_bytes, succeed
+from vmtiming_tui.images.quoting import human
 from vmtiming_tui.images.reader.guest_kernel import GuestKernel
 from vmtiming_tui.images.reader.host_reader import HostReader
 from vmtiming_tui.images.reader.kernel_reader import KernelReader
-from vmtiming_tui.images.reader.vm import ReaderVm
-from vmtiming_tui.images.spin.furnish import Report
+from vmtiming_tui.images.reader.reader_vm import ReaderVm
+from vmtiming_tui.images.spin.install_service import Report
 from vmtiming_tui.images.spin.steps import Wanted, spin
-from vmtiming_tui.images.stretch import Piece, Stretch
-from vmtiming_tui.images.words import human
 
 _UNPACKED = "source.raw"
 _PROGRESS_S = 0.2

@@ -14,10 +14,10 @@ from typing import Any
 
 from vmtiming_tui.errors import ImageError, VmTimingError
 from vmtiming_tui.escape import printable
-from vmtiming_tui.images.gate.asking import QemuImg
-from vmtiming_tui.images.gate.intake import Rules, Taken, settled, take
-from vmtiming_tui.images.gate.ledger import Ledger, entry_for, ledger_path
+from vmtiming_tui.images.gate.ask_qemu_img import QemuImg
+from vmtiming_tui.images.gate.format_ledger import Ledger, entry_for, ledger_path
 from vmtiming_tui.images.gate.locks import refuse_in_use
+from vmtiming_tui.images.gate.permission import Rules, Taken, settled, take
 from vmtiming_tui.images.guard.box import Wall, best_wall, own_uid, user_name
 from vmtiming_tui.images.guard.ending import Ended, Signals
 from vmtiming_tui.images.guard.isolated import PACKAGE
@@ -29,12 +29,12 @@ from vmtiming_tui.images.guard.out_folder import (
     make_work_folder,
     open_folder,
 )
+from vmtiming_tui.images.quoting import human
 from vmtiming_tui.images.reader.host_kernel import kernels
 from vmtiming_tui.images.reader.loop_mount import own_namespace
 from vmtiming_tui.images.reader.mount_server import MountServer
 from vmtiming_tui.images.spin.arguments import HELP, USAGE, Arguments, UsageError, parse
-from vmtiming_tui.images.spin.boxed import Boxed, boxed
-from vmtiming_tui.images.words import human
+from vmtiming_tui.images.spin.reading_box import Boxed, boxed
 
 TOOLS = {
     "qemu-img": "qemu-utils", "e2fsck": "e2fsprogs", "resize2fs": "e2fsprogs",

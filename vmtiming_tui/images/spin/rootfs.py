@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.files.ext import Ext
 from vmtiming_tui.images.guard.tools import Done, free_bytes, number_in, run, succeed
-from vmtiming_tui.images.stretch import Piece, Stretch
-from vmtiming_tui.images.words import human
+from vmtiming_tui.images.quoting import human
 
 MIB = 1 << 20
 # No other format's header is to begin a root of ours, whatever boot block an image had there.

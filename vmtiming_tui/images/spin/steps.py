@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.disk.volumes import (
     NOT_LOOKED_INTO,
     Volume,
@@ -23,10 +24,11 @@ from vmtiming_tui.images.disk.volumes import (
 from vmtiming_tui.images.files.ext import Ext
 from vmtiming_tui.images.files.tree import FileSystem, Tree
 from vmtiming_tui.images.guard.tools import NO_ROOM
+from vmtiming_tui.images.quoting import human, shown
 from vmtiming_tui.images.reader.kernel_reader import KERNEL_ONLY, Excerpt, KernelReader, Mount
 from vmtiming_tui.images.spin import rootfs
-from vmtiming_tui.images.spin.furnish import Report, Root, furnish
-from vmtiming_tui.images.stretch import Piece, Stretch
+from vmtiming_tui.images.spin.install_service import Report, Root, furnish
+from vmtiming_tui.images.system.completed_initrd import complete_initrd
 from vmtiming_tui.images.system.fstab import Below, mapper_name, plan_merge
 from vmtiming_tui.images.system.kernels import (
     Kernel,
@@ -35,9 +37,7 @@ from vmtiming_tui.images.system.kernels import (
     listed,
     take_kernel,
 )
-from vmtiming_tui.images.system.modules import complete_initrd
 from vmtiming_tui.images.system.osrelease import folder_of_units, looks_like_root, name_of_system
-from vmtiming_tui.images.words import human, shown
 
 ROOT_IMAGE = "rootfs.img"
 CMDLINE = "cmdline"

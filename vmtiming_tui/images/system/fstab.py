@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.disk.volumes import Volume
-from vmtiming_tui.images.words import shown
+from vmtiming_tui.images.quoting import shown
 
 _LEFT_OUT = "# not in this image: "
 _MERGEABLE = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "auto"})

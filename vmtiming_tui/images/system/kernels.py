@@ -13,12 +13,12 @@ from typing import BinaryIO
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.tree import FileKind, Tree
+from vmtiming_tui.images.quoting import shown
 from vmtiming_tui.images.system import unified
 from vmtiming_tui.images.system.cpio import gap
-from vmtiming_tui.images.system.initrd import LZ4_LEGACY
+from vmtiming_tui.images.system.initrd_contents import LZ4_LEGACY
 from vmtiming_tui.images.system.loader import loader_entries
 from vmtiming_tui.images.system.versions import version_key
-from vmtiming_tui.images.words import shown
 
 MAX_KERNELS = 500
 MAX_KERNEL_BYTES = 512 << 20

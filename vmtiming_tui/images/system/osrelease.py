@@ -4,7 +4,7 @@ import re
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.tree import Tree
-from vmtiming_tui.images.words import shown
+from vmtiming_tui.images.quoting import shown
 
 _PLACES = ("etc/os-release", "usr/lib/os-release")
 _KEYS = ("PRETTY_NAME", "NAME", "ID")

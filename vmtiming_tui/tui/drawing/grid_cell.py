@@ -18,7 +18,7 @@ from vmtiming_tui.tui.drawing.styled import (
     size,
 )
 from vmtiming_tui.tui.drawing.theme import Palette
-from vmtiming_tui.tui.state.model import differs
+from vmtiming_tui.tui.state.dashboard import differs
 
 _BOOTING = frozenset({VmState.LAUNCHING, VmState.CONNECTED})
 _WORDY_BAR = 24

@@ -11,8 +11,8 @@ from vmtiming_tui.report.findings import found_lines, warning_lines
 from vmtiming_tui.tui.drawing.styled import Part, shown
 from vmtiming_tui.tui.screens.full_screen import FullScreen
 from vmtiming_tui.tui.state import keymap
+from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.keymap import Scope
-from vmtiming_tui.tui.state.model import Model
 from vmtiming_tui.tui.state.run_pair import RunPair, pair_of
 from vmtiming_tui.tui.widgets.comparison_charts import CurvePair, StagePair
 from vmtiming_tui.tui.widgets.pane import Pane

@@ -13,8 +13,8 @@ from vmtiming_tui.model.fleet import Attempt
 from vmtiming_tui.tui.drawing.pane_text import console_lines, event_lines, guest_lines, qemu_lines
 from vmtiming_tui.tui.screens.vm_screen import VmScreen
 from vmtiming_tui.tui.state import keymap
+from vmtiming_tui.tui.state.dashboard import Change, Model, is_running
 from vmtiming_tui.tui.state.keymap import Scope
-from vmtiming_tui.tui.state.model import Change, Model, is_running
 from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.tui.widgets.pane import Pane
 from vmtiming_tui.tui.widgets.vm_lines import StageBar, UsageLine, VmLine, VmTitle

@@ -14,8 +14,8 @@ from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.tui.drawing.styled import shown, shown_lines
 from vmtiming_tui.tui.screens.dialog import Dialog
 from vmtiming_tui.tui.state import keymap
+from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.keymap import Scope
-from vmtiming_tui.tui.state.model import Model
 
 _BUTTONS = {
     "Try again": "engine_error.again",

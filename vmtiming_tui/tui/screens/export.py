@@ -20,8 +20,8 @@ from vmtiming_tui.tui.drawing.styled import clip, shown
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.dialog import Dialog
 from vmtiming_tui.tui.state import keymap
+from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.keymap import Scope
-from vmtiming_tui.tui.state.model import Model
 from vmtiming_tui.tui.widgets.choice import Choice
 from vmtiming_tui.tui.widgets.field import Field
 

@@ -9,7 +9,7 @@ from textual.widget import Widget
 
 from vmtiming_tui.tui.app_protocol import HostedScreen
 from vmtiming_tui.tui.state import keymap
-from vmtiming_tui.tui.state.model import Change, Model
+from vmtiming_tui.tui.state.dashboard import Change, Model
 from vmtiming_tui.tui.widgets.status_lines import Footer, Header
 
 Answer = TypeVar("Answer")

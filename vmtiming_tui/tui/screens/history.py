@@ -21,8 +21,8 @@ from vmtiming_tui.tui.drawing.braille import sparkline
 from vmtiming_tui.tui.drawing.styled import shown
 from vmtiming_tui.tui.screens.full_screen import FullScreen
 from vmtiming_tui.tui.state import keymap
+from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.keymap import Scope
-from vmtiming_tui.tui.state.model import Model
 from vmtiming_tui.tui.state.run_pair import HeldRun, held_run, pair_of
 
 THIS_RUN = "this run"

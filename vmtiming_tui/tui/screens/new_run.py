@@ -19,8 +19,8 @@ from vmtiming_tui.request.settings import Raw, build_config, field_problem
 from vmtiming_tui.tui.drawing.styled import clip, shown_lines
 from vmtiming_tui.tui.screens.dialog import Dialog
 from vmtiming_tui.tui.state import keymap
+from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.keymap import Scope
-from vmtiming_tui.tui.state.model import Model
 from vmtiming_tui.tui.widgets.field import Field
 
 FIELDS = (
@@ -152,7 +152,7 @@ class NewRunScreen(Dialog[RunPlan]):
         """Return what the host has too little of: the engine would say so too, but after the end
         of what runs now.
         """
-        from vmtiming_tui.engine.host.preflight import shortages
+        from vmtiming_tui.engine.host.capacity import shortages
 
         if config.force:
             return {}

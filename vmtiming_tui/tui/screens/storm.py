@@ -12,8 +12,8 @@ from vmtiming_tui.model.commands import Act, Rerun, VmAction
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.tui.screens.vm_screen import VmScreen
 from vmtiming_tui.tui.state import keymap
+from vmtiming_tui.tui.state.dashboard import Change, Model, is_running
 from vmtiming_tui.tui.state.keymap import Scope
-from vmtiming_tui.tui.state.model import Change, Model, is_running
 from vmtiming_tui.tui.widgets.curve import Curve
 from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.tui.widgets.grid import VmGrid

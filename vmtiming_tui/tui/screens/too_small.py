@@ -12,8 +12,8 @@ from vmtiming_tui.model.fleet import VmState
 from vmtiming_tui.tui.app_protocol import HostedScreen
 from vmtiming_tui.tui.drawing.styled import Part, clock, seconds
 from vmtiming_tui.tui.state import keymap
+from vmtiming_tui.tui.state.dashboard import Change, Model
 from vmtiming_tui.tui.state.keymap import Scope
-from vmtiming_tui.tui.state.model import Change, Model
 from vmtiming_tui.tui.widgets.lines import ModelLines
 
 

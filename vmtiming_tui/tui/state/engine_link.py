@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
 from vmtiming_tui.errors import VmTimingError
-from vmtiming_tui.faults import kept_fault
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import Command, Quit, Start
 from vmtiming_tui.model.events import Event
 from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.own_faults import kept_fault
 from vmtiming_tui.sources.source import EventSource
-from vmtiming_tui.tui.state.model import Model
+from vmtiming_tui.tui.state.dashboard import Model
 
 Connect = Callable[[], AbstractAsyncContextManager[EventSource]]
 

@@ -8,7 +8,7 @@ from vmtiming_tui.tui.drawing.grid_cell import CellPainter, Simple
 from vmtiming_tui.tui.drawing.grid_shape import GridShape, shape_for
 from vmtiming_tui.tui.drawing.scale_bars import scale_for
 from vmtiming_tui.tui.drawing.styled import Part
-from vmtiming_tui.tui.state.model import Change, Model
+from vmtiming_tui.tui.state.dashboard import Change, Model
 from vmtiming_tui.tui.widgets.vm_area import Line, VmArea
 
 _SCALE_EVERY_NS = 500_000_000

@@ -8,7 +8,7 @@ from textual.widget import Widget
 from vmtiming_tui.tui.app_protocol import Hosted
 from vmtiming_tui.tui.drawing.styled import BLANK, Part, segments
 from vmtiming_tui.tui.drawing.theme import Palette
-from vmtiming_tui.tui.state.model import Model
+from vmtiming_tui.tui.state.dashboard import Model
 
 
 def ground(widget: Widget, palette: Palette) -> Style:

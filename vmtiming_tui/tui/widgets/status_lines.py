@@ -25,8 +25,8 @@ from vmtiming_tui.tui.drawing.styled import (
     spread,
     to_come,
 )
+from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.keymap import Key
-from vmtiming_tui.tui.state.model import Model
 from vmtiming_tui.tui.state.view import Sort
 from vmtiming_tui.tui.widgets.lines import LinesWidget, ModelLines
 

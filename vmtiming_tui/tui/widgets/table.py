@@ -8,7 +8,7 @@ from textual.message import Message
 from vmtiming_tui.analysis.stages import Stages, stages_of
 from vmtiming_tui.tui.drawing.styled import Part, clip, parts_width, shown
 from vmtiming_tui.tui.drawing.table_columns import COLUMNS, NARROW, value
-from vmtiming_tui.tui.state.model import Model, differs
+from vmtiming_tui.tui.state.dashboard import Model, differs
 from vmtiming_tui.tui.state.view import Sort
 from vmtiming_tui.tui.widgets.lines import ModelLines
 from vmtiming_tui.tui.widgets.vm_area import Line, VmArea

@@ -14,7 +14,7 @@ from vmtiming_tui.tui.drawing.styled import (
     size,
     spread,
 )
-from vmtiming_tui.tui.state.model import Model
+from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.widgets.lines import ModelLines
 
 MAX_ATTEMPTS = 6

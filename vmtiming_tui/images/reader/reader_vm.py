@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.disk.signatures import identify
 from vmtiming_tui.images.disk.volumes import NOT_LOOKED_INTO, Volume, not_put_together
 from vmtiming_tui.images.gate.nbd import served
@@ -25,9 +26,8 @@ from vmtiming_tui.images.reader.device_mapper import modules_of
 from vmtiming_tui.images.reader.guest_kernel import GuestKernel
 from vmtiming_tui.images.reader.host_kernel import debian_arch
 from vmtiming_tui.images.reader.kernel_reader import Excerpt, Mount
-from vmtiming_tui.images.reader.vm_initrd import initrd
-from vmtiming_tui.images.reader.vm_words import TalkingVm, excerpt_words, numbers
-from vmtiming_tui.images.stretch import Piece, Stretch
+from vmtiming_tui.images.reader.reader_vm_initrd import initrd
+from vmtiming_tui.images.reader.reader_vm_words import TalkingVm, excerpt_words, numbers
 from vmtiming_tui.images.system.fstab import mapper_name
 
 _BASE_MODULES = ("virtio_pci", "virtio_blk", "crc32c_intel", "crc32c_generic", "ext4")

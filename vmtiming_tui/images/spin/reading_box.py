@@ -15,7 +15,7 @@ from typing import Any
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.escape import printable
-from vmtiming_tui.images.gate.intake import Taken
+from vmtiming_tui.images.gate.permission import Taken
 from vmtiming_tui.images.guard.box import Box, BoxLimits, Wall, end_all_of, python_files
 from vmtiming_tui.images.guard.channel import Channel
 from vmtiming_tui.images.guard.ending import Signals

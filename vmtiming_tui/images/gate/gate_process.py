@@ -16,9 +16,9 @@ from pathlib import Path
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.disk.boot_sectors import has_esp
-from vmtiming_tui.images.gate.asking import QemuImg
-from vmtiming_tui.images.gate.intake import Image, Layer, Rules, settled, take
-from vmtiming_tui.images.gate.ledger import Ledger, LedgerEntry, entry_for
+from vmtiming_tui.images.gate.ask_qemu_img import QemuImg
+from vmtiming_tui.images.gate.format_ledger import Ledger, LedgerEntry, entry_for
+from vmtiming_tui.images.gate.permission import Image, Layer, Rules, settled, take
 from vmtiming_tui.images.guard.opening import open_file
 from vmtiming_tui.model.codec import from_json, to_json
 

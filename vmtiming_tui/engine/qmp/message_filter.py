@@ -7,7 +7,7 @@ To read such a message into values costs twenty times what it costs to count it 
 import re
 from collections import Counter
 
-from vmtiming_tui.engine.guest.allowance import Allowance
+from vmtiming_tui.engine.guest.byte_allowance import Allowance
 
 MAX_ALIKE = 100
 BURST_BYTES = 4 << 20

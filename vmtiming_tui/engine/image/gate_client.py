@@ -12,9 +12,9 @@ from vmtiming_tui.engine.children.children import Children
 from vmtiming_tui.engine.qemu.firmware import brings_firmware
 from vmtiming_tui.errors import EngineError, EventError
 from vmtiming_tui.escape import printable
-from vmtiming_tui.images.gate.gatekeeper import Answer, MadeOverlay, Request
-from vmtiming_tui.images.gate.intake import Image, Rules, settled
-from vmtiming_tui.images.gate.ledger import LedgerEntry, ledger_path
+from vmtiming_tui.images.gate.format_ledger import LedgerEntry, ledger_path
+from vmtiming_tui.images.gate.gate_process import Answer, MadeOverlay, Request
+from vmtiming_tui.images.gate.permission import Image, Rules, settled
 from vmtiming_tui.model.codec import from_json, to_json
 from vmtiming_tui.model.config import BootMode, RunConfig
 from vmtiming_tui.model.events import Level
@@ -24,7 +24,7 @@ _LIMIT_S = 600.0
 _MAX_ANSWER_BYTES = 256 << 20
 _PROGRAM = (
     "import sys; sys.path.append(sys.argv[1]); "
-    "from vmtiming_tui.images.gate.gatekeeper import main; main()"
+    "from vmtiming_tui.images.gate.gate_process import main; main()"
 )
 
 

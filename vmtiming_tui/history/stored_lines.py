@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Iterator, Sequence
 
-from vmtiming_tui.history.budget import MAX_LINE_BYTES
+from vmtiming_tui.history.event_budget import MAX_LINE_BYTES
 
 DAMAGED = b"damaged"
 MAX_CHUNK_BYTES = 256 << 20

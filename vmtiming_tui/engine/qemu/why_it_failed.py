@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from vmtiming_tui.engine.children.children import Exit
-from vmtiming_tui.engine.guest.protocol import MAX_EXCERPT
-from vmtiming_tui.engine.qemu.holders import Holder
+from vmtiming_tui.engine.guest.report_protocol import MAX_EXCERPT
+from vmtiming_tui.engine.qemu.image_holders import Holder
 from vmtiming_tui.escape import one_line, printable
 
 MAX_STDERR = 4000

@@ -13,6 +13,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.byte_range import Piece, Stretch
+from vmtiming_tui.images.gate.format_ledger import Ledger, LedgerEntry, entry_for
 from vmtiming_tui.images.gate.formats import (
     CHAINED_FORMATS,
     KNOWN_FORMATS,
@@ -22,10 +24,8 @@ from vmtiming_tui.images.gate.formats import (
     local_name,
     read_header,
 )
-from vmtiming_tui.images.gate.ledger import Ledger, LedgerEntry, entry_for
 from vmtiming_tui.images.guard.opening import File, open_file
-from vmtiming_tui.images.stretch import Piece, Stretch
-from vmtiming_tui.images.words import shown
+from vmtiming_tui.images.quoting import shown
 
 MAX_LAYERS = 16
 MAX_VIRTUAL_BYTES = 16 << 40

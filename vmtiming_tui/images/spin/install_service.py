@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.files.ext import Ext
 from vmtiming_tui.images.files.tree import FileKind, Found, Tree
 from vmtiming_tui.images.guard.tools import run
-from vmtiming_tui.images.stretch import Piece, Stretch
 from vmtiming_tui.images.system.fstab import new_crypttab, new_fstab
 
 UNIT = "vm-report.service"

@@ -9,15 +9,15 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.disk.boot_sectors import HEAD_BYTES
 from vmtiming_tui.images.gate.formats import PROBED_BYTES
-from vmtiming_tui.images.gate.intake import Taken, Told
 from vmtiming_tui.images.gate.nbd import served
 from vmtiming_tui.images.gate.nodes import Node, block_node, nameless
+from vmtiming_tui.images.gate.permission import Taken, Told
 from vmtiming_tui.images.guard.box import Box, BoxLimits, Wall, best_wall, own_uid
 from vmtiming_tui.images.guard.opening import File
-from vmtiming_tui.images.stretch import Piece, Stretch
-from vmtiming_tui.images.words import shown
+from vmtiming_tui.images.quoting import shown
 
 _LIMIT_S = 20
 _LIMITS = BoxLimits(memory_bytes=1 << 30, file_bytes=1 << 20, files=64, cpu_s=10)

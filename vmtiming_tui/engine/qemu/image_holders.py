@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmtiming_tui.engine.children import open_files as openfiles
+from vmtiming_tui.engine.children import open_files
 from vmtiming_tui.engine.children.children import Children
 from vmtiming_tui.errors import QemuError
 from vmtiming_tui.escape import printable
@@ -53,7 +53,7 @@ class Holders:
         return self._found.get(str(path), [])
 
     async def _look(self, files: Sequence[str]) -> None:
-        program = [sys.executable, "-I", "-S", str(Path(openfiles.__file__))]
+        program = [sys.executable, "-I", "-S", str(Path(open_files.__file__))]
         try:
             _, said = await self._children.output([*program, *files], _LOOK_LIMIT_S)
         except QemuError:

@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.tree import Tree
-from vmtiming_tui.images.system import cpio, initrd
-from vmtiming_tui.images.words import shown
+from vmtiming_tui.images.quoting import shown
+from vmtiming_tui.images.system import cpio, initrd_contents
 
 # What lies between the kernel and an ext4 on /dev/vda.
 VM_MODULES = ("virtio_pci", "virtio_blk", "ext4", "crc32c_generic", "crc32c_intel")
@@ -149,7 +149,7 @@ def complete_initrd(
     contents = None
     try:
         with path.open("rb") as file:
-            contents = look_into(initrd.names(file), version)
+            contents = look_into(initrd_contents.names(file), version)
     except ValueError:
         pass
     if contents is None:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import IO
 
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.quoting import shown
 from vmtiming_tui.images.reader.kernel_reader import Mount
-from vmtiming_tui.images.words import shown
 
 _MAX_LINE_BYTES = 4096
 _SUBVOLUME = re.compile(r"[A-Za-z0-9_./@+=:-]{1,200}")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 from vmtiming_tui.engine.guest.limits import Limits
-from vmtiming_tui.engine.guest.protocol import ReportParser, Statement
-from vmtiming_tui.engine.guest.stamper import ReportStamper
+from vmtiming_tui.engine.guest.report_protocol import ReportParser, Statement
+from vmtiming_tui.engine.guest.report_stamper import ReportStamper
 from vmtiming_tui.errors import EngineError
 
 _CREDENTIALS = struct.Struct("3i")

@@ -10,18 +10,18 @@ from collections.abc import Callable, Mapping
 from vmtiming_tui.engine.boot.context import BootContext, BootSpec
 from vmtiming_tui.engine.boot.facts import Fact, QmpFlooded, QmpLost
 from vmtiming_tui.engine.children.children import Child, Exit, start_hint
+from vmtiming_tui.engine.children.output_tail import Tail
 from vmtiming_tui.engine.children.rundir import FOLDER_FD, RunDir
-from vmtiming_tui.engine.children.tail import Tail
 from vmtiming_tui.engine.guest.console import ConsoleLog, console_pair
-from vmtiming_tui.engine.guest.port import GuestReportServer, ReportListener
-from vmtiming_tui.engine.host.preflight import vm_memory_bytes
-from vmtiming_tui.engine.image.admission import Refusal
-from vmtiming_tui.engine.qemu.command import CONSOLE_FD, QMP_FD, command_line
-from vmtiming_tui.engine.qemu.diagnosis import Why, words_of
+from vmtiming_tui.engine.guest.report_socket import GuestReportServer, ReportListener
+from vmtiming_tui.engine.host.capacity import vm_memory_bytes
+from vmtiming_tui.engine.image.gate_client import Refusal
+from vmtiming_tui.engine.qemu.command_line import CONSOLE_FD, QMP_FD, command_line
+from vmtiming_tui.engine.qemu.confinement import Reach
 from vmtiming_tui.engine.qemu.disks import GivenFiles, flash_words, root_words
-from vmtiming_tui.engine.qemu.powers import Reach
+from vmtiming_tui.engine.qemu.why_it_failed import Why, words_of
 from vmtiming_tui.engine.qmp.controller import QmpController, QmpEvent
-from vmtiming_tui.engine.qmp.stamps import StampReader
+from vmtiming_tui.engine.qmp.event_stamps import StampReader
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.model.config import RunConfig
 
