@@ -29,7 +29,7 @@ MOST_BYTES = 300 << 20
 # The program with a smaller limit, for what would else take minutes to make and to read.
 SMALLER = (
     "from vmtiming_tui.images.system import initrd_contents; "
-    "initrd.MAX_UNPACKED_BYTES = 16 << 20; initrd.main()"
+    "initrd_contents.MAX_UNPACKED_BYTES = 16 << 20; initrd_contents.main()"
 )
 MOST_SECONDS = initrd_contents.MAX_SECONDS + 10
 VERSION = "6.1.0-1"
