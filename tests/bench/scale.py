@@ -27,7 +27,7 @@ SCRIPT = "boot=0.02~0.2 off=0.02"
 
 def run_storm(number: int, folder: Path) -> None:
     """Be the dashboard of the real engine and of stand-ins; write every event to a file."""
-    from vmtiming_tui.model.plan import plan_of
+    from support.facts import plan_of
     from vmtiming_tui.session.streams import Streams
     from vmtiming_tui.tui import open as run
 

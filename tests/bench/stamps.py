@@ -32,8 +32,8 @@ FIRST_S, LAST_S = 20, 50
 def run_storm(number: int, result: Path) -> None:
     """Be the dashboard of the real engine and of stand-ins; write every event to a file."""
     from support.engine_lab import laboratory
+    from support.facts import plan_of
     from vmtiming_tui.model.config import StartMode
-    from vmtiming_tui.model.plan import plan_of
     from vmtiming_tui.session.streams import Streams
     from vmtiming_tui.tui import open as run
 

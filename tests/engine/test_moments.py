@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from support.engine_lab import LIMIT_S, Lab, engine, processes_naming, until
+from support.facts import plan_of
 from support.wrappers import WRAPPERS, wrapped
 from vmtiming_tui.engine import engine as engine_module
 from vmtiming_tui.engine.engine import Engine
@@ -12,7 +13,6 @@ from vmtiming_tui.model import commands
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import VmAction
 from vmtiming_tui.model.config import Accel, StartMode
-from vmtiming_tui.model.plan import plan_of
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.engine_lab import LIMIT_S, Lab, engine, processes_naming, until, warden_of
+from support.facts import plan_of
 from vmtiming_tui.engine import engine as engine_module
 from vmtiming_tui.engine.boot.attempt import AttemptRunner
 from vmtiming_tui.engine.boot.course import Course
@@ -21,7 +22,6 @@ from vmtiming_tui.model import commands
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import Accel, RunConfig
 from vmtiming_tui.model.fleet import Fleet, VmState
-from vmtiming_tui.model.plan import plan_of
 from vmtiming_tui.own_faults import kept_fault
 from vmtiming_tui.setup import doctor
 from vmtiming_tui.setup.checks import Fitness

@@ -8,11 +8,12 @@ import signal
 import pytest
 
 from support.engine_lab import Lab, Story, engine, tell
+from support.facts import plan_of
 from vmtiming_tui.model import commands
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import VmAction
 from vmtiming_tui.model.config import StartMode
-from vmtiming_tui.model.plan import RunPlan, StormKind, Variant, plan_of
+from vmtiming_tui.model.plan import RunPlan, StormKind, Variant
 
 LIFE = [
     ev.VmQueued,

@@ -8,11 +8,11 @@ import pytest
 from faults.fault import Fault, as_one
 from faults.middle import BOOTED, MIDDLE, for_middle, suffers
 from support.engine_lab import Lab, Story, engine
+from support.facts import plan_of
 from support.traces import nothing_left
 from vmtiming_tui.engine.guest.console import KEPT_BYTES
 from vmtiming_tui.model import commands
 from vmtiming_tui.model import events as ev
-from vmtiming_tui.model.plan import plan_of
 from vmtiming_tui.report.plain import PlainReport
 
 TITLE = "A hostile or broken guest"

@@ -10,6 +10,7 @@ import pytest
 from faults.fault import Fault, as_one
 from faults.middle import BOOTED, MIDDLE, for_middle, suffers
 from support.engine_lab import Lab, engine, tell
+from support.facts import plan_of
 from support.traces import nothing_left
 from vmtiming_tui.engine.children.children import start_warden
 from vmtiming_tui.engine.children.rundir import run_dir
@@ -22,7 +23,6 @@ from vmtiming_tui.errors import QemuError
 from vmtiming_tui.model import commands
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import Accel
-from vmtiming_tui.model.plan import plan_of
 
 TITLE = "A QEMU that fails"
 

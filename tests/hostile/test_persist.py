@@ -12,13 +12,13 @@ import pytest
 
 from hostile.chains import overlay, taken, with_data_file
 from support.engine_lab import Lab, Story, tell
+from support.facts import plan_of
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.gate.format_ledger import Ledger, entry_for
 from vmtiming_tui.images.gate.gate_process import Request, answers
 from vmtiming_tui.images.gate.permission import Rules, settled
 from vmtiming_tui.images.guard.opening import open_file
 from vmtiming_tui.model import events as ev
-from vmtiming_tui.model.plan import plan_of
 
 SECRET = b"the host's own".ljust(1 << 20, b"\7")
 

@@ -14,11 +14,12 @@ from typing import TypeVar
 
 import pytest
 
+from support.facts import plan_of
 from vmtiming_tui.model import commands
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.fleet import Fleet
-from vmtiming_tui.model.plan import RunPlan, plan_of
+from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.sources.live_engine import EngineClient
 
 HERE = Path(__file__).parent

@@ -6,7 +6,7 @@ from dataclasses import replace
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.host import HostFacts
-from vmtiming_tui.model.plan import RunPlan, plan_of
+from vmtiming_tui.model.plan import RunPlan, Variant
 
 SECOND = 1_000_000_000
 MS = 1_000_000
@@ -34,6 +34,11 @@ def config(number: int = 2, **changes: object) -> RunConfig:
     """The settings of every run that is made up, or some that differ from them."""
     settings: dict[str, object] = {"prefix": "vm", "kernel": "/boot/vmlinuz", **changes}
     return RunConfig(number=number, **settings)
+
+
+def plan_of(config: RunConfig) -> RunPlan:
+    """Return the plan of a single storm."""
+    return RunPlan(variants=(Variant(config=config),))
 
 
 def plan(number: int = 2, runs: int = 1, **changes: object) -> RunPlan:

@@ -5,12 +5,11 @@ from dataclasses import replace
 import pytest
 from textual.widgets import Button, Input, RadioSet
 
-from support.facts import SECOND
+from support.facts import SECOND, plan_of
 from support.recording import ZERO_NS, plan_for, smooth_run, troubled_run, until
 from support.stage import dashboard
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import Start, Stop
-from vmtiming_tui.model.plan import plan_of
 from vmtiming_tui.report.export import write_export
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.engine_error import EngineErrorScreen

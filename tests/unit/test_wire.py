@@ -10,12 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.facts import foreign_run_started, run_started
+from support.facts import foreign_run_started, plan_of, run_started
 from vmtiming_tui.errors import EventError
 from vmtiming_tui.model import commands, events, plan
 from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.host import HostFacts
-from vmtiming_tui.model.plan import plan_of
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

@@ -24,9 +24,9 @@ from vmtiming_tui.cli.options import (
     wishes_of,
 )
 from vmtiming_tui.cli.past import PAST_COMMANDS
+from vmtiming_tui.cli.printing import echo, say
 from vmtiming_tui.cli.sections import GroupInSections
 from vmtiming_tui.cli.terminal import let_go, take_every_character
-from vmtiming_tui.cli.words import echo, say
 from vmtiming_tui.errors import ConfigError, Problem, VmTimingError
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.plan import RunPlan

@@ -6,7 +6,7 @@ import sys
 import click
 
 from vmtiming_tui.cli.completing import SHELLS, shell_source
-from vmtiming_tui.cli.words import echo
+from vmtiming_tui.cli.printing import echo
 
 _WIDEST = 100
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from vmtiming_tui.cli.completing import runs, runs_or_files
+from vmtiming_tui.cli.printing import echo, say
 from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii
-from vmtiming_tui.cli.words import echo, say
 from vmtiming_tui.errors import ConfigError, ExportError, Problem
 
 run_argument = click.argument("run", metavar="RUN", shell_complete=runs)

@@ -78,8 +78,3 @@ class RunPlan:
 
     def __len__(self) -> int:
         return (self.warmup + self.runs) * len(self.variants)
-
-
-def plan_of(config: RunConfig) -> RunPlan:
-    """Return the plan of a single storm."""
-    return RunPlan(variants=(Variant(config=config),))

@@ -251,9 +251,3 @@ def _is_abandoned(folder: int) -> bool:
         return False
     fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return True
-
-
-def free_bytes(folder: int) -> int:
-    """Return how much a user may still write on the disk of an open folder."""
-    state = os.fstatvfs(folder)
-    return state.f_bavail * state.f_frsize

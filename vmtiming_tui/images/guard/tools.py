@@ -87,8 +87,8 @@ def succeed(argv: Sequence[str], cwd: Path, what: str) -> Done:
     return done
 
 
-def free_bytes(folder: Path) -> int:
-    """Return how much a user may still write on the disk of a folder."""
+def free_bytes(folder: Path | int) -> int:
+    """Return how much a user may still write on the disk of a folder, by its path or open."""
     state = os.statvfs(folder)
     return state.f_bavail * state.f_frsize
 

@@ -25,10 +25,10 @@ from vmtiming_tui.images.guard.opening import open_file
 from vmtiming_tui.images.guard.out_folder import (
     OutFolder,
     WorkFolder,
-    free_bytes,
     make_work_folder,
     open_folder,
 )
+from vmtiming_tui.images.guard.tools import free_bytes
 from vmtiming_tui.images.quoting import human
 from vmtiming_tui.images.reader.host_kernel import kernels
 from vmtiming_tui.images.reader.loop_mount import own_namespace
