@@ -28,6 +28,7 @@ SCRIPT = "boot=0.02~0.2 off=0.02"
 def run_storm(number: int, folder: Path) -> None:
     """Be the dashboard of the real engine and of stand-ins; write every event to a file."""
     from support.facts import plan_of
+    from support.making import lines_into
     from vmtiming_tui.session.streams import Streams
     from vmtiming_tui.tui import open as run
 
@@ -37,7 +38,7 @@ def run_storm(number: int, folder: Path) -> None:
         (folder / "events").open("wb", buffering=0) as file,
     ):
         plan = plan_of(lab.config(number, SCRIPT))
-        print(run.run_live(plan, streams, record=file.write).crash or "")
+        print(run.run_live(plan, streams, record=lines_into(file)).crash or "")
 
 
 def cpu_s(pid: int) -> float:

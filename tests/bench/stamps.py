@@ -33,6 +33,7 @@ def run_storm(number: int, result: Path) -> None:
     """Be the dashboard of the real engine and of stand-ins; write every event to a file."""
     from support.engine_lab import laboratory
     from support.facts import plan_of
+    from support.making import lines_into
     from vmtiming_tui.model.config import StartMode
     from vmtiming_tui.session.streams import Streams
     from vmtiming_tui.tui import open as run
@@ -40,7 +41,7 @@ def run_storm(number: int, result: Path) -> None:
     boot = f"boot={FIRST_S}~{LAST_S}"
     with Streams() as streams, laboratory() as lab, result.open("wb", buffering=0) as file:
         config = lab.config(number, boot, start=StartMode.TOGETHER, timeout_s=300.0)
-        print(run.run_live(plan_of(config), streams, record=file.write).crash or "")
+        print(run.run_live(plan_of(config), streams, record=lines_into(file)).crash or "")
 
 
 def write_times(descriptor: int, number: int) -> None:

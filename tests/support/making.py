@@ -6,8 +6,9 @@ What else a live engine tells, and a run written down step by step, is in ``reco
 """
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from support.facts import MS, SECOND, argv, plan, run_started
 from vmtiming_tui.model import events as ev
@@ -256,3 +257,8 @@ def raw(events: Iterable[ev.Event]) -> bytes:
 def as_told(events: Iterable[ev.Event]) -> list[Told]:
     """Return events as a source hands them over, each with the line it came as."""
     return [Told(ev.encode(event).encode(), event) for event in events]
+
+
+def lines_into(file: BinaryIO) -> Callable[[Sequence[Told]], None]:
+    """Return what writes a stream's lines to a file, as they came."""
+    return lambda told: file.writelines(each.line + b"\n" for each in told)
