@@ -1,7 +1,7 @@
 """What the headers of image formats say: formats, and the names of other files they ask for.
 
 Strict readers for the formats that can name other files. What they find is what an image *asks
-for*; whether it may have it is decided elsewhere (``intake``). Formats that name no other file
+for*; whether it may have it is decided elsewhere (``permission``). Formats that name no other file
 need no reader here: QEMU tells them. Sources: QEMU's docs/interop/qcow2.rst and qed_spec.rst,
 block/qcow.c, and VMware's "Virtual Disk Format 5.0".
 """

@@ -66,7 +66,7 @@ class Voice:
 
 
 def _layers(order: Mapping[str, Any]) -> tuple[list[Layer], dict[File, Stretch]]:
-    """Return the layers of the image as intake admitted them, and each file's bytes."""
+    """Return the layers of the image as the gate admitted them, and each file's bytes."""
     stretches: dict[File, Stretch] = {}
 
     def taken(given: Sequence[Any] | None) -> File | None:

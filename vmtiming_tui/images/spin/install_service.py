@@ -154,7 +154,7 @@ class Root:
         self._labelled = True
 
 
-def furnish(root: Root, report: Report, units: str, root_type: str, say: Say) -> None:
+def install_service(root: Root, report: Report, units: str, root_type: str, say: Say) -> None:
     """Put the report service and a fstab for a VM into a root; ``units``: systemd's own folder."""
     state = (_SELINUX.findall(root.tree.text("etc/selinux/config")) or [""])[-1]
     if state in ("enforcing", "permissive"):

@@ -34,7 +34,7 @@ from vmtiming_tui.images.reader.host_kernel import kernels
 from vmtiming_tui.images.reader.loop_mount import own_namespace
 from vmtiming_tui.images.reader.mount_server import MountServer
 from vmtiming_tui.images.spin.arguments import HELP, USAGE, Arguments, UsageError, parse
-from vmtiming_tui.images.spin.reading_box import Boxed, boxed
+from vmtiming_tui.images.spin.reading_box import BoxedReading, read_in_box
 
 TOOLS = {
     "qemu-img": "qemu-utils", "e2fsck": "e2fsprogs", "resize2fs": "e2fsprogs",
@@ -252,7 +252,7 @@ def spin(arguments: Arguments, signals: Signals) -> None:
             fd = taken.fds[taken.image.layers[0].file]
             mounts = MountServer(folder, fd, work=work, owner=owner, signals=signals, say=say)
             say("--mount: this host's own kernel reads the image's file systems")
-        box = Boxed(
+        box = BoxedReading(
             wall=wall, uid=uid, work=work, taken=taken, order=_order(arguments),
             kernels=tuple(held.enter_context(kernels())), mounts=mounts,
         )  # fmt: skip
@@ -278,9 +278,9 @@ def _write_down(arguments: Arguments, taken: Taken) -> None:
         ledger.write([entry_for(file, "raw")])
 
 
-def _made(box: Boxed, out: OutFolder, signals: Signals) -> Mapping[str, Any]:
+def _made(box: BoxedReading, out: OutFolder, signals: Signals) -> Mapping[str, Any]:
     try:
-        return boxed(box, signals, say_from_inside)
+        return read_in_box(box, signals, say_from_inside)
     except ImageError:
         # On a full disk the tools' own words are lost, too.
         if free_bytes(box.work.fd) < _LEAST_FREE_BYTES:

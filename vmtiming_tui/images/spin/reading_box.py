@@ -37,7 +37,7 @@ _LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Boxed:
+class BoxedReading:
     """What the box is built of, and what it is told."""
 
     wall: Wall
@@ -79,7 +79,9 @@ class Boxed:
         return _LEAST_TIME_S + self.taken.image.virtual_bytes / _SLOWEST_BYTES_S
 
 
-def boxed(what: Boxed, signals: Signals, say: Callable[[str], None]) -> Mapping[str, Any]:
+def read_in_box(
+    what: BoxedReading, signals: Signals, say: Callable[[str], None]
+) -> Mapping[str, Any]:
     """Have the image read inside, and return what was made of it.
 
     Nothing of the box is left at the end, however it ends. Raises ``ImageError`` with what the
@@ -106,7 +108,7 @@ def boxed(what: Boxed, signals: Signals, say: Callable[[str], None]) -> Mapping[
         return _listen(_Talk(Channel(ours), errors, say, what), box, signals)
 
 
-def _end(child: "subprocess.Popen[bytes]", what: Boxed) -> None:
+def _end(child: "subprocess.Popen[bytes]", what: BoxedReading) -> None:
     """End all that runs in the box, and return when nothing of it can write any more.
 
     The first process of a process namespace is gone only when all others in it are, and whoever
@@ -143,7 +145,7 @@ class _Talk:
     channel: Channel
     errors: int
     say: Callable[[str], None]
-    what: Boxed
+    what: BoxedReading
     last_words: bytes = b""
     made: Mapping[str, Any] | None = None
 

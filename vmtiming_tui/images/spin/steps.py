@@ -27,7 +27,7 @@ from vmtiming_tui.images.guard.tools import NO_ROOM
 from vmtiming_tui.images.quoting import human, shown
 from vmtiming_tui.images.reader.kernel_reader import KERNEL_ONLY, Excerpt, KernelReader, Mount
 from vmtiming_tui.images.spin import rootfs
-from vmtiming_tui.images.spin.install_service import Report, Root, furnish
+from vmtiming_tui.images.spin.install_service import Report, Root, install_service
 from vmtiming_tui.images.system.completed_initrd import complete_initrd
 from vmtiming_tui.images.system.fstab import Below, mapper_name, plan_merge
 from vmtiming_tui.images.system.kernels import (
@@ -292,7 +292,7 @@ class _Job:
         files = Ext(stretch)
         root = Root(image, stretch.pieces[0].fd)
         self._complete(kernel, root.tree, kind if kind != part.volume.type else "")
-        furnish(root, self.report, units, kind, self.say)
+        install_service(root, self.report, units, kind, self.say)
         rootfs.check(image, files, _ROOT)
         return Made(files=(ROOT_IMAGE, *_KERNEL_FILES), root_bytes=stretch.size)
 

@@ -4,8 +4,8 @@ An initrd is a stream: newc archives one after another, some of them compressed 
 "initramfs buffer format"). It is read as one, and only names are looked at: a few MiB of memory,
 however much it unpacks to, and hard limits on what it may ask for.
 
-Needs no other module, so that ``python -I .../system/initrd.py <INITRD`` serves as a child process
-of whoever must not wait: it prints an ``InitrdKind``.
+Needs no other module, so that ``python -I .../initrd_contents.py <INITRD`` serves as a child
+process of whoever must not wait: it prints an ``InitrdKind``.
 """
 
 import bz2
