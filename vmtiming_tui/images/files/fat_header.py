@@ -1,4 +1,4 @@
-"""The first sector of a FAT: its shape, its serial number and its label.
+"""The first sector of a FAT: its shape and its serial number, and its label in the top folder.
 
 After Microsoft's "FAT32 File System Specification" (2000) and ECMA-107.
 """
@@ -36,7 +36,6 @@ class FatHeader:
     root_bytes: int
     root_cluster: int
     serial: str
-    boot_label: str
 
 
 def read_header(stretch: Stretch) -> FatHeader | None:
@@ -71,8 +70,7 @@ def read_header(stretch: Stretch) -> FatHeader | None:
     # The table may be smaller than its clusters: what it does not tell of, nobody can use.
     clusters = min(clusters, table * sector * 8 // bits - 2, _MAX_CLUSTERS[bits])
     signed = raw[66 if wide else 38] == 0x29
-    extra = raw[67:82] if wide else raw[39:54]
-    serial = struct.unpack_from("<I", extra)[0]
+    serial = struct.unpack_from("<I", raw, 67 if wide else 39)[0]
     return FatHeader(
         bits=bits,
         size=sectors * sector,
@@ -84,7 +82,6 @@ def read_header(stretch: Stretch) -> FatHeader | None:
         root_bytes=root_sectors * sector,
         root_cluster=struct.unpack_from("<I", raw, 44)[0] if wide else 0,
         serial=f"{serial >> 16:04X}-{serial & 0xFFFF:04X}" if signed else "",
-        boot_label=text_field(extra[4:15], _CODE_PAGE) if signed else "",
     )
 
 
