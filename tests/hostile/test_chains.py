@@ -172,7 +172,7 @@ def test_extents_of_a_vmdk_are_never_followed_for_a_boot(place, secret, extent):
         taken(vmdk_description(place / "vm-0.vmdk", extent))
 
     assert extent in caught.value.message
-    assert "vmtiming-tui prepare takes it" in caught.value.hint
+    assert "vm-timing-report prepare takes it" in caught.value.hint
 
 
 @pytest.mark.parametrize("in_parts", [True, False])

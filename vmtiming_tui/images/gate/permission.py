@@ -128,8 +128,8 @@ def take(path: str, rules: Rules, ledger: Ledger, ask: Ask) -> Iterator[Taken]:
     written down before a guest may write to it.
     """
     with ExitStack() as held:
-        intake = _Intake(rules, ledger, ask, held)
-        yield Taken(intake.image(path), intake.fds)
+        gate = _Gate(rules, ledger, ask, held)
+        yield Taken(gate.image(path), gate.fds)
 
 
 def settled(image: Image) -> tuple[LedgerEntry, ...]:
@@ -140,7 +140,7 @@ def settled(image: Image) -> tuple[LedgerEntry, ...]:
 
 
 @dataclass
-class _Intake:
+class _Gate:
     rules: Rules
     ledger: Ledger
     ask: Ask
@@ -241,7 +241,7 @@ class _Intake:
             names = ", ".join(repr(shown(each.name or each.kind)) for each in header.extents[:3])
             raise ImageError(
                 f"{shown(place.file.path)!r} is a VMDK whose data is in other files ({names})",
-                hint=("vmtiming-tui prepare takes it, without --mount, or " if is_flat else "")
+                hint=("vm-timing-report prepare takes it, without --mount, or " if is_flat else "")
                 + "write it into one file where you trust it: qemu-img convert -O qcow2",
             )
         files = {
