@@ -32,7 +32,7 @@ COLUMNS: Mapping[str, Callable[[ExportedBoot], CsvValue]] = {
     "kind": lambda boot: str(boot.kind),
     "vm": lambda boot: boot.attempt.vm,
     "attempt": lambda boot: boot.attempt.number,
-    "state": lambda boot: str(boot.word),
+    "state": lambda boot: str(boot.attempt.state),
     "qemu_ended": lambda boot: boot.attempt.exited_ns is not None,
     "counts": lambda boot: boot.counts,
     "boot_s": lambda boot: _s(boot.attempt.boot_ns),

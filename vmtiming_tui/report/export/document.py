@@ -12,7 +12,7 @@ from vmtiming_tui.analysis.stages import Stage, Stages, stages_of
 from vmtiming_tui.analysis.summary import Group, Summary, counted_groups, summarise_fleet
 from vmtiming_tui.analysis.sweep import Sweep, sweep_of
 from vmtiming_tui.escape import plural
-from vmtiming_tui.model.fleet import Attempt, Fleet, RunState, VmState
+from vmtiming_tui.model.fleet import Attempt, Fleet, RunState
 from vmtiming_tui.model.host import HostFacts
 from vmtiming_tui.model.plan import RunPlan, StormKind
 from vmtiming_tui.report.tables import Align, Head, Table, foreign, own, state_word, took_ns
@@ -35,11 +35,6 @@ class ExportedBoot:
         """Its number, and whether it is a rerun."""
         rerun = ", rerun" if self.kind is StormKind.RERUN else ""
         return f"{self.attempt.number}{rerun}"
-
-    @property
-    def word(self) -> VmState:
-        """How far it came."""
-        return self.attempt.state
 
     @property
     def doubts(self) -> str:
@@ -217,7 +212,7 @@ def boot_table(boots: Sequence[ExportedBoot]) -> Table:
         rows=tuple(
             (
                 own(str(boot.attempt.vm)),
-                state_word(boot.word),
+                state_word(boot.attempt.state),
                 own(boot.attempt_word),
                 took_ns(boot.attempt.boot_ns),
                 *(took_ns(boot.stages.of(stage)) for stage in stages),
