@@ -3,7 +3,9 @@
 from typing import TypeAlias
 
 from vmtiming_tui.analysis.stages import stages_of
+from vmtiming_tui.analysis.straggler import waited_share
 from vmtiming_tui.model.fleet import Attempt, Vm, VmState
+from vmtiming_tui.tui.drawing.boot_sign import boot_sign
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
 from vmtiming_tui.tui.drawing.grid_shape import SECONDS_WIDTH, GridShape
 from vmtiming_tui.tui.drawing.scale_bars import BarMaker
@@ -18,7 +20,6 @@ from vmtiming_tui.tui.drawing.styled import (
     size,
 )
 from vmtiming_tui.tui.drawing.theme import Palette
-from vmtiming_tui.tui.state.dashboard import differs
 
 _BOOTING = frozenset({VmState.LAUNCHING, VmState.CONNECTED})
 _WORDY_BAR = 24
@@ -56,7 +57,7 @@ class CellPainter:
         """Return a VM's first line, exactly as wide as a cell."""
         attempt = vm.attempts[-1]
         state = attempt.state
-        flag = self._flag(vm, attempt)
+        sign = boot_sign(vm, self._glyphs)
         elapsed_ns = attempt.elapsed_ns(now_ns)
         figure = seconds(elapsed_ns) if state.is_decided else passing(elapsed_ns)
         shape, palette = self.shape, self._palette
@@ -66,7 +67,7 @@ class CellPainter:
             (self._glyphs.mark, palette.accent) if marked else (" ", BLANK),
             (f"{vm.id:>{shape.id_width}} ", palette.strong if marked else palette.dim),
             (f"{self._glyphs.states[state]}{word} {figure:>{SECONDS_WIDTH}}", style),
-            (flag, palette.warning) if flag else (" ", BLANK),
+            (sign, palette.warning) if sign else (" ", BLANK),
             (" ", BLANK),
         ]
         return [*head, *self._tail(attempt, elapsed_ns), (self._gap, BLANK)]
@@ -105,15 +106,6 @@ class CellPainter:
         self.scale_ns, self.median_ns = scale_ns, median_ns
         self._tails.clear()
 
-    def _flag(self, vm: Vm, attempt: Attempt) -> str:
-        if attempt.paused:
-            return self._glyphs.paused
-        if attempt.resets:
-            return self._glyphs.reset
-        if len(vm.attempts) > 1 and (difference := differs(vm)):
-            return self._glyphs.slower if difference > 0 else self._glyphs.faster
-        return ""
-
     def _tail(self, attempt: Attempt, elapsed_ns: int | None) -> list[Part]:
         width = self.shape.bar
         if attempt.state.is_lost and width >= _WORDY_BAR:
@@ -151,8 +143,8 @@ class CellPainter:
         if usage is None:
             return ""
         words = [f"RSS {size(usage.rss_bytes)}", f"CPU {seconds(usage.cpu_ns, 1)} s"]
-        if total := usage.vcpu_run_ns + usage.vcpu_wait_ns:
-            words.append(f"waited for a CPU {100 * usage.vcpu_wait_ns / total:.0f} %")
+        if (waited := waited_share(attempt)) is not None:
+            words.append(f"waited for a CPU {100 * waited:.0f} %")
         return f" {self._glyphs.dot} ".join(words)
 
     def under_cursor(self, parts: list[Part]) -> list[Part]:

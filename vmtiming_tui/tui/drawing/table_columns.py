@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vmtiming_tui.analysis.stages import Stage, Stages
-from vmtiming_tui.model.fleet import Attempt, Vm
+from vmtiming_tui.model.fleet import Attempt
 from vmtiming_tui.tui.drawing.styled import passing, seconds, size
 from vmtiming_tui.tui.state.view import Sort
 
@@ -41,8 +41,8 @@ _STAGES: dict[Sort, Callable[[Stages], int | None]] = {
 }
 
 
-def value(sort: Sort, vm: Vm, attempt: Attempt, stages: Stages, now_ns: int) -> str:
-    """Return what stands in a column for a VM; empty where it is not known."""
+def value(sort: Sort, attempt: Attempt, stages: Stages, now_ns: int) -> str:
+    """Return what stands in one of these columns for a VM; empty where it is not known."""
     if sort is Sort.TIME:
         elapsed_ns = attempt.elapsed_ns(now_ns)
         return seconds(elapsed_ns) if attempt.state.is_decided else passing(elapsed_ns)
@@ -58,4 +58,4 @@ def value(sort: Sort, vm: Vm, attempt: Attempt, stages: Stages, now_ns: int) -> 
             return size(usage.disk_read_bytes)
         case Sort.CPU:
             return seconds(usage.cpu_ns)
-    return str(vm.id)
+    raise ValueError(f"{sort} is none of these columns")

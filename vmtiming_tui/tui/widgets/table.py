@@ -6,9 +6,10 @@ from textual import events
 from textual.message import Message
 
 from vmtiming_tui.analysis.stages import Stages, stages_of
+from vmtiming_tui.tui.drawing.boot_sign import boot_sign
 from vmtiming_tui.tui.drawing.styled import Part, clip, parts_width, shown
 from vmtiming_tui.tui.drawing.table_columns import COLUMNS, NARROW, value
-from vmtiming_tui.tui.state.dashboard import Model, differs
+from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.view import Sort
 from vmtiming_tui.tui.widgets.lines import ModelLines
 from vmtiming_tui.tui.widgets.vm_area import Line, VmArea
@@ -63,12 +64,6 @@ class VmTable(VmArea):
             stages = self._stages[vm_id] = stages_of(attempt)
         style = palette.states[attempt.state]
         marked = vm_id in model.view.marked
-        difference = differs(vm)
-        flag = (" ", glyphs.slower, glyphs.faster)[difference]
-        if attempt.paused:
-            flag = glyphs.paused
-        elif attempt.resets:
-            flag = glyphs.reset
         width = self.room.width
         parts: list[Part] = [
             (glyphs.mark if marked else " ", palette.accent),
@@ -77,11 +72,11 @@ class VmTable(VmArea):
                 f"{glyphs.states[attempt.state]} {attempt.state:<{STATE_WIDTH - 3}}",
                 style,
             ),
-            (flag, palette.warning),
+            (boot_sign(vm, glyphs) or " ", palette.warning),
         ]
         used = 3 + _id_width(model) + STATE_WIDTH - 1
         for sort, _, cells in layout(model, width)[2:]:
-            text = value(sort, vm, attempt, stages, now_ns)
+            text = value(sort, attempt, stages, now_ns)
             parts.append((f"{text:>{cells}}", style if sort is Sort.TIME else palette.text))
             used += cells
         room = width - used - 3

@@ -1,6 +1,7 @@
 """One VM's boot drawn to scale, its attempts under one another, and what its QEMU has used."""
 
 from vmtiming_tui.analysis.stages import stages_of
+from vmtiming_tui.analysis.straggler import waited_share
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.fleet import Attempt, Vm, VmState
 from vmtiming_tui.tui.drawing.scale_bars import BarMaker, scale_for
@@ -19,6 +20,7 @@ from vmtiming_tui.tui.widgets.lines import ModelLines
 
 MAX_ATTEMPTS = 6
 _BAR_AT = 8 + 12 + 9
+_MUCH_WAITING = 0.2
 
 
 class VmLine(ModelLines):
@@ -87,8 +89,7 @@ class UsageLine(VmLine):
     def lines(self, width: int) -> list[list[Part]]:
         """Return the line."""
         palette, attempt = self.host.palette, self.attempt
-        usage = attempt.usage if attempt else None
-        if usage is None:
+        if attempt is None or (usage := attempt.usage) is None:
             return [[(" QEMU: nothing measured yet", palette.dim)]]
         groups: list[list[Part]] = [
             [(f" {name} ", palette.dim), (f"{text} ", palette.text)]
@@ -98,11 +99,9 @@ class UsageLine(VmLine):
                 ("CPU", f"{seconds(usage.cpu_ns)} s"),
             )
         ]
-        total = usage.vcpu_run_ns + usage.vcpu_wait_ns
-        if total:
-            share = 100 * usage.vcpu_wait_ns / total
-            style = palette.warning if share >= 20 else palette.text
-            waited = f"{seconds(usage.vcpu_wait_ns, 1)} s ({share:.0f} %) "
+        if (share := waited_share(attempt)) is not None:
+            style = palette.warning if share >= _MUCH_WAITING else palette.text
+            waited = f"{seconds(usage.vcpu_wait_ns, 1)} s ({100 * share:.0f} %) "
             groups += [
                 [(" waited for a CPU ", palette.dim), (waited, style)],
                 [(" vCPU ran ", palette.dim), (f"{seconds(usage.vcpu_run_ns, 1)} s", palette.text)],
