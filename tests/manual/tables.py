@@ -46,7 +46,7 @@ def keys() -> str:
     """Return a heading and a table for each place where keys work."""
     tables = []
     for scope, found in keymap.SCOPES.items():
-        rows = [(f"`{key.shown}`", key.help, f"`{key.id}`") for key in found]
+        rows = [(f"`{keymap.key_names(key.keys)}`", key.help, f"`{key.id}`") for key in found]
         tables.append(f"## {scope}\n\n{_table('Key', 'What it does', 'Name', rows=rows)}")
     return "\n".join(tables)
 

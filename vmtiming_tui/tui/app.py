@@ -268,8 +268,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
 
     def keys_for(self, id: str) -> str:  # noqa: A002
         """Return all keys of this id as the user has them, for the help."""
-        keys = self.settings.keys.get(id, keymap.BY_ID[id].keys)
-        return " ".join(keymap.key_name(one.strip()) for one in keys.split(","))
+        return keymap.key_names(self.settings.keys.get(id, keymap.BY_ID[id].keys))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Offer every key's action in the palette: those of the screen, then those of the app."""

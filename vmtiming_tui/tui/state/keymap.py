@@ -44,11 +44,6 @@ class Key:
     display: str = ""
     comes_first: bool = False
 
-    @property
-    def shown(self) -> str:
-        """The keys as a person reads them."""
-        return self.display or " ".join(map(key_name, self.keys.split(",")))
-
     def binding(self) -> Binding:
         """Return Textual's form of it."""
         return Binding(
@@ -84,6 +79,11 @@ def key_name(key: str) -> str:
     if len(key) > 1 and key[0] == "f" and key[1:].isdigit():
         return key.upper()
     return key
+
+
+def key_names(keys: str) -> str:
+    """Return keys as a binding has them (``down,j``) as a person reads them."""
+    return " ".join(key_name(key.strip()) for key in keys.split(","))
 
 
 STATE_KEYS = ("starting", "connected", "booted", "failed", "timed out", "killed")
