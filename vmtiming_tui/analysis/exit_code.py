@@ -1,4 +1,4 @@
-"""The verdict on a run: its exit code, and the sentences that explain it."""
+"""A run's exit code, and the sentences that explain it."""
 
 from collections import Counter
 from enum import IntEnum

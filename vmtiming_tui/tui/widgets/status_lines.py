@@ -1,4 +1,4 @@
-"""The single lines of the main screen: header, figures, what is shown, what went wrong, keys."""
+"""The lines that say how a run stands: header, figures, what is shown, what went wrong, keys."""
 
 from collections.abc import Sequence
 
