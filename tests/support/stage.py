@@ -21,7 +21,7 @@ from vmtiming_tui.model.commands import Command, Quit
 from vmtiming_tui.tui.app import VmTimingApp
 from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.state.dashboard import Change
-from vmtiming_tui.tui.state.settings import DashboardSettings
+from vmtiming_tui.tui.state.dashboard_settings import DashboardSettings
 
 S = TypeVar("S")
 

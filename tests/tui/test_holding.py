@@ -12,7 +12,7 @@ from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet, RunState, VmState
 from vmtiming_tui.model.plan import StormKind
 from vmtiming_tui.tui.state.dashboard import Model, differs, is_running, reckon
-from vmtiming_tui.tui.state.settings import load_settings
+from vmtiming_tui.tui.state.dashboard_settings import load_settings
 from vmtiming_tui.tui.state.view import Sort, View
 
 TROUBLED = troubled_run(40)

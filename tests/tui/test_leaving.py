@@ -7,7 +7,7 @@ from support.stage import RecordedSource, dashboard, show
 from vmtiming_tui.model.commands import Quit, Rerun
 from vmtiming_tui.model.fleet import RunState
 from vmtiming_tui.tui.app import VmTimingApp
-from vmtiming_tui.tui.state.settings import DashboardSettings
+from vmtiming_tui.tui.state.dashboard_settings import DashboardSettings
 
 DONE = 90.0
 

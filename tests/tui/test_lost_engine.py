@@ -14,7 +14,7 @@ from vmtiming_tui.tui.app import VmTimingApp
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.engine_error import EngineErrorScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
-from vmtiming_tui.tui.state.settings import DashboardSettings
+from vmtiming_tui.tui.state.dashboard_settings import DashboardSettings
 
 
 async def test_engine_error_is_a_screen_to_act_on():

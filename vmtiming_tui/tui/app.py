@@ -44,9 +44,9 @@ from vmtiming_tui.tui.driver import driver_for
 from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import Model
+from vmtiming_tui.tui.state.dashboard_settings import DashboardSettings
 from vmtiming_tui.tui.state.engine_link import Connect, EngineLink
 from vmtiming_tui.tui.state.keymap import Scope
-from vmtiming_tui.tui.state.settings import DashboardSettings
 from vmtiming_tui.tui.widgets.status_lines import Footer
 
 TURN_S = 0.1

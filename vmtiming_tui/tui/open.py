@@ -25,7 +25,7 @@ from vmtiming_tui.sources.source import EventSource
 
 if TYPE_CHECKING:
     from vmtiming_tui.tui.app import VmTimingApp
-    from vmtiming_tui.tui.state.settings import DashboardSettings
+    from vmtiming_tui.tui.state.dashboard_settings import DashboardSettings
 
 _PATIENCE_S = 5.0
 """How long a terminal may take nothing at the end: a frozen one may never come back."""
@@ -58,7 +58,7 @@ class ReplaySource:
 
 def _settings(*, ascii_only: bool) -> "DashboardSettings":
     from vmtiming_tui.session.preferences import config_path
-    from vmtiming_tui.tui.state.settings import load_settings
+    from vmtiming_tui.tui.state.dashboard_settings import load_settings
 
     return load_settings(config_path(), ascii_only=ascii_only)
 

@@ -14,7 +14,7 @@ from vmtiming_tui.tui.drawing.styled import Part, clock, seconds
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import Change, Model
 from vmtiming_tui.tui.state.keymap import Scope
-from vmtiming_tui.tui.widgets.lines import ModelLines
+from vmtiming_tui.tui.widgets.lines_widget import ModelLines
 
 
 class Counts(ModelLines):

@@ -8,7 +8,7 @@ from vmtiming_tui.tui.drawing.braille import ascii_rows, braille_rows, outline_r
 from vmtiming_tui.tui.drawing.scale_bars import QUARTERED, BarMaker, cells_of, nice_ceiling
 from vmtiming_tui.tui.drawing.styled import Part, clip, filled, shown
 from vmtiming_tui.tui.state.run_pair import HeldRun
-from vmtiming_tui.tui.widgets.lines import LinesWidget
+from vmtiming_tui.tui.widgets.lines_widget import LinesWidget
 
 _LABEL = 16
 _LEFT_OUT = 16

@@ -4,7 +4,7 @@ from vmtiming_tui.tui.drawing.braille import ascii_rows, braille_rows, step_heig
 from vmtiming_tui.tui.drawing.scale_bars import QUARTERED, nice_ceiling
 from vmtiming_tui.tui.drawing.styled import Part
 from vmtiming_tui.tui.state.dashboard import LiveFigures, Model, shown_storm
-from vmtiming_tui.tui.widgets.lines import ModelLines
+from vmtiming_tui.tui.widgets.lines_widget import ModelLines
 
 _MARGIN = 1
 _ROOM_AFTER = 30

@@ -13,7 +13,7 @@ from textual.strip import Strip
 
 from vmtiming_tui.tui.app_protocol import Hosted
 from vmtiming_tui.tui.drawing.styled import Part, as_ascii
-from vmtiming_tui.tui.widgets.lines import ground
+from vmtiming_tui.tui.widgets.lines_widget import ground
 
 _LEAST_WIDTH = 8
 

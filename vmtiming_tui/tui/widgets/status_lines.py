@@ -28,7 +28,7 @@ from vmtiming_tui.tui.drawing.styled import (
 from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.keymap import Key
 from vmtiming_tui.tui.state.view import Sort
-from vmtiming_tui.tui.widgets.lines import LinesWidget, ModelLines
+from vmtiming_tui.tui.widgets.lines_widget import LinesWidget, ModelLines
 
 _SPARK = 12
 

@@ -11,7 +11,7 @@ from vmtiming_tui.tui.drawing.styled import Part, clip, parts_width, shown
 from vmtiming_tui.tui.drawing.table_columns import COLUMNS, NARROW, value
 from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.view import Sort
-from vmtiming_tui.tui.widgets.lines import ModelLines
+from vmtiming_tui.tui.widgets.lines_widget import ModelLines
 from vmtiming_tui.tui.widgets.vm_area import Line, VmArea
 
 STATE_WIDTH = 12

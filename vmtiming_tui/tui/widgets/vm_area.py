@@ -16,7 +16,7 @@ from textual.strip import Strip
 from vmtiming_tui.tui.app_protocol import Hosted
 from vmtiming_tui.tui.drawing.styled import Part, clip, filled, segments, shown
 from vmtiming_tui.tui.state.dashboard import Change, Model
-from vmtiming_tui.tui.widgets.lines import ground
+from vmtiming_tui.tui.widgets.lines_widget import ground
 
 Line: TypeAlias = tuple[list[Part], int]
 

@@ -16,7 +16,7 @@ from vmtiming_tui.tui.drawing.styled import (
     spread,
 )
 from vmtiming_tui.tui.state.dashboard import Model
-from vmtiming_tui.tui.widgets.lines import ModelLines
+from vmtiming_tui.tui.widgets.lines_widget import ModelLines
 
 MAX_ATTEMPTS = 6
 _BAR_AT = 8 + 12 + 9
