@@ -1,13 +1,26 @@
 """Figures as a report words them: exact in a document, short in a terminal's columns."""
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from vmtiming_tui.analysis.compare import signed
+from vmtiming_tui.model.fleet import VmState
 
 NOTHING = "–"
 SHORT_NOTHING = "-"
 RATE = ".3f"  # VMs per second in a document
+
+STATE_SIGNS: Mapping[VmState, str] = {
+    VmState.QUEUED: "·",
+    VmState.LAUNCHING: "◌",
+    VmState.CONNECTED: "◔",
+    VmState.BOOTED: "✓",
+    VmState.FAILED: "✗",
+    VmState.TIMED_OUT: "!",
+    VmState.KILLED: "-",
+}
+"""A VM's state as one character, in the dashboard and on the page alike."""
 
 
 def exact_seconds(value: float | None) -> str:

@@ -1,17 +1,19 @@
 """How states and stages are drawn: a glyph and a word for each, or plain ASCII."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.model.fleet import VmState
+from vmtiming_tui.report.wording import STATE_SIGNS
 
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
     """Every character the dashboard draws with that is no letter; each is one cell wide."""
 
-    states: dict[VmState, str]
-    stages: dict[Stage, str]
+    states: Mapping[VmState, str]
+    stages: Mapping[Stage, str]
     residual: str
     bar: str
     bar_end: str
@@ -34,18 +36,8 @@ class Glyphs:
     braille: bool
 
 
-_STATES = {
-    VmState.QUEUED: "·",
-    VmState.LAUNCHING: "◌",
-    VmState.CONNECTED: "◔",
-    VmState.BOOTED: "✓",
-    VmState.FAILED: "✗",
-    VmState.TIMED_OUT: "!",
-    VmState.KILLED: "-",
-}
-
 UNICODE = Glyphs(
-    states=_STATES,
+    states=STATE_SIGNS,
     stages=dict.fromkeys(Stage, "━"),
     residual="━",
     bar="━",

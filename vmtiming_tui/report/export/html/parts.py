@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from vmtiming_tui.model.fleet import VmState
 from vmtiming_tui.report.export.html.markup import Markup, tag
 from vmtiming_tui.report.tables import Align, Cell, Head, Table
+from vmtiming_tui.report.wording import STATE_SIGNS
 
-_MARKS = {
-    VmState.QUEUED: ("·", "dim"),
-    VmState.LAUNCHING: ("◌", "dim"),
-    VmState.CONNECTED: ("◔", "dim"),
-    VmState.BOOTED: ("✓", "booted"),
-    VmState.FAILED: ("✗", "failed"),
-    VmState.TIMED_OUT: ("!", "late"),
-    VmState.KILLED: ("-", "dim"),
+_STATE_STYLES = {
+    VmState.BOOTED: "booted",
+    VmState.FAILED: "failed",
+    VmState.TIMED_OUT: "late",
 }
 _STYLES = {Align.LEFT: "left", Align.WRAPPED: "said"}
 
@@ -55,8 +52,8 @@ def _cell(head: Head, cell: Cell) -> Markup:
     """Return a cell; a figure sorts by all of its digits."""
     text, style = cell.text, _STYLES.get(head.align)
     if cell.state is not None:
-        glyph, mark = _MARKS[cell.state]
-        text, style = f"{glyph} {text}", f"{style} {mark}"
+        text = f"{STATE_SIGNS[cell.state]} {text}"
+        style = f"{style} {_STATE_STYLES.get(cell.state, 'dim')}"
     return tag("td", text, data_value=cell.sorts_as, class_=style)
 
 
@@ -82,6 +79,7 @@ def pairs(table: Table) -> Markup:
 
 
 def legend(keys: Iterable[tuple[str, str]]) -> Markup:
+    """Return what each style of a drawing stands for."""
     items = []
     for style, label in keys:
         swatch = tag(
