@@ -163,7 +163,7 @@ def _erofs(stretch: Stretch) -> Signature | None:
 
 
 def _fat(stretch: Stretch) -> Signature | None:
-    header = fat_header.read_header(stretch)
+    header = fat_header.read_fat_header(stretch)
     if header is None:
         return None
     return Signature("vfat", header.serial, fat_header.volume_label(stretch, header))

@@ -14,7 +14,7 @@ from vmtiming_tui.images.files.fat_header import (
     LONG_NAME,
     VOLUME_ID,
     FatHeader,
-    read_header,
+    read_fat_header,
 )
 from vmtiming_tui.images.files.folders import FolderCache, checked_name
 from vmtiming_tui.images.files.tree import FileKind, Node
@@ -39,7 +39,7 @@ class Fat:
 
     def __init__(self, stretch: Stretch) -> None:
         """Read the first sector; raise ``ImageError`` where it is no FAT's, or cut short."""
-        header = read_header(stretch)
+        header = read_fat_header(stretch)
         if header is None:
             raise ImageError("it is no FAT")
         self.header: FatHeader = header

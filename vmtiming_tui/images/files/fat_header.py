@@ -38,7 +38,7 @@ class FatHeader:
     serial: str
 
 
-def read_header(stretch: Stretch) -> FatHeader | None:
+def read_fat_header(stretch: Stretch) -> FatHeader | None:
     """Return what the first sector tells; None where it is no FAT's."""
     if stretch.size < 512:
         return None

@@ -14,7 +14,7 @@ from vmtiming_tui.images.disk.boot_sectors import HEAD_BYTES
 from vmtiming_tui.images.gate.formats import PROBED_BYTES
 from vmtiming_tui.images.gate.nbd import served
 from vmtiming_tui.images.gate.nodes import Node, block_node, nameless
-from vmtiming_tui.images.gate.permission import Taken, Told
+from vmtiming_tui.images.gate.permission import QemuAnswer, Taken
 from vmtiming_tui.images.guard.box import Box, BoxLimits, Wall, best_wall, own_uid
 from vmtiming_tui.images.guard.opening import File
 from vmtiming_tui.images.quoting import shown
@@ -36,7 +36,7 @@ class QemuImg:
         self._wall: Wall | None = None
         self._raw_heads: set[bytes] = set()
 
-    def __call__(self, fd: int, file: File, told: str) -> Told:
+    def __call__(self, fd: int, file: File, told: str) -> QemuAnswer:
         """Return what an open file is; ``told`` is its format where that is settled.
 
         Raises ``ImageError`` where qemu-img cannot tell.
@@ -60,7 +60,7 @@ class QemuImg:
                 self._raw_heads.add(head)
                 return _raw(file)
             case {"format": str(form), "virtual-size": int(size)}:
-                return Told(form, size)
+                return QemuAnswer(form, size)
         raise ImageError(
             f"QEMU cannot tell what {shown(file.path)!r} is: {_last_words(said)}",
             hint="say its format, where you know it: --format raw",
@@ -141,8 +141,8 @@ def _last_words(said: "subprocess.CompletedProcess[bytes]") -> str:
     return shown(last.removeprefix("qemu-img: ")) or "it does not answer"
 
 
-def _raw(file: File) -> Told:
-    return Told("raw", -(-file.size // _SECTOR) * _SECTOR)
+def _raw(file: File) -> QemuAnswer:
+    return QemuAnswer("raw", -(-file.size // _SECTOR) * _SECTOR)
 
 
 def _answer(said: bytes) -> object:

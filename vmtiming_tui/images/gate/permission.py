@@ -34,7 +34,7 @@ _OTHERS_READ, _OTHERS_WRITE = 0o004, 0o002
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class QemuAnswer:
     """What QEMU says of an image."""
 
     format: str
@@ -42,7 +42,7 @@ class Told:
 
 
 # Asks QEMU about an open file, of a format where one is settled; raises ``ImageError``.
-Ask = Callable[[int, File, str], Told]
+Ask = Callable[[int, File, str], QemuAnswer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
