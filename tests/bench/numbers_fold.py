@@ -12,9 +12,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from support.compared import compare
 from support.making import random_run
 from vmtiming_tui.analysis.cautions import cautions
-from vmtiming_tui.analysis.compare import compare
 from vmtiming_tui.analysis.stages import stages_of
 from vmtiming_tui.analysis.summary import counted_groups, summarise_fleet
 from vmtiming_tui.model.events import decode, encode

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.compared import compare
 from support.facts import host, plan
 from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of
 from vmtiming_tui.analysis.compare import (
     ALL_BOOTED_IN,
     Gate,
     Verdict,
-    compare,
     compare_sides,
     difference,
 )

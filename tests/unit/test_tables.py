@@ -4,10 +4,10 @@ import unicodedata
 
 import pytest
 
+from support.compared import compare
 from support.exported import Elements
 from support.facts import MS
 from support.making import FAILED, fleet_of, run_events
-from vmtiming_tui.analysis.compare import compare
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.straggler import blamed_ns, straggler
 from vmtiming_tui.analysis.sweep import sweep_of

@@ -17,12 +17,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from vmtiming_tui.analysis import ranks, stats
-from vmtiming_tui.analysis.samples import QEMU, Identity, Sample, Side, StormSample, side_of
+from vmtiming_tui.analysis.samples import QEMU, Identity, Sample, Side, StormSample
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.storms_needed import what_would_tell
 from vmtiming_tui.analysis.tolerance import CONFIDENCE, Tolerance, known_tolerance
 from vmtiming_tui.escape import plural, were
-from vmtiming_tui.model.fleet import Fleet
 
 MARGIN_PERCENT = 5.0
 BOOT = "boot"
@@ -370,8 +369,3 @@ def compare_sides(first: Side, second: Side) -> Comparison:
         ),
         cautions=tuple(_cautions(first, second, len(pairs))),
     )
-
-
-def compare(first: Fleet, second: Fleet, *, labels: tuple[str, str] = ("", "")) -> Comparison:
-    """Return two runs compared; ``labels`` are how their cautions call them."""
-    return compare_sides(side_of(first, labels[0]), side_of(second, labels[1]))
