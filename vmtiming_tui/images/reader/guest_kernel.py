@@ -12,7 +12,6 @@ from vmtiming_tui.errors import ImageError
 
 _MODULES = Path("/lib/modules")
 _SUFFIX = re.compile(r"\.ko(\.(?:gz|xz|zst))?$")
-_MAX_MODULE_BYTES = 64 << 20
 _UNPACK_LIMIT_S = 60
 
 
