@@ -17,6 +17,9 @@ from vmtiming_tui.model.codec import Json, to_json
 from vmtiming_tui.model.fleet import Attempt, Fleet, RunState, VmState
 
 QEMU = "qemu"
+THIS_RUN = "this run"
+"""What the run that has just ended, or is on the screen, is called beside another."""
+
 _AT_ONCE = ("number", "memory_mib", "smp", "start", "stagger_s", "parallel")
 
 

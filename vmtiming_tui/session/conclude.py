@@ -7,7 +7,7 @@ from typing import TypeAlias
 from vmtiming_tui.analysis.cautions import cautions
 from vmtiming_tui.analysis.compare import Comparison, Gate, compare_sides
 from vmtiming_tui.analysis.exit_code import ExitCode, exit_code, reasons
-from vmtiming_tui.analysis.samples import side_of
+from vmtiming_tui.analysis.samples import THIS_RUN, side_of
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.model.fleet import Fleet
@@ -33,7 +33,7 @@ def _gate(fleet: Fleet, wishes: Wishes, say: Say) -> ExitCode:
     """Compare with the baseline, where there is one; return what it makes of the run."""
     if wishes.baseline is None:
         return ExitCode.ALL_BOOTED
-    comparison = compare_sides(wishes.baseline, side_of(fleet, "this run"))
+    comparison = compare_sides(wishes.baseline, side_of(fleet, THIS_RUN))
     for line in comparison_lines(comparison):
         say(line)
     if wishes.fail_slower is None:

@@ -7,7 +7,7 @@ from vmtiming_tui.analysis.cautions import Caution, cautions
 from vmtiming_tui.analysis.compare import Comparison, compare_sides
 from vmtiming_tui.analysis.conditions import Conditions, conditions_of
 from vmtiming_tui.analysis.counted import counts, kind_of
-from vmtiming_tui.analysis.samples import Identity, Side, side_of
+from vmtiming_tui.analysis.samples import THIS_RUN, Identity, Side, side_of
 from vmtiming_tui.analysis.stages import Stage, Stages, stages_of
 from vmtiming_tui.analysis.summary import Group, Summary, counted_groups, summarise_fleet
 from vmtiming_tui.analysis.sweep import Sweep, sweep_of
@@ -127,7 +127,7 @@ def document_of(
             for attempt in fleet.vms[vm].attempts
         ),
         against=baseline.identity if baseline else None,
-        comparison=compare_sides(baseline, side_of(fleet, "this run"))
+        comparison=compare_sides(baseline, side_of(fleet, THIS_RUN))
         if baseline and baseline.samples
         else None,
     )

@@ -12,6 +12,7 @@ from textual.coordinate import Coordinate
 from textual.widget import Widget
 from textual.widgets import DataTable, Static
 
+from vmtiming_tui.analysis.samples import THIS_RUN
 from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.escape import plural
 from vmtiming_tui.history.rows import StoredRun
@@ -25,7 +26,6 @@ from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.state.run_pair import HeldRun, held_run, pair_of
 
-THIS_RUN = "this run"
 _SPARK_WIDTH = 12
 _ROWS_AT_ONCE = 100
 _HEADS = (
