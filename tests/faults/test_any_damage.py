@@ -23,7 +23,7 @@ from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import FORMATS, render
 from vmtiming_tui.report.export.from_json import fleet_of
 from vmtiming_tui.report.findings import comparison_lines
-from vmtiming_tui.sources.lines import LineDecoder
+from vmtiming_tui.sources.event_lines import LineDecoder
 from vmtiming_tui.tui.state.settings import load_settings
 
 EVENTS = troubled_run(6)

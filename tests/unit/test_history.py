@@ -26,7 +26,7 @@ from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.model.plan import StormKind
 from vmtiming_tui.report.export import render
-from vmtiming_tui.sources.lines import LineDecoder
+from vmtiming_tui.sources.event_lines import LineDecoder
 
 
 @given(cuts=st.lists(st.integers(0, 40_000), max_size=12))

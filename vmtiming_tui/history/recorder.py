@@ -27,7 +27,7 @@ from vmtiming_tui.history.stored_lines import packed
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.codec import to_json
 from vmtiming_tui.model.fleet import Fleet, RunState
-from vmtiming_tui.sources.lines import Told
+from vmtiming_tui.sources.event_lines import Told
 
 BATCH_S = 0.5
 BATCH_BYTES = 1 << 20

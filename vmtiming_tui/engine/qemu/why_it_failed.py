@@ -9,7 +9,7 @@ from typing import Any
 
 from vmtiming_tui.engine.children.children import Exit
 from vmtiming_tui.engine.guest.report_protocol import MAX_EXCERPT
-from vmtiming_tui.engine.qemu.image_holders import Holder
+from vmtiming_tui.engine.qemu.locked_images import Holder
 from vmtiming_tui.escape import one_line, printable
 
 MAX_STDERR = 4000
