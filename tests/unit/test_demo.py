@@ -23,7 +23,7 @@ def kitchen(tmp_path, monkeypatch):
         path = tmp_path.joinpath(*parts)
         path.parent.mkdir(exist_ok=True)
         path.write_text(BUILDER.format(log=tmp_path / "log"))
-    for module in (demo, scripts):
+    for module in (demo_guest, scripts):
         monkeypatch.setattr(module, "resource", tmp_path.joinpath)
     return tmp_path
 
