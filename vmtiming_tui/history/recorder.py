@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from vmtiming_tui.analysis.samples import Identity, side_of
+from vmtiming_tui.analysis.comparison.samples import Identity, side_of
 from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.escape import were
 from vmtiming_tui.history.database import connect, failure, storable, transaction

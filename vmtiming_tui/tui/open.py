@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from vmtiming_tui.analysis.samples import Side
+from vmtiming_tui.analysis.comparison.samples import Side
 from vmtiming_tui.model.commands import Command, Quit
 from vmtiming_tui.model.events import Event
 from vmtiming_tui.model.plan import RunPlan
