@@ -1,7 +1,7 @@
 """Two runs compared, from the fleets they fold into."""
 
-from vmtiming_tui.analysis.compare import Comparison, compare_sides
-from vmtiming_tui.analysis.samples import side_of
+from vmtiming_tui.analysis.comparison.compare import Comparison, compare_sides
+from vmtiming_tui.analysis.comparison.samples import side_of
 from vmtiming_tui.model.fleet import Fleet
 
 

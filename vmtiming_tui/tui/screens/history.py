@@ -12,7 +12,7 @@ from textual.coordinate import Coordinate
 from textual.widget import Widget
 from textual.widgets import DataTable, Static
 
-from vmtiming_tui.analysis.samples import THIS_RUN
+from vmtiming_tui.analysis.comparison.samples import THIS_RUN
 from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.escape import plural
 from vmtiming_tui.history.rows import StoredRun
