@@ -31,7 +31,7 @@ class Holder:
 class Holders:
     """Who holds the images of one storm: looked for once, for all of them, when first asked.
 
-    The look is a child's (``openfiles``), bounded in time; so is the number of looks, for files
+    The look is a child's (``open_files``), bounded in time; so is the number of looks, for files
     that are none of the images, such as a backing file.
     """
 
