@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from support.facts import SECOND
 from support.making import as_told, random_run, run_events
-from vmtiming_tui.analysis.samples import side_of
-from vmtiming_tui.analysis.tolerance import known_tolerance
+from vmtiming_tui.analysis.comparison.samples import side_of
+from vmtiming_tui.analysis.comparison.tolerance import known_tolerance
 from vmtiming_tui.history.runs import History
 
 

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from support.making import random_run
 from vmtiming_tui.analysis.cautions import cautions
-from vmtiming_tui.analysis.compare import compare
+from vmtiming_tui.analysis.comparison.compare import compare
 from vmtiming_tui.analysis.stages import stages_of
 from vmtiming_tui.analysis.summary import counted_groups, summarise_fleet
 from vmtiming_tui.model.events import decode, encode

@@ -19,10 +19,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vmtiming_tui.analysis.compare import Comparison, Gate, Verdict, compare_sides
-from vmtiming_tui.analysis.samples import QEMU, Sample, Side, StormSample
+from vmtiming_tui.analysis.comparison.compare import Comparison, Gate, Verdict, compare_sides
+from vmtiming_tui.analysis.comparison.samples import QEMU, Sample, Side, StormSample
+from vmtiming_tui.analysis.comparison.tolerance import KnownRun, Setting
 from vmtiming_tui.analysis.stages import Stage
-from vmtiming_tui.analysis.tolerance import KnownRun, Setting
 
 VMS = 4
 LIMIT_PERCENT = 5

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vmtiming_tui.cli.sections import HelpSection
-from vmtiming_tui.guests.demo import Guest, demo_raw
+from vmtiming_tui.guests.demo_guest import Guest, demo_raw
 
 
 def test_every_error_is_listed_at_once_and_nothing_is_started(run, lab):

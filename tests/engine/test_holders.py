@@ -9,8 +9,8 @@ import pytest
 from support.engine_lab import Lab
 from vmtiming_tui.engine.children import open_files, rundir
 from vmtiming_tui.engine.children.children import Children, start_warden
-from vmtiming_tui.engine.qemu import image_holders
-from vmtiming_tui.engine.qemu.image_holders import Holder, Holders
+from vmtiming_tui.engine.qemu import locked_images
+from vmtiming_tui.engine.qemu.locked_images import Holder, Holders
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ async def test_a_storm_is_looked_at_once_and_other_files_a_few_times(
         assert await found.of(tmp_path / f"base-{number}") == []
 
     assert looks[0] == [str(image), str(other)]
-    assert len(looks) == image_holders._MOST_LOOKS
+    assert len(looks) == locked_images._MOST_LOOKS
 
 
 async def test_what_cannot_be_found_out_is_nothing(children, image, holding, monkeypatch):
@@ -77,4 +77,4 @@ async def test_what_cannot_be_found_out_is_nothing(children, image, holding, mon
 
 def test_lines_cut_short_or_foreign_are_left_out():
     said = 'ep"\n0 17 "sl\\u0065ep\\u202e"\nTraceback\n1 x "y"\n'
-    assert list(image_holders._read(said)) == [(0, Holder(17, "sleep\\u202e"))]
+    assert list(locked_images._read(said)) == [(0, Holder(17, "sleep\\u202e"))]

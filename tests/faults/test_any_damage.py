@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from faults.examples import fixed
 from support.making import as_told
 from support.recording import troubled_run
-from vmtiming_tui.analysis.compare import compare_sides
-from vmtiming_tui.analysis.samples import side_of
+from vmtiming_tui.analysis.comparison.compare import compare_sides
+from vmtiming_tui.analysis.comparison.samples import side_of
 from vmtiming_tui.errors import EventError, ExportError, HistoryError
 from vmtiming_tui.history.listing import history_lines, show_lines
 from vmtiming_tui.history.runs import History
@@ -23,7 +23,7 @@ from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import FORMATS, render
 from vmtiming_tui.report.export.from_json import fleet_of
 from vmtiming_tui.report.findings import comparison_lines
-from vmtiming_tui.sources.lines import LineDecoder
+from vmtiming_tui.sources.event_lines import LineDecoder
 from vmtiming_tui.tui.state.settings import load_settings
 
 EVENTS = troubled_run(6)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vmtiming_tui.guests.demo import DemoVariant, Guest, build_guest
+from vmtiming_tui.guests.demo_guest import DemoVariant, Guest, build_guest
 
 
 def pytest_collection_modifyitems(items):
@@ -24,7 +24,10 @@ def quick_guest() -> Guest:
 
     A terminal is what a newcomer builds it on, and what some of the programs involved look for.
     """
-    build = "from vmtiming_tui.guests import demo; demo.build_guest(demo.DemoVariant.QUICK)"
+    build = (
+        "from vmtiming_tui.guests.demo_guest import DemoVariant, build_guest; "
+        "build_guest(DemoVariant.QUICK)"
+    )
     command = shlex.join([sys.executable, "-c", build])
     subprocess.run(["script", "-qec", command, "/dev/null"], check=True)
     return build_guest(DemoVariant.QUICK)

@@ -13,7 +13,7 @@ import pytest
 
 from support.elsewhere import elsewhere
 from support.kept import kept
-from vmtiming_tui.guests.demo import Guest, recipe
+from vmtiming_tui.guests.demo_guest import Guest, recipe
 from vmtiming_tui.resources import resource
 
 LIMIT_S = 1500  # on a machine that is busy with other things; a quiet one takes a minute

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vmtiming_tui.guests.demo import DemoVariant, build_guest
+from vmtiming_tui.guests.demo_guest import DemoVariant, build_guest
 from vmtiming_tui.images.system.cpio import Entry, cpio, gap
 
 pytestmark = pytest.mark.real

@@ -9,7 +9,7 @@ import pytest
 from support.checksums import sha256
 from support.debians import newer_debian, plain_debian
 from support.disks import uefi_disk
-from vmtiming_tui.guests.demo import Guest
+from vmtiming_tui.guests.demo_guest import Guest
 
 # The name of a boot: what is said of the way the report service comes in.
 BOOTS = {

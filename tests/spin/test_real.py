@@ -10,7 +10,7 @@ import pytest
 from support import disk_images as images
 from support.disk_images import Partition
 from support.spinning import spin
-from vmtiming_tui.guests.demo import DemoVariant, Guest, build_guest
+from vmtiming_tui.guests.demo_guest import DemoVariant, Guest, build_guest
 
 pytestmark = pytest.mark.real
 

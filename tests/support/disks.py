@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from vmtiming_tui.guests.demo import Guest
+from vmtiming_tui.guests.demo_guest import Guest
 
 MIB = 1 << 20
 BOOT_MIB = 64

@@ -14,7 +14,7 @@ from support.facts import MS, SECOND, argv, plan, run_started
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet, VmState
 from vmtiming_tui.model.plan import StormKind
-from vmtiming_tui.sources.lines import Told
+from vmtiming_tui.sources.event_lines import Told
 
 
 @dataclass(frozen=True, slots=True)

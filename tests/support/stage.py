@@ -15,7 +15,7 @@ from textual.strip import Strip
 
 from support.facts import SECOND
 from support.recording import ZERO_NS, plan_for, until
-from vmtiming_tui.analysis.samples import Side
+from vmtiming_tui.analysis.comparison.samples import Side
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import Command, Quit
 from vmtiming_tui.tui.app import VmTimingApp

@@ -6,8 +6,8 @@ from support.making import as_told, run_events
 from support.past_runs import keep_named
 from support.recording import plan_for, smooth_run, troubled_run, until
 from support.stage import dashboard
+from vmtiming_tui.analysis.comparison.samples import Identity, side_of
 from vmtiming_tui.analysis.progress import TimeLeft
-from vmtiming_tui.analysis.samples import Identity, side_of
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.history.runs import History
 from vmtiming_tui.model.fleet import Fleet

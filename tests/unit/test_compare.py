@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from support.facts import host, plan
 from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of
-from vmtiming_tui.analysis.compare import (
+from vmtiming_tui.analysis.comparison.compare import (
     ALL_BOOTED_IN,
     Gate,
     Verdict,
@@ -18,9 +18,9 @@ from vmtiming_tui.analysis.compare import (
     compare_sides,
     difference,
 )
-from vmtiming_tui.analysis.ranks import can_tell
-from vmtiming_tui.analysis.samples import side_of
-from vmtiming_tui.analysis.tolerance import KnownRun, Tolerance
+from vmtiming_tui.analysis.comparison.ranks import can_tell
+from vmtiming_tui.analysis.comparison.samples import side_of
+from vmtiming_tui.analysis.comparison.tolerance import KnownRun, Tolerance
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.findings import comparison_lines

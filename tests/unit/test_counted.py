@@ -9,9 +9,9 @@ import pytest
 from support.facts import SECOND, plan
 from support.making import FAILED, TIMED_OUT, run_events, storm_events
 from vmtiming_tui.analysis.cautions import cautions
+from vmtiming_tui.analysis.comparison.samples import side_of
 from vmtiming_tui.analysis.counted import counted_attempts, made_good, reruns
 from vmtiming_tui.analysis.exit_code import exit_code, reasons
-from vmtiming_tui.analysis.samples import side_of
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.history.rows import figures_of
 from vmtiming_tui.model import events as ev

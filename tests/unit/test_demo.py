@@ -6,8 +6,8 @@ import time
 import pytest
 
 from vmtiming_tui.errors import VmTimingError
-from vmtiming_tui.guests import demo, scripts
-from vmtiming_tui.guests.demo import DemoVariant, build_guest, cached_guest, demo_raw
+from vmtiming_tui.guests import demo_guest, scripts
+from vmtiming_tui.guests.demo_guest import DemoVariant, build_guest, cached_guest, demo_raw
 
 BUILDER = """#!/bin/sh
 mkdir -p "$3/BFILES" && echo "$2" >"$3/rootfs.img"
@@ -19,11 +19,11 @@ echo built >>"{log}"
 @pytest.fixture
 def kitchen(tmp_path, monkeypatch):
     """A builder that only notes its calls; returns the folder it and the cache are in."""
-    for parts in demo.INGREDIENTS:
+    for parts in demo_guest.INGREDIENTS:
         path = tmp_path.joinpath(*parts)
         path.parent.mkdir(exist_ok=True)
         path.write_text(BUILDER.format(log=tmp_path / "log"))
-    for module in (demo, scripts):
+    for module in (demo_guest, scripts):
         monkeypatch.setattr(module, "resource", tmp_path.joinpath)
     return tmp_path
 
@@ -49,7 +49,7 @@ def test_a_changed_recipe_makes_a_new_guest_and_forgets_one_long_unused(kitchen)
     assert new.folder != old.folder
     assert old.is_whole
 
-    week_ago = time.time() - demo.KEPT_UNUSED_S - 1
+    week_ago = time.time() - demo_guest.KEPT_UNUSED_S - 1
     os.utime(old.folder, (week_ago, week_ago))
     (kitchen / "assets" / "vm-report.sh").write_text("changed again")
     build_guest(DemoVariant.QUICK, cache)

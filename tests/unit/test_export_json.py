@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from support.facts import plan, run_started
 from support.making import FAILED, KILLED, PENDING, TIMED_OUT, boot_events, fleet_of, run_events
 from support.schema import exported_body, faults_of
-from vmtiming_tui.analysis.samples import side_of
+from vmtiming_tui.analysis.comparison.samples import side_of
+from vmtiming_tui.analysis.comparison.tolerance import KnownRun, known_tolerance
 from vmtiming_tui.analysis.summary import summarise_fleet
-from vmtiming_tui.analysis.tolerance import KnownRun, known_tolerance
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet

@@ -21,8 +21,9 @@ from support.making import (
     run_started,
 )
 from support.schema import SCHEMA, exported_body, faults_of
-from vmtiming_tui.analysis import cautions, compare, stages, stats, summary, sweep, tolerance
-from vmtiming_tui.analysis.samples import side_of
+from vmtiming_tui.analysis import cautions, stages, stats, summary, sweep
+from vmtiming_tui.analysis.comparison import compare, tolerance
+from vmtiming_tui.analysis.comparison.samples import side_of
 from vmtiming_tui.model import config, fleet, plan
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet

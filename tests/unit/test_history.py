@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from support.facts import plan
 from support.making import FAILED, KILLED, PENDING, TIMED_OUT, as_told, random_run, raw, run_events
 from support.past_runs import keep, named, wait_for
-from vmtiming_tui.analysis.samples import side_of
+from vmtiming_tui.analysis.comparison.samples import side_of
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.history import recorder as recorder_module
@@ -26,7 +26,7 @@ from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.model.plan import StormKind
 from vmtiming_tui.report.export import render
-from vmtiming_tui.sources.lines import LineDecoder
+from vmtiming_tui.sources.event_lines import LineDecoder
 
 
 @given(cuts=st.lists(st.integers(0, 40_000), max_size=12))

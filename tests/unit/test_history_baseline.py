@@ -5,7 +5,7 @@ import pytest
 from support.making import as_told, run_events
 from support.past_runs import keep
 from support.schema import exported_file
-from vmtiming_tui.analysis.samples import Identity, side_of
+from vmtiming_tui.analysis.comparison.samples import Identity, side_of
 from vmtiming_tui.history.listing import history_lines, show_lines
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import render

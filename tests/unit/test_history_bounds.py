@@ -13,7 +13,7 @@ from vmtiming_tui.history.event_budget import MAX_BOOT_BYTES, MAX_LINE_BYTES
 from vmtiming_tui.history.retention import Retention
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import RunState
-from vmtiming_tui.sources.lines import LineDecoder
+from vmtiming_tui.sources.event_lines import LineDecoder
 
 
 def told(vm, *, size=200_000, attempt=1):

@@ -17,7 +17,7 @@ from vmtiming_tui.history.database import MIGRATIONS, VERSION, connect
 from vmtiming_tui.history.listing import history_lines
 from vmtiming_tui.history.runs import History
 from vmtiming_tui.model.fleet import RunState
-from vmtiming_tui.sources.lines import LineDecoder
+from vmtiming_tui.sources.event_lines import LineDecoder
 
 
 def test_only_the_user_may_read_the_history(history):

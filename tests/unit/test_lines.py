@@ -4,7 +4,7 @@ import pytest
 
 from support.making import as_told, raw, run_events
 from vmtiming_tui.model import events as ev
-from vmtiming_tui.sources.lines import LineDecoder
+from vmtiming_tui.sources.event_lines import LineDecoder
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 100_000])

@@ -7,7 +7,7 @@ import pytest
 from support.facts import host
 from support.making import FAILED, Guest, fleet_of, run_events
 from vmtiming_tui.analysis.cautions import cautions
-from vmtiming_tui.analysis.compare import compare
+from vmtiming_tui.analysis.comparison.compare import compare
 from vmtiming_tui.escape import are, plural, were
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet

@@ -8,7 +8,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmtiming_tui.analysis import ranks
+from vmtiming_tui.analysis.comparison import ranks
 from vmtiming_tui.analysis.stats import Interval
 
 seconds = st.floats(0.1, 100)

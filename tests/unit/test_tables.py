@@ -7,7 +7,7 @@ import pytest
 from support.exported import Elements
 from support.facts import MS
 from support.making import FAILED, fleet_of, run_events
-from vmtiming_tui.analysis.compare import compare
+from vmtiming_tui.analysis.comparison.compare import compare
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.straggler import blamed_ns, straggler
 from vmtiming_tui.analysis.sweep import sweep_of

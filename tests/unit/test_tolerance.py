@@ -9,7 +9,7 @@ import scipy.stats
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vmtiming_tui.analysis.tolerance import (
+from vmtiming_tui.analysis.comparison.tolerance import (
     CONFIDENCE,
     CONTENT,
     FEWEST_RUNS,

@@ -132,7 +132,7 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
 @click.pass_context
 def demo(ctx: click.Context, /, variant: str, **given: Any) -> None:
     """Boot small Debian guests, made here and kept in the cache."""
-    from vmtiming_tui.guests.demo import DemoVariant, build_guest, demo_raw
+    from vmtiming_tui.guests.demo_guest import DemoVariant, build_guest, demo_raw
 
     guest = build_guest(DemoVariant(variant))
     run_from(ctx, demo_raw(raw_config(given, ctx.obj.qemu_args), guest), given)

@@ -163,7 +163,7 @@ def compare(
     allow_undecided: bool,
 ) -> None:
     """Say whether run B is faster or slower than run A: ids, names, or exported JSON files."""
-    from vmtiming_tui.analysis.compare import compare_sides
+    from vmtiming_tui.analysis.comparison.compare import compare_sides
     from vmtiming_tui.history.lookup import side_named
     from vmtiming_tui.report.findings import comparison_lines
     from vmtiming_tui.session.conclude import gate_code

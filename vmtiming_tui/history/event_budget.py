@@ -4,7 +4,7 @@ from collections import Counter
 
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.codec import tag_of
-from vmtiming_tui.sources.lines import Told
+from vmtiming_tui.sources.event_lines import Told
 
 MAX_LINE_BYTES = 4 << 20
 MAX_BOOT_BYTES = 1 << 20

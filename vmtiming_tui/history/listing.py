@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from vmtiming_tui.analysis.samples import moment
+from vmtiming_tui.analysis.comparison.samples import moment
 from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.escape import printable
 from vmtiming_tui.history.rows import StoredRun

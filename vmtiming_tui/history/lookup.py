@@ -3,7 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
-from vmtiming_tui.analysis.samples import Side, side_of
+from vmtiming_tui.analysis.comparison.samples import Side, side_of
 from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.history.database import default_path
 from vmtiming_tui.history.runs import History

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from vmtiming_tui.analysis.samples import Identity, side_of
+from vmtiming_tui.analysis.comparison.samples import Identity, side_of
 from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.escape import were
 from vmtiming_tui.history.database import connect, failure, storable, transaction
@@ -27,7 +27,7 @@ from vmtiming_tui.history.stored_lines import packed
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.codec import to_json
 from vmtiming_tui.model.fleet import Fleet, RunState
-from vmtiming_tui.sources.lines import Told
+from vmtiming_tui.sources.event_lines import Told
 
 BATCH_S = 0.5
 BATCH_BYTES = 1 << 20

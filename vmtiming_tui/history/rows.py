@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vmtiming_tui.analysis import stats
+from vmtiming_tui.analysis.comparison.samples import Identity
 from vmtiming_tui.analysis.counted import counted_by_storm
-from vmtiming_tui.analysis.samples import Identity
 from vmtiming_tui.analysis.summary import (
     all_booted_in_s,
     boots_s,

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
-from vmtiming_tui.analysis.samples import Identity, Side, side_of
-from vmtiming_tui.analysis.tolerance import KnownRun, Setting
+from vmtiming_tui.analysis.comparison.samples import Identity, Side, side_of
+from vmtiming_tui.analysis.comparison.tolerance import KnownRun, Setting
 from vmtiming_tui.errors import EventError, HistoryError
 from vmtiming_tui.escape import are, plural, printable
 from vmtiming_tui.history.database import (

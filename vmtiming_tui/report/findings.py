@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from vmtiming_tui.analysis.compare import Comparison, GroupComparison
+from vmtiming_tui.analysis.comparison.compare import Comparison, GroupComparison
 from vmtiming_tui.analysis.straggler import Straggler
 from vmtiming_tui.analysis.summary import settings_label
 from vmtiming_tui.analysis.sweep import Knee, Penalty, Sweep

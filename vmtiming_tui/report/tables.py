@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 from typing import Self
 
-from vmtiming_tui.analysis.compare import Comparison, Difference, GroupComparison
+from vmtiming_tui.analysis.comparison.compare import Comparison, Difference, GroupComparison
 from vmtiming_tui.analysis.stats import Figures, Interval
 from vmtiming_tui.analysis.summary import Group, StormSummary, Summary
 from vmtiming_tui.analysis.sweep import Sweep

@@ -3,7 +3,7 @@
 import math
 from datetime import UTC, datetime
 
-from vmtiming_tui.analysis.compare import signed
+from vmtiming_tui.analysis.comparison.compare import signed
 
 NOTHING = "–"
 SHORT_NOTHING = "-"

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from vmtiming_tui.analysis.cautions import cautions
-from vmtiming_tui.analysis.compare import Comparison, Gate, compare_sides
+from vmtiming_tui.analysis.comparison.compare import Comparison, Gate, compare_sides
+from vmtiming_tui.analysis.comparison.samples import side_of
 from vmtiming_tui.analysis.exit_code import ExitCode, exit_code, reasons
-from vmtiming_tui.analysis.samples import side_of
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.model.fleet import Fleet

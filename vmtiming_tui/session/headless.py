@@ -13,7 +13,7 @@ from vmtiming_tui.report.plain import PlainReport
 from vmtiming_tui.session.conclude import conclude
 from vmtiming_tui.session.streams import Streams
 from vmtiming_tui.session.wishes import Wishes
-from vmtiming_tui.sources.lines import Told
+from vmtiming_tui.sources.event_lines import Told
 from vmtiming_tui.sources.live_engine import EngineClient
 from vmtiming_tui.sources.source import EventSource
 

@@ -10,7 +10,7 @@ from vmtiming_tui.history.retention import Retention
 from vmtiming_tui.history.runs import History
 from vmtiming_tui.session.preferences import config_path, history_bytes
 from vmtiming_tui.session.wishes import Wishes
-from vmtiming_tui.sources.lines import Told
+from vmtiming_tui.sources.event_lines import Told
 
 
 @contextmanager

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmtiming_tui.analysis.compare import matched
-from vmtiming_tui.analysis.samples import Side
-from vmtiming_tui.analysis.storms_needed import cannot_tell_yet
-from vmtiming_tui.analysis.tolerance import known_tolerance
+from vmtiming_tui.analysis.comparison.compare import matched
+from vmtiming_tui.analysis.comparison.samples import Side
+from vmtiming_tui.analysis.comparison.storms_needed import cannot_tell_yet
+from vmtiming_tui.analysis.comparison.tolerance import known_tolerance
 from vmtiming_tui.errors import ConfigError, Problem, VmTimingError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.history.lookup import side_named

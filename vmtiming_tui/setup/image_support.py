@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vmtiming_tui.engine.qemu.firmware import installed
 from vmtiming_tui.engine.qemu.machine import MACHINES, Machine, host_arch
-from vmtiming_tui.guests.demo import DemoVariant, cached_guest
+from vmtiming_tui.guests.demo_guest import DemoVariant, cached_guest
 from vmtiming_tui.images.guard.box import Wall, best_wall, user_name
 from vmtiming_tui.images.reader.device_mapper import modules_for
 from vmtiming_tui.images.reader.guest_kernel import GuestKernel

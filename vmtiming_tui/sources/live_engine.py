@@ -17,7 +17,7 @@ from vmtiming_tui.model import commands
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import Command
 from vmtiming_tui.model.events import Event
-from vmtiming_tui.sources.lines import LineDecoder, Told
+from vmtiming_tui.sources.event_lines import LineDecoder, Told
 
 _READ_BYTES = 1 << 18
 _STDERR_BYTES = 64 * 1024

@@ -23,7 +23,7 @@ from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.timer import Timer
 
-from vmtiming_tui.analysis.samples import Side
+from vmtiming_tui.analysis.comparison.samples import Side
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.commands import Command, Quit, ReadConsole, Stop
 from vmtiming_tui.model.plan import RunPlan

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from vmtiming_tui.analysis.samples import Side
+from vmtiming_tui.analysis.comparison.samples import Side
 from vmtiming_tui.model.commands import Command, Quit
 from vmtiming_tui.model.events import Event
 from vmtiming_tui.model.plan import RunPlan
@@ -18,7 +18,7 @@ from vmtiming_tui.session.conclude import conclude
 from vmtiming_tui.session.headless import final_report, follow, outlive_hangups
 from vmtiming_tui.session.streams import Streams
 from vmtiming_tui.session.wishes import Wishes
-from vmtiming_tui.sources.lines import Told
+from vmtiming_tui.sources.event_lines import Told
 from vmtiming_tui.sources.live_engine import EngineClient
 from vmtiming_tui.sources.replay import replay
 from vmtiming_tui.sources.source import EventSource

@@ -34,7 +34,7 @@ from vmtiming_tui.engine.children.children import Exit
 from vmtiming_tui.engine.guest.console import ConsoleLog, readable
 from vmtiming_tui.engine.guest.report_protocol import Statement
 from vmtiming_tui.engine.host.usage import usage_of
-from vmtiming_tui.engine.qemu import why_it_failed
+from vmtiming_tui.engine.qemu import locked_images, why_it_failed
 from vmtiming_tui.engine.qemu.why_it_failed import Why
 from vmtiming_tui.engine.qmp.controller import QmpEvent
 from vmtiming_tui.errors import ImageError, QemuError
@@ -308,9 +308,9 @@ class AttemptRunner:
 
     async def _explain(self, asked: do.Explain) -> Explained:
         stderr = self._stderr
-        image = why_it_failed.locked_image(stderr)
+        image = locked_images.locked_image(stderr)
         if image and (holders := await self.spec.holders.of(image)):
-            return Explained(why_it_failed.held(image, holders))
+            return Explained(locked_images.held(image, holders))
         return Explained(
             why_it_failed.why_it_ended(
                 asked.ended,

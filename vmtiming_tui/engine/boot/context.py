@@ -9,8 +9,8 @@ from vmtiming_tui.engine.guest.limits import Limits
 from vmtiming_tui.engine.guest.report_socket import GuestReportServer
 from vmtiming_tui.engine.image.gate_client import Refusal
 from vmtiming_tui.engine.qemu.confinement import Powers
-from vmtiming_tui.engine.qemu.image_holders import Holders
 from vmtiming_tui.engine.qemu.launch import Launch
+from vmtiming_tui.engine.qemu.locked_images import Holders
 from vmtiming_tui.engine.qmp.event_stamps import StampReader
 from vmtiming_tui.images.gate.permission import Image
 from vmtiming_tui.model.config import Accel, RunConfig

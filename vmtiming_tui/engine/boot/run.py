@@ -15,8 +15,8 @@ from vmtiming_tui.engine.image.gate_client import Admissions
 from vmtiming_tui.engine.image.overlays import make_overlays
 from vmtiming_tui.engine.qemu.accel import accel_key
 from vmtiming_tui.engine.qemu.confinement import Powers, Reach
-from vmtiming_tui.engine.qemu.image_holders import Holders
 from vmtiming_tui.engine.qemu.launch import Launch, copy_file, prepare_launch
+from vmtiming_tui.engine.qemu.locked_images import Holders
 from vmtiming_tui.errors import QemuError
 from vmtiming_tui.escape import one_line, plural
 from vmtiming_tui.model import events as ev

@@ -23,7 +23,7 @@ from vmtiming_tui.engine.children.output_tail import Tail
 from vmtiming_tui.engine.qemu.confinement import KVM, Powers, Reach
 from vmtiming_tui.engine.qemu.machine import emulated_arch, host_arch, machine_of, runs_natively
 from vmtiming_tui.engine.qemu.why_it_failed import qemu_trouble, words_of
-from vmtiming_tui.guests.demo import DemoVariant, cached_guest
+from vmtiming_tui.guests.demo_guest import DemoVariant, cached_guest
 from vmtiming_tui.model.config import Accel, RunConfig
 
 PROOF_LIMIT_S = 4.0

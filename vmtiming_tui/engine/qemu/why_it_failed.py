@@ -2,14 +2,12 @@
 
 import re
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from vmtiming_tui.engine.children.children import Exit
 from vmtiming_tui.engine.guest.report_protocol import MAX_EXCERPT
-from vmtiming_tui.engine.qemu.image_holders import Holder
 from vmtiming_tui.escape import one_line, printable
 
 MAX_STDERR = 4000
@@ -99,8 +97,6 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
 )
 
 _NODE = re.compile(r"-blockdev \{.*\}: ")  # of ours, and longer than what is said of it
-_LOCKED = re.compile(r"Failed to get (?:shared )?\"\w+\" lock")
-_LOCKED_FILE = re.compile(r"Is another process using the image \[(.*)\]\?")
 _PANIC = re.compile(r"Kernel panic - not syncing: ([^\n]*)")
 _ENDED = {
     "guest-shutdown": "the guest shut down before it reported",
@@ -121,21 +117,6 @@ def words_of(stderr: bytes) -> str:
 def _last_line(stderr: str) -> str:
     lines = [_NODE.sub("", line.strip()) for line in stderr.splitlines() if line.strip()]
     return one_line(lines[-1], MAX_EXCERPT) if lines else ""
-
-
-def locked_image(stderr: str) -> Path | None:
-    """Return the image that QEMU could not lock, where that is what it complains of."""
-    named = _LOCKED_FILE.search(stderr)
-    return Path(named[1]) if named and _LOCKED.search(stderr) else None
-
-
-def held(image: Path, holders: Sequence[Holder]) -> Why:
-    """Return that somebody holds an image, and who."""
-    who = ", ".join(map(str, holders))
-    return Why(
-        f"another program holds its disk image {image}: {who}",
-        "end that run or program, or run both without --persist",
-    )
 
 
 def qemu_trouble(stderr: str) -> Why | None:

@@ -16,8 +16,8 @@ from vmtiming_tui.errors import ImageError, VmTimingError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.images.gate.ask_qemu_img import QemuImg
 from vmtiming_tui.images.gate.format_ledger import Ledger, entry_for, ledger_path
-from vmtiming_tui.images.gate.locks import refuse_in_use
 from vmtiming_tui.images.gate.permission import Rules, Taken, settled, take
+from vmtiming_tui.images.gate.writer_lock import refuse_in_use
 from vmtiming_tui.images.guard.box import Wall, best_wall, own_uid, user_name
 from vmtiming_tui.images.guard.ending import Ended, Signals
 from vmtiming_tui.images.guard.isolated import PACKAGE

@@ -6,7 +6,7 @@ Every format is a pure function of one ``Document``; writing is apart, in ``atom
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-from vmtiming_tui.analysis.samples import Side
+from vmtiming_tui.analysis.comparison.samples import Side
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export.as_csv import render_csv

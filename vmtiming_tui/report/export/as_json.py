@@ -11,8 +11,8 @@ import math
 from typing import Any
 
 from vmtiming_tui.analysis import stats
-from vmtiming_tui.analysis.compare import Comparison, Difference
-from vmtiming_tui.analysis.samples import Identity
+from vmtiming_tui.analysis.comparison.compare import Comparison, Difference
+from vmtiming_tui.analysis.comparison.samples import Identity
 from vmtiming_tui.analysis.stages import Stage, Stages
 from vmtiming_tui.analysis.summary import Group, Summary, boots_s, summarise
 from vmtiming_tui.analysis.sweep import Sweep

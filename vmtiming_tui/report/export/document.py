@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vmtiming_tui.analysis.cautions import Caution, cautions
-from vmtiming_tui.analysis.compare import Comparison, compare_sides
+from vmtiming_tui.analysis.comparison.compare import Comparison, compare_sides
+from vmtiming_tui.analysis.comparison.samples import Identity, Side, side_of
 from vmtiming_tui.analysis.conditions import Conditions, conditions_of
 from vmtiming_tui.analysis.counted import counts, kind_of
-from vmtiming_tui.analysis.samples import Identity, Side, side_of
 from vmtiming_tui.analysis.stages import Stage, Stages, stages_of
 from vmtiming_tui.analysis.summary import Group, Summary, counted_groups, summarise_fleet
 from vmtiming_tui.analysis.sweep import Sweep, sweep_of

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vmtiming_tui.analysis import stats
+from vmtiming_tui.analysis.comparison.samples import Side
 from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.progress import TimeLeft, time_left
-from vmtiming_tui.analysis.samples import Side
 from vmtiming_tui.analysis.summary import boots_s, completion, lost_of
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import RunConfig

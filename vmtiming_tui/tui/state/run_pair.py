@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from vmtiming_tui.analysis.compare import Comparison, compare_sides
+from vmtiming_tui.analysis.comparison.compare import Comparison, compare_sides
+from vmtiming_tui.analysis.comparison.samples import Side, side_of
 from vmtiming_tui.analysis.counted import counted_attempts
-from vmtiming_tui.analysis.samples import Side, side_of
 from vmtiming_tui.analysis.straggler import straggler
 from vmtiming_tui.analysis.summary import Summary, completion, summarise
 from vmtiming_tui.model.fleet import Fleet

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import cast
 
 from vmtiming_tui.analysis import stats
+from vmtiming_tui.analysis.comparison.tolerance import KnownRun, Setting
 from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.stages import Stage, stages_of
 from vmtiming_tui.analysis.summary import Group, StormSummary, boots_s, counted_groups
-from vmtiming_tui.analysis.tolerance import KnownRun, Setting
 from vmtiming_tui.model.codec import Json, to_json
 from vmtiming_tui.model.fleet import Attempt, Fleet, RunState, VmState
 

@@ -16,11 +16,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vmtiming_tui.analysis import ranks, stats
-from vmtiming_tui.analysis.samples import QEMU, Identity, Sample, Side, StormSample, side_of
+from vmtiming_tui.analysis import stats
+from vmtiming_tui.analysis.comparison import ranks
+from vmtiming_tui.analysis.comparison.samples import (
+    QEMU,
+    Identity,
+    Sample,
+    Side,
+    StormSample,
+    side_of,
+)
+from vmtiming_tui.analysis.comparison.storms_needed import what_would_tell
+from vmtiming_tui.analysis.comparison.tolerance import CONFIDENCE, Tolerance, known_tolerance
 from vmtiming_tui.analysis.stages import Stage
-from vmtiming_tui.analysis.storms_needed import what_would_tell
-from vmtiming_tui.analysis.tolerance import CONFIDENCE, Tolerance, known_tolerance
 from vmtiming_tui.escape import plural, were
 from vmtiming_tui.model.fleet import Fleet
 

@@ -1,8 +1,9 @@
-"""Who has a file open: for the words about a disk image that somebody else holds."""
+"""A disk image that somebody else holds: told from QEMU's words, and who that is."""
 
 import asyncio
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,11 +11,14 @@ from pathlib import Path
 
 from vmtiming_tui.engine.children import open_files
 from vmtiming_tui.engine.children.children import Children
+from vmtiming_tui.engine.qemu.why_it_failed import Why
 from vmtiming_tui.errors import QemuError
 from vmtiming_tui.escape import printable
 
 _LOOK_LIMIT_S = 5.0
 _MOST_LOOKS = 3
+_LOCKED = re.compile(r"Failed to get (?:shared )?\"\w+\" lock")
+_LOCKED_FILE = re.compile(r"Is another process using the image \[(.*)\]\?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,21 @@ class Holder:
 
     def __str__(self) -> str:
         return f"process {self.pid} ({self.name})"
+
+
+def locked_image(stderr: str) -> Path | None:
+    """Return the image that QEMU could not lock, where that is what it complains of."""
+    named = _LOCKED_FILE.search(stderr)
+    return Path(named[1]) if named and _LOCKED.search(stderr) else None
+
+
+def held(image: Path, holders: Sequence[Holder]) -> Why:
+    """Return that somebody holds an image, and who."""
+    who = ", ".join(map(str, holders))
+    return Why(
+        f"another program holds its disk image {image}: {who}",
+        "end that run or program, or run both without --persist",
+    )
 
 
 class Holders:

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Sequence
 
-from vmtiming_tui.analysis import ranks
+from vmtiming_tui.analysis.comparison import ranks
+from vmtiming_tui.analysis.comparison.tolerance import FEWEST_RUNS, Tolerance
 from vmtiming_tui.analysis.stats import Interval
-from vmtiming_tui.analysis.tolerance import FEWEST_RUNS, Tolerance
 
 FEWEST_FOR_ADVICE = 6
 MOST_ADVISED = 100
