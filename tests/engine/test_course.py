@@ -367,6 +367,18 @@ GOES_ON = {
             "ask quit",
         ],
     ),
+    "QMP lost while its threads are asked for": (
+        State.LEARNING,
+        [QmpLost("so"), Answered("query-cpus-fast", trouble="so")],
+        State.DOUBTED,
+        ["await TURN", *DOUBTED],
+    ),
+    "QMP lost as it is let go": (
+        State.LETTING_GO,
+        [QmpLost("so"), Answered("cont", trouble="so")],
+        State.DOUBTED,
+        DOUBTED,
+    ),
     "QMP lost after its report": (State.BOOTED, [QmpLost("so")], State.BOOTED, []),
     "QMP lost after its exit": (State.ENDED, [QmpLost("so")], State.ENDED, []),
     "a doubt beside a doubt": (State.DOUBTED, [QmpLost("so")], State.DOUBTED, []),
@@ -438,6 +450,18 @@ GOES_ON = {
         [TimeUp()],
         State.QUITTING,
         ["Abandon", "TimeOut", *LOST, "ask quit"],
+    ),
+    "a report after its time": (
+        State.BOOTING,
+        [TimeUp(), REPORT],
+        State.QUITTING,
+        ["Abandon", "TimeOut", *LOST, "ask quit"],
+    ),
+    "out of time before QEMU obeys a pause": (
+        State.BOOTING,
+        [PauseAsked(), TimeUp(), qmp("STOP")],
+        State.QUITTING,
+        ["Abandon", "TimeOut", *LOST, "ask quit", "QmpSeen"],
     ),
     # How it is ended.
     "killed": (State.BOOTING, [KILL], State.KILLING, [*KILLED, "Kill"]),

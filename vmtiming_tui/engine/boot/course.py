@@ -270,9 +270,9 @@ class Course:
             case EndAsked(why, at_once):
                 killed = do.Emit(self._narrator.killed(self._standing.now_ns, why))
                 return self._cut_short(killed, at_once=at_once)
-            case Exit():
+            case Exit() if self.exit is None:
                 return self._take_exit(news)
-            case QmpLost() | PauseAsked() | ResumeAsked():
+            case Exit() | QmpLost() | PauseAsked() | ResumeAsked():
                 return []
 
     def _take_qmp(self, event: QmpEvent) -> list[Instruction]:
