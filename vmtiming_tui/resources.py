@@ -1,4 +1,4 @@
-"""Where the shell scripts and the guest's files are, in a checkout and in an installed wheel."""
+"""Where the files of ``spin/`` and ``assets/`` are, in a checkout and in an installed wheel."""
 
 from pathlib import Path
 

@@ -163,6 +163,7 @@ def test_a_boot_begins_by_waiting_for_its_place():
 
 LOST = ["TellUsage", "LeavePlace"]
 KILLED = ["Abandon", "VmKilled", *LOST]
+DOUBTED = ["Abandon", "EndLaunch"]
 GOES_ON = {
     # What goes wrong before there is a QEMU.
     "no QEMU": (
@@ -184,14 +185,14 @@ GOES_ON = {
         State.GREETING,
         [QmpReady("it does not speak QMP"), TimeUp()],
         State.QUITTING,
-        ["Abandon", "Abandon", "fail: it does not speak QMP", *LOST, "ask quit"],
+        [*DOUBTED, "Abandon", "fail: it does not speak QMP", *LOST, "ask quit"],
     ),
     "no report port": (
         State.PLUGGING,
         [TimeUp(), TimeUp()],
         State.QUITTING,
         [
-            "Abandon",
+            *DOUBTED,
             "Abandon",
             "fail: QEMU did not connect its report port to us",
             *LOST,
@@ -210,6 +211,31 @@ GOES_ON = {
         State.GREETING,
         ["VmLaunched", "Connect", "ReportConnected"],
     ),
+    "an exit as it is spawned": (
+        State.SPAWNING,
+        [EXIT, Spawned(pid=42, spawn_ns=NOW)],
+        State.ENDED,
+        ["VmLaunched", "Connect", "Abandon", "await LAST_WORDS"],
+    ),
+    "an exit before QMP": (
+        State.GREETING,
+        [EXIT, QmpReady("it closed the connection"), Reached(Goal.LAST_WORDS)],
+        State.EXPLAINING,
+        ["Abandon", "await LAST_WORDS", "Explain"],
+    ),
+    "no QMP, then an exit": (
+        State.GREETING,
+        [QmpReady("it closed the connection"), EXIT, Reached(Goal.LAST_WORDS)],
+        State.EXPLAINING,
+        [*DOUBTED, "Abandon", "await LAST_WORDS", "Explain"],
+    ),
+    "killed when it could not be spawned": (
+        State.SPAWNING,
+        [KILL, NotSpawned(Why("cannot be started"))],
+        State.OVER,
+        ["Abandon", "fail: cannot be started", *LOST],
+    ),
+    "killed in doubt": (State.DOUBTED, [KILL, TimeUp()], State.OVER, [*KILLED, "Kill", "Notice"]),
     "threads that cannot be had": (
         State.LEARNING,
         [Answered("query-cpus-fast", trouble="QEMU refused")],
@@ -221,7 +247,27 @@ GOES_ON = {
         State.LETTING_GO,
         [Answered("cont", trouble="QEMU refused cont"), TimeUp()],
         State.QUITTING,
-        ["Abandon", "Abandon", "fail: QEMU refused cont", *LOST, "ask quit"],
+        [*DOUBTED, "Abandon", "fail: QEMU refused cont", *LOST, "ask quit"],
+    ),
+    "boots though cont was not answered": (
+        State.LETTING_GO,
+        [Answered("cont", trouble="QEMU did not answer cont"), REPORT, OPENED],
+        State.BOOTED,
+        [*DOUBTED, "VmStarted", "VmBooted", *LOST, "QmpSeen"],
+    ),
+    "boots and is gone before cont was answered": (
+        State.LETTING_GO,
+        [EXIT, REPORT, Answered("cont", trouble="it closed the connection"), TimeUp()],
+        State.EXITED,
+        [
+            *DOUBTED,
+            "Abandon",
+            "await LAST_WORDS",
+            "VmStarted",
+            "VmBooted",
+            *LOST,
+            "await LAST_WORDS",
+        ],
     ),
     "no stamp of its start": (State.SETTLING, [TimeUp()], State.BOOTING, ["VmStarted"]),
     "stamp before the answer": (
@@ -291,6 +337,18 @@ GOES_ON = {
         State.KILLING,
         ["Abandon", "fail: its guest floods QEMU's control socket", *LOST, "Kill"],
     ),
+    "a flood of events as it is let go": (
+        State.LETTING_GO,
+        [QmpFlooded(), Answered("cont", trouble="QEMU did not answer cont")],
+        State.KILLING,
+        [*DOUBTED, "Abandon", "fail: its guest floods QEMU's control socket", *LOST, "Kill"],
+    ),
+    "a flood of events after its end": (
+        State.ENDED,
+        [QmpFlooded()],
+        State.EXITED,
+        ["Abandon", "fail: its guest floods QEMU's control socket", *LOST, "await LAST_WORDS"],
+    ),
     "a flood of events after its report": (
         State.DETAILING,
         [QmpFlooded()],
@@ -302,14 +360,27 @@ GOES_ON = {
         [QmpLost("it closed the connection"), TimeUp()],
         State.QUITTING,
         [
-            "Abandon",
+            *DOUBTED,
             "Abandon",
             "fail: QEMU's control socket (QMP) was lost while it runs: it closed the connection",
             *LOST,
             "ask quit",
         ],
     ),
+    "QMP lost while its threads are asked for": (
+        State.LEARNING,
+        [QmpLost("so"), Answered("query-cpus-fast", trouble="so")],
+        State.DOUBTED,
+        ["await TURN", *DOUBTED],
+    ),
+    "QMP lost as it is let go": (
+        State.LETTING_GO,
+        [QmpLost("so"), Answered("cont", trouble="so")],
+        State.DOUBTED,
+        DOUBTED,
+    ),
     "QMP lost after its report": (State.BOOTED, [QmpLost("so")], State.BOOTED, []),
+    "QMP lost after its exit": (State.ENDED, [QmpLost("so")], State.ENDED, []),
     "a doubt beside a doubt": (State.DOUBTED, [QmpLost("so")], State.DOUBTED, []),
     "a report in spite of a doubt": (
         State.DOUBTED,
@@ -350,6 +421,18 @@ GOES_ON = {
         State.EXITED,
         ["VmBooted", *LOST, "await LAST_WORDS", "QmpSeen"],
     ),
+    "a full disk told after its exit": (
+        State.ENDED,
+        [DISK_FULL],
+        State.EXITED,
+        ["QmpSeen", "Abandon", None, *LOST, "await LAST_WORDS"],
+    ),
+    "a report while its end is explained": (
+        State.EXPLAINING,
+        [REPORT, Explained(Why("so"))],
+        State.EXITED,
+        ["Abandon", "fail: so", *LOST, "await LAST_WORDS"],
+    ),
     "killed after its exit": (
         State.ENDED,
         [KILL],
@@ -368,6 +451,18 @@ GOES_ON = {
         State.QUITTING,
         ["Abandon", "TimeOut", *LOST, "ask quit"],
     ),
+    "a report after its time": (
+        State.BOOTING,
+        [TimeUp(), REPORT],
+        State.QUITTING,
+        ["Abandon", "TimeOut", *LOST, "ask quit"],
+    ),
+    "out of time before QEMU obeys a pause": (
+        State.BOOTING,
+        [PauseAsked(), TimeUp(), qmp("STOP")],
+        State.QUITTING,
+        ["Abandon", "TimeOut", *LOST, "ask quit", "QmpSeen"],
+    ),
     # How it is ended.
     "killed": (State.BOOTING, [KILL], State.KILLING, [*KILLED, "Kill"]),
     "stopped": (State.BOOTING, [STOP], State.POWERING_DOWN, [*KILLED, "ask system_powerdown"]),
@@ -383,6 +478,31 @@ GOES_ON = {
         [STOP, OPENED],
         State.POWERING_DOWN,
         ["VmBooted", *LOST, "ask system_powerdown", "QmpSeen"],
+    ),
+    "stopped while it sends details": (
+        State.DETAILING,
+        [STOP, DETAILS],
+        State.POWERING_DOWN,
+        ["ask system_powerdown", "VmDetails"],
+    ),
+    "stopped while it powers off": (
+        State.POWERING_OFF,
+        [STOP],
+        State.POWERING_DOWN,
+        ["ask system_powerdown"],
+    ),
+    "stopped once it is gone": (State.EXITED, [STOP, KILL], State.EXITED, []),
+    "killed while its report is stamped": (
+        State.REPORTED,
+        [KILL, TimeUp()],
+        State.KILLING,
+        ["VmBooted", *LOST, "Kill"],
+    ),
+    "gone while its report is stamped": (
+        State.REPORTED,
+        [EXIT, TimeUp()],
+        State.EXITED,
+        ["VmBooted", *LOST, "Abandon", "await LAST_WORDS"],
     ),
     "killed while it is stopped": (State.POWERING_DOWN, [KILL], State.KILLING, ["Kill"]),
     "killed while it quits": (State.QUITTING, [KILL], State.KILLING, ["Kill"]),
@@ -556,6 +676,71 @@ def test_a_report_is_as_sure_as_qemu_s_stamp_of_the_port_makes_it(
     (booted, *_) = this.handle(Said(Booted("up"), came_ns), came_ns)
 
     assert (booted.event.report_ns, booted.event.uncertainty_ns) == (came_ns, uncertainty_ns)
+
+
+def carried_on(this: Course, facts: Sequence[Fact]) -> list[str]:
+    """Tell facts, and each fault in taking them in, as who carries instructions out does."""
+    found: list[str] = []
+    todo = list(facts)
+    for _ in range(10):
+        if not todo:
+            return found
+        try:
+            for each in this.handle(todo.pop(0), NOW):
+                found.append(said(each))
+        except LookupError:
+            todo.insert(0, FAULT)
+    pytest.fail("it faults without end")
+
+
+TOOL_FAILED = "fail: the tool failed: LookupError: why"
+
+
+@pytest.mark.parametrize(
+    ("step", "start", "facts", "end", "asked"),
+    [
+        (
+            "booted",
+            State.REPORTED,
+            [OPENED],
+            State.QUITTING,
+            ["Abandon", TOOL_FAILED, *LOST, "ask quit", "QmpSeen"],
+        ),
+        (
+            "qmp",
+            State.LETTING_GO,
+            [REPORT, RESUMED, OPENED, Answered("cont", {})],
+            State.OVER,
+            ["VmStarted", "VmBooted", *LOST, "Abandon", "Notice"],
+        ),
+        (
+            "rejected",
+            State.LETTING_GO,
+            [LIE, LIE, Answered("cont", {}), RESUMED],
+            State.OVER,
+            ["VmStarted", "Abandon", TOOL_FAILED, *LOST, "ask quit", "Abandon", "Notice"],
+        ),
+        ("own_fault", State.BOOTED, [FAULT], State.OVER, []),
+    ],
+)
+def test_a_fault_in_the_telling_ends_this_boot_alone_and_undoes_nothing_that_was_told(
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    start: State,
+    facts: list[Fact],
+    end: State,
+    asked: list[str],
+):
+    this = course(at=start)
+
+    def broken(*_: object) -> None:
+        raise LookupError("why")
+
+    monkeypatch.setattr(Narrator, step, broken)
+
+    assert carried_on(this, facts)[: len(asked)] == asked
+    assert this.state is end
+    assert this.has_faults
 
 
 FACTS = [fact for way in WAYS.values() for fact in way] + [

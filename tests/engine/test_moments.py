@@ -1,6 +1,7 @@
 """Commands that come at awkward moments: each is obeyed, and none makes a figure wrong."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -82,6 +83,25 @@ async def test_nobody_lets_a_vm_go_or_stops_it_before_its_start(lab: Lab):
     seen = [event for event in story.of(ev.QmpSeen, 0) if event.at_ns < started.go_ns]
     assert story.states == ["booted", "booted"]
     assert seen == []
+
+
+@pytest.mark.usefixtures("gentle")
+async def test_a_report_in_time_counts_though_the_engine_hears_of_it_after_the_limit(lab: Lab):
+    said = []
+
+    def listen(event: ev.Event) -> None:
+        said.append(event)
+        if isinstance(event, ev.VmStarted):
+            asyncio.get_running_loop().call_later(0.1, time.sleep, 3)  # as a host does that stalls
+
+    this = Engine(listen)
+    config = lab.config(1, "boot=0.3", timeout_s=1.0, accel=Accel.TCG)
+    this.obey(commands.Start(plan=plan_of(config)))
+    await run_through(this)
+
+    (booted,) = [event for event in said if isinstance(event, ev.VmBooted)]
+    (started,) = [event for event in said if isinstance(event, ev.VmStarted)]
+    assert booted.report_ns - started.go_ns < 1_000_000_000
 
 
 def qemus_of(lab: Lab, vm: int) -> set[int]:

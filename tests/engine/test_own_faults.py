@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -15,6 +16,7 @@ from support.facts import plan_of
 from vmtiming_tui.engine import engine as engine_module
 from vmtiming_tui.engine.boot.attempt import AttemptRunner
 from vmtiming_tui.engine.boot.course import Course
+from vmtiming_tui.engine.boot.narrator import Narrator
 from vmtiming_tui.engine.children.children import Children
 from vmtiming_tui.engine.engine import Engine
 from vmtiming_tui.engine.qemu.confinement import Powers
@@ -27,20 +29,21 @@ from vmtiming_tui.setup import doctor
 from vmtiming_tui.setup.checks import Fitness
 
 BROKEN = 1
+Faulting: TypeAlias = AttemptRunner | Course | Narrator
 
 
 @pytest.fixture
 def breaks(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Callable[[type[AttemptRunner | Course], str], None]:
+) -> Callable[[type[Faulting], str], None]:
     """Have a step of VM 1's attempt fail as nobody foresaw; in this process, which stays gentle."""
     monkeypatch.setattr(engine_module, "_take_precedence", lambda: None)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
-    def at(owner: type[AttemptRunner | Course], step: str) -> None:
+    def at(owner: type[Faulting], step: str) -> None:
         real = getattr(owner, step)
 
-        def broken(self: AttemptRunner | Course, *given: object) -> object:
+        def broken(self: Faulting, *given: object) -> object:
             if self.vm == BROKEN:
                 raise LookupError(f"a fault in \x1b[1m{step}")
             return real(self, *given)
@@ -59,6 +62,7 @@ def breaks(
         (Course, "_started"),
         (Course, "_take_statement"),
         (AttemptRunner, "_explain"),
+        (Narrator, "booted"),
     ],
 )
 async def test_a_fault_while_a_vm_boots_fails_that_vm_and_the_others_go_on(

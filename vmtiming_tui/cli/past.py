@@ -126,6 +126,7 @@ def rm(runs: tuple[str, ...]) -> None:
 def replay(ctx: click.Context, /, run: str, speed: float, ascii_only: bool) -> None:
     """Show a run in the dashboard again, as it went."""
     from vmtiming_tui.history.runs import History
+    from vmtiming_tui.model.fleet import Fleet
     from vmtiming_tui.tui import replay_dashboard
 
     if not can_show_a_dashboard():
@@ -137,7 +138,7 @@ def replay(ctx: click.Context, /, run: str, speed: float, ascii_only: bool) -> N
     with History.open() as kept:
         stored = kept.find(run)
         events = kept.events(stored)
-        plan = kept.load(stored).plan
+        plan = Fleet(events).plan
         baseline = kept.baseline_of(stored)
     if plan is None:
         raise ConfigError([Problem("run", f"{run}: what this run was asked to do is not known")])

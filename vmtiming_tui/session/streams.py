@@ -19,8 +19,8 @@ from typing import TextIO
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.escape import printable
 
+# So little at a time that a slow line is seen to move, and not taken for one that stalls.
 _PIECE_BYTES = 1 << 12
-"""So little at a time that a slow line is seen to move, and not taken for one that stalls."""
 _MOST_WAITING_BYTES = 32 << 20
 _LOOK_AGAIN_S = 0.05
 

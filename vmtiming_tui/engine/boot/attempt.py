@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 from vmtiming_tui.engine.boot import instructions as do
@@ -165,7 +165,7 @@ class AttemptRunner:
             await self._see_it_gone()
 
     async def _follow_course(self, turns: Turns) -> None:
-        todo = self._course.begin()
+        todo: Iterable[Instruction] = self._course.begin()
         while True:
             try:
                 for instruction in todo:
@@ -173,10 +173,9 @@ class AttemptRunner:
                 if self._course.state is State.OVER:
                     return
                 fact = await self._next_fact()
-                todo = self._course.handle(fact, time.monotonic_ns())
             except Exception as error:  # noqa: BLE001  nobody knows which they are
-                fault = Faulted(kept_fault(error, "engine"))
-                todo = self._course.handle(fault, time.monotonic_ns())
+                fact = Faulted(kept_fault(error, "engine"))
+            todo = self._course.handle(fact, time.monotonic_ns())
 
     async def _next_fact(self) -> Fact:
         """Return what becomes known next; what is known already comes before any deadline."""
@@ -187,7 +186,8 @@ class AttemptRunner:
             async with asyncio.timeout_at(due_ns / 1e9):
                 return await self._facts.get()
         except TimeoutError:
-            return TimeUp()
+            # Where the loop was late, a fact may have come in the same turn.
+            return TimeUp() if self._facts.empty() else self._facts.get_nowait()
 
     def _carry_out(self, instruction: Instruction, turns: Turns) -> None:
         match instruction:

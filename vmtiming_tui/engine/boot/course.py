@@ -6,7 +6,7 @@ an event loop; ``attempt`` carries the instructions out and brings the facts.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from vmtiming_tui.engine.boot import instructions as do
 from vmtiming_tui.engine.boot.aftermath import Aftermath
@@ -59,7 +59,7 @@ _FLOOD = Why(
 
 
 class Course:
-    """Takes facts in by ``handle`` and returns what is to be done; ``begin`` is its first word.
+    """Takes facts in by ``handle`` and yields what is to be done; ``begin`` is its first word.
 
     Where no fact comes by ``deadline_ns`` (monotonic), ``TimeUp`` is the fact that is to come.
     """
@@ -77,7 +77,7 @@ class Course:
         self._aftermath = Aftermath(self._standing, narrator, limits)
         self._postponed: deque[News] = deque()
         self._is_plugged = self._qmp_ready = False
-        self._booted = self._lost = False
+        self._has_started = self._booted = self._lost = False
         self._doubt = ""
         self._rejected = ""
         self._io_trouble: Why | None = None
@@ -130,20 +130,21 @@ class Course:
         """Return what comes first."""
         return [do.Await(Goal.PLACE)]
 
-    def handle(self, fact: Fact, at_ns: int) -> list[Instruction]:
-        """Take a fact in at ``at_ns`` (monotonic), and return what is to be done about it."""
+    def handle(self, fact: Fact, at_ns: int) -> Iterator[Instruction]:
+        """Take a fact in at ``at_ns`` (monotonic), and yield what is to be done about it.
+
+        Each is to be done before the next is asked for: a fault in what follows undoes none.
+        """
         self._standing.now_ns = at_ns
         self._timing.hear(fact)
-        todo: list[Instruction] = []
         if isinstance(fact, News):
             self._postponed.append(fact)
         else:
-            todo += self._go_on(fact)
-        todo += self._settle()
+            yield from self._go_on(fact)
+        yield from self._settle()
         while self._postponed and self.state not in BUSY:
-            todo += self._take(self._postponed.popleft())
-            todo += self._settle()
-        return todo
+            yield from self._take(self._postponed.popleft())
+            yield from self._settle()
 
     # What came of an instruction, or of none.
 
@@ -201,13 +202,19 @@ class Course:
                 return self._aftermath.go_on(TimeUp())
 
     def _faulted(self, faulted: Faulted) -> list[Instruction]:
-        self.has_faults = True
+        is_second, self.has_faults = self.has_faults, True
         fault = faulted.fault
-        if self.is_undecided:
-            return self._lose(do.Fail(Why(f"the tool failed: {fault.what}", fault.hint)))
-        notice = do.Emit(self._narrator.own_fault(self._standing.now_ns, fault))
-        figure = self._tell_booted() if self.state is State.REPORTED else ()
-        return self._enter(State.OVER, do.Abandon(), *figure, notice)
+        match self.state:
+            case State.OVER if is_second:
+                return []  # it may have come of saying so
+            case State.REPORTED if not is_second:
+                figure = self._tell_booted()
+            case _ if self.is_undecided or self.state is State.REPORTED:
+                return self._lose(do.Fail(Why(f"the tool failed: {fault.what}", fault.hint)))
+            case _:
+                figure = []
+        todo = self._enter(State.OVER, do.Abandon(), *figure)
+        return [*todo, do.Emit(self._narrator.own_fault(self._standing.now_ns, fault))]
 
     def _greeted(self, trouble: str) -> list[Instruction]:
         if trouble:
@@ -234,9 +241,14 @@ class Course:
         return []
 
     def _started(self) -> list[Instruction]:
+        return self._enter(State.BOOTING, *self._tell_started(), limit_s=self._timeout_s)
+
+    def _tell_started(self) -> list[Instruction]:
+        if self._has_started:
+            return []
+        self._has_started = True
         stamp = self._timing.settle_go(self._answered_ns)
-        started = do.Emit(self._narrator.started(self._standing.now_ns, stamp))
-        return self._enter(State.BOOTING, started, limit_s=self._timeout_s)
+        return [do.Emit(self._narrator.started(self._standing.now_ns, stamp))]
 
     # What comes unasked.
 
@@ -258,9 +270,9 @@ class Course:
             case EndAsked(why, at_once):
                 killed = do.Emit(self._narrator.killed(self._standing.now_ns, why))
                 return self._cut_short(killed, at_once=at_once)
-            case Exit():
+            case Exit() if self.exit is None:
                 return self._take_exit(news)
-            case QmpLost() | PauseAsked() | ResumeAsked():
+            case Exit() | QmpLost() | PauseAsked() | ResumeAsked():
                 return []
 
     def _take_qmp(self, event: QmpEvent) -> list[Instruction]:
@@ -285,7 +297,8 @@ class Course:
             case Booted(text) if self.is_undecided:
                 self._booted = True
                 self._report = text, received_ns
-                return self._enter(State.REPORTED, limit_s=OPEN_WAIT_S)
+                # A guest may boot though cont was not answered.
+                return self._enter(State.REPORTED, *self._tell_started(), limit_s=OPEN_WAIT_S)
             case DetailsBegun():
                 return self._aftermath.expect_details()
             case Details() if self._booted:
@@ -313,7 +326,7 @@ class Course:
         if self.state is State.DOUBTED:
             return []
         self._doubt = trouble
-        return self._enter(State.DOUBTED, do.Abandon(), limit_s=_DOUBT_S)
+        return self._enter(State.DOUBTED, do.Abandon(), do.EndLaunch(), limit_s=_DOUBT_S)
 
     def _explain(self) -> list[Instruction]:
         if self._io_trouble:

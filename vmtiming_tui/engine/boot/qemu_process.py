@@ -74,7 +74,7 @@ class QemuProcess:
         console, console_theirs = console_pair()
         with self._theirs, console_theirs, GivenFiles() as given:
             self._console.attach(console.detach())
-            self.argv = describe(spec, folder, given)
+            self.argv = vm_command(spec, folder, given)
             self._names = given.names
             memory_bytes = vm_memory_bytes(spec.config, spec.accel)
             powers = spec.powers.for_vm(spec.config, memory_bytes, spec.disk_bytes)
@@ -140,7 +140,7 @@ class QemuProcess:
         self._console.detach()
 
 
-def describe(spec: BootSpec, folder: RunDir, given: GivenFiles) -> list[str]:
+def vm_command(spec: BootSpec, folder: RunDir, given: GivenFiles) -> list[str]:
     """Return the command line of a VM, whose files are opened and given.
 
     Raises ``OSError`` where one cannot be opened, and ``ImageError`` where it may not be taken.

@@ -1,6 +1,6 @@
 """Says which processes have which files open: a walk over /proc, in a process of its own.
 
-It runs by its path (``python -I -S openfiles.py FILE ...``) on the standard library's leanest
+It runs by its path (``python -I -S open_files.py FILE ...``) on the standard library's leanest
 parts: on a host with many processes the walk takes seconds, in which the engine has stamps to take.
 A line for each find: the file's number among those given, the process's id, its name as JSON.
 """

@@ -39,12 +39,12 @@ MAX_FDS = 64
 
 _SCRATCH_FD = 64
 _READER_GONE_LIMIT_S = 1.5
-Powers = dict | None  # type: ignore[type-arg]
+PowersMessage = dict | None  # type: ignore[type-arg]
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def _become(
-    argv: list[bytes], fds: list[int], targets: list[list[int]], parent: int, powers: Powers
+    argv: list[bytes], fds: list[int], targets: list[list[int]], parent: int, powers: PowersMessage
 ) -> None:
     """Turn this forked child into the command; returns only by raising ``OSError``."""
     os.setsid()
@@ -91,7 +91,9 @@ def _die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def _spawn(argv: list[bytes], fds: list[int], targets: list[list[int]], powers: Powers) -> int:
+def _spawn(
+    argv: list[bytes], fds: list[int], targets: list[list[int]], powers: PowersMessage
+) -> int:
     """Fork and exec; return the child's pid, raise ``OSError`` when it could not become it."""
     parent = os.getpid()
     reader, writer = os.pipe2(os.O_CLOEXEC)
