@@ -63,11 +63,13 @@ class Terminal:
         self.device = Path(os.ttyname(slave))
         self.before = termios.tcgetattr(slave)
         self.output = b""
+        # A test runner may pretend to a size of its own, which is not this terminal's.
+        own = {name: text for name, text in environment.items() if name not in ("COLUMNS", "LINES")}
         on_it = {"stdin": slave, "stdout": slave, "stderr": slave}
         self.process = subprocess.Popen(
             ["setsid", *(["--ctty"] if controlling else []), *command],
             cwd=folder,
-            env={**environment, "TERM": "xterm-256color", "PS1": "$ "},
+            env={**own, "TERM": "xterm-256color", "PS1": "$ "},
             **on_it | how,
         )
         os.close(slave)
