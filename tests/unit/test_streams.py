@@ -15,6 +15,8 @@ from vmtiming_tui.session.streams import Streams
 
 MUCH = "".join(f"line {number}\n" for number in range(200_000))
 
+LIMIT_S = 10.0
+
 
 class Pipe:
     """A pipe of ours, whose reader does what a test wants."""
@@ -43,9 +45,13 @@ def pipe() -> Iterator[Pipe]:
     made = Pipe(encoding="utf-8")
     yield made
     with suppress(OSError):
-        made.file.close()
-    with suppress(OSError):
         os.close(made.reader)
+    # One that was given up writes on till it sees that; the descriptor's number is the next test's.
+    for thread in threading.enumerate():
+        if thread.name == "output":
+            thread.join(LIMIT_S)
+    with suppress(OSError):
+        made.file.close()
 
 
 @pytest.fixture
