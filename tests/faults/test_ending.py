@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -21,6 +22,7 @@ from support.terminal import LIMIT_S, Terminal
 from support.traces import nothing_left
 
 TITLE = "You end it, or something else does"
+AGAIN_S = 15.0  # beyond what a stalled terminal is waited for at the end
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,15 @@ def confirm(scene: Scene, terminal: Terminal) -> None:
 
 def leave_after_the_run(scene: Scene, terminal: Terminal) -> None:
     asyncio.run(until(lambda: scene.history == [("finished", 2)]))
-    terminal.type(b"q")
+    # The history may know of the end before the screen does, which then asks: not now, and again.
+    for _ in range(3):
+        terminal.type(b"q")
+        try:
+            terminal.process.wait(AGAIN_S)
+        except subprocess.TimeoutExpired:
+            terminal.type(b"\x1b")
+        else:
+            return
 
 
 def over(terminal: Terminal, after: int) -> str:
