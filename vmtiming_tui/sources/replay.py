@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Sequence
 
+from vmtiming_tui.model.commands import Command, Quit
 from vmtiming_tui.model.events import Event
 
 STEP_S = 0.05
@@ -39,3 +41,28 @@ async def replay(
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), wait_s)
                 return
+
+
+class ReplaySource:
+    """Plays stored events at ``speed`` times their pace; commands but Quit mean nothing to it."""
+
+    def __init__(self, events: Sequence[Event], speed: float = 1.0) -> None:
+        self._events, self._speed = events, speed
+        self._began_ns = time.monotonic_ns()
+        self._zero_ns = events[0].at_ns if events else 0
+        self._left = asyncio.Event()
+
+    def now_ns(self) -> int:
+        """Return the moment of the stored run that is being shown, on its own clock."""
+        passed_ns = time.monotonic_ns() - self._began_ns
+        end_ns = self._events[-1].at_ns if self._events else 0
+        return min(self._zero_ns + int(passed_ns * self._speed), end_ns)
+
+    def send(self, command: Command) -> None:
+        """Take Quit; a run of the past obeys nothing else."""
+        if isinstance(command, Quit):
+            self._left.set()
+
+    def batches(self) -> AsyncIterator[list[Event]]:
+        """Yield the events whose time has come."""
+        return replay(self._events, self._speed, self._left)

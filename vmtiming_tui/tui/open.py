@@ -3,13 +3,11 @@
 import asyncio
 import gc
 import signal
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from vmtiming_tui.analysis.comparison.samples import Side
-from vmtiming_tui.model.commands import Command, Quit
 from vmtiming_tui.model.events import Event
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.own_faults import kept_fault
@@ -20,7 +18,7 @@ from vmtiming_tui.session.streams import Streams
 from vmtiming_tui.session.wishes import Wishes
 from vmtiming_tui.sources.event_lines import Told
 from vmtiming_tui.sources.live_engine import EngineClient
-from vmtiming_tui.sources.replay import replay
+from vmtiming_tui.sources.replay import ReplaySource
 from vmtiming_tui.sources.source import EventSource
 
 if TYPE_CHECKING:
@@ -29,31 +27,6 @@ if TYPE_CHECKING:
 
 _PATIENCE_S = 5.0
 """How long a terminal may take nothing at the end: a frozen one may never come back."""
-
-
-class ReplaySource:
-    """Plays stored events at ``speed`` times their pace; commands but Quit mean nothing to it."""
-
-    def __init__(self, events: Sequence[Event], speed: float = 1.0) -> None:
-        self._events, self._speed = events, speed
-        self._began_ns = time.monotonic_ns()
-        self._zero_ns = events[0].at_ns if events else 0
-        self._left = asyncio.Event()
-
-    def now_ns(self) -> int:
-        """Return the moment of the stored run that is being shown, on its own clock."""
-        passed_ns = time.monotonic_ns() - self._began_ns
-        end_ns = self._events[-1].at_ns if self._events else 0
-        return min(self._zero_ns + int(passed_ns * self._speed), end_ns)
-
-    def send(self, command: Command) -> None:
-        """Take Quit; a run of the past obeys nothing else."""
-        if isinstance(command, Quit):
-            self._left.set()
-
-    def batches(self) -> AsyncIterator[list[Event]]:
-        """Yield the events whose time has come."""
-        return replay(self._events, self._speed, self._left)
 
 
 def _settings(*, ascii_only: bool) -> "DashboardSettings":
