@@ -19,8 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from support.engine_lab import Lab, Story, children_of, laboratory
 from support.facts import plan_of
-from vmtiming_tui.model import commands
-from vmtiming_tui.model import events as ev
+from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.model.config import StartMode
 from vmtiming_tui.sources.live_engine import EngineClient
 

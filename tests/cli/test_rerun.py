@@ -3,8 +3,7 @@
 from support.engine_lab import Lab, engine
 from vmtiming_tui.analysis.exit_code import exit_code, reasons
 from vmtiming_tui.analysis.summary import summarise_fleet
-from vmtiming_tui.model import commands
-from vmtiming_tui.model import events as ev
+from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.model.plan import RunPlan, Variant
 from vmtiming_tui.report.export import render
 

@@ -5,7 +5,8 @@ import re
 
 from support.engine_lab import processes_naming
 from vmtiming_tui.model import events as ev
-from vmtiming_tui.model.fleet import Fleet, VmState
+from vmtiming_tui.model.attempt import VmState
+from vmtiming_tui.model.fleet import Fleet
 
 
 def test_the_report_reads_as_the_original_wrote_it(run, arguments):

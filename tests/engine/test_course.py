@@ -7,8 +7,7 @@ a word or two each; ``said`` shows how.
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from vmtiming_tui.engine.boot import instructions as do
 from vmtiming_tui.engine.boot.course import Course

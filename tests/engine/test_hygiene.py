@@ -14,8 +14,7 @@ from support.engine_lab import Lab, Story, engine, until, warden_of
 from support.facts import plan_of
 from support.wrappers import WRAPPERS, wrapped
 from vmtiming_tui.engine.children import rundir
-from vmtiming_tui.model import commands
-from vmtiming_tui.model import events as ev
+from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.sources import live_engine
 from vmtiming_tui.sources.live_engine import EngineClient, engine_command
 

@@ -10,8 +10,7 @@ from support.facts import plan_of
 from support.wrappers import WRAPPERS, wrapped
 from vmtiming_tui.engine import engine as engine_module
 from vmtiming_tui.engine.engine import Engine
-from vmtiming_tui.model import commands
-from vmtiming_tui.model import events as ev
+from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.model.commands import VmAction
 from vmtiming_tui.model.config import Accel, StartMode
 

@@ -20,10 +20,10 @@ from vmtiming_tui.engine.boot.narrator import Narrator
 from vmtiming_tui.engine.children.children import Children
 from vmtiming_tui.engine.engine import Engine
 from vmtiming_tui.engine.qemu.confinement import Powers
-from vmtiming_tui.model import commands
-from vmtiming_tui.model import events as ev
+from vmtiming_tui.model import commands, events as ev
+from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.model.config import Accel, RunConfig
-from vmtiming_tui.model.fleet import Fleet, VmState
+from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.own_faults import kept_fault
 from vmtiming_tui.setup import doctor
 from vmtiming_tui.setup.checks import Fitness

@@ -14,8 +14,7 @@ from support.engine_lab import LIMIT_S, Held, Lab, engine, until, warden_of
 from support.facts import plan_of
 from support.recording import Recorder
 from support.stage import dashboard, text_of
-from vmtiming_tui.model import commands
-from vmtiming_tui.model import events as ev
+from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.sources import live_engine
 from vmtiming_tui.sources.live_engine import EngineClient

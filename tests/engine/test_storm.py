@@ -9,8 +9,7 @@ import pytest
 
 from support.engine_lab import Lab, Story, engine, tell
 from support.facts import plan_of
-from vmtiming_tui.model import commands
-from vmtiming_tui.model import events as ev
+from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.model.commands import VmAction
 from vmtiming_tui.model.config import StartMode
 from vmtiming_tui.model.plan import RunPlan, StormKind, Variant

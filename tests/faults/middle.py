@@ -6,7 +6,7 @@ from faults.fault import Fault
 from support.engine_lab import LIMIT_S, Lab, Story, tell
 from support.facts import plan_of
 from support.traces import nothing_left
-from vmtiming_tui.model.fleet import Attempt
+from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.plan import RunPlan
 
 MIDDLE = 1

@@ -5,8 +5,7 @@ import io
 import tempfile
 from pathlib import Path
 
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from faults.examples import fixed
 from support.making import as_told

@@ -3,8 +3,7 @@
 import itertools
 import pickle
 
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from faults.examples import fixed
 from vmtiming_tui.analysis.stages import text_parts_ns, timespan_ns

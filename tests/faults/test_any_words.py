@@ -8,8 +8,7 @@ import tempfile
 from pathlib import Path
 from unittest.mock import patch
 
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from faults.examples import fixed
 from vmtiming_tui.engine.qemu.command_line import command_line

@@ -11,8 +11,7 @@ from support.engine_lab import Lab, Story, engine
 from support.facts import plan_of
 from support.traces import nothing_left
 from vmtiming_tui.engine.guest.console import KEPT_BYTES
-from vmtiming_tui.model import commands
-from vmtiming_tui.model import events as ev
+from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.report.plain import PlainReport
 
 TITLE = "A hostile or broken guest"

@@ -20,8 +20,7 @@ from vmtiming_tui.engine.qemu.confinement import Powers
 from vmtiming_tui.engine.qmp.controller import QmpController
 from vmtiming_tui.engine.qmp.event_stamps import StampReader
 from vmtiming_tui.errors import QemuError
-from vmtiming_tui.model import commands
-from vmtiming_tui.model import events as ev
+from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.model.config import Accel
 
 TITLE = "A QEMU that fails"

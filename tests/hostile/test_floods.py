@@ -20,10 +20,9 @@ from support.engine_lab import Lab, Story, engine, processes_naming, tell, until
 from support.facts import plan_of
 from vmtiming_tui.engine.guest.report_protocol import MAX_DETAILS_BYTES
 from vmtiming_tui.engine.qmp.message_filter import MAX_ALIKE
-from vmtiming_tui.model import commands
-from vmtiming_tui.model import events as ev
+from vmtiming_tui.model import commands, events as ev
+from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.model.config import BootMode, Inject, RunConfig
-from vmtiming_tui.model.fleet import VmState
 from vmtiming_tui.sources.live_engine import engine_command
 
 FLOODED = "its guest floods QEMU's control socket"

@@ -13,8 +13,7 @@ from support.engine_lab import Lab, Story, engine, laboratory, tell
 from support.facts import plan_of
 from vmtiming_tui.engine.children.drop_rights import clean_environment
 from vmtiming_tui.engine.qemu.confinement import SANDBOX, Powers, Reach, User
-from vmtiming_tui.model import commands
-from vmtiming_tui.model import events as ev
+from vmtiming_tui.model import commands, events as ev
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="root alone has rights to give up")
 QEMU = "qemu-system-x86_64"

@@ -7,7 +7,7 @@ import pytest
 from manual.tables import MADE, MANUAL, with_tables
 from vmtiming_tui.errors import ConfigError
 from vmtiming_tui.manual.topics import ORDER, read_topic, read_topics, topic_named
-from vmtiming_tui.model.fleet import VmState
+from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.tui.drawing.glyphs import ASCII, UNICODE
 
 PACKAGE = MANUAL.parents[1] / "vmtiming_tui"

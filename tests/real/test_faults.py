@@ -11,8 +11,7 @@ import pytest
 from support.engine_lab import Lab, Story, engine, laboratory, until
 from support.facts import plan_of
 from support.traces import nothing_left
-from vmtiming_tui.model import commands
-from vmtiming_tui.model import events as ev
+from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.model.commands import VmAction
 
 pytestmark = pytest.mark.usefixtures("somebody_else")

@@ -15,8 +15,7 @@ from typing import TypeVar
 import pytest
 
 from support.facts import plan_of
-from vmtiming_tui.model import commands
-from vmtiming_tui.model import events as ev
+from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan

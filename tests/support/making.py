@@ -12,7 +12,8 @@ from typing import BinaryIO
 
 from support.facts import MS, SECOND, argv, plan, run_started
 from vmtiming_tui.model import events as ev
-from vmtiming_tui.model.fleet import Fleet, VmState
+from vmtiming_tui.model.attempt import VmState
+from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import StormKind
 from vmtiming_tui.sources.event_lines import Told
 

@@ -3,8 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from rich.cells import cell_len
 from textual.color import Color
 from textual.geometry import Offset, Region, Size
@@ -13,7 +12,7 @@ from support.facts import SECOND
 from support.recording import ZERO_NS, plan_for, smooth_run, troubled_run, until
 from support.stage import FrozenClock
 from vmtiming_tui.analysis.stages import Stage
-from vmtiming_tui.model.fleet import Attempt, VmState
+from vmtiming_tui.model.attempt import Attempt, VmState
 from vmtiming_tui.tui.drawing.braille import ascii_rows, braille_rows, sparkline, step_heights
 from vmtiming_tui.tui.drawing.glyphs import ASCII, UNICODE, glyphs_for
 from vmtiming_tui.tui.drawing.grid_cell import CellPainter

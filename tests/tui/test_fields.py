@@ -1,8 +1,7 @@
 """Whatever is typed or pasted into a field: it is taken, or refused in words, and nothing fails."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from textual import events
 from textual.widgets import Input
 

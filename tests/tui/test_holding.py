@@ -9,7 +9,8 @@ from support.recording import Recorder, plan_for, smooth_run, troubled_run, unti
 from support.stage import FrozenClock
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.model import events as ev
-from vmtiming_tui.model.fleet import Fleet, RunState, VmState
+from vmtiming_tui.model.attempt import VmState
+from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.model.plan import StormKind
 from vmtiming_tui.tui.state.dashboard import Model, differs, is_running, reckon
 from vmtiming_tui.tui.state.dashboard_settings import load_settings

@@ -1,8 +1,7 @@
 """RunConfig: values are checked once, by the same code for every front end, all faults at once."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from vmtiming_tui.errors import ConfigError
 from vmtiming_tui.model.config import Accel, RunConfig, StartMode

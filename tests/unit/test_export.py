@@ -11,8 +11,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from markdown_it import MarkdownIt
 
 from support.exported import Elements, hostile_fleet

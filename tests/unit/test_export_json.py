@@ -5,8 +5,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from support.facts import plan, run_started
 from support.making import FAILED, KILLED, PENDING, TIMED_OUT, boot_events, fleet_of, run_events
@@ -19,8 +18,7 @@ from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import StormKind
 from vmtiming_tui.report.export import render
-from vmtiming_tui.report.export.from_json import fleet_of as fleet_of_export
-from vmtiming_tui.report.export.from_json import read_export
+from vmtiming_tui.report.export.from_json import fleet_of as fleet_of_export, read_export
 
 
 def exported(fleet, scope=None):

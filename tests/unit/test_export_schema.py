@@ -24,8 +24,7 @@ from support.schema import SCHEMA, exported_body, faults_of
 from vmtiming_tui.analysis import cautions, stages, stats, summary, sweep
 from vmtiming_tui.analysis.comparison import compare, tolerance
 from vmtiming_tui.analysis.comparison.samples import side_of
-from vmtiming_tui.model import config, fleet, plan
-from vmtiming_tui.model import events as ev
+from vmtiming_tui.model import config, events as ev, fleet, plan
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.host import HostFacts
 from vmtiming_tui.model.plan import StormKind

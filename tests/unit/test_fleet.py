@@ -1,12 +1,12 @@
 """Fleet: a run's state is what its events say, and nothing an event says can break it."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from support.facts import SECOND, run_started
 from vmtiming_tui.model import events as ev
-from vmtiming_tui.model.fleet import Fleet, RunState, VmState
+from vmtiming_tui.model.attempt import VmState
+from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.model.plan import StormKind
 
 

@@ -9,8 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from support.facts import plan
 from support.making import FAILED, KILLED, PENDING, TIMED_OUT, as_told, random_run, raw, run_events

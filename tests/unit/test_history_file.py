@@ -6,8 +6,7 @@ import stat
 import zlib
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from support.making import as_told, random_run, raw, run_events
 from support.past_runs import keep, named

@@ -5,8 +5,7 @@ import subprocess
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from support.facts import SECOND, argv
 from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of, run_events, storm_events

@@ -2,14 +2,14 @@
 
 from itertools import pairwise
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from support.simulated import Course, Fate, simulated_run
 from vmtiming_tui.analysis.progress import TimeLeft, time_left
 from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.model.config import StartMode
-from vmtiming_tui.model.fleet import Fleet, VmState
+from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.request.sweeps import build_plan
 

@@ -1,8 +1,7 @@
 """stages: one boot divided on the host's axis, adding up or doubted in words."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from support.facts import MS, SECOND
 from support.making import FAILED, boot_events, fleet_of
@@ -15,7 +14,8 @@ from vmtiming_tui.analysis.stages import (
     timespan_ns,
 )
 from vmtiming_tui.model import events as ev
-from vmtiming_tui.model.fleet import Attempt, Fleet
+from vmtiming_tui.model.attempt import Attempt
+from vmtiming_tui.model.fleet import Fleet
 
 WHO = {"vm": 0, "attempt": 1}
 

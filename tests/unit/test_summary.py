@@ -1,8 +1,7 @@
 """summary: the figures of a run, of its storms, and what is left of it."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from support.facts import SECOND, run_started
 from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of, run_events, storm_events
@@ -10,7 +9,8 @@ from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.summary import completion, counted_groups, summarise_fleet
 from vmtiming_tui.model import events as ev
-from vmtiming_tui.model.fleet import Fleet, VmState
+from vmtiming_tui.model.attempt import VmState
+from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import StormKind
 
 

@@ -6,8 +6,7 @@ import random
 
 import pytest
 import scipy.stats
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from vmtiming_tui.analysis.comparison.tolerance import (
     CONFIDENCE,

@@ -1,8 +1,7 @@
 """Columns stand by what a terminal shows, whatever script a name is in."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from rich.cells import cell_len
 
 from vmtiming_tui.escape import printable

@@ -7,8 +7,7 @@ import typing
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from support.facts import foreign_run_started, plan_of, run_started
 from vmtiming_tui.errors import EventError

@@ -15,7 +15,8 @@ from vmtiming_tui.analysis.counted import made_good, reruns
 from vmtiming_tui.analysis.stages import DoubtCode, stages_of
 from vmtiming_tui.analysis.summary import Group, counted_groups
 from vmtiming_tui.escape import plural
-from vmtiming_tui.model.fleet import Attempt, Fleet
+from vmtiming_tui.model.attempt import Attempt
+from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan
 
 BUSY_LOAD = 0.25

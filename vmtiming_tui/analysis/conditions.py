@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.events import NoticeCode
-from vmtiming_tui.model.fleet import Attempt, Fleet
+from vmtiming_tui.model.fleet import Fleet
 
 
 @dataclass(frozen=True, slots=True)

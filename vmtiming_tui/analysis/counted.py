@@ -9,7 +9,8 @@ exit code, and every front end says so.
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from vmtiming_tui.model.fleet import Attempt, Fleet
+from vmtiming_tui.model.attempt import Attempt
+from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import StormKind
 
 

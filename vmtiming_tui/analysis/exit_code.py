@@ -6,7 +6,8 @@ from enum import IntEnum
 from vmtiming_tui.analysis.counted import counted_attempts, made_good
 from vmtiming_tui.analysis.summary import boots_s, summarise_fleet
 from vmtiming_tui.escape import plural
-from vmtiming_tui.model.fleet import Attempt, Fleet, RunState, VmState
+from vmtiming_tui.model.attempt import Attempt, VmState
+from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.model.plan import StormKind
 
 

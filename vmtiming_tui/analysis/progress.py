@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 from statistics import NormalDist
 
+from vmtiming_tui.model.attempt import Attempt, VmState
 from vmtiming_tui.model.config import RunConfig
-from vmtiming_tui.model.fleet import Attempt, Fleet, Storm, VmState
+from vmtiming_tui.model.fleet import Fleet, Storm
 from vmtiming_tui.model.plan import RunPlan, StormKind, StormPlan
 
 SECOND_NS = 1_000_000_000

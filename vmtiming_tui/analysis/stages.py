@@ -30,8 +30,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.events import RejectionCode
-from vmtiming_tui.model.fleet import Attempt
 
 MAX_ERROR_NS = 50_000_000
 MAX_ERROR_SHARE = 0.01

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vmtiming_tui.analysis.stages import Stage, stages_of, timespan_ns
-from vmtiming_tui.model.fleet import Attempt
+from vmtiming_tui.model.attempt import Attempt
 
 MAX_UNITS = 5
 _BLAME = re.compile(r"\s*((?:[\d.]+(?:month|min|ms|us|µs|y|w|d|h|s)\s+)+)(\S.*)")

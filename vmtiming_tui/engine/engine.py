@@ -27,8 +27,7 @@ from vmtiming_tui.engine.qemu.confinement import settle_powers
 from vmtiming_tui.engine.qmp.event_stamps import StampReader
 from vmtiming_tui.errors import EngineError, ImageError
 from vmtiming_tui.images.guard.box import own_uid
-from vmtiming_tui.model import commands
-from vmtiming_tui.model import events as ev
+from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.model.plan import RunPlan
 
 _MAX_STRANGERS = 20

@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 _EXCERPT = 120
 _OTHERWISE = "otherwise"
+_ABSENT = "absent"
 _MOST_WHOLE = (1 << 63) - 1
 
 
@@ -170,6 +171,20 @@ def _field_reader(field: dataclasses.Field[Any], hint: Any) -> Callable[[Any], A
     return _forgiving(read, field.metadata[_OTHERWISE]) if _OTHERWISE in field.metadata else read
 
 
+def absent(value: object) -> Mapping[str, object]:
+    """Return the metadata of a field whose absence says something else than its default does.
+
+    ``value`` is what a record meant that was written before there was such a field.
+    """
+    return {_ABSENT: value}
+
+
+@functools.cache
+def _absent(cls: type) -> Mapping[str, object]:
+    fields = dataclasses.fields(cls)
+    return {field.name: field.metadata[_ABSENT] for field in fields if _ABSENT in field.metadata}
+
+
 @functools.cache
 def _readers(cls: type) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
     hints = typing.get_type_hints(cls)
@@ -181,10 +196,10 @@ def from_json(cls: type[T], value: Any) -> T:
     """Return a dataclass from its JSON form; raise ``EventError`` where it does not fit."""
     if not isinstance(value, dict):
         raise _mismatch(f"an object for {cls.__name__}", value)
+    record = cast(type, cls)
     try:
-        return cls(
-            **{name: read(value[name]) for name, read in _readers(cast(type, cls)) if name in value}
-        )
+        told = {name: read(value[name]) for name, read in _readers(record) if name in value}
+        return cls(**{**_absent(record), **told})
     except (TypeError, ValueError) as error:
         raise EventError(f"{cls.__name__}: {error}") from None
 

@@ -1,8 +1,10 @@
 """What one storm boots: the settings, frozen. ``request.settings`` reads and checks them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+
+from vmtiming_tui.model.codec import absent
 
 
 class Accel(StrEnum):
@@ -36,12 +38,32 @@ class Inject(StrEnum):
     CREDENTIALS = "credentials"
 
 
+class AfterReport(StrEnum):
+    """What a VM does once its guest has reported, while others are still being timed.
+
+    ``freeze`` has it stand still, ``run`` leaves it up and running, ``off`` has it gather its
+    details and power off at once, as the original tool's guests do.
+    """
+
+    FREEZE = "freeze"
+    RUN = "run"
+    OFF = "off"
+
+
+class End(StrEnum):
+    """How a VM ends once its details are in: its guest shuts down, or QEMU quits at once."""
+
+    POWEROFF = "poweroff"
+    QUIT = "quit"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
     """The settings of a storm.
 
     ``memory_mib`` per VM; ``timeout_s`` per VM from its start; ``stagger_s`` between two starts;
-    ``parallel`` is how many may be booting at once (None: all). Images are
+    ``parallel`` is how many may be booting at once (None: all). ``shutdown_timeout_s`` is how long
+    a guest may take to shut down. Images are
     ``vmdir/prefix-<i>suffix``, of the ``format`` told (empty: found out once); their backing files
     may also be below the ``allow_backing`` folders. ``run_as`` is QEMU's user (empty: one of its
     own, where we are root).
@@ -68,6 +90,9 @@ class RunConfig:
     inject: Inject = Inject.OFF
     machine: str = ""
     cpu: str = ""
+    after_report: AfterReport = field(default=AfterReport.FREEZE, metadata=absent(AfterReport.OFF))
+    end: End = End.POWEROFF
+    shutdown_timeout_s: float = 120.0
     force: bool = False
     format: str = ""
     allow_backing: tuple[str, ...] = ()

@@ -13,6 +13,16 @@ from enum import StrEnum
 from typing import Any, TypeAlias, cast
 
 from vmtiming_tui.model.codec import Vocabulary, otherwise
+from vmtiming_tui.model.config import End
+from vmtiming_tui.model.guest_events import (
+    RejectionCode as RejectionCode,
+    ReportRejected as ReportRejected,
+    ReportText as ReportText,
+    UnitOrder as UnitOrder,
+    UnitTimes as UnitTimes,
+    VmConsole as VmConsole,
+    VmDetails as VmDetails,
+)
 from vmtiming_tui.model.host import HostFacts
 from vmtiming_tui.model.plan import RunPlan, StormKind
 
@@ -32,11 +42,19 @@ class NoticeCode(StrEnum):
     CACHE_KEPT = "cache kept"
 
 
-class RejectionCode(StrEnum):
-    """Why a guest's words were no report, where something rests on it."""
+class ReleaseCause(StrEnum):
+    """Why a guest goes on after its report.
 
-    OTHER = "other"
-    SECOND_REPORT = "second report"
+    ``collect``: it is its turn to tell details. ``off``: it was to do so at once. ``own way``: it
+    is one that waits for nobody. ``not stopped``: QEMU did not have it stand still. ``by hand``:
+    somebody resumed it.
+    """
+
+    COLLECT = "collect"
+    OFF = "off"
+    OWN_WAY = "own way"
+    NOT_STOPPED = "not stopped"
+    BY_HAND = "by hand"
 
 
 class Outcome(StrEnum):
@@ -81,8 +99,40 @@ class StormStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoundStarted:
+    """VMs of a storm are about to boot: all of them, or as many as the host can hold at once.
+
+    ``round`` counts from 1. Each round has a phase of its own to boot, to collect and to end in.
+    """
+
+    at_ns: int
+    storm: int
+    round: int
+    rounds: int
+    vms: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StormDecided:
+    """Every VM of a storm's round has booted, or will not: its guests' details are collected."""
+
+    at_ns: int
+    storm: int
+    round: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StormCollected:
+    """The details of a storm's round are in: its VMs are ended."""
+
+    at_ns: int
+    storm: int
+    round: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StormEnded:
-    """Every VM of the storm has booted, or will not."""
+    """No VM of the storm is left."""
 
     at_ns: int
     storm: int
@@ -150,10 +200,11 @@ class VmStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VmBooted:
-    """The guest's report arrived, first line whole; ``text`` is what it said.
+    """The guest's report began to arrive, with a prefix that proved true.
 
     ``report_ns`` is our best stamp of the guest's write, ``uncertainty_ns`` how far it may be off:
-    the time between the guest opening the port (QEMU's stamp) and the bytes reaching us.
+    the time between the guest opening the port (QEMU's stamp) and the bytes reaching us. ``text``
+    is the rest of the line in streams without ``ReportText``.
     """
 
     at_ns: int
@@ -161,43 +212,36 @@ class VmBooted:
     attempt: int
     report_ns: int
     uncertainty_ns: int
-    text: str
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VmDetails:
-    """The second part of a guest's report: its clocks and what systemd knows about the boot.
-
-    ``clock_us`` is the guest's ``CLOCK_MONOTONIC`` (µs) just before it wrote the first line, good
-    to ``clock_resolution_us``. ``timestamps_us`` are systemd's monotonic stamps by property name
-    (``KernelTimestampMonotonic``, ...). ``complete`` is false where the end line never came.
-    ``dropped_bytes`` is how much of what the guest sent is beyond what is kept of one VM's.
-    """
+class VmFrozen:
+    """The VM stands still after its report."""
 
     at_ns: int
     vm: int
     attempt: int
-    clock_us: int | None = None
-    clock_resolution_us: int = 1
-    timestamps_us: Mapping[str, int] = field(default_factory=dict)
-    properties: Mapping[str, str] = field(default_factory=dict)
-    slowest: tuple[str, ...] = ()
-    failed_units: tuple[str, ...] = ()
-    critical_chain: tuple[str, ...] = ()
-    complete: bool = True
-    dropped_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReportRejected:
-    """Something this VM's guest wrote is not a report: why, and how it began (escaped)."""
+class VmReleased:
+    """The guest goes on after its report, and costs the host what it costs."""
 
     at_ns: int
     vm: int
     attempt: int
-    why: str
-    excerpt: str = ""
-    code: RejectionCode = RejectionCode.OTHER
+    cause: ReleaseCause = ReleaseCause.COLLECT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmEnding:
+    """The host asked for the VM's end; ``how`` says of whom."""
+
+    at_ns: int
+    vm: int
+    attempt: int
+    how: End = End.POWEROFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,18 +285,6 @@ class VmUsage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VmConsole:
-    """The end of the serial console (escaped), with how much was written and dropped so far."""
-
-    at_ns: int
-    vm: int
-    attempt: int
-    text: str
-    total_bytes: int
-    dropped_bytes: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class VmFailed:
     """This attempt will not boot: why, what to do about it, and what QEMU said."""
 
@@ -287,13 +319,17 @@ class VmKilled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VmExited:
-    """The QEMU process is gone; ``reason`` is QMP's SHUTDOWN reason where one was given."""
+    """The QEMU process is gone; ``reason`` is QMP's SHUTDOWN reason where one was given.
+
+    ``shutdown_ns`` is when it was given: from there on QEMU alone was to end.
+    """
 
     at_ns: int
     vm: int
     attempt: int
     exit_code: int | None = None
     reason: str = ""
+    shutdown_ns: int | None = None
     stderr: str = ""
 
 
@@ -344,6 +380,9 @@ class RunEnded:
 Event: TypeAlias = (
     RunStarted
     | StormStarted
+    | RoundStarted
+    | StormDecided
+    | StormCollected
     | StormEnded
     | VmQueued
     | VmLaunched
@@ -351,7 +390,12 @@ Event: TypeAlias = (
     | VmConnected
     | VmStarted
     | VmBooted
+    | ReportText
+    | VmFrozen
+    | VmReleased
+    | VmEnding
     | VmDetails
+    | UnitOrder
     | ReportRejected
     | QmpSeen
     | QmpLeftOut

@@ -11,39 +11,13 @@ from enum import StrEnum
 from typing import Any
 
 from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.attempt import Attempt, Vm, VmState
 from vmtiming_tui.model.host import HostFacts
 from vmtiming_tui.model.plan import RunPlan, StormKind
+from vmtiming_tui.model.stir import Stir
 
-MAX_QMP_EVENTS = 200
 MAX_PROBLEMS = 1000
 MAX_REJECTED = 20
-
-
-class VmState(StrEnum):
-    """Where an attempt is in its life; whether its QEMU is still there, ``exited_ns`` tells."""
-
-    QUEUED = "queued"
-    LAUNCHING = "launching"
-    CONNECTED = "connected"
-    BOOTED = "booted"
-    FAILED = "failed"
-    TIMED_OUT = "timed out"
-    KILLED = "killed"
-
-    @property
-    def is_booted(self) -> bool:
-        """Whether the guest reported, whatever came after."""
-        return self is VmState.BOOTED
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether it will never report."""
-        return self in (VmState.FAILED, VmState.TIMED_OUT, VmState.KILLED)
-
-    @property
-    def is_decided(self) -> bool:
-        """Whether it is known if it booted."""
-        return self.is_booted or self.is_lost
 
 
 class RunState(StrEnum):
@@ -56,78 +30,21 @@ class RunState(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass(slots=True)
-class Attempt:
-    """One boot of one VM, as far as it is known; all times are ns on the engine's clock."""
+class StormPhase(StrEnum):
+    """What a storm, or a round of it, is at."""
 
-    vm: int
-    number: int
-    storm: int
-    queued_ns: int
-    state: VmState = VmState.QUEUED
-    pid: int | None = None
-    argv: tuple[str, ...] = ()
-    injected: str = ""
-    spawn_ns: int | None = None
-    connected_ns: int | None = None
-    go_ns: int | None = None
-    report_ns: int | None = None
-    uncertainty_ns: int = 0
-    decided_ns: int | None = None
-    exited_ns: int | None = None
-    text: str = ""
-    details: ev.VmDetails | None = None
-    why: str = ""
-    hint: str = ""
-    stderr: str = ""
-    exit_code: int | None = None
-    exit_reason: str = ""
-    limit_ns: int | None = None
-    paused: bool = False
-    pauses: int = 0
-    resets: int = 0
-    panicked: bool = False
-    rejected: tuple[ev.ReportRejected, ...] = ()
-    usage: ev.VmUsage | None = None
-    console: ev.VmConsole | None = None
-    qmp: deque[ev.QmpSeen] = field(default_factory=lambda: deque(maxlen=MAX_QMP_EVENTS))
-    qmp_left_out: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def boot_ns(self) -> int | None:
-        """From being let go to the guest's report: the figure all of this is about."""
-        if self.go_ns is None or self.report_ns is None:
-            return None
-        return self.report_ns - self.go_ns
-
-    def elapsed_ns(self, now_ns: int) -> int | None:
-        """How long this boot has taken so far, or took till it was decided; None before its go."""
-        if self.go_ns is None:
-            return None
-        return (self.report_ns or self.decided_ns or now_ns) - self.go_ns
-
-
-@dataclass(slots=True)
-class Vm:
-    """One VM with all its attempts, oldest first."""
-
-    id: int
-    attempts: list[Attempt] = field(default_factory=list)
-
-    @property
-    def newest(self) -> Attempt:
-        """The attempt that counts now."""
-        return self.attempts[-1]
-
-    @property
-    def state(self) -> VmState:
-        """The newest attempt's state."""
-        return self.attempts[-1].state
+    BOOT = "boot"
+    COLLECT = "collect"
+    END = "end"
 
 
 @dataclass(slots=True)
 class Storm:
-    """VMs booted together."""
+    """VMs booted together.
+
+    It goes in ``rounds`` where the host cannot hold all of its VMs at once; 0 where its stream
+    knows no phases, as those of earlier versions. ``round`` and ``phase`` are where it is now.
+    """
 
     number: int
     kind: StormKind
@@ -135,6 +52,11 @@ class Storm:
     parameters: Mapping[str, str]
     started_ns: int
     planned: int = 1
+    rounds: int = 0
+    round: int = 1
+    phase: StormPhase = StormPhase.BOOT
+    decided_ns: int | None = None
+    collected_ns: int | None = None
     ended_ns: int | None = None
     attempts: dict[int, Attempt] = field(default_factory=dict)
 
@@ -166,6 +88,8 @@ class Fleet:
         self.last_ns = 0
         self.ended_ns: int | None = None
         self.misfits = 0
+        self.unit_order: ev.UnitOrder | None = None
+        self._stir = Stir()
         self._changed: set[int] = set()
         for event in past:
             self.fold(event)
@@ -214,7 +138,9 @@ class Fleet:
                 | ev.QmpSeen()
                 | ev.QmpLeftOut()
                 | ev.VmConsole()
+                | ev.ReportText()
                 | ev.VmDetails()
+                | ev.UnitOrder()
                 | ev.ReportRejected()
             ):
                 self._observe(event)
@@ -229,12 +155,13 @@ class Fleet:
                     self._trouble(event.at_ns, None, event.text)
             case ev.StormStarted():
                 self._begin_storm(event)
-            case ev.StormEnded():
-                if storm := self.storms.get(event.storm):
-                    storm.ended_ns = event.at_ns
+            case ev.RoundStarted() | ev.StormDecided() | ev.StormCollected() | ev.StormEnded():
+                self._go_on(event)
             case ev.RunStarted():
                 self.run, self.state = event, RunState.RUNNING
                 self.failure = self.ended_ns = None
+            case ev.VmFrozen() | ev.VmReleased() | ev.VmEnding():
+                self._follow(event)
             case ev.RunEnded():
                 self._end(event.at_ns, RunState(event.outcome.value), "ended with the run")
             case ev.EngineFailed():
@@ -261,6 +188,7 @@ class Fleet:
             elif attempt.exited_ns is not None:
                 continue
             attempt.exited_ns, attempt.paused = at_ns, False
+            self._stir.end(attempt.key, at_ns)
             self._changed.add(vm.id)
 
     def _find(self, vm: int, attempt: int) -> Attempt | None:
@@ -276,6 +204,26 @@ class Fleet:
         self.storms[event.storm] = Storm(
             event.storm, event.kind, event.vms, event.parameters, event.at_ns, event.planned
         )
+
+    def _go_on(
+        self, event: ev.RoundStarted | ev.StormDecided | ev.StormCollected | ev.StormEnded
+    ) -> None:
+        storm = self.storms.get(event.storm)
+        if storm is None:
+            self.misfits += 1
+            return
+        match event:
+            case ev.RoundStarted():
+                storm.rounds, storm.round, storm.phase = event.rounds, event.round, StormPhase.BOOT
+                for vm in event.vms:
+                    if attempt := storm.attempts.get(vm):
+                        attempt.round = event.round
+            case ev.StormDecided():
+                storm.phase, storm.decided_ns = StormPhase.COLLECT, event.at_ns
+            case ev.StormCollected():
+                storm.phase, storm.collected_ns = StormPhase.END, event.at_ns
+            case ev.StormEnded():
+                storm.ended_ns = event.at_ns
 
     def _queue(self, event: ev.VmQueued) -> None:
         vm = self.vms.get(event.vm)
@@ -330,6 +278,7 @@ class Fleet:
                 if self._decide(attempt, VmState.BOOTED, event.at_ns):
                     attempt.report_ns, attempt.text = event.report_ns, event.text
                     attempt.uncertainty_ns = event.uncertainty_ns
+                    self._measure_disturbance(attempt)
             case ev.VmFailed():
                 if self._decide(attempt, VmState.FAILED, event.at_ns):
                     attempt.why, attempt.hint = event.why, event.hint
@@ -346,8 +295,35 @@ class Fleet:
                     self._trouble(event.at_ns, attempt, attempt.why)
             case ev.VmExited():
                 attempt.exited_ns, attempt.paused = event.at_ns, False
+                attempt.shutdown_ns = event.shutdown_ns
+                self._stir.end(attempt.key, event.at_ns)
                 attempt.exit_code, attempt.exit_reason = event.exit_code, event.reason
                 attempt.stderr = event.stderr or attempt.stderr
+
+    def _measure_disturbance(self, attempt: Attempt) -> None:
+        if attempt.go_ns is not None and attempt.report_ns is not None:
+            attempt.disturbed_ns = self._stir.during_ns(attempt.go_ns, attempt.report_ns)
+        storm = self.storms.get(attempt.storm)
+        if storm is None or not storm.rounds:
+            # Guests of earlier versions went on at once, and nothing said so.
+            self._stir.begin(attempt.key, attempt.report_ns or 0)
+
+    def _follow(self, event: ev.VmFrozen | ev.VmReleased | ev.VmEnding) -> None:
+        attempt = self._find(event.vm, event.attempt)
+        if attempt is None:
+            return
+        match event:
+            case ev.VmFrozen():
+                attempt.is_frozen, attempt.released_ns = True, None
+                self._stir.end(attempt.key, event.at_ns)
+            case ev.VmReleased():
+                attempt.is_frozen = False
+                attempt.released_ns, attempt.release = event.at_ns, event.cause
+                attempt.was_resumed |= event.cause is ev.ReleaseCause.BY_HAND
+                self._stir.begin(attempt.key, event.at_ns)
+            case ev.VmEnding():
+                attempt.ending_ns, attempt.end = event.at_ns, event.how
+                self._stir.begin(attempt.key, event.at_ns)
 
     def _observe(self, event: Any) -> None:
         attempt = self._find(event.vm, event.attempt)
@@ -358,8 +334,12 @@ class Fleet:
                 attempt.usage = event
             case ev.VmConsole():
                 attempt.console = event
+            case ev.ReportText():
+                attempt.text = event.text
             case ev.VmDetails():
                 attempt.details = event
+            case ev.UnitOrder():
+                self.unit_order = event
             case ev.ReportRejected():
                 attempt.rejected = (*attempt.rejected, event)[-MAX_REJECTED:]
                 self._trouble(event.at_ns, attempt, event.why)
@@ -373,11 +353,11 @@ class Fleet:
         match event.name:
             case "STOP":
                 attempt.paused = attempt.exited_ns is None and attempt.report_ns is None
-                attempt.pauses += attempt.go_ns is not None
+                attempt.pauses += attempt.go_ns is not None and attempt.report_ns is None
             case "RESUME":
                 attempt.paused = False
             case "RESET" if event.data.get("reason") != "guest-reset":  # not the firmware's own
-                attempt.resets += attempt.go_ns is not None
-            case "GUEST_PANICKED" | "GUEST_CRASHLOADED":
+                attempt.resets += attempt.go_ns is not None and attempt.report_ns is None
+            case "GUEST_PANICKED" | "GUEST_CRASHLOADED" if attempt.report_ns is None:
                 attempt.panicked = True
                 self._trouble(event.at_ns, attempt, "the guest's kernel panicked")

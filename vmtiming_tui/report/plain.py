@@ -12,7 +12,8 @@ from vmtiming_tui.analysis.stats import Figures
 from vmtiming_tui.analysis.summary import Group, boots_s, counted_groups, summarise
 from vmtiming_tui.escape import one_line, plural, printable, shell_line, were
 from vmtiming_tui.model import events as ev
-from vmtiming_tui.model.fleet import Attempt, Fleet
+from vmtiming_tui.model.attempt import Attempt
+from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import StormKind
 
 _STDERR_LINES = 5

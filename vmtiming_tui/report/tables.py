@@ -15,7 +15,7 @@ from vmtiming_tui.analysis.stats import Figures, Interval
 from vmtiming_tui.analysis.summary import Group, StormSummary, Summary
 from vmtiming_tui.analysis.sweep import Sweep
 from vmtiming_tui.escape import are, plural
-from vmtiming_tui.model.fleet import VmState
+from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.report.wording import (
     NOTHING,
     RATE,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from vmtiming_tui.analysis.comparison.compare import signed
-from vmtiming_tui.model.fleet import VmState
+from vmtiming_tui.model.attempt import VmState
 
 NOTHING = "–"
 SHORT_NOTHING = "-"

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import vmtiming_tui
 from vmtiming_tui.errors import EngineError
-from vmtiming_tui.model import commands
-from vmtiming_tui.model import events as ev
+from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.model.commands import Command
 from vmtiming_tui.model.events import Event
 from vmtiming_tui.sources.event_lines import LineDecoder, Told

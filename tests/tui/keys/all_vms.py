@@ -2,8 +2,8 @@
 
 from support.keys import DONE, Checks, comparison, history, sent
 from support.recording import troubled_run, until
+from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.model.commands import Act, Rerun, VmAction
-from vmtiming_tui.model.fleet import VmState
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.detail import DetailScreen
 from vmtiming_tui.tui.screens.export import ExportScreen

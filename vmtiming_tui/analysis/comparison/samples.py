@@ -13,8 +13,9 @@ from vmtiming_tui.analysis.comparison.tolerance import KnownRun, Setting
 from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.stages import Stage, stages_of
 from vmtiming_tui.analysis.summary import Group, StormSummary, boots_s, counted_groups
+from vmtiming_tui.model.attempt import Attempt, VmState
 from vmtiming_tui.model.codec import Json, to_json
-from vmtiming_tui.model.fleet import Attempt, Fleet, RunState, VmState
+from vmtiming_tui.model.fleet import Fleet, RunState
 
 QEMU = "qemu"
 THIS_RUN = "this run"

@@ -16,8 +16,9 @@ from vmtiming_tui.analysis.comparison.samples import Identity
 from vmtiming_tui.analysis.stages import Stage, Stages
 from vmtiming_tui.analysis.summary import Group, Summary, boots_s, summarise
 from vmtiming_tui.analysis.sweep import Sweep
+from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.codec import to_json
-from vmtiming_tui.model.fleet import Attempt, Fleet, Storm
+from vmtiming_tui.model.fleet import Fleet, Storm
 from vmtiming_tui.report.export.document import Document, ExportedBoot
 from vmtiming_tui.report.wording import utc
 

@@ -12,7 +12,8 @@ from vmtiming_tui.analysis.stages import Stage, Stages, stages_of
 from vmtiming_tui.analysis.summary import Group, Summary, counted_groups, summarise_fleet
 from vmtiming_tui.analysis.sweep import Sweep, sweep_of
 from vmtiming_tui.escape import plural
-from vmtiming_tui.model.fleet import Attempt, Fleet, RunState
+from vmtiming_tui.model.attempt import Attempt
+from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.model.host import HostFacts
 from vmtiming_tui.model.plan import RunPlan, StormKind
 from vmtiming_tui.report.tables import Align, Head, Table, foreign, own, state_word, took_ns

@@ -1,6 +1,6 @@
 """The sign beside a VM's seconds: what was done to its boot, or how it differs from the last."""
 
-from vmtiming_tui.model.fleet import Vm
+from vmtiming_tui.model.attempt import Vm
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
 from vmtiming_tui.tui.state.dashboard import differs
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from vmtiming_tui.analysis.stages import Stage
-from vmtiming_tui.model.fleet import VmState
+from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.report.wording import STATE_SIGNS
 
 

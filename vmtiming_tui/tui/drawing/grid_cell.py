@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 from vmtiming_tui.analysis.stages import stages_of
 from vmtiming_tui.analysis.straggler import waited_share
-from vmtiming_tui.model.fleet import Attempt, Vm, VmState
+from vmtiming_tui.model.attempt import Attempt, Vm, VmState
 from vmtiming_tui.tui.drawing.boot_sign import boot_sign
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
 from vmtiming_tui.tui.drawing.grid_shape import SECONDS_WIDTH, GridShape

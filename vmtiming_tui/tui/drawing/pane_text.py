@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vmtiming_tui.escape import plural, were
-from vmtiming_tui.model.fleet import Attempt
+from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.report.plain import left_out_words
 from vmtiming_tui.tui.drawing.styled import Part, filled, seconds, shown, shown_lines
 from vmtiming_tui.tui.drawing.theme import Palette

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rich.style import Style
 
 from vmtiming_tui.analysis.stages import Stages, stages_of
-from vmtiming_tui.model.fleet import Attempt, VmState
+from vmtiming_tui.model.attempt import Attempt, VmState
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
 from vmtiming_tui.tui.drawing.styled import BLANK, Part
 from vmtiming_tui.tui.drawing.theme import Palette

@@ -11,7 +11,7 @@ from rich.style import Style
 from textual.theme import Theme
 
 from vmtiming_tui.analysis.stages import Stage
-from vmtiming_tui.model.fleet import VmState
+from vmtiming_tui.model.attempt import VmState
 
 DARK_NAME, LIGHT_NAME, PLAIN_NAME = "vmtiming-dark", "vmtiming-light", "ansi-dark"
 

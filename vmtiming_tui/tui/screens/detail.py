@@ -8,8 +8,8 @@ from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Input
 
+from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.commands import Act, ReadConsole, Rerun, VmAction
-from vmtiming_tui.model.fleet import Attempt
 from vmtiming_tui.tui.drawing.pane_text import console_lines, event_lines, guest_lines, qemu_lines
 from vmtiming_tui.tui.screens.vm_screen import VmScreen
 from vmtiming_tui.tui.state import keymap

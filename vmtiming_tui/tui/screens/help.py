@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from vmtiming_tui.model.fleet import VmState
+from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.tui.drawing.styled import filled
 from vmtiming_tui.tui.screens.dialog import Dialog
 from vmtiming_tui.tui.state import keymap

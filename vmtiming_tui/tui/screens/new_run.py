@@ -11,9 +11,9 @@ from textual.widgets import Button, Input, Label, Static
 
 from vmtiming_tui.errors import ConfigError
 from vmtiming_tui.escape import plural
+from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.model.codec import to_json
 from vmtiming_tui.model.config import Accel, RunConfig
-from vmtiming_tui.model.fleet import VmState
 from vmtiming_tui.model.plan import RunPlan, Variant
 from vmtiming_tui.request.settings import Raw, build_config, field_problem
 from vmtiming_tui.tui.drawing.styled import clip, shown_lines

@@ -8,7 +8,7 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from vmtiming_tui.escape import plural
-from vmtiming_tui.model.fleet import VmState
+from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.tui.app_protocol import HostedScreen
 from vmtiming_tui.tui.drawing.styled import Part, clock, seconds
 from vmtiming_tui.tui.state import keymap

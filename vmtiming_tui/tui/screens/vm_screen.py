@@ -1,7 +1,7 @@
 """What the screen of all VMs and that of one have in common: what can be done to VMs."""
 
+from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.commands import Act
-from vmtiming_tui.model.fleet import Attempt
 from vmtiming_tui.tui.drawing.pane_text import command_line
 from vmtiming_tui.tui.screens.full_screen import Answer, FullScreen
 

@@ -17,8 +17,9 @@ from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.progress import TimeLeft, time_left
 from vmtiming_tui.analysis.summary import boots_s, completion, lost_of
 from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.attempt import Attempt, Vm, VmState
 from vmtiming_tui.model.config import RunConfig
-from vmtiming_tui.model.fleet import Attempt, Fleet, RunState, Storm, Vm, VmState
+from vmtiming_tui.model.fleet import Fleet, RunState, Storm
 from vmtiming_tui.model.plan import RunPlan, StormKind
 from vmtiming_tui.tui.state.view import View
 

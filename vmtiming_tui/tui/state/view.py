@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 from vmtiming_tui.analysis.stages import Stage, stages_of
 from vmtiming_tui.errors import VmTimingError
-from vmtiming_tui.model.fleet import Attempt, Fleet, Vm, VmState
+from vmtiming_tui.model.attempt import Attempt, Vm, VmState
+from vmtiming_tui.model.fleet import Fleet
 
 Test: TypeAlias = Callable[[Vm, int], bool]
 Sortable: TypeAlias = Callable[[Attempt, int], float | None]

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable
 
-from vmtiming_tui.model.fleet import Vm
+from vmtiming_tui.model.attempt import Vm
 from vmtiming_tui.tui.drawing.grid_cell import CellPainter, Simple
 from vmtiming_tui.tui.drawing.grid_shape import GridShape, shape_for
 from vmtiming_tui.tui.drawing.scale_bars import scale_for

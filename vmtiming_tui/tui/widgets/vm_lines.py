@@ -3,7 +3,7 @@
 from vmtiming_tui.analysis.stages import stages_of
 from vmtiming_tui.analysis.straggler import waited_share
 from vmtiming_tui.escape import plural
-from vmtiming_tui.model.fleet import Attempt, Vm, VmState
+from vmtiming_tui.model.attempt import Attempt, Vm, VmState
 from vmtiming_tui.tui.drawing.scale_bars import BarMaker, scale_for
 from vmtiming_tui.tui.drawing.styled import (
     Part,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from vmtiming_tui.model.fleet import VmState
+from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.report.export.html.markup import Markup, tag
 from vmtiming_tui.report.tables import Align, Cell, Head, Table
 from vmtiming_tui.report.wording import STATE_SIGNS
