@@ -152,12 +152,12 @@ class NewRunScreen(Dialog[RunPlan]):
         """Return what the host has too little of: the engine would say so too, but after the end
         of what runs now.
         """
-        from vmtiming_tui.engine.host.capacity import shortages
+        from vmtiming_tui.engine.host.capacity import room_for
 
-        if config.force:
-            return {}
         run, accel = self._model.fleet.run, config.accel
         if accel is Accel.AUTO and run is not None:
             accel = Accel(run.accel)
-        found = shortages(config, accel, freed_bytes=self._model.held_bytes)
-        return {"host": "; ".join(f"{each.text}: {each.hint}" for each in found)} if found else {}
+        room = room_for(config, accel, freed_bytes=self._model.held_bytes)
+        if room.vms:
+            return {}
+        return {"host": "; ".join(f"{each.text}: {each.hint}" for each in room.lacking)}
