@@ -13,7 +13,7 @@ from vmtiming_tui.errors import ConfigError
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.model.codec import to_json
-from vmtiming_tui.model.config import Accel, RunConfig
+from vmtiming_tui.model.config import Accel, AfterReport, End, RunConfig
 from vmtiming_tui.model.plan import RunPlan, Variant
 from vmtiming_tui.request.settings import Raw, build_config, field_problem
 from vmtiming_tui.tui.drawing.styled import clip, shown_lines
@@ -31,6 +31,9 @@ FIELDS = (
     ("append", "Kernel arguments", ""),
     ("stagger_s", "Stagger", "s between two starts"),
     ("timeout_s", "Timeout", "s for each VM"),
+    ("after_report", "After its report", ", ".join(AfterReport)),
+    ("end", "Its end", ", ".join(End)),
+    ("shutdown_timeout_s", "Shutdown limit", "s for each VM"),
 )
 
 _MOST_FAULT = 300
