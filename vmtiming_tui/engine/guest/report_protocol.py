@@ -154,7 +154,12 @@ class ReportParser:
             yield Rejected(f"it wrote more than {MAX_REPORT_BYTES >> 20} MiB", "", final=True)
             return
         self._buffer += data
-        if self._phase is _Phase.FIRST and not self._skipping and (end := self._buffer.find(b"|||")) >= 0 and b"\n" not in self._buffer[:end]:
+        if (
+            self._phase is _Phase.FIRST
+            and not self._skipping
+            and (end := self._buffer.find(b"|||")) >= 0
+            and b"\n" not in self._buffer[:end]
+        ):
             mark = bytes(self._buffer[:end])
             if mark == b"VMREPORTID:%d" % self._vm:
                 del self._buffer[: end + 3]
