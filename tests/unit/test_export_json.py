@@ -241,3 +241,35 @@ def test_a_single_storms_change_says_what_it_was_held_against():
     assert boot["tolerance"] == {"ratio": tolerance.ratio, "runs": 8}
     assert (boot["verdict"], unheld["verdict"]) == ("slower", "cannot tell")
     assert [each["tolerance"] for each in (unheld, *others)] == [None] * (len(others) + 1)
+
+
+def test_the_units_of_a_guest_are_told_in_seconds_and_read_back():
+    stream = run_events([[5]])
+    at = next(place for place, event in enumerate(stream) if isinstance(event, ev.VmDetails))
+    up = ev.UnitTimes(
+        name="dev-vda.device",
+        active="active",
+        sub="plugged",
+        activating_us=1_200_001,
+        active_us=1_500_000,
+    )
+    stream[at] = replace(stream[at], units=(up,), gathering_us=80_000)
+    text = render(".json", Fleet(stream))
+
+    guest = exported_body(text)["vms"][0]["attempts"][0]["guest"]
+    assert guest["gathering_us"] == 80_000
+    assert guest["units"] == [
+        {
+            "name": "dev-vda.device",
+            "active": "active",
+            "sub": "plugged",
+            "result": "",
+            "activating_s": 1.200001,
+            "active_s": 1.5,
+            "deactivating_s": None,
+            "inactive_s": None,
+        }
+    ]
+    assert fleet_of_export(text).vms[0].newest.details == replace(
+        stream[at], at_ns=stream[at - 1].at_ns
+    )

@@ -76,6 +76,8 @@ def test_is_of_the_version_that_is_written():
         ("start_mode", config.StartMode),
         ("boot_mode", config.BootMode),
         ("inject", config.Inject),
+        ("after_report", config.AfterReport),
+        ("end", config.End),
         ("swept", sweeps.SWEPT),
     ],
 )
@@ -101,6 +103,7 @@ def test_knows_the_words_the_code_knows(name, words):
         ("tolerance", tolerance.Tolerance, {}),
         ("caution", cautions.Caution, {}),
         ("guest", ev.VmDetails, {}),
+        ("unit", ev.UnitTimes, {f"{at}_us": f"{at}_s" for at in as_json.UNIT_STAMPS}),
         ("console", ev.VmConsole, {"text": None}),
         ("rejected", ev.ReportRejected, {}),
         ("notice", ev.Notice, {}),

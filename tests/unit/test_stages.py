@@ -1,5 +1,7 @@
 """stages: one boot divided on the host's axis, adding up or doubted in words."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -20,8 +22,14 @@ from vmtiming_tui.model.fleet import Fleet
 WHO = {"vm": 0, "attempt": 1}
 
 
-def attempt_of(*events: ev.Event, boot: float = 5.0, **each) -> Attempt:
-    fleet = Fleet([ev.VmQueued(at_ns=0, storm=1, **WHO), *boot_events(0, boot, **each), *events])
+def attempt_of(
+    *events: ev.Event, boot: float = 5.0, meanwhile: Sequence[ev.Event] = (), **each
+) -> Attempt:
+    """Return a boot; ``meanwhile`` happened before its report, ``events`` after it."""
+    life = list(boot_events(0, boot, **each))
+    begun = next(at for at, event in enumerate(life, 1) if isinstance(event, ev.VmStarted))
+    life[begun:begun] = meanwhile
+    fleet = Fleet([ev.VmQueued(at_ns=0, storm=1, **WHO), *life, *events])
     return fleet.vms[0].newest
 
 
@@ -142,10 +150,15 @@ def test_a_boot_not_finished_is_named():
     ],
 )
 def test_what_happened_meanwhile_makes_a_vm_doubtful(event, code):
-    stages = stages_of(attempt_of(event))
+    stages = stages_of(attempt_of(meanwhile=[event]))
 
     assert [doubt.code for doubt in stages.doubts] == [code]
     assert (stages.is_doubtful, stages.known) == (True, ())
+
+
+@pytest.mark.parametrize("name", ["STOP", "RESET"])
+def test_what_is_done_to_a_vm_that_has_booted_makes_none_doubtful(name):
+    assert stages_of(attempt_of(ev.QmpSeen(at_ns=9 * SECOND, name=name, **WHO))).doubts == ()
 
 
 def test_no_words_of_a_rejection_make_a_vm_doubtful():

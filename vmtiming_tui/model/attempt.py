@@ -58,6 +58,7 @@ class Attempt:
     """One boot of one VM, as far as it is known; all times are ns on the engine's clock.
 
     ``disturbed_ns`` is how much of its boot others of the run that had reported were not idle.
+    ``overran`` says that its guest was asked to shut down and had not within its limit.
     """
 
     vm: int
@@ -84,6 +85,7 @@ class Attempt:
     end: End | None = None
     shutdown_ns: int | None = None
     exited_ns: int | None = None
+    overran: bool = False
     text: str = ""
     details: ev.VmDetails | None = None
     why: str = ""

@@ -12,6 +12,7 @@ from typing import Any
 
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.attempt import Attempt, Vm, VmState
+from vmtiming_tui.model.config import End
 from vmtiming_tui.model.host import HostFacts
 from vmtiming_tui.model.plan import RunPlan, StormKind
 from vmtiming_tui.model.stir import Stir
@@ -43,7 +44,8 @@ class Storm:
     """VMs booted together.
 
     It goes in ``rounds`` where the host cannot hold all of its VMs at once; 0 where its stream
-    knows no phases, as those of earlier versions. ``round`` and ``phase`` are where it is now.
+    knows no phases, as those of earlier versions. ``round`` and ``phase`` are where it is now,
+    ``decided_ns`` and ``collected_ns`` are of that round.
     """
 
     number: int
@@ -213,8 +215,11 @@ class Fleet:
             self.misfits += 1
             return
         match event:
+            case ev.RoundStarted() if not 1 <= event.round <= event.rounds:
+                self.misfits += 1
             case ev.RoundStarted():
                 storm.rounds, storm.round, storm.phase = event.rounds, event.round, StormPhase.BOOT
+                storm.decided_ns = storm.collected_ns = None
                 for vm in event.vms:
                     if attempt := storm.attempts.get(vm):
                         attempt.round = event.round
@@ -234,11 +239,13 @@ class Fleet:
             vm = self.vms[event.vm] = Vm(event.vm)
         else:
             self.counts[vm.state] -= 1
-        attempt = Attempt(event.vm, event.attempt, event.storm, event.at_ns)
+        storm = self.storms.get(event.storm)
+        of_round = storm.round if storm else 1
+        attempt = Attempt(event.vm, event.attempt, event.storm, event.at_ns, of_round)
         vm.attempts.append(attempt)
         self.counts[VmState.QUEUED] += 1
         self._changed.add(event.vm)
-        if storm := self.storms.get(event.storm):
+        if storm:
             storm.attempts[event.vm] = attempt
 
     def _move(self, attempt: Attempt, state: VmState) -> None:
@@ -299,6 +306,15 @@ class Fleet:
                 self._stir.end(attempt.key, event.at_ns)
                 attempt.exit_code, attempt.exit_reason = event.exit_code, event.reason
                 attempt.stderr = event.stderr or attempt.stderr
+                attempt.overran = self._overran(attempt)
+
+    def _overran(self, attempt: Attempt) -> bool:
+        """Return whether a guest that is gone had more than its time to shut down."""
+        is_asked = attempt.end is End.POWEROFF and attempt.shutdown_took_ns is None
+        if not is_asked or self.plan is None or None in (attempt.ending_ns, attempt.exited_ns):
+            return False
+        limit_ns = self.plan.config.shutdown_timeout_s * 1e9
+        return (attempt.exited_ns or 0) - (attempt.ending_ns or 0) >= limit_ns
 
     def _measure_disturbance(self, attempt: Attempt) -> None:
         if attempt.go_ns is not None and attempt.report_ns is not None:
@@ -306,7 +322,12 @@ class Fleet:
         storm = self.storms.get(attempt.storm)
         if storm is None or not storm.rounds:
             # Guests of earlier versions went on at once, and nothing said so.
-            self._stir.begin(attempt.key, attempt.report_ns or 0)
+            self._begin_to_stir(attempt, attempt.report_ns or 0)
+
+    def _begin_to_stir(self, attempt: Attempt, at_ns: int) -> None:
+        """Take it that a guest which has reported costs the host something, till it is gone."""
+        if attempt.report_ns is not None and attempt.exited_ns is None:
+            self._stir.begin(attempt.key, at_ns)
 
     def _follow(self, event: ev.VmFrozen | ev.VmReleased | ev.VmEnding) -> None:
         attempt = self._find(event.vm, event.attempt)
@@ -320,10 +341,10 @@ class Fleet:
                 attempt.is_frozen = False
                 attempt.released_ns, attempt.release = event.at_ns, event.cause
                 attempt.was_resumed |= event.cause is ev.ReleaseCause.BY_HAND
-                self._stir.begin(attempt.key, event.at_ns)
+                self._begin_to_stir(attempt, event.at_ns)
             case ev.VmEnding():
                 attempt.ending_ns, attempt.end = event.at_ns, event.how
-                self._stir.begin(attempt.key, event.at_ns)
+                self._begin_to_stir(attempt, event.at_ns)
 
     def _observe(self, event: Any) -> None:
         attempt = self._find(event.vm, event.attempt)

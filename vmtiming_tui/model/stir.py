@@ -1,10 +1,12 @@
 """When VMs that have reported are not idle: what disturbs the boots of others is kept here."""
 
+from bisect import bisect_left, bisect_right
+
 
 class Stir:
     """Spans of time in which anybody stirs, merged; who stirs is named by any key.
 
-    Times are ns on one clock. They may come a little out of order, as events of many VMs do.
+    Times are ns on one clock. They may come out of order, as events of many VMs do.
     """
 
     def __init__(self) -> None:
@@ -20,11 +22,12 @@ class Stir:
         start_ns = self._since.pop(who, None)
         if start_ns is None or at_ns <= start_ns:
             return
-        end_ns = at_ns
-        while self._over and self._over[-1][1] >= start_ns:
-            earlier = self._over.pop()
-            start_ns, end_ns = min(start_ns, earlier[0]), max(end_ns, earlier[1])
-        self._over.append((start_ns, end_ns))
+        first = bisect_left(self._over, start_ns, key=lambda span: span[1])
+        last = bisect_right(self._over, at_ns, key=lambda span: span[0])
+        touched = self._over[first:last]
+        low_ns = min([start_ns, *(span[0] for span in touched[:1])])
+        high_ns = max([at_ns, *(span[1] for span in touched[-1:])])
+        self._over[first:last] = [(low_ns, high_ns)]
 
     def during_ns(self, start_ns: int, end_ns: int) -> int:
         """Return for how much of a span anybody stirred."""

@@ -18,6 +18,8 @@ class Goal(StrEnum):
     LAUNCH = "a place among those whose QEMU starts up"
     TURN = "its turn to go"
     STAMPS = "the stamps of what was written to the report port so far"
+    COLLECT = "its turn to tell details"
+    END = "its turn to end"
     LAST_WORDS = "what QEMU and its guest said last"
 
 
@@ -69,6 +71,11 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class Unheard:
+    """A word for the guest could not be written to its report port."""
+
+
+@dataclass(frozen=True, slots=True)
 class Explained:
     """Why QEMU ended before its guest reported."""
 
@@ -96,6 +103,11 @@ class PortOpened:
 
     connection: int
     pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class PortClosed:
+    """The report connection is over, and so is all that the guest may say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +151,18 @@ class ResumeAsked:
 
 
 Reply: TypeAlias = (
-    Reached | Spawned | NotSpawned | QmpReady | Answered | Explained | TimeUp | Faulted
+    Reached | Spawned | NotSpawned | QmpReady | Answered | Unheard | Explained | TimeUp | Faulted
 )
 News: TypeAlias = (
-    Exit | QmpEvent | PortOpened | Said | QmpLost | QmpFlooded | EndAsked | PauseAsked | ResumeAsked
+    Exit
+    | QmpEvent
+    | PortOpened
+    | PortClosed
+    | Said
+    | QmpLost
+    | QmpFlooded
+    | EndAsked
+    | PauseAsked
+    | ResumeAsked
 )
 Fact: TypeAlias = Reply | News

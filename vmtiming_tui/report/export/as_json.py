@@ -19,12 +19,14 @@ from vmtiming_tui.analysis.sweep import Sweep
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.codec import to_json
 from vmtiming_tui.model.fleet import Fleet, Storm
+from vmtiming_tui.model.guest_events import UnitTimes
 from vmtiming_tui.report.export.document import Document, ExportedBoot
 from vmtiming_tui.report.wording import utc
 
 FORMAT = "vm-timing-report"
 VERSION = 2
 READABLE = (1, 2)
+UNIT_STAMPS = ("activating", "active", "deactivating", "inactive")
 
 Body = dict[str, Any]
 
@@ -327,7 +329,20 @@ def _usage(attempt: Attempt) -> Body | None:
 def _guest(attempt: Attempt) -> Body | None:
     if attempt.details is None:
         return None
-    return _without(to_json(attempt.details), "at_ns", "vm", "attempt")
+    details = _without(to_json(attempt.details), "at_ns", "vm", "attempt")
+    return {**details, "units": [_unit(unit) for unit in attempt.details.units]}
+
+
+def _unit(unit: UnitTimes) -> Body:
+    """Return one unit with its stamps in seconds since the guest's kernel began."""
+    stamps = {f"{stage}_s": getattr(unit, f"{stage}_us") for stage in UNIT_STAMPS}
+    return {
+        "name": unit.name,
+        "active": unit.active,
+        "sub": unit.sub,
+        "result": unit.result,
+        **{name: stamp_us / 1e6 if stamp_us else None for name, stamp_us in stamps.items()},
+    }
 
 
 def _console(attempt: Attempt) -> Body | None:

@@ -14,7 +14,7 @@ from vmtiming_tui.escape import one_line, printable
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.codec import from_json
 from vmtiming_tui.model.fleet import Fleet, RunState
-from vmtiming_tui.report.export.as_json import FORMAT, READABLE, VERSION, Body
+from vmtiming_tui.report.export.as_json import FORMAT, READABLE, UNIT_STAMPS, VERSION, Body
 
 _MAX_BYTES = 1 << 30
 _MOST_S = 9e9
@@ -144,7 +144,7 @@ def _attempt(vm: int, body: Body) -> Iterator[ev.Event]:
     for rejected in body["rejected"]:
         yield from_json(ev.ReportRejected, {**who, **rejected, "at_ns": _ns(rejected["at_s"])})
     if body["guest"] is not None:
-        yield from_json(ev.VmDetails, {**body["guest"], **who, "at_ns": decided_ns or queued_ns})
+        yield _details(who, body["guest"], decided_ns or queued_ns)
     if body["usage"] is not None:
         yield _usage(who, body["usage"], decided_ns or queued_ns)
     yield from _left_out(who, body, decided_ns or queued_ns)
@@ -189,6 +189,19 @@ def _decision(who: Body, body: Body, at_ns: int) -> ev.Event:
             return from_json(ev.VmFailed, base | words)
         case other:
             raise EventError(f"a decided attempt cannot be {other!r}")
+
+
+def _details(who: Body, guest: Body, at_ns: int) -> ev.VmDetails:
+    units = [
+        {**unit, **{f"{stage}_us": _maybe_us(unit[f"{stage}_s"]) for stage in UNIT_STAMPS}}
+        for unit in guest.get("units", ())
+    ]
+    return from_json(ev.VmDetails, {**guest, **who, "at_ns": at_ns, "units": units})
+
+
+def _maybe_us(value_s: float | None) -> int:
+    """Return a unit's stamp; 0 where it has none."""
+    return 0 if value_s is None else round(_ns(value_s) / 1e3)
 
 
 def _usage(who: Body, usage: Body, at_ns: int) -> ev.VmUsage:
