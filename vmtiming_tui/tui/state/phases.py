@@ -13,9 +13,10 @@ _UNASKED = (ReleaseCause.BY_HAND, ReleaseCause.NOT_STOPPED)
 def phase_of(attempt: Attempt) -> Phase | None:
     """Return where a VM is after its report; None before it.
 
-    One that goes on although nothing is asked of it yet is up.
+    One that goes on although nothing is asked of it yet is up, till its guest speaks.
     """
-    if attempt.phase is Phase.COLLECTING and attempt.release in _UNASKED:
+    is_asked = attempt.release not in _UNASKED or attempt.text
+    if attempt.phase is Phase.COLLECTING and not is_asked:
         return Phase.UP
     return attempt.phase
 

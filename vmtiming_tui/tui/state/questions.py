@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt, Phase
 from vmtiming_tui.model.commands import VmAction
+from vmtiming_tui.model.events import ReleaseCause
 from vmtiming_tui.model.fleet import Fleet, StormPhase
 from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.phases import awaits_details, is_booting, told_phase
@@ -82,9 +83,11 @@ def refusal(fleet: Fleet, attempt: Attempt, action: VmAction) -> str:
         return ""
     if phase is Phase.ENDING:
         return f"VM {attempt.vm} is shutting down already; it can only be killed."
-    is_timed = storm is not None and storm.phase is StormPhase.BOOT
-    if phase is Phase.COLLECTING and action is VmAction.PAUSE and not is_timed:
-        return f"VM {attempt.vm} is telling its details, which a pause would lose."
+    is_asked = attempt.release is ReleaseCause.OFF or (
+        storm is not None and storm.phase is not StormPhase.BOOT
+    )
+    if phase is Phase.COLLECTING and action is VmAction.PAUSE and is_asked:
+        return f"VM {attempt.vm} tells its details and ends; a pause would lose them."
     return ""
 
 
