@@ -178,7 +178,7 @@ async def test_a_frozen_vm_is_not_said_to_lack_details():
     async with dashboard(SMOOTH, BOOTING) as stage:
         await opened(stage)
         assert f"{UNICODE.phases[Phase.FROZEN]} frozen" in stage.text
-        assert "its details are collected when all have booted" in stage.text
+        assert "its details are collected once all have booted" in stage.text
         assert "did not say" not in stage.text
         assert "doubtful" not in stage.text
 

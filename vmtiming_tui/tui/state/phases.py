@@ -51,12 +51,10 @@ def awaits_details(fleet: Fleet, attempt: Attempt) -> bool:
 
 def phase_words(fleet: Fleet, attempt: Attempt) -> str:
     """Return what a VM is at after its report, and when more comes; empty where nothing tells."""
-    storm, phase = fleet.storms.get(attempt.storm), told_phase(fleet, attempt)
-    boots = storm is not None and storm.phase is StormPhase.BOOT
-    when = "when all have booted" if boots else "when its turn comes"
+    phase = told_phase(fleet, attempt)
     more = ", its details are told" if attempt.details is not None else ""
     if awaits_details(fleet, attempt):
-        more = f"; its details are collected {when}"
+        more = "; its details are collected once all have booted"
     match phase:
         case None:
             return ""
