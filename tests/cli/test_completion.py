@@ -39,6 +39,8 @@ COMPLETED = {
     "vm-timing-report repl": "replay",
     "vm-timing-report demo --stag": "--stagger",
     "vm-timing-report --boot firm": "firmware",
+    "vm-timing-report demo --after-report fre": "freeze",
+    "vm-timing-report --end qu": "quit",
     "vm-timing-report manual expo": "exports",
     "vm-timing-report -k vml": "vmlinuz",
 }

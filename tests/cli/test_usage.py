@@ -54,7 +54,8 @@ def test_help_is_in_sections_in_their_order(run):
     where = {section: out.index(f"\n{section}:\n") for section in sections}
     for option, section, following in (
         ("--kernel", HelpSection.BOOT, HelpSection.STORM),
-        ("--number", HelpSection.STORM, HelpSection.MACHINE),
+        ("--number", HelpSection.STORM, HelpSection.AFTER),
+        ("--after-report", HelpSection.AFTER, HelpSection.MACHINE),
         ("--memory", HelpSection.MACHINE, HelpSection.MEASURE),
         ("--runs", HelpSection.MEASURE, HelpSection.LIMIT),
         ("--baseline", HelpSection.LIMIT, HelpSection.WRITE),

@@ -29,14 +29,24 @@ from vmtiming_tui.engine.boot.facts import (
     Said,
     Spawned,
     TimeUp,
+    Unheard,
 )
 from vmtiming_tui.engine.boot.narrator import Narrator
 from vmtiming_tui.engine.boot.standing import BUSY, State
 from vmtiming_tui.engine.children.children import Exit
 from vmtiming_tui.engine.guest.limits import Limits
-from vmtiming_tui.engine.guest.report_protocol import Booted, Details, DetailsBegun, Rejected
+from vmtiming_tui.engine.guest.report_protocol import (
+    Details,
+    DetailsBegun,
+    LineEnded,
+    OrderTold,
+    Rejected,
+    Reported,
+)
 from vmtiming_tui.engine.qemu.why_it_failed import Why
 from vmtiming_tui.engine.qmp.controller import QmpEvent
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.config import AfterReport, End, RunConfig
 from vmtiming_tui.own_faults import OwnFault
 
 S = 1_000_000_000
@@ -50,7 +60,12 @@ def qmp(name: str, at_ns: int = NOW, **data: object) -> QmpEvent:
     return QmpEvent(at_ns, name, data, at_ns)
 
 
-REPORT = Said(Booted("Startup finished in 3s"), NOW)
+REPORT = Said(Reported(), NOW)
+LINE = Said(LineEnded("Startup finished in 3s"), NOW)
+ORDER = Said(OrderTold({"b.service": ("a.service",)}), NOW)
+STOPPED = Answered("stop", {})
+NOT_STOPPED = Answered("stop", trouble="QEMU refused stop")
+COLLECT, END = Reached(Goal.COLLECT), Reached(Goal.END)
 LIE = Said(Rejected("it claims to be VM 7"), NOW)
 FLOOD_OF_WORDS = Said(Rejected("it wrote more than 1 MiB", final=True), NOW)
 BEGUN = Said(DetailsBegun(), NOW)
@@ -78,10 +93,12 @@ for state, came_from, fact in (
     (State.SETTLING, State.LETTING_GO, Answered("cont", {})),
     (State.BOOTING, State.SETTLING, RESUMED),
     (State.REPORTED, State.BOOTING, REPORT),
-    (State.BOOTED, State.REPORTED, OPENED),
-    (State.DETAILING, State.BOOTED, BEGUN),
-    (State.POWERING_OFF, State.DETAILING, DETAILS),
-    (State.EXITED, State.POWERING_OFF, EXIT),
+    (State.FREEZING, State.REPORTED, OPENED),
+    (State.STANDING_BY, State.FREEZING, STOPPED),
+    (State.DETAILING, State.STANDING_BY, COLLECT),
+    (State.TOLD, State.DETAILING, DETAILS),
+    (State.SHUTTING_DOWN, State.TOLD, END),
+    (State.EXITED, State.SHUTTING_DOWN, EXIT),
     (State.OVER, State.EXITED, Reached(Goal.LAST_WORDS)),
     (State.DOUBTED, State.BOOTING, QmpLost("it closed the connection")),
     (State.ENDED, State.BOOTING, EXIT),
@@ -91,6 +108,8 @@ for state, came_from, fact in (
     (State.KILLING, State.QUITTING, TimeUp()),
 ):
     WAYS[state] = (*WAYS[came_from], fact)
+WAYS[State.UNASKED] = (*WAYS[State.STANDING_BY], LINE, COLLECT)
+WAYS[State.POWERING_OFF] = (*WAYS[State.UNASKED], TimeUp())
 UNDECIDED = [
     State.GREETING, State.PLUGGING, State.READY, State.BOOTING, State.DOUBTED
 ]  # fmt: skip
@@ -99,6 +118,8 @@ UNDECIDED = [
 def said(instruction: do.Instruction) -> str:
     """Return an instruction in a word or two."""
     match instruction:
+        case do.Emit(ev.VmReleased(cause=cause)):
+            return f"released: {cause}"
         case do.Emit(event):
             return type(event).__name__
         case do.Await(goal):
@@ -107,13 +128,15 @@ def said(instruction: do.Instruction) -> str:
             return f"ask {command}"
         case do.Fail(why):
             return f"fail: {why.text}"
+        case do.TellGuest(word):
+            return f"tell {word}"
         case _:
             return type(instruction).__name__
 
 
-def course(*, at: State = State.QUEUED) -> Course:
+def course(*, at: State = State.QUEUED, **settings: object) -> Course:
     """A course that stands somewhere."""
-    made = Course(Narrator(1, 1), LIMITS, TIMEOUT_S)
+    made = Course(Narrator(1, 1), LIMITS, RunConfig(timeout_s=TIMEOUT_S, **settings))
     made.begin()
     told(made, WAYS[at])
     assert made.state is at
@@ -139,11 +162,17 @@ STRAIGHT = [
     (State.STAMPING, State.LETTING_GO, ["ask cont"]),
     (State.LETTING_GO, State.SETTLING, []),
     (State.SETTLING, State.BOOTING, ["VmStarted", "QmpSeen"]),
-    (State.BOOTING, State.REPORTED, []),
-    (State.REPORTED, State.BOOTED, ["VmBooted", "TellUsage", "LeavePlace", "QmpSeen"]),
-    (State.BOOTED, State.DETAILING, []),
-    (State.DETAILING, State.POWERING_OFF, ["VmDetails"]),
-    (State.POWERING_OFF, State.EXITED, ["Abandon", "await LAST_WORDS"]),
+    (State.BOOTING, State.REPORTED, ["ask stop"]),
+    (State.REPORTED, State.FREEZING, ["VmBooted", "TellUsage", "QmpSeen"]),
+    (State.FREEZING, State.STANDING_BY, ["VmFrozen", "await COLLECT", "LeavePlace"]),
+    (State.STANDING_BY, State.DETAILING, ["released: collect", "ask cont", "tell details"]),
+    (State.DETAILING, State.TOLD, ["VmDetails", "await END", "LeaveCollect"]),
+    (State.TOLD, State.SHUTTING_DOWN, ["VmEnding", "tell poweroff"]),
+    (
+        State.SHUTTING_DOWN,
+        State.EXITED,
+        ["Abandon", "LeavePlace", "LeaveCollect", "await LAST_WORDS"],
+    ),
     (State.EXITED, State.OVER, ["TellExit"]),
 ]
 
@@ -157,10 +186,16 @@ def test_an_uneventful_boot_goes_step_by_step(start: State, end: State, asked: l
 
 
 def test_a_boot_begins_by_waiting_for_its_place():
-    assert [said(each) for each in Course(Narrator(1, 1), LIMITS, 1).begin()] == ["await PLACE"]
+    assert [said(each) for each in Course(Narrator(1, 1), LIMITS, RunConfig()).begin()] == [
+        "await PLACE"
+    ]
 
 
-LOST = ["TellUsage", "LeavePlace"]
+LEFT = ["LeavePlace", "LeaveCollect"]
+LOST = ["TellUsage", *LEFT]
+BOOTED = ["VmBooted", "TellUsage"]
+GONE = ["Abandon", *LEFT, "await LAST_WORDS"]
+CUT = ["Abandon", *LEFT]
 KILLED = ["Abandon", "VmKilled", *LOST]
 DOUBTED = ["Abandon", "EndLaunch"]
 GOES_ON = {
@@ -251,8 +286,8 @@ GOES_ON = {
     "boots though cont was not answered": (
         State.LETTING_GO,
         [Answered("cont", trouble="QEMU did not answer cont"), REPORT, OPENED],
-        State.BOOTED,
-        [*DOUBTED, "VmStarted", "VmBooted", *LOST, "QmpSeen"],
+        State.FREEZING,
+        [*DOUBTED, "ask stop", "VmStarted", *BOOTED, "QmpSeen"],
     ),
     "boots and is gone before cont was answered": (
         State.LETTING_GO,
@@ -262,9 +297,10 @@ GOES_ON = {
             *DOUBTED,
             "Abandon",
             "await LAST_WORDS",
+            "ask stop",
             "VmStarted",
-            "VmBooted",
-            *LOST,
+            *BOOTED,
+            "LeavePlace",
             "await LAST_WORDS",
         ],
     ),
@@ -284,8 +320,8 @@ GOES_ON = {
     "report before the answer": (
         State.LETTING_GO,
         [REPORT, RESUMED, Answered("cont", {}), OPENED],
-        State.BOOTED,
-        ["VmStarted", "VmBooted", *LOST, "QmpSeen", "QmpSeen"],
+        State.FREEZING,
+        ["VmStarted", "ask stop", *BOOTED, "QmpSeen", "QmpSeen"],
     ),
     # What the guest says.
     "report too early": (State.READY, [REPORT], State.READY, ["ReportRejected"]),
@@ -303,25 +339,13 @@ GOES_ON = {
         ],
     ),
     "a flood after its report": (
-        State.BOOTED,
+        State.STANDING_BY,
         [FLOOD_OF_WORDS],
-        State.BOOTED,
+        State.STANDING_BY,
         ["ReportRejected"],
     ),
-    "no stamp of its port": (
-        State.REPORTED,
-        [TimeUp()],
-        State.BOOTED,
-        ["VmBooted", *LOST],
-    ),
-    "details at once": (
-        State.REPORTED,
-        [BEGUN, DETAILS, EXIT, TimeUp()],
-        State.EXITED,
-        ["VmBooted", *LOST, "VmDetails", "Abandon", "await LAST_WORDS"],
-    ),
-    "an older guest's details": (State.BOOTED, [DETAILS], State.BOOTED, ["VmDetails"]),
-    "a second report": (State.BOOTED, [REPORT], State.BOOTED, []),
+    "no stamp of its port": (State.REPORTED, [TimeUp()], State.FREEZING, BOOTED),
+    "a second report": (State.STANDING_BY, [REPORT], State.STANDING_BY, []),
     "details of what is lost": (State.QUITTING, [DETAILS], State.QUITTING, []),
     # What QEMU says.
     "a full disk": (
@@ -352,7 +376,7 @@ GOES_ON = {
         State.DETAILING,
         [QmpFlooded()],
         State.KILLING,
-        ["Kill"],
+        [*CUT, "Kill"],
     ),
     "QMP lost": (
         State.BOOTING,
@@ -378,14 +402,19 @@ GOES_ON = {
         State.DOUBTED,
         DOUBTED,
     ),
-    "QMP lost after its report": (State.BOOTED, [QmpLost("so")], State.BOOTED, []),
+    "QMP lost after its report": (
+        State.STANDING_BY,
+        [QmpLost("so")],
+        State.STANDING_BY,
+        [],
+    ),
     "QMP lost after its exit": (State.ENDED, [QmpLost("so")], State.ENDED, []),
     "a doubt beside a doubt": (State.DOUBTED, [QmpLost("so")], State.DOUBTED, []),
     "a report in spite of a doubt": (
         State.DOUBTED,
         [REPORT, OPENED],
-        State.BOOTED,
-        ["VmBooted", *LOST, "QmpSeen"],
+        State.FREEZING,
+        ["ask stop", *BOOTED, "QmpSeen"],
     ),
     # An end too early, and what was still on its way.
     "an exit that explains a doubt": (
@@ -418,7 +447,7 @@ GOES_ON = {
         State.ENDED,
         [REPORT, OPENED],
         State.EXITED,
-        ["VmBooted", *LOST, "await LAST_WORDS", "QmpSeen"],
+        ["ask stop", *BOOTED, "LeavePlace", "await LAST_WORDS", "QmpSeen"],
     ),
     "a full disk told after its exit": (
         State.ENDED,
@@ -465,59 +494,39 @@ GOES_ON = {
     # How it is ended.
     "killed": (State.BOOTING, [KILL], State.KILLING, [*KILLED, "Kill"]),
     "stopped": (State.BOOTING, [STOP], State.POWERING_DOWN, [*KILLED, "ask system_powerdown"]),
-    "killed after its report": (State.BOOTED, [KILL], State.KILLING, ["Kill"]),
-    "stopped after its report": (
-        State.BOOTED,
-        [STOP],
-        State.POWERING_DOWN,
-        ["ask system_powerdown"],
-    ),
     "stopped while its report is stamped": (
         State.REPORTED,
         [STOP, OPENED],
-        State.POWERING_DOWN,
-        ["VmBooted", *LOST, "ask system_powerdown", "QmpSeen"],
+        State.QUITTING,
+        [*BOOTED, *CUT, "ask quit", "QmpSeen"],
     ),
-    "stopped while it sends details": (
-        State.DETAILING,
-        [STOP, DETAILS],
-        State.POWERING_DOWN,
-        ["ask system_powerdown", "VmDetails"],
-    ),
-    "stopped while it powers off": (
-        State.POWERING_OFF,
-        [STOP],
-        State.POWERING_DOWN,
-        ["ask system_powerdown"],
-    ),
-    "stopped once it is gone": (State.EXITED, [STOP, KILL], State.EXITED, []),
     "killed while its report is stamped": (
         State.REPORTED,
         [KILL, TimeUp()],
         State.KILLING,
-        ["VmBooted", *LOST, "Kill"],
+        [*BOOTED, *CUT, "Kill"],
     ),
     "gone while its report is stamped": (
         State.REPORTED,
         [EXIT, TimeUp()],
         State.EXITED,
-        ["VmBooted", *LOST, "Abandon", "await LAST_WORDS"],
+        [*BOOTED, *GONE],
     ),
+    "stopped while it sends details": (
+        State.DETAILING,
+        [STOP, DETAILS],
+        State.QUITTING,
+        [*CUT, "ask quit", "VmDetails"],
+    ),
+    "stopped once it is gone": (State.EXITED, [STOP, KILL], State.EXITED, []),
     "killed while it is stopped": (State.POWERING_DOWN, [KILL], State.KILLING, ["Kill"]),
     "killed while it quits": (State.QUITTING, [KILL], State.KILLING, ["Kill"]),
     "stopped while it quits": (State.QUITTING, [STOP], State.QUITTING, []),
-    "no power-off": (State.BOOTED, [TimeUp()], State.QUITTING, ["ask quit"]),
-    "no end of the details": (
-        State.DETAILING,
-        [TimeUp(), TimeUp()],
-        State.QUITTING,
-        ["ask quit"],
-    ),
     "heeds the power button": (
         State.POWERING_DOWN,
         [Answered("system_powerdown", {}), EXIT],
         State.EXITED,
-        ["Abandon", "await LAST_WORDS"],
+        GONE,
     ),
     "does not heed it": (State.POWERING_DOWN, [TimeUp()], State.QUITTING, ["ask quit"]),
     "does not quit": (State.QUITTING, [TimeUp()], State.KILLING, ["Kill"]),
@@ -541,7 +550,7 @@ GOES_ON = {
         State.KILLING,
         [EXIT, Reached(Goal.LAST_WORDS)],
         State.OVER,
-        ["Abandon", "await LAST_WORDS", "TellExit"],
+        [*GONE, "TellExit"],
     ),
     # Faults of our own.
     "a fault while it boots": (
@@ -556,12 +565,12 @@ GOES_ON = {
         State.OVER,
         ["Abandon", "fail: the tool failed: LookupError: why", *LOST],
     ),
-    "a fault after its report": (State.BOOTED, [FAULT], State.OVER, ["Abandon", "Notice"]),
+    "a fault after its report": (State.STANDING_BY, [FAULT], State.OVER, ["Abandon", "Notice"]),
     "a fault while its report is stamped": (
         State.REPORTED,
         [FAULT],
         State.OVER,
-        ["Abandon", "VmBooted", *LOST, "Notice"],
+        ["Abandon", *BOOTED, "LeavePlace", "Notice"],
     ),
     "a fault after a fault": (State.BOOTING, [FAULT, FAULT], State.OVER, None),
 }
@@ -580,6 +589,210 @@ def test_what_becomes_known_leads_on(
         assert found == expected
 
 
+FREEZE, RUN, OFF = AfterReport
+AFTERWARDS = {
+    # It stands still.
+    "an answer before the stamp": (
+        (REPORT, STOPPED, OPENED), {},
+        State.STANDING_BY,
+        ["ask stop", *BOOTED, "VmFrozen", "await COLLECT", "LeavePlace", "QmpSeen"],
+    ),
+    "will not stand still": (
+        (REPORT, OPENED, NOT_STOPPED), {},
+        State.STANDING_BY,
+        ["ask stop", *BOOTED, "QmpSeen", "released: not stopped", "await COLLECT", "LeavePlace"],
+    ),
+    "will not stand still, and is asked all the same": (
+        (*WAYS[State.FREEZING][-2:], NOT_STOPPED, COLLECT), {},
+        State.DETAILING,
+        [..., "tell details"],
+    ),
+    "stands still after all": (
+        (REPORT, OPENED, NOT_STOPPED, qmp("STOP")), {},
+        State.STANDING_BY,
+        [..., "QmpSeen", "VmFrozen"],
+    ),
+    "resumed by hand": (
+        (REPORT, OPENED, STOPPED, qmp("STOP"), qmp("RESUME")), {},
+        State.STANDING_BY,
+        [..., "QmpSeen", "QmpSeen", "released: by hand"],
+    ),
+    "resumed and paused by hand": (
+        (REPORT, OPENED, STOPPED, qmp("RESUME"), qmp("STOP"), COLLECT), {},
+        State.DETAILING,
+        [..., "QmpSeen", "VmFrozen", "released: collect", "ask cont", "tell details"],
+    ),
+    "dies as it stands still": (
+        (REPORT, OPENED, STOPPED, EXIT), {},
+        State.EXITED,
+        [..., *GONE],
+    ),
+    "killed as it stands still": (
+        (REPORT, OPENED, STOPPED, KILL), {},
+        State.KILLING,
+        [..., *CUT, "Kill"],
+    ),
+    "stopped as it stands still": (
+        (REPORT, OPENED, STOPPED, STOP), {"persist": True},
+        State.QUITTING,
+        [..., *CUT, "ask quit"],
+    ),
+    "reset as it stands still": (
+        (REPORT, OPENED, STOPPED, qmp("RESET"), COLLECT, END), {},
+        State.QUITTING,
+        [..., "QmpSeen", "await END", "LeaveCollect", "VmEnding", "ask quit"],
+    ),
+    # It tells details.
+    "does not go on": (
+        (REPORT, OPENED, STOPPED, COLLECT, Answered("cont", trouble="gone")), {},
+        State.TOLD,
+        [..., "ReportRejected", "EndReport", "await END", "LeaveCollect"],
+    ),
+    "tells no details": (
+        (REPORT, OPENED, STOPPED, COLLECT, TimeUp(), DETAILS), {},
+        State.TOLD,
+        [..., "ReportRejected", "EndReport", "await END", "LeaveCollect", "VmDetails"],
+    ),
+    "told no details and is to end": (
+        (REPORT, OPENED, STOPPED, COLLECT, qmp("RESUME"), TimeUp(), END), {},
+        State.POWERING_DOWN,
+        [..., "LeaveCollect", "VmEnding", "ask system_powerdown"],
+    ),
+    "takes no word": (
+        (REPORT, OPENED, STOPPED, COLLECT, Unheard()), {},
+        State.TOLD,
+        [..., "ReportRejected", "EndReport", "await END", "LeaveCollect"],
+    ),
+    "tells the order of its units": (
+        (REPORT, OPENED, STOPPED, COLLECT, LINE, BEGUN, ORDER, DETAILS), {},
+        State.TOLD,
+        [..., "ReportText", "UnitOrder", "VmDetails", "await END", "LeaveCollect"],
+    ),
+    "reset while it tells": (
+        (REPORT, OPENED, STOPPED, COLLECT, qmp("RESET")), {},
+        State.TOLD,
+        [..., "QmpSeen", "await END", "LeaveCollect"],
+    ),
+    "dies while it tells": (
+        (REPORT, OPENED, STOPPED, COLLECT, EXIT), {},
+        State.EXITED,
+        [..., *GONE],
+    ),
+    # A guest that waits for no word.
+    "goes its own way when it may": (
+        (REPORT, LINE, OPENED, STOPPED, COLLECT, BEGUN, DETAILS, EXIT), {},
+        State.EXITED,
+        [
+            ..., "ReportText", "QmpSeen", "VmFrozen", "await COLLECT", "LeavePlace", "released: collect",
+            "ask cont", "VmDetails", "LeaveCollect", *GONE,
+        ],
+    ),
+    "goes its own way without details": (
+        (REPORT, LINE, OPENED, STOPPED, COLLECT, TimeUp(), TimeUp()), {},
+        State.QUITTING,
+        [..., "released: collect", "ask cont", "LeaveCollect", "ask quit"],
+    ),
+    "tells its details late": (
+        (REPORT, LINE, OPENED, STOPPED, COLLECT, TimeUp(), BEGUN, DETAILS), {},
+        State.POWERING_OFF,
+        [..., "ask cont", "LeaveCollect", "VmDetails", "LeaveCollect"],
+    ),
+    "breaks off on its own way": (
+        (REPORT, LINE, OPENED, STOPPED, COLLECT, BEGUN, TimeUp()), {},
+        State.POWERING_OFF,
+        [..., "ask cont", "EndReport", "LeaveCollect"],
+    ),
+    "told it all when resumed by hand": (
+        (REPORT, LINE, OPENED, STOPPED, qmp("RESUME"), BEGUN, DETAILS, COLLECT), {},
+        State.POWERING_OFF,
+        [..., "released: by hand", "VmDetails", "LeaveCollect"],
+    ),
+    # It is to run on.
+    "runs on": (
+        (REPORT, OPENED, COLLECT), {"after_report": RUN},
+        State.DETAILING,
+        [*BOOTED, "await COLLECT", "LeavePlace", "QmpSeen", "released: collect", "tell details"],
+    ),
+    "runs on its own way": (
+        (REPORT, OPENED, LINE, COLLECT, TimeUp()), {"after_report": RUN},
+        State.POWERING_OFF,
+        [..., "ReportText", "released: own way", "LeaveCollect"],
+    ),
+    "ran its own way before its stamp": (
+        (REPORT, LINE, OPENED), {"after_report": RUN},
+        State.STANDING_BY,
+        [*BOOTED, "await COLLECT", "LeavePlace", "ReportText", "released: own way", "QmpSeen"],
+    ),
+    "is off before its turn": (
+        (REPORT, OPENED, LINE, EXIT), {"after_report": RUN},
+        State.EXITED,
+        [..., *GONE],
+    ),
+    # It is to be off.
+    "is off at once": (
+        (REPORT, LINE, OPENED, BEGUN, DETAILS, EXIT), {"after_report": OFF},
+        State.EXITED,
+        [*BOOTED, "released: off", "LeavePlace", "ReportText", "QmpSeen", "VmDetails",
+         "LeaveCollect", *GONE],
+    ),
+    "does not power off by itself": (
+        (REPORT, LINE, OPENED, TimeUp()), {"after_report": OFF},
+        State.QUITTING,
+        [..., "QmpSeen", "ask quit"],
+    ),
+    "gave details and does not power off": (
+        (REPORT, LINE, OPENED, BEGUN, DETAILS, TimeUp()), {"after_report": OFF},
+        State.QUITTING,
+        [..., "VmDetails", "LeaveCollect", "ask quit"],
+    ),
+    "is off as soon as it has told": (
+        (REPORT, LINE, OPENED, BEGUN, DETAILS), {"after_report": OFF, "end": End.QUIT},
+        State.QUITTING,
+        [..., "VmDetails", "LeaveCollect", "VmEnding", "ask quit"],
+    ),
+    # It ends.
+    "is to quit": (
+        (REPORT, OPENED, STOPPED, COLLECT, DETAILS, END), {"end": End.QUIT},
+        State.QUITTING,
+        [..., "VmEnding", "ask quit"],
+    ),
+    "does not shut down": (
+        (*WAYS[State.SHUTTING_DOWN][-6:], TimeUp()), {},
+        State.QUITTING,
+        [..., "tell poweroff", "ask quit"],
+    ),
+    "takes no word for its end": (
+        (*WAYS[State.SHUTTING_DOWN][-6:], Unheard()), {},
+        State.POWERING_DOWN,
+        [..., "tell poweroff", "ask system_powerdown"],
+    ),
+    "stopped while it shuts down": (
+        (*WAYS[State.SHUTTING_DOWN][-6:], STOP), {},
+        State.QUITTING,
+        [..., "tell poweroff", *CUT, "ask quit"],
+    ),
+    "stopped while it shuts down and writes to the user's image": (
+        (*WAYS[State.SHUTTING_DOWN][-6:], qmp("RESUME"), STOP), {"persist": True},
+        State.POWERING_DOWN,
+        [..., "QmpSeen", *CUT, "ask system_powerdown"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("facts", "settings", "end", "asked"), AFTERWARDS.values(), ids=AFTERWARDS)
+def test_what_becomes_of_a_vm_that_has_reported(
+    facts: Sequence[Fact], settings: dict[str, object], end: State, asked: list[object]
+):
+    this = course(at=State.BOOTING, **settings)
+    found = told(this, facts)
+
+    assert this.state is end
+    if asked[0] is ...:
+        asked = asked[1:]
+        found = found[-len(asked) :]
+    assert found == asked
+
+
 @pytest.mark.parametrize("state", UNDECIDED)
 @pytest.mark.parametrize("fact", [KILL, STOP, QmpFlooded(), DISK_FULL, FAULT], ids=repr)
 def test_whatever_decides_a_boot_is_said_once_and_gives_its_place_to_another(
@@ -589,14 +802,15 @@ def test_whatever_decides_a_boot_is_said_once_and_gives_its_place_to_another(
     found = told(this, [fact, fact])
 
     assert len([word for word in found if word.startswith("fail") or word == "VmKilled"]) == 1
-    assert found.count("LeavePlace") == 1
+    assert "LeavePlace" in found
     assert not this.is_undecided
 
 
 LIMIT_OF = {
     State.PLUGGING: LIMITS.report_port_s,
     State.BOOTING: TIMEOUT_S,
-    State.BOOTED: LIMITS.off_s,
+    State.UNASKED: LIMITS.own_way_s,
+    State.SHUTTING_DOWN: RunConfig().shutdown_timeout_s,
     State.DETAILING: LIMITS.details_s,
     State.POWERING_OFF: LIMITS.off_s,
     State.POWERING_DOWN: LIMITS.powerdown_s,
@@ -672,7 +886,7 @@ def test_a_report_is_as_sure_as_qemu_s_stamp_of_the_port_makes_it(
     came_ns = NOW + 3 * S
     opened = QmpEvent(came_ns, "VSERPORT_CHANGE", {"id": "report", "open": True}, opened_ns)
     told(this, [opened], came_ns)
-    (booted, *_) = this.handle(Said(Booted("up"), came_ns), came_ns)
+    (_, booted, *_) = this.handle(Said(Reported(), came_ns), came_ns)
 
     assert (booted.event.report_ns, booted.event.uncertainty_ns) == (came_ns, uncertainty_ns)
 
@@ -710,7 +924,7 @@ TOOL_FAILED = "fail: the tool failed: LookupError: why"
             State.LETTING_GO,
             [REPORT, RESUMED, OPENED, Answered("cont", {})],
             State.OVER,
-            ["VmStarted", "VmBooted", *LOST, "Abandon", "Notice"],
+            ["VmStarted", "ask stop", *BOOTED, "Abandon", "Notice"],
         ),
         (
             "rejected",
@@ -719,7 +933,7 @@ TOOL_FAILED = "fail: the tool failed: LookupError: why"
             State.OVER,
             ["VmStarted", "Abandon", TOOL_FAILED, *LOST, "ask quit", "Abandon", "Notice"],
         ),
-        ("own_fault", State.BOOTED, [FAULT], State.OVER, []),
+        ("own_fault", State.STANDING_BY, [FAULT], State.OVER, []),
     ],
 )
 def test_a_fault_in_the_telling_ends_this_boot_alone_and_undoes_nothing_that_was_told(
@@ -744,20 +958,29 @@ def test_a_fault_in_the_telling_ends_this_boot_alone_and_undoes_nothing_that_was
 
 FACTS = [fact for way in WAYS.values() for fact in way] + [
     *(LIE, FLOOD_OF_WORDS, SHUTDOWN, DISK_FULL, KILL, FAULT, PauseAsked(), ResumeAsked(NOW)),
+    *(LINE, BEGUN, ORDER, NOT_STOPPED, Unheard(), qmp("STOP"), qmp("RESET")),
     *(QmpFlooded(), QmpReady("no"), NotSpawned(Why("no")), Explained(Why("so")), TimeUp()),
     Answered("quit", trouble="gone", is_sent=False),
 ]
 DECISIONS = ("VmBooted", "VmKilled", "TimeOut")
 
 
-@given(st.sampled_from(State), st.lists(st.sampled_from(FACTS), max_size=30))
-def test_whatever_comes_in_whatever_order_a_boot_is_decided_once(state: State, facts: list[Fact]):
-    this = Course(Narrator(1, 1), LIMITS, TIMEOUT_S)
+@given(
+    st.sampled_from(State),
+    st.lists(st.sampled_from(FACTS), max_size=30),
+    st.sampled_from(AfterReport),
+)
+def test_whatever_comes_in_whatever_order_a_boot_is_decided_once(
+    state: State, facts: list[Fact], after: AfterReport
+):
+    this = Course(Narrator(1, 1), LIMITS, RunConfig(timeout_s=TIMEOUT_S, after_report=after))
     found = told(this, [*WAYS[state], *facts])
     decisions = [word for word in found if word in DECISIONS or word.startswith("fail")]
 
     assert len(decisions) <= 1
-    assert len(decisions) == found.count("LeavePlace")
+    assert "LeavePlace" not in found or decisions
+    assert not decisions or "LeavePlace" in found or this.state is State.FREEZING
+    assert this.state is not State.OVER or found.count("VmEnding") <= 1
     assert found.count("VmStarted") <= 1
     assert found.count("TellExit") <= 1
     assert "VmBooted" not in found or found.index("VmStarted") < found.index("VmBooted")

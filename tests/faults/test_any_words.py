@@ -14,7 +14,7 @@ from faults.examples import fixed
 from vmtiming_tui.engine.qemu.command_line import command_line
 from vmtiming_tui.engine.qemu.disks import GivenFiles
 from vmtiming_tui.engine.qemu.option_words import option
-from vmtiming_tui.model.config import Accel, RunConfig
+from vmtiming_tui.model.config import Accel, AfterReport, End, RunConfig
 
 command = importlib.import_module("vmtiming_tui.cli.main")
 
@@ -97,6 +97,9 @@ NAMES = WORDS.filter(bool)
             "stagger": st.floats(0, 1e7),
             "parallel": st.integers(1, 100_000),
             "accel": st.sampled_from(Accel),
+            "after-report": st.sampled_from(AfterReport),
+            "end": st.sampled_from(End),
+            "shutdown-timeout": st.floats(0.001, 1e7),
             "append": WORDS.filter(lambda text: "\n" not in text and len(text) < 400),
             "machine": WORDS,
             "cpu": WORDS,
@@ -116,7 +119,10 @@ def test_what_is_typed_is_what_is_run(given_settings, prefix, qemu_args):
 
     assert (code, err) == (0, "")
     config = begun[0][0].config
-    names = {"memory": "memory_mib", "timeout": "timeout_s", "stagger": "stagger_s"}
+    names = {
+        "memory": "memory_mib", "timeout": "timeout_s", "stagger": "stagger_s",
+        "after-report": "after_report", "shutdown-timeout": "shutdown_timeout_s",
+    }  # fmt: skip
     for name, value in given_settings.items():
         assert getattr(config, names.get(name, name)) == value
     assert (config.prefix, config.qemu_args) == (prefix, tuple(qemu_args))

@@ -2,17 +2,24 @@
 
 It takes the engine's own command line, opens what QEMU would open (the report socket by path, QMP
 and the console by descriptor), says its greeting, waits for ``cont``, "boots", writes the report,
-and powers off. What it does comes from the kernel arguments (``--append``), as words
+and powers off: as it is told to, where the host says that it leads its guests through phases
+(``vmreport.protocol=3``) and the report is ``full``, else by itself. While it is stopped its guest
+does nothing. What it does comes from the kernel arguments (``--append``), as words
 ``standin.KEY=VALUE``; ``standin.3.KEY=VALUE`` holds for VM 3 only. Times are in seconds, or a
 range such as ``1~5`` to choose from at random.
 
 =================  ==========================================================================
 boot=0.05          from ``cont`` to the report
-off=0.05           from the report to powering off; ``never`` stays on
+off=0.05           from the report, or the word, to powering off; ``never`` stays on
+gather=0.01        from the word for details to the details
+collect=HOW        to the word for details it says ``nothing``, ``half`` of them, or all ``twice``;
+                   ``hangup`` closes the port
+chatter=0.05       writes a line so often while it should wait
 greet=0            before the greeting; ``never`` leaves it out, ``garbage`` writes rubbish,
                    ``flood`` 2 MB without a newline, ``close`` closes instead
 die=PHASE:HOW      end at ``start``, ``greeted``, ``connected``, ``go``, ``half`` (of the boot) or
-                   ``reported``; HOW is an exit code, or a signal's name such as KILL or SEGV
+                   ``reported``, or when it is ``stopped``, told to give ``details`` or to go
+                   ``off``; HOW is an exit code, or a signal's name such as KILL or SEGV
 hang=PHASE         stop for good (SIGSTOP) at that phase
 qmp=PHASE:HOW      at that phase ``close`` the QMP connection, or write ``garbage`` to it, or an
                    event as ``deep`` as a number of lists (``deep~5000``)
@@ -34,6 +41,7 @@ cry=HEX            the same as hexadecimal bytes, and nothing is added
 noise=BYTES        so much console output, in lines of 100 bytes
 stderr=TEXT        written to standard error at the start; ``+`` stands for a blank
 deaf=COMMANDS      QMP commands (comma between) it does not answer
+refuse=COMMANDS    QMP commands (comma between) it refuses
 noport=1           does not connect its report port
 stranger=1         connects a second time and claims to be another
 =================  ==========================================================================
@@ -117,6 +125,7 @@ class Arguments:
         words = [word.partition("=") for word in append.split()]
         plain = [word.partition(":") for word in append.split() if word.startswith("VMREPORTID:")]
         self.vm = int(plain[0][2]) if plain else 0
+        self.in_phases = "vmreport.protocol=3" in append.split()
         self.settings = {}
         for prefix in ("standin.", f"standin.{self.vm}."):
             for key, _, value in words:
@@ -149,9 +158,14 @@ class StandIn:
         self.report = None
         self.buffer = ""
         self.gone = False
-        self.running = False
+        self.running = self.waits = False
+        self.stopped_at = None
+        self.words = b""
+        self.sent_ns = self.told = 0
         self.timers = []
+        self.poller = select.poll()
         self.deaf = args.get("deaf").split(",")
+        self.refused = args.get("refuse").split(",")
 
     # Phases.
 
@@ -249,6 +263,10 @@ class StandIn:
         command = message.get("execute") or message.get("exec-oob")
         if command in self.deaf:
             return
+        if command in self.refused:
+            error = {"class": "GenericError", "desc": f"{command} is not to be had"}
+            self.tell({"error": error, "id": message.get("id")})
+            return
         answer = {}
         before = after = None
         match command:
@@ -259,6 +277,7 @@ class StandIn:
                 after = self.go
             case "stop":
                 before = lambda: self.event("STOP", {})  # noqa: E731
+                after = self.stop
             case "query-cpus-fast":
                 answer = [{"thread-id": os.getpid(), "cpu-index": 0}]
             case "query-status":
@@ -279,7 +298,17 @@ class StandIn:
 
     # The guest.
 
+    def stop(self):
+        if self.stopped_at is None:
+            self.stopped_at = time.monotonic()
+            self.phase("stopped")
+
     def go(self):
+        if self.stopped_at is not None:
+            lost = time.monotonic() - self.stopped_at
+            self.timers = [(due + lost, action) for due, action in self.timers]
+            self.stopped_at = None
+            self.heed()
         if self.running:
             return
         self.running = True
@@ -302,8 +331,10 @@ class StandIn:
     def first_line(
         self, number=None, text="Startup finished in 1.5s (kernel) + 2.5s (userspace) = 4s"
     ):
-        who = f"vm={self.args.vm} pid={os.getpid()}"
-        return self.head(number) + f"{text} {who} sent_ns={time.monotonic_ns()}\n".encode()
+        return self.head(number) + self.rest(time.monotonic_ns(), text)
+
+    def rest(self, sent_ns, text="Startup finished in 1.5s (kernel) + 2.5s (userspace) = 4s"):
+        return f"{text} vm={self.args.vm} pid={os.getpid()} sent_ns={sent_ns}\n".encode()
 
     def head(self, number=None):
         return f"VMREPORTID:{self.args.vm if number is None else number}|||".encode()
@@ -355,6 +386,16 @@ class StandIn:
             "first": self.first_line(),
             "said": self.head() + bytes.fromhex(self.args.get("say")) + b"\n",
         }
+        if kind == "full" and self.args.in_phases:
+            self.clock_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+            self.sent_ns = time.monotonic_ns()
+            self.write(self.head())
+            self.waits = True
+            self.poller.register(self.report, select.POLLIN)
+            self.phase("reported")
+            if "chatter" in self.args.settings:
+                self.chatter(self.args.seconds("chatter", 0.05))
+            return
         if kind in numbers:
             self.write(self.first_line(numbers[kind]))
         elif kind == "flood":
@@ -378,6 +419,72 @@ class StandIn:
             details = self.details()
             self.write(self.first_line() + details)
         self.spoken()
+
+    # A guest that is led through phases.
+
+    def listen(self):
+        try:
+            data = self.report.recv(4096)
+        except OSError:
+            data = b""
+        self.words += data
+        self.heed()
+        return bool(data)
+
+    def heed(self):
+        while self.waits and self.stopped_at is None and b"\n" in self.words:
+            word, _, self.words = self.words.partition(b"\n")
+            match word.split():
+                case [b"details", *more]:
+                    self.phase("details")
+                    wait = self.args.seconds("gather", 0.01)
+                    self.later(wait, lambda more=more: self.give_details(bool(more)))
+                case [b"poweroff"]:
+                    self.phase("off")
+                    if (off := self.args.get("off", "0.05")) != "never":
+                        self.later(float(off), lambda: self.end("guest-shutdown"))
+
+    def give_details(self, with_order):
+        whole = self.rest(self.sent_ns) + self.properties() + self.units()
+        if with_order:
+            whole += b"[order]\nId=basic.target\nAfter=\n\nId=slow.service\nAfter=basic.target\n"
+        whole += b"gathering_us=10000\n[end]\n"
+        match self.args.get("collect"):
+            case "nothing":
+                return
+            case "half":
+                self.write(whole[: len(whole) // 2])
+            case "twice":
+                self.write(whole + whole)
+            case "hangup":
+                self.report.shutdown(socket.SHUT_RDWR)
+            case _:
+                self.write(whole)
+
+    def properties(self):
+        return (
+            f"protocol=3\nclock_us={self.clock_us}\nclock_resolution_us=10000\n"
+            "kernel_release=6.1.0\nkernel_command_line=quiet\n"
+            "FirmwareTimestampMonotonic=0\nLoaderTimestampMonotonic=0\n"
+            "KernelTimestampMonotonic=0\nInitRDTimestampMonotonic=1000000\n"
+            "UserspaceTimestampMonotonic=1500000\nFinishTimestampMonotonic=4000000\n"
+            "Version=252\nSystemState=running\n"
+        ).encode()
+
+    def units(self):
+        return b"[units]\n" + b"\n".join(
+            f"Id={name}\nActiveState=active\nSubState=running\nResult=success\n"
+            f"InactiveExitTimestampMonotonic={start}\nActiveEnterTimestampMonotonic={up}\n"
+            "ActiveExitTimestampMonotonic=0\nInactiveEnterTimestampMonotonic=0\n".encode()
+            for name, start, up in (
+                ("basic.target", 2_000_000, 2_000_000),
+                ("slow.service", 2_000_000, 3_500_000),
+            )
+        )
+
+    def chatter(self, wait):
+        self.write(b"x" * 99 + b"\n")
+        self.later(wait, lambda: self.chatter(wait))
 
     def spoken(self):
         self.port(False)
@@ -413,16 +520,19 @@ class StandIn:
         self.greet()
         if self.args.get("report") == "early":
             self.write(self.first_line())
-        hears = True
-        poller = select.poll()
+        poller = self.poller
         poller.register(self.qmp, select.POLLIN)
         while not self.gone:
-            wait = None if not self.timers else max(0, self.timers[0][0] - time.monotonic()) * 1000
-            if poller.poll(wait) and hears:
-                hears = self.hear()
-                if not hears:
-                    poller.unregister(self.qmp)
+            runs = self.timers and self.stopped_at is None
+            wait = max(0, self.timers[0][0] - time.monotonic()) * 1000 if runs else None
+            ready = dict(poller.poll(wait))
+            if self.qmp.fileno() in ready and not self.hear():
+                poller.unregister(self.qmp)
+            if self.report and self.report.fileno() in ready and not self.listen():
+                poller.unregister(self.report)
             while self.timers and self.timers[0][0] <= time.monotonic() and not self.gone:
+                if self.stopped_at is not None:
+                    break
                 self.timers.pop(0)[1]()
 
 

@@ -20,6 +20,8 @@ FIELDS = {
     "timeout_s": ("n",),
     "stagger_s": ("n",),
     "accel": ("n",),
+    "after_report": ("n",),
+    "shutdown_timeout_s": ("n",),
     "append": ("n",),
     "path": ("e",),
 }

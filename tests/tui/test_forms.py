@@ -10,6 +10,7 @@ from support.recording import ZERO_NS, plan_for, smooth_run, troubled_run, until
 from support.stage import dashboard
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import Start, Stop
+from vmtiming_tui.model.config import AfterReport, End
 from vmtiming_tui.report.export import write_export
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.engine_error import EngineErrorScreen
@@ -60,6 +61,9 @@ async def test_new_run_is_validated_while_typing_with_the_command_lines_words(bo
             ("timeout_s", "nan", "out of range"),
             ("stagger_s", "-1", "out of range"),
             ("append", "x" * 2001, "2048 bytes"),
+            ("after_report", "stop", "none of freeze, run, off"),
+            ("end", "kill", "none of poweroff, quit"),
+            ("shutdown_timeout_s", "0", "--end quit"),
         ):
             good = screen.query_one(f"#{field}", Input).value
             await type_into(stage, field, text)
@@ -74,9 +78,15 @@ async def test_new_run_starts_with_the_settings_given(bootable):
         await stage.press("n")
         await type_into(stage, "number", "4")
         await type_into(stage, "append", "quiet splash")
+        await type_into(stage, "after_report", "run")
+        await type_into(stage, "end", "quit")
+        await type_into(stage, "shutdown_timeout_s", "30")
         await submit(stage)
         starts = [command for command in stage.source.sent if isinstance(command, Start)]
-        wanted = replace(bootable, number=4, append="quiet splash")
+        wanted = replace(
+            bootable, number=4, append="quiet splash", after_report=AfterReport.RUN,
+            end=End.QUIT, shutdown_timeout_s=30.0,
+        )  # fmt: skip
         assert starts[-1].plan.config == wanted
         assert starts[-1].interactive
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from vmtiming_tui.errors import ConfigError
-from vmtiming_tui.model.config import Accel, RunConfig, StartMode
+from vmtiming_tui.model.config import Accel, AfterReport, End, RunConfig, StartMode
 from vmtiming_tui.request.settings import build_config, field_problem
 
 GOOD = {"number": "8", "memory_mib": "340", "prefix": "your-os", "suffix": ".img", "kernel": "k"}
@@ -32,6 +32,29 @@ def test_good_texts_become_typed_values():
         start=StartMode.TOGETHER,
         timeout_s=2.5,
     )
+
+
+def test_what_becomes_of_a_booted_vm_is_a_word_and_its_shutdown_has_a_limit():
+    default = build_config(GOOD, files=False)
+    asked = build_config(
+        GOOD | {"after_report": "Run", "end": "quit", "shutdown_timeout_s": "7.5"}, files=False
+    )
+
+    told = [(each.after_report, each.end, each.shutdown_timeout_s) for each in (default, asked)]
+    assert told == [(AfterReport.FREEZE, End.POWEROFF, 120.0), (AfterReport.RUN, End.QUIT, 7.5)]
+
+
+def test_what_cannot_become_of_a_booted_vm_is_said_with_what_can():
+    found = problems_of(
+        GOOD | {"after_report": "stop", "end": "kill", "shutdown_timeout_s": "0"}, files=False
+    )
+
+    assert found == {
+        "after_report": "--after-report: 'stop' is none of freeze, run, off",
+        "end": "--end: 'kill' is none of poweroff, quit",
+        "shutdown_timeout_s": "--shutdown-timeout: 0 is out of range; give seconds from 0.001, "
+        "such as 120 (--end quit waits for no shutdown)",
+    }
 
 
 def test_every_fault_is_named_at_once_with_its_flag():
@@ -97,7 +120,9 @@ def test_together_and_parallel_contradict_each_other():
     [
         ("number", "0"), ("number", "1.5"), ("memory_mib", "12GB"), ("stagger_s", "-1"),
         ("timeout_s", "inf"), ("append", "a\nb"), ("append", "x" * 3000), ("prefix", ""),
-        ("kernel", "a\0b"), ("parallel", "0"),
+        ("kernel", "a\0b"), ("parallel", "0"), ("after_report", "quit"), ("after_report", ""),
+        ("end", "off"), ("end", ""), ("shutdown_timeout_s", "-1"), ("shutdown_timeout_s", "soon"),
+        ("shutdown_timeout_s", "nan"), ("shutdown_timeout_s", "1e9"), ("shutdown_timeout_s", ""),
     ],
 )  # fmt: skip
 def test_a_form_sees_the_same_fault_while_typing(name, text):
@@ -105,7 +130,11 @@ def test_a_form_sees_the_same_fault_while_typing(name, text):
     assert name in problems_of(GOOD | {name: text}, files=False)
 
 
-@given(st.dictionaries(st.sampled_from([*GOOD, "smp", "accel", "parallel"]), st.text()))
+@given(
+    st.dictionaries(
+        st.sampled_from([*GOOD, "smp", "accel", "parallel", "after_report", "end"]), st.text()
+    )
+)
 def test_any_text_is_either_a_config_or_a_config_error(raw):
     try:
         config = build_config(raw, files=False)

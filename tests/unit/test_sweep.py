@@ -117,6 +117,17 @@ def test_a_plan_of_a_sweep_has_every_combination_forth_and_back():
     assert (plan.number, len(plan)) == (2, 12)
 
 
+@pytest.mark.parametrize("name", ["after_report", "after-report"])
+def test_what_booted_vms_do_can_be_varied_by_its_name_or_as_its_option_is_spelt(name):
+    plan = build_plan(RAW, sweeps=[(name, "freeze,off")], runs="2", files=False)
+
+    words = [str(storm.variant.config.after_report) for storm in plan.storms()]
+    assert words == ["freeze", "off", "off", "freeze"]
+    assert [dict(variant.parameters) for variant in plan.variants] == [
+        {"after_report": "freeze"}, {"after_report": "off"},
+    ]  # fmt: skip
+
+
 def test_a_comma_that_belongs_to_a_value_is_kept():
     assert sweep_values(r"console=ttyS0\,115200,quiet") == ["console=ttyS0,115200", "quiet"]
 
@@ -143,6 +154,8 @@ def test_every_fault_of_a_plan_is_found_at_once():
     [
         ([("colour", "red,blue")], "'colour' cannot be varied; give one of number, memory"),
         ([("smp", "1,2"), ("smp", "4")], "smp is given twice"),
+        ([("after-report", "run"), ("after_report", "off")], "after_report is given twice"),
+        ([("after_report", "freeze,gone")], "'gone' is none of freeze, run, off"),
         ([("smp", "1,,2")], "smp has an empty value"),
         ([("smp", "2,1,2")], "smp has a value twice"),
         ([("number", ",".join(map(str, range(1, 1200))))], "are too many"),

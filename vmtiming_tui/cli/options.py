@@ -14,7 +14,7 @@ import click
 from vmtiming_tui.cli.completing import files, folders, runs_or_files, words
 from vmtiming_tui.cli.sections import HelpSection, SectionedOption
 from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii
-from vmtiming_tui.model.config import RunConfig
+from vmtiming_tui.model.config import AfterReport, End, RunConfig
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.request.settings import Raw
 from vmtiming_tui.request.sweeps import build_plan
@@ -25,6 +25,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 boot_option = partial(click.option, cls=SectionedOption, section=HelpSection.BOOT)
 machine_option = partial(click.option, cls=SectionedOption, section=HelpSection.MACHINE)
 storm_option = partial(click.option, cls=SectionedOption, section=HelpSection.STORM)
+after_option = partial(click.option, cls=SectionedOption, section=HelpSection.AFTER)
 measure_option = partial(click.option, cls=SectionedOption, section=HelpSection.MEASURE)
 limit_option = partial(click.option, cls=SectionedOption, section=HelpSection.LIMIT)
 write_option = partial(click.option, cls=SectionedOption, section=HelpSection.WRITE)
@@ -98,12 +99,28 @@ STORM_OPTIONS = (
     storm_option("--force", is_flag=True, default=None, help="Run even if memory looks too small."),
 )  # fmt: skip
 
+AFTER_OPTIONS = (
+    after_option(
+        "--after-report", metavar="freeze|run|off", shell_complete=words(*AfterReport),
+        help="While others boot it stands still, stays up, or powers off at once, which disturbs "
+        "them.  [default: freeze]",
+    ),
+    after_option(
+        "--end", metavar="poweroff|quit", shell_complete=words(*End),
+        help="Its guest shuts down, or its QEMU quits.  [default: poweroff]",
+    ),
+    after_option(
+        "--shutdown-timeout", "shutdown_timeout_s", metavar="SECONDS",
+        help="Limit of a shutdown.  [default: 120]",
+    ),
+)  # fmt: skip
+
 PLAN_OPTIONS = (
     measure_option("-r", "--runs", metavar="K", help="How many storms to boot.  [default: 1]"),
     measure_option("-w", "--warmup", metavar="K", help="Storms before them that do not count."),
     measure_option(
         "-L", "--parameter-list", "sweeps", nargs=2, multiple=True, metavar="VAR A,B,C",
-        help="Vary number, memory, smp, accel, kernel, initrd or append. Repeatable.",
+        help="Vary number, memory, smp, accel, kernel, initrd, append or after_report. Repeatable.",
     ),
     measure_option("--prepare", metavar="CMD", help="A shell command to run before every storm."),
     measure_option(
@@ -158,7 +175,7 @@ def number_option(*, default: int) -> Callable[[F], F]:
 
 
 image_options = _with(IMAGE_OPTIONS)
-machine_options = _with((*MACHINE_OPTIONS, *STORM_OPTIONS))
+machine_options = _with((*MACHINE_OPTIONS, *STORM_OPTIONS, *AFTER_OPTIONS))
 plan_options = _with(PLAN_OPTIONS)
 wish_options = _with(WISH_OPTIONS)
 

@@ -19,7 +19,7 @@ from vmtiming_tui.engine.children.children import Children, start_warden
 from vmtiming_tui.engine.guest.limits import Limits
 from vmtiming_tui.engine.guest.report_socket import GuestReportServer
 from vmtiming_tui.engine.guest.report_stamper import ReportStamper
-from vmtiming_tui.engine.host.capacity import check_descriptors, check_host, raise_descriptor_limit
+from vmtiming_tui.engine.host.capacity import check_descriptors, raise_descriptor_limit, rooms_for
 from vmtiming_tui.engine.host.usage import UsageWatch
 from vmtiming_tui.engine.host.watch import HostWatch, host_facts
 from vmtiming_tui.engine.qemu.accel import accel_key, choose_accel
@@ -221,7 +221,8 @@ class Engine:
             if key not in choices:
                 choices[key] = await choose_accel(variant.config, powers, context.children)
         first = choices[accel_key(plan.config)]
-        check_host(plan, {key: choice.accel for key, choice in choices.items()})
+        accels = {key: choice.accel for key, choice in choices.items()}
+        rooms = rooms_for(plan, accels)
         self._emit(
             ev.RunStarted(
                 at_ns=time.monotonic_ns(),
@@ -241,8 +242,7 @@ class Engine:
         for choice in choices.values():
             if choice.warns:
                 self._notice(ev.Level.WARNING, choice.reason)
-        accels = {key: choice.accel for key, choice in choices.items()}
-        return BootRun(plan, accels, powers, context)
+        return BootRun(plan, accels, rooms, powers, context)
 
     def _stranger(self, pid: int, uid: int) -> None:
         self._strangers += 1

@@ -13,6 +13,7 @@ FLAGS: Mapping[str, str] = {
     "qemu": "-q/--qemu",
     "timeout_s": "--timeout",
     "stagger_s": "--stagger",
+    "shutdown_timeout_s": "--shutdown-timeout",
 } | {
     name: f"--{name.replace('_', '-')}"
     for name in (
@@ -27,6 +28,8 @@ FLAGS: Mapping[str, str] = {
         "inject",
         "machine",
         "cpu",
+        "after_report",
+        "end",
         "force",
         "format",
         "allow_backing",

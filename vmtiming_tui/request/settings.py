@@ -12,7 +12,15 @@ from typing import Any, TypeVar
 
 from vmtiming_tui.errors import ConfigError, Problem
 from vmtiming_tui.images.gate.formats import KNOWN_FORMATS
-from vmtiming_tui.model.config import Accel, BootMode, Inject, RunConfig, StartMode
+from vmtiming_tui.model.config import (
+    Accel,
+    AfterReport,
+    BootMode,
+    End,
+    Inject,
+    RunConfig,
+    StartMode,
+)
 from vmtiming_tui.request.flags import FLAGS
 from vmtiming_tui.request.paths import file_problems
 
@@ -134,6 +142,9 @@ _READERS: Mapping[str, Callable[[Raw], Any]] = {
     "inject": _choice(Inject),
     "machine": _text,
     "cpu": _text,
+    "after_report": _choice(AfterReport),
+    "end": _choice(End),
+    "shutdown_timeout_s": _seconds(0.001, "120 (--end quit waits for no shutdown)"),
     "force": bool,
     "format": _format,
     "allow_backing": lambda raw: tuple(map(_text, raw)) if isinstance(raw, (list, tuple)) else (),

@@ -20,6 +20,7 @@ SWEPT: Mapping[str, str] = {
     "kernel": "kernel",
     "initrd": "initrd",
     "append": "append",
+    "after_report": "after_report",
 }
 MAX_VARIANTS = 1000
 MAX_STORMS = 10_000
@@ -50,11 +51,11 @@ def sweep_values(text: str) -> list[str]:
 def _sweeps(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
     """Return the values of every swept setting; raise ``ConfigError`` with every fault."""
     problems, found = [], dict[str, list[str]]()
-    for name, text in pairs:
-        values = sweep_values(text)
+    for given, text in pairs:
+        name, values = given.replace("-", "_"), sweep_values(text)
         if name not in SWEPT:
             known = ", ".join(SWEPT)
-            problems.append(f"{name!r} cannot be varied; give one of {known}")
+            problems.append(f"{given!r} cannot be varied; give one of {known}")
         elif name in found:
             problems.append(f"{name} is given twice; put its values into one list")
         elif "" in values and name not in ("append", "initrd"):

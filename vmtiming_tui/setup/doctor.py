@@ -10,7 +10,7 @@ import humanize
 
 from vmtiming_tui.engine.children import rundir
 from vmtiming_tui.engine.children.children import start_warden
-from vmtiming_tui.engine.host.capacity import raise_descriptor_limit, shortages, vm_memory_bytes
+from vmtiming_tui.engine.host.capacity import raise_descriptor_limit, room_for, vm_memory_bytes
 from vmtiming_tui.engine.host.watch import host_facts, memory_bytes
 from vmtiming_tui.engine.qemu.accel import ChosenAccel, choose_accel, trial_kernel
 from vmtiming_tui.engine.qemu.confinement import KVM, settle_powers
@@ -66,10 +66,16 @@ def _capacity_checks(config: RunConfig) -> Iterator[Check]:
     accel = config.accel if config.accel is not Accel.AUTO else Accel.TCG
     raise_descriptor_limit()
     vms = f"{plural(config.number, 'VM')} of {config.memory_mib} MiB"
-    found = list(shortages(config, accel))
-    for shortage in found:
+    room = room_for(config, accel)
+    for shortage in room.lacking if not room.vms else ():
         yield Check("room", Fitness.MISSING, shortage.text, shortage.hint)
-    if not found:
+    if room.vms and room.lacking:
+        yield Check(
+            "room", Fitness.NOTE,
+            f"{vms} do not fit at once: a storm goes in rounds of {room.vms}",
+            "less memory each (-m) makes it one round",
+        )  # fmt: skip
+    if not room.lacking:
         available = memory_bytes("MemAvailable")
         fit = available // vm_memory_bytes(config, accel)
         yield Check(

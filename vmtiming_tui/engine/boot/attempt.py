@@ -24,15 +24,16 @@ from vmtiming_tui.engine.boot.facts import (
     Said,
     Spawned,
     TimeUp,
+    Unheard,
 )
 from vmtiming_tui.engine.boot.instructions import Instruction
 from vmtiming_tui.engine.boot.narrator import FINAL_CONSOLE_BYTES, Narrator
 from vmtiming_tui.engine.boot.qemu_process import QemuProcess, spawn_trouble
+from vmtiming_tui.engine.boot.rounds import Round
 from vmtiming_tui.engine.boot.standing import State
-from vmtiming_tui.engine.boot.turns import Turns
 from vmtiming_tui.engine.children.children import Exit
 from vmtiming_tui.engine.guest.console import ConsoleLog, readable
-from vmtiming_tui.engine.guest.report_protocol import Statement
+from vmtiming_tui.engine.guest.report_protocol import OrderTold, Statement
 from vmtiming_tui.engine.host.usage import usage_of
 from vmtiming_tui.engine.qemu import locked_images, why_it_failed
 from vmtiming_tui.engine.qemu.why_it_failed import Why
@@ -48,12 +49,13 @@ _LINGER_S = 0.02
 class AttemptRunner:
     """Runs one attempt to its end; ``run`` is its only task, everything else tells it facts."""
 
-    def __init__(self, spec: BootSpec, context: BootContext) -> None:
+    def __init__(self, spec: BootSpec, context: BootContext, its_round: Round) -> None:
         self.spec = spec
+        self._round = its_round
         self._context = context
         self._emit = context.emit
         self._narrator = Narrator(spec.vm, spec.attempt)
-        self._course = Course(self._narrator, context.limits, spec.config.timeout_s)
+        self._course = Course(self._narrator, context.limits, spec.config)
         self._facts: asyncio.Queue[Fact] = asyncio.Queue()
         self._begun: set[asyncio.Task[Fact]] = set()
         self._console = ConsoleLog(context.folder.console(spec.vm))
@@ -70,6 +72,8 @@ class AttemptRunner:
 
     def report_said(self, statement: Statement, received_ns: int) -> None:
         """The guest said something."""
+        if isinstance(statement, OrderTold):
+            self._round.order.told()
         self._facts.put_nowait(Said(statement, received_ns))
 
     def report_closed(self) -> None:
@@ -147,29 +151,30 @@ class AttemptRunner:
 
     # Its own life.
 
-    async def run(self, turns: Turns) -> None:
+    async def run(self) -> None:
         """Boot, wait for the report, and see QEMU gone; every outcome is an event.
 
         A fault of our own, whatever it is, costs this VM alone.
         """
         try:
-            await self._follow_course(turns)
+            await self._follow_course()
         finally:
-            turns.leave(self.vm)
+            self._round.collected(self.vm)
             self._abandon()
             if self._begun:
                 await asyncio.wait(self._begun)
             if self._process is not None:
                 await self._process.close()
+            self._round.gone(self.vm)
         if self._course.has_faults:
             await self._see_it_gone()
 
-    async def _follow_course(self, turns: Turns) -> None:
+    async def _follow_course(self) -> None:
         todo: Iterable[Instruction] = self._course.begin()
         while True:
             try:
                 for instruction in todo:
-                    self._carry_out(instruction, turns)
+                    self._carry_out(instruction)
                 if self._course.state is State.OVER:
                     return
                 fact = await self._next_fact()
@@ -189,30 +194,36 @@ class AttemptRunner:
             # Where the loop was late, a fact may have come in the same turn.
             return TimeUp() if self._facts.empty() else self._facts.get_nowait()
 
-    def _carry_out(self, instruction: Instruction, turns: Turns) -> None:
+    def _carry_out(self, instruction: Instruction) -> None:
         match instruction:
             case do.Await(goal):
-                self._begin(self._reach(goal, turns))
+                self._begin(self._reach(goal))
             case do.Spawn():
                 self._begin(self._spawn())
             case do.Connect():
                 self._begin(self._connect())
             case do.Ask(command, limit_s):
                 self._begin(self._ask(command, limit_s))
+            case do.TellGuest(word):
+                self._tell_guest(word)
+            case do.EndReport():
+                self._running.end_report()
             case do.Explain():
                 self._begin(self._explain(instruction))
             case do.Abandon():
                 self._abandon()
             case do.EndLaunch():
-                turns.end_launch(self.vm)
+                self._round.turns.end_launch(self.vm)
             case do.LeavePlace():
-                turns.leave(self.vm)
+                self._round.decided(self.vm)
+            case do.LeaveCollect():
+                self._round.collected(self.vm)
             case do.Kill():
                 self._running.kill()
             case do.TellUsage():
                 self.tell_usage()
-            case do.TellExit(ended, reason):
-                self._tell_exit(ended, reason)
+            case do.TellExit(ended, reason, shutdown_ns):
+                self._tell_exit(ended, reason, shutdown_ns)
             case _:
                 self._emit(self._told(instruction))
 
@@ -252,14 +263,18 @@ class AttemptRunner:
         for task in self._begun:
             task.cancel()
 
-    async def _reach(self, goal: Goal, turns: Turns) -> Reached:
+    async def _reach(self, goal: Goal) -> Reached:
         match goal:
             case Goal.PLACE:
-                await turns.enter(self.vm)
+                await self._round.enter(self.vm)
             case Goal.LAUNCH:
-                await turns.begin_launch(self.vm)
+                await self._round.turns.begin_launch(self.vm)
             case Goal.TURN:
-                await turns.go(self.vm)
+                await self._round.turns.go(self.vm)
+            case Goal.COLLECT:
+                await self._round.collect(self.vm)
+            case Goal.END:
+                await self._round.end(self.vm)
             case Goal.STAMPS:
                 await self._running.all_stamped(_EARLY_LIMIT_S)
             case Goal.LAST_WORDS:
@@ -306,6 +321,13 @@ class AttemptRunner:
             return Answered(command, trouble=error.message, is_sent=is_sent)
         return Answered(command, answer)
 
+    def _tell_guest(self, word: do.Word) -> None:
+        text = str(word)
+        if word is do.Word.DETAILS and self._round.order.claim(self.vm):
+            text += " order"
+        if not self._running.tell_guest(text):
+            self._facts.put_nowait(Unheard())
+
     async def _explain(self, asked: do.Explain) -> Explained:
         stderr = self._stderr
         image = locked_images.locked_image(stderr)
@@ -337,13 +359,13 @@ class AttemptRunner:
     def _console_end(self) -> str:
         return readable(self._console.tail(FINAL_CONSOLE_BYTES))
 
-    def _tell_exit(self, ended: Exit, reason: str) -> None:
+    def _tell_exit(self, ended: Exit, reason: str, shutdown_ns: int | None) -> None:
         self._console.detach()
         if counts := self._running.qmp.left_out:
             self._emit(self._narrator.left_out(time.monotonic_ns(), counts))
         if self._console.total_bytes:
             self._emit(self.console_event(FINAL_CONSOLE_BYTES))
-        self._emit(self._narrator.exited(ended, reason, self._stderr))
+        self._emit(self._narrator.exited(ended, reason, shutdown_ns, self._stderr))
         self._told_exit = True
 
     async def _see_it_gone(self) -> None:
@@ -353,4 +375,6 @@ class AttemptRunner:
         exited = self._process.child.exited
         await asyncio.wait([exited], timeout=self._context.limits.kill_s)
         if exited.done() and not exited.cancelled():
-            self._emit(self._narrator.exited(exited.result(), self._course.reason, self._stderr))
+            course = self._course
+            told = (exited.result(), course.reason, course.shutdown_ns, self._stderr)
+            self._emit(self._narrator.exited(*told))

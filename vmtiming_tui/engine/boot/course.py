@@ -33,21 +33,24 @@ from vmtiming_tui.engine.boot.facts import (
 )
 from vmtiming_tui.engine.boot.instructions import Instruction
 from vmtiming_tui.engine.boot.narrator import Narrator
-from vmtiming_tui.engine.boot.standing import BUSY, Standing, State
+from vmtiming_tui.engine.boot.standing import BUSY, PAUSABLE, Standing, State
 from vmtiming_tui.engine.boot.timing import OPEN_WAIT_S, RESUME_WAIT_S, BootTiming
 from vmtiming_tui.engine.children.children import Exit
 from vmtiming_tui.engine.guest.limits import Limits
 from vmtiming_tui.engine.guest.report_protocol import (
-    Booted,
     Details,
     DetailsBegun,
+    LineEnded,
+    OrderTold,
     Rejected,
+    Reported,
     Statement,
 )
 from vmtiming_tui.engine.qemu import why_it_failed
 from vmtiming_tui.engine.qemu.why_it_failed import Why
 from vmtiming_tui.engine.qmp.controller import QmpEvent
 from vmtiming_tui.escape import one_line
+from vmtiming_tui.model.config import RunConfig
 
 _DOUBT_S = 1.0
 _MAX_VCPUS = 4096
@@ -64,17 +67,17 @@ class Course:
     Where no fact comes by ``deadline_ns`` (monotonic), ``TimeUp`` is the fact that is to come.
     """
 
-    def __init__(self, narrator: Narrator, limits: Limits, timeout_s: float) -> None:
+    def __init__(self, narrator: Narrator, limits: Limits, config: RunConfig) -> None:
         self.qemu_pid = 0
         self.vcpu_tids: tuple[int, ...] = ()
         self.has_faults = False
         self._narrator = narrator
         self._limits = limits
-        self._timeout_s = timeout_s
+        self._timeout_s = config.timeout_s
         self._timing = BootTiming()
         self._standing = Standing()
         self._enter = self._standing.enter
-        self._aftermath = Aftermath(self._standing, narrator, limits)
+        self._aftermath = Aftermath(self._standing, narrator, limits, config)
         self._postponed: deque[News] = deque()
         self._is_plugged = self._qmp_ready = False
         self._has_started = self._booted = self._lost = False
@@ -82,7 +85,7 @@ class Course:
         self._rejected = ""
         self._io_trouble: Why | None = None
         self._answered_ns = 0
-        self._report = ("", 0)
+        self._received_ns = 0
 
     @property
     def state(self) -> State:
@@ -98,6 +101,11 @@ class Course:
     def reason(self) -> str:
         """Why QEMU ended, as SHUTDOWN had it; empty where it had nothing."""
         return self._standing.reason
+
+    @property
+    def shutdown_ns(self) -> int | None:
+        """When SHUTDOWN came, on our clock; None where it did not."""
+        return self._standing.shutdown_ns
 
     @property
     def vm(self) -> int:
@@ -122,9 +130,12 @@ class Course:
     @property
     def deadline_ns(self) -> int | None:
         """How long to wait for another fact; a pause that was asked for does not count."""
-        if self.state is not State.BOOTING or self._standing.due_ns is None:
-            return self._standing.due_ns
-        return None if self._timing.is_paused else self._standing.due_ns + self._timing.paused_ns
+        standing, timing = self._standing, self._timing
+        if self.state not in PAUSABLE or standing.due_ns is None:
+            return standing.due_ns
+        if timing.is_paused:
+            return None
+        return standing.due_ns + timing.paused_ns - standing.paused_before_ns
 
     def begin(self) -> list[Instruction]:
         """Return what comes first."""
@@ -137,6 +148,7 @@ class Course:
         """
         self._standing.now_ns = at_ns
         self._timing.hear(fact)
+        self._standing.paused_ns = self._timing.paused_ns
         if isinstance(fact, News):
             self._postponed.append(fact)
         else:
@@ -208,7 +220,7 @@ class Course:
             case State.OVER if is_second:
                 return []  # it may have come of saying so
             case State.REPORTED if not is_second:
-                figure = self._tell_booted()
+                figure = [self._tell_booted(), do.TellUsage(), do.LeavePlace()]
             case _ if self.is_undecided or self.state is State.REPORTED:
                 return self._lose(do.Fail(Why(f"the tool failed: {fault.what}", fault.hint)))
             case _:
@@ -277,12 +289,15 @@ class Course:
 
     def _take_qmp(self, event: QmpEvent) -> list[Instruction]:
         match event.name:
-            case "SHUTDOWN":
+            case "SHUTDOWN" if self._standing.shutdown_ns is None:
                 self._standing.reason = one_line(str(event.data.get("reason", "")), 100)
+                self._standing.shutdown_ns = event.qemu_ns or event.received_ns
             case "BLOCK_IO_ERROR" if event.data.get("action") == "stop":
                 self._io_trouble = why_it_failed.io_error(event.data)
                 if self.is_undecided:
                     return self._lose(do.Fail(self._io_trouble))
+            case _ if self._booted:
+                return self._aftermath.hear(event)
         return []
 
     def _take_statement(self, statement: Statement, received_ns: int) -> list[Instruction]:
@@ -292,18 +307,24 @@ class Course:
                 if final and self.is_undecided:
                     todo += self._lose(do.Fail(Why(f"bad report: {why}")))
                 return todo
-            case Booted(text) if not self._timing.was_let_go_by(received_ns):
-                return self._reject(Rejected("a report before the VM was let go", text[:200]))
-            case Booted(text) if self.is_undecided:
+            case Reported() if not self._timing.was_let_go_by(received_ns):
+                return self._reject(Rejected("a report before the VM was let go"))
+            case Reported() if self.is_undecided:
                 self._booted = True
-                self._report = text, received_ns
+                self._received_ns = received_ns
                 # A guest may boot though cont was not answered.
-                return self._enter(State.REPORTED, *self._tell_started(), limit_s=OPEN_WAIT_S)
-            case DetailsBegun():
+                todo = [*self._aftermath.freeze(), *self._tell_started()]
+                return self._enter(State.REPORTED, *todo, limit_s=OPEN_WAIT_S)
+            case LineEnded(text) if self._booted:
+                told = do.Emit(self._narrator.text(self._standing.now_ns, text))
+                return [told, *self._aftermath.end_line()]
+            case DetailsBegun() if self._booted:
                 return self._aftermath.expect_details()
             case Details() if self._booted:
                 details = do.Emit(self._narrator.details(self._standing.now_ns, statement))
                 return [details, *self._aftermath.end_details()]
+            case OrderTold() if self._booted:
+                return [do.Emit(self._narrator.unit_order(self._standing.now_ns, statement))]
         return []
 
     def _reject(self, what: Rejected) -> list[Instruction]:
@@ -312,8 +333,10 @@ class Course:
 
     def _take_exit(self, ended: Exit) -> list[Instruction]:
         self._standing.exit = ended
-        state = State.ENDED if self.is_undecided else State.EXITED
-        return self._enter(state, do.Abandon(), do.Await(Goal.LAST_WORDS))
+        if self.is_undecided:
+            return self._enter(State.ENDED, do.Abandon(), do.Await(Goal.LAST_WORDS))
+        left: list[Instruction] = [do.Abandon(), do.LeavePlace(), do.LeaveCollect()]
+        return self._enter(State.EXITED, *left, do.Await(Goal.LAST_WORDS))
 
     def _cut_short(self, loss: Instruction, *, at_once: bool) -> list[Instruction]:
         todo = self._aftermath.stop(at_once=at_once)
@@ -344,16 +367,15 @@ class Course:
 
     def _lose(self, loss: Instruction) -> list[Instruction]:
         self._lost = True
-        return [do.Abandon(), loss, do.TellUsage(), do.LeavePlace(), *self._aftermath.end()]
+        left: list[Instruction] = [do.LeavePlace(), do.LeaveCollect()]
+        return [do.Abandon(), loss, do.TellUsage(), *left, *self._aftermath.end()]
 
     def _has_booted(self) -> list[Instruction]:
-        return [*self._tell_booted(), *self._aftermath.follow()]
+        return [self._tell_booted(), do.TellUsage(), *self._aftermath.follow()]
 
-    def _tell_booted(self) -> list[Instruction]:
-        text, received_ns = self._report
-        stamp = self._timing.settle_report(received_ns)
-        booted = do.Emit(self._narrator.booted(self._standing.now_ns, text, stamp))
-        return [booted, do.TellUsage(), do.LeavePlace()]
+    def _tell_booted(self) -> Instruction:
+        stamp = self._timing.settle_report(self._received_ns)
+        return do.Emit(self._narrator.booted(self._standing.now_ns, stamp))
 
 
 def _vcpu_tids(answer: object) -> tuple[int, ...]:

@@ -18,6 +18,8 @@ class Goal(StrEnum):
     LAUNCH = "a place among those whose QEMU starts up"
     TURN = "its turn to go"
     STAMPS = "the stamps of what was written to the report port so far"
+    COLLECT = "its turn to tell details"
+    END = "its turn to end"
     LAST_WORDS = "what QEMU and its guest said last"
 
 
@@ -66,6 +68,11 @@ class Answered:
     value: object = None
     trouble: str = ""
     is_sent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """A word for the guest could not be written to its report port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +146,7 @@ class ResumeAsked:
 
 
 Reply: TypeAlias = (
-    Reached | Spawned | NotSpawned | QmpReady | Answered | Explained | TimeUp | Faulted
+    Reached | Spawned | NotSpawned | QmpReady | Answered | Unheard | Explained | TimeUp | Faulted
 )
 News: TypeAlias = (
     Exit | QmpEvent | PortOpened | Said | QmpLost | QmpFlooded | EndAsked | PauseAsked | ResumeAsked

@@ -1,10 +1,12 @@
 """What the course of a boot asks for: each is carried out at once, or begun at once.
 
 What is begun comes back as a fact: ``Await`` as ``Reached``, ``Spawn`` as ``Spawned`` or
-``NotSpawned``, ``Connect`` as ``QmpReady``, ``Ask`` as ``Answered``, ``Explain`` as ``Explained``.
+``NotSpawned``, ``Connect`` as ``QmpReady``, ``Ask`` as ``Answered``, ``Explain`` as ``Explained``;
+``TellGuest`` only where it fails, as ``Unheard``.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TypeAlias
 
 from vmtiming_tui.engine.boot.facts import Goal
@@ -36,6 +38,25 @@ class Ask:
 
     command: str
     limit_s: float
+
+
+class Word(StrEnum):
+    """What the host may say to a guest that waits for it."""
+
+    DETAILS = "details"
+    POWEROFF = "poweroff"
+
+
+@dataclass(frozen=True, slots=True)
+class TellGuest:
+    """Write a word to the guest's report port."""
+
+    word: Word
+
+
+@dataclass(frozen=True, slots=True)
+class EndReport:
+    """Wait no more for what the guest began to tell; what there is of it comes as it would have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +107,7 @@ class TellExit:
 
     ended: Exit
     reason: str
+    shutdown_ns: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +117,12 @@ class EndLaunch:
 
 @dataclass(frozen=True, slots=True)
 class LeavePlace:
-    """Let another VM boot in its place; none waits for this one any more."""
+    """Let another VM boot in its place: it is decided whether this one boots."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveCollect:
+    """Let another guest tell its details: this one has, or never will."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +135,8 @@ Instruction: TypeAlias = (
     | Spawn
     | Connect
     | Ask
+    | TellGuest
+    | EndReport
     | Explain
     | Abandon
     | Emit
@@ -117,5 +146,6 @@ Instruction: TypeAlias = (
     | TellExit
     | EndLaunch
     | LeavePlace
+    | LeaveCollect
     | Kill
 )

@@ -7,11 +7,12 @@ from vmtiming_tui.engine.boot.facts import PortOpened, Spawned
 from vmtiming_tui.engine.boot.timing import Stamp
 from vmtiming_tui.engine.children.children import Exit
 from vmtiming_tui.engine.guest.console import ConsoleLog, readable
-from vmtiming_tui.engine.guest.report_protocol import Details, Rejected
+from vmtiming_tui.engine.guest.report_protocol import Details, OrderTold, Rejected
 from vmtiming_tui.engine.host.usage import Usage
 from vmtiming_tui.engine.qemu import why_it_failed
 from vmtiming_tui.engine.qmp.controller import QmpEvent
 from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.config import End
 from vmtiming_tui.own_faults import OwnFault
 
 FINAL_CONSOLE_BYTES = 16 * 1024
@@ -51,14 +52,25 @@ class Narrator:
         """The VM was let go."""
         return ev.VmStarted(**self._who(at_ns), go_ns=stamp.at_ns, qemu_ns=stamp.qemu_ns)
 
-    def booted(self, at_ns: int, text: str, stamp: Stamp) -> ev.VmBooted:
+    def booted(self, at_ns: int, stamp: Stamp) -> ev.VmBooted:
         """The guest reported."""
         return ev.VmBooted(
             **self._who(at_ns),
             report_ns=stamp.at_ns,
             uncertainty_ns=stamp.uncertainty_ns,
-            text=text,
         )
+
+    def frozen(self, at_ns: int) -> ev.VmFrozen:
+        """It stands still after its report."""
+        return ev.VmFrozen(**self._who(at_ns))
+
+    def released(self, at_ns: int, cause: ev.ReleaseCause) -> ev.VmReleased:
+        """Its guest goes on after its report."""
+        return ev.VmReleased(**self._who(at_ns), cause=cause)
+
+    def ending(self, at_ns: int, how: End) -> ev.VmEnding:
+        """It was asked to end."""
+        return ev.VmEnding(**self._who(at_ns), how=how)
 
     def failed(self, at_ns: int, why: why_it_failed.Why, stderr: str) -> ev.VmFailed:
         """The boot failed."""
@@ -81,13 +93,27 @@ class Narrator:
             why=why + why_it_failed.last_words(console_end),
         )
 
-    def exited(self, ended: Exit, reason: str, stderr: str) -> ev.VmExited:
+    def exited(self, ended: Exit, reason: str, shutdown_ns: int | None, stderr: str) -> ev.VmExited:
         """QEMU is gone."""
         return ev.VmExited(
-            **self._who(ended.at_ns), exit_code=ended.returncode, reason=reason, stderr=stderr
+            **self._who(ended.at_ns),
+            exit_code=ended.returncode,
+            reason=reason,
+            shutdown_ns=shutdown_ns,
+            stderr=stderr,
         )
 
     # What it and others say meanwhile.
+
+    def text(self, at_ns: int, text: str) -> ev.ReportText:
+        """The guest finished the line it reported by."""
+        return ev.ReportText(**self._who(at_ns), text=text)
+
+    def unit_order(self, at_ns: int, told: OrderTold) -> ev.UnitOrder:
+        """The guest said which units wait for which."""
+        return ev.UnitOrder(
+            **self._who(at_ns), after=dict(told.after), dropped_bytes=told.dropped_bytes
+        )
 
     def details(self, at_ns: int, details: Details) -> ev.VmDetails:
         """The guest said more than the first line."""
@@ -100,6 +126,8 @@ class Narrator:
             slowest=tuple(details.slowest),
             failed_units=tuple(details.failed),
             critical_chain=tuple(details.chain),
+            units=tuple(details.units),
+            gathering_us=details.gathering_us,
             complete=details.complete,
             dropped_bytes=details.dropped_bytes,
         )

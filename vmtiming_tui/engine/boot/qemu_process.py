@@ -124,6 +124,17 @@ class QemuProcess:
         if self.child is not None and self._server is not None:
             await self._server.all_stamped(self.child.pid, limit_s)
 
+    def tell_guest(self, word: str) -> bool:
+        """Write a word to its guest's report port; return whether it could be."""
+        if self.child is None or self._server is None:
+            return False
+        return self._server.tell(self.child.pid, word)
+
+    def end_report(self) -> None:
+        """Have what its guest has begun to tell come as it is."""
+        if self.child is not None and self._server is not None:
+            self._server.end_report(self.child.pid)
+
     def kill(self) -> None:
         """End it, and what it started."""
         if self.child is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import time
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 from vmtiming_tui.engine.boot.attempt import AttemptRunner
 from vmtiming_tui.engine.boot.before_storm import before_storm
 from vmtiming_tui.engine.boot.context import BootContext, BootSpec
-from vmtiming_tui.engine.boot.turns import Turns
+from vmtiming_tui.engine.boot.rounds import OrderWish, Round, split
 from vmtiming_tui.engine.image.gate_client import Admissions
 from vmtiming_tui.engine.image.overlays import make_overlays
 from vmtiming_tui.engine.qemu.accel import accel_key
@@ -32,15 +33,22 @@ _RESET_SETTLES_S = 5.0
 class BootRun:
     """Boots the storms of a plan one after another, then those asked for while it ran.
 
-    ``accels`` names the accelerator of each config by its ``accel_key``. Attempts are counted per
-    VM over the whole run.
+    ``accels`` names the accelerator of each config by its ``accel_key``; ``rooms`` says how many of
+    its VMs the host can hold at once. Attempts are counted per VM over the whole run.
     """
 
     def __init__(
-        self, plan: RunPlan, accels: Mapping[Any, Accel], powers: Powers, context: BootContext
+        self,
+        plan: RunPlan,
+        accels: Mapping[Any, Accel],
+        rooms: Mapping[RunConfig, int],
+        powers: Powers,
+        context: BootContext,
     ) -> None:
         self._plan = plan
         self._accels = accels
+        self._rooms = rooms
+        self._order = OrderWish()
         self._powers = powers
         self._context = context
         self._emit = context.emit
@@ -160,17 +168,66 @@ class BootRun:
                 planned=planned,
             )
         )
-        turns = Turns(next(iter(configs.values())), vms)
         images = [config.image(vm) for vm, config in configs.items()]
         holders = Holders(self._context.children, images)
-        attempts = [self._queue(vm, config, storm, holders) for vm, config in configs.items()]
+        rounds = self._rounds(storm, configs)
+        attempts = [
+            self._queue(vm, configs[vm], storm, holders, each) for each in rounds for vm in each.vms
+        ]
         async with asyncio.TaskGroup() as group:
             for attempt in attempts:
-                group.create_task(attempt.run(turns))
+                group.create_task(attempt.run())
+            await self._lead(storm, rounds)
         self._emit(ev.StormEnded(at_ns=time.monotonic_ns(), storm=storm))
         gc.collect()  # nothing is stamped now; while VMs boot it is put off
 
-    def _queue(self, vm: int, config: RunConfig, storm: int, holders: Holders) -> AttemptRunner:
+    def _rounds(self, storm: int, configs: Mapping[int, RunConfig]) -> list[Round]:
+        """Part a storm into rounds of as many VMs as the host can hold."""
+        config = next(iter(configs.values()))
+        room = min(self._rooms.get(each, len(configs)) for each in configs.values())
+        rounds = []
+        for number, vms in enumerate(split(tuple(configs), room), start=1):
+            told = {"storm": storm, "round": number}
+            rounds.append(
+                Round(
+                    vms,
+                    config,
+                    self._order,
+                    functools.partial(self._tell_phase, ev.StormDecided, told),
+                    functools.partial(self._tell_phase, ev.StormCollected, told),
+                )
+            )
+        if len(rounds) > 1:
+            self._say_once(
+                ev.Level.INFO,
+                f"the host can hold {room} of {len(configs)} VMs at once: the storm goes in "
+                f"{len(rounds)} rounds, each ended before the next boots",
+            )
+        return rounds
+
+    def _tell_phase(
+        self, kind: type[ev.StormDecided] | type[ev.StormCollected], told: Mapping[str, int]
+    ) -> None:
+        self._emit(kind(at_ns=time.monotonic_ns(), **told))
+
+    async def _lead(self, storm: int, rounds: Sequence[Round]) -> None:
+        """Let the rounds of a storm boot, one after another."""
+        for number, each in enumerate(rounds, start=1):
+            self._emit(
+                ev.RoundStarted(
+                    at_ns=time.monotonic_ns(),
+                    storm=storm,
+                    round=number,
+                    rounds=len(rounds),
+                    vms=each.vms,
+                )
+            )
+            each.begin()
+            await each.over()
+
+    def _queue(
+        self, vm: int, config: RunConfig, storm: int, holders: Holders, its_round: Round
+    ) -> AttemptRunner:
         number = self._attempts[vm] = self._attempts.get(vm, 0) + 1
         self._configs[vm] = config
         self._emit(ev.VmQueued(at_ns=time.monotonic_ns(), vm=vm, attempt=number, storm=storm))
@@ -186,7 +243,7 @@ class BootRun:
             powers=self._powers,
             holders=holders,
         )
-        attempt = self._newest[vm] = AttemptRunner(spec, self._context)
+        attempt = self._newest[vm] = AttemptRunner(spec, self._context, its_round)
         return attempt
 
     def rerun(self, vms: Sequence[int]) -> None:

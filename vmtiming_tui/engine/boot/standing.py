@@ -25,9 +25,13 @@ class State(StrEnum):
     ENDED = "the last words of a QEMU that ended too early"
     EXPLAINING = "why it ended too early"
     REPORTED = "QEMU's own stamp of the opened port"
-    BOOTED = "details, or the power-off"
+    FREEZING = "the VM to stand still"
+    STANDING_BY = "its turn to tell details"
+    UNASKED = "what a guest does by itself: details, or the power-off"
     DETAILING = "the end of the details"
-    POWERING_OFF = "the power-off"
+    TOLD = "its turn to end"
+    SHUTTING_DOWN = "the guest to shut down, as it was asked to"
+    POWERING_OFF = "the guest to power off, as it does by itself"
     POWERING_DOWN = "the power-off that was asked for"
     QUITTING = "QEMU to quit"
     KILLING = "QEMU to die"
@@ -50,12 +54,26 @@ BUSY = frozenset(
 )
 
 
+# A pause that was asked for does not count against how long these may last.
+PAUSABLE = frozenset(
+    {
+        State.BOOTING,
+        State.UNASKED,
+        State.DETAILING,
+        State.SHUTTING_DOWN,
+        State.POWERING_OFF,
+    }
+)
+
+
 @dataclass(slots=True)
 class Standing:
     """A state, till when it lasts at most, and QEMU as far as it is known.
 
     ``now_ns`` (monotonic, as ``due_ns``) is when the newest fact was taken in. ``pid`` is 0 where
-    there is no QEMU yet; ``reason`` is what SHUTDOWN gave for its end.
+    there is no QEMU yet; ``reason`` is what SHUTDOWN gave for its end, ``shutdown_ns`` when.
+    ``paused_ns`` is how long it stood still on request so far, ``paused_before_ns`` how long before
+    this state.
     """
 
     state: State = State.QUEUED
@@ -64,11 +82,15 @@ class Standing:
     pid: int = 0
     exit: Exit | None = None
     reason: str = ""
+    shutdown_ns: int | None = None
+    paused_ns: int = 0
+    paused_before_ns: int = 0
 
     def enter(
         self, state: State, *todo: Instruction, limit_s: float | None = None
     ) -> list[Instruction]:
         """Go over into a state, and stay there no longer than a limit; return what to do."""
         self.state = state
+        self.paused_before_ns = self.paused_ns
         self.due_ns = None if limit_s is None else self.now_ns + round(limit_s * 1e9)
         return [*todo]

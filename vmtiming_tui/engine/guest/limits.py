@@ -12,9 +12,9 @@ class Limits:
     A VM's own limit is its ``timeout_s``.
 
     ``greeting_s``: QMP's first word after the process exists. ``report_port_s``: QEMU opening its
-    report socket after that. ``line_s``: a report's first line once it was begun. ``details_s``:
-    what follows the first line (a busy host's guests need long to gather it). ``off_s``: the guest
-    powering off by itself after its report.
+    report socket after that. ``line_s``: a report's prefix once it was begun. ``details_s``: the
+    details, from the word for them. ``own_way_s``: a guest that waits for no word beginning to tell
+    them. ``off_s``: such a guest powering off by itself.
     ``powerdown_s``, ``quit_s``, ``kill_s``: the steps of ending a QEMU.
     ``details_bytes``: what is kept of a VM's details, as JSON.
     """
@@ -24,6 +24,7 @@ class Limits:
     command_s: float = 5.0
     line_s: float = 10.0
     details_s: float = 60.0
+    own_way_s: float = 2.0
     off_s: float = 15.0
     powerdown_s: float = 2.0
     quit_s: float = 2.0

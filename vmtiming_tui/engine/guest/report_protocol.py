@@ -42,10 +42,21 @@ def excerpt(raw: bytes) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Booted:
-    """The first line arrived whole and names the VM who sent it."""
+class Reported:
+    """The report's prefix arrived whole and names the VM who sent it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineEnded:
+    """The rest of the first line arrived."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTold:
+    after: dict
+    dropped_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,8 @@ class Details:
     slowest: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     chain: list[str] = field(default_factory=list)
+    units: list = field(default_factory=list)
+    gathering_us: int | None = None
     complete: bool = False
     dropped_bytes: int = 0
 
@@ -87,11 +100,12 @@ class DetailsBegun:
     """The guest speaks the newer protocol: details follow, closed by an end line."""
 
 
-Statement: TypeAlias = Booted | Rejected | DetailsBegun | Details
+Statement: TypeAlias = Reported | LineEnded | OrderTold | Rejected | DetailsBegun | Details
 
 
 class _Phase(Enum):
     FIRST = auto()
+    LINE = auto()
     DETAILS = auto()
     DONE = auto()
     CLOSED = auto()
@@ -125,7 +139,7 @@ class ReportParser:
     @property
     def is_midway(self) -> bool:
         """Whether something was begun and not finished: half a line, or details without end."""
-        return self._phase is _Phase.DETAILS or bool(self._buffer and not self._skipping)
+        return self._phase is _Phase.FIRST and bool(self._buffer and not self._skipping)
 
     def feed(self, data: bytes) -> Iterator[Statement]:
         """Take in bytes as they came and yield what they amount to."""
@@ -140,6 +154,13 @@ class ReportParser:
             yield Rejected(f"it wrote more than {MAX_REPORT_BYTES >> 20} MiB", "", final=True)
             return
         self._buffer += data
+        if self._phase is _Phase.FIRST and not self._skipping and (end := self._buffer.find(b"|||")) >= 0 and b"\n" not in self._buffer[:end]:
+            mark = bytes(self._buffer[:end])
+            if mark == b"VMREPORTID:%d" % self._vm:
+                del self._buffer[: end + 3]
+                self._scanned = 0
+                self._phase = _Phase.LINE
+                yield Reported()
         while not self.is_closed and (end := self._buffer.find(b"\n", self._scanned)) >= 0:
             line = bytes(self._buffer[:end])
             del self._buffer[: end + 1]
@@ -184,6 +205,9 @@ class ReportParser:
     def _line(self, line: bytes) -> Iterator[Statement]:
         if len(line) > MAX_LINE_BYTES:
             yield from self._reject(f"a line of more than {MAX_LINE_BYTES >> 10} KiB", line)
+        elif self._phase is _Phase.LINE:
+            self._phase = _Phase.DETAILS
+            yield LineEnded(printable(line.strip()))
         elif self._phase is _Phase.FIRST:
             yield from self._first(line)
         elif line.startswith(b"VMREPORTID:"):
@@ -205,7 +229,8 @@ class ReportParser:
             yield from self._reject(f"it claims to be VM {int(number)}", line)
         else:
             self._phase = _Phase.DETAILS
-            yield Booted(printable(match[2].strip()))
+            yield Reported()
+            yield LineEnded(printable(match[2].strip()))
 
     def _detail(self, line: bytes) -> Iterator[Statement]:
         if line == b"[end]":

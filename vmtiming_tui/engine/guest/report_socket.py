@@ -67,7 +67,7 @@ class GuestLink:
         if self._closed:
             return
         if not data:
-            self._finish("the end of the connection")
+            self.finish("the end of the connection")
             self.close()
             self._listener.report_closed()
             return
@@ -82,24 +82,25 @@ class GuestLink:
             self.close()
         elif self._parser.is_midway:
             if self._timer is None:
-                self._wait()
+                self._timer = self._loop.call_later(self._limits.line_s, self._overdue)
         elif self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _wait(self) -> None:
-        first = self._parser.awaits_first_line
-        limit_s = self._limits.line_s if first else self._limits.details_s
-        self._timer = self._loop.call_later(limit_s, self._overdue, first, limit_s)
-
-    def _overdue(self, first: bool, limit_s: float) -> None:
+    def _overdue(self) -> None:
         self._timer = None
-        if first and not self._parser.awaits_first_line:
-            self._wait()  # the line came, its details are under way
-        else:
-            self._finish(f"nothing for {limit_s:g} s")
+        self.finish(f"nothing for {self._limits.line_s:g} s")
 
-    def _finish(self, why: str) -> None:
+    def tell(self, word: str) -> bool:
+        """Write a word to the guest, a line of its own; return whether there was room for it."""
+        line = f"{word}\n".encode()
+        try:
+            return not self._closed and self._sock.send(line) == len(line)
+        except OSError:
+            return False
+
+    def finish(self, why: str) -> None:
+        """Wait no more for what was begun; hand on what there is of it."""
         for statement in self._parser.finish(why):
             self._listener.report_said(statement, time.monotonic_ns())
 
@@ -202,6 +203,16 @@ class GuestReportServer:
         link = self._links.get(pid)
         while link is not None and link.has_unread and self._loop.time() < deadline:  # noqa: ASYNC110  the stamper's thread reads it
             await asyncio.sleep(0.001)
+
+    def tell(self, pid: int, word: str) -> bool:
+        """Write a word to that process's guest, without waiting; return whether it could be."""
+        link = self._links.get(pid)
+        return link is not None and link.tell(word)
+
+    def end_report(self, pid: int) -> None:
+        """Wait no more for what the guest of that process has begun to tell."""
+        if link := self._links.get(pid):
+            link.finish("no more was waited for")
 
     def forget(self, pid: int, listener: ReportListener | None) -> None:
         """The process is gone, and what it may still have to say to its listener with it.

@@ -1,4 +1,4 @@
-"""Whether this host can hold the VMs asked for: said before anything is started."""
+"""Whether this host can hold the VMs asked for, and how many at once: before any is started."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ from vmtiming_tui.engine.host.watch import memory_bytes
 from vmtiming_tui.engine.qemu.accel import accel_key
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.escape import are, plural
-from vmtiming_tui.model.config import Accel, RunConfig
+from vmtiming_tui.model.config import Accel, AfterReport, RunConfig
 from vmtiming_tui.model.plan import RunPlan
 
 _OUR_FDS = 64
@@ -25,10 +25,15 @@ _TASKS_PER_VM = 4  # QEMU's main thread, its RCU thread, one or two workers; vCP
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """Something the host has too little of: how many VMs fit, and the command that raises it."""
+    """Something the host has too little of: how many VMs fit, and the command that raises it.
+
+    ``is_lasting`` says that it is no help to boot fewer at once.
+    """
 
     text: str
     hint: str
+    fit: int
+    is_lasting: bool = False
 
 
 def raise_descriptor_limit() -> None:
@@ -55,7 +60,13 @@ def vms(count: int, verb: str) -> str:
 
 
 def _at_once(config: RunConfig) -> int:
+    """Return how many VMs of a storm boot at once."""
     return min(config.number, config.parallel or config.number)
+
+
+def _held(config: RunConfig) -> int:
+    """Return how many VMs of a storm are there at once: those that have reported stay."""
+    return _at_once(config) if config.after_report is AfterReport.OFF else config.number
 
 
 def _descriptors(config: RunConfig) -> Iterable[Shortage]:
@@ -67,6 +78,8 @@ def _descriptors(config: RunConfig) -> Iterable[Shortage]:
             f"{vms(config.number, 'need')} {need} open files, and {limit} are allowed: "
             f"{vms(fit, 'fit')}",
             f"raise the limit: ulimit -n {need} (as root, or by /etc/security/limits.conf)",
+            fit,
+            is_lasting=True,
         )
 
 
@@ -92,7 +105,7 @@ def _cgroup_tasks_left() -> int | None:
 
 def _processes(config: RunConfig) -> Iterable[Shortage]:
     each = _TASKS_PER_VM + config.smp
-    need = each * _at_once(config)
+    need = each * _held(config)
     limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
     room = []
     if os.getuid() != 0 and limit != resource.RLIM_INFINITY:
@@ -103,9 +116,10 @@ def _processes(config: RunConfig) -> Iterable[Shortage]:
         if need > left:
             more = max(left, 0)
             yield Shortage(
-                f"{vms(_at_once(config), 'at once need')} about {need} processes and threads, and "
+                f"{vms(_held(config), 'at once need')} about {need} processes and threads, and "
                 f"{more} more {are(more)} allowed: {vms(more // each, 'fit')}",
                 hint,
+                more // each,
             )
 
 
@@ -118,7 +132,7 @@ def vm_memory_bytes(config: RunConfig, accel: Accel) -> int:
 def _memory(config: RunConfig, accel: Accel, freed_bytes: int) -> Iterable[Shortage]:
     available = memory_bytes("MemAvailable") + memory_bytes("SwapFree") + freed_bytes
     each = vm_memory_bytes(config, accel)
-    count = _at_once(config)
+    count = _held(config)
     if available and each * count > available:
         fit = available // each
         yield Shortage(
@@ -126,24 +140,51 @@ def _memory(config: RunConfig, accel: Accel, freed_bytes: int) -> Iterable[Short
             f"{available >> 20} MiB available: {vms(fit, 'fit')}",
             f"use -n {max(fit, 1)}, less memory each (-m), --parallel {max(fit, 1)}, "
             "or --force to try all the same",
+            fit,
         )
 
 
-def shortages(config: RunConfig, accel: Accel, *, freed_bytes: int = 0) -> list[Shortage]:
-    """Return everything this host has too little of for a storm of these VMs.
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many VMs of a storm this host can hold at once, and what it has too little of for all.
 
+    Fewer than all make rounds; 0 is too few for those that are to boot at once.
+    """
+
+    vms: int
+    lacking: tuple[Shortage, ...] = ()
+
+
+def room_for(config: RunConfig, accel: Accel, *, freed_bytes: int = 0) -> Room:
+    """Return the room there is for a storm; a config that forces it has all it asks for.
+
+    A round is a multiple of those that boot at once, so that each boots as it would without.
     ``freed_bytes`` is memory that VMs hold now and will have given back by then.
     """
-    return [*_descriptors(config), *_processes(config), *_memory(config, accel, freed_bytes)]
+    if config.force:
+        return Room(config.number)
+    found = (*_descriptors(config), *_processes(config), *_memory(config, accel, freed_bytes))
+    if not found:
+        return Room(config.number)
+    fit, at_once = min(shortage.fit for shortage in found), _at_once(config)
+    if any(shortage.is_lasting for shortage in found):
+        return Room(0, found)
+    return Room(fit - fit % at_once, found)
 
 
-def check_host(plan: RunPlan, accels: Mapping[Any, Accel]) -> None:
-    """Raise ``EngineError`` where a storm of the plan would not fit, unless it is forced."""
-    for variant in plan.variants:
-        config = variant.config
-        found = [] if config.force else shortages(config, accels[accel_key(config)])
-        if found:
+def rooms_for(plan: RunPlan, accels: Mapping[Any, Accel]) -> dict[RunConfig, int]:
+    """Return how many VMs of each config are to be held at once.
+
+    ``accels`` names the accelerator of each config by its ``accel_key``. Raises ``EngineError``
+    where a storm of the plan does not fit.
+    """
+    rooms = {}
+    for config in dict.fromkeys(variant.config for variant in plan.variants):
+        room = room_for(config, accels[accel_key(config)])
+        if not room.vms:
             raise EngineError(
-                "; ".join(shortage.text for shortage in found),
-                hint="; ".join(dict.fromkeys(shortage.hint for shortage in found)),
+                "; ".join(shortage.text for shortage in room.lacking),
+                hint="; ".join(dict.fromkeys(shortage.hint for shortage in room.lacking)),
             )
+        rooms[config] = room.vms
+    return rooms

@@ -19,7 +19,7 @@ def kernel_arguments(vm: int, config: RunConfig, machine: Machine) -> str:
 
     ``panic=1`` turns a kernel panic into a reboot, which ``-no-reboot`` turns into an end.
     """
-    ours = f"root={machine.root} quiet VMREPORTID:{vm} console={machine.console} panic=1"
+    ours = f"root={machine.root} quiet VMREPORTID:{vm} vmreport.protocol=3 console={machine.console} panic=1"
     return f"{ours} {config.append}".strip()
 
 

@@ -13,7 +13,7 @@ from vmtiming_tui.errors import ConfigError
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.model.codec import to_json
-from vmtiming_tui.model.config import Accel, RunConfig
+from vmtiming_tui.model.config import Accel, AfterReport, End, RunConfig
 from vmtiming_tui.model.plan import RunPlan, Variant
 from vmtiming_tui.request.settings import Raw, build_config, field_problem
 from vmtiming_tui.tui.drawing.styled import clip, shown_lines
@@ -31,6 +31,9 @@ FIELDS = (
     ("append", "Kernel arguments", ""),
     ("stagger_s", "Stagger", "s between two starts"),
     ("timeout_s", "Timeout", "s for each VM"),
+    ("after_report", "After its report", ", ".join(AfterReport)),
+    ("end", "Its end", ", ".join(End)),
+    ("shutdown_timeout_s", "Shutdown limit", "s for each VM"),
 )
 
 _MOST_FAULT = 300
@@ -152,12 +155,12 @@ class NewRunScreen(Dialog[RunPlan]):
         """Return what the host has too little of: the engine would say so too, but after the end
         of what runs now.
         """
-        from vmtiming_tui.engine.host.capacity import shortages
+        from vmtiming_tui.engine.host.capacity import room_for
 
-        if config.force:
-            return {}
         run, accel = self._model.fleet.run, config.accel
         if accel is Accel.AUTO and run is not None:
             accel = Accel(run.accel)
-        found = shortages(config, accel, freed_bytes=self._model.held_bytes)
-        return {"host": "; ".join(f"{each.text}: {each.hint}" for each in found)} if found else {}
+        room = room_for(config, accel, freed_bytes=self._model.held_bytes)
+        if room.vms:
+            return {}
+        return {"host": "; ".join(f"{each.text}: {each.hint}" for each in room.lacking)}

@@ -1,0 +1,156 @@
+"""The rounds of a storm, each from its first boot to its last QEMU's end, and their phases.
+
+A round boots, is decided, collects its guests' details, and ends. Each phase begins when every VM
+is done with the one before, so that nothing of a VM that is timed is spent on one that is not.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+from vmtiming_tui.engine.boot.turns import Turns
+from vmtiming_tui.model.config import RunConfig
+
+
+class _Line:
+    """Lets VMs through in the order of their numbers, so many at once, from when it is opened."""
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._is_open = False
+        self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._inside: set[int] = set()
+
+    def open(self) -> None:
+        self._is_open = True
+        self._admit()
+
+    async def enter(self, vm: int) -> None:
+        self._waiting[vm] = asyncio.get_running_loop().create_future()
+        # Whoever comes in the same turn of the loop is to stand in line before anybody is let in.
+        asyncio.get_running_loop().call_soon(self._admit)
+        try:
+            await self._waiting[vm]
+        finally:
+            self._waiting.pop(vm, None)
+
+    def leave(self, vm: int) -> None:
+        if vm in self._inside:
+            self._inside.discard(vm)
+            self._free += 1
+            self._admit()
+
+    def _admit(self) -> None:
+        ready = (vm for vm in sorted(self._waiting) if not self._waiting[vm].done())
+        while self._is_open and self._free and (vm := next(ready, None)) is not None:
+            self._free -= 1
+            self._inside.add(vm)
+            self._waiting[vm].set_result(None)
+
+
+class OrderWish:
+    """The order of units is wanted of one guest of a run; where one tells none, of the next."""
+
+    def __init__(self) -> None:
+        self._asked: int | None = None
+        self._is_told = False
+
+    def claim(self, vm: int) -> bool:
+        """Return whether this VM's guest is the one to be asked."""
+        if self._is_told or self._asked is not None:
+            return False
+        self._asked = vm
+        return True
+
+    def told(self) -> None:
+        """Say that the order has been told."""
+        self._is_told = True
+
+    def give_up(self, vm: int) -> None:
+        """Say that this VM's guest will say no more; harmless where it was not asked."""
+        if self._asked == vm:
+            self._asked = None
+
+
+class Round:
+    """Leads VMs that the host can hold together through the phases; ``turns`` order the boots.
+
+    ``tell_decided`` and ``tell_collected`` are called when the phases begin that follow.
+    """
+
+    def __init__(
+        self,
+        vms: Sequence[int],
+        config: RunConfig,
+        order: OrderWish,
+        tell_decided: Callable[[], None],
+        tell_collected: Callable[[], None],
+    ) -> None:
+        self.vms = tuple(vms)
+        self.turns = Turns(config, vms)
+        self.order = order
+        self._tell_decided = tell_decided
+        self._tell_collected = tell_collected
+        self._undecided, self._uncollected, self._present = set(vms), set(vms), set(vms)
+        self._begun, self._over = asyncio.Event(), asyncio.Event()
+        self._collecting = _Line(len(os.sched_getaffinity(0)))
+        self._ending = _Line(config.parallel or max(len(vms), 1))
+
+    def begin(self) -> None:
+        """Let its VMs boot."""
+        self._begun.set()
+
+    async def over(self) -> None:
+        """Return when no VM of it is left."""
+        await self._over.wait()
+
+    # What its VMs wait for.
+
+    async def enter(self, vm: int) -> None:
+        """Return when this VM may be one of those that boot."""
+        await self._begun.wait()
+        await self.turns.enter(vm)
+
+    async def collect(self, vm: int) -> None:
+        """Return when it is this VM's turn to tell details: all are decided, a core is free."""
+        await self._collecting.enter(vm)
+
+    async def end(self, vm: int) -> None:
+        """Return when it is this VM's turn to end: all have told, as many at once as may boot."""
+        await self._ending.enter(vm)
+
+    # What its VMs say.
+
+    def decided(self, vm: int) -> None:
+        """It is known whether this VM boots: another may boot in its place."""
+        self.turns.leave(vm)
+        if vm in self._undecided:
+            self._undecided.discard(vm)
+            if not self._undecided:
+                self._tell_decided()
+                self._collecting.open()
+
+    def collected(self, vm: int) -> None:
+        """This VM's guest has told what it tells, or never will."""
+        self.decided(vm)
+        self._collecting.leave(vm)
+        self.order.give_up(vm)
+        if vm in self._uncollected:
+            self._uncollected.discard(vm)
+            if not self._uncollected:
+                self._tell_collected()
+                self._ending.open()
+
+    def gone(self, vm: int) -> None:
+        """Nothing is left of this VM."""
+        self.collected(vm)
+        self._ending.leave(vm)
+        self._present.discard(vm)
+        if not self._present:
+            self._over.set()
+
+
+def split(vms: Sequence[int], at_once: int) -> Iterator[Sequence[int]]:
+    """Yield the VMs of each round, of at most ``at_once``."""
+    for start in range(0, len(vms), at_once):
+        yield vms[start : start + at_once]
