@@ -1,26 +1,38 @@
 #!/bin/sh
-# Report to vm-timing-report on the host that this guest has booted, then power off.
+# Report to vm-timing-report on the host that this guest has booted, and end as the host wants it.
 #
-# The first line is written the moment the boot has ended: it is what the host times. What takes
-# longer to find out (systemd's stamps, slow and failed units) follows as `key=value` lines and
-# sections, closed by `[end]`. The port is closed in between, so the host sees the first write apart.
+# What the host times is the first write, `VMREPORTID:<i>|||`: it leaves the moment the boot has
+# ended. What takes longer to find out (systemd's sentence and stamps, all units) follows when the
+# host says so. Till then this waits in a blocking read, and uses no CPU. A host that knows nothing
+# of that says so by silence on the kernel's command line: it is told all at once, and the machine
+# powers off 3 seconds later.
 #
 # POSIX sh; needs neither bash, D-Bus nor udev.
 
 port_name=serial0
-serial_file=/sys/class/dmi/id/product_serial
+dmi=/sys/class/dmi/id
+newline='
+'
 
+# Nobody can give arguments to a kernel that the image's own loader boots: there the machine's
+# serial number holds the id, and its family the protocol.
 find_id() {
-    id=
+    id=''
+    protocol=''
     read -r cmdline </proc/cmdline
     for word in $cmdline; do
-        case $word in VMREPORTID*) id=$word ;; esac
+        case $word in
+            VMREPORTID*) id=$word ;;
+            vmreport.protocol=*) protocol=${word#*=} ;;
+        esac
     done
-    # Nobody can give arguments to a kernel that the image's own loader boots: there the machine's
-    # serial number holds the id.
-    if [ -z "$id" ] && [ -r "$serial_file" ]; then
-        read -r serial <"$serial_file"
-        case $serial in VMREPORTID*) id=$serial ;; esac
+    if [ -z "$id" ] && [ -r "$dmi/product_serial" ]; then
+        read -r word <"$dmi/product_serial"
+        case $word in VMREPORTID*) id=$word ;; esac
+        if [ -n "$id" ] && [ -z "$protocol" ] && [ -r "$dmi/product_family" ]; then
+            read -r word <"$dmi/product_family"
+            case $word in vmreport.protocol=*) protocol=${word#*=} ;; esac
+        fi
     fi
 }
 
@@ -39,17 +51,17 @@ find_port() {
     return 1
 }
 
-boot_has_finished() {
-    finish=$(systemctl show --property=FinishTimestampMonotonic 2>/dev/null)
-    case ${finish#*=} in '' | 0) return 1 ;; esac
-}
-
 # systemd wakes us by a signal; only one too old for --wait (before 240) is asked now and then.
 # There is no limit: a boot that never ends must not be reported as one that did.
 wait_for_end_of_boot() {
+    is_systemd=
     [ -d /run/systemd/system ] || return 0
-    systemctl is-system-running --wait >/dev/null 2>&1
-    until boot_has_finished; do
+    is_systemd=yes
+    until
+        state=$(systemctl is-system-running --wait 2>/dev/null)
+        [ -n "$state" ] || state=$(systemctl is-system-running 2>/dev/null)
+        case $state in running | degraded | maintenance | stopping) : ;; *) false ;; esac
+    do
         sleep 0.5
     done
 }
@@ -67,39 +79,135 @@ sample_clock() {
         resolution_us=1
     else
         read -r uptime rest </proc/uptime
-        clock_us=${uptime%.*}${uptime#*.}0000
+        hundredths=${uptime#*.}
+        clock_us=$((${uptime%.*} * 1000000 + ${hundredths#0} * 10000))
         resolution_us=10000
     fi
 }
 
-first_line_of_analysis() {
-    systemd-analyze 2>/dev/null || uptime
-}
-
-details() {
-    echo protocol=2
-    echo "clock_us=$clock_us"
-    echo "clock_resolution_us=$resolution_us"
-    read -r release </proc/sys/kernel/osrelease && echo "kernel_release=$release"
-    systemctl show --property=Version,SystemState,FirmwareTimestampMonotonic \
+ask_manager() {
+    manager=$(systemctl show --property=Version,SystemState,FirmwareTimestampMonotonic \
         --property=LoaderTimestampMonotonic,KernelTimestampMonotonic \
         --property=InitRDTimestampMonotonic,UserspaceTimestampMonotonic \
-        --property=FinishTimestampMonotonic 2>/dev/null
-    echo '[slowest]'
-    systemd-analyze --no-pager blame 2>/dev/null | head -n 20
-    echo '[failed]'
-    systemctl --failed --plain --no-legend --no-pager 2>/dev/null | while read -r unit rest; do
-        echo "$unit"
+        --property=FinishTimestampMonotonic 2>/dev/null)
+}
+
+# Sets `text` to microseconds as systemd writes them, to the millisecond.
+span() {
+    ms=$(($1 / 1000))
+    text=
+    [ "$ms" -lt 60000 ] || text="$((ms / 60000))min "
+    ms=$((ms % 60000))
+    if [ "$ms" -lt 1000 ]; then
+        text=$text${ms}ms
+    else
+        fraction=00$((ms % 1000))
+        text=$text$((ms / 1000)).${fraction#"${fraction%???}"}s
+    fi
+}
+
+add_part() {
+    [ "$1" -gt 0 ] || return 0
+    span "$1"
+    sentence="$sentence${sentence:+ + }$text ($2)"
+}
+
+# What `systemd-analyze` says, from the manager's stamps: that program alone costs a guest that QEMU
+# emulates as much as asking systemd for all of them.
+make_sentence() {
+    firmware=0 loader=0 initrd=0 userspace=0 finish=0
+    while IFS='=' read -r key value; do
+        case $key in
+            FirmwareTimestampMonotonic) firmware=$value ;;
+            LoaderTimestampMonotonic) loader=$value ;;
+            InitRDTimestampMonotonic) initrd=$value ;;
+            UserspaceTimestampMonotonic) userspace=$value ;;
+            FinishTimestampMonotonic) finish=$value ;;
+        esac
+    done <<END
+$manager
+END
+    sentence=
+    add_part $((firmware - loader)) firmware
+    add_part "$loader" loader
+    if [ "$initrd" -gt 0 ]; then
+        add_part "$initrd" kernel
+        add_part $((userspace - initrd)) initrd
+    else
+        add_part "$userspace" kernel
+    fi
+    add_part $((finish - userspace)) userspace
+    span $((firmware + finish))
+    sentence="Startup finished in $sentence = $text"
+}
+
+# What is known of the boot, as properties; $1 is ,After where the units' order is wanted.
+tell_details() {
+    printf '%s\n' protocol=3 "clock_us=$report_us" "clock_resolution_us=$resolution_us"
+    read -r release </proc/sys/kernel/osrelease && printf '%s\n' "kernel_release=$release"
+    printf '%s\n' "kernel_command_line=$cmdline"
+    if [ -n "$manager" ]; then
+        printf '%s\n' "$manager" '[units]'
+        systemctl show '*' --property="Id,ActiveState,SubState,Result$1" \
+            --property=InactiveExitTimestampMonotonic,ActiveEnterTimestampMonotonic \
+            --property=ActiveExitTimestampMonotonic,InactiveEnterTimestampMonotonic 2>/dev/null
+    fi
+    sample_clock
+    printf '%s\n' "gathering_us=$((clock_us - begun_us))" '[end]'
+}
+
+power_off() {
+    systemctl poweroff </dev/null >/dev/null 2>&1 || poweroff
+}
+
+# As the original does: nobody is waited for.
+go_own_way() {
+    begun_us=$report_us
+    analysis=$(systemd-analyze 2>/dev/null || uptime)
+    printf '%s\n' "${analysis%%"$newline"*}"
+    [ -z "$is_systemd" ] || ask_manager
+    tell_details ,After
+    sync
+    sleep 3
+    power_off
+}
+
+# Words of a later host are passed over. A host that goes away leaves nothing to wait for.
+obey_host() {
+    while read -r word argument; do
+        case $word in
+            details)
+                sample_clock
+                begun_us=$clock_us
+                [ -z "$is_systemd" ] || ask_manager
+                if [ -n "$manager" ]; then make_sentence; else sentence=$(uptime); fi
+                printf '%s\n' "$sentence"
+                tell_details "${argument:+,After}"
+                ;;
+            poweroff)
+                power_off
+                return
+                ;;
+        esac
     done
-    echo '[critical-chain]'
-    systemd-analyze --no-pager critical-chain 2>/dev/null | head -n 40
-    echo '[end]'
+    sleep 3
+    power_off
+}
+
+# The port is opened once, for reading and writing: QEMU tells the host when.
+report() {
+    sample_clock
+    report_us=$clock_us
+    printf '%s|||' "$id"
+    manager=
+    if [ "$protocol" = 3 ]; then obey_host; else go_own_way; fi
 }
 
 find_id
+find_port
 wait_for_end_of_boot
 tries=0
-until find_port || [ "$tries" -ge 50 ]; do
+until [ -c "$port" ] || find_port || [ "$tries" -ge 50 ]; do
     tries=$((tries + 1))
     sleep 0.1
 done
@@ -107,14 +215,7 @@ if [ ! -c "$port" ]; then
     # Nobody is timing this boot: it is an ordinary one, whose machine stays up.
     [ -n "$id" ] || exit 0
     echo "vm-report: no virtio-serial port named $port_name: cannot report" >/dev/console
-    systemctl poweroff 2>/dev/null || poweroff
+    power_off
     exit 1
 fi
-analysis=$(first_line_of_analysis)
-sample_clock
-printf '%s|||%s\n' "$id" "${analysis%%
-*}" >"$port"
-details >"$port"
-sync
-sleep 3
-systemctl poweroff 2>/dev/null || poweroff
+report <>"$port" >&0 || power_off

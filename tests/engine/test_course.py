@@ -20,6 +20,7 @@ from vmtiming_tui.engine.boot.facts import (
     Goal,
     NotSpawned,
     PauseAsked,
+    PortClosed,
     PortOpened,
     QmpFlooded,
     QmpLost,
@@ -678,13 +679,23 @@ AFTERWARDS = {
         State.EXITED,
         [..., *GONE],
     ),
+    "will hear no more": (
+        (REPORT, OPENED, STOPPED, COLLECT, PortClosed()), {},
+        State.TOLD,
+        [..., "await END", "LeaveCollect"],
+    ),
+    "could hear no more before its turn": (
+        (REPORT, OPENED, STOPPED, PortClosed(), COLLECT), {},
+        State.TOLD,
+        [..., "LeavePlace", "await END", "LeaveCollect"],
+    ),
     # A guest that waits for no word.
     "goes its own way when it may": (
         (REPORT, LINE, OPENED, STOPPED, COLLECT, BEGUN, DETAILS, EXIT), {},
         State.EXITED,
         [
-            ..., "ReportText", "QmpSeen", "VmFrozen", "await COLLECT", "LeavePlace", "released: collect",
-            "ask cont", "VmDetails", "LeaveCollect", *GONE,
+            ..., "ReportText", "QmpSeen", "VmFrozen", "await COLLECT", "LeavePlace",
+            "released: collect", "ask cont", "VmDetails", "LeaveCollect", *GONE,
         ],
     ),
     "goes its own way without details": (
@@ -958,7 +969,7 @@ def test_a_fault_in_the_telling_ends_this_boot_alone_and_undoes_nothing_that_was
 
 FACTS = [fact for way in WAYS.values() for fact in way] + [
     *(LIE, FLOOD_OF_WORDS, SHUTDOWN, DISK_FULL, KILL, FAULT, PauseAsked(), ResumeAsked(NOW)),
-    *(LINE, BEGUN, ORDER, NOT_STOPPED, Unheard(), qmp("STOP"), qmp("RESET")),
+    *(LINE, BEGUN, ORDER, PortClosed(), NOT_STOPPED, Unheard(), qmp("STOP"), qmp("RESET")),
     *(QmpFlooded(), QmpReady("no"), NotSpawned(Why("no")), Explained(Why("so")), TimeUp()),
     Answered("quit", trouble="gone", is_sent=False),
 ]
@@ -985,3 +996,10 @@ def test_whatever_comes_in_whatever_order_a_boot_is_decided_once(
     assert found.count("TellExit") <= 1
     assert "VmBooted" not in found or found.index("VmStarted") < found.index("VmBooted")
     assert decisions or this.is_undecided or this.state in BUSY
+
+
+def test_a_guest_that_closes_its_port_before_its_details_are_whole_is_not_waited_for_long():
+    this = course(at=State.DETAILING)
+    told(this, [qmp("VSERPORT_CHANGE", NOW + S, id="report", open=False)], NOW + S)
+
+    assert this.deadline_ns == NOW + S + LIMITS.own_way_s * S

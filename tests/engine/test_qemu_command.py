@@ -17,7 +17,7 @@ from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.gate.permission import Image, Layer
 from vmtiming_tui.images.gate.qcow2 import write_empty
 from vmtiming_tui.images.guard.opening import open_file
-from vmtiming_tui.model.config import Accel, RunConfig
+from vmtiming_tui.model.config import Accel, AfterReport, BootMode, RunConfig
 
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
 
@@ -133,7 +133,25 @@ def test_what_takes_a_guests_writes_is_a_sound_qcow2_of_any_size(tmp_path):
 def test_the_guest_is_told_its_number_and_the_users_arguments_come_last():
     append = value(words(RunConfig(kernel="k", append="panic=0 init=/bin/sh")), "-append")
 
-    assert append == ("root=/dev/vda quiet VMREPORTID:1 console=ttyS0 panic=1 panic=0 init=/bin/sh")
+    assert append == (
+        "root=/dev/vda quiet VMREPORTID:1 vmreport.protocol=3 console=ttyS0 panic=1 "
+        "panic=0 init=/bin/sh"
+    )
+
+
+@pytest.mark.parametrize("boot", BootMode)
+@pytest.mark.parametrize("after", AfterReport)
+def test_a_guest_is_asked_to_wait_for_our_word_unless_it_is_to_go_its_own_way(boot, after):
+    found = words(RunConfig(kernel="k", boot=boot, after_report=after))
+
+    told = value(found, "-append" if boot is BootMode.KERNEL else "-smbios")
+    assert ("vmreport.protocol=3" in told) is (after is not AfterReport.OFF)
+
+
+def test_firmware_hands_on_number_and_protocol():
+    found = words(RunConfig(boot=BootMode.FIRMWARE))
+
+    assert value(found, "-smbios") == "type=1,serial=VMREPORTID:1,family=vmreport.protocol=3"
 
 
 def test_the_users_qemu_arguments_come_last():

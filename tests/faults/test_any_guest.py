@@ -12,9 +12,11 @@ from vmtiming_tui.engine.guest.report_protocol import (
     MAX_LINE_BYTES,
     MAX_REJECTIONS,
     MAX_REPORT_BYTES,
-    Booted,
     Details,
+    LineEnded,
+    OrderTold,
     Rejected,
+    Reported,
     ReportParser,
 )
 
@@ -23,7 +25,9 @@ FRAGMENTS = st.sampled_from(
         b"VMREPORTID:3|||Startup finished in 1s (kernel) = 1s", b"VMREPORTID:4|||x", b"VMREPORTID:",
         b"|||", b"\r", b"\r\n", b"\n", b"\n\n", b"protocol=2\n", b"clock_us=500\n", b"clock_us=",
         b"clock_resolution_us=0\n", b"KernelTimestampMonotonic=", b"9" * 18, b"[slowest]\n",
-        b"[failed]\n", b"[critical-chain]\n", b"[end]\n", b"\x1b[31m", b"\xff\xfe", b"\0",
+        b"[failed]\n", b"[critical-chain]\n", b"[end]\n",
+        b"[units]\n", b"Id=a.service\n", b"After=\"b\\\\x2d\" c\n", b"ActiveState=failed\n",
+        b"ActiveEnterTimestampMonotonic=5\n", b"gathering_us=7\n", b"\x1b[31m", b"\xff\xfe", b"\0",
         "\u202e\u2066".encode(), b"z" * MAX_LINE_BYTES, b"y" * (MAX_LINE_BYTES - 1),
     ]
 )  # fmt: skip
@@ -62,7 +66,7 @@ def test_no_flood_makes_a_report_grow(written, size):
 
     assert parser.is_closed
     assert sum(isinstance(one, Rejected) for one in found) <= MAX_REJECTIONS + 1
-    assert sum(isinstance(one, Booted) for one in found) <= 1
+    assert sum(isinstance(one, Reported) for one in found) <= 1
 
 
 @given(WRITTEN)
@@ -70,14 +74,17 @@ def test_no_flood_makes_a_report_grow(written, size):
 def test_all_that_is_said_of_a_report_can_be_shown(written):
     for statement in heard(written):
         match statement:
-            case Booted(text):
+            case LineEnded(text):
                 words = [text]
             case Rejected():
                 words = [statement.why, statement.excerpt]
             case Details():
-                lists = (statement.slowest, statement.failed, statement.chain)
+                names = [unit.name for unit in statement.units]
+                lists = (statement.slowest, statement.failed, statement.chain, names)
                 words = [*itertools.chain(*lists), *statement.properties]
                 words += [*statement.properties.values(), *statement.timestamps_us]
+            case OrderTold(after):
+                words = [*after, *itertools.chain(*after.values())]
             case _:
                 words = []
         assert all(word.replace("\t", "").isprintable() for word in words)

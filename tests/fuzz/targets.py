@@ -9,9 +9,11 @@ from fuzz import boot_targets, image_targets
 from vmtiming_tui.engine.guest.report_protocol import (
     MAX_REJECTIONS,
     MAX_REPORT_BYTES,
-    Booted,
     Details,
+    LineEnded,
+    OrderTold,
     Rejected,
+    Reported,
     ReportParser,
     Statement,
 )
@@ -39,14 +41,17 @@ def _heard(pieces: Iterable[bytes]) -> list[Statement]:
 
 def _words(statement: Statement) -> list[str]:
     match statement:
-        case Booted(text):
+        case LineEnded(text):
             return [text]
         case Rejected():
             return [statement.why, statement.excerpt]
         case Details():
             entries = [*statement.slowest, *statement.failed, *statement.chain]
+            entries += [unit.name for unit in statement.units]
             properties = statement.properties
             return [*entries, *properties, *properties.values(), *statement.timestamps_us]
+        case OrderTold(after):
+            return [*after, *(name for names in after.values() for name in names)]
         case _:
             return []
 
@@ -58,7 +63,7 @@ def parser(data: bytes) -> None:
     words = [word for statement in whole for word in _words(statement)]
     assert all(word.replace("\t", "").isprintable() for word in words)
     assert sum(isinstance(each, Rejected) for each in whole) <= MAX_REJECTIONS + 1
-    assert sum(isinstance(each, Booted) for each in whole) <= 1
+    assert sum(isinstance(each, Reported) for each in whole) <= 1
     if len(written) <= MAX_REPORT_BYTES:
         assert _heard(written[at : at + size] for at in range(0, len(written), size)) == whole
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,10 @@ from typing import TypeVar
 import pytest
 
 from support.facts import plan_of
+from vmtiming_tui.engine.engine import Engine
+from vmtiming_tui.engine.guest.limits import Limits
 from vmtiming_tui.model import commands, events as ev
+from vmtiming_tui.model.commands import VmAction
 from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan
@@ -238,4 +241,36 @@ async def tell(lab: Lab, plan: RunPlan | RunConfig, *, interactive: bool = False
     assert story.fleet.misfits == 0
     booted = (attempt for attempt in story.fleet.newest if attempt.state.is_booted)
     assert all(attempt.exited_ns is not None for attempt in booted)
+    return story
+
+
+async def tell_limited(
+    lab: Lab,
+    config: RunConfig,
+    *,
+    acts: Sequence[tuple[type[ev.Event] | None, VmAction, float]] = (),
+    **limits_s: float,
+) -> Story:
+    """Run a storm in this process, by an engine that is less patient.
+
+    ``acts`` are what to see, or None, what is then done to VM 0, and how many seconds later.
+    """
+    story = Story(EngineClient())
+    told = asyncio.Event()
+
+    def take(event: ev.Event) -> None:
+        story.take([event])
+        told.set()
+
+    served = Engine(take, Limits(**limits_s))
+    served.obey(commands.decode(commands.encode(commands.Start(plan=plan_of(config)))))
+    async with asyncio.timeout(LIMIT_S), asyncio.TaskGroup() as group:
+        group.create_task(served.run())
+        for kind, action, wait_s in acts:
+            while kind is not None and not story.of(kind):
+                told.clear()
+                await told.wait()
+            await asyncio.sleep(wait_s)
+            served.obey(commands.Act(action=action, vms=(0,)))
+    assert lab.leftovers() == []
     return story

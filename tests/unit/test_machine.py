@@ -116,7 +116,7 @@ def test_where_the_image_boots_itself_the_serial_number_holds_the_vms_own():
     found = words(7, boot=BootMode.FIRMWARE)
 
     assert not {"-kernel", "-initrd", "-append"} & set(found)
-    assert after(found, "-smbios") == ["type=1,serial=VMREPORTID:7"]
+    assert after(found, "-smbios") == ["type=1,serial=VMREPORTID:7,family=vmreport.protocol=3"]
 
 
 def test_a_firmware_is_not_given_to_kernels_that_qemu_boots():

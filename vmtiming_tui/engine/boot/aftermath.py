@@ -7,6 +7,7 @@ from vmtiming_tui.engine.boot.narrator import Narrator
 from vmtiming_tui.engine.boot.standing import Standing, State
 from vmtiming_tui.engine.guest.limits import Limits
 from vmtiming_tui.engine.guest.report_protocol import Rejected
+from vmtiming_tui.engine.qemu.command_line import REPORT_ID
 from vmtiming_tui.engine.qmp.controller import QmpEvent
 from vmtiming_tui.model.config import AfterReport, End, RunConfig
 from vmtiming_tui.model.events import ReleaseCause
@@ -204,6 +205,11 @@ class Aftermath:
             return self._leave_collect()
         return []
 
+    def close_port(self) -> list[Instruction]:
+        """Nothing more will be heard of the guest, nor by it."""
+        self._is_mute = True
+        return self._leave_collect() if self._standing.state is State.DETAILING else []
+
     def hear(self, event: QmpEvent) -> list[Instruction]:
         """QEMU said something after the report."""
         match event.name:
@@ -211,6 +217,12 @@ class Aftermath:
                 # Whoever boots now has not been asked for anything.
                 self._is_mute = True
                 return self._leave_collect() if self._standing.state is State.DETAILING else []
+            case "VSERPORT_CHANGE" if self._standing.state is State.DETAILING and (
+                event.data == {"id": REPORT_ID, "open": False}
+            ):
+                # What it wrote before may still be on its way; it opens its port only once.
+                if not self._goes_own_way:
+                    return self._enter(State.DETAILING, limit_s=self._limits.own_way_s)
             case "STOP" | "RESUME" if self._standing.state is not State.STANDING_BY:
                 self._stands_still = event.name == "STOP"
             case "STOP" if not self._stands_still:
@@ -236,8 +248,7 @@ class Aftermath:
             case State.DETAILING, TimeUp() if self._goes_own_way:
                 return [do.EndReport(), *self._leave_collect()]
             case State.DETAILING, TimeUp():
-                limit_s = self._limits.details_s
-                return self._give_up_details(f"its details did not come within {limit_s:g} s")
+                return self._give_up_details("its details did not come in time")
             case State.DETAILING, Unheard():
                 return self._give_up_details("it does not take the host's word for details")
             case State.UNASKED, TimeUp() if self._config.after_report is AfterReport.OFF:

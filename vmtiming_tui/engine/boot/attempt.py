@@ -17,6 +17,7 @@ from vmtiming_tui.engine.boot.facts import (
     Goal,
     NotSpawned,
     PauseAsked,
+    PortClosed,
     PortOpened,
     QmpReady,
     Reached,
@@ -77,7 +78,8 @@ class AttemptRunner:
         self._facts.put_nowait(Said(statement, received_ns))
 
     def report_closed(self) -> None:
-        """QEMU closed the report socket; its exit, if it is one, says more."""
+        """The report connection is over."""
+        self._facts.put_nowait(PortClosed())
 
     def _hear(self, event: QmpEvent) -> None:
         if event.name == "RESET":

@@ -20,6 +20,7 @@ from vmtiming_tui.engine.boot.facts import (
     News,
     NotSpawned,
     PauseAsked,
+    PortClosed,
     PortOpened,
     QmpFlooded,
     QmpLost,
@@ -274,6 +275,8 @@ class Course:
                 self.qemu_pid, self._is_plugged = pid, True
                 opened = do.Emit(self._narrator.port_opened(self._standing.now_ns, news))
                 return [opened, *(self._connected() if self.state is State.PLUGGING else ())]
+            case PortClosed() if self._booted:
+                return self._aftermath.close_port()
             case QmpLost(why) if self.is_undecided and self.exit is None:
                 return self._doubt_it(f"QEMU's control socket (QMP) was lost while it runs: {why}")
             case QmpFlooded():
@@ -284,7 +287,7 @@ class Course:
                 return self._cut_short(killed, at_once=at_once)
             case Exit() if self.exit is None:
                 return self._take_exit(news)
-            case Exit() | QmpLost() | PauseAsked() | ResumeAsked():
+            case Exit() | PortClosed() | QmpLost() | PauseAsked() | ResumeAsked():
                 return []
 
     def _take_qmp(self, event: QmpEvent) -> list[Instruction]:

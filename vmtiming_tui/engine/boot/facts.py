@@ -106,6 +106,11 @@ class PortOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class PortClosed:
+    """The report connection is over, and so is all that the guest may say."""
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """The guest said something; the bytes that completed it came at ``received_ns``."""
 
@@ -149,6 +154,15 @@ Reply: TypeAlias = (
     Reached | Spawned | NotSpawned | QmpReady | Answered | Unheard | Explained | TimeUp | Faulted
 )
 News: TypeAlias = (
-    Exit | QmpEvent | PortOpened | Said | QmpLost | QmpFlooded | EndAsked | PauseAsked | ResumeAsked
+    Exit
+    | QmpEvent
+    | PortOpened
+    | PortClosed
+    | Said
+    | QmpLost
+    | QmpFlooded
+    | EndAsked
+    | PauseAsked
+    | ResumeAsked
 )
 Fact: TypeAlias = Reply | News

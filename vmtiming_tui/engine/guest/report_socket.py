@@ -32,7 +32,7 @@ class ReportListener(Protocol):
         """The guest said something; the bytes that completed it came at ``received_ns``."""
 
     def report_closed(self) -> None:
-        """QEMU closed its end."""
+        """Nothing more will be heard: QEMU closed its end, or the guest said too much."""
 
 
 def _parent(pid: int) -> int:
@@ -68,8 +68,7 @@ class GuestLink:
             return
         if not data:
             self.finish("the end of the connection")
-            self.close()
-            self._listener.report_closed()
+            self._end()
             return
         self._feed(data, received_ns)
         if not self._closed:
@@ -79,13 +78,17 @@ class GuestLink:
         for statement in self._parser.feed(data):
             self._listener.report_said(statement, received_ns)
         if self._parser.is_closed:
-            self.close()
+            self._end()
         elif self._parser.is_midway:
             if self._timer is None:
                 self._timer = self._loop.call_later(self._limits.line_s, self._overdue)
         elif self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _end(self) -> None:
+        self.close()
+        self._listener.report_closed()
 
     def _overdue(self) -> None:
         self._timer = None

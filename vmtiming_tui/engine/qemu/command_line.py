@@ -6,12 +6,18 @@ from pathlib import Path
 from vmtiming_tui.engine.qemu.launch import Launch
 from vmtiming_tui.engine.qemu.machine import Machine, machine_of
 from vmtiming_tui.engine.qemu.option_words import option
-from vmtiming_tui.model.config import Accel, BootMode, RunConfig
+from vmtiming_tui.model.config import Accel, AfterReport, BootMode, RunConfig
 
 QMP_FD = 3
 CONSOLE_FD = 4
 REPORT_PORT = "serial0"
 REPORT_ID = "report"
+PHASES = "vmreport.protocol=3"
+
+
+def _wants_phases(config: RunConfig) -> bool:
+    """Return whether a guest is to wait for our word after its report."""
+    return config.after_report is not AfterReport.OFF
 
 
 def kernel_arguments(vm: int, config: RunConfig, machine: Machine) -> str:
@@ -19,17 +25,22 @@ def kernel_arguments(vm: int, config: RunConfig, machine: Machine) -> str:
 
     ``panic=1`` turns a kernel panic into a reboot, which ``-no-reboot`` turns into an end.
     """
-    ours = f"root={machine.root} quiet VMREPORTID:{vm} vmreport.protocol=3 console={machine.console} panic=1"
-    return f"{ours} {config.append}".strip()
+    words = [f"root={machine.root}", "quiet", f"VMREPORTID:{vm}"]
+    words += [PHASES] * _wants_phases(config)
+    words += [f"console={machine.console}", "panic=1", config.append]
+    return " ".join(words).strip()
 
 
-def _identity(vm: int, machine: Machine) -> tuple[str, ...]:
+def _identity(vm: int, config: RunConfig, machine: Machine) -> tuple[str, ...]:
     """Return what tells a VM its number where its own loader gives the kernel's arguments.
 
-    The guest reads it as ``/sys/class/dmi/id/product_serial``.
+    The guest reads it as ``product_serial`` in ``/sys/class/dmi/id``, and whether it is to wait
+    for our word as ``product_family``.
     """
-    has_tables = machine.smbios or machine.uefi is not None
-    return ("-smbios", option(type=1, serial=f"VMREPORTID:{vm}")) if has_tables else ()
+    if not machine.smbios and machine.uefi is None:
+        return ()
+    family = {"family": PHASES} if _wants_phases(config) else {}
+    return "-smbios", option(type=1, serial=f"VMREPORTID:{vm}", **family)
 
 
 def command_line(
@@ -56,7 +67,7 @@ def command_line(
     words += machine.options
     words += ["-accel", accel.value, "-m", str(config.memory_mib), "-smp", str(config.smp)]
     if config.boot is BootMode.FIRMWARE:
-        words += _identity(vm, machine)
+        words += _identity(vm, config, machine)
     elif config.kernel:
         words += ["-kernel", launch.kernel or config.kernel]
         if initrd := launch.initrd or config.initrd:

@@ -1,0 +1,317 @@
+"""The phases of a storm: who stands still while others boot, who tells, who ends, and when."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from support.engine_lab import Lab, Story, engine, tell, tell_limited
+from support.facts import plan_of
+from vmtiming_tui.engine.host.watch import memory_bytes
+from vmtiming_tui.model import commands, events as ev
+from vmtiming_tui.model.attempt import Phase
+from vmtiming_tui.model.commands import VmAction
+from vmtiming_tui.model.config import AfterReport, End
+from vmtiming_tui.model.events import ReleaseCause
+
+PHASES = [ev.RoundStarted, ev.StormDecided, ev.StormCollected, ev.StormEnded]
+AFTER_REPORT = [
+    ev.VmStarted, ev.VmBooted, ev.VmFrozen, ev.VmReleased, ev.ReportText, ev.VmDetails,
+    ev.VmEnding, ev.VmExited,
+]  # fmt: skip
+
+
+def kinds(story: Story, of: Sequence[type], vm: int | None = None) -> list[type]:
+    events = story.events if vm is None else [e for e in story.events if getattr(e, "vm", -1) == vm]
+    return [type(event) for event in events if type(event) in of]
+
+
+def moments(story: Story, kind: type) -> list[int]:
+    return [event.at_ns for event in story.of(kind)]
+
+
+def released(story: Story) -> dict[int, list[ReleaseCause]]:
+    found: dict[int, list[ReleaseCause]] = {}
+    for event in story.of(ev.VmReleased):
+        found.setdefault(event.vm, []).append(event.cause)
+    return found
+
+
+async def test_a_storm_boots_then_collects_then_ends(lab: Lab):
+    story = await tell(lab, lab.config(5, parallel=2))
+    (decided,), (collected,) = moments(story, ev.StormDecided), moments(story, ev.StormCollected)
+
+    assert kinds(story, PHASES) == PHASES
+    assert max(moments(story, ev.VmFrozen)) <= decided <= min(moments(story, ev.VmReleased))
+    assert max(moments(story, ev.VmDetails)) <= collected <= min(moments(story, ev.VmEnding))
+    for vm in range(5):
+        assert kinds(story, AFTER_REPORT, vm) == AFTER_REPORT
+    assert [attempt.disturbed_ns for attempt in story.fleet.newest] == [0] * 5
+    assert [attempt.phase for attempt in story.fleet.newest] == [Phase.OFF] * 5
+
+
+async def test_a_guest_stands_still_from_its_report_till_all_are_decided(lab: Lab):
+    """Its chatter would be read, were it able to speak."""
+    story = await tell(lab, lab.config(3, "0.chatter=0.02 2.boot=1"))
+
+    assert story.states == ["booted"] * 3
+    assert story.of(ev.ReportRejected, 0) == []
+    assert story.fleet.vms[2].newest.disturbed_ns == 0
+
+
+async def test_details_are_collected_in_the_order_of_vms(lab: Lab):
+    story = await tell(lab, lab.config(8, "boot=0.05~0.4"))
+
+    assert [event.vm for event in story.of(ev.VmReleased)] == list(range(8))
+
+
+async def test_the_order_of_units_is_told_by_one_vm_of_a_run(lab: Lab):
+    plan = plan_of(lab.config(3), runs=2)
+    story = await tell(lab, plan)
+    (order,) = story.of(ev.UnitOrder)
+
+    assert order.vm == 0
+    assert order.after["slow.service"] == ("basic.target",)
+    assert story.fleet.unit_order == order
+
+
+async def test_where_one_guest_tells_no_order_the_next_is_asked(lab: Lab):
+    story = await tell(lab, lab.config(6, "0.collect=hangup 0.gather=0"))
+
+    assert len(story.of(ev.UnitOrder)) == 1
+    assert story.of(ev.UnitOrder)[0].vm != 0
+
+
+async def test_a_shutdown_is_timed_from_the_word_to_qemu_s_shutdown(lab: Lab):
+    story = await tell(lab, lab.config(2, "off=0.3"))
+
+    for attempt in story.fleet.newest:
+        assert 300_000_000 <= attempt.shutdown_took_ns < attempt.exited_ns - attempt.ending_ns
+        assert attempt.exit_took_ns > 0
+
+
+async def test_qemu_quits_as_soon_as_the_details_are_in_where_it_is_to(lab: Lab):
+    story = await tell(lab, lab.config(3, "off=never", end=End.QUIT))
+
+    assert [attempt.exit_reason for attempt in story.fleet.newest] == ["host-qmp-quit"] * 3
+    assert [attempt.shutdown_took_ns for attempt in story.fleet.newest] == [None] * 3
+    assert len(story.of(ev.VmDetails)) == 3
+
+
+async def test_a_guest_that_does_not_shut_down_is_made_to_end(lab: Lab):
+    story = await tell(lab, lab.config(2, "1.off=never", shutdown_timeout_s=0.5))
+    last = story.fleet.vms[1].newest
+
+    assert story.states == ["booted"] * 2
+    assert (last.shutdown_took_ns, last.exit_reason) == (None, "host-qmp-quit")
+
+
+# Other ways after the report.
+
+
+async def test_booted_guests_run_on_till_all_are_decided_where_they_are_to(lab: Lab):
+    story = await tell(lab, lab.config(3, "2.boot=0.5", after_report=AfterReport.RUN))
+    (decided,) = moments(story, ev.StormDecided)
+
+    assert story.of(ev.VmFrozen) == []
+    assert min(moments(story, ev.VmReleased)) >= decided
+    assert [attempt.disturbed_ns for attempt in story.fleet.newest] == [0] * 3
+    assert all(attempt.details.complete for attempt in story.fleet.newest)
+
+
+async def test_guests_are_off_at_once_where_they_are_to_and_that_disturbs_others(lab: Lab):
+    story = await tell(
+        lab, lab.config(3, "off=0.3 2.boot=1", after_report=AfterReport.OFF, parallel=3)
+    )
+    last = story.fleet.vms[2].newest
+
+    assert released(story) == {vm: [ReleaseCause.OFF] for vm in range(3)}
+    assert min(moments(story, ev.VmExited)) < last.report_ns
+    assert 250_000_000 < last.disturbed_ns < last.boot_ns
+    assert all(attempt.details.complete for attempt in story.fleet.newest)
+
+
+async def test_an_older_guest_stands_still_too_and_then_goes_its_own_way(lab: Lab):
+    story = await tell(lab, lab.config(3, "report=first 2.boot=0.5"))
+    (decided,) = moments(story, ev.StormDecided)
+
+    assert min(moments(story, ev.VmExited)) > decided
+    assert [attempt.disturbed_ns for attempt in story.fleet.newest] == [0] * 3
+    assert story.of(ev.VmEnding) == []
+    assert [attempt.exit_reason for attempt in story.fleet.newest] == ["guest-shutdown"] * 3
+
+
+async def test_an_older_guest_that_runs_on_goes_its_own_way_at_once(lab: Lab):
+    story = await tell(lab, lab.config(2, "report=pieces 1.boot=0.5", after_report=AfterReport.RUN))
+
+    assert released(story)[0] == [ReleaseCause.OWN_WAY]
+    assert story.fleet.vms[1].newest.disturbed_ns > 0
+    assert all(attempt.details.complete for attempt in story.fleet.newest)
+
+
+# Rounds.
+
+
+async def test_more_vms_than_the_host_can_hold_go_in_rounds(lab: Lab):
+    third = memory_bytes("MemAvailable") + memory_bytes("SwapFree") >> 20
+    config = lab.config(7, parallel=2, memory_mib=third * 2 // 9, force=False)
+    story = await tell(lab, config)
+
+    rounds = story.of(ev.RoundStarted)
+    assert [event.vms for event in rounds] == [(0, 1, 2, 3), (4, 5, 6)]
+    assert kinds(story, PHASES) == [*PHASES[:3], *PHASES]
+    first_round_over = max(event.at_ns for event in story.of(ev.VmExited) if event.vm < 4)
+    assert first_round_over <= rounds[1].at_ns
+    assert [attempt.round for attempt in story.fleet.newest] == [1, 1, 1, 1, 2, 2, 2]
+    (told,) = [each.text for each in story.of(ev.Notice) if "rounds" in each.text]
+    assert "4 of 7 VMs at once" in told
+
+
+async def test_a_vm_of_a_later_round_can_be_killed_before_it(lab: Lab):
+    third = memory_bytes("MemAvailable") + memory_bytes("SwapFree") >> 20
+    config = lab.config(3, "boot=0.5", parallel=1, memory_mib=third * 2 // 3, force=False)
+    async with engine(lab) as story:
+        story.client.send(commands.Start(plan=plan_of(config)))
+        await story.till(lambda story: story.of(ev.VmStarted))
+        story.client.send(commands.Act(action=VmAction.KILL, vms=(2,)))
+        await story.till(lambda story: story.of(ev.VmKilled))
+        booted_by_then = len(story.of(ev.VmBooted))
+        await story.to_end()
+
+    assert story.states == ["booted", "booted", "killed"]
+    assert booted_by_then == 0
+
+
+# What goes wrong.
+
+
+async def test_a_qemu_that_refuses_to_stop_is_told_and_its_vm_asked_all_the_same(lab: Lab):
+    story = await tell(lab, lab.config(2, "0.refuse=stop 1.boot=0.6"))
+
+    assert released(story) == {0: [ReleaseCause.NOT_STOPPED], 1: [ReleaseCause.COLLECT]}
+    assert story.fleet.vms[1].newest.disturbed_ns > 0
+    assert all(attempt.details.complete for attempt in story.fleet.newest)
+
+
+async def test_a_vm_that_dies_while_it_stands_still_keeps_its_boot(lab: Lab):
+    story = await tell(lab, lab.config(3, "1.die=stopped:KILL 2.boot=0.5"))
+
+    assert story.states == ["booted"] * 3
+    assert story.fleet.vms[1].newest.boot_ns > 0
+    assert story.fleet.vms[1].newest.details is None
+
+
+@pytest.mark.parametrize(
+    ("script", "complete"), [("collect=nothing", None), ("collect=half", False)]
+)
+async def test_a_guest_that_does_not_tell_in_time_is_left_without_details(
+    lab: Lab, script: str, complete: bool | None
+):
+    story = await tell_limited(lab, lab.config(2, f"1.{script.replace(' ', ' 1.')}"), details_s=0.5)
+    found = [attempt.details and attempt.details.complete for attempt in story.fleet.newest]
+    (told,) = story.of(ev.ReportRejected)
+
+    assert found == [True, complete]
+    assert told.why == "its details did not come in time"
+    assert len(story.of(ev.VmReleased, 1)) == 1
+
+
+async def test_a_guest_that_closes_its_port_is_left_without_details(lab: Lab):
+    story = await tell(lab, lab.config(2, "1.collect=hangup"))
+
+    assert story.states == ["booted"] * 2
+    assert story.fleet.vms[1].newest.details is None
+
+
+# What a person does meanwhile.
+
+
+async def frozen(story: Story, vm: int = 0) -> None:
+    await story.till(lambda story: story.of(ev.VmFrozen, vm))
+
+
+async def test_a_vm_resumed_by_hand_is_marked_and_disturbs_the_others(lab: Lab):
+    async with engine(lab) as story:
+        story.client.send(commands.Start(plan=plan_of(lab.config(2, "1.boot=1"))))
+        await frozen(story)
+        story.client.send(commands.Act(action=VmAction.RESUME, vms=(0,)))
+        await story.till(lambda story: story.of(ev.VmReleased, 0))
+        story.client.send(commands.Act(action=VmAction.PAUSE, vms=(0,)))
+        await story.till(lambda story: len(story.of(ev.VmFrozen, 0)) == 2)
+        await story.to_end()
+
+    assert released(story)[0] == [ReleaseCause.BY_HAND, ReleaseCause.COLLECT]
+    assert story.fleet.vms[0].newest.was_resumed
+    assert 0 < story.fleet.vms[1].newest.disturbed_ns < 900_000_000
+    assert all(attempt.details.complete for attempt in story.fleet.newest)
+
+
+@pytest.mark.parametrize(
+    ("action", "reason"),
+    [
+        (VmAction.KILL, ""),
+        (VmAction.RESET, "host-qmp-quit"),
+        (VmAction.POWERDOWN, "guest-shutdown"),
+    ],
+)
+async def test_whatever_is_done_to_a_vm_that_stands_still_its_boot_is_kept(
+    lab: Lab, action: VmAction, reason: str
+):
+    async with engine(lab) as story:
+        story.client.send(commands.Start(plan=plan_of(lab.config(2, "1.boot=1"))))
+        await frozen(story)
+        story.client.send(commands.Act(action=action, vms=(0,)))
+        await story.to_end()
+
+    assert story.states == ["booted"] * 2
+    assert story.fleet.vms[0].newest.exit_reason == reason
+    assert story.fleet.vms[1].newest.disturbed_ns == 0
+
+
+@pytest.mark.parametrize("now", [False, True])
+async def test_a_stop_while_details_are_collected_keeps_every_boot_and_skips_the_rest(
+    lab: Lab, now: bool
+):
+    async with engine(lab) as story:
+        story.client.send(commands.Start(plan=plan_of(lab.config(12, "gather=0.5"))))
+        await story.till(lambda story: story.of(ev.VmDetails))
+        story.client.send(commands.Stop(now=now))
+        await story.to_end()
+
+    assert story.states == ["booted"] * 12
+    assert len(story.of(ev.VmDetails)) < 12
+    assert len(story.of(ev.VmExited)) == 12
+    assert story.of(ev.RunEnded)[0].outcome is ev.Outcome.STOPPED
+
+
+async def test_a_stop_while_some_stand_still_keeps_their_boots(lab: Lab):
+    async with engine(lab) as story:
+        story.client.send(commands.Start(plan=plan_of(lab.config(3, "2.boot=60"))))
+        await story.till(lambda story: len(story.of(ev.VmFrozen)) == 2)
+        story.client.send(commands.Stop())
+        await story.to_end()
+
+    assert story.states == ["booted", "booted", "killed"]
+
+
+async def test_a_pause_while_a_guest_tells_does_not_count_against_its_limit(lab: Lab):
+    story = await tell_limited(
+        lab,
+        lab.config(1, "gather=0.4"),
+        details_s=1.0,
+        acts=((ev.VmReleased, VmAction.PAUSE, 0.0), (None, VmAction.RESUME, 1.5)),
+    )
+
+    assert story.fleet.vms[0].newest.details.complete
+
+
+async def test_a_rerun_asked_for_while_details_are_collected_comes_after(lab: Lab):
+    async with engine(lab) as story:
+        story.client.send(
+            commands.Start(plan=plan_of(lab.config(2, "gather=0.3")), interactive=True)
+        )
+        await story.till(lambda story: story.of(ev.VmReleased))
+        story.client.send(commands.Rerun(vms=(1,)))
+        await story.till(lambda story: story.of(ev.RunEnded))
+
+    assert kinds(story, PHASES) == [*PHASES, *PHASES]
+    assert [len(vm.attempts) for vm in story.fleet.vms.values()] == [1, 2]
