@@ -11,7 +11,7 @@ from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import AfterReport, End
 
 _DECIDES = (ev.VmBooted, ev.VmFailed, ev.VmTimedOut, ev.VmKilled)
-_OF_A_STORM = (ev.StormStarted, ev.StormEnded, ev.VmQueued)
+_OF_A_STORM = (ev.StormStarted, ev.RoundStarted, ev.StormEnded, ev.VmQueued)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
