@@ -1,10 +1,11 @@
 """One VM's boot drawn to scale, its attempts under one another, and what its QEMU has used."""
 
-from vmtiming_tui.analysis.stages import DoubtCode, stages_of
+from vmtiming_tui.analysis.stages import DoubtCode, stages_of, was_disturbed
+from vmtiming_tui.analysis.stop_jobs import StopJob, stop_jobs
 from vmtiming_tui.analysis.straggler import waited_share
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt, Vm, VmState
-from vmtiming_tui.model.events import ReleaseCause
+from vmtiming_tui.model.events import ReleaseCause, VmConsole
 from vmtiming_tui.tui.drawing.scale_bars import BarMaker, scale_for
 from vmtiming_tui.tui.drawing.styled import (
     Part,
@@ -24,7 +25,7 @@ from vmtiming_tui.tui.widgets.lines_widget import ModelLines
 MAX_ATTEMPTS = 6
 _BAR_AT = 8 + 12 + 9
 _MUCH_WAITING = 0.2
-_MUCH_DISTURBED = 0.01
+_MOST_JOBS = 2
 _WAYS = {
     ReleaseCause.OWN_WAY: "its guest waits for nobody",
     ReleaseCause.NOT_STOPPED: "QEMU did not have it stand still",
@@ -122,6 +123,11 @@ class UsageLine(VmLine):
 class AfterLine(VmLine):
     """What came after the report, and whether what others did then disturbed this boot."""
 
+    def __init__(self, model: Model, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(model, id=id)
+        self._read: VmConsole | None = None
+        self._jobs: tuple[StopJob, ...] = ()
+
     def height_wanted(self, width: int) -> int:
         """Return how many lines there are to show."""
         return len(self.lines(width))
@@ -136,22 +142,32 @@ class AfterLine(VmLine):
     def _groups(self, attempt: Attempt) -> list[list[Part]]:
         palette, fleet = self.host.palette, self.model.fleet
         groups: list[list[Part]] = [[("  after: ", palette.dim), *self._stage(attempt)]]
+        for job in self._stop_jobs(attempt):
+            waited = f"{seconds(job.waited_ns, 0)} s "
+            groups.append(
+                [(f"  waited for {shown(job.unit)} ", palette.warning), (waited, palette.text)]
+            )
         storm = fleet.storms.get(attempt.storm)
         if storm is not None and storm.rounds > 1:
             groups.append([(f"  round {attempt.round}/{storm.rounds} ", palette.text)])
-        if attempt.was_resumed:
-            groups.append([("  resumed by hand after its report ", palette.warning)])
         if attempt.release in _WAYS:
             groups.append([(f"  {_WAYS[attempt.release]} ", palette.warning)])
         if (disturbed_ns := attempt.disturbed_ns) is not None:
-            much = disturbed_ns > _MUCH_DISTURBED * (attempt.boot_ns or 0)
-            style = palette.warning if much else palette.text
+            style = palette.warning if was_disturbed(attempt) else palette.text
             groups.append([
                 ("  others gathered or powered off during ", palette.dim),
                 (f"{seconds(disturbed_ns, 3)} s", style),
                 (" of this boot ", palette.dim),
             ])  # fmt: skip
         return groups
+
+    def _stop_jobs(self, attempt: Attempt) -> tuple[StopJob, ...]:
+        """Return what the shutdown waited for most, as far as the console's end tells."""
+        if attempt.console is None or attempt.ending_ns is None:
+            return ()
+        if attempt.console is not self._read:
+            self._read, self._jobs = attempt.console, stop_jobs(attempt.console.text)
+        return self._jobs[:_MOST_JOBS]
 
     def _stage(self, attempt: Attempt) -> list[Part]:
         """Return the shutdown in figures, or what there is before it."""
