@@ -192,7 +192,7 @@ class StatsLine(ModelLines):
                 ]
             right.append((" ", palette.text))
         left = self._figures(brief=False)
-        if parts_width(left) > width - parts_width(right):
+        if parts_width(left) >= width - parts_width(right):
             left = self._figures(brief=True)
         return [spread(left, right, width, glyphs.ellipsis)]
 
