@@ -61,7 +61,8 @@ def _kvm_check(choice: ChosenAccel | None) -> Check:
     return Check("KVM", Fitness.NOTE, choice.reason, mend)
 
 
-def _capacity_checks(config: RunConfig) -> Iterator[Check]:
+def capacity_checks(config: RunConfig) -> Iterator[Check]:
+    """Yield whether the host holds a storm's VMs, and has cores for those that boot at once."""
     facts = host_facts()
     accel = config.accel if config.accel is not Accel.AUTO else Accel.TCG
     raise_descriptor_limit()
@@ -84,7 +85,7 @@ def _capacity_checks(config: RunConfig) -> Iterator[Check]:
             f"{humanize.naturalsize(available, binary=True)} of memory is available, "
             f"room for {fit}",
         )  # fmt: skip
-    wanted = config.number * config.smp
+    wanted = min(config.number, config.parallel or config.number) * config.smp
     cores = f"{plural(facts.cores, 'core')} for {plural(wanted, 'vCPU')}"
     if wanted > facts.cores:
         yield Check(
@@ -104,7 +105,7 @@ def examine(config: RunConfig) -> list[Check]:
         checks += _qemu_checks(proving)
     except VmTimingError as error:
         checks.append(Check("engine", Fitness.MISSING, error.message, error.hint))
-    return [*checks, *_capacity_checks(config), *ability_checks()]
+    return [*checks, *capacity_checks(config), *ability_checks()]
 
 
 def can_run(checks: list[Check]) -> bool:
