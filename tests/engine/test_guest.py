@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from vmtiming_tui.engine.guest.limits import Limits
+from vmtiming_tui.engine.guest.report_protocol import Reported
 from vmtiming_tui.engine.guest.report_socket import GuestReportServer
 from vmtiming_tui.engine.guest.report_stamper import ReportStamper
 
@@ -66,7 +67,7 @@ async def test_a_process_that_bears_an_ended_ones_number_speaks_for_its_own_vm(
         said = await asyncio.wait_for(later.said.get(), 30)
         server.forget(os.getpid(), later)
 
-    assert said.text == "mine"
+    assert said == Reported()
     assert earlier.said.empty()
 
 

@@ -12,6 +12,7 @@ from vmtiming_tui.model.attempt import Phase
 from vmtiming_tui.model.commands import VmAction
 from vmtiming_tui.model.config import AfterReport, End
 from vmtiming_tui.model.events import ReleaseCause
+from vmtiming_tui.model.plan import RunPlan, Variant
 
 PHASES = [ev.RoundStarted, ev.StormDecided, ev.StormCollected, ev.StormEnded]
 AFTER_REPORT = [
@@ -65,7 +66,7 @@ async def test_details_are_collected_in_the_order_of_vms(lab: Lab):
 
 
 async def test_the_order_of_units_is_told_by_one_vm_of_a_run(lab: Lab):
-    plan = plan_of(lab.config(3), runs=2)
+    plan = RunPlan(variants=(Variant(config=lab.config(3)),), runs=2)
     story = await tell(lab, plan)
     (order,) = story.of(ev.UnitOrder)
 

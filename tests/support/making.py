@@ -168,6 +168,7 @@ def opening_events(
     )
     for vm, attempt in attempts.items():
         yield ev.VmQueued(at_ns=at_ns, vm=vm, attempt=attempt, storm=storm)
+    yield ev.RoundStarted(at_ns=at_ns, storm=storm, round=1, rounds=1, vms=tuple(attempts))
 
 
 def storm_events(

@@ -445,9 +445,7 @@ class StandIn:
                         self.later(float(off), lambda: self.end("guest-shutdown"))
 
     def give_details(self, with_order):
-        whole = self.rest(self.sent_ns) + self.properties() + self.units()
-        if with_order:
-            whole += b"[order]\nId=basic.target\nAfter=\n\nId=slow.service\nAfter=basic.target\n"
+        whole = self.rest(self.sent_ns) + self.properties() + self.units(with_order)
         whole += b"gathering_us=10000\n[end]\n"
         match self.args.get("collect"):
             case "nothing":
@@ -471,14 +469,15 @@ class StandIn:
             "Version=252\nSystemState=running\n"
         ).encode()
 
-    def units(self):
+    def units(self, with_order):
         return b"[units]\n" + b"\n".join(
-            f"Id={name}\nActiveState=active\nSubState=running\nResult=success\n"
+            (f"After={after}\n" if with_order else "").encode()
+            + f"Id={name}\nActiveState=active\nSubState=running\nResult=success\n"
             f"InactiveExitTimestampMonotonic={start}\nActiveEnterTimestampMonotonic={up}\n"
             "ActiveExitTimestampMonotonic=0\nInactiveEnterTimestampMonotonic=0\n".encode()
-            for name, start, up in (
-                ("basic.target", 2_000_000, 2_000_000),
-                ("slow.service", 2_000_000, 3_500_000),
+            for name, after, start, up in (
+                ("basic.target", "", 2_000_000, 2_000_000),
+                ("slow.service", "basic.target", 2_000_000, 3_500_000),
             )
         )
 

@@ -1,5 +1,6 @@
 """compare: what two runs say of each other, and when they cannot say it."""
 
+import json
 import math
 import random
 from dataclasses import replace
@@ -9,7 +10,7 @@ from hypothesis import given, strategies as st
 
 from support.compared import compare
 from support.facts import host, plan
-from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of
+from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of, run_events
 from vmtiming_tui.analysis.comparison.compare import (
     ALL_BOOTED_IN,
     Gate,
@@ -20,9 +21,12 @@ from vmtiming_tui.analysis.comparison.compare import (
 from vmtiming_tui.analysis.comparison.ranks import can_tell
 from vmtiming_tui.analysis.comparison.samples import side_of
 from vmtiming_tui.analysis.comparison.tolerance import KnownRun, Tolerance
+from vmtiming_tui.history.runs import History
 from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.config import AfterReport, End
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.findings import comparison_lines
+from vmtiming_tui.sources.event_lines import Told
 
 DECIDED = (Verdict.SLOWER, Verdict.FASTER)
 
@@ -283,6 +287,12 @@ def test_a_median_between_a_boot_and_another_is_the_same_as_in_the_report():
             {"plan": plan(3, 4, timeout_s=60.0)},
             "limit of a boot (s) differs: 300 against 60",
         ),
+        (
+            {"plan": plan(3, 4, after_report=AfterReport.OFF)},
+            "what VMs do after their report differs: freeze against off; they were timed "
+            "differently: where VMs that have reported go on (off), the boots after them take "
+            "longer",
+        ),
     ],
 )
 def test_other_circumstances_are_a_caution(change, caution):
@@ -290,6 +300,82 @@ def test_other_circumstances_are_a_caution(change, caution):
 
     assert runs(rows, rows).cautions == ()
     assert runs(rows, rows, **change).cautions == (caution,)
+
+
+def of_protocol(number, rows, run="run-1"):
+    fleet = fleet_of(rows, run=run)
+    for attempt in fleet.attempts:
+        properties = {"protocol": str(number)} if number else {}
+        attempt.details = replace(attempt.details, properties=properties)
+    return fleet
+
+
+def test_guests_that_report_at_another_moment_are_a_caution():
+    rows = storms(5.0, 4)
+    found = [
+        compare(of_protocol(first, rows), of_protocol(second, rows, "run-2")).cautions
+        for first, second in ((3, 3), (2, 3), (None, 3))
+    ]
+
+    meaning = (
+        "; they were timed differently: from protocol 3 on a boot ends with the first byte of its "
+        "report, before the guest gathers anything (some 0.3 s sooner under TCG)"
+    )
+    assert found == [
+        (),
+        (f"the guests' protocol differs: 2 against 3{meaning}",),
+        (f"the guests' protocol differs: unknown against 3{meaning}",),
+    ]
+
+
+def as_stored_before(events, tmp_path):
+    """Return a run as the history has it of a version whose plans said nothing of reports."""
+    lines = []
+    for event in events:
+        body = json.loads(ev.encode(event))
+        if isinstance(event, ev.RoundStarted):
+            continue
+        if isinstance(event, ev.RunStarted):
+            for name in ("after_report", "end", "shutdown_timeout_s"):
+                del body["plan"]["variants"][0]["config"][name]
+        line = json.dumps(body)
+        lines.append(Told(line.encode(), ev.decode(line)))
+    with History.open(tmp_path / "history.db") as history:
+        with history.recorder() as recorder:
+            recorder.write(lines)
+        return history.load(history.find("last"))
+
+
+def test_a_run_that_an_earlier_version_stored_is_told_from_one_of_today(tmp_path):
+    rows = storms(5.0, 4)
+    past = as_stored_before(run_events(rows, run="run-0"), tmp_path)
+
+    cautions = compare(past, fleet_of(rows)).cautions
+
+    assert past.plan.config.after_report is AfterReport.OFF
+    assert cautions[0].startswith("what VMs do after their report differs: off against freeze; ")
+
+
+def test_what_is_known_of_storms_that_were_timed_otherwise_is_not_held_against_these(tmp_path):
+    rows = storms(5.0, 4)
+    past = as_stored_before(run_events(rows, run="run-0"), tmp_path)
+    off, freeze, quit_ = (
+        side_of(fleet_of(rows, started={"plan": plan(3, 4, **asked)})).samples[0].setting
+        for asked in ({"after_report": AfterReport.OFF}, {}, {"end": End.QUIT})
+    )
+
+    assert freeze.circumstances != off.circumstances
+    assert off == side_of(past).samples[0].setting
+    assert quit_ == freeze
+
+
+def test_the_setting_of_a_run_that_went_the_old_way_is_what_earlier_versions_kept():
+    host_, asked = host(), plan(3, 4, after_report=AfterReport.OFF)
+    setting = side_of(fleet_of(storms(5.0, 4), started={"plan": asked})).samples[0].setting
+
+    assert json.loads(setting.circumstances) == [
+        host_.hostname, host_.cpu_model, host_.cores, "kvm", 3, 512, 1, "each", 0.0, None,
+    ]  # fmt: skip
 
 
 def test_a_run_compared_with_itself_is_said():

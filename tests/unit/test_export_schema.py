@@ -25,10 +25,11 @@ from vmtiming_tui.analysis import cautions, stages, stats, summary, sweep
 from vmtiming_tui.analysis.comparison import compare, tolerance
 from vmtiming_tui.analysis.comparison.samples import side_of
 from vmtiming_tui.model import config, events as ev, fleet, plan
+from vmtiming_tui.model.attempt import Phase
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.host import HostFacts
 from vmtiming_tui.model.plan import StormKind
-from vmtiming_tui.report.export import as_json, render
+from vmtiming_tui.report.export import as_json, json_boots, render
 from vmtiming_tui.report.export.from_json import fleet_of as read_back
 from vmtiming_tui.request import sweeps
 
@@ -78,6 +79,8 @@ def test_is_of_the_version_that_is_written():
         ("inject", config.Inject),
         ("after_report", config.AfterReport),
         ("end", config.End),
+        ("phase", Phase),
+        ("release", ev.ReleaseCause),
         ("swept", sweeps.SWEPT),
     ],
 )
@@ -103,7 +106,7 @@ def test_knows_the_words_the_code_knows(name, words):
         ("tolerance", tolerance.Tolerance, {}),
         ("caution", cautions.Caution, {}),
         ("guest", ev.VmDetails, {}),
-        ("unit", ev.UnitTimes, {f"{at}_us": f"{at}_s" for at in as_json.UNIT_STAMPS}),
+        ("unit", ev.UnitTimes, {f"{at}_us": f"{at}_s" for at in json_boots.UNIT_STAMPS}),
         ("console", ev.VmConsole, {"text": None}),
         ("rejected", ev.ReportRejected, {}),
         ("notice", ev.Notice, {}),

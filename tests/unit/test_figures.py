@@ -104,6 +104,9 @@ NAMES = {
 }  # fmt: skip
 
 
+AROUND = ("qemu", "shutdown", "qemu exit")
+
+
 def from_markdown(fleet):
     lines = render(".md", fleet).splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line]
@@ -111,7 +114,7 @@ def from_markdown(fleet):
     start = lines.index("## VMs") + 4
     vms = [row for row in cells if row[0].isdigit() and f"| {row[0]} |" in "\n".join(lines[start:])]
     stages = {row[0]: worded(row[2]) for row in cells if len(row) == 7 and row[0].isalpha()
-              and row[0] not in ("stage", "qemu")}  # fmt: skip
+              and row[0] not in ("stage", *AROUND)}  # fmt: skip
     return {name: worded(pairs[label]) for name, label in NAMES.items()} | {
         "vms_per_s": float(pairs["VMs per second"]),
         "boots": {int(row[0]): worded(row[3]) for row in vms if row[3] != "–"},
@@ -150,7 +153,7 @@ def from_html(fleet):
     return {name: worded(pairs[label]) for name, label in NAMES.items()} | {
         "vms_per_s": float(pairs["VMs per second"]),
         "boots": {int(row[0]): worded(row[3]) for row in page.rows["vms"][1:] if row[3] != "–"},
-        "stages": {row[0]: worded(row[2]) for row in stages},
+        "stages": {row[0]: worded(row[2]) for row in stages if row[0] not in AROUND},
     }
 
 

@@ -36,6 +36,17 @@ def test_details_beyond_the_room_of_a_boot_are_left_out_and_the_boots_stay(histo
     assert (run.booted, run.state) == (2, RunState.FINISHED)
 
 
+def test_a_units_order_is_left_out_like_details_and_a_guests_words_never_are(history):
+    order = ev.UnitOrder(at_ns=1, vm=0, attempt=1, after={"x": ("y" * 800_000,)})
+    words = ev.ReportText(at_ns=1, vm=0, attempt=1, text="Startup finished in 5s")
+    events = run_events([[5]])
+    keep(history, [*events[:-1], order, order, words, events[-1]])
+    *kept, notice = history.events(history.find("run-1"))
+
+    assert [event for event in kept if event not in events] == [order, words]
+    assert notice.left_out == {"unit_order": 1}
+
+
 def test_all_boots_together_have_their_bound_too(history, monkeypatch):
     monkeypatch.setattr(event_budget, "MAX_RUN_BYTES", 1_000_000)
     keep(history, [*run_events([[5]]), *(told(vm) for vm in range(20))])

@@ -5,6 +5,7 @@ behind it. Thresholds are constants here, so that they can be argued with.
 """
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,10 +13,12 @@ from enum import StrEnum
 from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.conditions import conditions_of
 from vmtiming_tui.analysis.counted import made_good, reruns
-from vmtiming_tui.analysis.stages import DoubtCode, stages_of
+from vmtiming_tui.analysis.stages import DoubtCode, stages_of, was_disturbed
+from vmtiming_tui.analysis.stop_jobs import stop_jobs
 from vmtiming_tui.analysis.summary import Group, counted_groups
-from vmtiming_tui.escape import plural
+from vmtiming_tui.escape import plural, were
 from vmtiming_tui.model.attempt import Attempt
+from vmtiming_tui.model.events import ReleaseCause
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan
 
@@ -24,8 +27,19 @@ BUSY_PSI_PERCENT = 10.0
 STRAINED_PSI_PERCENT = 20.0
 WAITED_SHARE = 0.1
 FIRST_SLOWER = 1.05
+SLOW_SHUTDOWN_S = 10.0
 _MIB = 1 << 20
 _NAMED = 5
+_UNITS_NAMED = 3
+
+_GOES_ON = {
+    ReleaseCause.OFF: "with --after-report off they gather their details and power off at once; "
+    "leave it at freeze",
+    ReleaseCause.OWN_WAY: "the guests of {vms} wait for nobody after their report; bring in the "
+    "report service of this version (--inject auto)",
+    ReleaseCause.NOT_STOPPED: "QEMU did not have {vms} stand still",
+    ReleaseCause.BY_HAND: "somebody resumed {vms} while others booted",
+}
 
 
 class CautionKind(StrEnum):
@@ -35,7 +49,10 @@ class CautionKind(StrEnum):
     RERUNS = "reruns"
     REPEATS = "repeats"
     OUTLIERS = "outliers"
+    DISTURBED = "disturbed"
+    ROUNDS = "rounds"
     STAGES = "stages"
+    SHUTDOWN = "shutdown"
     LEFT_OUT = "left out"
     HOST = "host"
     SIZE = "size"
@@ -61,7 +78,10 @@ def cautions(fleet: Fleet, scope: Collection[int] | None = None) -> list[Caution
         *((CautionKind.RERUNS, text) for text in _reruns(fleet, scope)),
         *((CautionKind.REPEATS, text) for group in groups for text in _repeats(group, fleet.plan)),
         *((CautionKind.OUTLIERS, text) for group in groups for text in _outliers(group)),
+        *((CautionKind.DISTURBED, text) for text in _disturbed(fleet, attempts)),
+        *((CautionKind.ROUNDS, text) for text in _rounds(fleet, attempts)),
         *((CautionKind.STAGES, text) for text in _stages(attempts)),
+        *((CautionKind.SHUTDOWN, text) for text in _shutdown(fleet, attempts)),
         *((CautionKind.LEFT_OUT, text) for text in _left_out(fleet, attempts)),
         *((CautionKind.HOST, text) for text in _host(fleet, attempts)),
         *((CautionKind.SIZE, text) for text in _size(fleet)),
@@ -153,11 +173,95 @@ def _outliers(group: Group) -> Iterator[str]:
         )
 
 
+def _disturbed(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
+    """Say which boots were disturbed, for how long, and why VMs that had reported went on."""
+    boots = [attempt for attempt in attempts if was_disturbed(attempt)]
+    if not boots:
+        return
+    most = max(boots, key=lambda attempt: attempt.disturbed_ns or 0)
+    while_ = (
+        f"{_named(sorted({attempt.vm for attempt in boots}))} booted while VMs that had reported "
+        f"were not idle: VM {most.vm} for {(most.disturbed_ns or 0) / 1e9:.3g} s of its "
+        f"{(most.boot_ns or 0) / 1e9:.4g} s"
+    )
+    why = [_GOES_ON[cause].format(vms=_named(vms)) for cause, vms in _gone_on(fleet, boots).items()]
+    yield "; ".join([while_, *why])
+
+
+def _gone_on(fleet: Fleet, boots: Sequence[Attempt]) -> dict[ReleaseCause, list[int]]:
+    """Return the VMs that went on after their report in the storms of these boots, by why."""
+    storms = {attempt.storm for attempt in boots}
+    found: dict[ReleaseCause, set[int]] = {}
+    for attempt in fleet.attempts:
+        if attempt.storm not in storms or attempt.report_ns is None:
+            continue
+        storm = fleet.storms.get(attempt.storm)
+        knows_phases = storm is not None and storm.rounds > 0
+        cause = attempt.release if knows_phases else ReleaseCause.OFF
+        if attempt.was_resumed:
+            cause = ReleaseCause.BY_HAND
+        if cause in _GOES_ON:
+            found.setdefault(cause, set()).add(attempt.vm)
+    return {cause: sorted(found[cause]) for cause in _GOES_ON if cause in found}
+
+
+def _rounds(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
+    """Say of the storms that went in rounds how many there were, and of how many VMs."""
+    numbers = {attempt.storm for attempt in attempts}
+    storms = [fleet.storms[number] for number in numbers if number in fleet.storms]
+    in_rounds = [storm for storm in storms if storm.rounds > 1]
+    if not in_rounds:
+        return
+    most = max(in_rounds, key=lambda storm: storm.rounds)
+    size = max(Counter(attempt.round for attempt in most.attempts.values()).values(), default=0)
+    which = "the storm" if len(storms) == 1 else f"{len(in_rounds)} of {len(storms)} storms"
+    yield (
+        f"{which} went in {most.rounds} rounds of {size}: the host cannot hold all VMs at once; "
+        "the figures leave out the time between the rounds"
+    )
+
+
+def _shutdown(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
+    """Say which shutdowns ran into their limit or were slow, and what they waited for."""
+    late = [attempt for attempt in attempts if attempt.overran]
+    slow = [each for each in attempts if (each.shutdown_took_ns or 0) > SLOW_SHUTDOWN_S * 1e9]
+    if late and fleet.plan is not None:
+        limit_s = fleet.plan.config.shutdown_timeout_s
+        yield (
+            f"{_named_of(late)} had not shut down within {limit_s:g} s and {were(len(late))} "
+            f"ended{_waited_for(late)}; --shutdown-timeout gives more time, --end quit takes none"
+        )
+    if slow:
+        most_s = max(attempt.shutdown_took_ns or 0 for attempt in slow) / 1e9
+        upto = "up to " if len(slow) > 1 else ""
+        yield f"{_named_of(slow)} took {upto}{most_s:.3g} s to shut down{_waited_for(slow)}"
+
+
+def _named_of(attempts: Sequence[Attempt]) -> str:
+    return _named(sorted({attempt.vm for attempt in attempts}))
+
+
+def _waited_for(attempts: Sequence[Attempt]) -> str:
+    """Return the units that these shutdowns waited for, the longest wait first."""
+    longest: dict[str, int] = {}
+    for attempt in attempts:
+        for job in stop_jobs(attempt.console.text) if attempt.console else ():
+            longest[job.unit] = max(longest.get(job.unit, 0), job.waited_ns)
+    ordered = sorted(longest.items(), key=lambda item: -item[1])[:_UNITS_NAMED]
+    units = ", ".join(f"{unit} ({ns / 1e9:.4g} s)" for unit, ns in ordered)
+    return f", waiting for {units}" if units else ""
+
+
 def _stages(attempts: Sequence[Attempt]) -> Iterator[str]:
-    """Say what is doubtful, grave things first; a VM is named once for each kind of doubt."""
+    """Say what is doubtful, grave things first; a VM is named once for each kind of doubt.
+
+    What others did is said apart.
+    """
     doubted: dict[DoubtCode, list[tuple[int, str]]] = {}
     for attempt in attempts:
         for doubt in stages_of(attempt).doubts:
+            if doubt.code in (DoubtCode.DISTURBED, DoubtCode.RESUMED):
+                continue
             doubted.setdefault(doubt.code, []).append((attempt.vm, doubt.text))
     for code, found in sorted(
         doubted.items(), key=lambda item: (not item[0].is_grave, -len(item[1]))

@@ -8,11 +8,12 @@ starts that clock at the kernel's start, and systemd stamps the rest of the boot
     go ......... loader ... kernel start ... initrd ... userspace ... finish ... report
        firmware     loader     kernel          initrd      userspace       lag
 
-``qemu`` lies before the go: from the process's creation to the VM being let go. All from the go to
-the first tick of the guest's clock is ``firmware``: firmware, the kernel's first steps before it
-keeps time, and a boot loader. ``loader`` stands apart from it where the guest tells it apart, as
-systemd-boot does; it counts by a clock that may have run since the host was switched on, so it is
-believed only where it fits into what the host saw.
+``qemu`` lies before the go: from the process's creation to the VM being let go. ``shutdown`` lies
+after the boot: from the host's request to the end of the guest. Neither is part of the sum. All
+from the go to the first tick of the guest's clock is ``firmware``: firmware, the kernel's first
+steps before it keeps time, and a boot loader. ``loader`` stands apart from it where the guest tells
+it apart, as systemd-boot does; it counts by a clock that may have run since the host was switched
+on, so it is believed only where it fits into what the host saw.
 
 The guest measures kernel to lag, the host the whole; firmware is what is left, so a guest whose
 clock is wrong shows as a firmware that cannot be. Whether the guest agrees with itself is told by
@@ -22,7 +23,8 @@ A guest that sends only the first line gives durations without a place on the ax
 from systemd-analyze's text, and what the host saw beyond their sum is the residual.
 
 What is wrong with a division is a ``Doubt``, told by its code. A grave one makes the VM doubtful:
-its stages are then in no figure.
+its stages are then in no figure. That others disturbed a boot is a doubt too: its stages are true,
+only longer.
 """
 
 import re
@@ -35,6 +37,7 @@ from vmtiming_tui.model.events import RejectionCode
 
 MAX_ERROR_NS = 50_000_000
 MAX_ERROR_SHARE = 0.01
+MAX_DISTURBED_SHARE = 0.01
 _TEXT_ROUNDING_NS = 2_000_000  # systemd writes three digits of each part
 
 
@@ -65,14 +68,27 @@ class DoubtCode(StrEnum):
     NOT_DIVIDED = "not divided"
     NO_INITRD_PART = "no initrd part"
     FIRMWARE_CLOCK = "firmware clock"
+    DISTURBED = "disturbed"
+    RESUMED = "resumed"
 
     @property
     def is_grave(self) -> bool:
-        """Whether it makes the VM doubtful; what is not grave leaves coarser stages, true ones."""
-        return self not in _COARSE
+        """Whether it makes the VM doubtful; what is not grave leaves true stages.
+
+        They are coarser, or longer than they would have been undisturbed.
+        """
+        return self not in _HARMLESS
 
 
-_COARSE = frozenset({DoubtCode.NOT_DIVIDED, DoubtCode.NO_INITRD_PART, DoubtCode.FIRMWARE_CLOCK})
+_HARMLESS = frozenset(
+    {
+        DoubtCode.NOT_DIVIDED,
+        DoubtCode.NO_INITRD_PART,
+        DoubtCode.FIRMWARE_CLOCK,
+        DoubtCode.DISTURBED,
+        DoubtCode.RESUMED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +223,26 @@ def _report_doubts(attempt: Attempt) -> list[Doubt]:
     if attempt.uncertainty_ns > max(MAX_ERROR_NS, MAX_ERROR_SHARE * (attempt.boot_ns or 0)):
         text = f"the report's stamp may be off by {attempt.uncertainty_ns / 1e6:.0f} ms"
         doubts.append(Doubt(DoubtCode.UNSURE_STAMP, text))
+    return doubts + _foreign_doubts(attempt)
+
+
+def was_disturbed(attempt: Attempt) -> bool:
+    """Return whether others that had reported went on for more than 1 % of a boot."""
+    return (attempt.disturbed_ns or 0) > MAX_DISTURBED_SHARE * (attempt.boot_ns or 0)
+
+
+def _foreign_doubts(attempt: Attempt) -> list[Doubt]:
+    """Return what came between a boot and others of its storm."""
+    doubts = []
+    if was_disturbed(attempt):
+        text = (
+            f"for {(attempt.disturbed_ns or 0) / 1e9:.3g} s of its boot VMs that had reported "
+            "were not idle"
+        )
+        doubts.append(Doubt(DoubtCode.DISTURBED, text))
+    if attempt.was_resumed:
+        text = "somebody resumed the VM after its report"
+        doubts.append(Doubt(DoubtCode.RESUMED, text))
     return doubts
 
 

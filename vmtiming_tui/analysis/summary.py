@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.counted import counted_attempts, counted_by_storm
-from vmtiming_tui.analysis.stages import Stage, stages_of
+from vmtiming_tui.analysis.stages import Stage, stages_of, was_disturbed
 from vmtiming_tui.model.attempt import Attempt, VmState
 from vmtiming_tui.model.fleet import Fleet
 
@@ -32,7 +32,12 @@ class Summary:
     of all had booted. Of several storms ``all_booted_in_s`` and ``vms_per_s`` are the median.
 
     ``stages`` is by stage, over the VMs whose stages can be believed; ``doubtful`` says how many
-    are left out. ``qemu`` is the time before the start.
+    are left out. ``qemu`` is the time before the start. ``shutdown`` is from the host's request to
+    the end of the guest, where those that ran into their limit rank as the slowest, ``qemu_exit``
+    from there to QEMU's exit.
+
+    ``disturbed`` says for how many boots others that had reported were not idle for more than 1 %
+    of their time, ``most_disturbed_s`` for how long at the most.
     """
 
     counts: Mapping[VmState, int]
@@ -59,6 +64,10 @@ class Summary:
     qemu: stats.Figures | None = None
     stages: Mapping[Stage, stats.Figures]
     doubtful: int = 0
+    shutdown: stats.Figures | None = None
+    qemu_exit: stats.Figures | None = None
+    disturbed: int = 0
+    most_disturbed_s: float | None = None
 
     @property
     def stage_medians_s(self) -> dict[Stage, float]:
@@ -77,12 +86,25 @@ def lost_of(attempts: Iterable[Attempt]) -> int:
     return sum(attempt.state.is_lost for attempt in attempts)
 
 
-def _zeros_ns(attempts: Iterable[Attempt]) -> dict[int, int]:
-    """Return when the first VM of each storm was let go."""
-    zeros: dict[int, int] = {}
+def zeros_ns(attempts: Iterable[Attempt]) -> dict[tuple[int, int], int]:
+    """Return where the axis of each storm's rounds has its zero, by storm and round.
+
+    That is when the storm's first VM was let go; of a later round it is as much before its own
+    first start as the rounds before it took.
+    """
+    rounds: dict[tuple[int, int], list[Attempt]] = {}
     for attempt in attempts:
         if attempt.go_ns is not None:
-            zeros[attempt.storm] = min(zeros.get(attempt.storm, attempt.go_ns), attempt.go_ns)
+            rounds.setdefault((attempt.storm, attempt.round), []).append(attempt)
+    zeros: dict[tuple[int, int], int] = {}
+    passed_ns: dict[int, int] = {}
+    for storm, number in sorted(rounds):
+        here = rounds[storm, number]
+        zero_ns = min(attempt.go_ns or 0 for attempt in here)
+        last_ns = max(attempt.report_ns or attempt.decided_ns or zero_ns for attempt in here)
+        before_ns = passed_ns.get(storm, 0)
+        zeros[storm, number] = zero_ns - before_ns
+        passed_ns[storm] = before_ns + max(last_ns - zero_ns, 0)
     return zeros
 
 
@@ -90,22 +112,24 @@ def completion(attempts: Iterable[Attempt]) -> list[tuple[int, int]]:
     """Return when the k-th VM had booted: (ns since the first start, k), rising in both.
 
     Attempts of several storms are each put on their own storm's axis, so the time between the
-    storms is not taken for boot time.
+    storms, and between the rounds of one, is not taken for boot time.
     """
     attempts = list(attempts)
-    zeros = _zeros_ns(attempts)
+    zeros = zeros_ns(attempts)
     done = sorted(
-        attempt.report_ns - zeros[attempt.storm]
+        attempt.report_ns - zeros[attempt.storm, attempt.round]
         for attempt in attempts
-        if attempt.report_ns is not None and attempt.storm in zeros
+        if attempt.report_ns is not None and attempt.go_ns is not None
     )
     return [(ns, k) for k, ns in enumerate(done, start=1)]
 
 
 def _launch_skew_s(attempts: Sequence[Attempt]) -> float | None:
-    zeros = _zeros_ns(attempts)
+    zeros = zeros_ns(attempts)
     late = [
-        attempt.go_ns - zeros[attempt.storm] for attempt in attempts if attempt.go_ns is not None
+        attempt.go_ns - zeros[attempt.storm, attempt.round]
+        for attempt in attempts
+        if attempt.go_ns is not None
     ]
     return max(late) / 1e9 if late else None
 
@@ -130,6 +154,15 @@ def median_over_storms(values: Sequence[float | None]) -> float | None:
 
 def _rate(curve: Sequence[tuple[int, int]]) -> float | None:
     return len(curve) / (curve[-1][0] / 1e9) if curve and curve[-1][0] > 0 else None
+
+
+def shutdowns_s(attempts: Iterable[Attempt]) -> list[float]:
+    """Return how long guests took to shut down (s), infinite where one ran into its limit."""
+    return [
+        math.inf if attempt.overran else (attempt.shutdown_took_ns or 0) / 1e9
+        for attempt in attempts
+        if attempt.overran or attempt.shutdown_took_ns is not None
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +198,8 @@ def summarise(attempts: Sequence[Attempt]) -> Summary:
         storms.setdefault(attempt.storm, []).append(attempt)
     curves = [completion(storm) for storm in storms.values()]
     curve = completion(attempts)
+    exits_ns = [attempt.exit_took_ns for attempt in booted]
+    disturbed_ns = [each.disturbed_ns for each in booted if each.disturbed_ns is not None]
     rates = [rate for each in curves if (rate := _rate(each)) is not None]
     return Summary(
         counts=dict(Counter(attempt.state for attempt in attempts)),
@@ -191,6 +226,10 @@ def summarise(attempts: Sequence[Attempt]) -> Summary:
         qemu=divided.qemu,
         stages=divided.stages,
         doubtful=divided.doubtful,
+        shutdown=stats.describe(shutdowns_s(booted)),
+        qemu_exit=stats.describe([ns / 1e9 for ns in exits_ns if ns is not None]),
+        disturbed=sum(map(was_disturbed, booted)),
+        most_disturbed_s=max(disturbed_ns) / 1e9 if disturbed_ns else None,
     )
 
 

@@ -14,8 +14,9 @@ MAX_RUN_BYTES = 256 << 20
 class Budget:
     """Says of each line whether it is kept; ``left_out`` counts those that are not, by event.
 
-    What only tells more of a boot (its console, details, usage, QMP events) gets
-    ``MAX_BOOT_BYTES`` for each boot and ``MAX_RUN_BYTES`` for all.
+    What only tells more of a boot (its console, details, units, usage, QMP events) gets
+    ``MAX_BOOT_BYTES`` for each boot and ``MAX_RUN_BYTES`` for all. The one line of words that a
+    guest reports is what its boot comes to.
     """
 
     def __init__(self) -> None:
@@ -28,7 +29,12 @@ class Budget:
         event, size = told.event, len(told.line)
         match event:
             case (
-                ev.VmDetails() | ev.VmConsole() | ev.VmUsage() | ev.QmpSeen() | ev.ReportRejected()
+                ev.VmDetails()
+                | ev.UnitOrder()
+                | ev.VmConsole()
+                | ev.VmUsage()
+                | ev.QmpSeen()
+                | ev.ReportRejected()
             ):
                 is_kept, tag = self._has_room(size, (event.vm, event.attempt)), tag_of(type(event))
             case ev.HostSample():

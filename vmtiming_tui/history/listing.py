@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from vmtiming_tui.analysis.comparison.samples import moment
+from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.escape import printable
 from vmtiming_tui.history.rows import StoredRun
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.aligned import aligned_lines
-from vmtiming_tui.report.findings import sweep_lines
+from vmtiming_tui.report.findings import disturbance_lines, shutdown_lines, sweep_lines
 from vmtiming_tui.report.plain import PlainReport
 from vmtiming_tui.report.tables import Align, Head, Table, foreign, own, share, took
 
@@ -52,11 +53,13 @@ def show_lines(run: StoredRun, fleet: Fleet) -> list[str]:
     heading = f"{run.run}  {moment(run.wall_ns)}  {run.state}  on {run.host}, {run.accel}"
     against = f"Held against {run.baseline}." if run.baseline else ""
     words = [printable(text) for text in (run.name, run.notes, against) if text]
-    sweep = sweep_of(fleet)
+    sweep, summary = sweep_of(fleet), summarise_fleet(fleet)
     return [
         printable(heading),
         *words,
         "",
         *PlainReport(fleet).final_lines(),
+        *shutdown_lines(summary),
+        *disturbance_lines(summary),
         *(["", *sweep_lines(sweep)] if sweep else []),
     ]

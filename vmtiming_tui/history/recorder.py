@@ -36,8 +36,8 @@ RETRY_S = 5.0
 ROW_COST_SHARE = 50
 
 _TELLING = (
-    ev.RunStarted, ev.RunEnded, ev.EngineFailed, ev.StormStarted, ev.StormEnded, ev.VmQueued,
-    ev.VmStarted, ev.VmBooted, ev.VmFailed, ev.VmTimedOut, ev.VmKilled, ev.VmExited,
+    ev.RunStarted, ev.RunEnded, ev.EngineFailed, ev.StormStarted, ev.RoundStarted, ev.StormEnded,
+    ev.VmQueued, ev.VmStarted, ev.VmBooted, ev.VmFailed, ev.VmTimedOut, ev.VmKilled, ev.VmExited,
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from vmtiming_tui.analysis.comparison.compare import Comparison, GroupComparison
 from vmtiming_tui.analysis.straggler import Straggler
-from vmtiming_tui.analysis.summary import settings_label
+from vmtiming_tui.analysis.summary import Summary, settings_label
 from vmtiming_tui.analysis.sweep import Knee, Penalty, Sweep
 from vmtiming_tui.escape import plural, printable
 from vmtiming_tui.report.aligned import aligned_lines
@@ -78,6 +78,28 @@ def _knee_line(knee: Knee) -> str:
         )
     number = plural(knee.number, "VM")
     return f"{where}VMs per second stop growing at {number} ({knee.vms_per_s:.3g} a second)"
+
+
+def shutdown_lines(summary: Summary) -> list[str]:
+    """Return how long the guests took to shut down; nothing where none was asked to."""
+    figures, exits = summary.shutdown, summary.qemu_exit
+    if figures is None:
+        return []
+    median = short_seconds(figures.median)
+    around = f" ({short_seconds(figures.min)} to {short_seconds(figures.max)})"
+    after = f", QEMU's exit {short_seconds(exits.median)} after it" if exits else ""
+    lost = f"; {figures.lost} ran into the limit" if figures.lost else ""
+    return [f"Shutdown: median {median}{around if figures.size > 1 else ''}{after}{lost}"]
+
+
+def disturbance_lines(summary: Summary) -> list[str]:
+    """Return for how many boots VMs that had reported were not idle; nothing where for none."""
+    if not summary.most_disturbed_s:
+        return []
+    return [
+        f"Disturbed by VMs that had reported: {plural(summary.disturbed, 'boot')} for more than "
+        f"1 % of it, {short_seconds(summary.most_disturbed_s)} at the most"
+    ]
 
 
 def straggler_lines(found: Straggler) -> list[str]:

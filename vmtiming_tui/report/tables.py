@@ -250,6 +250,8 @@ def figure_table(summary: Summary) -> Table:
         ("launch skew", took(summary.launch_skew_s)),
         ("VMs per second", figure(summary.vms_per_s, RATE, RATE)),
         *((f"{part} % booted after", took(at)) for part, at in summary.time_to_s.items()),
+        ("disturbed boots", own(str(summary.disturbed))),
+        ("most disturbed for", took(summary.most_disturbed_s)),
     ]
     return Table(
         heads=(Head("figure", Align.LEFT), Head("value")),
@@ -266,10 +268,15 @@ def _when_some_booted(summary: Summary) -> list[tuple[str, Cell]]:
 def stage_table(summary: Summary) -> Table:
     """Return a row for every stage that is known, the time before the start first.
 
-    A note says how many boots it leaves out.
+    What comes after the boot is last. A note says how many boots it leaves out.
     """
-    before = [("qemu", summary.qemu)] if summary.qemu else []
-    known = before + [(str(stage), figures) for stage, figures in summary.stages.items()]
+    found = [
+        ("qemu", summary.qemu),
+        *((str(stage), figures) for stage, figures in summary.stages.items()),
+        ("shutdown", summary.shutdown),
+        ("qemu exit", summary.qemu_exit),
+    ]
+    known = [(name, figures) for name, figures in found if figures is not None]
     titles = ("boots", "median", "mean", "p95", "fastest", "slowest")
     some = f"{summary.doubtful} of {plural(summary.booted, 'boot')}"
     words = f"{some} {are(summary.doubtful)} doubtful and left out."

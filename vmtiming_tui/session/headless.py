@@ -11,6 +11,7 @@ from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.report.plain import PlainReport
 from vmtiming_tui.session.conclude import conclude
+from vmtiming_tui.session.phase_progress import PhaseProgress
 from vmtiming_tui.session.streams import Streams
 from vmtiming_tui.session.wishes import Wishes
 from vmtiming_tui.sources.event_lines import Told
@@ -66,15 +67,18 @@ async def follow(
     Standard output that takes no more (its reader went away, its disk is full) ends the run like
     Ctrl-C. With ``as_json`` it is left to others.
     """
-    report = PlainReport(fleet)
+    report, progress = PlainReport(fleet), PhaseProgress(fleet, streams)
     stops = leaves = False
     with _stopping_on_signals(source, streams) as received:
         async for batch in source.batches():
             for event in batch:
                 fleet.fold(event)
-                streams.out.write_lines(() if as_json else report.lines_for(event))
+                if lines := () if as_json else report.lines_for(event):
+                    streams.show_progress("")
+                    streams.out.write_lines(lines)
                 for line in report.diagnostics_for(event):
                     streams.say(line)
+            progress.show()
             if streams.out.trouble and not stops:
                 stops = True
                 source.send(Stop())

@@ -82,6 +82,11 @@ class Stream:
         return self._writer.finish(patience_s)
 
     @property
+    def is_terminal(self) -> bool:
+        """Whether somebody may be looking at it."""
+        return self._fd >= 0 and os.isatty(self._fd)
+
+    @property
     def was_left(self) -> bool:
         """Whether its reader went away, which is no fault of anybody's."""
         return isinstance(self.trouble, BrokenPipeError)
@@ -159,6 +164,7 @@ class Streams:
         self._writers = list(dict.fromkeys([first, second]))
         self.out, self.err = Stream(out, first), Stream(err, second)
         self.patience_s: float | None = None
+        self._progress = ""
 
     def __enter__(self) -> "Streams":
         for writer in self._writers:
@@ -181,7 +187,16 @@ class Streams:
 
     def say(self, text: str) -> None:
         """Say it on standard error, whatever it is made of: nothing in it acts on a terminal."""
+        self.show_progress("")
         self.err.write(printable(text, keep="\t\n") + "\n")
+
+    def show_progress(self, words: str) -> None:
+        """Show a terminal how far something is, in place of what was shown last; empty for none."""
+        if words == self._progress:
+            return
+        blanks = " " * (len(self._progress) - len(words))
+        self._progress = words
+        self.err.write(f"\r{words}{blanks}" if words else f"\r{blanks}\r")
 
     def warn(self, text: str) -> None:
         """Say that something is not as it should be."""

@@ -24,7 +24,6 @@ from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.timer import Timer
 
 from vmtiming_tui.analysis.comparison.samples import Side
-from vmtiming_tui.escape import plural
 from vmtiming_tui.model.commands import Command, Quit, ReadConsole, Stop
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.session.streams import Stream
@@ -47,6 +46,7 @@ from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.dashboard_settings import DashboardSettings
 from vmtiming_tui.tui.state.engine_link import Connect, EngineLink
 from vmtiming_tui.tui.state.keymap import Scope
+from vmtiming_tui.tui.state.questions import about_leaving
 from vmtiming_tui.tui.widgets.status_lines import Footer
 
 TURN_S = 0.1
@@ -329,7 +329,6 @@ class VmTimingApp(App[None], inherit_bindings=False):
 
     async def action_leave(self) -> None:
         """Leave; ask first while VMs run."""
-        running = self.model.running
         if not (self.live and self.model.is_busy) or self._leaving:
             await self.leave()
             return
@@ -339,8 +338,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
             if yes:
                 self.run_worker(self.leave(), exclusive=True, group="leave")
 
-        what = f"{plural(len(running), 'VM')} still running" if running else "The run is not over"
-        question = f"{what}. End {'it' if len(running) == 1 else 'everything'} and leave?"
+        question = about_leaving(self.model)
         self.push_screen(ConfirmScreen("Leave", question, yes="End and leave"), answered)
 
     async def leave(self) -> None:

@@ -12,15 +12,26 @@ from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.comparison.tolerance import KnownRun, Setting
 from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.stages import Stage, stages_of
-from vmtiming_tui.analysis.summary import Group, StormSummary, boots_s, counted_groups
+from vmtiming_tui.analysis.summary import (
+    Group,
+    StormSummary,
+    boots_s,
+    counted_groups,
+    shutdowns_s,
+)
 from vmtiming_tui.model.attempt import Attempt, VmState
 from vmtiming_tui.model.codec import Json, to_json
+from vmtiming_tui.model.config import AfterReport
 from vmtiming_tui.model.fleet import Fleet, RunState
 
 QEMU = "qemu"
+SHUTDOWN = "shutdown"
+AFTER_REPORT = "what VMs do after their report"
+PROTOCOL = "the guests' protocol"
 THIS_RUN = "this run"
 """What the run that has just ended, or is on the screen, is called beside another."""
 
+_OF_NO_BOOT = ("end", "shutdown_timeout_s")
 _AT_ONCE = ("number", "memory_mib", "smp", "start", "stagger_s", "parallel")
 
 
@@ -28,8 +39,9 @@ _AT_ONCE = ("number", "memory_mib", "smp", "start", "stagger_s", "parallel")
 class StormSample:
     """What is compared of one storm, in seconds.
 
-    ``lost`` says how many VMs were lost, by how. ``stages`` and ``qemu`` hold a value for each VM
-    that knows it and can be believed; ``doubtful`` counts the others.
+    ``lost`` says how many VMs were lost, by how. ``stages``, the time before the start and the
+    shutdown among them, hold a value for each VM that knows it and can be believed; ``doubtful``
+    counts the others.
     """
 
     boots: tuple[float, ...]
@@ -139,20 +151,17 @@ def side_of(fleet: Fleet, label: str = "", *, name: str | None = None) -> Side:
 
 def _facts(fleet: Fleet) -> dict[str, str]:
     run, plan, host = fleet.run, fleet.plan, fleet.host_facts
-    releases = {
-        release
-        for attempt in counted_attempts(fleet)
-        if attempt.details and (release := attempt.details.properties.get("kernel_release"))
-    }
     facts = {
         "host": host.hostname,
         "CPU": host.cpu_model,
         "host kernel": host.kernel,
         "accelerator": run.accel if run else "",
         "QEMU": run.qemu_version if run else "",
-        "guest kernel": ", ".join(sorted(releases)),
+        "guest kernel": _told(fleet, "kernel_release"),
+        PROTOCOL: _told(fleet, "protocol"),
     }
     if plan is not None:
+        facts[AFTER_REPORT] = str(plan.config.after_report)
         facts["limit of a boot (s)"] = f"{plan.config.timeout_s:g}"
         if not plan.variants[0].parameters:
             facts |= {
@@ -161,6 +170,12 @@ def _facts(fleet: Fleet) -> dict[str, str]:
                 "vCPUs": str(plan.config.smp),
             }
     return facts
+
+
+def _told(fleet: Fleet, name: str) -> str:
+    """Return what guests say of themselves under a name, all that differ."""
+    details = (attempt.details for attempt in counted_attempts(fleet))
+    return ", ".join(sorted({each.properties.get(name, "") for each in details if each} - {""}))
 
 
 def _setting(fleet: Fleet, parameters: Mapping[str, str]) -> Setting | None:
@@ -173,10 +188,15 @@ def _setting(fleet: Fleet, parameters: Mapping[str, str]) -> Setting | None:
     if variant is None:
         return None
     asked = cast(dict[str, Json], to_json(variant.config))
+    for name in _OF_NO_BOOT:
+        del asked[name]
+    after_report = asked.pop("after_report")
     circumstances = [
         *(host.hostname, host.cpu_model, host.cores),
         parameters.get("accel", run.accel),
         *(asked.pop(name) for name in _AT_ONCE),
+        # What earlier versions kept of their runs, all of which were timed so, says nothing of it.
+        *([] if after_report == AfterReport.OFF else [after_report]),
     ]
     request = [asked, plan.warmup, plan.prepare, plan.drop_caches]
     digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode())
@@ -224,10 +244,10 @@ def _sample(
 
 
 def _stage_samples(attempts: Iterable[Attempt]) -> dict[str, tuple[float, ...]]:
+    booted = [attempt for attempt in attempts if attempt.boot_ns is not None]
     found: dict[str, list[float]] = {QEMU: [], **{str(stage): [] for stage in Stage}}
-    for attempt in attempts:
-        if attempt.boot_ns is None:
-            continue
+    found[SHUTDOWN] = shutdowns_s(booted)
+    for attempt in booted:
         stages = stages_of(attempt)
         if stages.qemu_ns is not None:
             found[QEMU].append(stages.qemu_ns / 1e9)

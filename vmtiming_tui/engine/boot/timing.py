@@ -55,8 +55,10 @@ class BootTiming:
                 if not self.has_resumed and self.was_let_go_by(fact.received_ns):
                     self._resume_ns = fact.qemu_ns
                     self.has_resumed = True
+                # It may be ours, with a pause asked for that QEMU has yet to obey.
+                self._pause_asked &= not self.is_paused
                 self._end_pause(fact.received_ns)
-                self._pause_asked = self.stopped_by_itself = False
+                self.stopped_by_itself = False
             case QmpEvent(name="STOP") if not self._pause_asked:
                 self.stopped_by_itself = True
             case QmpEvent(name="STOP") if not self.is_paused:

@@ -6,10 +6,12 @@ a spreadsheet would take for a formula is led by an apostrophe (OWASP, CSV Injec
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from vmtiming_tui.analysis.stages import Stage
+from vmtiming_tui.analysis.stop_jobs import stop_jobs
 from vmtiming_tui.escape import printable
+from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.report.export.document import Document, ExportedBoot
 
 CsvValue = str | int | float | bool | None
@@ -27,16 +29,24 @@ def _s(duration_ns: int | None) -> float | None:
     return None if duration_ns is None else duration_ns / 1e9
 
 
+def _stop_jobs(attempt: Attempt) -> Iterator[str]:
+    """Yield what the guest's shutdown waited for, with the seconds it was seen to wait."""
+    for job in stop_jobs(attempt.console.text) if attempt.console else ():
+        yield f"{job.unit} {job.waited_ns / 1e9:g}"
+
+
 COLUMNS: Mapping[str, Callable[[ExportedBoot], CsvValue]] = {
     "storm": lambda boot: boot.attempt.storm,
     "kind": lambda boot: str(boot.kind),
     "vm": lambda boot: boot.attempt.vm,
     "attempt": lambda boot: boot.attempt.number,
+    "round": lambda boot: boot.attempt.round,
     "state": lambda boot: str(boot.attempt.state),
     "qemu_ended": lambda boot: boot.attempt.exited_ns is not None,
     "counts": lambda boot: boot.counts,
     "boot_s": lambda boot: _s(boot.attempt.boot_ns),
     "uncertainty_s": lambda boot: _s(boot.attempt.uncertainty_ns),
+    "disturbed_s": lambda boot: _s(boot.attempt.disturbed_ns),
     "qemu_s": lambda boot: _s(boot.stages.qemu_ns),
     "firmware_s": lambda boot: _s(boot.stages.of(Stage.FIRMWARE)),
     "loader_s": lambda boot: _s(boot.stages.of(Stage.LOADER)),
@@ -45,6 +55,9 @@ COLUMNS: Mapping[str, Callable[[ExportedBoot], CsvValue]] = {
     "userspace_s": lambda boot: _s(boot.stages.of(Stage.USERSPACE)),
     "lag_s": lambda boot: _s(boot.stages.of(Stage.LAG)),
     "residual_s": lambda boot: _s(boot.stages.residual_ns),
+    "shutdown_s": lambda boot: _s(boot.attempt.shutdown_took_ns),
+    "qemu_exit_s": lambda boot: _s(boot.attempt.exit_took_ns),
+    "stop_jobs": lambda boot: "; ".join(_stop_jobs(boot.attempt)),
     "doubtful": lambda boot: boot.stages.is_doubtful,
     "doubts": lambda boot: "; ".join(map(str, boot.stages.doubts)),
     "accel": lambda boot: boot.conditions.accel,

@@ -8,27 +8,21 @@ one is added. Keys name their unit. ``*_at_s`` are seconds since the run's start
 
 import json
 import math
-from typing import Any
 
 from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.comparison.compare import Comparison, Difference
 from vmtiming_tui.analysis.comparison.samples import Identity
-from vmtiming_tui.analysis.stages import Stage, Stages
 from vmtiming_tui.analysis.summary import Group, Summary, boots_s, summarise
 from vmtiming_tui.analysis.sweep import Sweep
-from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.codec import to_json
 from vmtiming_tui.model.fleet import Fleet, Storm
-from vmtiming_tui.model.guest_events import UnitTimes
-from vmtiming_tui.report.export.document import Document, ExportedBoot
+from vmtiming_tui.report.export.document import Document
+from vmtiming_tui.report.export.json_boots import Body, Clock, boots_by_vm, without
 from vmtiming_tui.report.wording import utc
 
 FORMAT = "vm-timing-report"
 VERSION = 2
 READABLE = (1, 2)
-UNIT_STAMPS = ("activating", "active", "deactivating", "inactive")
-
-Body = dict[str, Any]
 
 
 def render_json(document: Document) -> str:
@@ -46,7 +40,7 @@ def zero_ns(fleet: Fleet) -> int:
 def body_of(document: Document) -> Body:
     """Return the run as JSON values; the JSON Schema in ``assets/`` describes them."""
     fleet = document.fleet
-    clock = _Clock(zero_ns(fleet))
+    clock = Clock(zero_ns(fleet))
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -66,39 +60,21 @@ def body_of(document: Document) -> Body:
         "storms": [
             _storm(storm, clock, document.scope) for _, storm in sorted(fleet.storms.items())
         ],
-        "vms": _vms(document, clock),
+        "vms": boots_by_vm(document, clock),
         "notices": [
-            {**_without(to_json(notice), "at_ns"), "at_s": clock.at(notice.at_ns)}
+            {**without(to_json(notice), "at_ns"), "at_s": clock.at(notice.at_ns)}
             for notice in fleet.notices
         ],
         "failure": _failure(fleet, clock),
         "host_samples": [
-            {**_without(to_json(sample), "at_ns"), "at_s": clock.at(sample.at_ns)}
+            {**without(to_json(sample), "at_ns"), "at_s": clock.at(sample.at_ns)}
             for sample in fleet.host_samples
         ],
         "results": hyperfine_results(document),
     }
 
 
-class _Clock:
-    """Puts a moment in ns on the run's own axis in seconds; exact for 100 days."""
-
-    def __init__(self, zero: int) -> None:
-        self._zero = zero
-
-    def at(self, moment_ns: int | None) -> float | None:
-        return None if moment_ns is None else (moment_ns - self._zero) / 1e9
-
-
-def _s(duration_ns: int | None) -> float | None:
-    return None if duration_ns is None else duration_ns / 1e9
-
-
-def _without(body: Any, *keys: str) -> Body:
-    return {key: value for key, value in body.items() if key not in keys}
-
-
-def _run(document: Document, clock: _Clock) -> Body | None:
+def _run(document: Document, clock: Clock) -> Body | None:
     run, fleet = document.fleet.run, document.fleet
     if run is None:
         return None
@@ -131,7 +107,7 @@ def _identity(identity: Identity | None) -> Body | None:
     }
 
 
-def _failure(fleet: Fleet, clock: _Clock) -> Body | None:
+def _failure(fleet: Fleet, clock: Clock) -> Body | None:
     failure = fleet.failure
     if failure is None:
         return None
@@ -148,18 +124,20 @@ def figures_body(figures: stats.Figures | None) -> Body | None:
     """Return one sample's figures; in seconds where the key they stand under says nothing else."""
     if figures is None:
         return None
-    return {**_without(to_json(figures), "interval"), "interval": _interval(figures.interval)}
+    return {**without(to_json(figures), "interval"), "interval": _interval(figures.interval)}
 
 
 def summary_body(summary: Summary) -> Body:
     """Return a summary's figures, each under the name of its field."""
-    plain = _without(to_json(summary), "median_interval", "qemu", "stages", "counts", "time_to_s")
+    samples = ("qemu", "shutdown", "qemu_exit")
+    apart = ("median_interval", "stages", "counts", "time_to_s", *samples)
+    plain = without(to_json(summary), *apart)
     return {
         **plain,
         "counts": {str(state): count for state, count in summary.counts.items()},
         "median_interval_s": _interval(summary.median_interval),
         "time_to_s": {str(share): at for share, at in summary.time_to_s.items()},
-        "qemu": figures_body(summary.qemu),
+        **{name: figures_body(getattr(summary, name)) for name in samples},
         "stages": {str(stage): figures_body(each) for stage, each in summary.stages.items()},
     }
 
@@ -186,7 +164,7 @@ def _sweep(sweep: Sweep) -> Body:
         "names": list(sweep.names),
         "rows": [
             {
-                **_without(to_json(row), "boot", "all_booted_in"),
+                **without(to_json(row), "boot", "all_booted_in"),
                 "boot_s": figures_body(row.boot),
                 "all_booted_in_s": figures_body(row.all_booted_in),
             }
@@ -237,119 +215,21 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _storm(storm: Storm, clock: _Clock, scope: frozenset[int] | None) -> Body:
+def _storm(storm: Storm, clock: Clock, scope: frozenset[int] | None) -> Body:
     attempts = [storm.attempts[vm] for vm in sorted(storm.attempts) if scope is None or vm in scope]
     return {
         "storm": storm.number,
         "kind": str(storm.kind),
         "parameters": dict(storm.parameters),
         "planned": storm.planned,
+        "rounds": storm.rounds,
         "vms": [vm for vm in storm.vms if scope is None or vm in scope],
         "started_at_s": clock.at(storm.started_ns),
+        "decided_at_s": clock.at(storm.decided_ns),
+        "collected_at_s": clock.at(storm.collected_ns),
         "ended_at_s": clock.at(storm.ended_ns),
         "summary": summary_body(summarise(attempts)),
     }
-
-
-def _vms(document: Document, clock: _Clock) -> list[Body]:
-    by_vm: dict[int, list[Body]] = {}
-    for boot in document.boots:
-        by_vm.setdefault(boot.attempt.vm, []).append(_attempt(boot, clock))
-    return [{"vm": vm, "attempts": attempts} for vm, attempts in by_vm.items()]
-
-
-def _attempt(boot: ExportedBoot, clock: _Clock) -> Body:
-    attempt = boot.attempt
-    return {
-        "attempt": attempt.number,
-        "storm": attempt.storm,
-        "state": str(attempt.state),
-        "qemu_ended": attempt.exited_ns is not None,
-        "counts": boot.counts,
-        "boot_s": _s(attempt.boot_ns),
-        "uncertainty_s": _s(attempt.uncertainty_ns),
-        "stages": _stages(boot.stages),
-        "labels": to_json(boot.conditions),
-        "text": attempt.text,
-        "why": attempt.why,
-        "hint": attempt.hint,
-        "stderr": attempt.stderr,
-        "limit_s": _s(attempt.limit_ns),
-        "queued_at_s": clock.at(attempt.queued_ns),
-        "spawned_at_s": clock.at(attempt.spawn_ns),
-        "connected_at_s": clock.at(attempt.connected_ns),
-        "started_at_s": clock.at(attempt.go_ns),
-        "reported_at_s": clock.at(attempt.report_ns),
-        "decided_at_s": clock.at(attempt.decided_ns),
-        "exited_at_s": clock.at(attempt.exited_ns),
-        "exit_code": attempt.exit_code,
-        "exit_reason": attempt.exit_reason,
-        "pauses": attempt.pauses,
-        "resets": attempt.resets,
-        "panicked": attempt.panicked,
-        "usage": _usage(attempt),
-        "guest": _guest(attempt),
-        "console": _console(attempt),
-        "qmp_left_out": to_json(attempt.qmp_left_out),
-        "rejected": [
-            {**_without(to_json(each), "at_ns", "vm", "attempt"), "at_s": clock.at(each.at_ns)}
-            for each in attempt.rejected
-        ],
-        "pid": attempt.pid,
-        "argv": list(attempt.argv),
-    }
-
-
-def _stages(stages: Stages) -> Body:
-    return {
-        "qemu_s": _s(stages.qemu_ns),
-        **{f"{stage}_s": _s(stages.of(stage)) for stage in Stage},
-        "residual_s": _s(stages.residual_ns),
-        "error_s": _s(stages.error_ns),
-        "from_text": stages.from_text,
-        "doubtful": stages.is_doubtful,
-        "doubts": [doubt.text for doubt in stages.doubts],
-        "doubt_codes": [str(doubt.code) for doubt in stages.doubts],
-    }
-
-
-def _usage(attempt: Attempt) -> Body | None:
-    usage = attempt.usage
-    if usage is None:
-        return None
-    return {
-        "rss_bytes": usage.rss_bytes,
-        "disk_read_bytes": usage.disk_read_bytes,
-        "cpu_s": _s(usage.cpu_ns),
-        "vcpu_run_s": _s(usage.vcpu_run_ns),
-        "vcpu_wait_s": _s(usage.vcpu_wait_ns),
-    }
-
-
-def _guest(attempt: Attempt) -> Body | None:
-    if attempt.details is None:
-        return None
-    details = _without(to_json(attempt.details), "at_ns", "vm", "attempt")
-    return {**details, "units": [_unit(unit) for unit in attempt.details.units]}
-
-
-def _unit(unit: UnitTimes) -> Body:
-    """Return one unit with its stamps in seconds since the guest's kernel began."""
-    stamps = {f"{stage}_s": getattr(unit, f"{stage}_us") for stage in UNIT_STAMPS}
-    return {
-        "name": unit.name,
-        "active": unit.active,
-        "sub": unit.sub,
-        "result": unit.result,
-        **{name: stamp_us / 1e6 if stamp_us else None for name, stamp_us in stamps.items()},
-    }
-
-
-def _console(attempt: Attempt) -> Body | None:
-    """Return how much the guest wrote to its console; what it wrote is in no export."""
-    if attempt.console is None:
-        return None
-    return _without(to_json(attempt.console), "at_ns", "vm", "attempt", "text")
 
 
 def hyperfine_results(document: Document) -> list[Body]:

@@ -2,7 +2,7 @@
 
 from vmtiming_tui.escape import printable
 from vmtiming_tui.report.export.document import Document
-from vmtiming_tui.report.findings import comparison_lines
+from vmtiming_tui.report.findings import comparison_lines, shutdown_lines
 from vmtiming_tui.report.plain import PlainReport
 
 
@@ -14,4 +14,5 @@ def render_text(document: Document) -> str:
     against = [f"Held against {printable(str(document.against))}."] if document.against else []
     if document.comparison is not None:
         against = comparison_lines(document.comparison)
-    return "\n".join([*marks, *lines, *against, *warnings]) + "\n"
+    after = shutdown_lines(document.summary)
+    return "\n".join([*marks, *lines, *after, *against, *warnings]) + "\n"

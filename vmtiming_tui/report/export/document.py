@@ -1,6 +1,6 @@
 """What every export shows: one run, its figures reckoned once, its boots and its circumstances."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vmtiming_tui.analysis.cautions import Caution, cautions
@@ -179,6 +179,8 @@ def fact_table(document: Document) -> Table:
             ("initrd", config.initrd),
             ("images", str(config.image(0)) if config.prefix else ""),
             ("storms", f"{plan.runs} and {plan.warmup} to warm up"),
+            ("after the report", str(config.after_report)),
+            ("end", str(config.end)),
             ("notes", plan.notes),
         ]
     return Table(
@@ -199,9 +201,25 @@ def known_stages(boots: Iterable[ExportedBoot]) -> Sequence[Stage]:
     return [stage for stage in Stage if stage in found]
 
 
+def _beside(boots: Sequence[ExportedBoot]) -> Mapping[str, Callable[[Attempt], int | None]]:
+    """Return the columns of what is no part of a boot, as far as they tell anything."""
+    columns: dict[str, Callable[[Attempt], int | None]] = {
+        "disturbed": lambda attempt: attempt.disturbed_ns,
+        "shutdown": lambda attempt: attempt.shutdown_took_ns,
+    }
+    return {
+        name: value_ns
+        for name, value_ns in columns.items()
+        if any(value_ns(boot.attempt) for boot in boots)
+    }
+
+
 def boot_table(boots: Sequence[ExportedBoot]) -> Table:
-    """Return a row for each boot: how it ended, how long it took, and its stages."""
-    stages = known_stages(boots)
+    """Return a row for each boot: how it ended, how long it took, and its stages.
+
+    Its shutdown, and for how long others disturbed it, stand beside where any boot has some.
+    """
+    stages, beside = known_stages(boots), _beside(boots)
     return Table(
         heads=(
             Head("VM", Align.LEFT),
@@ -209,6 +227,7 @@ def boot_table(boots: Sequence[ExportedBoot]) -> Table:
             Head("attempt"),
             Head("boot"),
             *(Head(str(stage)) for stage in stages),
+            *map(Head, beside),
         ),
         rows=tuple(
             (
@@ -217,6 +236,7 @@ def boot_table(boots: Sequence[ExportedBoot]) -> Table:
                 own(boot.attempt_word),
                 took_ns(boot.attempt.boot_ns),
                 *(took_ns(boot.stages.of(stage)) for stage in stages),
+                *(took_ns(value_ns(boot.attempt)) for value_ns in beside.values()),
             )
             for boot in boots
         ),

@@ -3,6 +3,7 @@
 What is not in an export (the console, most QMP events) is missing then; every figure is the same.
 """
 
+import heapq
 import json
 import os
 import stat
@@ -12,9 +13,11 @@ from pathlib import Path
 from vmtiming_tui.errors import EventError, ExportError
 from vmtiming_tui.escape import one_line, printable
 from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.attempt import Phase
 from vmtiming_tui.model.codec import from_json
 from vmtiming_tui.model.fleet import Fleet, RunState
-from vmtiming_tui.report.export.as_json import FORMAT, READABLE, UNIT_STAMPS, VERSION, Body
+from vmtiming_tui.report.export.as_json import FORMAT, READABLE, VERSION
+from vmtiming_tui.report.export.json_boots import UNIT_STAMPS, Body
 
 _MAX_BYTES = 1 << 30
 _MOST_S = 9e9
@@ -69,7 +72,7 @@ def fleet_of(text: str | bytes) -> Fleet:
             hint="export it again, or use the program that wrote it",
         )
     try:
-        return Fleet(_events(body))
+        return _with_disturbance(Fleet(_events(body)), body)
     except (EventError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         what = error.message if isinstance(error, EventError) else f"{error!r}"
         raise ExportError(f"damaged: {one_line(what, 200)}", hint="export the run again") from None
@@ -108,6 +111,21 @@ def _events(body: Body) -> Iterator[ev.Event]:
         yield ev.RunEnded(at_ns=_maybe_ns(ended_s) or 0, outcome=outcome)
 
 
+def _with_disturbance(fleet: Fleet, body: Body) -> Fleet:
+    """Return a run with what was measured while it went on.
+
+    An export does not tell all by which it could be reckoned again: a VM may have gone on and stood
+    still several times. One of earlier versions tells none, and what is reckoned stays.
+    """
+    known = {attempt.key: attempt for attempt in fleet.attempts}
+    for vm in body["vms"]:
+        for told in vm["attempts"]:
+            attempt = known.get((vm["vm"], told["attempt"]))
+            if attempt is not None and "disturbed_s" in told:
+                attempt.disturbed_ns = _maybe_ns(told["disturbed_s"])
+    return fleet
+
+
 def _run_started(body: Body) -> ev.RunStarted:
     run = body["run"]
     facts = {**run, "run": run["id"], "at_ns": 0, "host": body["host"], "plan": body["plan"]}
@@ -117,9 +135,32 @@ def _run_started(body: Body) -> ev.RunStarted:
 def _storm(storm: Body | None, boots: list[tuple[int, Body]]) -> Iterator[ev.Event]:
     if storm is not None:
         yield from_json(ev.StormStarted, {**storm, "at_ns": _ns(storm["started_at_s"])})
-    for vm, body in boots:
-        yield from _attempt(vm, body)
-    if storm is not None and storm["ended_at_s"] is not None:
+    lives = [_attempt(vm, body) for vm, body in boots]
+    yield from (next(life) for life in lives)
+    if storm is not None:
+        yield from _rounds(storm, boots)
+    yield from heapq.merge(*lives, key=lambda event: event.at_ns)
+    if storm is not None:
+        yield from _end_of(storm)
+
+
+def _rounds(storm: Body, boots: list[tuple[int, Body]]) -> Iterator[ev.RoundStarted]:
+    """Yield the rounds of a storm whose VMs are queued; earlier versions knew none."""
+    told = {"at_ns": _ns(storm["started_at_s"]), "storm": storm["storm"]}
+    rounds = min(storm.get("rounds", 0), len(boots))
+    for number in range(1, rounds + 1):
+        vms = [vm for vm, body in boots if body["round"] == number]
+        yield from_json(ev.RoundStarted, {**told, "round": number, "rounds": rounds, "vms": vms})
+
+
+def _end_of(storm: Body) -> Iterator[ev.Event]:
+    """Yield how far a storm has come."""
+    round_ = {"storm": storm["storm"], "round": storm.get("rounds", 0) or 1}
+    if (at_s := storm.get("decided_at_s")) is not None:
+        yield from_json(ev.StormDecided, {**round_, "at_ns": _ns(at_s)})
+    if (at_s := storm.get("collected_at_s")) is not None:
+        yield from_json(ev.StormCollected, {**round_, "at_ns": _ns(at_s)})
+    if storm["ended_at_s"] is not None:
         yield ev.StormEnded(at_ns=_ns(storm["ended_at_s"]), storm=storm["storm"])
 
 
@@ -143,15 +184,38 @@ def _attempt(vm: int, body: Body) -> Iterator[ev.Event]:
         yield _decision(who, body, decided_ns)
     for rejected in body["rejected"]:
         yield from_json(ev.ReportRejected, {**who, **rejected, "at_ns": _ns(rejected["at_s"])})
+    known_ns = decided_ns or queued_ns
     if body["guest"] is not None:
-        yield _details(who, body["guest"], decided_ns or queued_ns)
+        yield _details(who, body["guest"], known_ns)
     if body["usage"] is not None:
-        yield _usage(who, body["usage"], decided_ns or queued_ns)
-    yield from _left_out(who, body, decided_ns or queued_ns)
+        yield _usage(who, body["usage"], known_ns)
+    yield from _left_out(who, body, known_ns)
+    yield from _after_report(who, body, known_ns)
+
+
+def _after_report(who: Body, body: Body, reported_ns: int) -> Iterator[ev.Event]:
+    """Yield the phases of a VM after its report, and its end; earlier versions knew none."""
+    release = body.get("release")
+    if body.get("resumed") and release != ev.ReleaseCause.BY_HAND:
+        by_hand = {"at_ns": reported_ns, "cause": ev.ReleaseCause.BY_HAND}
+        yield from_json(ev.VmReleased, {**who, **by_hand})
+    if body.get("phase") == Phase.FROZEN:
+        yield from_json(ev.VmFrozen, {**who, "at_ns": reported_ns})
+    if body.get("released_at_s") is not None:
+        at_ns = _ns(body["released_at_s"])
+        yield from_json(ev.VmReleased, {**who, "at_ns": at_ns, "cause": release})
+    if body.get("ending_at_s") is not None:
+        ending = {"at_ns": _ns(body["ending_at_s"]), "how": body["end"]}
+        yield from_json(ev.VmEnding, {**who, **ending})
     if body["exited_at_s"] is not None:
-        exited = {"exit_code": body["exit_code"], "reason": body["exit_reason"]}
-        stderr = {"stderr": body["stderr"]}
-        yield from_json(ev.VmExited, {**who, "at_ns": _ns(body["exited_at_s"]), **exited, **stderr})
+        exited = {
+            "at_ns": _ns(body["exited_at_s"]),
+            "exit_code": body["exit_code"],
+            "reason": body["exit_reason"],
+            "shutdown_ns": _maybe_ns(body.get("shutdown_at_s")),
+            "stderr": body["stderr"],
+        }
+        yield from_json(ev.VmExited, {**who, **exited})
 
 
 def _left_out(who: Body, body: Body, at_ns: int) -> Iterator[ev.Event]:
@@ -159,7 +223,15 @@ def _left_out(who: Body, body: Body, at_ns: int) -> Iterator[ev.Event]:
     if counts := body.get("qmp_left_out"):
         yield from_json(ev.QmpLeftOut, {**who, "at_ns": at_ns, "counts": counts})
     if (console := body.get("console")) is not None:
-        yield from_json(ev.VmConsole, {**console, **who, "at_ns": at_ns, "text": ""})
+        text = "".join(map(_stop_line, body.get("stop_jobs", ())))
+        yield from_json(ev.VmConsole, {**console, **who, "at_ns": at_ns, "text": text})
+
+
+def _stop_line(job: Body) -> str:
+    """Return what a console said of a unit that the shutdown waited for."""
+    limit_s = job["limit_s"]
+    limit = "no limit" if limit_s is None else f"{limit_s:.10g}s"
+    return f"A stop job is running for {job['unit']} ({job['waited_s']:.10g}s / {limit})\n"
 
 
 def _mishaps(who: Body, body: Body, at_ns: int) -> Iterator[ev.QmpSeen]:

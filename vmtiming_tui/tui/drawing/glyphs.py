@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from vmtiming_tui.analysis.stages import Stage
-from vmtiming_tui.model.attempt import VmState
+from vmtiming_tui.model.attempt import Phase, VmState
 from vmtiming_tui.report.wording import STATE_SIGNS
 
 
@@ -13,6 +13,7 @@ class Glyphs:
     """Every character the dashboard draws with that is no letter; each is one cell wide."""
 
     states: Mapping[VmState, str]
+    phases: Mapping[Phase, str]
     stages: Mapping[Stage, str]
     residual: str
     bar: str
@@ -23,6 +24,7 @@ class Glyphs:
     faster: str
     paused: str
     reset: str
+    resumed: str
     ascending: str
     descending: str
     live: str
@@ -38,6 +40,13 @@ class Glyphs:
 
 UNICODE = Glyphs(
     states=STATE_SIGNS,
+    phases={
+        Phase.UP: "↑",
+        Phase.FROZEN: "❅",
+        Phase.COLLECTING: "»",
+        Phase.ENDING: "↓",
+        Phase.OFF: "∘",
+    },
     stages=dict.fromkeys(Stage, "━"),
     residual="━",
     bar="━",
@@ -48,6 +57,7 @@ UNICODE = Glyphs(
     faster="▼",
     paused="‖",
     reset="↻",
+    resumed="▸",
     ascending="↑",
     descending="↓",
     live="●",
@@ -89,6 +99,7 @@ ASCII = Glyphs(
         VmState.TIMED_OUT: "!",
         VmState.KILLED: "-",
     },
+    phases={phase: phase[0] for phase in Phase},
     stages=_LETTERS,
     residual="?",
     bar="=",
@@ -99,6 +110,7 @@ ASCII = Glyphs(
     faster="v",
     paused="P",
     reset="R",
+    resumed=">",
     ascending="^",
     descending="v",
     live="*",

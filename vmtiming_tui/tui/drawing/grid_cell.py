@@ -4,8 +4,8 @@ from typing import TypeAlias
 
 from vmtiming_tui.analysis.stages import stages_of
 from vmtiming_tui.analysis.straggler import waited_share
-from vmtiming_tui.model.attempt import Attempt, Vm, VmState
-from vmtiming_tui.tui.drawing.boot_sign import boot_sign
+from vmtiming_tui.model.attempt import Attempt, Phase, Vm, VmState
+from vmtiming_tui.tui.drawing.boot_sign import AFTER_GLYPH, AFTER_WORD, boot_sign, phase_part
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
 from vmtiming_tui.tui.drawing.grid_shape import SECONDS_WIDTH, GridShape
 from vmtiming_tui.tui.drawing.scale_bars import BarMaker
@@ -18,6 +18,7 @@ from vmtiming_tui.tui.drawing.styled import (
     seconds,
     shown,
     size,
+    with_sign,
 )
 from vmtiming_tui.tui.drawing.theme import Palette
 
@@ -53,8 +54,11 @@ class CellPainter:
         """Return whether the cell changes by the clock alone."""
         return attempt.state in _BOOTING and attempt.go_ns is not None
 
-    def line(self, vm: Vm, now_ns: int, *, marked: bool) -> list[Part]:
-        """Return a VM's first line, exactly as wide as a cell."""
+    def line(self, vm: Vm, now_ns: int, *, marked: bool, phase: Phase | None = None) -> list[Part]:
+        """Return a VM's first line, exactly as wide as a cell.
+
+        Its ``phase`` after its report is a small mark beside its state.
+        """
         attempt = vm.attempts[-1]
         state = attempt.state
         sign = boot_sign(vm, self._glyphs)
@@ -62,11 +66,12 @@ class CellPainter:
         figure = seconds(elapsed_ns) if state.is_decided else passing(elapsed_ns)
         shape, palette = self.shape, self._palette
         style = palette.states[state]
-        word = f" {state:<9}" if shape.word else ""
+        word, at = (f" {state:<9}", AFTER_WORD) if shape.word else ("", AFTER_GLYPH)
+        state_and_time = f"{self._glyphs.states[state]}{word} {figure:>{SECONDS_WIDTH}}"
         head = [
             (self._glyphs.mark, palette.accent) if marked else (" ", BLANK),
             (f"{vm.id:>{shape.id_width}} ", palette.strong if marked else palette.dim),
-            (f"{self._glyphs.states[state]}{word} {figure:>{SECONDS_WIDTH}}", style),
+            *with_sign(state_and_time, at, style, phase_part(phase, palette, self._glyphs)),
             (sign, palette.warning) if sign else (" ", BLANK),
             (" ", BLANK),
         ]
@@ -114,12 +119,15 @@ class CellPainter:
             return [(why, style), (" " * (width - parts_width([(why, style)])), style)]
         return self._bars.attempt(attempt, elapsed_ns, self.scale_ns, width, self.median_ns)
 
-    def second_line(self, vm: Vm) -> list[Part]:
-        """Return what stands under a tall cell's bar: the stages' figures, or what to do."""
+    def second_line(self, vm: Vm, phase_words: str = "") -> list[Part]:
+        """Return what stands under a tall cell's bar: the stages' figures, or what to do.
+
+        Where no stages are told yet it is what the VM is at, in ``phase_words``.
+        """
         attempt = vm.newest
         if attempt.state.is_booted:
             words = [f"{stage} {seconds(ns)}" for stage, ns in stages_of(attempt).known]
-            text = f" {self._glyphs.dot} ".join(words)
+            text = f" {self._glyphs.dot} ".join(words) or phase_words
         elif attempt.state.is_lost:
             text = shown(attempt.hint)
         else:

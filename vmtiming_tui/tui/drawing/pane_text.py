@@ -17,10 +17,13 @@ def _heading(text: str, palette: Palette) -> Part:
     return text, palette.accent
 
 
-def guest_lines(attempt: Attempt, palette: Palette) -> list[Part]:
-    """Return what the guest said: its own figures, slowest and failed units, critical chain."""
+def guest_lines(attempt: Attempt, palette: Palette, silence: str) -> list[Part]:
+    """Return what the guest said: its own figures, slowest and failed units, critical chain.
+
+    ``silence`` is what stands there while it has said nothing.
+    """
     if not attempt.text and not attempt.rejected:
-        return [("The guest has said nothing yet.", palette.dim)]
+        return [(silence, palette.dim)]
     lines: list[Part] = [(line, palette.text) for line in shown_lines(attempt.text)]
     details = attempt.details
     if details is not None:

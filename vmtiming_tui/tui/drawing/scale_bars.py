@@ -89,10 +89,11 @@ class BarMaker:
         self, attempt: Attempt, elapsed_ns: int | None, scale_ns: int, width: int,
         median_ns: int | None,
     ) -> list[Part]:  # fmt: skip
-        """Return exactly ``width`` cells: stages if booted, else progress, with the median."""
+        """Return exactly ``width`` cells: stages where they are told, else progress; the median."""
         if elapsed_ns is None or width <= 0:
             return [(" " * width, BLANK)]
-        if width >= LEAST_STAGES and attempt.state.is_booted and attempt.boot_ns is not None:
+        is_told = bool(attempt.text) or attempt.details is not None
+        if width >= LEAST_STAGES and is_told and attempt.boot_ns is not None:
             parts = self.stages(attempt, scale_ns, width)
         else:
             parts = self._progress(attempt.state, elapsed_ns, scale_ns, width)

@@ -108,6 +108,16 @@ def filled(text: str, width: int) -> str:
     return text + " " * (width - cell_len(text))
 
 
+def with_sign(text: str, at: int, style: Style, sign: Part | None) -> list[Part]:
+    """Return a text with a sign of one cell in the place of its blank at ``at``, if there is one.
+
+    The characters before it are of one cell each.
+    """
+    if sign is None:
+        return [(text, style)]
+    return [(text[:at], style), sign, (text[at + 1 :], style)]
+
+
 def parts_width(parts: Iterable[Part]) -> int:
     """Return how many cells the parts take."""
     return sum(cell_len(text) for text, _ in parts)
@@ -141,6 +151,20 @@ def fitting(groups: Iterable[Sequence[Part]], width: int) -> list[Part]:
             kept += group
             width -= needed
     return kept
+
+
+def flowing(groups: Iterable[Sequence[Part]], width: int) -> list[list[Part]]:
+    """Return the groups as lines, each group whole on the first line that has room for it."""
+    lines: list[list[Part]] = []
+    room = 0
+    for group in groups:
+        needed = parts_width(group)
+        if not lines or needed > room:
+            lines.append([])
+            room = width
+        lines[-1] += group
+        room -= needed
+    return lines
 
 
 def segments(parts: Iterable[Part], under: Style) -> list[Segment]:

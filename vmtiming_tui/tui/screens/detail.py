@@ -8,25 +8,22 @@ from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Input
 
-from vmtiming_tui.model.attempt import Attempt
+from vmtiming_tui.model.attempt import Attempt, Phase
 from vmtiming_tui.model.commands import Act, ReadConsole, Rerun, VmAction
 from vmtiming_tui.tui.drawing.pane_text import console_lines, event_lines, guest_lines, qemu_lines
 from vmtiming_tui.tui.screens.vm_screen import VmScreen
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import Change, Model, is_running
 from vmtiming_tui.tui.state.keymap import Scope
+from vmtiming_tui.tui.state.phases import silence_words, told_phase
+from vmtiming_tui.tui.state.questions import about_one, going_on, refusal
 from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.tui.widgets.pane import Pane
-from vmtiming_tui.tui.widgets.vm_lines import StageBar, UsageLine, VmLine, VmTitle
+from vmtiming_tui.tui.widgets.vm_lines import AfterLine, StageBar, UsageLine, VmLine, VmTitle
 
 _ALL_PANES_FROM = (120, 36)
 _PANES = ("1 Guest", "2 Console", "3 QMP events", "4 QEMU")
 _CONSOLE_EVERY = 5
-_LOSES = {
-    VmAction.RESET: "Reset VM {}? Its boot begins again and this attempt's time counts on.",
-    VmAction.POWERDOWN: "Press the power button of VM {}? Its boot is lost if it has not reported.",
-    VmAction.KILL: "Kill VM {}? A boot that is under way is lost.",
-}
 
 
 class DetailScreen(VmScreen[int]):
@@ -41,6 +38,7 @@ class DetailScreen(VmScreen[int]):
         self.attempt_number = 0
         self.title_line = VmTitle(model, id="vm-title")
         self.stages = StageBar(model, id="stages")
+        self.after = AfterLine(model, id="after")
         self.usage = UsageLine(model, id="usage")
         self.panes = Pane(id="guest"), Pane(id="console"), Pane(id="events"), Pane(id="qemu")
         self.guest_pane, self.console_pane, self.events_pane, self.qemu_pane = self.panes
@@ -53,6 +51,7 @@ class DetailScreen(VmScreen[int]):
         """The VM's lines, its panes, and the line to search with."""
         yield self.title_line
         yield self.stages
+        yield self.after
         yield self.usage
         yield Container(*self.panes, id="panes")
         yield self.search
@@ -84,9 +83,8 @@ class DetailScreen(VmScreen[int]):
             self.attempt_number = count
         for line in self.query(VmLine):
             line.vm_id, line.attempt_number = self.vm_id, self.attempt_number
-        height = self.stages.height_wanted
-        if self.stages.styles.height is None or self.stages.styles.height.value != height:
-            self.stages.styles.height = height
+        for lines in (self.stages, self.after):
+            _give_height(lines, self.app.size.width)
         for line in self.query(VmLine):
             line.renew()
         if all_panes and self.attempt is not None:
@@ -94,7 +92,8 @@ class DetailScreen(VmScreen[int]):
 
     def _fill_panes(self, attempt: Attempt) -> None:
         palette = self.host.palette
-        self.guest_pane.show(guest_lines(attempt, palette))
+        silence = silence_words(self.model.fleet, attempt)
+        self.guest_pane.show(guest_lines(attempt, palette, silence))
         console, note = console_lines(attempt, palette)
         self.console_pane.set_note(note)
         self.console_pane.show(console)
@@ -242,29 +241,32 @@ class DetailScreen(VmScreen[int]):
 
     # What is done to this VM.
 
-    def _may_act(self) -> bool:
-        vm = self.model.fleet.vms.get(self.vm_id)
-        if vm is not None and is_running(vm):
-            return True
-        self.app.notify(f"VM {self.vm_id} is not running.", severity="warning")
-        return False
-
     def _act(self, action: VmAction) -> None:
-        if not self._may_act():
+        """Do something to the VM where it can be done, after a question where it may lose much."""
+        fleet = self.model.fleet
+        vm = fleet.vms.get(self.vm_id)
+        if vm is None or not is_running(vm):
+            self.app.notify(f"VM {self.vm_id} is not running.", severity="warning")
             return
-        vm = self.vm_id
-        command = Act(action=action, vms=(vm,))
-        if action not in _LOSES:
+        if why_not := refusal(fleet, vm.newest, action):
+            self.app.notify(why_not, severity="warning")
+            return
+        command = Act(action=action, vms=(self.vm_id,))
+        question = about_one(fleet, vm.newest, action)
+        if question is None:
             self.host.send(command)
-            return
-        title = {"powerdown": "Power down"}.get(str(action), str(action).capitalize())
-        question = _LOSES[action].format(vm)
-        self.act_if_sure(command, title, question)
+        else:
+            title = {"powerdown": "Power down"}.get(str(action), str(action).capitalize())
+            self.act_if_sure(command, title, question)
 
     def action_pause(self) -> None:
-        """Pause the VM, or let it go on."""
-        vm = self.model.fleet.vms.get(self.vm_id)
-        self._act(VmAction.RESUME if vm and vm.newest.paused else VmAction.PAUSE)
+        """Pause the VM, or let it go on; one that is frozen then runs while others may boot."""
+        attempt = self.model.attempt_of(self.vm_id)
+        is_frozen = attempt is not None and told_phase(self.model.fleet, attempt) is Phase.FROZEN
+        if attempt is not None and is_frozen:
+            self.app.notify(going_on(self.model.fleet, attempt), severity="warning")
+        stands = is_frozen or (attempt is not None and attempt.paused)
+        self._act(VmAction.RESUME if stands else VmAction.PAUSE)
 
     def action_powerdown(self) -> None:
         """Press the power button, after a question."""
@@ -288,8 +290,15 @@ class DetailScreen(VmScreen[int]):
             self.app.notify(f"VM {self.vm_id} is booting now.", severity="warning")
             return
         self.host.send(Rerun(vms=(self.vm_id,)))
-        self.app.notify(f"Rerun of VM {self.vm_id} asked for.", timeout=3)
+        self.say_rerun(f"VM {self.vm_id}")
 
     def action_copy(self) -> None:
         """Copy the QEMU command of the attempt that is looked at."""
         self.copy_command(self.vm_id, self.attempt)
+
+
+def _give_height(lines: StageBar | AfterLine, width: int) -> None:
+    height = lines.height_wanted(width)
+    if lines.styles.height is None or lines.styles.height.value != height:
+        lines.styles.height = height
+        lines.display = height > 0

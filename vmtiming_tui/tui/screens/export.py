@@ -22,6 +22,7 @@ from vmtiming_tui.tui.screens.dialog import Dialog
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.keymap import Scope
+from vmtiming_tui.tui.state.phases import awaits_details
 from vmtiming_tui.tui.widgets.choice import Choice
 from vmtiming_tui.tui.widgets.field import Field
 
@@ -82,9 +83,11 @@ class ExportScreen(Dialog[None]):
     def on_mount(self) -> None:
         """Say what kind of export this would be."""
         self.query_one("#copy").display = False
-        partial = self.query_one("#partial", Static)
+        partial, fleet = self.query_one("#partial", Static), self._model.fleet
         if self._model.is_busy:
-            partial.update("The run goes on: the file will say that it is partial.")
+            awaited = any(awaits_details(fleet, vm.newest) for vm in fleet.vms.values())
+            later = " Details are collected when all have booted." if awaited else ""
+            partial.update(f"The run goes on: the file will say that it is partial.{later}")
         elif self._model.is_frozen:
             partial.update("The picture is frozen: the file will hold what is on it.")
         partial.display = self._model.is_busy or self._model.is_frozen

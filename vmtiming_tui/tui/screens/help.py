@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from vmtiming_tui.model.attempt import VmState
+from vmtiming_tui.model.attempt import Phase, VmState
 from vmtiming_tui.tui.drawing.styled import filled
 from vmtiming_tui.tui.screens.dialog import Dialog
 from vmtiming_tui.tui.state import keymap
@@ -17,6 +17,13 @@ from vmtiming_tui.tui.state.keymap import Scope
 
 _KEYS_WIDTH = 14
 _TWO_COLUMNS_FROM = 132
+_PHASES = {
+    Phase.UP: "booted, and runs",
+    Phase.FROZEN: "booted, and stands still while others boot",
+    Phase.COLLECTING: "booted, and tells details",
+    Phase.ENDING: "booted, and shuts down",
+    Phase.OFF: "booted, and is off",
+}
 
 
 class HelpScreen(Dialog[None]):
@@ -68,11 +75,15 @@ class HelpScreen(Dialog[None]):
         for state in VmState:
             line = Text(f"{glyphs.states[state]} ", palette.states[state])
             lines.append(line.append(str(state), palette.text))
+        for phase, words in _PHASES.items():
+            line = Text(f"{glyphs.phases[phase]} ", palette.dim)
+            lines.append(line.append(words, palette.text))
         for sign, words in (
             (glyphs.slower, "slower than this VM's boot before, by more than 20 %"),
             (glyphs.faster, "faster than this VM's boot before, by more than 20 %"),
             (glyphs.paused, "paused"),
             (glyphs.reset, "was reset while it booted"),
+            (glyphs.resumed, "was resumed by hand after its report"),
             (glyphs.median, "where the median boot ends"),
         ):
             line = Text(f"{sign} ", palette.warning)

@@ -14,6 +14,7 @@ from vmtiming_tui.tui.screens.vm_screen import VmScreen
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import Change, Model, is_running
 from vmtiming_tui.tui.state.keymap import Scope
+from vmtiming_tui.tui.state.questions import about_killing
 from vmtiming_tui.tui.widgets.curve import Curve
 from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.tui.widgets.grid import VmGrid
@@ -264,7 +265,7 @@ class StormScreen(VmScreen[None]):
                             severity="warning")  # fmt: skip
             return
         self.host.send(Rerun(vms=idle))
-        self.app.notify(f"Rerun of {plural(len(idle), 'VM')} asked for.", timeout=3)
+        self.say_rerun(plural(len(idle), "VM"))
 
     def action_kill(self) -> None:
         """Kill the marked VMs or the current one, after a question."""
@@ -274,8 +275,7 @@ class StormScreen(VmScreen[None]):
         if not vms:
             self.app.notify("Not running, so there is nothing to kill.", severity="warning")
             return
-        who = f"VM {vms[0]}" if len(vms) == 1 else plural(len(vms), "VM")
-        question = f"Kill {who}? A boot that is under way is lost."
+        question = about_killing(fleet, [fleet.vms[vm].newest for vm in vms])
         self.act_if_sure(Act(action=VmAction.KILL, vms=vms), "Kill", question)
 
     def action_new_run(self) -> None:

@@ -19,6 +19,13 @@ class VmScreen(FullScreen[Answer]):
 
         self.app.push_screen(ConfirmScreen(title, question, yes=title), answered)
 
+    def say_rerun(self, who: str) -> None:
+        """Say that a rerun was asked for, and when it begins."""
+        storm = self.model.fleet.storm
+        waits = storm is not None and storm.ended_ns is None
+        when = ": it begins once this storm is over" if waits else ""
+        self.app.notify(f"Rerun of {who} asked for{when}.", timeout=3)
+
     def copy_command(self, vm: int | None, attempt: Attempt | None) -> None:
         """Copy the QEMU command of a VM's attempt, once there is one."""
         if attempt is None or not attempt.argv:

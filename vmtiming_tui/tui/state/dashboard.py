@@ -19,7 +19,7 @@ from vmtiming_tui.analysis.summary import boots_s, completion, lost_of
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.attempt import Attempt, Vm, VmState
 from vmtiming_tui.model.config import RunConfig
-from vmtiming_tui.model.fleet import Fleet, RunState, Storm
+from vmtiming_tui.model.fleet import Fleet, RunState, Storm, StormPhase
 from vmtiming_tui.model.plan import RunPlan, StormKind
 from vmtiming_tui.tui.state.view import View
 
@@ -172,7 +172,10 @@ class Model:
 
     @property
     def elapsed_ns(self) -> int | None:
-        """Since the run began, or a rerun that is under way; None before it."""
+        """Since the run began, or a rerun that is under way; None before it.
+
+        It stands while no boot is timed: from a storm's decision to the next boots.
+        """
         fleet = self.fleet
         if fleet.run is None:
             return None
@@ -182,7 +185,9 @@ class Model:
         else:
             began = storm.started_ns
         ended = fleet.ended_ns
-        if storm is not fleet.storm and storm is not None:
+        if storm is not None and storm.rounds and storm.phase is not StormPhase.BOOT:
+            ended = storm.decided_ns
+        elif storm is not fleet.storm and storm is not None:
             ended = storm.ended_ns
         return max((ended or self.now_ns) - began, 0)
 

@@ -8,8 +8,9 @@ from typing import TypeAlias
 
 from vmtiming_tui.analysis.stages import Stage, stages_of
 from vmtiming_tui.errors import VmTimingError
-from vmtiming_tui.model.attempt import Attempt, Vm, VmState
+from vmtiming_tui.model.attempt import Attempt, Phase, Vm, VmState
 from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.tui.state.phases import phase_of
 
 Test: TypeAlias = Callable[[Vm, int], bool]
 Sortable: TypeAlias = Callable[[Attempt, int], float | None]
@@ -84,8 +85,9 @@ def _faster_or_slower(sign: str, limit_ns: float) -> Test:
 def parse_filter(text: str) -> Test:
     """Return the test a filter text stands for; raise ``FilterError`` for one that is none.
 
-    ``7`` is that VM, ``3-7`` a range, ``>20`` and ``<20`` host seconds, a state's name that state;
-    anything else is looked for in state, failure and report. A leading ``!`` inverts.
+    ``7`` is that VM, ``3-7`` a range, ``>20`` and ``<20`` host seconds, the name of a state or of
+    a phase after the report that one; anything else is looked for in state, failure and report. A
+    leading ``!`` inverts.
     """
     text = text.strip().lower()
     if len(text) > MOST_FILTER:
@@ -112,6 +114,8 @@ def _parse_plain(text: str) -> Test:
         return _faster_or_slower(match[1], float(match[2]) * 1e9)
     if text == "starting":
         return _in_state(STATE_GROUPS[0])
+    if text in set(Phase):
+        return lambda vm, _: phase_of(vm.newest) is Phase(text)
     if text in set(VmState):
         return _in_state(frozenset({VmState(text)}))
     return lambda vm, _: text in _words(vm)

@@ -9,6 +9,7 @@ from vmtiming_tui.tui.drawing.grid_shape import GridShape, shape_for
 from vmtiming_tui.tui.drawing.scale_bars import scale_for
 from vmtiming_tui.tui.drawing.styled import Part
 from vmtiming_tui.tui.state.dashboard import Change, Model
+from vmtiming_tui.tui.state.phases import phase_words, told_phase
 from vmtiming_tui.tui.widgets.vm_area import Line, VmArea
 
 _SCALE_EVERY_NS = 500_000_000
@@ -95,7 +96,8 @@ class VmGrid(VmArea):
             cell = still.get(vm_id)
             if cell is None:
                 vm = vms[vm_id]
-                cell = painter.line(vm, now_ns, marked=vm_id in marked)
+                phase = told_phase(self.model.fleet, vm.attempts[-1])
+                cell = painter.line(vm, now_ns, marked=vm_id in marked, phase=phase)
                 if painter.is_moving(vm.attempts[-1]):
                     any_moving = True
                     if vm_id not in marked and (quick := painter.simple(vm)):
@@ -112,7 +114,7 @@ class VmGrid(VmArea):
     def _lower_lines(self, painter: CellPainter, vm: Vm, has_cursor: bool) -> list[Line]:
         if self.row_height == 2:
             return [([], 0)]
-        lines = [painter.second_line(vm)]
+        lines = [painter.second_line(vm, phase_words(self.model.fleet, vm.newest))]
         if self.row_height > 3:
             lines.append(painter.third_line(vm))
         if has_cursor:

@@ -11,7 +11,7 @@ from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.model.config import BootMode
-from vmtiming_tui.model.fleet import RunState
+from vmtiming_tui.model.fleet import RunState, Storm
 from vmtiming_tui.model.plan import StormKind
 from vmtiming_tui.tui.drawing.braille import sparkline
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
@@ -28,10 +28,12 @@ from vmtiming_tui.tui.drawing.styled import (
 )
 from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.keymap import Key
+from vmtiming_tui.tui.state.phases import progress_of
 from vmtiming_tui.tui.state.view import Sort
 from vmtiming_tui.tui.widgets.lines_widget import LinesWidget, ModelLines
 
 _SPARK = 12
+_PROGRESS = 12
 
 
 class Header(ModelLines):
@@ -47,7 +49,9 @@ class Header(ModelLines):
             return " STARTING ", palette.chip_live
         match model.fleet.state:
             case RunState.RUNNING:
-                return " RUNNING ", palette.chip_live
+                progress = progress_of(model.fleet.storm)
+                word = progress.what.upper() if progress else "RUNNING"
+                return f" {word} ", palette.chip_live
             case RunState.FINISHED:
                 return " FINISHED ", palette.chip_done
             case RunState.WAITING:
@@ -76,16 +80,21 @@ class Header(ModelLines):
         return [*parts, ("  ", palette.text)]
 
     def _storm(self) -> str:
-        fleet, plan = self.model.fleet, self.model.plan
-        storm = fleet.storm
+        storm = self.model.fleet.storm
         if storm is None:
             return ""
         if storm.kind is StormKind.RERUN and storm.ended_ns is not None:
             return ""
+        words = [self._which(storm)]
+        if storm.rounds > 1 and storm.ended_ns is None:
+            words.append(f"round {storm.round}/{storm.rounds}")
+        return "  ".join(word for word in words if word)
+
+    def _which(self, storm: Storm) -> str:
         if storm.kind is StormKind.RERUN:
             return f"rerun of {plural(len(storm.vms), 'VM')}"
         what = "warm-up " if storm.kind is StormKind.WARMUP else "storm "
-        planned = max(len(plan), storm.planned)
+        planned = max(len(self.model.plan), storm.planned)
         varied = " ".join(f"{name}={value}" for name, value in storm.parameters.items())
         return f"{what}{storm.number}/{planned} {shown(varied)}".strip() if planned > 1 else ""
 
@@ -134,10 +143,10 @@ def left_words(left: TimeLeft, glyphs: Glyphs, *, brief: bool = False) -> str:
 
 
 class StatsLine(ModelLines):
-    """Median, p95 and max of what has booted, the time left, and how busy the host is."""
+    """Median, p95 and max of what has booted, what is left to do, and how busy the host is."""
 
     def _figures(self, *, brief: bool) -> list[Part]:
-        palette, glyphs, figures = self.host.palette, self.host.glyphs, self.model.figures
+        palette, figures = self.host.palette, self.model.figures
         parts: list[Part] = []
         for name, ns in (
             ("median", figures.median_ns),
@@ -148,8 +157,23 @@ class StatsLine(ModelLines):
             parts.append((f"{seconds(ns)} s" if ns is not None else "-", palette.strong))
             parts.append((" ", palette.text))
         if self.model.fleet.state is RunState.RUNNING:
+            parts += self._to_do(brief=brief)
+        return parts
+
+    def _to_do(self, *, brief: bool) -> list[Part]:
+        """Return how long the boots to come take, and how far what follows boots is."""
+        palette, glyphs, left = self.host.palette, self.host.glyphs, self.model.figures.left
+        parts: list[Part] = []
+        progress = progress_of(self.model.fleet.storm)
+        if progress is not None:
+            parts += [(f" {progress.what} ", palette.dim), (f"{progress.count} ", palette.strong)]
+            if not brief:
+                done = _PROGRESS * progress.done // max(progress.all, 1)
+                parts.append((glyphs.bar * done, palette.states[VmState.BOOTED]))
+                parts.append((f"{glyphs.rule * (_PROGRESS - done)} ", palette.faint))
+        if progress is None or left not in (TimeLeft(), TimeLeft(0, 0)):
             parts.append((" left ", palette.dim))
-            parts.append((left_words(figures.left, glyphs, brief=brief), palette.strong))
+            parts.append((left_words(left, glyphs, brief=brief), palette.strong))
         return parts
 
     def lines(self, width: int) -> list[list[Part]]:

@@ -6,10 +6,11 @@ from textual import events
 from textual.message import Message
 
 from vmtiming_tui.analysis.stages import Stages, stages_of
-from vmtiming_tui.tui.drawing.boot_sign import boot_sign
-from vmtiming_tui.tui.drawing.styled import Part, clip, parts_width, shown
+from vmtiming_tui.tui.drawing.boot_sign import AFTER_WORD, boot_sign, phase_part
+from vmtiming_tui.tui.drawing.styled import Part, clip, parts_width, shown, with_sign
 from vmtiming_tui.tui.drawing.table_columns import COLUMNS, NARROW, value
 from vmtiming_tui.tui.state.dashboard import Model
+from vmtiming_tui.tui.state.phases import phase_words, told_phase
 from vmtiming_tui.tui.state.view import Sort
 from vmtiming_tui.tui.widgets.lines_widget import ModelLines
 from vmtiming_tui.tui.widgets.vm_area import Line, VmArea
@@ -63,15 +64,14 @@ class VmTable(VmArea):
         if stages is None:
             stages = self._stages[vm_id] = stages_of(attempt)
         style = palette.states[attempt.state]
+        phase = told_phase(model.fleet, attempt)
         marked = vm_id in model.view.marked
         width = self.room.width
+        state = f"{glyphs.states[attempt.state]} {attempt.state:<{STATE_WIDTH - 3}}"
         parts: list[Part] = [
             (glyphs.mark if marked else " ", palette.accent),
             (f"{vm_id:>{_id_width(model)}} ", palette.strong if marked else palette.dim),
-            (
-                f"{glyphs.states[attempt.state]} {attempt.state:<{STATE_WIDTH - 3}}",
-                style,
-            ),
+            *with_sign(state, AFTER_WORD, style, phase_part(phase, palette, glyphs)),
             (boot_sign(vm, glyphs) or " ", palette.warning),
         ]
         used = 3 + _id_width(model) + STATE_WIDTH - 1
@@ -81,7 +81,7 @@ class VmTable(VmArea):
             used += cells
         room = width - used - 3
         if room >= (_WHY_FROM if attempt.why else _TEXT_FROM):
-            words = shown(attempt.why or attempt.text)
+            words = shown(attempt.why or attempt.text) or phase_words(model.fleet, attempt)
             parts.append((f"   {clip(words, room, glyphs.ellipsis)}", palette.dim))
         text_width = parts_width(parts)
         parts.append((" " * max(width - text_width, 0), palette.text))

@@ -1,14 +1,16 @@
 """One VM's boot drawn to scale, its attempts under one another, and what its QEMU has used."""
 
-from vmtiming_tui.analysis.stages import stages_of
+from vmtiming_tui.analysis.stages import DoubtCode, stages_of
 from vmtiming_tui.analysis.straggler import waited_share
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt, Vm, VmState
+from vmtiming_tui.model.events import ReleaseCause
 from vmtiming_tui.tui.drawing.scale_bars import BarMaker, scale_for
 from vmtiming_tui.tui.drawing.styled import (
     Part,
     clip,
     fitting,
+    flowing,
     passing,
     seconds,
     shown,
@@ -16,11 +18,17 @@ from vmtiming_tui.tui.drawing.styled import (
     spread,
 )
 from vmtiming_tui.tui.state.dashboard import Model
+from vmtiming_tui.tui.state.phases import awaits_details, phase_words, told_phase
 from vmtiming_tui.tui.widgets.lines_widget import ModelLines
 
 MAX_ATTEMPTS = 6
 _BAR_AT = 8 + 12 + 9
 _MUCH_WAITING = 0.2
+_MUCH_DISTURBED = 0.01
+_WAYS = {
+    ReleaseCause.OWN_WAY: "its guest waits for nobody",
+    ReleaseCause.NOT_STOPPED: "QEMU did not have it stand still",
+}
 
 
 class VmLine(ModelLines):
@@ -76,7 +84,9 @@ class VmTitle(VmLine):
         right: list[Part] = []
         if len(vm.attempts) > 1:
             right.append((f"attempt {attempt.number} of {len(vm.attempts)}  ", palette.accent))
-        if attempt.exited_ns is not None:
+        if (phase := told_phase(self.model.fleet, attempt)) is not None:
+            right.append((f"{glyphs.phases[phase]} {phase}  ", palette.strong))
+        elif attempt.exited_ns is not None:
             right.append(("off  ", palette.dim))
         if attempt.pid:
             right.append((f"pid {attempt.pid} ", palette.dim))
@@ -109,6 +119,60 @@ class UsageLine(VmLine):
         return [fitting(groups, width)]
 
 
+class AfterLine(VmLine):
+    """What came after the report, and whether what others did then disturbed this boot."""
+
+    def height_wanted(self, width: int) -> int:
+        """Return how many lines there are to show."""
+        return len(self.lines(width))
+
+    def lines(self, width: int) -> list[list[Part]]:
+        """Return nothing where the stream tells no phases."""
+        attempt = self.attempt
+        if attempt is None or told_phase(self.model.fleet, attempt) is None:
+            return []
+        return flowing(self._groups(attempt), width)
+
+    def _groups(self, attempt: Attempt) -> list[list[Part]]:
+        palette, fleet = self.host.palette, self.model.fleet
+        groups: list[list[Part]] = [[("  after: ", palette.dim), *self._stage(attempt)]]
+        storm = fleet.storms.get(attempt.storm)
+        if storm is not None and storm.rounds > 1:
+            groups.append([(f"  round {attempt.round}/{storm.rounds} ", palette.text)])
+        if attempt.was_resumed:
+            groups.append([("  resumed by hand after its report ", palette.warning)])
+        if attempt.release in _WAYS:
+            groups.append([(f"  {_WAYS[attempt.release]} ", palette.warning)])
+        if (disturbed_ns := attempt.disturbed_ns) is not None:
+            much = disturbed_ns > _MUCH_DISTURBED * (attempt.boot_ns or 0)
+            style = palette.warning if much else palette.text
+            groups.append([
+                ("  others gathered or powered off during ", palette.dim),
+                (f"{seconds(disturbed_ns, 3)} s", style),
+                (" of this boot ", palette.dim),
+            ])  # fmt: skip
+        return groups
+
+    def _stage(self, attempt: Attempt) -> list[Part]:
+        """Return the shutdown in figures, or what there is before it."""
+        palette = self.host.palette
+        shutdown_ns, exit_ns = attempt.shutdown_took_ns, attempt.exit_took_ns
+        if shutdown_ns is not None:
+            parts = [("shutdown ", palette.dim), (f"{seconds(shutdown_ns)} ", palette.text)]
+            if exit_ns is not None:
+                parts += [(" exit ", palette.dim), (f"{seconds(exit_ns)} ", palette.text)]
+            return parts
+        words = phase_words(self.model.fleet, attempt)
+        if attempt.exited_ns is not None:
+            reason = f" ({shown(attempt.exit_reason)})" if attempt.exit_reason else ""
+            return [(f"{words}{reason} ", palette.text)]
+        since_ns = attempt.ending_ns or attempt.released_ns
+        if since_ns is None:
+            return [(f"{words} ", palette.text)]
+        passed_ns = max(self.model.now_ns - since_ns, 0)
+        return [(f"{words} ", palette.text), (f"{passing(passed_ns)} s ", palette.strong)]
+
+
 class StageBar(VmLine):
     """Every attempt's boot on one scale, newest first, and the chosen one's stages in figures."""
 
@@ -117,12 +181,9 @@ class StageBar(VmLine):
         """The attempts that are drawn."""
         return self.vm.attempts[: -MAX_ATTEMPTS - 1 : -1] if self.vm else []
 
-    @property
-    def height_wanted(self) -> int:
-        """How many lines there are to show."""
-        if self.attempt is None:
-            return 1
-        return len(self.attempts) + 1 + bool(self._words(self.attempt, 200))
+    def height_wanted(self, width: int) -> int:
+        """Return how many lines there are to show."""
+        return len(self.lines(width)) or 1
 
     def lines(self, width: int) -> list[list[Part]]:
         """Return a bar an attempt, the stages' names and figures, and any doubts."""
@@ -190,6 +251,8 @@ class StageBar(VmLine):
             )  # fmt: skip
         stages = stages_of(attempt)
         doubts = stages.doubts
+        if awaits_details(self.model.fleet, attempt):
+            doubts = tuple(doubt for doubt in doubts if doubt.code is not DoubtCode.NOT_DIVIDED)
         if doubts and attempt.state.is_booted:
             doubtful = "doubtful: " if stages.is_doubtful else ""
             text = f"  {glyphs.states[VmState.TIMED_OUT]} {doubtful}{'; '.join(map(str, doubts))}"

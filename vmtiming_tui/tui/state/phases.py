@@ -1,0 +1,110 @@
+"""Where VMs are after their reports, and how far a storm is with what follows its boots; pure."""
+
+from dataclasses import dataclass
+
+from vmtiming_tui.model.attempt import Attempt, Phase
+from vmtiming_tui.model.config import End
+from vmtiming_tui.model.events import ReleaseCause
+from vmtiming_tui.model.fleet import Fleet, Storm, StormPhase
+
+_UNASKED = (ReleaseCause.BY_HAND, ReleaseCause.NOT_STOPPED)
+
+
+def phase_of(attempt: Attempt) -> Phase | None:
+    """Return where a VM is after its report; None before it.
+
+    One that goes on although nothing is asked of it yet is up, till its guest speaks.
+    """
+    is_asked = attempt.release not in _UNASKED or attempt.text
+    if attempt.phase is Phase.COLLECTING and not is_asked:
+        return Phase.UP
+    return attempt.phase
+
+
+def told_phase(fleet: Fleet, attempt: Attempt) -> Phase | None:
+    """Return where a VM is after its report, where its run's stream tells of phases."""
+    storm = fleet.storms.get(attempt.storm)
+    return phase_of(attempt) if storm is not None and storm.rounds else None
+
+
+def awaits_details(fleet: Fleet, attempt: Attempt) -> bool:
+    """Return whether what a guest says of its boot is still to come."""
+    is_there = told_phase(fleet, attempt) in (Phase.UP, Phase.FROZEN, Phase.COLLECTING)
+    storm = fleet.storms.get(attempt.storm)
+    is_early = storm is not None and storm.phase is not StormPhase.END
+    return is_there and is_early and attempt.details is None
+
+
+def phase_words(fleet: Fleet, attempt: Attempt) -> str:
+    """Return what a VM is at after its report, and when more comes; empty where nothing tells."""
+    storm, phase = fleet.storms.get(attempt.storm), told_phase(fleet, attempt)
+    boots = storm is not None and storm.phase is StormPhase.BOOT
+    when = "when all have booted" if boots else "when its turn comes"
+    to_come = f"; its details are collected {when}" if awaits_details(fleet, attempt) else ""
+    match phase:
+        case None:
+            return ""
+        case Phase.UP | Phase.FROZEN:
+            return f"{phase}{to_come}"
+        case Phase.COLLECTING if attempt.release is ReleaseCause.OWN_WAY:
+            return "going its own way"
+        case Phase.COLLECTING:
+            return "telling its details" if attempt.details is None else "up, its details are told"
+        case Phase.ENDING:
+            return "ending" if attempt.end is End.QUIT else "shutting down"
+        case Phase.OFF:
+            return "off"
+
+
+def silence_words(fleet: Fleet, attempt: Attempt) -> str:
+    """Return why a guest has said nothing of its boot."""
+    if awaits_details(fleet, attempt):
+        return f"The guest has reported. It is {phase_words(fleet, attempt)}."
+    if attempt.report_ns is not None and attempt.exited_ns is not None:
+        return "The guest said nothing of its boot."
+    return "The guest has said nothing yet."
+
+
+def is_booting(storm: Storm | None) -> bool:
+    """Return whether VMs of a storm are being timed, or are about to be."""
+    return storm is not None and any(
+        not attempt.state.is_decided for attempt in storm.attempts.values()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many of a storm's VMs that booted are done with what all of them are at."""
+
+    what: str
+    done: int
+    all: int
+
+    @property
+    def count(self) -> str:
+        """How many of how many."""
+        return f"{self.done:,}/{self.all:,}"
+
+
+def progress_of(storm: Storm | None) -> Progress | None:
+    """Return how far a storm's round is after its boots; None while it boots, and once it is over.
+
+    Of streams that know no phases nothing is told.
+    """
+    if storm is None or not storm.rounds or storm.ended_ns is not None:
+        return None
+    booted = [
+        attempt
+        for attempt in storm.attempts.values()
+        if attempt.round == storm.round and attempt.report_ns is not None
+    ]
+    gone = sum(attempt.exited_ns is not None for attempt in booted)
+    match storm.phase:
+        case StormPhase.BOOT:
+            return None
+        case StormPhase.COLLECT:
+            told = sum(a.details is not None and a.exited_ns is None for a in booted)
+            return Progress("collecting", gone + told, len(booted))
+        case StormPhase.END:
+            quits = any(attempt.end is End.QUIT for attempt in booted)
+            return Progress("ending" if quits else "shutting down", gone, len(booted))
