@@ -2,7 +2,6 @@
 
 import os
 import pty
-import re
 import shutil
 import subprocess
 import tty
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from manual.tables import MANUAL
+from support.own_guest import PAGE, own_guest
 from vmtiming_tui.engine.guest.limits import Limits
 from vmtiming_tui.engine.guest.report_protocol import (
     MAX_DETAILS_BYTES,
@@ -61,22 +60,8 @@ class Guest:
         assert self.process.wait(LIMIT_S) == 0
 
 
-@pytest.fixture(scope="module")
-def page() -> str:
-    return (MANUAL / "guests.md").read_text(encoding="utf-8")
-
-
 @pytest.fixture
-def example(page) -> str:
-    """The page's program."""
-    _, _, section = page.partition("## A whole guest\n")
-    found = re.search(r"```sh\n(#!/bin/sh\n.*?)```", section, re.DOTALL)
-    assert found is not None
-    return found[1]
-
-
-@pytest.fixture
-def boot(tmp_path, example):
+def boot(tmp_path):
     """Run the program with a port, a kernel's command line and a ``poweroff`` of ours."""
 
     @contextmanager
@@ -88,7 +73,7 @@ def boot(tmp_path, example):
         for name, told in (("other", "org.qemu.guest_agent.0"), (device.name, "serial0")):
             (tmp_path / "ports" / name).mkdir(parents=True)
             (tmp_path / "ports" / name / "name").write_text(f"{told}\n")
-        program = example
+        program = own_guest()
         for theirs, ours in (
             ("/sys/class/virtio-ports", tmp_path / "ports"), ("/dev/", f"{device.parent}/"),
             ("/proc/cmdline", tmp_path / "cmdline"),
@@ -158,9 +143,13 @@ def test_it_says_one_line_and_powers_off_where_nobody_asks(boot):
     assert (guest.off.parent / "sleep.done").exists()
 
 
-def test_the_limits_that_are_told_are_those_that_hold(page):
+def test_the_limits_that_are_told_are_those_that_hold():
     limits = Limits()
-    told = page.partition("**Limits.**")[2].partition("## A whole guest")[0]
+    told = (
+        PAGE.read_text(encoding="utf-8")
+        .partition("**Limits.**")[2]
+        .partition("## A whole guest")[0]
+    )
 
     for words in (
         f"| {limits.line_s:g} s |",
