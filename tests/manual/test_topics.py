@@ -7,7 +7,7 @@ import pytest
 from manual.tables import MADE, MANUAL, with_tables
 from vmtiming_tui.errors import ConfigError
 from vmtiming_tui.manual.topics import ORDER, read_topic, read_topics, topic_named
-from vmtiming_tui.model.attempt import VmState
+from vmtiming_tui.model.attempt import Phase, VmState
 from vmtiming_tui.tui.drawing.glyphs import ASCII, UNICODE
 
 PACKAGE = MANUAL.parents[1] / "vmtiming_tui"
@@ -48,6 +48,14 @@ def test_the_dashboards_glyphs_are_those_it_draws():
 
     for state in VmState:
         assert f"| `{UNICODE.states[state]}` | `{ASCII.states[state]}` | {state}" in text
+
+
+def test_the_dashboards_marks_of_what_booted_vms_are_at_are_those_it_draws():
+    text = read_topic(MANUAL, "dashboard").text
+
+    for phase in Phase:
+        assert f"| `{UNICODE.phases[phase]}` | `{ASCII.phases[phase]}` | {phase}: " in text
+    assert f"(`{UNICODE.resumed}`, with `--ascii` `{ASCII.resumed}`)" in text
 
 
 def test_what_is_told_of_the_inside_is_there():

@@ -157,9 +157,9 @@ class Story:
         for event in batch:
             self.fleet.fold(event)
 
-    async def to_end(self) -> None:
+    async def to_end(self, limit_s: float = LIMIT_S) -> None:
         """Read till the engine has ended."""
-        async with asyncio.timeout(LIMIT_S):
+        async with asyncio.timeout(limit_s):
             async for batch in self.client.batches():
                 self.take(batch)
 

@@ -38,7 +38,7 @@ def test_vms_that_stay_till_all_are_decided_make_rounds_where_not_all_fit(after_
 def test_vms_that_power_off_at_once_leave_their_room_to_others():
     room = checks(replace(CONFIG, after_report=AfterReport.OFF))["room"]
 
-    assert (room.fitness, "room for 5" in room.found) == (Fitness.FINE, True)
+    assert (room.fitness, "room for 5 at once" in room.found) == (Fitness.FINE, True)
 
 
 def test_vms_that_are_to_boot_at_once_and_do_not_fit_are_missing_their_room():

@@ -19,6 +19,9 @@ _HEAD = r""".\" Made of assets/manual/ by vmtiming_tui/manual/manpage.py.
 .if t .char \[u25CC] o
 .if t .char \[u25D4] c
 .if t .char \[u2717] x
+.if t .char \[u2745] f
+.if t .char \[u2218] o
+.if t .char \[u25B8] >
 .SH NAME
 vm\-timing\-report \- boot N virtual machines at once and say how long each took
 .SH SYNOPSIS

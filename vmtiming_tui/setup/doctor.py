@@ -83,7 +83,7 @@ def capacity_checks(config: RunConfig) -> Iterator[Check]:
             "room", Fitness.FINE,
             f"{vms} {'fits' if config.number == 1 else 'fit'}: "
             f"{humanize.naturalsize(available, binary=True)} of memory is available, "
-            f"room for {fit}",
+            f"room for {fit} at once",
         )  # fmt: skip
     wanted = min(config.number, config.parallel or config.number) * config.smp
     cores = f"{plural(facts.cores, 'core')} for {plural(wanted, 'vCPU')}"

@@ -31,8 +31,8 @@ FIELDS = (
     ("append", "Kernel arguments", ""),
     ("stagger_s", "Stagger", "s between two starts"),
     ("timeout_s", "Timeout", "s for each VM"),
-    ("after_report", "After its report", ", ".join(AfterReport)),
-    ("end", "Its end", ", ".join(End)),
+    ("after_report", "After the report", ", ".join(AfterReport)),
+    ("end", "End", ", ".join(End)),
     ("shutdown_timeout_s", "Shutdown limit", "s for each VM"),
 )
 
