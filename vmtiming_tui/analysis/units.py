@@ -22,7 +22,8 @@ _USUAL_TARGETS = ("graphical.target", "multi-user.target")
 
 
 def _span(us: int) -> str:
-    return f"{us // 1000}ms" if us < 1_000_000 else f"{us / 1e6:.3f}s"
+    ms = us // 1000
+    return f"{ms}ms" if ms < 1000 else f"{ms / 1000:.3f}s"
 
 
 @dataclass(frozen=True, slots=True)
