@@ -189,10 +189,8 @@ find_sentence() {
     if [ -n "$manager" ]; then make_sentence; else sentence=$(uptime); fi
 }
 
-# As the original's guests do: nobody is waited for. The original reads once, and wants the line
-# whole in that.
+# As the original's guests do: nobody is waited for.
 go_own_way() {
-    find_sentence
     sample_clock
     report_us=$clock_us
     begun_us=$clock_us
@@ -227,7 +225,8 @@ obey_host() {
     power_off
 }
 
-# The port is opened once, for reading and writing: QEMU tells the host when.
+# The port is opened once, for reading and writing. QEMU tells the host when, and the report is not
+# older than that: so what takes time comes before it or after the report.
 report() {
     if [ "$protocol" = 3 ]; then obey_host; else go_own_way; fi
 }
@@ -247,4 +246,6 @@ if [ ! -c "$port" ]; then
     power_off
     exit 1
 fi
+# The original reads once, and wants the line whole in that.
+[ "$protocol" = 3 ] || find_sentence
 report <>"$port" >&0 || power_off
