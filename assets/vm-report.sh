@@ -13,6 +13,9 @@ port_name=serial0
 dmi=/sys/class/dmi/id
 newline='
 '
+# For sed: of a dump of all units, the names of those that have such a stamp.
+ran='/^-> Unit /{s/^-> Unit //;s/:$//;h;}
+/^[[:blank:]]*Inactive Exit Timestamp: [^n]/{g;p;}'
 
 # Nobody can give arguments to a kernel that the image's own loader boots: there the machine's
 # serial number holds the id, and its family the protocol.
@@ -141,22 +144,44 @@ END
     sentence="Startup finished in $sentence = $text"
 }
 
-# What is known of the boot, as properties; $1 is ,After where the units' order is wanted.
+# The units that ever began to start; without `order` only those whose start takes time of its own.
+# To show one costs an emulated guest 20 ms and more, and most of those that systemd knows never
+# ran: its dump tells them from the others, in a tenth of what it costs to show them all.
+find_units() {
+    units=
+    for unit in $(systemd-analyze dump 2>/dev/null | sed -n "$ran"); do
+        case $order,$unit in
+            ,*.service | ,*.mount | ,*.swap | ,*.device | order,*) units="$units $unit" ;;
+        esac
+    done
+}
+
+show_units() {
+    systemctl show --property="Id,Names,ActiveState,SubState,Result${order:+,After}" \
+        --property=InactiveExitTimestampMonotonic,ActiveEnterTimestampMonotonic \
+        --property=ActiveExitTimestampMonotonic,InactiveEnterTimestampMonotonic \
+        -- "$@" 2>/dev/null
+}
+
+# What is known of the boot, as properties; with `order` also what each unit is started after.
 tell_details() {
+    order=$1
     printf '%s\n' protocol=3 "clock_us=$report_us" "clock_resolution_us=$resolution_us"
     read -r release </proc/sys/kernel/osrelease && printf '%s\n' "kernel_release=$release"
     printf '%s\n' "kernel_command_line=$cmdline"
     if [ -n "$manager" ]; then
         printf '%s\n' "$manager" '[units]'
-        systemctl show '*' --property="Id,ActiveState,SubState,Result$1" \
-            --property=InactiveExitTimestampMonotonic,ActiveEnterTimestampMonotonic \
-            --property=ActiveExitTimestampMonotonic,InactiveEnterTimestampMonotonic 2>/dev/null
+        find_units
+        # shellcheck disable=SC2086  # no unit's name has a blank
+        if [ -n "$units" ]; then show_units $units; else show_units '*'; fi
     fi
     sample_clock
     printf '%s\n' "gathering_us=$((clock_us - begun_us))" '[end]'
 }
 
+# The signal starts poweroff.target, as systemctl does, and no program (systemd(1), SIGNALS).
 power_off() {
+    [ -n "$is_systemd" ] && kill -s RTMIN+4 1 2>/dev/null && return
     systemctl poweroff </dev/null >/dev/null 2>&1 || poweroff
 }
 
@@ -166,7 +191,7 @@ go_own_way() {
     analysis=$(systemd-analyze 2>/dev/null || uptime)
     printf '%s\n' "${analysis%%"$newline"*}"
     [ -z "$is_systemd" ] || ask_manager
-    tell_details ,After
+    tell_details order
     sync
     sleep 3
     power_off
@@ -182,7 +207,7 @@ obey_host() {
                 [ -z "$is_systemd" ] || ask_manager
                 if [ -n "$manager" ]; then make_sentence; else sentence=$(uptime); fi
                 printf '%s\n' "$sentence"
-                tell_details "${argument:+,After}"
+                tell_details "$argument"
                 ;;
             poweroff)
                 power_off

@@ -1,5 +1,6 @@
 """The phases of a storm: who stands still while others boot, who tells, who ends, and when."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -316,3 +317,27 @@ async def test_a_rerun_asked_for_while_details_are_collected_comes_after(lab: La
 
     assert kinds(story, PHASES) == [*PHASES, *PHASES]
     assert [len(vm.attempts) for vm in story.fleet.vms.values()] == [1, 2]
+
+
+@pytest.mark.parametrize("phase", [ev.VmReleased, ev.VmEnding], ids=["collect", "end"])
+@pytest.mark.parametrize("action", VmAction)
+async def test_whatever_is_done_to_a_vm_in_the_later_phases_no_boot_is_lost_nor_anybody_held_up(
+    lab: Lab, action: VmAction, phase: type
+):
+    async with engine(lab) as story:
+        plan = plan_of(lab.config(3, "1.gather=0.5 1.off=0.5", shutdown_timeout_s=5.0))
+        story.client.send(commands.Start(plan=plan))
+        await story.till(lambda story: story.of(phase, 1))
+        story.client.send(commands.Act(action=action, vms=(1,)))
+        if action is VmAction.PAUSE:
+            await asyncio.sleep(0.3)
+            story.client.send(commands.Act(action=VmAction.RESUME, vms=(1,)))
+        await story.to_end()
+    first, middle, last = story.fleet.newest
+
+    assert story.states == ["booted"] * 3
+    assert first.details.complete
+    assert last.details.complete
+    assert middle.exited_ns is not None
+    assert kinds(story, PHASES) == PHASES
+    assert [attempt.exit_reason for attempt in (first, last)] == ["guest-shutdown"] * 2

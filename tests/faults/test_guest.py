@@ -136,14 +136,14 @@ REPORTS = [
         KEPT_EXCERPT,
     ),
     Fault(
-        "half a line, and the guest shuts down",
+        "half a report, and the guest shuts down",
         "report=half",
         "failed",
         "half a line, then the end of the connection",
         KEPT_EXCERPT,
     ),
     Fault(
-        "half a line, and then silence",
+        "half a report, and then silence",
         "report=half off=never",
         "timed out",
         "no report within 2 s",
@@ -306,7 +306,7 @@ async def test_a_flood_is_bounded_in_memory_and_on_disk(lab: Lab, fault: Fault[s
             await story.to_end()
 
     if fault.ends == BOOTED:
-        assert fault.words in story.of(ev.VmBooted, MIDDLE)[1].text
+        assert fault.words in story.of(ev.ReportText, MIDDLE)[1].text
         console = story.of(ev.VmConsole, MIDDLE)[-1]
         assert console.total_bytes == FLOOD_BYTES
         assert console.dropped_bytes == FLOOD_BYTES - len(console.text)

@@ -345,7 +345,7 @@ async def test_a_stop_does_not_wait_for_a_greeting(lab: Lab, fault: Fault[str]):
     with nothing_left(lab.runtime, *(config.image(vm) for vm in range(3))):
         async with engine(lab) as story:
             story.client.send(commands.Start(plan=plan_of(config)))
-            await story.till(lambda story: story.of(ev.VmExited, 0) and story.of(ev.VmExited, 2))
+            await story.till(lambda story: story.of(ev.VmFrozen, 0) and story.of(ev.VmFrozen, 2))
             asked_ns = story.events[-1].at_ns
             story.client.send(commands.Stop())
             await story.to_end()

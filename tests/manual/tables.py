@@ -11,6 +11,7 @@ import click
 
 from faults import (
     reading,
+    test_afterwards,
     test_dashboard,
     test_ending,
     test_guest,
@@ -32,8 +33,8 @@ BEGIN = "<!-- Made of the code: PYTHONPATH=tests python -m manual.tables -->\n"
 END = "<!-- The end of what is made. -->\n"
 
 FAULTS = (
-    test_guest, test_qemu, test_host, test_ending, reading, test_dashboard, test_neighbours,
-    test_images, test_paths,
+    test_guest, test_afterwards, test_qemu, test_host, test_ending, reading, test_dashboard,
+    test_neighbours, test_images, test_paths,
 )  # fmt: skip
 
 

@@ -30,11 +30,11 @@ silent=1           never report
 report=KIND        ``full`` (default), ``first`` (the first line only), ``other`` (another VM's
                    number), ``range``, ``negative``, ``huge``, ``word``, ``binary``, ``utf8``,
                    ``flood`` (no newline, ``size`` bytes), ``slow`` (a byte every ``pace``),
-                   ``half`` (half a line), ``empty`` (opens and closes), ``twice``, ``pieces``,
+                   ``half`` (of the prefix), ``empty`` (opens and closes), ``twice``, ``pieces``,
                    ``early`` (before ``cont``), ``escapes``, ``markup``, ``bars``, ``long``
 say=HEX            the text of a report that is its first line only, as hexadecimal bytes
 size=2000000       bytes of a flood
-details=BYTES      so many more bytes of details, in lines of 100 bytes
+details=BYTES      about so many more bytes of details
 pace=0.05          between two bytes
 console=TEXT       written to the console at ``cont``; ``+`` stands for a blank
 cry=HEX            the same as hexadecimal bytes, and nothing is added
@@ -376,7 +376,7 @@ class StandIn:
         whole = {
             "binary": bytes(range(256)) + b"\n",
             "utf8": self.first_line(text="caf\xe9").decode().encode("latin-1"),
-            "half": b"VMREPORTID:0|||Startup fin",
+            "half": self.head()[:-2],
             "empty": b"",
             "escapes": self.first_line(text="\x1b]0;owned\x07\x1b[31mred\u202etxt.exe\x00"),
             "markup": self.first_line(text="[red]x[/red] [@click=app.bell]y[/] <b>z</b> =1+1"),
@@ -478,6 +478,10 @@ class StandIn:
             for name, after, start, up in (
                 ("basic.target", "", 2_000_000, 2_000_000),
                 ("slow.service", "basic.target", 2_000_000, 3_500_000),
+                *(
+                    (f"{'x' * 90}{number}.service", "", 2_000_000, 2_000_001)
+                    for number in range(int(self.args.get("details", "0")) // 300)
+                ),
             )
         )
 

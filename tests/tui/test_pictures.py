@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from support.phased import Aftermath, phased
 from support.recording import smooth_run, troubled_run
 from support.stage import make, show
 
@@ -13,6 +14,9 @@ HALF, DONE = 7.5, 90.0
 
 TROUBLED = troubled_run(100)
 SMOOTH = smooth_run(8)
+IN_PHASES = phased(TROUBLED, Aftermath(gathers_s=1.0))
+IN_ROUNDS = phased(SMOOTH, Aftermath(rounds=2))
+COLLECTING, ENDING = 33.2, 49.0
 
 
 @pytest.fixture(params=SIZES.values(), ids=SIZES.keys())
@@ -102,6 +106,38 @@ def test_help(pictured, size):
 
 def test_leaving_while_vms_run(pictured, size):
     assert pictured(TROUBLED, HALF, size, "q", number=100)
+
+
+def test_frozen_vms_while_others_boot(pictured, size):
+    assert pictured(IN_PHASES, HALF, size, number=100)
+
+
+def test_storm_collecting(pictured, size):
+    assert pictured(IN_PHASES, COLLECTING, size, number=100)
+
+
+def test_list_while_vms_shut_down(pictured, size):
+    assert pictured(IN_PHASES, ENDING, size, "v", number=100)
+
+
+def test_second_round_of_a_small_storm(pictured, size):
+    assert pictured(IN_ROUNDS, 16.0, size)
+
+
+def test_one_frozen_vm(pictured, size):
+    assert pictured(IN_PHASES, HALF, size, "enter", number=100)
+
+
+def test_one_vm_with_its_shutdown(pictured, size):
+    assert pictured(IN_PHASES, DONE, size, "enter", number=100)
+
+
+def test_ascii_in_phases(pictured):
+    assert pictured(IN_PHASES, COLLECTING, (120, 40), number=100, ascii_only=True)
+
+
+def test_no_colour_in_phases(pictured):
+    assert pictured(IN_PHASES, COLLECTING, (120, 40), number=100, colour=False)
 
 
 def test_frozen_and_marked(pictured):

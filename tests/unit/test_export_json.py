@@ -243,18 +243,33 @@ def test_a_single_storms_change_says_what_it_was_held_against():
     assert [each["tolerance"] for each in (unheld, *others)] == [None] * (len(others) + 1)
 
 
-def test_the_units_of_a_guest_are_told_in_seconds_and_read_back():
+UP = ev.UnitTimes(
+    name="dev-vda.device",
+    active="active",
+    sub="plugged",
+    activating_us=1_200_001,
+    active_us=1_500_000,
+)
+READY = ev.UnitTimes(
+    name="multi-user.target",
+    active="active",
+    sub="active",
+    activating_us=1_600_000,
+    active_us=1_600_000,
+)
+
+
+def with_units(*units, order=None):
     stream = run_events([[5]])
     at = next(place for place, event in enumerate(stream) if isinstance(event, ev.VmDetails))
-    up = ev.UnitTimes(
-        name="dev-vda.device",
-        active="active",
-        sub="plugged",
-        activating_us=1_200_001,
-        active_us=1_500_000,
-    )
-    stream[at] = replace(stream[at], units=(up,), gathering_us=80_000)
-    text = render(".json", Fleet(stream))
+    told = replace(stream[at], units=units, gathering_us=80_000, slowest=(), critical_chain=())
+    stream[at : at + 1] = [told, *([order] if order else [])]
+    return Fleet(stream)
+
+
+def test_the_units_of_a_guest_are_told_in_seconds_and_read_back():
+    fleet = with_units(UP)
+    text = render(".json", fleet)
 
     guest = exported_body(text)["vms"][0]["attempts"][0]["guest"]
     assert guest["gathering_us"] == 80_000
@@ -270,6 +285,20 @@ def test_the_units_of_a_guest_are_told_in_seconds_and_read_back():
             "inactive_s": None,
         }
     ]
-    assert fleet_of_export(text).vms[0].newest.details == replace(
-        stream[at], at_ns=stream[at - 1].at_ns
-    )
+    again = fleet_of_export(text)
+    assert again.vms[0].newest.details.units == fleet.vms[0].newest.details.units
+    assert render(".json", again) == text
+
+
+def test_what_the_units_come_to_stands_where_older_guests_told_it():
+    who = {"at_ns": 9, "vm": 0, "attempt": 1}
+    order = ev.UnitOrder(after={"multi-user.target": ("dev-vda.device",)}, **who)
+    text = render(".json", with_units(UP, READY, order=order))
+    guest = exported_body(text)["vms"][0]["attempts"][0]["guest"]
+
+    assert [line.split() for line in guest["slowest"]] == [["299ms", "dev-vda.device"]]
+    assert [line.split()[0] for line in guest["critical_chain"]] == [
+        "multi-user.target",
+        "dev-vda.device",
+    ]
+    assert render(".json", fleet_of_export(text)) == text

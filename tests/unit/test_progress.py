@@ -1,5 +1,6 @@
 """progress: how long a run has still to go, as a bound that holds, an estimate, or nothing."""
 
+from dataclasses import fields
 from itertools import pairwise
 
 import pytest
@@ -7,9 +8,19 @@ import pytest
 from support.facts import SECOND, plan
 from support.making import FAILED, PENDING, TIMED_OUT, run_events, storm_events
 from support.measured import EIGHT, QUIET, WARM_UP_AND_THREE
-from vmtiming_tui.analysis.progress import BETWEEN_NS, LATE_NS, READY_NS, TimeLeft, time_left
+from support.phased import Aftermath, phased
+from vmtiming_tui.analysis.progress import (
+    BETWEEN_NS,
+    COLLECTING_NS,
+    ENDING_NS,
+    LATE_NS,
+    READY_NS,
+    TimeLeft,
+    time_left,
+)
 from vmtiming_tui.engine.guest.limits import Limits
 from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.config import AfterReport
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan, StormKind
 from vmtiming_tui.request.sweeps import build_plan
@@ -61,9 +72,14 @@ def test_the_bound_allows_for_all_that_the_engine_waits_for():
     coming_up_s = limits.greeting_s + limits.report_port_s + 2 * limits.command_s + early_s
     seeing_off_s = limits.details_s + 2 * limits.off_s + limits.quit_s + limits.kill_s
 
+    collecting_s = limits.command_s + limits.details_s + limits.own_way_s + limits.off_s
+    ending_s = limits.command_s + limits.powerdown_s + limits.quit_s + limits.kill_s
+
     assert coming_up_s < READY_S
     assert limits.command_s + late_s < LATE_S
     assert seeing_off_s < BETWEEN_NS / SECOND
+    assert collecting_s < COLLECTING_NS / SECOND
+    assert ending_s < ENDING_NS / SECOND
 
 
 @pytest.mark.parametrize(
@@ -191,3 +207,75 @@ def test_a_rerun_takes_as_long_as_boots_have_taken():
 @pytest.mark.parametrize("fate", [FAILED, TIMED_OUT, 5.0])
 def test_nothing_is_left_where_all_are_decided(fate):
     assert time_left(Fleet(run_events([[5.0, fate]])), plan(2), 99 * SECOND) == TimeLeft(0, 0)
+
+
+# VMs that stand still after their report, and rounds.
+
+
+def in_phases(rows, rounds=1, **after):
+    return phased(run_events(rows, outcome=None, skew_s=0.0), Aftermath(rounds=rounds, **after))
+
+
+def place_of(stream, kind, **told):
+    """Return where a stream has the first event of a kind that tells this."""
+    return next(
+        at
+        for at, event in enumerate(stream)
+        if isinstance(event, kind) and told.items() <= vars_of(event).items()
+    )
+
+
+def vars_of(event):
+    return {field.name: getattr(event, field.name) for field in fields(event)}
+
+
+def last_boot_ns(stream):
+    return max(event.at_ns for event in stream if isinstance(event, ev.VmBooted))
+
+
+def test_a_vm_that_stands_still_is_done_with_and_the_storm_is_over_for_it():
+    stream = in_phases([[5.0, 5.2, 9.0]])
+    fleet = Fleet(stream[: place_of(stream, ev.StormDecided) + 1])
+
+    for later_s in (0, 60):
+        assert time_left(fleet, plan(3), fleet.last_ns + later_s * SECOND) == TimeLeft(0, 0)
+
+
+@pytest.mark.parametrize(("rounds", "runs"), [(1, 1), (2, 1), (3, 1), (1, 3), (2, 3)])
+def test_neither_phases_nor_rounds_break_the_bound(rounds, runs):
+    rows = [[5.0, 6.0, 30.0, 5.5, 7.0]] * runs
+    stream = in_phases(rows, rounds, gathers_s=50.0, shuts_down_s=110.0)
+    asked, fleet, ends_ns = plan(5, runs=runs), Fleet(), last_boot_ns(stream)
+
+    for event in stream:
+        fleet.fold(event)
+        if fleet.storm is not None and fleet.storm.rounds:
+            said = time_left(fleet, asked, event.at_ns)
+            assert event.at_ns + said.at_most_ns >= ends_ns
+            assert said.about_ns is None or 0 <= said.about_ns <= said.at_most_ns
+
+
+def test_the_first_round_tells_nothing_of_how_long_the_others_take():
+    stream = in_phases([[5.0, 5.1, 5.2, 5.0, 5.1, 5.2]], rounds=2)
+    fleet = Fleet(stream[: place_of(stream, ev.StormDecided)])
+
+    assert about_s(fleet, plan(6), fleet.last_ns) is None
+    assert at_most_s(fleet, plan(6), fleet.last_ns) > 300
+
+
+def test_a_round_that_was_seen_off_tells_how_long_the_next_one_takes():
+    stream = in_phases([[5.0] * 6], rounds=3)
+    fleet = Fleet(stream[: place_of(stream, ev.StormDecided, round=2)])
+    left_s = (last_boot_ns(stream) - fleet.last_ns) / SECOND
+    assert about_s(fleet, plan(6), fleet.last_ns) == pytest.approx(left_s, rel=0.35)
+
+
+def test_the_bound_of_a_next_storm_leaves_time_to_collect_and_end_this_one():
+    stream = in_phases([[5.0] * 40, [5.0] * 40])
+    fleet = until(stream, 1, ev.StormDecided)
+    frozen, off = (
+        at_most_s(fleet, plan(40, runs=2, after_report=after), fleet.last_ns)
+        for after in (AfterReport.FREEZE, AfterReport.OFF)
+    )
+
+    assert frozen - off == 40 / 8 * COLLECTING_NS / SECOND + 120 + ENDING_NS / SECOND

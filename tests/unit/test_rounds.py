@@ -13,6 +13,7 @@ from vmtiming_tui.analysis.cautions import CautionKind, cautions
 from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.summary import completion, summarise_fleet
 from vmtiming_tui.history.rows import figures_of
+from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import render
 from vmtiming_tui.report.export.from_json import fleet_of as fleet_of_export
@@ -84,6 +85,14 @@ def test_it_is_said_in_words():
     several = Fleet(phased(run_events([BOOTS, BOOTS]), Aftermath(rounds=2)))
     (text,) = [c.text for c in cautions(several) if c.kind is CautionKind.ROUNDS]
     assert text.startswith("2 of 2 storms went in 2 rounds of 3: ")
+
+
+def test_it_is_said_so_from_the_first_round_on():
+    stream = phased(run_events([BOOTS]), Aftermath(rounds=3))
+    first = next(at for at, event in enumerate(stream) if isinstance(event, ev.RoundStarted))
+
+    (text,) = [c.text for c in cautions(Fleet(stream[: first + 1])) if c.kind is CautionKind.ROUNDS]
+    assert text.startswith("the storm went in 3 rounds of 2: ")
 
 
 def test_nothing_is_said_of_a_storm_in_one_round():

@@ -5,7 +5,6 @@ behind it. Thresholds are constants here, so that they can be argued with.
 """
 
 import math
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -209,15 +208,14 @@ def _rounds(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
     """Say of the storms that went in rounds how many there were, and of how many VMs."""
     numbers = {attempt.storm for attempt in attempts}
     storms = [fleet.storms[number] for number in numbers if number in fleet.storms]
-    in_rounds = [storm for storm in storms if storm.rounds > 1]
+    in_rounds = [storm for storm in storms if storm.room is not None]
     if not in_rounds:
         return
     most = max(in_rounds, key=lambda storm: storm.rounds)
-    size = max(Counter(attempt.round for attempt in most.attempts.values()).values(), default=0)
     which = "the storm" if len(storms) == 1 else f"{len(in_rounds)} of {len(storms)} storms"
     yield (
-        f"{which} went in {most.rounds} rounds of {size}: the host cannot hold all VMs at once; "
-        "the figures leave out the time between the rounds"
+        f"{which} went in {most.rounds} rounds of {most.room}: the host cannot hold all VMs at "
+        "once; the figures leave out the time between the rounds"
     )
 
 

@@ -13,7 +13,7 @@ from itertools import islice, pairwise
 from statistics import NormalDist
 
 from vmtiming_tui.model.attempt import Attempt, VmState
-from vmtiming_tui.model.config import RunConfig
+from vmtiming_tui.model.config import AfterReport, End, RunConfig
 from vmtiming_tui.model.fleet import Fleet, Storm
 from vmtiming_tui.model.plan import RunPlan, StormKind, StormPlan
 
@@ -31,8 +31,15 @@ LATE_NS = 7 * SECOND_NS
 BETWEEN_NS = 180 * SECOND_NS
 """From a storm's last VM decided to the next storm: QEMUs seen off, images looked at.
 
-A run that has shown a longer time between two storms gets that on top.
+A run that has shown a longer time between two storms gets that on top. What collecting and ending
+VMs that wait for the end of the boots may take comes on top, too.
 """
+
+COLLECTING_NS = 90 * SECOND_NS
+"""How long one guest may take to tell its details; as many at once do as the host has cores."""
+
+ENDING_NS = 20 * SECOND_NS
+"""How long the end of a QEMU may take, beyond the limit of its guest's shutdown."""
 
 MARGIN = 1.25
 """What takes longer than this many times the longest of its like so far is overdue."""
@@ -50,8 +57,9 @@ FEWEST = 3
 class TimeLeft:
     """How long till every VM of the plan is decided, in ns.
 
-    ``at_most_ns`` holds whatever the VMs do, as long as nobody pauses one; ``about_ns`` is what it
-    comes to where they go on as they did. Each is None where nothing tells.
+    ``at_most_ns`` holds whatever the VMs do, as long as nobody pauses one, and no storm to come
+    goes in more rounds than those before have shown; ``about_ns`` is what it comes to where they go
+    on as they did. Each is None where nothing tells.
     """
 
     about_ns: int | None = None
@@ -153,15 +161,66 @@ def _at_most_ns(config: RunConfig, count: int) -> int:
     return _turns_ns(config, count, _limit_ns(config), _ready_at_most_ns(config, count))
 
 
+@dataclass(frozen=True, slots=True)
+class _Host:
+    """What of the host tells how long storms take: its cores, and how many VMs it can hold.
+
+    ``room`` is as storms that went in rounds have shown; None where all went in one.
+    """
+
+    cores: int
+    room: int | None
+
+    def aftermath_ns(self, config: RunConfig, count: int) -> int:
+        """Return within what time so many VMs that have booted are collected and ended."""
+        if not count or config.after_report is AfterReport.OFF:
+            return 0  # each is under way already
+        collecting_ns = math.ceil(count / self.cores) * COLLECTING_NS
+        shutdown_ns = 0 if config.end is End.QUIT else round(config.shutdown_timeout_s * SECOND_NS)
+        at_once = min(config.parallel or count, count)
+        return collecting_ns + math.ceil(count / at_once) * (shutdown_ns + ENDING_NS)
+
+    def rounds(self, count: int) -> list[int]:
+        """Return how many VMs boot in each round of so many."""
+        room = self.room or count
+        return [min(room, count - at) for at in range(0, count, room)] if count else []
+
+    def at_most_ns(self, config: RunConfig, count: int) -> int:
+        """Return within what time so many VMs are decided, in as many rounds as it takes."""
+        *before, last = self.rounds(count) or [0]
+        between_ns = sum(self.aftermath_ns(config, size) for size in before)
+        return between_ns + sum(_at_most_ns(config, size) for size in (*before, last))
+
+
+def _host_of(fleet: Fleet) -> _Host:
+    rooms = [room for storm in fleet.storms.values() if (room := storm.room) is not None]
+    return _Host(max(fleet.host_facts.cores, 1), min(rooms, default=None))
+
+
+def _longest_gap_ns(attempts: Iterable[Attempt]) -> int | None:
+    """Return the longest time from a round's last VM decided to the next one's first start."""
+    decided_ns: dict[int, int] = {}
+    begun_ns: dict[int, int] = {}
+    for attempt in attempts:
+        number, spawn_ns = attempt.round, attempt.spawn_ns
+        decided_ns[number] = max(decided_ns.get(number, 0), attempt.decided_ns or 0)
+        if spawn_ns is not None:
+            begun_ns[number] = min(begun_ns.get(number, spawn_ns), spawn_ns)
+    gaps = (begun_ns[at] - decided_ns[at - 1] for at in begun_ns if at - 1 in decided_ns)
+    return max(gaps, default=None)
+
+
 class _Storm:
     """The newest storm, as far as it has come."""
 
-    def __init__(self, storm: Storm, config: RunConfig, now_ns: int) -> None:
+    def __init__(self, storm: Storm, config: RunConfig, now_ns: int, host: _Host) -> None:
         self._attempts = list(storm.attempts.values())
         waiting = [attempt for attempt in self._attempts if not attempt.state.is_decided]
         self._running_ns = [now_ns - a.go_ns for a in waiting if a.go_ns is not None]
         unqueued = len(set(storm.vms) - storm.attempts.keys())
-        self._unstarted = len(waiting) - len(self._running_ns) + unqueued
+        self._later = sum(attempt.round > storm.round for attempt in waiting)
+        self._unstarted = len(waiting) - len(self._running_ns) + unqueued - self._later
+        self._host = host
         self._was_paused = any(attempt.pauses for attempt in waiting)
         self._config = config
         self.age_ns = now_ns - storm.started_ns
@@ -178,7 +237,16 @@ class _Storm:
         left_ns = self._running_left_ns(_limit_ns(self._config))
         if self._was_paused or left_ns is None:
             return None
-        return left_ns + _at_most_ns(self._config, self._unstarted)
+        left_ns += _at_most_ns(self._config, self._unstarted)
+        if not self._later:
+            return left_ns
+        between_ns = self._host.aftermath_ns(self._config, len(self._attempts) - self._later)
+        return left_ns + between_ns + self._host.at_most_ns(self._config, self._later)
+
+    def aftermath_at_most_ns(self) -> int:
+        """Return within what time its last round is collected and ended, once it is decided."""
+        *_, last = self._host.rounds(self._later) or [len(self._attempts)]
+        return self._host.aftermath_ns(self._config, last)
 
     def about_ns(self, storm_ns: int | None, boot_ns: int | None) -> int | None:
         """Return about what is left; None where nothing tells, or a VM is overdue.
@@ -198,9 +266,23 @@ class _Storm:
             left_ns = self._running_left_ns(each_ns)
             if left_ns is None:
                 return None
-            lead_ns = _lead_ns(self._attempts)
-            known.append(left_ns + _turns_ns(self._config, self._unstarted, each_ns, lead_ns))
+            later_ns = self._later_about_ns(each_ns)
+            if later_ns is not None:
+                known.append(left_ns + self._turns_about_ns(self._unstarted, each_ns) + later_ns)
         return max(known, default=None)
+
+    def _turns_about_ns(self, count: int, boot_ns: int) -> int:
+        return _turns_ns(self._config, count, boot_ns, _lead_ns(self._attempts))
+
+    def _later_about_ns(self, boot_ns: int) -> int | None:
+        """Return about how long the rounds to come take; None till one shows what lies between."""
+        if not self._later:
+            return 0
+        gap_ns = _longest_gap_ns(self._attempts)
+        if gap_ns is None:
+            return None
+        sizes = self._host.rounds(self._later)
+        return sum(gap_ns + self._turns_about_ns(size, boot_ns) for size in sizes)
 
 
 def _ahead_about_ns(past: _Past, plan: RunPlan, ahead: Sequence[StormPlan]) -> int | None:
@@ -248,18 +330,21 @@ def _about_ns(
 
 
 def _whole_at_most_ns(
-    past: _Past, plan: RunPlan, current: _Storm, ahead: Sequence[StormPlan]
+    past: _Past, plan: RunPlan, current: _Storm, ahead: Sequence[StormPlan], host: _Host
 ) -> int | None:
     """Return the bound of the whole plan; None where a storm's preparation has none."""
     storm_ns = current.at_most_ns()
     if not ahead or storm_ns is None:
         return storm_ns
     between_ns = BETWEEN_NS + past.longest_between_ns
+    ending_ns = between_ns + current.aftermath_at_most_ns()
     passed_ns = current.decided_for_ns if current.is_decided else 0
-    if plan.prepare or plan.drop_caches or passed_ns > between_ns:
+    if plan.prepare or plan.drop_caches or passed_ns > ending_ns:
         return None
-    configs = [each.variant.config for each in ahead]
-    ahead_ns = sum(between_ns + _at_most_ns(config, config.number) for config in configs)
+    ahead_ns = 0
+    for config in (each.variant.config for each in ahead):
+        ahead_ns += ending_ns + host.at_most_ns(config, config.number)
+        ending_ns = between_ns + host.aftermath_ns(config, host.rounds(config.number)[-1])
     return storm_ns - passed_ns + ahead_ns
 
 
@@ -268,10 +353,11 @@ def time_left(fleet: Fleet, plan: RunPlan, now_ns: int) -> TimeLeft:
     storm = fleet.storm
     if storm is None:
         return TimeLeft()
-    past, current = _Past(fleet), _Storm(storm, _config_of(plan, storm), now_ns)
+    past, host = _Past(fleet), _host_of(fleet)
+    current = _Storm(storm, _config_of(plan, storm), now_ns, host)
     is_planned = storm.kind is not StormKind.RERUN
     ahead = list(islice(plan.storms(), len(fleet.storms), None)) if is_planned else []
-    at_most_ns = _whole_at_most_ns(past, plan, current, ahead)
+    at_most_ns = _whole_at_most_ns(past, plan, current, ahead, host)
     has_hung = any(attempt.state is VmState.TIMED_OUT for attempt in fleet.attempts)
     if current.is_decided and not ahead:
         return TimeLeft(0, 0)

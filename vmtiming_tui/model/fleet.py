@@ -62,6 +62,12 @@ class Storm:
     ended_ns: int | None = None
     attempts: dict[int, Attempt] = field(default_factory=dict)
 
+    @property
+    def room(self) -> int | None:
+        """How many VMs the host can hold: those of its first round; None where it goes in one."""
+        first = sum(attempt.round == 1 for attempt in self.attempts.values())
+        return first or None if self.rounds > 1 else None
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
@@ -220,15 +226,22 @@ class Fleet:
             case ev.RoundStarted():
                 storm.rounds, storm.round, storm.phase = event.rounds, event.round, StormPhase.BOOT
                 storm.decided_ns = storm.collected_ns = None
-                for vm in event.vms:
-                    if attempt := storm.attempts.get(vm):
-                        attempt.round = event.round
+                self._part(storm, frozenset(event.vms), event)
             case ev.StormDecided():
                 storm.phase, storm.decided_ns = StormPhase.COLLECT, event.at_ns
             case ev.StormCollected():
                 storm.phase, storm.collected_ns = StormPhase.END, event.at_ns
             case ev.StormEnded():
                 storm.ended_ns = event.at_ns
+
+    def _part(self, storm: Storm, here: frozenset[int], event: ev.RoundStarted) -> None:
+        """Tell the VMs of a round from those that wait for a later one."""
+        later = min(event.round + 1, event.rounds)
+        for vm, attempt in storm.attempts.items():
+            if vm in here:
+                attempt.round = event.round
+            elif attempt.state is VmState.QUEUED and attempt.round >= event.round:
+                attempt.round = later
 
     def _queue(self, event: ev.VmQueued) -> None:
         vm = self.vms.get(event.vm)

@@ -4,9 +4,10 @@ from typing import Any
 
 from vmtiming_tui.analysis.stages import Stage, Stages
 from vmtiming_tui.analysis.stop_jobs import stop_jobs
+from vmtiming_tui.analysis.units import chain_lines, slowest_lines
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.codec import to_json
-from vmtiming_tui.model.guest_events import UnitTimes
+from vmtiming_tui.model.guest_events import UnitOrder, UnitTimes, VmDetails
 from vmtiming_tui.report.export.document import Document, ExportedBoot
 
 UNIT_STAMPS = ("activating", "active", "deactivating", "inactive")
@@ -38,12 +39,13 @@ def without(body: Any, *keys: str) -> Body:
 def boots_by_vm(document: Document, clock: Clock) -> list[Body]:
     """Return every VM in scope with its boots, oldest first."""
     by_vm: dict[int, list[Body]] = {}
+    order = document.fleet.unit_order
     for boot in document.boots:
-        by_vm.setdefault(boot.attempt.vm, []).append(_attempt(boot, clock))
+        by_vm.setdefault(boot.attempt.vm, []).append(_attempt(boot, clock, order))
     return [{"vm": vm, "attempts": attempts} for vm, attempts in by_vm.items()]
 
 
-def _attempt(boot: ExportedBoot, clock: Clock) -> Body:
+def _attempt(boot: ExportedBoot, clock: Clock, order: UnitOrder | None) -> Body:
     attempt = boot.attempt
     return {
         "attempt": attempt.number,
@@ -85,7 +87,7 @@ def _attempt(boot: ExportedBoot, clock: Clock) -> Body:
         "resets": attempt.resets,
         "panicked": attempt.panicked,
         "usage": _usage(attempt),
-        "guest": _guest(attempt),
+        "guest": _guest(attempt.details, order),
         "console": _console(attempt),
         "qmp_left_out": to_json(attempt.qmp_left_out),
         "rejected": [
@@ -136,11 +138,19 @@ def _usage(attempt: Attempt) -> Body | None:
     }
 
 
-def _guest(attempt: Attempt) -> Body | None:
-    if attempt.details is None:
+def _guest(details: VmDetails | None, order: UnitOrder | None) -> Body | None:
+    """Return what a guest says of its boot, with what its units come to where it tells them.
+
+    The order of the units is in no export: what was made of it stays when one is read back.
+    """
+    if details is None:
         return None
-    details = without(to_json(attempt.details), "at_ns", "vm", "attempt")
-    return {**details, "units": [_unit(unit) for unit in attempt.details.units]}
+    return {
+        **without(to_json(details), "at_ns", "vm", "attempt"),
+        "slowest": slowest_lines(details),
+        "critical_chain": chain_lines(details, order) or list(details.critical_chain),
+        "units": [_unit(unit) for unit in details.units],
+    }
 
 
 def _unit(unit: UnitTimes) -> Body:

@@ -4,8 +4,10 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from vmtiming_tui.analysis.units import chain_lines, slowest_lines
 from vmtiming_tui.escape import plural, were
 from vmtiming_tui.model.attempt import Attempt
+from vmtiming_tui.model.guest_events import UnitOrder
 from vmtiming_tui.report.plain import left_out_words
 from vmtiming_tui.tui.drawing.styled import Part, filled, seconds, shown, shown_lines
 from vmtiming_tui.tui.drawing.theme import Palette
@@ -17,10 +19,12 @@ def _heading(text: str, palette: Palette) -> Part:
     return text, palette.accent
 
 
-def guest_lines(attempt: Attempt, palette: Palette, silence: str) -> list[Part]:
+def guest_lines(
+    attempt: Attempt, palette: Palette, silence: str, order: UnitOrder | None = None
+) -> list[Part]:
     """Return what the guest said: its own figures, slowest and failed units, critical chain.
 
-    ``silence`` is what stands there while it has said nothing.
+    ``silence`` is what stands there while it has said nothing; ``order`` is the run's, of units.
     """
     if not attempt.text and not attempt.rejected:
         return [(silence, palette.dim)]
@@ -29,8 +33,8 @@ def guest_lines(attempt: Attempt, palette: Palette, silence: str) -> list[Part]:
     if details is not None:
         sections = (
             ("Failed units", details.failed_units, palette.error),
-            ("Slowest units", details.slowest, palette.text),
-            ("Critical chain", details.critical_chain, palette.text),
+            ("Slowest units", slowest_lines(details), palette.text),
+            ("Critical chain", chain_lines(details, order), palette.text),
         )
         for title, words, style in sections:
             if words:

@@ -93,7 +93,8 @@ class DetailScreen(VmScreen[int]):
     def _fill_panes(self, attempt: Attempt) -> None:
         palette = self.host.palette
         silence = silence_words(self.model.fleet, attempt)
-        self.guest_pane.show(guest_lines(attempt, palette, silence))
+        order = self.model.fleet.unit_order
+        self.guest_pane.show(guest_lines(attempt, palette, silence, order))
         console, note = console_lines(attempt, palette)
         self.console_pane.set_note(note)
         self.console_pane.show(console)

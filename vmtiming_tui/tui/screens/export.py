@@ -89,7 +89,7 @@ class ExportScreen(Dialog[None]):
             later = " Details are collected when all have booted." if awaited else ""
             partial.update(f"The run goes on: the file will say that it is partial.{later}")
         elif self._model.is_frozen:
-            partial.update("The picture is frozen: the file will hold what is on it.")
+            partial.update("The picture is held still: the file will hold what is on it.")
         partial.display = self._model.is_busy or self._model.is_frozen
         self._judge()
 

@@ -120,7 +120,7 @@ MAIN = (
         "Hold this run beside the newest one before it", "Results", 32),
     Key("main.view", "v", "toggle_view", "list/grid", "Switch between the grid and the list",
         "View", 15),
-    Key("main.freeze", "p", "freeze", "freeze",
+    Key("main.freeze", "p", "freeze", "hold",
         "Hold the picture still; the VMs and the engine go on", "View", 28),
     Key("main.filter", "slash", "filter", "filter",
         "Show only VMs that match: a state, an id, 3-7, >20 (seconds), a word; ! inverts", "View",

@@ -7,18 +7,32 @@ from vmtiming_tui.model.config import End
 from vmtiming_tui.model.events import ReleaseCause
 from vmtiming_tui.model.fleet import Fleet, Storm, StormPhase
 
-_UNASKED = (ReleaseCause.BY_HAND, ReleaseCause.NOT_STOPPED)
+_BY_THEMSELVES = (ReleaseCause.OFF, ReleaseCause.OWN_WAY)
+
+
+def is_asked(attempt: Attempt) -> bool:
+    """Return whether a guest was asked for its details, and so will end after them.
+
+    Of one that went on before its turn it is its answer that tells.
+    """
+    match attempt.release:
+        case None | ReleaseCause.OWN_WAY:
+            return False
+        case ReleaseCause.BY_HAND | ReleaseCause.NOT_STOPPED:
+            return bool(attempt.text)
+        case ReleaseCause.COLLECT | ReleaseCause.OFF:
+            return True
 
 
 def phase_of(attempt: Attempt) -> Phase | None:
     """Return where a VM is after its report; None before it.
 
-    One that goes on although nothing is asked of it yet is up, till its guest speaks.
+    One that goes on is up before it is asked, and once it has answered, unless it ends by itself.
     """
-    is_asked = attempt.release not in _UNASKED or attempt.text
-    if attempt.phase is Phase.COLLECTING and not is_asked:
-        return Phase.UP
-    return attempt.phase
+    if attempt.phase is not Phase.COLLECTING or attempt.release in _BY_THEMSELVES:
+        return attempt.phase
+    is_telling = is_asked(attempt) and attempt.details is None
+    return Phase.COLLECTING if is_telling else Phase.UP
 
 
 def told_phase(fleet: Fleet, attempt: Attempt) -> Phase | None:
@@ -37,19 +51,19 @@ def awaits_details(fleet: Fleet, attempt: Attempt) -> bool:
 
 def phase_words(fleet: Fleet, attempt: Attempt) -> str:
     """Return what a VM is at after its report, and when more comes; empty where nothing tells."""
-    storm, phase = fleet.storms.get(attempt.storm), told_phase(fleet, attempt)
-    boots = storm is not None and storm.phase is StormPhase.BOOT
-    when = "when all have booted" if boots else "when its turn comes"
-    to_come = f"; its details are collected {when}" if awaits_details(fleet, attempt) else ""
+    phase = told_phase(fleet, attempt)
+    more = ", its details are told" if attempt.details is not None else ""
+    if awaits_details(fleet, attempt):
+        more = "; its details are collected once all have booted"
     match phase:
         case None:
             return ""
         case Phase.UP | Phase.FROZEN:
-            return f"{phase}{to_come}"
+            return f"{phase}{more}"
         case Phase.COLLECTING if attempt.release is ReleaseCause.OWN_WAY:
             return "going its own way"
         case Phase.COLLECTING:
-            return "telling its details" if attempt.details is None else "up, its details are told"
+            return "telling its details"
         case Phase.ENDING:
             return "ending" if attempt.end is End.QUIT else "shutting down"
         case Phase.OFF:

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt, Phase
 from vmtiming_tui.model.commands import VmAction
-from vmtiming_tui.model.events import ReleaseCause
 from vmtiming_tui.model.fleet import Fleet, StormPhase
 from vmtiming_tui.tui.state.dashboard import Model
-from vmtiming_tui.tui.state.phases import awaits_details, is_booting, told_phase
+from vmtiming_tui.tui.state.phases import awaits_details, is_asked, is_booting, told_phase
 
 _BOOTING = {
     VmAction.RESET: "Its boot begins again and this attempt's time counts on.",
@@ -83,11 +82,10 @@ def refusal(fleet: Fleet, attempt: Attempt, action: VmAction) -> str:
         return ""
     if phase is Phase.ENDING:
         return f"VM {attempt.vm} is shutting down already; it can only be killed."
-    is_asked = attempt.release is ReleaseCause.OFF or (
-        storm is not None and storm.phase is not StormPhase.BOOT
-    )
-    if phase is Phase.COLLECTING and action is VmAction.PAUSE and is_asked:
-        return f"VM {attempt.vm} tells its details and ends; a pause would lose them."
+    is_late = storm is not None and storm.phase is not StormPhase.BOOT
+    goes_on = attempt.phase is Phase.COLLECTING and (is_asked(attempt) or is_late)
+    if phase is not None and goes_on and action is VmAction.PAUSE:
+        return f"VM {attempt.vm} tells its details and ends; it is paused no more."
     return ""
 
 

@@ -33,7 +33,6 @@ from vmtiming_tui.tui.state.view import Sort
 from vmtiming_tui.tui.widgets.lines_widget import LinesWidget, ModelLines
 
 _SPARK = 12
-_PROGRESS = 12
 
 
 class Header(ModelLines):
@@ -42,7 +41,7 @@ class Header(ModelLines):
     def _chip(self) -> Part:
         palette, model = self.host.palette, self.model
         if model.is_frozen:
-            return " FROZEN ", palette.chip_bad
+            return " HELD ", palette.chip_bad
         if self.host.live and model.engine_is_lost:
             return " ENGINE LOST ", palette.chip_bad
         if model.is_beginning:
@@ -167,10 +166,6 @@ class StatsLine(ModelLines):
         progress = progress_of(self.model.fleet.storm)
         if progress is not None:
             parts += [(f" {progress.what} ", palette.dim), (f"{progress.count} ", palette.strong)]
-            if not brief:
-                done = _PROGRESS * progress.done // max(progress.all, 1)
-                parts.append((glyphs.bar * done, palette.states[VmState.BOOTED]))
-                parts.append((f"{glyphs.rule * (_PROGRESS - done)} ", palette.faint))
         if progress is None or left not in (TimeLeft(), TimeLeft(0, 0)):
             parts.append((" left ", palette.dim))
             parts.append((left_words(left, glyphs, brief=brief), palette.strong))
@@ -228,7 +223,7 @@ class ViewLine(ModelLines):
         if view.sort is not Sort.ID or view.descending:
             left += [("by ", palette.dim), (f"{view.sort} {arrow}  ", palette.strong)]
         if model.is_frozen:
-            words = f"frozen, {plural(model.waiting, 'event')} waiting"
+            words = f"held, {plural(model.waiting, 'event')} waiting"
             goes_on = f"{self.host.key_for('main.freeze')} goes on"
             left.append((f"{words}, {goes_on}  ", palette.warning))
         if model.baseline is not None and model.figures.booted:
