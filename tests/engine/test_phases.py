@@ -341,3 +341,16 @@ async def test_whatever_is_done_to_a_vm_in_the_later_phases_no_boot_is_lost_nor_
     assert middle.exited_ns is not None
     assert kinds(story, PHASES) == PHASES
     assert [attempt.exit_reason for attempt in (first, last)] == ["guest-shutdown"] * 2
+
+
+async def test_a_round_whose_vms_are_lost_before_it_begins_has_its_phases_in_order(lab: Lab):
+    available_mib = memory_bytes("MemAvailable") + memory_bytes("SwapFree") >> 20
+    config = lab.config(2, "boot=0.5", parallel=1, memory_mib=available_mib * 2 // 3, force=False)
+    async with engine(lab) as story:
+        story.client.send(commands.Start(plan=plan_of(config)))
+        await story.till(lambda story: story.of(ev.VmStarted))
+        story.client.send(commands.Act(action=VmAction.KILL, vms=(1,)))
+        await story.to_end()
+
+    assert story.states == ["booted", "killed"]
+    assert kinds(story, PHASES) == [*PHASES[:3], *PHASES]

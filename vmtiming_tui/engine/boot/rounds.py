@@ -6,6 +6,7 @@ is done with the one before, so that nothing of a VM that is timed is spent on o
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 from vmtiming_tui.engine.boot.turns import Turns
@@ -89,16 +90,21 @@ class Round:
         self.vms = tuple(vms)
         self.turns = Turns(config, vms)
         self.order = order
-        self._tell_decided = tell_decided
-        self._tell_collected = tell_collected
         self._undecided, self._uncollected, self._present = set(vms), set(vms), set(vms)
         self._begun, self._over = asyncio.Event(), asyncio.Event()
         self._collecting = _Line(len(os.sched_getaffinity(0)))
         self._ending = _Line(config.parallel or max(len(vms), 1))
+        self._phases = deque(
+            [
+                (self._undecided, tell_decided, self._collecting),
+                (self._uncollected, tell_collected, self._ending),
+            ]
+        )
 
     def begin(self) -> None:
         """Let its VMs boot."""
         self._begun.set()
+        self._advance()
 
     async def over(self) -> None:
         """Return when no VM of it is left."""
@@ -124,22 +130,16 @@ class Round:
     def decided(self, vm: int) -> None:
         """It is known whether this VM boots: another may boot in its place."""
         self.turns.leave(vm)
-        if vm in self._undecided:
-            self._undecided.discard(vm)
-            if not self._undecided:
-                self._tell_decided()
-                self._collecting.open()
+        self._undecided.discard(vm)
+        self._advance()
 
     def collected(self, vm: int) -> None:
         """This VM's guest has told what it tells, or never will."""
         self.decided(vm)
         self._collecting.leave(vm)
         self.order.give_up(vm)
-        if vm in self._uncollected:
-            self._uncollected.discard(vm)
-            if not self._uncollected:
-                self._tell_collected()
-                self._ending.open()
+        self._uncollected.discard(vm)
+        self._advance()
 
     def gone(self, vm: int) -> None:
         """Nothing is left of this VM."""
@@ -148,6 +148,13 @@ class Round:
         self._present.discard(vm)
         if not self._present:
             self._over.set()
+
+    def _advance(self) -> None:
+        """Begin the phases that nobody holds up any more; VMs may be lost before the first."""
+        while self._begun.is_set() and self._phases and not self._phases[0][0]:
+            _, tell, line = self._phases.popleft()
+            tell()
+            line.open()
 
 
 def split(vms: Sequence[int], at_once: int) -> Iterator[Sequence[int]]:
