@@ -209,8 +209,8 @@ def _missing(config: RunConfig) -> list[Problem]:
         problems.append(
             Problem(
                 "end",
-                "--end: quit is a power cut to a guest, and --persist keeps what that leaves on the "
-                "images; leave one of the two out",
+                "--end: quit is a power cut to a guest, and --persist keeps what that leaves on "
+                "the images; leave one of the two out",
             )
         )
     return problems
