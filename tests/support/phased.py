@@ -1,6 +1,6 @@
-"""Runs of guests that wait for the host's word: streams of ``making`` and ``recording``, retold.
+"""Runs of guests that wait for the host's word: those of ``recording``, retold.
 
-What those tell of each boot stays; what comes after its report is told in the phases of its storm.
+What that tells of each boot stays; what comes after its report is told in the phases of its storm.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from support.facts import MS, SECOND
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import AfterReport, End
+from vmtiming_tui.model.plan import RunPlan
 
 _DECIDES = (ev.VmBooted, ev.VmFailed, ev.VmTimedOut, ev.VmKilled)
 _OF_A_STORM = (ev.StormStarted, ev.RoundStarted, ev.StormEnded, ev.VmQueued)
@@ -46,9 +47,20 @@ def phased(events: Iterable[ev.Event], after: Aftermath = Aftermath()) -> list[e
             storm = []
         elif storm or isinstance(event, ev.StormStarted):
             storm.append(moved)
+        elif isinstance(event, ev.RunStarted):
+            told.append(replace(event, plan=_planned(event.plan, after)))
         else:
             told.append(moved)
     return sorted(told, key=lambda event: event.at_ns)
+
+
+def _planned(plan: RunPlan | None, after: Aftermath) -> RunPlan | None:
+    """Return the plan that asks for this."""
+    if plan is None:
+        return None
+    asked = {"after_report": after.after_report, "end": after.end}
+    variants = [replace(each, config=replace(each.config, **asked)) for each in plan.variants]
+    return replace(plan, variants=tuple(variants))
 
 
 def _later(event: ev.Event, by_ns: int) -> ev.Event:

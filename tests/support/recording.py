@@ -1,7 +1,8 @@
 """A live run, written down step by step: all that an engine tells, for the dashboard.
 
 The boots are those of ``making``, their times drawn from a seed; beside them stands what only a
-live run has: what is seen of each boot, and how busy the host is.
+live run has: what is seen of each boot, and how busy the host is. Guests go on at once after their
+report and no phase is told, as by earlier versions; ``phased`` tells such a run in phases.
 """
 
 import random
@@ -135,7 +136,8 @@ class Recorder:
 
     def ordered(self) -> list[ev.Event]:
         """Return the events in the order they became known."""
-        return sorted(self.events, key=lambda event: event.at_ns)
+        told = [event for event in self.events if not isinstance(event, ev.RoundStarted)]
+        return sorted(told, key=lambda event: event.at_ns)
 
 
 def smooth_run(number: int, **how: object) -> list[ev.Event]:

@@ -9,6 +9,7 @@ from support.keys import opened, sent
 from support.phased import Aftermath, phased
 from support.recording import ZERO_NS, smooth_run, troubled_run, until
 from support.stage import Stage, dashboard
+from vmtiming_tui.analysis.phase_count import phase_count
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.attempt import Phase
 from vmtiming_tui.model.commands import Act, Rerun, VmAction
@@ -16,7 +17,7 @@ from vmtiming_tui.model.config import AfterReport, End
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.tui.drawing.glyphs import ASCII, UNICODE
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
-from vmtiming_tui.tui.state.phases import progress_of, told_phase
+from vmtiming_tui.tui.state.phases import told_phase
 
 BOOTING, COLLECTING, ENDING, DONE = 7.5, 9.2, 10.0, 60.0
 SLOW = Aftermath(at_once=2, gathers_s=0.5)
@@ -78,9 +79,7 @@ def test_progress_is_of_the_round_that_is_under_way():
     events = phased(smooth_run(8), Aftermath(rounds=2))
     second = [e for e in events if isinstance(e, ev.StormDecided)][1]
     fleet = Fleet(e for e in events if e.at_ns <= second.at_ns)
-    progress = progress_of(fleet.storm)
-    assert progress is not None
-    assert (progress.what, progress.count) == ("collecting", "0/4")
+    assert str(phase_count(fleet)) == "collecting 0/4"
 
 
 async def test_a_guest_that_tells_nothing_is_not_counted_as_collected():
@@ -103,6 +102,26 @@ async def test_the_clock_of_the_next_storm_runs():
     began = (again.at_ns - ZERO_NS) / SECOND
     async with dashboard(events, began + 2.0) as stage:
         assert "  0:02.0  " in stage.text.splitlines()[0]
+
+
+async def test_the_curve_stands_still_between_the_rounds():
+    events = phased(smooth_run(8), Aftermath(rounds=2))
+    decided = decided_s(events)
+    lines = []
+    for at in (decided, decided + 1.0, decided + 1.6):
+        async with dashboard(events, at, size=(80, 24)) as stage:
+            lines.append(stage.text.splitlines()[2:9])
+    assert lines[0] == lines[1] == lines[2]
+
+
+async def test_the_curve_leaves_out_what_lies_between_the_rounds():
+    whole = phased(smooth_run(8), Aftermath(rounds=2))
+    quick = phased(smooth_run(8), Aftermath(rounds=2, gathers_s=0.01, shuts_down_s=0.01))
+    lines = []
+    for events in (whole, quick):
+        async with dashboard(events, DONE, size=(80, 24)) as stage:
+            lines.append(stage.text.splitlines()[2:9])
+    assert lines[0] == lines[1]
 
 
 async def test_a_terminal_that_is_too_small_says_it_too():
@@ -204,7 +223,7 @@ async def test_how_long_others_disturbed_a_boot_is_said(size):
     [
         (ev.ReleaseCause.OWN_WAY, "its guest waits for nobody"),
         (ev.ReleaseCause.NOT_STOPPED, "QEMU did not have it stand still"),
-        (ev.ReleaseCause.BY_HAND, "resumed by hand after its report"),
+        (ev.ReleaseCause.BY_HAND, "somebody resumed the VM after its report"),
     ],
 )
 async def test_why_a_vm_went_on_is_said(cause, words):
@@ -213,6 +232,19 @@ async def test_why_a_vm_went_on_is_said(cause, words):
         assert words not in stage.text
         await stage.feed([released(cause)])
         assert words in stage.text
+
+
+async def test_what_a_shutdown_waits_for_is_said():
+    text = "[  *** ] A stop job is running for Demo database (12s / 1min 30s)\n"
+    console = ev.VmConsole(at_ns=0, vm=2, attempt=1, text=text, total_bytes=len(text))
+    async with dashboard(SMOOTH, BOOTING) as stage:
+        await opened(stage)
+        await stage.feed([console])
+        assert "waited for Demo database" not in stage.text
+    async with dashboard(SMOOTH, ENDING) as stage:
+        await opened(stage)
+        await stage.feed([console])
+        assert "waited for Demo database 12 s" in stage.text
 
 
 async def test_the_round_of_a_vm_is_said():

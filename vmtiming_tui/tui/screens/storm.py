@@ -95,7 +95,7 @@ class StormScreen(VmScreen[None]):
         super().tick(change)
         self.trouble.renew()
         self._turns += not change.between
-        if change.figures:
+        if change.figures or change.vms:
             self.stats.renew()
         if change.order or not (self._turns % _CURVE_EVERY or change.between):
             self.stats.renew()

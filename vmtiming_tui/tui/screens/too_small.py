@@ -7,15 +7,14 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 
+from vmtiming_tui.analysis.phase_count import phase_count
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import VmState
-from vmtiming_tui.model.fleet import RunState
 from vmtiming_tui.tui.app_protocol import HostedScreen
 from vmtiming_tui.tui.drawing.styled import Part, clock, seconds
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import Change, Model
 from vmtiming_tui.tui.state.keymap import Scope
-from vmtiming_tui.tui.state.phases import progress_of
 from vmtiming_tui.tui.widgets.lines_widget import ModelLines
 
 
@@ -37,8 +36,7 @@ class Counts(ModelLines):
         lines = [counts]
         if model.figures.median_ns is not None:
             lines.append([(f"median {seconds(model.figures.median_ns)} s", palette.text)])
-        progress = progress_of(fleet.storm) if fleet.state is RunState.RUNNING else None
-        at = f"{progress.what} {progress.count}" if progress else fleet.state
+        at = phase_count(fleet) or fleet.state
         lines.append([(f"{plural(model.plan.number, 'VM')}, {at}", palette.dim)])
         leave = self.host.key_for("quit")
         if self.asks:

@@ -15,7 +15,7 @@ from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.comparison.samples import Side
 from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.progress import TimeLeft, time_left
-from vmtiming_tui.analysis.summary import boots_s, completion, lost_of
+from vmtiming_tui.analysis.summary import boots_s, completion, lost_of, zeros_ns
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.attempt import Attempt, Vm, VmState
 from vmtiming_tui.model.config import RunConfig
@@ -41,7 +41,8 @@ _RUNNING = frozenset({VmState.QUEUED, VmState.LAUNCHING, VmState.CONNECTED, VmSt
 class LiveFigures:
     """The live figures, in ns; None where there is nothing to reckon them from.
 
-    ``curve`` is (ns since the storm's first start, how many had booted by then).
+    ``curve`` is (ns since the storm's first start, how many had booted by then), where the time
+    between rounds is left out: ``curve_start_ns`` is where its axis begins for the newest.
     """
 
     booted: int = 0
@@ -82,6 +83,23 @@ def shown_storm(fleet: Fleet) -> Storm | None:
     return planned[-1] if planned else newest
 
 
+def last_decided_ns(storm: Storm) -> int | None:
+    """Return when the last VM was decided of the newest round that boots; None while one is not.
+
+    A VM belongs to its round once that has begun.
+    """
+    if storm.rounds and storm.phase is not StormPhase.BOOT:
+        return storm.decided_ns
+    if len(storm.attempts) < len(storm.vms):
+        return None
+    started = [attempt for attempt in storm.attempts.values() if attempt.go_ns is not None]
+    newest = max((attempt.round for attempt in started), default=storm.round)
+    its = started if newest < storm.round else list(storm.attempts.values())
+    decided = [attempt.decided_ns for attempt in its if attempt.round == newest]
+    known = [at_ns for at_ns in decided if at_ns is not None]
+    return max(known, default=None) if len(known) == len(decided) else None
+
+
 def reckon(fleet: Fleet, plan: RunPlan, now_ns: int) -> LiveFigures:
     """Return the live figures of a fleet: of every boot that counts, and the newest storm's curve.
 
@@ -94,7 +112,7 @@ def reckon(fleet: Fleet, plan: RunPlan, now_ns: int) -> LiveFigures:
     times, lost = sorted(boots_s(attempts)), lost_of(attempts)
     median_s, p95_s = (stats.worst_rank_percentile(times, lost, percent) for percent in (50, 95))
     is_running = fleet.state is RunState.RUNNING
-    starts = [attempt.go_ns for attempt in in_storm if attempt.go_ns is not None]
+    zeros = list(zeros_ns(in_storm).values())
     return LiveFigures(
         booted=len(times),
         median_ns=None if median_s is None else ns_of(median_s),
@@ -103,7 +121,7 @@ def reckon(fleet: Fleet, plan: RunPlan, now_ns: int) -> LiveFigures:
         left=time_left(fleet, plan, now_ns) if is_running else TimeLeft(),
         curve=tuple(completion(in_storm)),
         curve_number=len(storm.vms) if storm else 0,
-        curve_start_ns=min(starts, default=None),
+        curve_start_ns=zeros[-1] if zeros else None,
     )
 
 

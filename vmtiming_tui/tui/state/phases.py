@@ -1,6 +1,4 @@
-"""Where VMs are after their reports, and how far a storm is with what follows its boots; pure."""
-
-from dataclasses import dataclass
+"""Where VMs are after their reports, and in which words the dashboard says so; pure."""
 
 from vmtiming_tui.model.attempt import Attempt, Phase
 from vmtiming_tui.model.config import End
@@ -84,41 +82,3 @@ def is_booting(storm: Storm | None) -> bool:
     return storm is not None and any(
         not attempt.state.is_decided for attempt in storm.attempts.values()
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How many of a storm's VMs that booted are done with what all of them are at."""
-
-    what: str
-    done: int
-    all: int
-
-    @property
-    def count(self) -> str:
-        """How many of how many."""
-        return f"{self.done:,}/{self.all:,}"
-
-
-def progress_of(storm: Storm | None) -> Progress | None:
-    """Return how far a storm's round is after its boots; None while it boots, and once it is over.
-
-    Of streams that know no phases nothing is told.
-    """
-    if storm is None or not storm.rounds or storm.ended_ns is not None:
-        return None
-    booted = [
-        attempt
-        for attempt in storm.attempts.values()
-        if attempt.round == storm.round and attempt.report_ns is not None
-    ]
-    gone = sum(attempt.exited_ns is not None for attempt in booted)
-    match storm.phase:
-        case StormPhase.BOOT:
-            return None
-        case StormPhase.COLLECT:
-            told = sum(a.details is not None and a.exited_ns is None for a in booted)
-            return Progress("collecting", gone + told, len(booted))
-        case StormPhase.END:
-            quits = any(attempt.end is End.QUIT for attempt in booted)
-            return Progress("ending" if quits else "shutting down", gone, len(booted))

@@ -3,7 +3,7 @@
 from vmtiming_tui.tui.drawing.braille import ascii_rows, braille_rows, step_heights
 from vmtiming_tui.tui.drawing.scale_bars import QUARTERED, nice_ceiling
 from vmtiming_tui.tui.drawing.styled import Part
-from vmtiming_tui.tui.state.dashboard import LiveFigures, Model, shown_storm
+from vmtiming_tui.tui.state.dashboard import LiveFigures, Model, last_decided_ns, shown_storm
 from vmtiming_tui.tui.widgets.lines_widget import ModelLines
 
 _MARGIN = 1
@@ -24,10 +24,11 @@ class Curve(ModelLines):
         storm = shown_storm(self.model.fleet)
         now_ns = self.model.now_ns
         if storm is not None:
-            decided = [attempt.decided_ns for attempt in storm.attempts.values()]
-            if len(decided) == len(storm.vms) and None not in decided:
-                last_ns = max((at for at in decided if at is not None), default=now_ns)
-                now_ns = last_ns + (last_ns - figures.curve_start_ns) // _ROOM_AFTER
+            last_ns = last_decided_ns(storm)
+            if last_ns is not None:
+                is_over = all(attempt.state.is_decided for attempt in storm.attempts.values())
+                room_ns = (last_ns - figures.curve_start_ns) // _ROOM_AFTER if is_over else 0
+                now_ns = last_ns + room_ns
             elif self.model.fleet.ended_ns is not None:
                 now_ns = self.model.fleet.ended_ns
         return max(now_ns - figures.curve_start_ns, 0)

@@ -6,6 +6,7 @@ from rich.cells import cell_len
 from textual import events
 from textual.message import Message
 
+from vmtiming_tui.analysis.phase_count import phase_count
 from vmtiming_tui.analysis.progress import TimeLeft
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.escape import plural
@@ -28,7 +29,6 @@ from vmtiming_tui.tui.drawing.styled import (
 )
 from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.keymap import Key
-from vmtiming_tui.tui.state.phases import progress_of
 from vmtiming_tui.tui.state.view import Sort
 from vmtiming_tui.tui.widgets.lines_widget import LinesWidget, ModelLines
 
@@ -48,8 +48,8 @@ class Header(ModelLines):
             return " STARTING ", palette.chip_live
         match model.fleet.state:
             case RunState.RUNNING:
-                progress = progress_of(model.fleet.storm)
-                word = progress.what.upper() if progress else "RUNNING"
+                count = phase_count(model.fleet)
+                word = count.what.upper() if count else "RUNNING"
                 return f" {word} ", palette.chip_live
             case RunState.FINISHED:
                 return " FINISHED ", palette.chip_done
@@ -163,10 +163,11 @@ class StatsLine(ModelLines):
         """Return how long the boots to come take, and how far what follows boots is."""
         palette, glyphs, left = self.host.palette, self.host.glyphs, self.model.figures.left
         parts: list[Part] = []
-        progress = progress_of(self.model.fleet.storm)
-        if progress is not None:
-            parts += [(f" {progress.what} ", palette.dim), (f"{progress.count} ", palette.strong)]
-        if progress is None or left not in (TimeLeft(), TimeLeft(0, 0)):
+        count = phase_count(self.model.fleet)
+        if count is not None:
+            done = f"{count.done:,}/{count.number:,} "
+            parts += [(f" {count.what} ", palette.dim), (done, palette.strong)]
+        if count is None or left not in (TimeLeft(), TimeLeft(0, 0)):
             parts.append((" left ", palette.dim))
             parts.append((left_words(left, glyphs, brief=brief), palette.strong))
         return parts
@@ -191,7 +192,7 @@ class StatsLine(ModelLines):
                 ]
             right.append((" ", palette.text))
         left = self._figures(brief=False)
-        if parts_width(left) > width - parts_width(right):
+        if parts_width(left) >= width - parts_width(right):
             left = self._figures(brief=True)
         return [spread(left, right, width, glyphs.ellipsis)]
 

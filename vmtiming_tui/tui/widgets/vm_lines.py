@@ -1,10 +1,11 @@
 """One VM's boot drawn to scale, its attempts under one another, and what its QEMU has used."""
 
-from vmtiming_tui.analysis.stages import DoubtCode, stages_of
+from vmtiming_tui.analysis.stages import DoubtCode, stages_of, was_disturbed
+from vmtiming_tui.analysis.stop_jobs import StopJob, stop_jobs
 from vmtiming_tui.analysis.straggler import waited_share
 from vmtiming_tui.escape import plural
-from vmtiming_tui.model.attempt import Attempt, Vm, VmState
-from vmtiming_tui.model.events import ReleaseCause
+from vmtiming_tui.model.attempt import Attempt, Phase, Vm, VmState
+from vmtiming_tui.model.events import ReleaseCause, VmConsole
 from vmtiming_tui.tui.drawing.scale_bars import BarMaker, scale_for
 from vmtiming_tui.tui.drawing.styled import (
     Part,
@@ -18,13 +19,14 @@ from vmtiming_tui.tui.drawing.styled import (
     spread,
 )
 from vmtiming_tui.tui.state.dashboard import Model
-from vmtiming_tui.tui.state.phases import awaits_details, phase_words, told_phase
+from vmtiming_tui.tui.state.phases import awaits_details, phase_of, phase_words, told_phase
 from vmtiming_tui.tui.widgets.lines_widget import ModelLines
 
 MAX_ATTEMPTS = 6
 _BAR_AT = 8 + 12 + 9
 _MUCH_WAITING = 0.2
-_MUCH_DISTURBED = 0.01
+_MOST_JOBS = 2
+_PASSING = (Phase.COLLECTING, Phase.ENDING)
 _WAYS = {
     ReleaseCause.OWN_WAY: "its guest waits for nobody",
     ReleaseCause.NOT_STOPPED: "QEMU did not have it stand still",
@@ -122,6 +124,11 @@ class UsageLine(VmLine):
 class AfterLine(VmLine):
     """What came after the report, and whether what others did then disturbed this boot."""
 
+    def __init__(self, model: Model, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(model, id=id)
+        self._read: VmConsole | None = None
+        self._jobs: tuple[StopJob, ...] = ()
+
     def height_wanted(self, width: int) -> int:
         """Return how many lines there are to show."""
         return len(self.lines(width))
@@ -136,22 +143,32 @@ class AfterLine(VmLine):
     def _groups(self, attempt: Attempt) -> list[list[Part]]:
         palette, fleet = self.host.palette, self.model.fleet
         groups: list[list[Part]] = [[("  after: ", palette.dim), *self._stage(attempt)]]
+        for job in self._stop_jobs(attempt):
+            waited = f"{seconds(job.waited_ns, 0)} s "
+            groups.append(
+                [(f"  waited for {shown(job.unit)} ", palette.warning), (waited, palette.text)]
+            )
         storm = fleet.storms.get(attempt.storm)
         if storm is not None and storm.rounds > 1:
             groups.append([(f"  round {attempt.round}/{storm.rounds} ", palette.text)])
-        if attempt.was_resumed:
-            groups.append([("  resumed by hand after its report ", palette.warning)])
         if attempt.release in _WAYS:
             groups.append([(f"  {_WAYS[attempt.release]} ", palette.warning)])
         if (disturbed_ns := attempt.disturbed_ns) is not None:
-            much = disturbed_ns > _MUCH_DISTURBED * (attempt.boot_ns or 0)
-            style = palette.warning if much else palette.text
+            style = palette.warning if was_disturbed(attempt) else palette.text
             groups.append([
                 ("  others gathered or powered off during ", palette.dim),
                 (f"{seconds(disturbed_ns, 3)} s", style),
                 (" of this boot ", palette.dim),
             ])  # fmt: skip
         return groups
+
+    def _stop_jobs(self, attempt: Attempt) -> tuple[StopJob, ...]:
+        """Return what the shutdown waited for most, as far as the console's end tells."""
+        if attempt.console is None or attempt.ending_ns is None:
+            return ()
+        if attempt.console is not self._read:
+            self._read, self._jobs = attempt.console, stop_jobs(attempt.console.text)
+        return self._jobs[:_MOST_JOBS]
 
     def _stage(self, attempt: Attempt) -> list[Part]:
         """Return the shutdown in figures, or what there is before it."""
@@ -166,11 +183,12 @@ class AfterLine(VmLine):
         if attempt.exited_ns is not None:
             reason = f" ({shown(attempt.exit_reason)})" if attempt.exit_reason else ""
             return [(f"{words}{reason} ", palette.text)]
+        parts = [(f"{words} ", palette.text)]
         since_ns = attempt.ending_ns or attempt.released_ns
-        if since_ns is None:
-            return [(f"{words} ", palette.text)]
-        passed_ns = max(self.model.now_ns - since_ns, 0)
-        return [(f"{words} ", palette.text), (f"{passing(passed_ns)} s ", palette.strong)]
+        if since_ns is not None and phase_of(attempt) in _PASSING:
+            passed_ns = max(self.model.now_ns - since_ns, 0)
+            parts.append((f"{passing(passed_ns)} s ", palette.strong))
+        return parts
 
 
 class StageBar(VmLine):
@@ -195,9 +213,7 @@ class StageBar(VmLine):
         room = width - _BAR_AT - 2
         lines = [self._bar(attempt, scale_ns, room) for attempt in attempts]
         lines.append(self._names(self.attempt, width))
-        if words := self._words(self.attempt, width):
-            lines.append(words)
-        return lines
+        return lines + self._words(self.attempt, width)
 
     def _bar(self, attempt: Attempt, scale_ns: int, room: int) -> list[Part]:
         palette, glyphs = self.host.palette, self.host.glyphs
@@ -241,23 +257,24 @@ class StageBar(VmLine):
         palette = self.host.palette
         return [(f"{name} ", palette.dim), (f"{text} ", palette.text)]
 
-    def _words(self, attempt: Attempt, width: int) -> list[Part]:
+    def _words(self, attempt: Attempt, width: int) -> list[list[Part]]:
         palette, glyphs = self.host.palette, self.host.glyphs
         if attempt.state.is_lost:
             hint = f"  {shown(attempt.hint)}" if attempt.hint else ""
-            return spread(
-                [(f"  {shown(attempt.why)}", palette.states[attempt.state]), (hint, palette.dim)],
-                [], width, glyphs.ellipsis,
-            )  # fmt: skip
+            why = f"  {shown(attempt.why)}", palette.states[attempt.state]
+            return [spread([why, (hint, palette.dim)], [], width, glyphs.ellipsis)]
         stages = stages_of(attempt)
         doubts = stages.doubts
         if awaits_details(self.model.fleet, attempt):
             doubts = tuple(doubt for doubt in doubts if doubt.code is not DoubtCode.NOT_DIVIDED)
         if doubts and attempt.state.is_booted:
             doubtful = "doubtful: " if stages.is_doubtful else ""
-            text = f"  {glyphs.states[VmState.TIMED_OUT]} {doubtful}{'; '.join(map(str, doubts))}"
-            return [(clip(text, width, glyphs.ellipsis), palette.warning)]
-        if attempt.rejected:
-            text = f"  {plural(len(attempt.rejected), 'message')} of this guest rejected"
-            return [(clip(text, width, glyphs.ellipsis), palette.warning)]
-        return []
+            first, *others = map(str, doubts)
+            words = [f"  {glyphs.states[VmState.TIMED_OUT]} {doubtful}{first}"]
+            words += [f"  {glyphs.dot} {other}" for other in others]
+        elif attempt.rejected:
+            words = [f"  {plural(len(attempt.rejected), 'message')} of this guest rejected"]
+        else:
+            words = []
+        clipped = [clip(word, width, glyphs.ellipsis) for word in words]
+        return flowing([[(word, palette.warning)] for word in clipped], width)
