@@ -179,10 +179,10 @@ def _disturbed(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
     if not boots:
         return
     most = max(boots, key=lambda attempt: attempt.disturbed_ns or 0)
+    whose = "" if len(boots) == 1 else f": VM {most.vm}"
     while_ = (
-        f"{_named(sorted({attempt.vm for attempt in boots}))} booted while VMs that had reported "
-        f"were not idle: VM {most.vm} for {(most.disturbed_ns or 0) / 1e9:.3g} s of its "
-        f"{(most.boot_ns or 0) / 1e9:.4g} s"
+        f"{_named_of(boots)} booted while VMs that had reported were not idle{whose} "
+        f"for {(most.disturbed_ns or 0) / 1e9:.3g} s of its {(most.boot_ns or 0) / 1e9:.4g} s"
     )
     why = [_GOES_ON[cause].format(vms=_named(vms)) for cause, vms in _gone_on(fleet, boots).items()]
     yield "; ".join([while_, *why])
