@@ -30,7 +30,6 @@ SLOW_SHUTDOWN_S = 10.0
 _MIB = 1 << 20
 _NAMED = 5
 _UNITS_NAMED = 3
-_UNTOLD = " (--append systemd.show_status=1 has the console say what for)"
 
 _GOES_ON = {
     ReleaseCause.OFF: "with --after-report off they gather their details and power off at once; "
@@ -241,14 +240,14 @@ def _named_of(attempts: Sequence[Attempt]) -> str:
 
 
 def _waited_for(attempts: Sequence[Attempt]) -> str:
-    """Return what these shutdowns waited for, the longest wait first, or how it is found out."""
+    """Return what these shutdowns waited for, the longest wait first; empty where nobody said."""
     longest: dict[str, int] = {}
     for attempt in attempts:
         for job in stop_jobs(attempt.console.text) if attempt.console else ():
             longest[job.unit] = max(longest.get(job.unit, 0), job.waited_ns)
     ordered = sorted(longest.items(), key=lambda item: -item[1])[:_UNITS_NAMED]
     units = ", ".join(f"{unit} ({ns / 1e9:.4g} s)" for unit, ns in ordered)
-    return f", waiting for {units}" if units else _UNTOLD
+    return f", waiting for {units}" if units else ""
 
 
 def _stages(attempts: Sequence[Attempt]) -> Iterator[str]:
