@@ -223,6 +223,9 @@ obey_host() {
                 tell_details "$argument"
                 ;;
             poweroff)
+                # SIGRTMIN+20: systemd is to say on the console what it waits for, `quiet` or not.
+                # dash has no such name.
+                [ -z "$is_systemd" ] || kill -54 1 2>/dev/null
                 power_off
                 return
                 ;;
