@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from support.making import random_run, run_events
 from support.measured import EIGHT, WARM_UP_AND_THREE
+from support.phased import Aftermath, phased
 from support.recording import smooth_run, troubled_run
 from support.simulated import Course, simulated_run, troubled_fates
 from vmtiming_tui.analysis.progress import TimeLeft, time_left
@@ -38,6 +39,9 @@ def recordings() -> Iterator[tuple[str, Sequence[ev.Event]]]:
     yield "40 guests, troubled", troubled_run(40)
     yield "100 guests", random_run(100, 1)
     yield "10 storms of 8", random_run(8, 10)
+    yield "10 storms of 8, in phases", phased(random_run(8, 10))
+    yield "100 guests, in 4 rounds", phased(random_run(100, 1), Aftermath(rounds=4))
+    yield "5 storms of 40, in 2 rounds", phased(random_run(40, 5), Aftermath(rounds=2))
     yield "8 guests, some hang", troubled(8)
     yield "100, 8 at once, some hang", troubled(100, parallel="8")
     yield "20, stagger, some hang", troubled(20, stagger_s="1.5")

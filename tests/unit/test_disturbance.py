@@ -112,6 +112,14 @@ def test_a_caution_says_which_boots_for_how_long_and_why(cause, words):
     ]
 
 
+def test_a_single_disturbed_boot_is_named_once():
+    (text,) = warned(one_goes_on(ReleaseCause.OFF, boots=[5.0, 9.0]))
+
+    assert text.startswith(
+        "VM 1 booted while VMs that had reported were not idle for 3 s of its 9 s; "
+    )
+
+
 def test_a_disturbance_is_said_once_and_not_among_the_stages_again():
     assert warned(one_goes_on(ReleaseCause.BY_HAND), CautionKind.STAGES) == []
 

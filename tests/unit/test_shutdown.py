@@ -187,6 +187,15 @@ def test_a_slow_one_is_said_with_what_it_waited_for():
     ]
 
 
+def test_where_the_console_told_nothing_it_is_said_how_it_does():
+    slow = phased(run_events([[5.0]]), Aftermath(shuts_down_s=14.5))
+
+    assert warned(Fleet(slow)) == [
+        "VM 0 took 14.5 s to shut down "
+        "(--append systemd.show_status=1 has the console say what for)"
+    ]
+
+
 def test_one_at_its_limit_is_said_with_what_can_be_done():
     assert warned(overran(1, text=WAITED)) == [
         "VM 1 had not shut down within 30 s and was ended, waiting for Demo database (14 s), "

@@ -88,3 +88,14 @@ def test_a_flood_takes_no_longer_than_its_length(piece):
     begun = time.monotonic()
     assert len(stop_jobs(flood)) <= MAX_UNITS
     assert time.monotonic() - begun < 5
+
+
+def test_what_a_debian_12_guest_wrote_while_a_unit_did_not_stop_is_read():
+    console = (
+        "         Stopping user.slice - User and Session Slice...\n"
+        "[**    ] Job slow.service/stop running (39s / 40s)\n"
+        "[ ***  ] Job slow.service/stop running (40s / 40s)\n"
+        "[  OK  ] Stopped slow.service - Demo database.\n"
+    )
+
+    assert stop_jobs(console) == (StopJob("slow.service", 40 * SECOND, 40 * SECOND),)

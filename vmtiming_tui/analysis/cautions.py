@@ -30,6 +30,7 @@ SLOW_SHUTDOWN_S = 10.0
 _MIB = 1 << 20
 _NAMED = 5
 _UNITS_NAMED = 3
+_UNTOLD = " (--append systemd.show_status=1 has the console say what for)"
 
 _GOES_ON = {
     ReleaseCause.OFF: "with --after-report off they gather their details and power off at once; "
@@ -178,10 +179,10 @@ def _disturbed(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
     if not boots:
         return
     most = max(boots, key=lambda attempt: attempt.disturbed_ns or 0)
+    whose = "" if len(boots) == 1 else f": VM {most.vm}"
     while_ = (
-        f"{_named(sorted({attempt.vm for attempt in boots}))} booted while VMs that had reported "
-        f"were not idle: VM {most.vm} for {(most.disturbed_ns or 0) / 1e9:.3g} s of its "
-        f"{(most.boot_ns or 0) / 1e9:.4g} s"
+        f"{_named_of(boots)} booted while VMs that had reported were not idle{whose} "
+        f"for {(most.disturbed_ns or 0) / 1e9:.3g} s of its {(most.boot_ns or 0) / 1e9:.4g} s"
     )
     why = [_GOES_ON[cause].format(vms=_named(vms)) for cause, vms in _gone_on(fleet, boots).items()]
     yield "; ".join([while_, *why])
@@ -240,14 +241,14 @@ def _named_of(attempts: Sequence[Attempt]) -> str:
 
 
 def _waited_for(attempts: Sequence[Attempt]) -> str:
-    """Return the units that these shutdowns waited for, the longest wait first."""
+    """Return what these shutdowns waited for, the longest wait first, or how it is found out."""
     longest: dict[str, int] = {}
     for attempt in attempts:
         for job in stop_jobs(attempt.console.text) if attempt.console else ():
             longest[job.unit] = max(longest.get(job.unit, 0), job.waited_ns)
     ordered = sorted(longest.items(), key=lambda item: -item[1])[:_UNITS_NAMED]
     units = ", ".join(f"{unit} ({ns / 1e9:.4g} s)" for unit, ns in ordered)
-    return f", waiting for {units}" if units else ""
+    return f", waiting for {units}" if units else _UNTOLD
 
 
 def _stages(attempts: Sequence[Attempt]) -> Iterator[str]:
