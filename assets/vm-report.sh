@@ -2,19 +2,16 @@
 # Report to vm-timing-report on the host that this guest has booted, and end as the host wants it.
 #
 # What the host times is the first write, `VMREPORTID:<i>|||`: it leaves the moment the boot has
-# ended. What takes longer to find out (systemd's sentence and stamps, all units) follows when the
-# host says so. Till then this waits in a blocking read, and uses no CPU. A host that knows nothing
-# of that says so by silence on the kernel's command line: it is told all at once, and the machine
-# powers off 3 seconds later.
+# ended. What takes longer to find out (systemd's sentence and stamps, the units) follows when the
+# host says so. Till then this waits in a blocking read, and uses no CPU. A host whose kernel command
+# line does not ask for that is told all at once, and the machine powers off 3 seconds later.
 #
 # POSIX sh; needs neither bash, D-Bus nor udev.
 
 port_name=serial0
 dmi=/sys/class/dmi/id
-newline='
-'
 # For sed: of a dump of all units, the names of those that have such a stamp.
-ran='/^-> Unit /{s/^-> Unit //;s/:$//;h;}
+ran='/^[^ ]* Unit /{s/^[^ ]* Unit //;s/:$//;h;}
 /^[[:blank:]]*Inactive Exit Timestamp: [^n]/{g;p;}'
 
 # Nobody can give arguments to a kernel that the image's own loader boots: there the machine's
@@ -185,12 +182,21 @@ power_off() {
     systemctl poweroff </dev/null >/dev/null 2>&1 || poweroff
 }
 
-# As the original does: nobody is waited for.
-go_own_way() {
-    begun_us=$report_us
-    analysis=$(systemd-analyze 2>/dev/null || uptime)
-    printf '%s\n' "${analysis%%"$newline"*}"
+# What the first line says.
+find_sentence() {
+    manager=
     [ -z "$is_systemd" ] || ask_manager
+    if [ -n "$manager" ]; then make_sentence; else sentence=$(uptime); fi
+}
+
+# As the original's guests do: nobody is waited for. The original reads once, and wants the line
+# whole in that.
+go_own_way() {
+    find_sentence
+    sample_clock
+    report_us=$clock_us
+    begun_us=$clock_us
+    printf '%s|||%s\n' "$id" "$sentence"
     tell_details order
     sync
     sleep 3
@@ -199,13 +205,15 @@ go_own_way() {
 
 # Words of a later host are passed over. A host that goes away leaves nothing to wait for.
 obey_host() {
+    sample_clock
+    report_us=$clock_us
+    printf '%s|||' "$id"
     while read -r word argument; do
         case $word in
             details)
                 sample_clock
                 begun_us=$clock_us
-                [ -z "$is_systemd" ] || ask_manager
-                if [ -n "$manager" ]; then make_sentence; else sentence=$(uptime); fi
+                find_sentence
                 printf '%s\n' "$sentence"
                 tell_details "$argument"
                 ;;
@@ -221,10 +229,6 @@ obey_host() {
 
 # The port is opened once, for reading and writing: QEMU tells the host when.
 report() {
-    sample_clock
-    report_us=$clock_us
-    printf '%s|||' "$id"
-    manager=
     if [ "$protocol" = 3 ]; then obey_host; else go_own_way; fi
 }
 

@@ -13,11 +13,12 @@ from support.recording import ZERO_NS, plan_for, smooth_run, troubled_run, until
 from support.stage import FrozenClock
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.model.attempt import Attempt, VmState
+from vmtiming_tui.model.guest_events import UnitOrder, UnitTimes, VmDetails
 from vmtiming_tui.tui.drawing.braille import ascii_rows, braille_rows, sparkline, step_heights
 from vmtiming_tui.tui.drawing.glyphs import ASCII, UNICODE, glyphs_for
 from vmtiming_tui.tui.drawing.grid_cell import CellPainter
 from vmtiming_tui.tui.drawing.grid_shape import shape_for
-from vmtiming_tui.tui.drawing.pane_text import qemu_lines
+from vmtiming_tui.tui.drawing.pane_text import guest_lines, qemu_lines
 from vmtiming_tui.tui.drawing.scale_bars import (
     QUARTERED,
     BarMaker,
@@ -344,3 +345,21 @@ def test_how_the_report_service_came_in_is_said_beside_the_command(injected):
     texts = [text for text, _ in qemu_lines(attempt, Palette.plain())]
     said = "The report service is brought in by the initrd (dracut)." in texts
     assert said == bool(injected)
+
+
+def test_slowest_units_and_critical_chain_are_worked_out_where_the_guest_tells_its_units():
+    who = {"at_ns": 1, "vm": 0, "attempt": 1}
+    units = (
+        UnitTimes("a.service", activating_us=1_000_000, active_us=1_500_000),
+        UnitTimes("multi-user.target", activating_us=1_500_000, active_us=1_500_000),
+    )
+    attempt = Attempt(vm=0, number=1, storm=1, queued_ns=0, text="up")
+    attempt.details = VmDetails(**who, units=units)
+    order = UnitOrder(**who, after={"multi-user.target": ("a.service",)})
+    texts = [text for text, _ in guest_lines(attempt, Palette.plain(), "", order)]
+
+    assert texts[texts.index("Slowest units") + 1].split() == ["500ms", "a.service"]
+    assert texts[texts.index("Critical chain") + 1 :] == [
+        "multi-user.target @1.500s",
+        "└─a.service @1.000s +500ms",
+    ]

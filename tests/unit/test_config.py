@@ -115,6 +115,10 @@ def test_together_and_parallel_contradict_each_other():
     }
 
 
+def test_images_that_are_written_to_are_not_cut_off_from_power():
+    assert set(problems_of(GOOD | {"persist": True, "end": "quit"}, files=False)) == {"end"}
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

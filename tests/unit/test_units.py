@@ -1,5 +1,7 @@
 """What a guest's units took, and what its boot waited for, from their stamps."""
 
+from typing import Any
+
 from hypothesis import given, strategies as st
 
 from vmtiming_tui.analysis.straggler import blamed_ns
@@ -13,9 +15,9 @@ def unit(name: str, begun_ms: int, up_ms: int, **more: int) -> UnitTimes:
     return UnitTimes(name, activating_us=begun_ms * MS, active_us=up_ms * MS, **more)
 
 
-def told(*units: UnitTimes, default: str = "multi-user.target") -> VmDetails:
+def told(*units: UnitTimes, default: str = "multi-user.target", **more: Any) -> VmDetails:
     properties = {"default_unit": default} if default else {}
-    return VmDetails(at_ns=1, vm=1, attempt=1, units=units, properties=properties)
+    return VmDetails(at_ns=1, vm=1, attempt=1, units=units, properties=properties, **more)
 
 
 def order(**after: str) -> UnitOrder:
@@ -60,12 +62,19 @@ def test_a_oneshot_that_ended_took_till_its_end_and_one_under_way_has_taken_noth
 
 
 def test_the_chain_goes_back_along_the_order_to_whoever_was_up_last_each_time():
-    assert chain_lines(told(DISK, BASIC, CRON, LOG, END), ORDER) == [
-        "multi-user.target @3.400s",
-        " log.service @3.400s +900ms",
-        "  basic.target @2.500s",
-        "   disk.device @2.200s +1.200s",
+    details = told(
+        DISK, BASIC, CRON, LOG, END, timestamps_us={"UserspaceTimestampMonotonic": 500_000}
+    )
+
+    assert chain_lines(details, ORDER) == [
+        "multi-user.target @2.900s",
+        "└─log.service @2.000s +900ms",
+        "  └─basic.target @2.000s",
+        "    └─disk.device @500ms +1.200s",
     ]
+    assert [link.up_us for link in critical_chain(details, ORDER)] == [
+        3_400_000, 3_400_000, 2_500_000, 2_200_000,
+    ]  # fmt: skip
 
 
 def test_units_that_this_vm_told_nothing_of_are_looked_through():

@@ -22,16 +22,24 @@ _USUAL_TARGETS = ("graphical.target", "multi-user.target")
 
 
 def _span(us: int) -> str:
-    return f"{us // 1000}ms" if us < 1_000_000 else f"{us / 1e6:.3f}s"
+    ms = us // 1000
+    return f"{ms}ms" if ms < 1000 else f"{ms / 1000:.3f}s"
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A unit of the critical chain: when it was up (µs of the guest's clock), and what it took."""
+    """A unit of the critical chain: when it began to start (µs of the guest's clock), and how long
+    that took.
+    """
 
     name: str
-    at_us: int
+    began_us: int
     took_us: int
+
+    @property
+    def up_us(self) -> int:
+        """When it was up."""
+        return self.began_us + self.took_us
 
 
 def up_us(unit: UnitTimes) -> int | None:
@@ -67,7 +75,8 @@ def critical_chain(details: VmDetails, order: UnitOrder | None) -> list[Link]:
         seen.add(name)
         unit = times.get(name)
         if unit is not None:
-            chain.append(Link(name, up_us(unit) or 0, took_us(unit) or 0))
+            took = took_us(unit) or 0
+            chain.append(Link(name, (up_us(unit) or 0) - took, took))
         began = unit.activating_us if unit is not None else 0
         name = _waited_for(name, began, times, order.after, seen)
     return chain
@@ -119,11 +128,20 @@ def slowest_lines(details: VmDetails) -> list[str]:
 
 
 def chain_lines(details: VmDetails, order: UnitOrder | None) -> list[str]:
-    """Return what a guest's boot waited for, one unit a line, each below the one that waited."""
+    """Return what a guest's boot waited for, one unit a line, each below the one that waited.
+
+    After ``@`` stands when it began to start, from the start of userspace, and after ``+`` what it
+    took, as systemd-analyze has it.
+    """
     if not details.units:
         return list(details.critical_chain)
+    zero_us = details.timestamps_us.get("UserspaceTimestampMonotonic", 0)
     return [
-        f"{' ' * depth}{link.name} @{_span(link.at_us)}"
+        f"{_branch(depth)}{link.name} @{_span(max(link.began_us - zero_us, 0))}"
         + (f" +{_span(link.took_us)}" if link.took_us else "")
         for depth, link in enumerate(critical_chain(details, order))
     ]
+
+
+def _branch(depth: int) -> str:
+    return "  " * (depth - 1) + "└─" if depth else ""

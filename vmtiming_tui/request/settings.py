@@ -205,4 +205,12 @@ def _missing(config: RunConfig) -> list[Problem]:
                 "--parallel: --start together lets all VMs go at once; leave one of the two out",
             )
         )
+    if config.persist and config.end is End.QUIT:
+        problems.append(
+            Problem(
+                "end",
+                "--end: quit is a power cut to a guest, and --persist keeps what that leaves on "
+                "the images; leave one of the two out",
+            )
+        )
     return problems
