@@ -189,10 +189,8 @@ find_sentence() {
     if [ -n "$manager" ]; then make_sentence; else sentence=$(uptime); fi
 }
 
-# As the original's guests do: nobody is waited for. The original reads once, and wants the line
-# whole in that.
+# As the original's guests do: nobody is waited for.
 go_own_way() {
-    find_sentence
     sample_clock
     report_us=$clock_us
     begun_us=$clock_us
@@ -218,6 +216,9 @@ obey_host() {
                 tell_details "$argument"
                 ;;
             poweroff)
+                # SIGRTMIN+20: systemd is to say on the console what it waits for, `quiet` or not.
+                # dash has no such name.
+                [ -z "$is_systemd" ] || kill -54 1 2>/dev/null
                 power_off
                 return
                 ;;
@@ -227,7 +228,8 @@ obey_host() {
     power_off
 }
 
-# The port is opened once, for reading and writing: QEMU tells the host when.
+# The port is opened once, for reading and writing. QEMU tells the host when, and the report is not
+# older than that: so what takes time comes before it or after the report.
 report() {
     if [ "$protocol" = 3 ]; then obey_host; else go_own_way; fi
 }
@@ -247,4 +249,6 @@ if [ ! -c "$port" ]; then
     power_off
     exit 1
 fi
+# The original reads once, and wants the line whole in that.
+[ "$protocol" = 3 ] || find_sentence
 report <>"$port" >&0 || power_off

@@ -67,7 +67,7 @@ PROGRAMS = {
     esac""",
     "systemd-analyze": '[ "$1" = dump ] && cat dump; [ -n "$1" ] || cat sentence',
     "uptime": "echo up 1 min",
-    **dict.fromkeys(["sync", "sleep", "poweroff", "signal-init"], ""),
+    **dict.fromkeys(["sync", "sleep", "poweroff", "signal-init", "show-status"], ""),
 }
 
 
@@ -137,6 +137,7 @@ class GuestMachine:
             ("/run/systemd/system", "run/systemd/system"),
             ("/dev/console", "console"),
             ("kill -s RTMIN+4 1 ", "signal-init "),
+            ("kill -54 1 ", "show-status "),
         ):
             assert there in text
             text = text.replace(there, here)
@@ -256,6 +257,7 @@ def test_it_powers_off_on_the_hosts_word_at_once(guest):
 
     assert guest.ended() == 0
     assert guest.last_deeds == ["signal-init"]
+    assert len(guest.calls("show-status")) == 1
 
 
 def test_a_host_that_goes_away_is_not_waited_for(guest):
