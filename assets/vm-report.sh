@@ -51,16 +51,23 @@ find_port() {
     return 1
 }
 
-# systemd wakes us by a signal; only one too old for --wait (before 240) is asked now and then.
-# There is no limit: a boot that never ends must not be reported as one that did.
+boot_has_finished() {
+    finish=$(systemctl show --property=FinishTimestampMonotonic 2>/dev/null)
+    case ${finish#*=} in '' | 0) return 1 ;; esac
+}
+
+# systemd wakes us by a signal, and says in the same breath that its boot has finished; one too old
+# for --wait (before 240), or in an emergency, is asked now and then. There is no limit: a boot that
+# never ends must not be reported as one that did.
 wait_for_end_of_boot() {
     is_systemd=
     [ -d /run/systemd/system ] || return 0
     is_systemd=yes
     until
-        state=$(systemctl is-system-running --wait 2>/dev/null)
-        [ -n "$state" ] || state=$(systemctl is-system-running 2>/dev/null)
-        case $state in running | degraded | maintenance | stopping) : ;; *) false ;; esac
+        case $(systemctl is-system-running --wait 2>/dev/null) in
+            running | degraded) : ;;
+            *) boot_has_finished ;;
+        esac
     do
         sleep 0.5
     done

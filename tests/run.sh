@@ -58,7 +58,8 @@ ruff format --check .
 ruff check .
 mypy
 lint-imports
-shellcheck assets/*.sh spin/*.sh vmtiming_tui/images/reader/*.sh tests/run.sh
+shellcheck assets/*.sh spin/*.sh vmtiming_tui/images/reader/*.sh tests/run.sh \
+    tests/support/old_guests/*.sh
 
 say "tests"
 # Four at a time, for most tests wait for something, in the order of tests/conftest.py. Their workers

@@ -310,7 +310,7 @@ def test_more_than_may_ever_be_written_closes_the_report_for_good():
     for _ in range(2 * MAX_REPORT_BYTES // 65536):
         found += list(parser.feed(b"y" * 65536))
 
-    assert found[-1] == Rejected("it wrote more than 1 MiB", "", final=True)
+    assert found[-1] == Rejected("it wrote more than 4 MiB", "", final=True)
     assert parser.is_closed
     assert list(parser.feed(FIRST)) == []
 

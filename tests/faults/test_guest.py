@@ -220,8 +220,8 @@ FLOODS = [
         "100 MB without a line break for a report",
         f"report=flood size={FLOOD_BYTES}",
         "failed",
-        "bad report: it wrote more than 1 MiB",
-        "nothing of it; the port is closed at 1 MiB",
+        "bad report: it wrote more than 4 MiB",
+        "nothing of it; the port is closed at 4 MiB",
     ),
     Fault(
         "100 MB on the serial console (`yes > /dev/ttyS0`)",

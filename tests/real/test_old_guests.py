@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support.checksums import sha256
 from support.schema import exported_file
 
 OLD = Path(__file__).parents[1] / "support" / "old_guests"
@@ -37,6 +38,12 @@ def boots(quick_guest, in_folder):
     assert result.returncode == 0, result.stdout + result.stderr
     body = exported_file(in_folder.folder / "run.json")
     return [vm["attempts"][-1] for vm in body["vms"]]
+
+
+def test_protocol_2s_script_is_kept_to_the_byte():
+    assert sha256(OLD / SCRIPTS[1]) == (
+        "8f785f57717618812311871da9428debe4518f48cf38800ed2df1d3de092c89d"
+    )
 
 
 @pytest.mark.parametrize("vm", SCRIPTS)

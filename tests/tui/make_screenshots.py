@@ -7,17 +7,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from support.phased import Aftermath, phased  # noqa: E402
 from support.recording import smooth_run, troubled_run  # noqa: E402
 from support.stage import dashboard, show  # noqa: E402
 from vmtiming_tui.tui.screenshot import save  # noqa: E402
 
 FOLDER = ROOT / "assets" / "screenshots"
+TROUBLED = phased(troubled_run(100), Aftermath(at_once=8))
 PICTURES = {
-    "storm": (troubled_run(100), 7.5, 100, (), {}),
-    "few": (smooth_run(6), 6.4, 6, (), {}),
-    "list": (troubled_run(100), 90.0, 100, ("v",), {}),
-    "one-vm": (troubled_run(100), 90.0, 100, ("right", "right", "enter"), {}),
-    "light": (troubled_run(100), 7.5, 100, (), {"theme": "light"}),
+    "storm": (TROUBLED, 7.5, 100, (), {}),
+    "collecting": (TROUBLED, 26.6, 100, (), {}),
+    "few": (phased(smooth_run(6)), 6.4, 6, (), {}),
+    "list": (TROUBLED, 90.0, 100, ("v",), {}),
+    "one-vm": (TROUBLED, 90.0, 100, ("right", "right", "enter"), {}),
+    "light": (TROUBLED, 7.5, 100, (), {"theme": "light"}),
 }
 
 

@@ -280,6 +280,14 @@ async def test_a_frozen_vm_can_be_resumed_and_frozen_again():
         assert actions == [VmAction.RESUME, VmAction.PAUSE, VmAction.RESUME]
 
 
+async def test_a_stored_runs_frozen_vm_is_only_looked_at():
+    async with dashboard(SMOOTH, BOOTING) as stage:
+        stage.app.live = False
+        await opened(stage)
+        await stage.press("P")
+        assert stage.notes == "This is a stored run: it can only be looked at."
+
+
 async def test_a_boot_whose_vm_was_resumed_is_marked():
     async with dashboard(SMOOTH, BOOTING) as stage:
         await stage.feed([released(ev.ReleaseCause.BY_HAND), frozen()])
@@ -348,9 +356,12 @@ async def test_a_vm_that_booted_is_booted_again_after_its_storm():
 async def test_leaving_says_what_is_kept_and_what_is_skipped():
     for at, words in (
         (BOOTING, "8 VMs still running, 7 of them booted, which counts. End everything and leave?"),
-        (COLLECTING, "Every boot is kept. What "),
+        (COLLECTING, "Every boot so far is kept. What "),
         (COLLECTING, "have still to tell is skipped. End everything at once and leave?"),
-        (ENDING, "Every boot is kept. 8 VMs still running, to shut down. End everything and"),
+        (
+            ENDING,
+            "Every boot so far is kept. 8 VMs still running, to shut down. End everything and",
+        ),
     ):
         async with dashboard(SMOOTH, at) as stage:
             await stage.press("ctrl+c")
@@ -366,6 +377,23 @@ async def test_an_export_before_the_details_says_when_they_come():
         await stage.press("e")
         await stage.sees("The run goes on: the file will say that it is partial.")
         assert "Details" not in stage.text
+
+
+async def test_every_doubt_of_a_boot_is_seen_whole():
+    at_ns = ZERO_NS + round((BOOTING - 3) * SECOND)
+    early = ev.VmReleased(at_ns=at_ns, vm=4, attempt=1, cause=ev.ReleaseCause.BY_HAND)
+    stirring = [early, released(ev.ReleaseCause.BY_HAND, vm=5)]
+    events = sorted([*SMOOTH, *stirring], key=lambda event: event.at_ns)
+    async with dashboard(events, DONE, size=(80, 24)) as stage:
+        await opened(stage, 5)
+        assert "somebody resumed the VM after its report" in stage.text
+
+
+async def test_being_frozen_is_nothing_out_of_the_way():
+    async with dashboard(SMOOTH, DONE) as stage:
+        screen = await opened(stage)
+        stop = next(line for line in screen.events_pane._lines if " STOP " in line[0])
+        assert stop[1] == stage.app.palette.text
 
 
 async def test_every_state_of_the_stream_is_drawn():

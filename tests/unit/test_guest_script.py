@@ -59,9 +59,9 @@ ActiveEnterTimestampMonotonic=3000000
 """
 PROGRAMS = {
     "systemctl": """case "$*" in
-        *--wait) [ ! -e old ] && echo running ;;
-        is-system-running) echo degraded ;;
+        *--wait) [ ! -e state ] && echo running || cat state ;;
         show*Version*) cat manager ;;
+        show*=FinishTimestampMonotonic) [ -e pending ] && rm pending || grep ^Finish manager ;;
         show*After*) cat units ;;
         show*) sed /^After/d units ;;
     esac""",
@@ -328,12 +328,15 @@ def test_a_boot_that_is_timed_and_has_no_port_says_so_and_ends(guest):
     assert guest.last_deeds[-1] == "signal-init"
 
 
-def test_a_systemd_too_old_to_wait_is_asked_now_and_then(guest):
-    guest.write("old", "")
+@pytest.mark.parametrize("state", ["", "maintenance\n", "stopping\n"])
+def test_a_systemd_that_does_not_say_that_it_runs_is_asked_for_its_end_of_boot(guest, state):
+    guest.write("state", state)
+    guest.write("pending", "")
     guest.boot()
 
     assert guest.heard(Reported) == [Reported()]
-    assert guest.calls("systemctl")[-1] == "systemctl is-system-running"
+    asked = "systemctl show --property=FinishTimestampMonotonic"
+    assert guest.calls("systemctl").count(asked) == 2
 
 
 def test_a_guest_without_systemd_tells_how_long_it_is_up(guest):

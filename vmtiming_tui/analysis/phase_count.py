@@ -23,25 +23,26 @@ def _is_collected(attempt: Attempt) -> bool:
     return attempt.details is not None or attempt.phase in (Phase.ENDING, Phase.OFF)
 
 
+def _is_off(attempt: Attempt) -> bool:
+    return attempt.phase is Phase.OFF
+
+
 def phase_count(fleet: Fleet) -> PhaseCount | None:
     """Return how far the newest storm's round is; None while it boots, and once it is over.
 
     Of streams that know no phases nothing is told.
     """
     storm, plan = fleet.storm, fleet.plan
-    if storm is None or not storm.rounds or storm.ended_ns is not None or fleet.ran_to_end:
+    if storm is None or not storm.rounds or storm.phase is StormPhase.BOOT:
+        return None
+    if storm.ended_ns is not None or fleet.ran_to_end:
         return None
     booted = [
         attempt
         for attempt in storm.attempts.values()
         if attempt.round == storm.round and attempt.report_ns is not None
     ]
-    match storm.phase:
-        case StormPhase.BOOT:
-            return None
-        case StormPhase.COLLECT:
-            return PhaseCount("collecting", sum(map(_is_collected, booted)), len(booted))
-        case StormPhase.END:
-            what = "ending" if plan is not None and plan.config.end is End.QUIT else "shutting down"
-            off = sum(attempt.phase is Phase.OFF for attempt in booted)
-            return PhaseCount(what, off, len(booted))
+    if storm.phase is StormPhase.COLLECT:
+        return PhaseCount("collecting", sum(map(_is_collected, booted)), len(booted))
+    what = "ending" if plan is not None and plan.config.end is End.QUIT else "shutting down"
+    return PhaseCount(what, sum(map(_is_off, booted)), len(booted))

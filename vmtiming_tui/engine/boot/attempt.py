@@ -73,8 +73,8 @@ class AttemptRunner:
 
     def report_said(self, statement: Statement, received_ns: int) -> None:
         """The guest said something."""
-        if isinstance(statement, OrderTold):
-            self._round.order.told()
+        if isinstance(statement, OrderTold) and not self._round.order.take(self.vm):
+            return
         self._facts.put_nowait(Said(statement, received_ns))
 
     def report_closed(self) -> None:

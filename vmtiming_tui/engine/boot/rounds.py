@@ -63,9 +63,14 @@ class OrderWish:
         self._asked = vm
         return True
 
-    def told(self) -> None:
-        """Say that the order has been told."""
-        self._is_told = True
+    def take(self, vm: int) -> bool:
+        """Return whether what this VM's guest tells is to be kept: the first, of who may tell it.
+
+        A guest that waits for no word tells it unasked.
+        """
+        is_wanted = not self._is_told and self._asked in (None, vm)
+        self._is_told |= is_wanted
+        return is_wanted
 
     def give_up(self, vm: int) -> None:
         """Say that this VM's guest will say no more; harmless where it was not asked."""

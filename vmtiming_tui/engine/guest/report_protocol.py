@@ -26,7 +26,7 @@ from vmtiming_tui.model.codec import to_json
 from vmtiming_tui.model.guest_events import RejectionCode, UnitTimes
 
 MAX_LINE_BYTES = 64 * 1024
-MAX_REPORT_BYTES = 1024 * 1024
+MAX_REPORT_BYTES = 4 * 1024 * 1024
 MAX_DETAILS_BYTES = 64 * 1024
 MAX_ORDER_BYTES = 128 * 1024
 MAX_REJECTIONS = 20

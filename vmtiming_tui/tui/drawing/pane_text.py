@@ -7,12 +7,14 @@ from typing import Any
 from vmtiming_tui.analysis.units import chain_lines, slowest_lines
 from vmtiming_tui.escape import plural, were
 from vmtiming_tui.model.attempt import Attempt
+from vmtiming_tui.model.events import QmpSeen
 from vmtiming_tui.model.guest_events import UnitOrder
 from vmtiming_tui.report.plain import left_out_words
 from vmtiming_tui.tui.drawing.styled import Part, filled, seconds, shown, shown_lines
 from vmtiming_tui.tui.drawing.theme import Palette
 
 _MAX_VALUE = 200
+_WEIGHTY = ("GUEST_PANICKED", "GUEST_CRASHLOADED", "BLOCK_IO_ERROR", "RESET")
 
 
 def _heading(text: str, palette: Palette) -> Part:
@@ -79,17 +81,23 @@ def _values(data: Mapping[str, Any]) -> str:
     return " ".join(words)
 
 
+def _is_weighty(event: QmpSeen, attempt: Attempt) -> bool:
+    """Return whether a QMP event tells of something out of the way; to be frozen is not."""
+    if event.name == "STOP":
+        return attempt.report_ns is None or event.at_ns < attempt.report_ns
+    return event.name in _WEIGHTY
+
+
 def event_lines(attempt: Attempt, palette: Palette) -> list[Part]:
     """Return the QMP events with their times since the VM was let go."""
     if not attempt.qmp:
         return [("No QMP event yet.", palette.dim)]
     zero = attempt.go_ns or attempt.spawn_ns or attempt.queued_ns
-    weighty = ("GUEST_PANICKED", "GUEST_CRASHLOADED", "BLOCK_IO_ERROR", "RESET", "STOP")
     seen = [
         (
             f"{seconds((event.qemu_ns or event.at_ns) - zero, 3):>9} s  "
             f"{filled(shown(event.name), 18)} {_values(event.data)}{' ...' * event.cut}",
-            palette.warning if event.name in weighty else palette.text,
+            palette.warning if _is_weighty(event, attempt) else palette.text,
         )
         for event in attempt.qmp
     ]

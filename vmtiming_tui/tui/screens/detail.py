@@ -264,7 +264,7 @@ class DetailScreen(VmScreen[int]):
         """Pause the VM, or let it go on; one that is frozen then runs while others may boot."""
         attempt = self.model.attempt_of(self.vm_id)
         is_frozen = attempt is not None and told_phase(self.model.fleet, attempt) is Phase.FROZEN
-        if attempt is not None and is_frozen:
+        if attempt is not None and is_frozen and self.host.live:
             self.app.notify(going_on(self.model.fleet, attempt), severity="warning")
         stands = is_frozen or (attempt is not None and attempt.paused)
         self._act(VmAction.RESUME if stands else VmAction.PAUSE)

@@ -67,12 +67,12 @@ def about_leaving(model: Model) -> str:
             kept = f", {booted:,} of them booted, which counts" if booted else ""
             return f"{what}{kept}. End {everything} and leave?"
         case StormPhase.COLLECT:
-            skipped = (
-                f" What {plural(untold, 'VM')} have still to tell is skipped." if untold else ""
-            )
-            return f"Every boot is kept.{skipped} End {everything} at once and leave?"
+            have = "has" if untold == 1 else "have"
+            rest = f" What {plural(untold, 'VM')} {have} still to tell is skipped."
+            skipped = rest if untold else ""
+            return f"Every boot so far is kept.{skipped} End {everything} at once and leave?"
         case StormPhase.END:
-            return f"Every boot is kept. {what}, to shut down. End {everything} and leave?"
+            return f"Every boot so far is kept. {what}, to shut down. End {everything} and leave?"
 
 
 def refusal(fleet: Fleet, attempt: Attempt, action: VmAction) -> str:
