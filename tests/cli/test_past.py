@@ -30,7 +30,9 @@ def test_runs_are_listed_newest_first_and_shown_as_they_were_printed(run, argume
         (False, True),
         (True, False),
     ]
-    assert shown.splitlines()[-4:] == printed.splitlines()[-4:]
+    *as_printed, shutdown = shown.splitlines()
+    assert as_printed[-4:] == printed.splitlines()[-4:]
+    assert shutdown.startswith("Shutdown: median ")
 
 
 def test_a_slower_run_is_called_so_and_fails_a_build_only_when_it_is_sure(run, two_runs):

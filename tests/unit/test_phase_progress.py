@@ -140,4 +140,4 @@ def test_the_words_of_guests_that_told_them_when_asked_are_in_the_reports_end():
 def test_a_guest_that_told_nothing_has_a_line_all_the_same():
     fleet = Fleet(phased(run_events([[5.0, 6.0]]), Aftermath(silent=frozenset({1}))))
 
-    assert PlainReport(fleet).final_lines()[1] == "VM 1 booted in: 6s: "
+    assert PlainReport(fleet).final_lines()[1] == "VM 1 booted in: 6s"

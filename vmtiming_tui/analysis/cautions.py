@@ -19,7 +19,7 @@ from vmtiming_tui.escape import plural, were
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.events import ReleaseCause
 from vmtiming_tui.model.fleet import Fleet
-from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.model.plan import RunPlan, Variant
 
 BUSY_LOAD = 0.25
 BUSY_PSI_PERCENT = 10.0
@@ -325,21 +325,26 @@ def _during(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
     wait_ns = sum(attempt.usage.vcpu_wait_ns for attempt in attempts if attempt.usage)
     if run_ns and wait_ns / (run_ns + wait_ns) >= WAITED_SHARE:
         share = 100 * wait_ns / (run_ns + wait_ns)
-        yield (
-            f"the VMs waited for a free core {share:.0f} % of the time they could have run; "
-            "--parallel boots fewer at once"
+        at_once = max(map(_at_once, fleet.plan.variants)) if fleet.plan is not None else 2
+        help_ = (
+            "--parallel boots fewer at once" if at_once > 1 else "let nothing else run on the host"
         )
+        yield (
+            f"the VMs waited for a free core {share:.0f} % of the time they could have run; {help_}"
+        )
+
+
+def _at_once(variant: Variant) -> int:
+    """Return how many VMs boot at once."""
+    config = variant.config
+    return min(config.parallel or config.number, config.number)
 
 
 def _size(fleet: Fleet) -> Iterator[str]:
     plan, host = fleet.plan, fleet.host_facts
     if plan is None:
         return
-    at_once = [
-        (min(variant.config.parallel or variant.config.number, variant.config.number), variant)
-        for variant in plan.variants
-    ]
-    vcpus = max(count * variant.config.smp for count, variant in at_once)
+    vcpus = max(_at_once(variant) * variant.config.smp for variant in plan.variants)
     if host.cores and vcpus > host.cores:
         yield (
             f"up to {vcpus} vCPUs share {plural(host.cores, 'core')}: boot times include waiting "

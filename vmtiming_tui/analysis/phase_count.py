@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from vmtiming_tui.model.attempt import Attempt, Phase
-from vmtiming_tui.model.config import End
+from vmtiming_tui.model.config import AfterReport, End
 from vmtiming_tui.model.fleet import Fleet, StormPhase
 
 
@@ -30,13 +30,15 @@ def _is_off(attempt: Attempt) -> bool:
 def phase_count(fleet: Fleet) -> PhaseCount | None:
     """Return how far the newest storm's round is; None while it boots, and once it is over.
 
-    Of streams that know no phases nothing is told.
+    Of streams that know no phases nothing is told, nor of an end that came with the run's.
     """
     storm, plan = fleet.storm, fleet.plan
     if storm is None or not storm.rounds or storm.phase is StormPhase.BOOT:
         return None
     if storm.ended_ns is not None or fleet.ran_to_end:
         return None
+    if plan is not None and plan.config.after_report is AfterReport.OFF:
+        return None  # they go by themselves
     booted = [
         attempt
         for attempt in storm.attempts.values()
@@ -44,5 +46,7 @@ def phase_count(fleet: Fleet) -> PhaseCount | None:
     ]
     if storm.phase is StormPhase.COLLECT:
         return PhaseCount("collecting", sum(map(_is_collected, booted)), len(booted))
+    if not any(attempt.ending_ns for attempt in booted):
+        return None
     what = "ending" if plan is not None and plan.config.end is End.QUIT else "shutting down"
     return PhaseCount(what, sum(map(_is_off, booted)), len(booted))

@@ -169,7 +169,9 @@ def _from_text(attempt: Attempt, qemu_ns: int | None, boot_ns: int) -> Stages:
     residual_ns = boot_ns - sum(parts.values()) if parts else None
     doubts = _report_doubts(attempt)
     if residual_ns is None:
-        doubts.append(Doubt(DoubtCode.NOT_DIVIDED, "the guest did not say how its boot divides"))
+        was_asked = attempt.text or attempt.details or attempt.released_ns is not None
+        why = "the guest did not say" if was_asked else "the guest was not asked"
+        doubts.append(Doubt(DoubtCode.NOT_DIVIDED, f"{why} how its boot divides"))
     elif residual_ns < -error_ns:
         doubts.append(
             Doubt(

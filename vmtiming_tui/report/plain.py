@@ -133,7 +133,8 @@ def storm_title(event: ev.StormStarted) -> str:
 def vm_line(attempt: Attempt) -> str:
     """Return the report's line for one VM."""
     if attempt.boot_ns is not None:
-        return f"VM {attempt.vm} booted in: {attempt.boot_ns / 1e9:.4g}s: {one_line(attempt.text)}"
+        words = f": {one_line(attempt.text)}" if attempt.text else ""
+        return f"VM {attempt.vm} booted in: {attempt.boot_ns / 1e9:.4g}s{words}"
     if attempt.state.is_lost:
         return f"VM {attempt.vm} {attempt.state}: {printable(attempt.why)}"
     return f"VM {attempt.vm} has not booted yet: {attempt.state}"
