@@ -58,6 +58,7 @@ class Attempt:
     """One boot of one VM, as far as it is known; all times are ns on the engine's clock.
 
     ``disturbed_ns`` is how much of its boot others of the run that had reported were not idle.
+    ``was_resumed`` says that somebody let it go on while others booted.
     ``overran`` says that its guest was asked to shut down and had not within its limit.
     """
 

@@ -342,6 +342,10 @@ class Fleet:
         if attempt.report_ns is not None and attempt.exited_ns is None:
             self._stir.begin(attempt.key, at_ns)
 
+    def _is_booting(self, number: int) -> bool:
+        storm = self.storms.get(number)
+        return storm is not None and storm.phase is StormPhase.BOOT
+
     def _follow(self, event: ev.VmFrozen | ev.VmReleased | ev.VmEnding) -> None:
         attempt = self._find(event.vm, event.attempt)
         if attempt is None:
@@ -353,7 +357,8 @@ class Fleet:
             case ev.VmReleased():
                 attempt.is_frozen = False
                 attempt.released_ns, attempt.release = event.at_ns, event.cause
-                attempt.was_resumed |= event.cause is ev.ReleaseCause.BY_HAND
+                if event.cause is ev.ReleaseCause.BY_HAND and self._is_booting(attempt.storm):
+                    attempt.was_resumed = True
                 self._begin_to_stir(attempt, event.at_ns)
             case ev.VmEnding():
                 attempt.ending_ns, attempt.end = event.at_ns, event.how
