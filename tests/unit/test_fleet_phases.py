@@ -10,8 +10,9 @@ from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.attempt import Phase, VmState
 from vmtiming_tui.model.config import End
 from vmtiming_tui.model.events import ReleaseCause
-from vmtiming_tui.model.fleet import Fleet, StormPhase
+from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import StormKind
+from vmtiming_tui.model.storm import StormPhase
 
 
 def storm(*vms, at=0, number=1):

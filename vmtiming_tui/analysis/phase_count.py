@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from vmtiming_tui.model.attempt import Attempt, Phase
 from vmtiming_tui.model.config import AfterReport, End
-from vmtiming_tui.model.fleet import Fleet, StormPhase
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.storm import StormPhase
 
 
 @dataclass(frozen=True, slots=True)

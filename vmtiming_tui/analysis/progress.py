@@ -14,8 +14,9 @@ from statistics import NormalDist
 
 from vmtiming_tui.model.attempt import Attempt, VmState
 from vmtiming_tui.model.config import AfterReport, End, RunConfig
-from vmtiming_tui.model.fleet import Fleet, Storm
+from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan, StormKind, StormPlan
+from vmtiming_tui.model.storm import Storm
 
 SECOND_NS = 1_000_000_000
 

@@ -5,8 +5,8 @@ stream: what does not fit is left out and counted in ``Fleet.misfits``, never ra
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -14,8 +14,9 @@ from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.attempt import Attempt, Vm, VmState
 from vmtiming_tui.model.config import End
 from vmtiming_tui.model.host import HostFacts
-from vmtiming_tui.model.plan import RunPlan, StormKind
+from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.model.stir import Stir
+from vmtiming_tui.model.storm import Storm, StormPhase
 
 MAX_PROBLEMS = 1000
 MAX_REJECTED = 20
@@ -29,44 +30,6 @@ class RunState(StrEnum):
     FINISHED = "finished"
     STOPPED = "stopped"
     INTERRUPTED = "interrupted"
-
-
-class StormPhase(StrEnum):
-    """What a storm, or a round of it, is at."""
-
-    BOOT = "boot"
-    COLLECT = "collect"
-    END = "end"
-
-
-@dataclass(slots=True)
-class Storm:
-    """VMs booted together.
-
-    It goes in ``rounds`` where the host cannot hold all of its VMs at once; 0 where its stream
-    knows no phases, as those of earlier versions. ``round`` and ``phase`` are where it is now,
-    ``decided_ns`` and ``collected_ns`` are of that round.
-    """
-
-    number: int
-    kind: StormKind
-    vms: tuple[int, ...]
-    parameters: Mapping[str, str]
-    started_ns: int
-    planned: int = 1
-    rounds: int = 0
-    round: int = 1
-    phase: StormPhase = StormPhase.BOOT
-    decided_ns: int | None = None
-    collected_ns: int | None = None
-    ended_ns: int | None = None
-    attempts: dict[int, Attempt] = field(default_factory=dict)
-
-    @property
-    def room(self) -> int | None:
-        """How many VMs the host can hold: those of its first round; None where it goes in one."""
-        first = sum(attempt.round == 1 for attempt in self.attempts.values())
-        return first or None if self.rounds > 1 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What a run consists of: which storms, in which order, with which settings.
 
-A sweep (``-L VAR a,b,c``) is interleaved: every round boots each combination once, and every
-second round goes backwards (ABBA), so that a drift of the host falls on all of them alike.
+A sweep (``-L VAR a,b,c``) is interleaved: every turn boots each combination once, and every second
+turn goes backwards (ABBA), so that a drift of the host falls on all of them alike.
 """
 
 import itertools

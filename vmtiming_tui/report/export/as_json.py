@@ -15,7 +15,8 @@ from vmtiming_tui.analysis.comparison.samples import Identity
 from vmtiming_tui.analysis.summary import Group, Summary, boots_s, summarise
 from vmtiming_tui.analysis.sweep import Sweep
 from vmtiming_tui.model.codec import to_json
-from vmtiming_tui.model.fleet import Fleet, Storm
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.storm import Storm
 from vmtiming_tui.report.export.document import Document
 from vmtiming_tui.report.export.json_boots import Body, Clock, boots_by_vm, without
 from vmtiming_tui.report.wording import utc

@@ -19,8 +19,9 @@ from vmtiming_tui.analysis.summary import boots_s, completion, lost_of, zeros_ns
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.attempt import Attempt, Vm, VmState
 from vmtiming_tui.model.config import RunConfig
-from vmtiming_tui.model.fleet import Fleet, RunState, Storm, StormPhase
+from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.model.plan import RunPlan, StormKind
+from vmtiming_tui.model.storm import Storm, StormPhase
 from vmtiming_tui.tui.state.view import View
 
 MUCH = 0.2

@@ -3,7 +3,8 @@
 from vmtiming_tui.model.attempt import Attempt, Phase
 from vmtiming_tui.model.config import End
 from vmtiming_tui.model.events import ReleaseCause
-from vmtiming_tui.model.fleet import Fleet, Storm, StormPhase
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.storm import Storm, StormPhase
 
 _BY_THEMSELVES = (ReleaseCause.OFF, ReleaseCause.OWN_WAY)
 

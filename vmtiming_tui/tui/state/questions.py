@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt, Phase
 from vmtiming_tui.model.commands import VmAction
-from vmtiming_tui.model.fleet import Fleet, StormPhase
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.storm import StormPhase
 from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.phases import awaits_details, is_asked, is_booting, told_phase
 

@@ -12,8 +12,9 @@ from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.model.config import BootMode
-from vmtiming_tui.model.fleet import RunState, Storm
+from vmtiming_tui.model.fleet import RunState
 from vmtiming_tui.model.plan import StormKind
+from vmtiming_tui.model.storm import Storm
 from vmtiming_tui.tui.drawing.braille import sparkline
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
 from vmtiming_tui.tui.drawing.scale_bars import BarMaker
