@@ -24,12 +24,11 @@ class _Line:
 
     def open(self) -> None:
         self._is_open = True
-        self._admit()
+        self._admit_soon()
 
     async def enter(self, vm: int) -> None:
         self._waiting[vm] = asyncio.get_running_loop().create_future()
-        # Whoever comes in the same turn of the loop is to stand in line before anybody is let in.
-        asyncio.get_running_loop().call_soon(self._admit)
+        self._admit_soon()
         try:
             await self._waiting[vm]
         finally:
@@ -40,6 +39,10 @@ class _Line:
             self._inside.discard(vm)
             self._free += 1
             self._admit()
+
+    def _admit_soon(self) -> None:
+        # Whoever comes in the same turn of the loop is to stand in line before anybody is let in.
+        asyncio.get_running_loop().call_soon(self._admit)
 
     def _admit(self) -> None:
         ready = (vm for vm in sorted(self._waiting) if not self._waiting[vm].done())
