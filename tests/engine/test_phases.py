@@ -306,6 +306,19 @@ async def test_a_pause_while_a_guest_tells_does_not_count_against_its_limit(lab:
     assert story.fleet.vms[0].newest.details.complete
 
 
+async def test_a_pause_that_qemu_refuses_does_not_have_a_later_stop_of_its_own_wait_for_ever(
+    lab: Lab,
+):
+    story = await tell_limited(
+        lab,
+        lab.config(1, "silent=1 boot=2 refuse=stop event=half:STOP:{}", timeout_s=2.0),
+        acts=((ev.VmStarted, VmAction.PAUSE, 0.0),),
+    )
+
+    assert story.states == ["timed out"]
+    assert any("cannot pause" in text for text in story.warnings)
+
+
 async def test_a_rerun_asked_for_while_details_are_collected_comes_after(lab: Lab):
     async with engine(lab) as story:
         story.client.send(

@@ -47,7 +47,7 @@ class Aftermath:
         self._stands_still = False
         self._is_released = False
         self._goes_own_way = config.after_report is AfterReport.OFF
-        self._is_mute = False
+        self._is_mute = self._has_hung_up = False
         self._details_due = self._details_done = False
 
     # From the report to the turn to tell details.
@@ -221,7 +221,8 @@ class Aftermath:
                 event.data == {"id": REPORT_ID, "open": False}
             ):
                 # What it wrote before may still be on its way; it opens its port only once.
-                if not self._goes_own_way:
+                has_hung_up, self._has_hung_up = self._has_hung_up, True
+                if not (self._goes_own_way or has_hung_up):
                     return self._enter(State.DETAILING, limit_s=self._limits.own_way_s)
             case "STOP" | "RESUME" if self._standing.state is not State.STANDING_BY:
                 self._stands_still = event.name == "STOP"

@@ -149,7 +149,7 @@ class Course:
         """
         self._standing.now_ns = at_ns
         self._timing.hear(fact)
-        self._standing.paused_ns = self._timing.paused_ns
+        self._standing.paused_ns = self._timing.paused_by_ns(at_ns)
         if isinstance(fact, News):
             self._postponed.append(fact)
         else:
