@@ -608,6 +608,22 @@ AFTERWARDS = {
         State.DETAILING,
         [..., "tell details"],
     ),
+    "stands still late, while it is to tell": (
+        (*WAYS[State.FREEZING][-2:], NOT_STOPPED, COLLECT, qmp("STOP"), qmp("RESUME")), {},
+        State.DETAILING,
+        ["ask stop", *BOOTED, "QmpSeen", "released: not stopped", "await COLLECT", "LeavePlace",
+         "ask cont", "tell details", "QmpSeen", "QmpSeen"],
+    ),
+    "never stood still, and need not be let go on": (
+        (REPORT, OPENED, NOT_STOPPED, COLLECT, Answered("cont", trouble="QEMU refused cont")), {},
+        State.DETAILING,
+        [..., "ask cont", "tell details"],
+    ),
+    "never stood still, and hears no more": (
+        (REPORT, OPENED, Answered("stop", trouble="so", is_sent=False), COLLECT), {},
+        State.DETAILING,
+        [..., "LeavePlace", "tell details"],
+    ),
     "stands still after all": (
         (REPORT, OPENED, NOT_STOPPED, qmp("STOP")), {},
         State.STANDING_BY,
@@ -697,6 +713,16 @@ AFTERWARDS = {
             ..., "ReportText", "QmpSeen", "VmFrozen", "await COLLECT", "LeavePlace",
             "released: collect", "ask cont", "VmDetails", "LeaveCollect", *GONE,
         ],
+    ),
+    "cannot go its own way, as it was reset while it stood still": (
+        (REPORT, LINE, OPENED, STOPPED, qmp("RESET"), COLLECT, END), {},
+        State.QUITTING,
+        [..., "QmpSeen", "await END", "LeaveCollect", "VmEnding", "ask quit"],
+    ),
+    "cannot go its own way, as it cannot be let go on": (
+        (REPORT, LINE, OPENED, STOPPED, COLLECT, Answered("cont", trouble="gone")), {},
+        State.TOLD,
+        [..., "ReportRejected", "EndReport", "await END", "LeaveCollect"],
     ),
     "goes its own way without details": (
         (REPORT, LINE, OPENED, STOPPED, COLLECT, TimeUp(), TimeUp()), {},

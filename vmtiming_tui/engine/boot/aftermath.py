@@ -94,12 +94,18 @@ class Aftermath:
         if self._is_mute:
             return self._leave_collect()
         todo = [] if self._is_released else self._release(ReleaseCause.COLLECT)
-        if self._stands_still:
+        if self._stands_still or self._may_yet_stop:
             todo.append(do.Ask("cont", self._limits.command_s))
         if self._goes_own_way:
             return [*todo, *self._go_own_way()]
         word = do.TellGuest(Word.DETAILS)
         return self._enter(State.DETAILING, *todo, word, limit_s=self._limits.details_s)
+
+    @property
+    def _may_yet_stop(self) -> bool:
+        """Whether QEMU may be late to do what it did not answer."""
+        answer = self._stop_answer
+        return answer is not None and bool(answer.trouble) and answer.is_sent
 
     def _go_own_way(self) -> list[Instruction]:
         if self._details_done:
@@ -111,7 +117,7 @@ class Aftermath:
         return self._enter(State.UNASKED, limit_s=limit_s)
 
     def _leave_collect(self) -> list[Instruction]:
-        if not self._goes_own_way:
+        if not self._goes_own_way or (self._is_mute and self._stands_still):
             return self._enter(State.TOLD, do.Await(Goal.END), do.LeaveCollect())
         if self._config.end is End.QUIT:
             return [do.LeaveCollect(), *self._ask_to_quit()]
@@ -244,7 +250,9 @@ class Aftermath:
                 return self.follow()
             case State.STANDING_BY, Reached(Goal.COLLECT):
                 return self._collect()
-            case State.DETAILING | State.UNASKED, Answered("cont", trouble=trouble) if trouble:
+            case State.DETAILING | State.UNASKED, Answered("cont", trouble=trouble) if (
+                trouble and self._stands_still
+            ):
                 return self._give_up_details(f"it could not be let go on: {trouble}")
             case State.DETAILING, TimeUp() if self._goes_own_way:
                 return [do.EndReport(), *self._leave_collect()]
