@@ -650,9 +650,19 @@ AFTERWARDS = {
         [..., *CUT, "Kill"],
     ),
     "stopped as it stands still": (
-        (REPORT, OPENED, STOPPED, STOP), {"persist": True},
+        (REPORT, OPENED, STOPPED, STOP), {},
         State.QUITTING,
         [..., *CUT, "ask quit"],
+    ),
+    "stopped as it stands still and has the user's image": (
+        (REPORT, OPENED, STOPPED, STOP), {"persist": True},
+        State.POWERING_DOWN,
+        [..., *CUT, "ask cont", "ask system_powerdown"],
+    ),
+    "killed as it stands still and has the user's image": (
+        (REPORT, OPENED, STOPPED, KILL), {"persist": True},
+        State.KILLING,
+        [..., *CUT, "Kill"],
     ),
     "reset as it stands still": (
         (REPORT, OPENED, STOPPED, qmp("RESET"), COLLECT, END), {},

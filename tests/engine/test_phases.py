@@ -295,6 +295,18 @@ async def test_a_stop_while_some_stand_still_keeps_their_boots(lab: Lab):
     assert story.states == ["booted", "booted", "killed"]
 
 
+async def test_a_stopped_guest_that_has_the_user_s_image_is_let_go_on_to_power_off(lab: Lab):
+    async with engine(lab) as story:
+        plan = plan_of(lab.config(2, "1.boot=60", persist=True, force=True))
+        story.client.send(commands.Start(plan=plan))
+        await frozen(story)
+        story.client.send(commands.Stop())
+        await story.to_end()
+
+    assert story.states == ["booted", "killed"]
+    assert story.fleet.vms[0].newest.exit_reason == "guest-shutdown"
+
+
 async def test_a_pause_while_a_guest_tells_does_not_count_against_its_limit(lab: Lab):
     story = await tell_limited(
         lab,

@@ -156,8 +156,9 @@ class Aftermath:
             return self._enter(State.EXITED, do.Await(Goal.LAST_WORDS))
         # A guest whose boot is known is waited for only where it writes to the user's own image.
         is_worth_it = self._config.persist or not self._has_reported
-        if self._is_stopping and not self._at_once and is_worth_it and not self._stands_still:
-            return self._power_down()
+        if self._is_stopping and not self._at_once and is_worth_it:
+            go_on = [do.Ask("cont", self._limits.command_s)] if self._stands_still else []
+            return [*go_on, *self._power_down()]
         return self._quit()
 
     def _power_down(self) -> list[Instruction]:
