@@ -131,7 +131,7 @@ class Led:
                 self.go_on(in_time=step == "in time")
 
     def hear(self, news: str) -> None:
-        if news in ("is to pause", "is to go on"):
+        if news in ("is to pause", "is to go on", "loses QMP"):
             self.is_to_pause = news == "is to pause"
         self.now_ns += MS
         self._take(COMES[news](self.now_ns))
@@ -211,10 +211,16 @@ PAUSED = ["is to pause", "stands still", "is to go on", "runs"]
         [*BOOTING, *PAUSED, "stands still"],
         [*BOOTING, "is to pause", "is to go on", "stands still"],
         [*STANDING_BY, "stands still", "is to pause", "in time", "runs", "stands still"],
+        [*DETAILING, "is to pause", "stands still", "loses QMP"],
     ],
-    ids=["after it went on", "that QEMU does not obey", "of a VM that stands still"],
+    ids=[
+        "after it went on",
+        "that QEMU does not obey",
+        "of a VM that stands still",
+        "as nobody can end it",
+    ],
 )
-def test_a_pause_that_is_over_puts_no_limit_off_where_qemu_stops_by_itself_later(steps: list[str]):
+def test_a_pause_that_is_over_puts_no_limit_off(steps: list[str]):
     led = Led(RunConfig(timeout_s=30.0))
     led.follow(steps)
 
