@@ -813,6 +813,11 @@ AFTERWARDS = {
         State.POWERING_DOWN,
         [..., "tell poweroff", "ask system_powerdown"],
     ),
+    "reset while it shuts down": (
+        (*WAYS[State.SHUTTING_DOWN][-6:], qmp("RESET"), qmp("RESET"), TimeUp()), {},
+        State.QUITTING,
+        [..., "tell poweroff", "QmpSeen", "ask system_powerdown", "QmpSeen", "ask quit"],
+    ),
     "stopped while it shuts down": (
         (*WAYS[State.SHUTTING_DOWN][-6:], STOP), {},
         State.QUITTING,

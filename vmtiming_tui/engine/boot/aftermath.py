@@ -220,9 +220,11 @@ class Aftermath:
     def hear(self, event: QmpEvent) -> list[Instruction]:
         """QEMU said something after the report."""
         match event.name:
-            case "RESET" if self._standing.state is not State.SHUTTING_DOWN:
+            case "RESET":
                 # Whoever boots now has not been asked for anything.
                 self._is_mute = True
+                if self._standing.state is State.SHUTTING_DOWN:
+                    return self._power_down()
                 return self._leave_collect() if self._standing.state is State.DETAILING else []
             case "VSERPORT_CHANGE" if self._standing.state is State.DETAILING and (
                 event.data == {"id": REPORT_ID, "open": False}
