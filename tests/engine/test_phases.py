@@ -153,7 +153,7 @@ async def test_an_older_guest_that_runs_on_goes_its_own_way_at_once(lab: Lab):
 
 
 async def test_more_vms_than_the_host_can_hold_go_in_rounds(lab: Lab):
-    story = await tell(lab, lab.crowd(7, 4, parallel=2))
+    story = await tell(lab, lab.crowd(7, 5, parallel=2))
 
     rounds = story.of(ev.RoundStarted)
     assert [event.vms for event in rounds] == [(0, 1, 2, 3), (4, 5, 6)]
