@@ -1044,3 +1044,10 @@ def test_a_guest_that_closes_its_port_before_its_details_are_whole_is_not_waited
     told(this, [qmp("VSERPORT_CHANGE", NOW + S, id="report", open=False)], NOW + S)
 
     assert this.deadline_ns == NOW + S + LIMITS.own_way_s * S
+
+
+def test_a_guest_that_closed_its_port_before_it_is_asked_is_not_waited_for_long():
+    this = course(at=State.STANDING_BY)
+    told(this, [qmp("VSERPORT_CHANGE", id="report", open=False), COLLECT])
+
+    assert this.deadline_ns == NOW + LIMITS.own_way_s * S

@@ -99,7 +99,8 @@ class Aftermath:
         if self._goes_own_way:
             return [*todo, *self._go_own_way()]
         word = do.TellGuest(Word.DETAILS)
-        return self._enter(State.DETAILING, *todo, word, limit_s=self._limits.details_s)
+        limit_s = self._limits.own_way_s if self._has_hung_up else self._limits.details_s
+        return self._enter(State.DETAILING, *todo, word, limit_s=limit_s)
 
     @property
     def _may_yet_stop(self) -> bool:
@@ -226,12 +227,11 @@ class Aftermath:
                 if self._standing.state is State.SHUTTING_DOWN:
                     return self._power_down()
                 return self._leave_collect() if self._standing.state is State.DETAILING else []
-            case "VSERPORT_CHANGE" if self._standing.state is State.DETAILING and (
-                event.data == {"id": REPORT_ID, "open": False}
-            ):
+            case "VSERPORT_CHANGE" if event.data == {"id": REPORT_ID, "open": False}:
                 # What it wrote before may still be on its way; it opens its port only once.
                 has_hung_up, self._has_hung_up = self._has_hung_up, True
-                if not (self._goes_own_way or has_hung_up):
+                is_telling = self._standing.state is State.DETAILING and not self._goes_own_way
+                if is_telling and not has_hung_up:
                     return self._enter(State.DETAILING, limit_s=self._limits.own_way_s)
             case "STOP" | "RESUME" if self._standing.state is not State.STANDING_BY:
                 self._stands_still = event.name == "STOP"
