@@ -7,7 +7,6 @@ import pytest
 
 from support.engine_lab import Lab, Story, engine, tell, tell_limited
 from support.facts import plan_of
-from vmtiming_tui.engine.host.watch import memory_bytes
 from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.model.attempt import Phase
 from vmtiming_tui.model.commands import VmAction
@@ -154,9 +153,7 @@ async def test_an_older_guest_that_runs_on_goes_its_own_way_at_once(lab: Lab):
 
 
 async def test_more_vms_than_the_host_can_hold_go_in_rounds(lab: Lab):
-    third = memory_bytes("MemAvailable") + memory_bytes("SwapFree") >> 20
-    config = lab.config(7, parallel=2, memory_mib=third * 2 // 9, force=False)
-    story = await tell(lab, config)
+    story = await tell(lab, lab.crowd(7, 5, parallel=2))
 
     rounds = story.of(ev.RoundStarted)
     assert [event.vms for event in rounds] == [(0, 1, 2, 3), (4, 5, 6)]
@@ -169,10 +166,9 @@ async def test_more_vms_than_the_host_can_hold_go_in_rounds(lab: Lab):
 
 
 async def test_a_vm_of_a_later_round_can_be_killed_before_it(lab: Lab):
-    third = memory_bytes("MemAvailable") + memory_bytes("SwapFree") >> 20
-    config = lab.config(3, "boot=0.5", parallel=1, memory_mib=third * 2 // 3, force=False)
     async with engine(lab) as story:
-        story.client.send(commands.Start(plan=plan_of(config)))
+        plan = plan_of(lab.crowd(3, 1, "boot=0.5", parallel=1))
+        story.client.send(commands.Start(plan=plan))
         await story.till(lambda story: story.of(ev.VmStarted))
         story.client.send(commands.Act(action=VmAction.KILL, vms=(2,)))
         await story.till(lambda story: story.of(ev.VmKilled))
@@ -344,10 +340,9 @@ async def test_whatever_is_done_to_a_vm_in_the_later_phases_no_boot_is_lost_nor_
 
 
 async def test_a_round_whose_vms_are_lost_before_it_begins_has_its_phases_in_order(lab: Lab):
-    available_mib = memory_bytes("MemAvailable") + memory_bytes("SwapFree") >> 20
-    config = lab.config(2, "boot=0.5", parallel=1, memory_mib=available_mib * 2 // 3, force=False)
     async with engine(lab) as story:
-        story.client.send(commands.Start(plan=plan_of(config)))
+        plan = plan_of(lab.crowd(2, 1, "boot=0.5", parallel=1))
+        story.client.send(commands.Start(plan=plan))
         await story.till(lambda story: story.of(ev.VmStarted))
         story.client.send(commands.Act(action=VmAction.KILL, vms=(1,)))
         await story.to_end()

@@ -12,6 +12,7 @@ from vmtiming_tui.engine.guest.report_protocol import (
     MAX_ORDER_BYTES,
     MAX_REJECTIONS,
     MAX_REPORT_BYTES,
+    MAX_REPORT_LINES,
     Details,
     DetailsBegun,
     LineEnded,
@@ -311,6 +312,15 @@ def test_more_than_may_ever_be_written_closes_the_report_for_good():
         found += list(parser.feed(b"y" * 65536))
 
     assert found[-1] == Rejected("it wrote more than 4 MiB", "", final=True)
+
+
+def test_a_flood_of_lines_is_cut_off_before_it_costs_much():
+    parser = ReportParser(3)
+    found = list(parser.feed(b"VMREPORTID:3|||up\nprotocol=3\n" + b"\n" * MAX_REPORT_LINES))
+
+    assert parser.is_closed
+    assert isinstance(found[-2], Details)
+    assert found[-1] == Rejected("it wrote more than 65,536 lines", final=True)
     assert parser.is_closed
     assert list(parser.feed(FIRST)) == []
 

@@ -6,7 +6,6 @@ from faults.fault import Fault
 from faults.middle import BOOTED, MIDDLE, for_middle, told
 from support.engine_lab import Lab, tell, tell_limited
 from support.traces import nothing_left
-from vmtiming_tui.engine.host.watch import memory_bytes
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import AfterReport, RunConfig
 
@@ -129,8 +128,7 @@ async def test_a_guest_that_writes_on_and_on_is_read_in_bounds(lab: Lab, after: 
 def crowd(lab: Lab, kind: str) -> RunConfig:
     if kind == "crowd":
         return lab.config(1000, "boot=0.02 off=0.02 gather=0", timeout_s=60.0)
-    available_mib = memory_bytes("MemAvailable") + memory_bytes("SwapFree") >> 20
-    return lab.config(5, parallel=1, memory_mib=available_mib * 2 // 5, force=False)
+    return lab.crowd(5, 2, parallel=1)
 
 
 @pytest.mark.parametrize("fault", CROWDS, ids=str)

@@ -198,7 +198,7 @@ def suspend_the_dashboard(scene: Scene) -> Outcome:
         asyncio.run(until(lambda: len(processes_naming(str(scene.lab.runtime))) == 1))
         terminal.type(b"fg\n")
         at = terminal.till(b"?1049h", after=at)
-        terminal.till(b"2 booted", after=at)
+        terminal.till(b"FINISHED", after=at)
         terminal.type(b"q")
         ends = over(terminal, at)
     return Outcome(ends, terminal.output.decode(), states_in(scene.folder / "kept.json"))

@@ -19,6 +19,7 @@ from vmtiming_tui.engine.guest.report_protocol import (
     MAX_LINE_BYTES,
     MAX_ORDER_BYTES,
     MAX_REPORT_BYTES,
+    MAX_REPORT_LINES,
     Details,
     DetailsBegun,
     LineEnded,
@@ -154,7 +155,7 @@ def test_the_limits_that_are_told_are_those_that_hold():
     for words in (
         f"| {limits.line_s:g} s |",
         f"| a line | {MAX_LINE_BYTES >> 10} KiB",
-        f"| all that a guest writes | {MAX_REPORT_BYTES >> 20} MiB",
+        f"| all that a guest writes | {MAX_REPORT_BYTES >> 20} MiB, {MAX_REPORT_LINES:,} lines",
         f"its details | {MAX_DETAILS_BYTES >> 10} KiB as JSON",
         f"the units' order | {MAX_ORDER_BYTES >> 10} KiB as JSON",
         f"to `[end]` | {limits.details_s:g} s",

@@ -159,12 +159,12 @@ async def reset(story: Story) -> None:
 
 
 async def hold(story: Story) -> None:
-    """Pause a VM, let it go on when it is seen to stand, and kill its QEMU after its report."""
+    """Pause a VM, let it go on when it is seen to stand, and kill its QEMU as its guest tells."""
     await seen(story, ev.VmStarted, PAUSED)
     story.client.send(commands.Act(action=VmAction.PAUSE, vms=(PAUSED,)))
     await seen(story, ev.QmpSeen, PAUSED, "STOP")
     story.client.send(commands.Act(action=VmAction.RESUME, vms=(PAUSED,)))
-    await killing(PAUSED, ev.VmBooted)(story)
+    await killing(PAUSED, ev.ReportText)(story)
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import os
 import shutil
 import struct
 import subprocess
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ def sh(*command: str | Path, text: str | None = None) -> str:
 
 @contextlib.contextmanager
 def mounted(image: Path, options: str = "loop") -> Iterator[Path]:
-    """Mount a file system in a file for as long as the block lasts."""
+    """Mount a file system in a file for as long as the block lasts, for whoever sees it."""
     where = image.with_name(image.name + ".mnt")
     where.mkdir()
     try:
@@ -43,8 +44,18 @@ def mounted(image: Path, options: str = "loop") -> Iterator[Path]:
             yield where
         finally:
             sh("umount", where)
+            _let_go(image)
     finally:
         where.rmdir()
+
+
+def _let_go(image: Path) -> None:
+    """Return when nobody has it mounted: a neighbour's mount namespace may have kept a copy."""
+    for _ in range(300):
+        if not sh("losetup", "--associated", image):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{image} is still mounted somewhere")
 
 
 # --- the tree ------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import pytest
 from support.facts import plan_of
 from vmtiming_tui.engine.engine import Engine
 from vmtiming_tui.engine.guest.limits import Limits
+from vmtiming_tui.engine.host.watch import memory_bytes
 from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.model.commands import VmAction
 from vmtiming_tui.model.config import RunConfig
@@ -138,6 +139,12 @@ class Lab:
             **settings,
         }
         return RunConfig(**asked)  # type: ignore[arg-type]
+
+    def crowd(self, number: int, fit: int, script: str = "", **settings: object) -> RunConfig:
+        """VMs of which the host's memory can hold as many as ``fit`` at once."""
+        available_mib = memory_bytes("MemAvailable") + memory_bytes("SwapFree") >> 20
+        memory_mib = available_mib * 2 // (2 * fit + 1)
+        return self.config(number, script, memory_mib=memory_mib, force=False, **settings)
 
     def leftovers(self) -> list[object]:
         return [*processes_naming(str(self.folder)), *self.runtime.iterdir()]

@@ -19,7 +19,7 @@ from vmtiming_tui.tui.screens.history import HistoryScreen
 RUNS = 1000
 LARGE = 1000
 DONE = 90.0
-MOST_BUSY_S = 0.3
+MOST_BUSY_S = 0.5
 
 
 def keep(folder: Path, large: int = 0) -> None:

@@ -27,6 +27,7 @@ from vmtiming_tui.model.guest_events import RejectionCode, UnitTimes
 
 MAX_LINE_BYTES = 64 * 1024
 MAX_REPORT_BYTES = 4 * 1024 * 1024
+MAX_REPORT_LINES = 64 * 1024
 MAX_DETAILS_BYTES = 64 * 1024
 MAX_ORDER_BYTES = 128 * 1024
 MAX_REJECTIONS = 20
@@ -143,7 +144,7 @@ class ReportParser:
         self._phase = _Phase.PREFIX
         self._buffer = bytearray()
         self._scanned = 0
-        self._total = 0
+        self._total = self._lines = 0
         self._skipping = False
         self._rejections = 0
         self._wrote_on = False
@@ -173,15 +174,15 @@ class ReportParser:
             return
         self._total += len(data)
         if self._total > MAX_REPORT_BYTES:
-            if self._phase is _Phase.DETAILS:
-                yield from self._close_details()
-            self._phase = _Phase.CLOSED
-            self._buffer.clear()
-            yield Rejected(f"it wrote more than {MAX_REPORT_BYTES >> 20} MiB", "", final=True)
+            yield from self._close(f"it wrote more than {MAX_REPORT_BYTES >> 20} MiB")
             return
         self._buffer += data
         yield from self._look_for_prefix()
         while (end := self._buffer.find(b"\n", self._scanned)) >= 0:
+            self._lines += 1
+            if self._lines > MAX_REPORT_LINES:
+                yield from self._close(f"it wrote more than {MAX_REPORT_LINES:,} lines")
+                return
             line = bytes(self._buffer[:end])
             self._cut(end + 1)
             yield from self._line(line.removesuffix(b"\r"))
@@ -207,6 +208,14 @@ class ReportParser:
                     yield LineEnded(text)
             case _Phase.DETAILS:
                 yield from self._close_details()
+
+    def _close(self, why: str) -> Iterator[Statement]:
+        """Look at nothing more."""
+        if self._phase is _Phase.DETAILS:
+            yield from self._close_details()
+        self._phase = _Phase.CLOSED
+        self._buffer.clear()
+        yield Rejected(why, final=True)
 
     def _cut(self, size: int) -> None:
         del self._buffer[:size]
