@@ -113,6 +113,16 @@ async def test_a_run_asked_for_as_the_engine_is_lost_is_offered_and_not_forgotte
         assert stage.source.sent[-1] == Start(plan=other, interactive=True)
 
 
+async def test_a_run_that_never_began_is_not_said_to_be_starting():
+    async with dashboard([], 0) as stage:
+        assert "Starting: looking at the host" in stage.text
+        await stage.feed([replace(ENGINE_LOST, at_ns=ZERO_NS)])
+        await stage.press("escape")
+        stage.on(StormScreen)
+        assert "Starting" not in stage.text
+        assert "No VM yet" in stage.text
+
+
 async def test_a_fault_of_ours_in_reading_the_engine_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 

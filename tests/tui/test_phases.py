@@ -18,6 +18,7 @@ from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.tui.drawing.glyphs import ASCII, UNICODE
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.state.phases import told_phase
+from vmtiming_tui.tui.widgets.status_lines import StatsLine
 
 BOOTING, COLLECTING, ENDING, DONE = 7.5, 9.2, 10.0, 60.0
 SLOW = Aftermath(at_once=2, gathers_s=0.5)
@@ -41,6 +42,16 @@ def phases(stage: Stage) -> dict[int, Phase | None]:
 
 
 # The storm.
+
+
+async def test_what_is_left_and_how_far_it_is_fit_the_narrowest_line():
+    events = phased(smooth_run(8), Aftermath(rounds=2))
+    async with dashboard(events, decided_s(events) + 0.1) as stage:
+        line = stage.app.screen.query_one(StatsLine)
+        for width in range(70, 100):
+            (text,) = ("".join(part for part, _ in parts) for parts in line.lines(width))
+            assert re.search(r" collecting \d/4  left ", text), width
+            assert UNICODE.ellipsis not in text
 
 
 async def test_the_header_says_what_the_storm_is_at():
@@ -202,6 +213,16 @@ async def test_a_frozen_vm_is_not_said_to_lack_details():
         assert "doubtful" not in stage.text
 
 
+async def test_a_vm_without_stages_says_why_once_it_is_off():
+    paused = [
+        ev.QmpSeen(at_ns=ZERO_NS + round(at * SECOND), vm=0, attempt=1, name=name)
+        for at, name in ((2.0, "STOP"), (2.5, "RESUME"))
+    ]
+    events = sorted([*phased(smooth_run(2)), *paused], key=lambda event: event.at_ns)
+    async with dashboard(events, DONE, size=(120, 36)) as stage:
+        assert "the VM was paused while it booted" in stage.text
+
+
 async def test_the_shutdown_is_a_stage_of_its_own_after_the_boot():
     async with dashboard(SMOOTH, ENDING) as stage:
         await opened(stage)
@@ -215,7 +236,7 @@ async def test_the_shutdown_is_a_stage_of_its_own_after_the_boot():
 async def test_how_long_others_disturbed_a_boot_is_said(size):
     async with dashboard(SMOOTH, DONE, size=size) as stage:
         await opened(stage)
-        assert "others gathered or powered off during 0.000 s of this boot" in stage.text
+        assert "disturbed by others for 0.000 s" in stage.text
 
 
 @pytest.mark.parametrize(
@@ -309,7 +330,7 @@ async def test_a_guest_that_tells_details_is_not_paused():
     async with dashboard(SMOOTH, COLLECTING) as stage:
         await opened(stage, 0)
         await stage.press("P")
-        assert "it is paused no more" in stage.notes
+        assert "it cannot be paused" in stage.notes
         assert not sent(stage, Act)
 
 

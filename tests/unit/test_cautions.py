@@ -8,6 +8,7 @@ from support.facts import SECOND, foreign_run_started, host, plan
 from support.making import FAILED, TIMED_OUT, fleet_of, run_events, storm_events
 from vmtiming_tui.analysis.cautions import CautionKind, cautions
 from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.config import AfterReport
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import StormKind
 
@@ -167,6 +168,18 @@ def test_few_at_once_do_not_overcommit_the_cores():
     started = {"plan": plan(number=12, parallel=4)}
 
     assert texts(fleet_of(STEADY, started=started), CautionKind.SIZE) == []
+
+
+def test_vms_that_power_off_at_once_hold_no_more_memory_than_boot_at_once():
+    settings = {"number": 4, "parallel": 2, "memory_mib": 4096}
+
+    def said(after_report):
+        started = {"plan": plan(after_report=after_report, **settings)}
+        return texts(fleet_of(STEADY, started=started), CautionKind.SIZE)
+
+    assert said(AfterReport.OFF) == []
+    (text,) = said(AfterReport.FREEZE)
+    assert "may take 16384 MiB" in text
 
 
 @pytest.mark.parametrize("odd", [{}, {"cores": "many", "psi": 3, "load1": None}])

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from support.facts import SECOND
+from support.facts import SECOND, plan
 from support.making import FAILED, TIMED_OUT, run_events
 from support.phased import Aftermath, phased
 from support.schema import exported_body
@@ -93,6 +93,20 @@ def test_it_is_said_so_from_the_first_round_on():
 
     (text,) = [c.text for c in cautions(Fleet(stream[: first + 1])) if c.kind is CautionKind.ROUNDS]
     assert text.startswith("the storm went in 3 rounds of 2: ")
+
+
+def test_only_one_rounds_vms_are_held_against_the_hosts_memory():
+    started = {"plan": plan(number=6, parallel=2, memory_mib=4096)}
+
+    def said(rounds):
+        return [
+            c.text for c in cautions(in_rounds(rounds=rounds, started=started))
+            if c.kind is CautionKind.SIZE
+        ]  # fmt: skip
+
+    (text,) = said(1)
+    assert "may take 24576 MiB" in text
+    assert said(3) == []
 
 
 def test_nothing_is_said_of_a_storm_in_one_round():

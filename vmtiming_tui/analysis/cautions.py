@@ -17,6 +17,7 @@ from vmtiming_tui.analysis.stop_jobs import stop_jobs
 from vmtiming_tui.analysis.summary import Group, counted_groups
 from vmtiming_tui.escape import plural, were
 from vmtiming_tui.model.attempt import Attempt
+from vmtiming_tui.model.config import AfterReport
 from vmtiming_tui.model.events import ReleaseCause
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan, Variant
@@ -181,10 +182,15 @@ def _disturbed(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
     whose = "" if len(boots) == 1 else f": VM {most.vm}"
     while_ = (
         f"{_named_of(boots)} booted while VMs that had reported were not idle{whose} "
-        f"for {(most.disturbed_ns or 0) / 1e9:.3g} s of its {(most.boot_ns or 0) / 1e9:.4g} s"
+        f"for {_hundredths(most.disturbed_ns)} s of its {_hundredths(most.boot_ns)} s"
     )
     why = [_GOES_ON[cause].format(vms=_named(vms)) for cause, vms in _gone_on(fleet, boots).items()]
     yield "; ".join([while_, *why])
+
+
+def _hundredths(ns: int | None) -> str:
+    """Return a duration (s) so that a part never reads as more than its whole."""
+    return f"{round((ns or 0) / 1e9, 2):g}"
 
 
 def _gone_on(fleet: Fleet, boots: Sequence[Attempt]) -> dict[ReleaseCause, list[int]]:
@@ -340,6 +346,12 @@ def _at_once(variant: Variant) -> int:
     return min(config.parallel or config.number, config.number)
 
 
+def _held(variant: Variant) -> int:
+    """Return how many VMs stay there at once: those that booted wait for the others, or end."""
+    ends_at_once = variant.config.after_report is AfterReport.OFF
+    return _at_once(variant) if ends_at_once else variant.config.number
+
+
 def _size(fleet: Fleet) -> Iterator[str]:
     plan, host = fleet.plan, fleet.host_facts
     if plan is None:
@@ -350,7 +362,10 @@ def _size(fleet: Fleet) -> Iterator[str]:
             f"up to {vcpus} vCPUs share {plural(host.cores, 'core')}: boot times include waiting "
             "for one another"
         )
-    asked = max(variant.config.number * variant.config.memory_mib for variant in plan.variants)
+    rooms = [storm.room for storm in fleet.storms.values() if storm.room is not None]
+    asked = max(
+        min([_held(variant), *rooms]) * variant.config.memory_mib for variant in plan.variants
+    )
     free_bytes = host.memory_available_bytes
     if free_bytes and asked * _MIB > free_bytes:
         yield (

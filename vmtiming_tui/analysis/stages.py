@@ -238,8 +238,8 @@ def _foreign_doubts(attempt: Attempt) -> list[Doubt]:
     doubts = []
     if was_disturbed(attempt):
         text = (
-            f"for {(attempt.disturbed_ns or 0) / 1e9:.3g} s of its boot VMs that had reported "
-            "were not idle"
+            "VMs that had reported were not idle for "
+            f"{round((attempt.disturbed_ns or 0) / 1e9, 2):g} s of its boot"
         )
         doubts.append(Doubt(DoubtCode.DISTURBED, text))
     if attempt.was_resumed:

@@ -9,7 +9,7 @@ from vmtiming_tui.escape import printable
 from vmtiming_tui.history.rows import StoredRun
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.aligned import aligned_lines
-from vmtiming_tui.report.findings import disturbance_lines, shutdown_lines, sweep_lines
+from vmtiming_tui.report.findings import shutdown_lines, sweep_lines
 from vmtiming_tui.report.plain import PlainReport
 from vmtiming_tui.report.tables import Align, Head, Table, foreign, own, share, took
 
@@ -60,6 +60,5 @@ def show_lines(run: StoredRun, fleet: Fleet) -> list[str]:
         "",
         *PlainReport(fleet).final_lines(),
         *shutdown_lines(summary),
-        *disturbance_lines(summary),
         *(["", *sweep_lines(sweep)] if sweep else []),
     ]

@@ -92,16 +92,6 @@ def shutdown_lines(summary: Summary) -> list[str]:
     return [f"Shutdown: median {median}{around if figures.size > 1 else ''}{after}{lost}"]
 
 
-def disturbance_lines(summary: Summary) -> list[str]:
-    """Return for how many boots VMs that had reported were not idle; nothing where for none."""
-    if not summary.most_disturbed_s:
-        return []
-    return [
-        f"Disturbed by VMs that had reported: {plural(summary.disturbed, 'boot')} for more than "
-        f"1 % of it, {short_seconds(summary.most_disturbed_s)} at the most"
-    ]
-
-
 def straggler_lines(found: Straggler) -> list[str]:
     """Return why the slowest VM was slow, as far as it can be told."""
     slow, middle = found.slowest, found.middle

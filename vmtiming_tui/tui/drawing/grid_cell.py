@@ -122,12 +122,16 @@ class CellPainter:
     def second_line(self, vm: Vm, phase_words: str = "") -> list[Part]:
         """Return what stands under a tall cell's bar: the stages' figures, or what to do.
 
-        Where no stages are told yet it is what the VM is at, in ``phase_words``.
+        Where no stages are told yet it is what the VM is at, in ``phase_words``; where none will
+        be, why.
         """
         attempt = vm.newest
         if attempt.state.is_booted:
-            words = [f"{stage} {seconds(ns)}" for stage, ns in stages_of(attempt).known]
-            text = f" {self._glyphs.dot} ".join(words) or phase_words
+            stages = stages_of(attempt)
+            words = [f"{stage} {seconds(ns)}" for stage, ns in stages.known]
+            if not words and attempt.exited_ns is not None:
+                words = [str(doubt) for doubt in stages.doubts if doubt.code.is_grave]
+            text = shown(f" {self._glyphs.dot} ".join(words)) or phase_words
         elif attempt.state.is_lost:
             text = shown(attempt.hint)
         else:

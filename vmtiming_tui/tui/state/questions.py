@@ -86,7 +86,7 @@ def refusal(fleet: Fleet, attempt: Attempt, action: VmAction) -> str:
     is_late = storm is not None and storm.phase is not StormPhase.BOOT
     goes_on = attempt.phase is Phase.COLLECTING and (is_asked(attempt) or is_late)
     if phase is not None and goes_on and action is VmAction.PAUSE:
-        return f"VM {attempt.vm} tells its details and ends; it is paused no more."
+        return f"VM {attempt.vm} is telling its details and then ends; it cannot be paused."
     return ""
 
 

@@ -145,12 +145,12 @@ def left_words(left: TimeLeft, glyphs: Glyphs, *, brief: bool = False) -> str:
 class StatsLine(ModelLines):
     """Median, p95 and max of what has booted, what is left to do, and how busy the host is."""
 
-    def _figures(self, *, brief: bool) -> list[Part]:
+    def _figures(self, *, brief: bool, p95: bool) -> list[Part]:
         palette, figures = self.host.palette, self.model.figures
         parts: list[Part] = []
         for name, ns in (
             ("median", figures.median_ns),
-            ("p95", figures.p95_ns),
+            *([("p95", figures.p95_ns)] if p95 else []),
             ("max", figures.max_ns),
         ):
             parts.append((f" {name} ", palette.dim))
@@ -192,9 +192,11 @@ class StatsLine(ModelLines):
                     (f"{host.psi_cpu:.0f} %", palette.strong),
                 ]
             right.append((" ", palette.text))
-        left = self._figures(brief=False)
-        if parts_width(left) >= width - parts_width(right):
-            left = self._figures(brief=True)
+        left: list[Part] = []
+        for brief, p95 in ((False, True), (True, True), (True, False)):
+            left = self._figures(brief=brief, p95=p95)
+            if parts_width(left) < width - parts_width(right):
+                break
         return [spread(left, right, width, glyphs.ellipsis)]
 
 

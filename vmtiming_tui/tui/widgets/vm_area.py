@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from vmtiming_tui.model.fleet import RunState
 from vmtiming_tui.tui.app_protocol import Hosted
 from vmtiming_tui.tui.drawing.styled import Part, clip, filled, segments, shown
 from vmtiming_tui.tui.state.dashboard import Change, Model
@@ -245,7 +246,7 @@ class VmArea(Hosted, ScrollView, can_focus=False):
         if self.model.fleet.vms:
             back = self.host.key_for("main.back")
             return f"No VM matches {shown(self.model.view.filter_text)}; {back} shows all"
-        if self.model.fleet.run is None:
+        if self.model.fleet.state is RunState.WAITING:
             return "Starting: looking at the host, the images and the accelerator"
         return "No VM yet"
 

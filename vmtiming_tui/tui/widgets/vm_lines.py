@@ -156,9 +156,8 @@ class AfterLine(VmLine):
         if (disturbed_ns := attempt.disturbed_ns) is not None:
             style = palette.warning if was_disturbed(attempt) else palette.text
             groups.append([
-                ("  others gathered or powered off during ", palette.dim),
-                (f"{seconds(disturbed_ns, 3)} s", style),
-                (" of this boot ", palette.dim),
+                ("  disturbed by others for ", palette.dim),
+                (f"{seconds(disturbed_ns, 3)} s ", style),
             ])  # fmt: skip
         return groups
 
