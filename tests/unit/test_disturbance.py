@@ -93,8 +93,8 @@ def test_what_is_no_more_than_one_percent_of_a_boot_is_no_doubt(for_s, doubted):
     [
         (
             ReleaseCause.OFF,
-            "with --after-report off they gather their details and power off at once; "
-            "leave it at freeze",
+            "they gathered their details and powered off at once, as with --after-report off and "
+            "in earlier versions; freeze has them stand still",
         ),
         (
             ReleaseCause.OWN_WAY,
@@ -146,7 +146,7 @@ def test_guests_of_an_earlier_versions_run_disturbed_each_other_from_report_to_e
     assert text.startswith(
         "VMs 1, 2 booted while VMs that had reported were not idle: VM 2 for 4 s"
     )
-    assert text.endswith("leave it at freeze")
+    assert text.endswith("in earlier versions; freeze has them stand still")
 
 
 def test_a_scope_narrows_it_to_the_boots_that_are_looked_at():

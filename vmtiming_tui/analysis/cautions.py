@@ -33,8 +33,8 @@ _NAMED = 5
 _UNITS_NAMED = 3
 
 _GOES_ON = {
-    ReleaseCause.OFF: "with --after-report off they gather their details and power off at once; "
-    "leave it at freeze",
+    ReleaseCause.OFF: "they gathered their details and powered off at once, as with --after-report "
+    "off and in earlier versions; freeze has them stand still",
     ReleaseCause.OWN_WAY: "the guests of {vms} wait for nobody after their report; bring in the "
     "report service of this version (--inject auto)",
     ReleaseCause.NOT_STOPPED: "QEMU did not have {vms} stand still",
