@@ -608,6 +608,22 @@ AFTERWARDS = {
         State.DETAILING,
         [..., "tell details"],
     ),
+    "stands still late, while it is to tell": (
+        (*WAYS[State.FREEZING][-2:], NOT_STOPPED, COLLECT, qmp("STOP"), qmp("RESUME")), {},
+        State.DETAILING,
+        ["ask stop", *BOOTED, "QmpSeen", "released: not stopped", "await COLLECT", "LeavePlace",
+         "ask cont", "tell details", "QmpSeen", "QmpSeen"],
+    ),
+    "never stood still, and need not be let go on": (
+        (REPORT, OPENED, NOT_STOPPED, COLLECT, Answered("cont", trouble="QEMU refused cont")), {},
+        State.DETAILING,
+        [..., "ask cont", "tell details"],
+    ),
+    "never stood still, and hears no more": (
+        (REPORT, OPENED, Answered("stop", trouble="so", is_sent=False), COLLECT), {},
+        State.DETAILING,
+        [..., "LeavePlace", "tell details"],
+    ),
     "stands still after all": (
         (REPORT, OPENED, NOT_STOPPED, qmp("STOP")), {},
         State.STANDING_BY,
@@ -634,9 +650,19 @@ AFTERWARDS = {
         [..., *CUT, "Kill"],
     ),
     "stopped as it stands still": (
-        (REPORT, OPENED, STOPPED, STOP), {"persist": True},
+        (REPORT, OPENED, STOPPED, STOP), {},
         State.QUITTING,
         [..., *CUT, "ask quit"],
+    ),
+    "stopped as it stands still and has the user's image": (
+        (REPORT, OPENED, STOPPED, STOP), {"persist": True},
+        State.POWERING_DOWN,
+        [..., *CUT, "ask cont", "ask system_powerdown"],
+    ),
+    "killed as it stands still and has the user's image": (
+        (REPORT, OPENED, STOPPED, KILL), {"persist": True},
+        State.KILLING,
+        [..., *CUT, "Kill"],
     ),
     "reset as it stands still": (
         (REPORT, OPENED, STOPPED, qmp("RESET"), COLLECT, END), {},
@@ -697,6 +723,16 @@ AFTERWARDS = {
             ..., "ReportText", "QmpSeen", "VmFrozen", "await COLLECT", "LeavePlace",
             "released: collect", "ask cont", "VmDetails", "LeaveCollect", *GONE,
         ],
+    ),
+    "cannot go its own way, as it was reset while it stood still": (
+        (REPORT, LINE, OPENED, STOPPED, qmp("RESET"), COLLECT, END), {},
+        State.QUITTING,
+        [..., "QmpSeen", "await END", "LeaveCollect", "VmEnding", "ask quit"],
+    ),
+    "cannot go its own way, as it cannot be let go on": (
+        (REPORT, LINE, OPENED, STOPPED, COLLECT, Answered("cont", trouble="gone")), {},
+        State.TOLD,
+        [..., "ReportRejected", "EndReport", "await END", "LeaveCollect"],
     ),
     "goes its own way without details": (
         (REPORT, LINE, OPENED, STOPPED, COLLECT, TimeUp(), TimeUp()), {},
@@ -776,6 +812,11 @@ AFTERWARDS = {
         (*WAYS[State.SHUTTING_DOWN][-6:], Unheard()), {},
         State.POWERING_DOWN,
         [..., "tell poweroff", "ask system_powerdown"],
+    ),
+    "reset while it shuts down": (
+        (*WAYS[State.SHUTTING_DOWN][-6:], qmp("RESET"), qmp("RESET"), TimeUp()), {},
+        State.QUITTING,
+        [..., "tell poweroff", "QmpSeen", "ask system_powerdown", "QmpSeen", "ask quit"],
     ),
     "stopped while it shuts down": (
         (*WAYS[State.SHUTTING_DOWN][-6:], STOP), {},

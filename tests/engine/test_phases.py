@@ -291,6 +291,18 @@ async def test_a_stop_while_some_stand_still_keeps_their_boots(lab: Lab):
     assert story.states == ["booted", "booted", "killed"]
 
 
+async def test_a_stopped_guest_that_has_the_user_s_image_is_let_go_on_to_power_off(lab: Lab):
+    async with engine(lab) as story:
+        plan = plan_of(lab.config(2, "1.boot=60", persist=True, force=True))
+        story.client.send(commands.Start(plan=plan))
+        await frozen(story)
+        story.client.send(commands.Stop())
+        await story.to_end()
+
+    assert story.states == ["booted", "killed"]
+    assert story.fleet.vms[0].newest.exit_reason == "guest-shutdown"
+
+
 async def test_a_pause_while_a_guest_tells_does_not_count_against_its_limit(lab: Lab):
     story = await tell_limited(
         lab,
@@ -300,6 +312,19 @@ async def test_a_pause_while_a_guest_tells_does_not_count_against_its_limit(lab:
     )
 
     assert story.fleet.vms[0].newest.details.complete
+
+
+async def test_a_pause_that_qemu_refuses_does_not_have_a_later_stop_of_its_own_wait_for_ever(
+    lab: Lab,
+):
+    story = await tell_limited(
+        lab,
+        lab.config(1, "silent=1 boot=2 refuse=stop event=half:STOP:{}", timeout_s=2.0),
+        acts=((ev.VmStarted, VmAction.PAUSE, 0.0),),
+    )
+
+    assert story.states == ["timed out"]
+    assert any("cannot pause" in text for text in story.warnings)
 
 
 async def test_a_rerun_asked_for_while_details_are_collected_comes_after(lab: Lab):

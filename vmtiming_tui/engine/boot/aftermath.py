@@ -47,7 +47,7 @@ class Aftermath:
         self._stands_still = False
         self._is_released = False
         self._goes_own_way = config.after_report is AfterReport.OFF
-        self._is_mute = False
+        self._is_mute = self._has_hung_up = False
         self._details_due = self._details_done = False
 
     # From the report to the turn to tell details.
@@ -94,12 +94,18 @@ class Aftermath:
         if self._is_mute:
             return self._leave_collect()
         todo = [] if self._is_released else self._release(ReleaseCause.COLLECT)
-        if self._stands_still:
+        if self._stands_still or self._may_yet_stop:
             todo.append(do.Ask("cont", self._limits.command_s))
         if self._goes_own_way:
             return [*todo, *self._go_own_way()]
         word = do.TellGuest(Word.DETAILS)
         return self._enter(State.DETAILING, *todo, word, limit_s=self._limits.details_s)
+
+    @property
+    def _may_yet_stop(self) -> bool:
+        """Whether QEMU may be late to do what it did not answer."""
+        answer = self._stop_answer
+        return answer is not None and bool(answer.trouble) and answer.is_sent
 
     def _go_own_way(self) -> list[Instruction]:
         if self._details_done:
@@ -111,7 +117,7 @@ class Aftermath:
         return self._enter(State.UNASKED, limit_s=limit_s)
 
     def _leave_collect(self) -> list[Instruction]:
-        if not self._goes_own_way:
+        if not self._goes_own_way or (self._is_mute and self._stands_still):
             return self._enter(State.TOLD, do.Await(Goal.END), do.LeaveCollect())
         if self._config.end is End.QUIT:
             return [do.LeaveCollect(), *self._ask_to_quit()]
@@ -150,8 +156,9 @@ class Aftermath:
             return self._enter(State.EXITED, do.Await(Goal.LAST_WORDS))
         # A guest whose boot is known is waited for only where it writes to the user's own image.
         is_worth_it = self._config.persist or not self._has_reported
-        if self._is_stopping and not self._at_once and is_worth_it and not self._stands_still:
-            return self._power_down()
+        if self._is_stopping and not self._at_once and is_worth_it:
+            go_on = [do.Ask("cont", self._limits.command_s)] if self._stands_still else []
+            return [*go_on, *self._power_down()]
         return self._quit()
 
     def _power_down(self) -> list[Instruction]:
@@ -213,15 +220,18 @@ class Aftermath:
     def hear(self, event: QmpEvent) -> list[Instruction]:
         """QEMU said something after the report."""
         match event.name:
-            case "RESET" if self._standing.state is not State.SHUTTING_DOWN:
+            case "RESET":
                 # Whoever boots now has not been asked for anything.
                 self._is_mute = True
+                if self._standing.state is State.SHUTTING_DOWN:
+                    return self._power_down()
                 return self._leave_collect() if self._standing.state is State.DETAILING else []
             case "VSERPORT_CHANGE" if self._standing.state is State.DETAILING and (
                 event.data == {"id": REPORT_ID, "open": False}
             ):
                 # What it wrote before may still be on its way; it opens its port only once.
-                if not self._goes_own_way:
+                has_hung_up, self._has_hung_up = self._has_hung_up, True
+                if not (self._goes_own_way or has_hung_up):
                     return self._enter(State.DETAILING, limit_s=self._limits.own_way_s)
             case "STOP" | "RESUME" if self._standing.state is not State.STANDING_BY:
                 self._stands_still = event.name == "STOP"
@@ -243,7 +253,9 @@ class Aftermath:
                 return self.follow()
             case State.STANDING_BY, Reached(Goal.COLLECT):
                 return self._collect()
-            case State.DETAILING | State.UNASKED, Answered("cont", trouble=trouble) if trouble:
+            case State.DETAILING | State.UNASKED, Answered("cont", trouble=trouble) if (
+                trouble and self._stands_still
+            ):
                 return self._give_up_details(f"it could not be let go on: {trouble}")
             case State.DETAILING, TimeUp() if self._goes_own_way:
                 return [do.EndReport(), *self._leave_collect()]

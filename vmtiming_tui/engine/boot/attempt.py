@@ -97,7 +97,11 @@ class AttemptRunner:
     async def pause(self) -> None:
         """Have it stand still, which does not count against its limit; raise ``QemuError``."""
         self._facts.put_nowait(PauseAsked())
-        await self.command("stop")
+        try:
+            await self.command("stop")
+        except QemuError:
+            self._facts.put_nowait(ResumeAsked(time.monotonic_ns()))
+            raise
 
     async def resume(self) -> None:
         """Let it go on; raise ``QemuError``."""

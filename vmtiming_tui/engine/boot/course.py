@@ -148,8 +148,8 @@ class Course:
         Each is to be done before the next is asked for: a fault in what follows undoes none.
         """
         self._standing.now_ns = at_ns
-        self._timing.hear(fact)
-        self._standing.paused_ns = self._timing.paused_ns
+        self._timing.hear(fact, at_ns)
+        self._standing.paused_ns = self._timing.paused_by_ns(at_ns)
         if isinstance(fact, News):
             self._postponed.append(fact)
         else:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vmtiming_tui.engine.boot.facts import Fact, PauseAsked, ResumeAsked
+from vmtiming_tui.engine.boot.facts import Fact, Goal, PauseAsked, QmpLost, Reached, ResumeAsked
 from vmtiming_tui.engine.qemu.command_line import REPORT_ID
 from vmtiming_tui.engine.qmp.controller import QmpEvent
 
@@ -44,13 +44,25 @@ class BootTiming:
         """Whether the VM stands still on request; ``paused_ns`` is how long it did so before."""
         return self._paused_since_ns is not None
 
-    def hear(self, fact: Fact) -> None:
+    def paused_by_ns(self, at_ns: int) -> int:
+        """Return how long the VM stood still on request till then."""
+        since_ns = at_ns if self._paused_since_ns is None else self._paused_since_ns
+        return self.paused_ns + max(at_ns - since_ns, 0)
+
+    def hear(self, fact: Fact, at_ns: int) -> None:
         """Take in a fact that says something of the time; others are none of its business."""
         match fact:
             case PauseAsked():
                 self._pause_asked = True
-            case ResumeAsked(at_ns):
+            case ResumeAsked(asked_ns):
+                self._pause_asked = False
+                self._end_pause(asked_ns)
+            case QmpLost():
+                # Nobody can let it go on any more.
                 self._end_pause(at_ns)
+            case Reached(Goal.COLLECT) if self.stopped_by_itself:
+                # It stood still already, and is let go on now.
+                self._pause_asked = False
             case QmpEvent(name="RESUME"):
                 if not self.has_resumed and self.was_let_go_by(fact.received_ns):
                     self._resume_ns = fact.qemu_ns
