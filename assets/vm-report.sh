@@ -223,7 +223,8 @@ obey_host() {
                 tell_details "$argument"
                 ;;
             poweroff)
-                # SIGRTMIN+20: systemd is to say on the console what it waits for, `quiet` or not.
+                # SIGRTMIN+20: systemd is to say on the console what it stops, `quiet` or not; with
+                # `quiet` it still lets 25 seconds pass till it says what it waits for.
                 # dash has no such name.
                 [ -z "$is_systemd" ] || kill -54 1 2>/dev/null
                 power_off

@@ -1,8 +1,8 @@
 """What a guest's shutdown waited for, read from what its systemd writes on the console.
 
-Unless it is told to be quiet, or where a unit takes longer than some seconds even then, systemd
-tells by turns of every job that is still running (``manager_print_jobs_in_progress`` of its
-``core/manager.c``; versions 219 to 260 write one of these)::
+Once no job has ended for 2 to 5 seconds, or for 25 where the kernel line has ``quiet``, systemd
+tells by turns of every job that is still running (``manager_print_jobs_in_progress`` and
+``manager_watch_jobs_next_time`` of its ``core/manager.c``). Versions 219 to 260 write one of::
 
     [ ***  ] A stop job is running for Demo database (12s / 1min 30s)
     [*     ] (2 of 3) A stop job is running for Demo database (12s / no limit)
