@@ -634,6 +634,11 @@ AFTERWARDS = {
         State.STANDING_BY,
         [..., "QmpSeen", "QmpSeen", "released: by hand"],
     ),
+    "resumed by hand before the answer": (
+        (REPORT, OPENED, qmp("STOP"), qmp("RESUME"), STOPPED), {},
+        State.STANDING_BY,
+        [..., "QmpSeen", "VmFrozen", "released: by hand", "await COLLECT", "LeavePlace"],
+    ),
     "resumed and paused by hand": (
         (REPORT, OPENED, STOPPED, qmp("RESUME"), qmp("STOP"), COLLECT), {},
         State.DETAILING,

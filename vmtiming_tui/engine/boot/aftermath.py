@@ -44,7 +44,7 @@ class Aftermath:
         self._has_reported = False
         self._is_stopping = self._at_once = False
         self._stop_answer: Answered | None = None
-        self._stands_still = False
+        self._stands_still = self._was_let_go = False
         self._is_released = False
         self._goes_own_way = config.after_report is AfterReport.OFF
         self._is_mute = self._has_hung_up = False
@@ -69,7 +69,11 @@ class Aftermath:
             case AfterReport.FREEZE, None:
                 return self._enter(State.FREEZING)
             case AfterReport.FREEZE, Answered(trouble=""):
-                return [*self._stand_still(), *self._stand_by()]
+                frozen = self._stand_still()
+                if self._was_let_go:
+                    self._stands_still = False
+                    frozen += self._release(ReleaseCause.BY_HAND)
+                return [*frozen, *self._stand_by()]
             case AfterReport.FREEZE, _:
                 return [*self._release(ReleaseCause.NOT_STOPPED), *self._stand_by()]
             case _ if self._goes_own_way:
@@ -234,6 +238,9 @@ class Aftermath:
                 if is_telling and not has_hung_up:
                     return self._enter(State.DETAILING, limit_s=self._limits.own_way_s)
             case "STOP" | "RESUME" if self._standing.state is not State.STANDING_BY:
+                # Where it stood still already, somebody was quicker than the answer to our stop.
+                is_freezing = self._standing.state is State.FREEZING
+                self._was_let_go = is_freezing and event.name == "RESUME" and self._stands_still
                 self._stands_still = event.name == "STOP"
             case "STOP" if not self._stands_still:
                 return self._stand_still()
