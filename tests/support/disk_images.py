@@ -157,7 +157,8 @@ def btrfs(image: Path, tree: Path, mib: int, subvolume: str, *, default: bool = 
     """A btrfs with the tree in a subvolume, /home in another, and a snapshot of the first."""
     with image.open("wb") as file:
         file.truncate(mib * MIB)
-    sh("mkfs.btrfs", "-q", "-U", ROOT_UUID, image)
+    own_uuid = uuid.uuid4()  # the kernel takes two of one number for one
+    sh("mkfs.btrfs", "-q", "-U", str(own_uuid), image)
     with mounted(image) as top:
         root = top / subvolume
         sh("btrfs", "subvolume", "create", root)
@@ -167,9 +168,9 @@ def btrfs(image: Path, tree: Path, mib: int, subvolume: str, *, default: bool = 
         shutil.rmtree(root / "home")
         (root / "home").mkdir()
         fstab = (
-            f"UUID={ROOT_UUID} / btrfs subvol={subvolume},compress=zstd 0 0\n"
-            f"UUID={ROOT_UUID} /home btrfs subvol=home 0 0\n"
-            f"UUID={ROOT_UUID} /.snapshots btrfs subvol=.snapshots 0 0\n"
+            f"UUID={own_uuid} / btrfs subvol={subvolume},compress=zstd 0 0\n"
+            f"UUID={own_uuid} /home btrfs subvol=home 0 0\n"
+            f"UUID={own_uuid} /.snapshots btrfs subvol=.snapshots 0 0\n"
         )
         write(root / "etc/fstab", fstab)
         sh("btrfs", "subvolume", "create", root / ".snapshots")
