@@ -165,15 +165,21 @@ async def test_more_vms_than_the_host_can_hold_go_in_rounds(lab: Lab):
     assert "4 of 7 VMs at once" in told
 
 
-async def test_a_vm_of_a_later_round_can_be_killed_before_it(lab: Lab):
+async def last_killed_while_the_first_boots(lab: Lab, number: int) -> tuple[Story, int]:
+    """Boot VMs in rounds of one, and kill the last; return how many had booted by then, too."""
     async with engine(lab) as story:
-        plan = plan_of(lab.crowd(3, 1, "boot=0.5", parallel=1))
+        plan = plan_of(lab.crowd(number, 1, "boot=0.5", parallel=1))
         story.client.send(commands.Start(plan=plan))
         await story.till(lambda story: story.of(ev.VmStarted))
-        story.client.send(commands.Act(action=VmAction.KILL, vms=(2,)))
+        story.client.send(commands.Act(action=VmAction.KILL, vms=(number - 1,)))
         await story.till(lambda story: story.of(ev.VmKilled))
         booted_by_then = len(story.of(ev.VmBooted))
         await story.to_end()
+    return story, booted_by_then
+
+
+async def test_a_vm_of_a_later_round_can_be_killed_before_it(lab: Lab):
+    story, booted_by_then = await last_killed_while_the_first_boots(lab, 3)
 
     assert story.states == ["booted", "booted", "killed"]
     assert booted_by_then == 0
@@ -365,12 +371,7 @@ async def test_whatever_is_done_to_a_vm_in_the_later_phases_no_boot_is_lost_nor_
 
 
 async def test_a_round_whose_vms_are_lost_before_it_begins_has_its_phases_in_order(lab: Lab):
-    async with engine(lab) as story:
-        plan = plan_of(lab.crowd(2, 1, "boot=0.5", parallel=1))
-        story.client.send(commands.Start(plan=plan))
-        await story.till(lambda story: story.of(ev.VmStarted))
-        story.client.send(commands.Act(action=VmAction.KILL, vms=(1,)))
-        await story.to_end()
+    story, _ = await last_killed_while_the_first_boots(lab, 2)
 
     assert story.states == ["booted", "killed"]
     assert kinds(story, PHASES) == [*PHASES[:3], *PHASES]
