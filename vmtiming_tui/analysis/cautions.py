@@ -12,15 +12,14 @@ from enum import StrEnum
 from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.conditions import conditions_of
 from vmtiming_tui.analysis.counted import made_good, reruns
-from vmtiming_tui.analysis.stages import DoubtCode, stages_of, was_disturbed
-from vmtiming_tui.analysis.stop_jobs import stop_jobs
+from vmtiming_tui.analysis.stages import DoubtCode, hundredths, stages_of, was_disturbed
+from vmtiming_tui.analysis.stop_jobs import stop_jobs_of
 from vmtiming_tui.analysis.summary import Group, counted_groups
 from vmtiming_tui.escape import plural, were
 from vmtiming_tui.model.attempt import Attempt
-from vmtiming_tui.model.config import AfterReport
 from vmtiming_tui.model.events import ReleaseCause
 from vmtiming_tui.model.fleet import Fleet
-from vmtiming_tui.model.plan import RunPlan, Variant
+from vmtiming_tui.model.plan import RunPlan
 
 BUSY_LOAD = 0.25
 BUSY_PSI_PERCENT = 10.0
@@ -182,15 +181,10 @@ def _disturbed(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
     whose = "" if len(boots) == 1 else f": VM {most.vm}"
     while_ = (
         f"{_named_of(boots)} booted while VMs that had reported were not idle{whose} "
-        f"for {_hundredths(most.disturbed_ns)} s of its {_hundredths(most.boot_ns)} s"
+        f"for {hundredths(most.disturbed_ns)} s of its {hundredths(most.boot_ns)} s"
     )
     why = [_GOES_ON[cause].format(vms=_named(vms)) for cause, vms in _gone_on(fleet, boots).items()]
     yield "; ".join([while_, *why])
-
-
-def _hundredths(ns: int | None) -> str:
-    """Return a duration (s) so that a part never reads as more than its whole."""
-    return f"{round((ns or 0) / 1e9, 2):g}"
 
 
 def _gone_on(fleet: Fleet, boots: Sequence[Attempt]) -> dict[ReleaseCause, list[int]]:
@@ -201,8 +195,7 @@ def _gone_on(fleet: Fleet, boots: Sequence[Attempt]) -> dict[ReleaseCause, list[
         if attempt.storm not in storms or attempt.report_ns is None:
             continue
         storm = fleet.storms.get(attempt.storm)
-        knows_phases = storm is not None and storm.rounds > 0
-        cause = attempt.release if knows_phases else ReleaseCause.OFF
+        cause = attempt.release if storm is not None and storm.knows_phases else ReleaseCause.OFF
         if attempt.was_resumed:
             cause = ReleaseCause.BY_HAND
         if cause in _GOES_ON:
@@ -249,7 +242,7 @@ def _waited_for(attempts: Sequence[Attempt]) -> str:
     """Return what these shutdowns waited for, the longest wait first; empty where nobody said."""
     longest: dict[str, int] = {}
     for attempt in attempts:
-        for job in stop_jobs(attempt.console.text) if attempt.console else ():
+        for job in stop_jobs_of(attempt):
             longest[job.unit] = max(longest.get(job.unit, 0), job.waited_ns)
     ordered = sorted(longest.items(), key=lambda item: -item[1])[:_UNITS_NAMED]
     units = ", ".join(f"{unit} ({ns / 1e9:.4g} s)" for unit, ns in ordered)
@@ -331,41 +324,31 @@ def _during(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
     wait_ns = sum(attempt.usage.vcpu_wait_ns for attempt in attempts if attempt.usage)
     if run_ns and wait_ns / (run_ns + wait_ns) >= WAITED_SHARE:
         share = 100 * wait_ns / (run_ns + wait_ns)
-        at_once = max(map(_at_once, fleet.plan.variants)) if fleet.plan is not None else 2
+        variants = fleet.plan.variants if fleet.plan is not None else ()
+        at_once = [variant.config.at_once(variant.config.number) for variant in variants]
         help_ = (
-            "--parallel boots fewer at once" if at_once > 1 else "let nothing else run on the host"
+            "let nothing else run on the host"
+            if max(at_once, default=2) == 1
+            else "--parallel boots fewer at once"
         )
         yield (
             f"the VMs waited for a free core {share:.0f} % of the time they could have run; {help_}"
         )
 
 
-def _at_once(variant: Variant) -> int:
-    """Return how many VMs boot at once."""
-    config = variant.config
-    return min(config.parallel or config.number, config.number)
-
-
-def _held(variant: Variant) -> int:
-    """Return how many VMs stay there at once: those that booted wait for the others, or end."""
-    ends_at_once = variant.config.after_report is AfterReport.OFF
-    return _at_once(variant) if ends_at_once else variant.config.number
-
-
 def _size(fleet: Fleet) -> Iterator[str]:
     plan, host = fleet.plan, fleet.host_facts
     if plan is None:
         return
-    vcpus = max(_at_once(variant) * variant.config.smp for variant in plan.variants)
+    configs = [variant.config for variant in plan.variants]
+    vcpus = max(config.at_once(config.number) * config.smp for config in configs)
     if host.cores and vcpus > host.cores:
         yield (
             f"up to {vcpus} vCPUs share {plural(host.cores, 'core')}: boot times include waiting "
             "for one another"
         )
     rooms = [storm.room for storm in fleet.storms.values() if storm.room is not None]
-    asked = max(
-        min([_held(variant), *rooms]) * variant.config.memory_mib for variant in plan.variants
-    )
+    asked = max(min([config.held, *rooms]) * config.memory_mib for config in configs)
     free_bytes = host.memory_available_bytes
     if free_bytes and asked * _MIB > free_bytes:
         yield (

@@ -34,7 +34,7 @@ def phase_count(fleet: Fleet) -> PhaseCount | None:
     Of streams that know no phases nothing is told, nor of an end that came with the run's.
     """
     storm, plan = fleet.storm, fleet.plan
-    if storm is None or not storm.rounds or storm.phase is StormPhase.BOOT:
+    if storm is None or not storm.knows_phases or storm.phase is StormPhase.BOOT:
         return None
     if storm.ended_ns is not None or fleet.ran_to_end:
         return None

@@ -143,7 +143,7 @@ def _turns_ns(config: RunConfig, count: int, boot_ns: int, ready_ns: int) -> int
     """Return how long it takes to boot so many more VMs, each when its turn has come."""
     if not count:
         return 0
-    at_once = min(config.parallel or count, count)
+    at_once = config.at_once(count)
     return math.ceil(count / at_once) * (ready_ns + boot_ns) + _stagger_ns(config, count)
 
 
@@ -153,7 +153,7 @@ def _stagger_ns(config: RunConfig, count: int) -> int:
 
 def _ready_at_most_ns(config: RunConfig, count: int) -> int:
     """Return within what time all VMs whose turn it is are up; the gate lets so many start."""
-    at_once = min(config.parallel or count, count)
+    at_once = config.at_once(count)
     return math.ceil(at_once / STARTING_AT_ONCE) * READY_NS
 
 
@@ -178,7 +178,7 @@ class _Host:
             return 0  # each is under way already
         collecting_ns = math.ceil(count / self.cores) * COLLECTING_NS
         shutdown_ns = 0 if config.end is End.QUIT else round(config.shutdown_timeout_s * SECOND_NS)
-        at_once = min(config.parallel or count, count)
+        at_once = config.at_once(count)
         return collecting_ns + math.ceil(count / at_once) * (shutdown_ns + ENDING_NS)
 
     def rounds(self, count: int) -> list[int]:

@@ -233,13 +233,18 @@ def was_disturbed(attempt: Attempt) -> bool:
     return (attempt.disturbed_ns or 0) > MAX_DISTURBED_SHARE * (attempt.boot_ns or 0)
 
 
+def hundredths(duration_ns: int | None) -> str:
+    """Return a duration (s) so that a part never reads as more than its whole."""
+    return f"{round((duration_ns or 0) / 1e9, 2):g}"
+
+
 def _foreign_doubts(attempt: Attempt) -> list[Doubt]:
     """Return what came between a boot and others of its storm."""
     doubts = []
     if was_disturbed(attempt):
         text = (
             "VMs that had reported were not idle for "
-            f"{round((attempt.disturbed_ns or 0) / 1e9, 2):g} s of its boot"
+            f"{hundredths(attempt.disturbed_ns)} s of its boot"
         )
         doubts.append(Doubt(DoubtCode.DISTURBED, text))
     if attempt.was_resumed:

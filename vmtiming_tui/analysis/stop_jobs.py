@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vmtiming_tui.analysis.stages import timespan_ns
+from vmtiming_tui.model.attempt import Attempt
 
 MAX_UNITS = 20
 _MAX_NAME = 200
@@ -57,3 +58,8 @@ def stop_jobs(console: str) -> tuple[StopJob, ...]:
             longest[job.unit] = job
     ordered = sorted(longest.values(), key=lambda job: (-job.waited_ns, job.unit))
     return tuple(ordered[:MAX_UNITS])
+
+
+def stop_jobs_of(attempt: Attempt) -> tuple[StopJob, ...]:
+    """Return what an attempt's shutdown waited for, as far as the end of its console tells."""
+    return stop_jobs(attempt.console.text) if attempt.console else ()

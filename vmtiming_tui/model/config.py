@@ -100,6 +100,15 @@ class RunConfig:
     run_as: str = ""
     qemu_args: tuple[str, ...] = ()
 
+    def at_once(self, count: int) -> int:
+        """Return how many of so many VMs boot at once."""
+        return min(count, self.parallel or count)
+
+    @property
+    def held(self) -> int:
+        """How many VMs of a storm are there at once: those that have reported stay, or are off."""
+        return self.at_once(self.number) if self.after_report is AfterReport.OFF else self.number
+
     def image(self, vm: int) -> Path:
         """Return where VM ``vm``'s disk image is."""
         return Path(self.vmdir) / f"{self.prefix}-{vm}{self.suffix}"

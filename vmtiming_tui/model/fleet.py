@@ -296,7 +296,7 @@ class Fleet:
         if attempt.go_ns is not None and attempt.report_ns is not None:
             attempt.disturbed_ns = self._stir.during_ns(attempt.go_ns, attempt.report_ns)
         storm = self.storms.get(attempt.storm)
-        if storm is None or not storm.rounds:
+        if storm is None or not storm.knows_phases:
             # Guests of earlier versions went on at once, and nothing said so.
             self._begin_to_stir(attempt, attempt.report_ns or 0)
 

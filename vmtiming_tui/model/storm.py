@@ -40,6 +40,11 @@ class Storm:
     attempts: dict[int, Attempt] = field(default_factory=dict)
 
     @property
+    def knows_phases(self) -> bool:
+        """Whether its stream tells of phases; those of earlier versions do not."""
+        return self.rounds > 0
+
+    @property
     def room(self) -> int | None:
         """How many VMs the host can hold: those of its first round; None where it goes in one."""
         first = sum(attempt.round == 1 for attempt in self.attempts.values())

@@ -9,7 +9,7 @@ from vmtiming_tui.analysis.sweep import Knee, Penalty, Sweep
 from vmtiming_tui.escape import plural, printable
 from vmtiming_tui.report.aligned import aligned_lines
 from vmtiming_tui.report.tables import comparison_table, sweep_table
-from vmtiming_tui.report.wording import short_seconds
+from vmtiming_tui.report.wording import in_seconds, short_seconds
 
 
 def _named(parameters: Mapping[str, str]) -> str:
@@ -104,7 +104,7 @@ def straggler_lines(found: Straggler) -> list[str]:
         lines.append(f"  by stage: {', '.join(added)}")
     lines += [
         f"  {printable(unit.name)}: {short_seconds(unit.slowest_ns / 1e9)} against "
-        f"{short_seconds(None if unit.middle_ns is None else unit.middle_ns / 1e9)}"
+        f"{short_seconds(in_seconds(unit.middle_ns))}"
         for unit in found.units
     ]
     if found.waited_share is not None:

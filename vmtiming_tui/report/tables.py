@@ -21,6 +21,7 @@ from vmtiming_tui.report.wording import (
     RATE,
     SHORT_NOTHING,
     exact_seconds,
+    in_seconds,
     short_change,
     short_seconds,
 )
@@ -117,7 +118,7 @@ def took(value_s: float | None) -> Cell:
 
 def took_ns(value_ns: int | None) -> Cell:
     """Return a duration (ns)."""
-    return took(None if value_ns is None else value_ns / 1e9)
+    return took(in_seconds(value_ns))
 
 
 def figure(value: float | None, exact: str, short: str) -> Cell:

@@ -23,6 +23,11 @@ STATE_SIGNS: Mapping[VmState, str] = {
 """A VM's state as one character, in the dashboard and on the page alike."""
 
 
+def in_seconds(duration_ns: int | None) -> float | None:
+    """Return a duration in seconds."""
+    return None if duration_ns is None else duration_ns / 1e9
+
+
 def exact_seconds(value: float | None) -> str:
     """Return seconds to the millisecond, which is about as well as they are known."""
     return NOTHING if value is None else f"{value:.3f} s"
@@ -30,7 +35,7 @@ def exact_seconds(value: float | None) -> str:
 
 def exact_seconds_of_ns(value: int | None) -> str:
     """Return ns as seconds to the millisecond."""
-    return exact_seconds(None if value is None else value / 1e9)
+    return exact_seconds(in_seconds(value))
 
 
 def exact_rate(value: float | None) -> str:

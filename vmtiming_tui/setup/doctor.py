@@ -85,7 +85,7 @@ def capacity_checks(config: RunConfig) -> Iterator[Check]:
             f"{humanize.naturalsize(available, binary=True)} of memory is available, "
             f"room for {fit} at once",
         )  # fmt: skip
-    wanted = min(config.number, config.parallel or config.number) * config.smp
+    wanted = config.at_once(config.number) * config.smp
     cores = f"{plural(facts.cores, 'core')} for {plural(wanted, 'vCPU')}"
     if wanted > facts.cores:
         yield Check(

@@ -217,8 +217,8 @@ class Aftermath:
             return self._leave_collect()
         return []
 
-    def close_port(self) -> list[Instruction]:
-        """Nothing more will be heard of the guest, nor by it."""
+    def fall_silent(self) -> list[Instruction]:
+        """Nothing will be heard any more of the guest that reported, nor by it."""
         self._is_mute = True
         return self._leave_collect() if self._standing.state is State.DETAILING else []
 
@@ -227,10 +227,8 @@ class Aftermath:
         match event.name:
             case "RESET":
                 # Whoever boots now has not been asked for anything.
-                self._is_mute = True
-                if self._standing.state is State.SHUTTING_DOWN:
-                    return self._power_down()
-                return self._leave_collect() if self._standing.state is State.DETAILING else []
+                is_ending = self._standing.state is State.SHUTTING_DOWN
+                return self._power_down() if is_ending else self.fall_silent()
             case "VSERPORT_CHANGE" if event.data == {"id": REPORT_ID, "open": False}:
                 # What it wrote before may still be on its way; it opens its port only once.
                 has_hung_up, self._has_hung_up = self._has_hung_up, True

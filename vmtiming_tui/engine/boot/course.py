@@ -276,7 +276,7 @@ class Course:
                 opened = do.Emit(self._narrator.port_opened(self._standing.now_ns, news))
                 return [opened, *(self._connected() if self.state is State.PLUGGING else ())]
             case PortClosed() if self._booted:
-                return self._aftermath.close_port()
+                return self._aftermath.fall_silent()
             case QmpLost(why) if self.is_undecided and self.exit is None:
                 return self._doubt_it(f"QEMU's control socket (QMP) was lost while it runs: {why}")
             case QmpFlooded():

@@ -101,7 +101,7 @@ class Round:
         self._undecided, self._uncollected, self._present = set(vms), set(vms), set(vms)
         self._begun, self._over = asyncio.Event(), asyncio.Event()
         self._collecting = _Line(len(os.sched_getaffinity(0)))
-        self._ending = _Line(config.parallel or max(len(vms), 1))
+        self._ending = _Line(config.at_once(len(vms)))
         self._phases = deque(
             [
                 (self._undecided, tell_decided, self._collecting),

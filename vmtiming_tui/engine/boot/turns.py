@@ -33,7 +33,7 @@ class Turns:
 
     def __init__(self, config: RunConfig, vms: Collection[int]) -> None:
         self._stagger_s = config.stagger_s
-        self._slots = _Places(config.parallel or max(len(vms), 1))
+        self._slots = _Places(config.at_once(len(vms)))
         self._launches = _Places(8 + 4 * len(os.sched_getaffinity(0)))
         self._together = config.start is StartMode.TOGETHER
         self._awaited = set(vms)

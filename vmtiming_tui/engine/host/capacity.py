@@ -12,7 +12,7 @@ from vmtiming_tui.engine.host.watch import memory_bytes
 from vmtiming_tui.engine.qemu.accel import accel_key
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.escape import are, plural
-from vmtiming_tui.model.config import Accel, AfterReport, RunConfig
+from vmtiming_tui.model.config import Accel, RunConfig
 from vmtiming_tui.model.plan import RunPlan
 
 _OUR_FDS = 64
@@ -59,16 +59,6 @@ def vms(count: int, verb: str) -> str:
     return f"{plural(count, 'VM')} {verb}{'s' if count == 1 else ''}"
 
 
-def _at_once(config: RunConfig) -> int:
-    """Return how many VMs of a storm boot at once."""
-    return min(config.number, config.parallel or config.number)
-
-
-def _held(config: RunConfig) -> int:
-    """Return how many VMs of a storm are there at once: those that have reported stay."""
-    return _at_once(config) if config.after_report is AfterReport.OFF else config.number
-
-
 def _descriptors(config: RunConfig) -> Iterable[Shortage]:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     need = _OUR_FDS + _FDS_PER_VM * config.number
@@ -105,7 +95,7 @@ def _cgroup_tasks_left() -> int | None:
 
 def _processes(config: RunConfig) -> Iterable[Shortage]:
     each = _TASKS_PER_VM + config.smp
-    need = each * _held(config)
+    need = each * config.held
     limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
     room = []
     if os.getuid() != 0 and limit != resource.RLIM_INFINITY:
@@ -116,7 +106,7 @@ def _processes(config: RunConfig) -> Iterable[Shortage]:
         if need > left:
             more = max(left, 0)
             yield Shortage(
-                f"{vms(_held(config), 'at once need')} about {need} processes and threads, and "
+                f"{vms(config.held, 'at once need')} about {need} processes and threads, and "
                 f"{more} more {are(more)} allowed: {vms(more // each, 'fit')}",
                 hint,
                 more // each,
@@ -132,7 +122,7 @@ def vm_memory_bytes(config: RunConfig, accel: Accel) -> int:
 def _memory(config: RunConfig, accel: Accel, freed_bytes: int) -> Iterable[Shortage]:
     available = memory_bytes("MemAvailable") + memory_bytes("SwapFree") + freed_bytes
     each = vm_memory_bytes(config, accel)
-    count = _held(config)
+    count = config.held
     if available and each * count > available:
         fit = available // each
         yield Shortage(
@@ -166,7 +156,7 @@ def room_for(config: RunConfig, accel: Accel, *, freed_bytes: int = 0) -> Room:
     found = (*_descriptors(config), *_processes(config), *_memory(config, accel, freed_bytes))
     if not found:
         return Room(config.number)
-    fit, at_once = min(shortage.fit for shortage in found), _at_once(config)
+    fit, at_once = min(shortage.fit for shortage in found), config.at_once(config.number)
     if any(shortage.is_lasting for shortage in found):
         return Room(0, found)
     return Room(fit - fit % at_once, found)

@@ -9,10 +9,11 @@ import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from vmtiming_tui.analysis.stages import Stage
-from vmtiming_tui.analysis.stop_jobs import stop_jobs
+from vmtiming_tui.analysis.stop_jobs import stop_jobs_of
 from vmtiming_tui.escape import printable
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.report.export.document import Document, ExportedBoot
+from vmtiming_tui.report.wording import in_seconds
 
 CsvValue = str | int | float | bool | None
 
@@ -25,13 +26,9 @@ def safe_cell(text: str) -> str:
     return f"'{shown}" if text.lstrip(" ").startswith(_FORMULA) else shown
 
 
-def _s(duration_ns: int | None) -> float | None:
-    return None if duration_ns is None else duration_ns / 1e9
-
-
 def _stop_jobs(attempt: Attempt) -> Iterator[str]:
     """Yield what the guest's shutdown waited for, with the seconds it was seen to wait."""
-    for job in stop_jobs(attempt.console.text) if attempt.console else ():
+    for job in stop_jobs_of(attempt):
         yield f"{job.unit} {job.waited_ns / 1e9:g}"
 
 
@@ -44,27 +41,29 @@ COLUMNS: Mapping[str, Callable[[ExportedBoot], CsvValue]] = {
     "state": lambda boot: str(boot.attempt.state),
     "qemu_ended": lambda boot: boot.attempt.exited_ns is not None,
     "counts": lambda boot: boot.counts,
-    "boot_s": lambda boot: _s(boot.attempt.boot_ns),
-    "uncertainty_s": lambda boot: _s(boot.attempt.uncertainty_ns),
-    "disturbed_s": lambda boot: _s(boot.attempt.disturbed_ns),
-    "qemu_s": lambda boot: _s(boot.stages.qemu_ns),
-    "firmware_s": lambda boot: _s(boot.stages.of(Stage.FIRMWARE)),
-    "loader_s": lambda boot: _s(boot.stages.of(Stage.LOADER)),
-    "kernel_s": lambda boot: _s(boot.stages.of(Stage.KERNEL)),
-    "initrd_s": lambda boot: _s(boot.stages.of(Stage.INITRD)),
-    "userspace_s": lambda boot: _s(boot.stages.of(Stage.USERSPACE)),
-    "lag_s": lambda boot: _s(boot.stages.of(Stage.LAG)),
-    "residual_s": lambda boot: _s(boot.stages.residual_ns),
-    "shutdown_s": lambda boot: _s(boot.attempt.shutdown_took_ns),
-    "qemu_exit_s": lambda boot: _s(boot.attempt.exit_took_ns),
+    "boot_s": lambda boot: in_seconds(boot.attempt.boot_ns),
+    "uncertainty_s": lambda boot: in_seconds(boot.attempt.uncertainty_ns),
+    "disturbed_s": lambda boot: in_seconds(boot.attempt.disturbed_ns),
+    "qemu_s": lambda boot: in_seconds(boot.stages.qemu_ns),
+    "firmware_s": lambda boot: in_seconds(boot.stages.of(Stage.FIRMWARE)),
+    "loader_s": lambda boot: in_seconds(boot.stages.of(Stage.LOADER)),
+    "kernel_s": lambda boot: in_seconds(boot.stages.of(Stage.KERNEL)),
+    "initrd_s": lambda boot: in_seconds(boot.stages.of(Stage.INITRD)),
+    "userspace_s": lambda boot: in_seconds(boot.stages.of(Stage.USERSPACE)),
+    "lag_s": lambda boot: in_seconds(boot.stages.of(Stage.LAG)),
+    "residual_s": lambda boot: in_seconds(boot.stages.residual_ns),
+    "shutdown_s": lambda boot: in_seconds(boot.attempt.shutdown_took_ns),
+    "qemu_exit_s": lambda boot: in_seconds(boot.attempt.exit_took_ns),
     "stop_jobs": lambda boot: "; ".join(_stop_jobs(boot.attempt)),
     "doubtful": lambda boot: boot.stages.is_doubtful,
     "doubts": lambda boot: "; ".join(map(str, boot.stages.doubts)),
     "accel": lambda boot: boot.conditions.accel,
     "cache": lambda boot: boot.conditions.cache,
     "boot": lambda boot: boot.conditions.boot,
-    "cpu_s": lambda boot: _s(boot.attempt.usage.cpu_ns) if boot.attempt.usage else None,
-    "vcpu_wait_s": lambda boot: _s(boot.attempt.usage.vcpu_wait_ns) if boot.attempt.usage else None,
+    "cpu_s": lambda boot: in_seconds(boot.attempt.usage.cpu_ns) if boot.attempt.usage else None,
+    "vcpu_wait_s": lambda boot: (
+        in_seconds(boot.attempt.usage.vcpu_wait_ns) if boot.attempt.usage else None
+    ),
     "rss_bytes": lambda boot: boot.attempt.usage.rss_bytes if boot.attempt.usage else None,
     "qmp_left_out": lambda boot: sum(boot.attempt.qmp_left_out.values()),
     "dropped_bytes": lambda boot: boot.attempt.details.dropped_bytes if boot.attempt.details else 0,

@@ -3,12 +3,13 @@
 from typing import Any
 
 from vmtiming_tui.analysis.stages import Stage, Stages
-from vmtiming_tui.analysis.stop_jobs import stop_jobs
+from vmtiming_tui.analysis.stop_jobs import stop_jobs_of
 from vmtiming_tui.analysis.units import chain_lines, slowest_lines
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.codec import to_json
 from vmtiming_tui.model.guest_events import UnitOrder, UnitTimes, VmDetails
 from vmtiming_tui.report.export.document import Document, ExportedBoot
+from vmtiming_tui.report.wording import in_seconds
 
 UNIT_STAMPS = ("activating", "active", "deactivating", "inactive")
 
@@ -24,11 +25,6 @@ class Clock:
     def at(self, moment_ns: int | None) -> float | None:
         """Return a moment in seconds since the zero."""
         return None if moment_ns is None else (moment_ns - self._zero) / 1e9
-
-
-def in_seconds(duration_ns: int | None) -> float | None:
-    """Return a duration in seconds."""
-    return None if duration_ns is None else duration_ns / 1e9
 
 
 def without(body: Any, *keys: str) -> Body:
@@ -101,14 +97,13 @@ def _attempt(boot: ExportedBoot, clock: Clock, order: UnitOrder | None) -> Body:
 
 def _stop_jobs(attempt: Attempt) -> list[Body]:
     """Return what the guest's shutdown waited for, as far as its console tells."""
-    jobs = stop_jobs(attempt.console.text) if attempt.console else ()
     return [
         {
             "unit": job.unit,
             "waited_s": in_seconds(job.waited_ns),
             "limit_s": in_seconds(job.limit_ns),
         }
-        for job in jobs
+        for job in stop_jobs_of(attempt)
     ]
 
 

@@ -89,7 +89,7 @@ def last_decided_ns(storm: Storm) -> int | None:
 
     A VM belongs to its round once that has begun.
     """
-    if storm.rounds and storm.phase is not StormPhase.BOOT:
+    if storm.knows_phases and storm.phase is not StormPhase.BOOT:
         return storm.decided_ns
     if len(storm.attempts) < len(storm.vms):
         return None
@@ -204,7 +204,7 @@ class Model:
         else:
             began = storm.started_ns
         ended = fleet.ended_ns
-        if storm is not None and storm.rounds and storm.phase is not StormPhase.BOOT:
+        if storm is not None and storm.knows_phases and storm.phase is not StormPhase.BOOT:
             ended = storm.decided_ns
         elif storm is not fleet.storm and storm is not None:
             ended = storm.ended_ns

@@ -37,7 +37,7 @@ def phase_of(attempt: Attempt) -> Phase | None:
 def told_phase(fleet: Fleet, attempt: Attempt) -> Phase | None:
     """Return where a VM is after its report, where its run's stream tells of phases."""
     storm = fleet.storms.get(attempt.storm)
-    return phase_of(attempt) if storm is not None and storm.rounds else None
+    return phase_of(attempt) if storm is not None and storm.knows_phases else None
 
 
 def awaits_details(fleet: Fleet, attempt: Attempt) -> bool:

@@ -58,7 +58,7 @@ def about_leaving(model: Model) -> str:
     everything = "it" if len(running) == 1 else "everything"
     what = f"{plural(len(running), 'VM')} still running" if running else "The run is not over"
     storm = fleet.storm
-    if storm is None or not storm.rounds or not running:
+    if storm is None or not storm.knows_phases or not running:
         return f"{what}. End {everything} and leave?"
     attempts = [fleet.vms[vm].newest for vm in running]
     booted = sum(attempt.report_ns is not None for attempt in attempts)

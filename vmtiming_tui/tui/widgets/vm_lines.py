@@ -1,7 +1,7 @@
 """One VM's boot drawn to scale, its attempts under one another, and what its QEMU has used."""
 
 from vmtiming_tui.analysis.stages import DoubtCode, stages_of, was_disturbed
-from vmtiming_tui.analysis.stop_jobs import StopJob, stop_jobs
+from vmtiming_tui.analysis.stop_jobs import StopJob, stop_jobs_of
 from vmtiming_tui.analysis.straggler import waited_share
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt, Phase, Vm, VmState
@@ -166,7 +166,7 @@ class AfterLine(VmLine):
         if attempt.console is None or attempt.ending_ns is None:
             return ()
         if attempt.console is not self._read:
-            self._read, self._jobs = attempt.console, stop_jobs(attempt.console.text)
+            self._read, self._jobs = attempt.console, stop_jobs_of(attempt)
         return self._jobs[:_MOST_JOBS]
 
     def _stage(self, attempt: Attempt) -> list[Part]:
