@@ -99,7 +99,8 @@ def test_the_run_that_the_manual_follows_is_a_run(run, arguments):
     _, out, _ = run(*arguments(1), "--json")
 
     seen = {json.loads(line)["event"] for line in out.splitlines()}
-    assert set(followed) == seen - {"notice"}
+    now_and_then = {"notice", "host_sample"}  # a run may well end before it has any
+    assert set(followed) - now_and_then == seen - now_and_then
 
 
 def test_a_reader_that_goes_away_is_no_error_of_ours(the_tool):

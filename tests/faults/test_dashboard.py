@@ -144,6 +144,7 @@ def test_an_engine_killed_below_the_dashboard_is_said_and_another_run_can_be_sta
         terminal.till(ENGINE_LOST.words.encode())
         terminal.till(b"run cannot go on")
         terminal.till(b"ended with the engine")
+        terminal.till(b"ENGINE LOST")
         at = len(terminal.output)
         terminal.type(b"lll\r")  # to "Look"; an escape would be one with the key that follows it
         at = terminal.till(b"ENGINE LOST", after=at)  # drawn anew, nothing lies over it
