@@ -8,7 +8,7 @@ from vmtiming_tui.analysis.summary import Summary, settings_label
 from vmtiming_tui.analysis.sweep import Knee, Penalty, Sweep
 from vmtiming_tui.escape import plural, printable
 from vmtiming_tui.report.aligned import aligned_lines
-from vmtiming_tui.report.tables import comparison_table, sweep_table
+from vmtiming_tui.report.tables import comparison_table, sweep_notes, sweep_table
 from vmtiming_tui.report.wording import in_seconds, short_seconds
 
 
@@ -47,11 +47,19 @@ def _group_lines(comparison: Comparison, group: GroupComparison, *, narrow: bool
 
 
 def sweep_lines(sweep: Sweep) -> list[str]:
-    """Return a sweep: a row a setting, then what booting many at once costs, and the knee."""
-    lines = aligned_lines(sweep_table(sweep))
+    """Return a sweep: a row a setting, the verdicts, what many at once cost, and the knee."""
+    table = sweep_table(sweep)
+    lines = aligned_lines(table)
+    if table.notes:
+        lines += ["", *(printable(str(note)) for note in table.notes)]
     if sweep.penalties:
         lines += ["", *map(_penalty_line, sweep.penalties)]
     return [*lines, *map(_knee_line, sweep.knees)]
+
+
+def sweep_verdict_lines(sweep: Sweep) -> list[str]:
+    """Return what each setting is against the first; nothing where none was booted twice."""
+    return [printable(str(note)) for note in sweep_notes(sweep)]
 
 
 def _where(parameters: Mapping[str, str]) -> str:

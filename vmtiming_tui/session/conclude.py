@@ -9,11 +9,12 @@ from vmtiming_tui.analysis.comparison.compare import Comparison, Gate, compare_s
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN, side_of
 from vmtiming_tui.analysis.exit_code import ExitCode, exit_code, reasons
 from vmtiming_tui.analysis.summary import summarise_fleet
+from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import write_export
-from vmtiming_tui.report.findings import comparison_lines, shutdown_lines
+from vmtiming_tui.report.findings import comparison_lines, shutdown_lines, sweep_verdict_lines
 from vmtiming_tui.session.wishes import Wishes
 
 Say: TypeAlias = Callable[[str], None]
@@ -72,6 +73,9 @@ def conclude(fleet: Fleet, wishes: Wishes, say: Say) -> int:
     written, failed = write_exports(fleet, wishes)
     for line in shutdown_lines(summarise_fleet(fleet)):
         say(line)
+    if sweep := sweep_of(fleet):
+        for line in sweep_verdict_lines(sweep):
+            say(line)
     for caution in cautions(fleet):
         say(f"Warning: {caution}")
     for path in written:
