@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from vmtiming_tui.errors import ConfigError, Problem
 from vmtiming_tui.model.plan import RunPlan, Variant
+from vmtiming_tui.model.threshold import Threshold
 from vmtiming_tui.request.settings import Raw, build_config
 
 T = TypeVar("T")
@@ -101,12 +102,14 @@ def build_plan(
     drop_caches: bool = False,
     name: str = "",
     notes: str = "",
+    thresholds: Callable[[], tuple[Threshold, ...]] = tuple,
     files: bool = True,
 ) -> RunPlan:
     """Return the plan that raw texts describe; raise ``ConfigError`` with every fault at once.
 
     ``sweeps`` are the pairs of ``-L VAR a,b,c``; every combination becomes a variant, the last
-    setting varying fastest. ``append`` is laid over the one given otherwise.
+    setting varying fastest. ``append`` is laid over the one given otherwise. ``thresholds`` reads
+    what the figures are held to.
     """
     problems: list[Problem] = []
 
@@ -126,6 +129,8 @@ def build_plan(
     warmups = checked("warmup", "-w/--warmup", lambda: _whole(warmup, 0, "1"), 0)
     counted = checked("runs", "-r/--runs", lambda: _whole(runs, 1, "10"), 1)
     label = checked("name", "--name", lambda: _label(name), "")
+    no_thresholds: tuple[Threshold, ...] = ()
+    held_to = checked("fail_over", "--fail-over", thresholds, no_thresholds)
     storms = (warmups + counted) * len(variants)
     if storms > MAX_STORMS:
         problems.append(Problem("runs", f"{storms} storms are too many; keep to {MAX_STORMS}"))
@@ -139,4 +144,5 @@ def build_plan(
         drop_caches=drop_caches,
         name=label,
         notes=notes,
+        thresholds=held_to,
     )
