@@ -173,6 +173,10 @@ class _Storm:
     counted: Sequence[Attempt]
     deciding: Sequence[Attempt]
 
+    @property
+    def is_decided(self) -> bool:
+        return all(attempt.state.is_decided for attempt in self.counted)
+
 
 def _settings(fleet: Fleet) -> list[tuple[Mapping[str, str], list[_Storm]]]:
     counted, deciding = counted_by_storm(fleet), deciding_by_storm(fleet)
@@ -193,7 +197,7 @@ def _values(threshold: Threshold, storms: Sequence[_Storm]) -> list[float]:
         case Subject.BOOT:
             return [*boots_s(booted), *lost]
         case Subject.ALL_BOOTED_IN:
-            whole = [all_booted_in_s(storm.counted) for storm in storms]
+            whole = [all_booted_in_s(storm.counted) for storm in storms if storm.is_decided]
             return [math.inf if value is None else value for value in whole]
         case Subject.SHUTDOWN:
             return shutdowns_s(booted)
