@@ -129,6 +129,10 @@ PLAN_OPTIONS = (
     ),
     write_option("--name", metavar="TEXT", help="A name to find the run by in the history."),
     write_option("--notes", metavar="TEXT", help="Words to keep with the run."),
+    write_option(
+        "--label", "labels", metavar="KEY=VALUE", multiple=True,
+        help="A label to find the run by: `label:KEY=VALUE` is the newest with it. Repeatable.",
+    ),
 )  # fmt: skip
 
 WISH_OPTIONS = (
@@ -138,7 +142,8 @@ WISH_OPTIONS = (
     ),
     limit_option(
         "--baseline", metavar="RUN", shell_complete=runs_or_files,
-        help="Compare with this run: an id, a name, `last` (before this one), or a JSON export.",
+        help="Compare with this run: an id, a name, `last` (before this one), a label, or a JSON "
+        "export.",
     ),
     limit_option(
         "--fail-slower", "fail_slower", metavar="PCT",
@@ -180,7 +185,7 @@ plan_options = _with(PLAN_OPTIONS)
 wish_options = _with(WISH_OPTIONS)
 
 SETTINGS = frozenset(field.name for field in fields(RunConfig))
-REPEATS = ("runs", "warmup", "prepare", "drop_caches", "sweeps", "name", "notes")
+REPEATS = ("runs", "warmup", "prepare", "drop_caches", "sweeps", "name", "notes", "labels")
 
 
 def raw_config(given: Mapping[str, Any], qemu_args: tuple[str, ...]) -> dict[str, Raw]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from vmtiming_tui.cli.completing import runs, runs_or_files
+from vmtiming_tui.cli.labelled import LABELS, LabelledGroup
 from vmtiming_tui.cli.printing import echo, say
 from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii
 from vmtiming_tui.errors import ConfigError, ExportError, Problem
@@ -12,23 +13,29 @@ from vmtiming_tui.errors import ConfigError, ExportError, Problem
 run_argument = click.argument("run", metavar="RUN", shell_complete=runs)
 
 
-@click.group(invoke_without_command=True)
+@click.group(
+    cls=LabelledGroup, invoke_without_command=True,
+    subcommand_metavar="[label:KEY=VALUE]... | COMMAND [ARGS]...",
+)  # fmt: skip
 @click.option("-n", "--number", default=20, show_default=True, help="How many; 0 shows all.")
 @click.pass_context
 def history(ctx: click.Context, /, number: int) -> None:
-    """List the runs that were kept, newest first."""
+    """List the runs that were kept, newest first; with labels, those that have them all."""
+    labels: tuple[str, ...] = ctx.meta[LABELS]
     if ctx.invoked_subcommand is None:
-        _list(number)
+        _list(number, labels)
+    elif labels:
+        raise click.UsageError(f"{ctx.invoked_subcommand} takes no label; leave {labels[0]} out")
 
 
-def _list(number: int) -> None:
+def _list(number: int, labels: tuple[str, ...]) -> None:
     from vmtiming_tui.history.listing import history_lines
     from vmtiming_tui.history.runs import History
 
     with History.open() as kept:
         if kept.word:
             echo(f"Warning: {kept.word}", err=True)
-        runs = kept.runs()
+        runs = kept.labelled(labels) if labels else kept.runs()
         for line in history_lines(runs[: number or None]):
             echo(line)
         if number and len(runs) > number:
@@ -76,7 +83,7 @@ def prune(keep: int | None, days: float | None, max_size: str | None, dry_run: b
 @click.command()
 @run_argument
 def show(run: str) -> None:
-    """Show a run's report: its id, name, or `last`."""
+    """Show a run's report: its id, name, label, or `last`."""
     from vmtiming_tui.analysis.cautions import cautions
     from vmtiming_tui.history.listing import show_lines
     from vmtiming_tui.history.runs import History

@@ -8,16 +8,17 @@ from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.history.database import default_path
 from vmtiming_tui.history.runs import History
 from vmtiming_tui.report.export.from_json import read_export
+from vmtiming_tui.request.labels import SEARCH
 from vmtiming_tui.request.paths import unreachable
 
 
 def side_named(text: str) -> Side:
-    """Return the run of an id, a name, ``last``, or an exported JSON file's path.
+    """Return the run of an id, a name, ``last``, a label, or an exported JSON file's path.
 
     Raises ``VmTimingError`` where there is none, or where the file is none of ours.
     """
     path = Path(text)
-    if path.suffix.lower() == ".json" or (not unreachable(path) and path.is_file()):
+    if not text.startswith(SEARCH) and _is_export(path):  # a label may look like a path
         side = side_of(read_export(path), path.name)
         with suppress(HistoryError, OSError):  # a file needs no history: less is known without
             if default_path().exists():
@@ -28,3 +29,7 @@ def side_named(text: str) -> Side:
         stored = history.find(text)
         side = side_of(history.load(stored), stored.label, name=stored.name)
         return history.with_known(side)
+
+
+def _is_export(path: Path) -> bool:
+    return path.suffix.lower() == ".json" or (not unreachable(path) and path.is_file())

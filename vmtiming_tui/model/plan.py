@@ -41,7 +41,8 @@ class RunPlan:
     """A whole run: ``warmup`` storms that do not count, then ``runs`` that do, per variant.
 
     ``prepare`` is a shell command run before every storm; ``drop_caches`` empties the host's page
-    cache before every storm. Raises ``ValueError`` without a variant.
+    cache before every storm. ``labels`` are its user's words to find it by. Raises ``ValueError``
+    without a variant.
     """
 
     variants: tuple[Variant, ...]
@@ -51,6 +52,7 @@ class RunPlan:
     drop_caches: bool = False
     name: str = ""
     notes: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.variants:

@@ -85,6 +85,7 @@ def _run(document: Document, clock: Clock) -> Body | None:
         "id": run.run,
         "name": plan.name if plan else "",
         "notes": plan.notes if plan else "",
+        "labels": dict(plan.labels) if plan else {},
         "started": utc(run.wall_ns),
         "wall_ns": run.wall_ns,
         "ended_at_s": clock.at(fleet.ended_ns),

@@ -18,6 +18,7 @@ from vmtiming_tui.model.host import HostFacts
 from vmtiming_tui.model.plan import RunPlan, StormKind
 from vmtiming_tui.report.tables import Align, Head, Table, foreign, own, state_word, took_ns
 from vmtiming_tui.report.wording import mebibytes, utc
+from vmtiming_tui.request.labels import label_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +182,7 @@ def fact_table(document: Document) -> Table:
             ("storms", f"{plan.runs} and {plan.warmup} to warm up"),
             ("after the report", str(config.after_report)),
             ("end", str(config.end)),
+            ("labels", label_words(plan.labels.items())),
             ("notes", plan.notes),
         ]
     return Table(
