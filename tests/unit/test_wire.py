@@ -43,6 +43,9 @@ def any_instance(kind):
     fields = {
         name: special[hint] for name, hint in typing.get_type_hints(kind).items() if hint in special
     }
+    if kind is events.VmUnits:
+        rows = st.lists(any_instance(events.UnitTimes), max_size=5)
+        return st.builds(kind.of, rows, **dict.fromkeys(("at_ns", "vm", "attempt"), wholes))
     return st.builds(kind, **fields)
 
 
@@ -113,6 +116,29 @@ def test_a_newer_writer_may_add_fields():
     body = json.loads(events.encode(event)) | {"added_later": {"x": 1}}
 
     assert events.decode(json.dumps(body)) == event
+
+
+def test_units_of_which_one_column_is_shorter_than_the_others_are_refused():
+    rows = [events.UnitTimes("a.service"), events.UnitTimes("b.service")]
+    body = json.loads(events.encode(events.VmUnits.of(rows, at_ns=1, vm=0, attempt=1)))
+    with pytest.raises(EventError, match=r"columns of different lengths: \[1, 2\]"):
+        events.decode(json.dumps(body | {"active_us": [1]}))
+
+
+@pytest.mark.parametrize("column", ["ab", ["a", 1], [1, None], {"a": 1}, [2**63]])
+def test_a_column_with_anything_else_in_it_is_refused(column):
+    body = {"event": "vm_units", "at_ns": 1, "vm": 0, "attempt": 1}
+    for name in ("names", "active_us"):
+        with pytest.raises(EventError):
+            events.decode(json.dumps(body | {name: column}))
+
+
+def test_units_stand_in_the_order_of_their_names_whatever_order_a_guest_tells_them_in():
+    rows = [events.UnitTimes("b.service", active_us=2), events.UnitTimes("a.target", result="x")]
+    told = events.VmUnits.of(rows, at_ns=1, vm=0, attempt=1)
+
+    assert told.names == ("a.target", "b.service")
+    assert list(told.rows) == rows[::-1]
 
 
 def test_deep_nesting_is_an_event_error_not_a_crash():

@@ -30,6 +30,7 @@ class Budget:
         match event:
             case (
                 ev.VmDetails()
+                | ev.VmUnits()
                 | ev.UnitOrder()
                 | ev.VmConsole()
                 | ev.VmUsage()

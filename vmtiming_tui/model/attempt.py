@@ -89,6 +89,7 @@ class Attempt:
     overran: bool = False
     text: str = ""
     details: ev.VmDetails | None = None
+    units: ev.VmUnits | None = None
     why: str = ""
     hint: str = ""
     stderr: str = ""

@@ -22,6 +22,7 @@ from vmtiming_tui.model.guest_events import (
     UnitTimes as UnitTimes,
     VmConsole as VmConsole,
     VmDetails as VmDetails,
+    VmUnits as VmUnits,
 )
 from vmtiming_tui.model.host import HostFacts
 from vmtiming_tui.model.plan import RunPlan, StormKind
@@ -395,6 +396,7 @@ Event: TypeAlias = (
     | VmReleased
     | VmEnding
     | VmDetails
+    | VmUnits
     | UnitOrder
     | ReportRejected
     | QmpSeen

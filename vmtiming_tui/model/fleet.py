@@ -111,6 +111,7 @@ class Fleet:
                 | ev.VmConsole()
                 | ev.ReportText()
                 | ev.VmDetails()
+                | ev.VmUnits()
                 | ev.UnitOrder()
                 | ev.ReportRejected()
             ):
@@ -340,6 +341,8 @@ class Fleet:
                 attempt.text = event.text
             case ev.VmDetails():
                 attempt.details = event
+            case ev.VmUnits():
+                attempt.units = event
             case ev.UnitOrder():
                 self.unit_order = event
             case ev.ReportRejected():

@@ -1,6 +1,6 @@
 """What is said of one boot: each thing that happens to it, as the event for it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vmtiming_tui.engine.boot.facts import PortOpened, Spawned
@@ -126,11 +126,14 @@ class Narrator:
             slowest=tuple(details.slowest),
             failed_units=tuple(details.failed),
             critical_chain=tuple(details.chain),
-            units=tuple(details.units),
             gathering_us=details.gathering_us,
             complete=details.complete,
             dropped_bytes=details.dropped_bytes,
         )
+
+    def units(self, at_ns: int, units: Sequence[ev.UnitTimes]) -> ev.VmUnits:
+        """The guest said what became of its units."""
+        return ev.VmUnits.of(units, **self._who(at_ns))
 
     def rejected(self, at_ns: int, what: Rejected) -> ev.ReportRejected:
         """The guest wrote what is no report."""

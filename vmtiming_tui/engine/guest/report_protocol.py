@@ -18,11 +18,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from vmtiming_tui.engine.guest.report_units import UnitRead, UnitReader
 from vmtiming_tui.escape import one_line, printable
-from vmtiming_tui.model.codec import to_json
+from vmtiming_tui.model.codec import Json, to_json
 from vmtiming_tui.model.guest_events import RejectionCode, UnitTimes
 
 MAX_LINE_BYTES = 64 * 1024
@@ -306,7 +306,7 @@ class ReportParser:
         if not unit.is_of_the_boot:
             return
         details, order, times = self._details, self._order, unit.times
-        cost = _cost(to_json(times))
+        cost = _cost([*cast(dict[str, Json], to_json(times)).values()])
         if cost > self._room:
             details.dropped_bytes += unit.size_bytes
             return
