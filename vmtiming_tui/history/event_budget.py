@@ -31,6 +31,7 @@ class Budget:
             case (
                 ev.VmDetails()
                 | ev.UnitOrder()
+                | ev.VmKernel()
                 | ev.VmConsole()
                 | ev.VmUsage()
                 | ev.QmpSeen()

@@ -24,6 +24,7 @@ from vmtiming_tui.model.guest_events import (
     VmDetails as VmDetails,
 )
 from vmtiming_tui.model.host import HostFacts
+from vmtiming_tui.model.kernel_events import VmKernel as VmKernel
 from vmtiming_tui.model.plan import RunPlan, StormKind
 
 
@@ -396,6 +397,7 @@ Event: TypeAlias = (
     | VmEnding
     | VmDetails
     | UnitOrder
+    | VmKernel
     | ReportRejected
     | QmpSeen
     | QmpLeftOut

@@ -112,6 +112,7 @@ class Fleet:
                 | ev.ReportText()
                 | ev.VmDetails()
                 | ev.UnitOrder()
+                | ev.VmKernel()
                 | ev.ReportRejected()
             ):
                 self._observe(event)
@@ -342,6 +343,8 @@ class Fleet:
                 attempt.details = event
             case ev.UnitOrder():
                 self.unit_order = event
+            case ev.VmKernel():
+                attempt.kernel = event.log
             case ev.ReportRejected():
                 attempt.rejected = (*attempt.rejected, event)[-MAX_REJECTED:]
                 self._trouble(event.at_ns, attempt, event.why)
