@@ -32,6 +32,7 @@ from vmtiming_tui.report.tables import (
     stage_table,
     storm_table,
     sweep_table,
+    threshold_table,
 )
 from vmtiming_tui.report.wording import exact_rate, exact_seconds, exact_seconds_of_ns, utc
 
@@ -80,6 +81,7 @@ def _main(document: Document) -> Markup:
         _sweep(document),
         _storms(document),
         _stages(document),
+        _thresholds(document),
         _comparison(document),
         _keep_in_mind(document),
         _vms(document),
@@ -248,6 +250,12 @@ def _stages(document: Document) -> Markup:
 
 def _stage_legend(stages: Iterable[Stage]) -> Markup:
     return legend((f"stage-{stage}", str(stage)) for stage in stages)
+
+
+def _thresholds(document: Document) -> Markup:
+    if not document.judged:
+        return Markup("")
+    return _section("Thresholds", html_table(threshold_table(document.judged), name="thresholds"))
 
 
 def _comparison(document: Document) -> Markup:
