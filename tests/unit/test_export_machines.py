@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families as prometheu
 from support.exported import hostile_fleet
 from support.facts import plan
 from support.making import FAILED, PENDING, TIMED_OUT, fleet_of, run_events
+from vmtiming_tui.analysis.thresholds import read_thresholds
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import StormKind
@@ -26,6 +27,12 @@ def labelled(labels=BUILD, **how):
     """Two storms of three VMs, one of which was lost, of a run with a name and labels."""
     started = {"plan": replace(plan(3), name="nightly", labels=labels)}
     return fleet_of([[5, 6, TIMED_OUT], [5, 6, 7]], started=started, **how)
+
+
+def held_to(*limits):
+    """Three storms of two VMs and, in the last, one that was lost, held to limits."""
+    started = {"plan": replace(plan(3), thresholds=read_thresholds(limits))}
+    return fleet_of([[5, 6, 7], [5, 6, TIMED_OUT]], started=started)
 
 
 # JUnit.
@@ -102,6 +109,19 @@ def test_a_vm_that_a_rerun_made_good_passes_and_says_so():
 
     assert (case.is_passed, case.time) == (True, 4.0)
     assert "it booted when it was run again" in case.system_out
+
+
+def test_each_threshold_is_a_case_that_took_as_long_as_its_figure():
+    passed, failed, hidden, unknown = junit(
+        held_to("median=8", "p50=3", "max=20", "unit:none=1")
+    )["thresholds"]  # fmt: skip
+
+    assert (passed.name, passed.time, passed.is_passed) == ("median=8", 6.0, True)
+    assert (failed.name, failed.time, failed.is_failure) == ("p50=3", 6.0, True)
+    assert failed.result[0].message == "the boot p50 is 6 s, over the limit of 3 s"
+    assert (hidden.time, hidden.is_failure) == (0.0, True)
+    assert unknown.is_error
+    assert "cannot be told" in unknown.result[0].message
 
 
 @pytest.mark.parametrize(
@@ -195,6 +215,17 @@ def test_each_setting_of_a_sweep_has_series_of_its_own():
 
     assert found["vmtiming_boot_seconds", ("parameter_smp", "1"), ("quantile", "0.5")] == 5
     assert found["vmtiming_boot_seconds", ("parameter_smp", "2"), ("quantile", "0.5")] == 4
+
+
+def test_thresholds_are_limit_figure_and_whether_it_held():
+    found = samples(held_to("median=8", "max=20", "unit:none=1", "max=20"))
+
+    for name, median, slowest in (
+        ("limit_seconds", 8, 20), ("figure_seconds", 6, math.inf), ("passed", 1, 0)
+    ):  # fmt: skip
+        assert found[f"vmtiming_threshold_{name}", ("threshold", "median=8")] == median
+        assert found[f"vmtiming_threshold_{name}", ("threshold", "max=20")] == slowest
+    assert ("vmtiming_threshold_passed", ("threshold", "unit:none=1")) not in found
 
 
 def test_labels_that_prometheus_would_take_for_the_same_stay_apart():

@@ -1,4 +1,4 @@
-"""A run as JUnit XML, as CI servers read it: a suite a storm, a case a VM.
+"""A run as JUnit XML, as CI servers read it: a suite a storm, a case a VM and a threshold.
 
 Written by ``junitparser``, in the form of Apache Ant (JUnit.xsd of windyroad/JUnit-Schema). The
 names of suites and cases hold no id of the run, so that a server can follow a case over many runs.
@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from vmtiming_tui.analysis.counted import made_good
-from vmtiming_tui.analysis.summary import StormSummary, Summary
+from vmtiming_tui.analysis.summary import StormSummary, Summary, settings_label
+from vmtiming_tui.analysis.thresholds import Finding, Judged
 from vmtiming_tui.escape import printable
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.fleet import RunState
@@ -46,6 +47,10 @@ def _suites(document: Document) -> Iterator[TestSuite]:
         suite.add_testcases(
             [_case(attempt, again.get(attempt.key), suite) for attempt in storm.attempts]
         )
+        yield suite
+    if document.judged:
+        suite = _suite(document, "thresholds")
+        suite.add_testcases([_threshold_case(each) for each in document.judged])
         yield suite
     if document.word or document.fleet.failure:
         suite = _suite(document, "run")
@@ -111,6 +116,19 @@ def _took_s(attempt: Attempt) -> float:
     if attempt.go_ns is None or attempt.decided_ns is None:
         return 0.0
     return max(attempt.decided_ns - attempt.go_ns, 0) / 1e9
+
+
+def _threshold_case(judged: Judged) -> TestCase:
+    """Return the case of a threshold; its time is the figure that it limits."""
+    varied = settings_label(judged.parameters)
+    name = f"{judged.threshold.text}{f' ({varied})' if varied else ''}"
+    case = TestCase(_text(name), f"{TOOL}.thresholds", judged.figure_s or 0.0)
+    match judged.finding:
+        case Finding.FAILED:
+            case.result = Failure(_text(judged.reason), str(judged.finding))
+        case Finding.CANNOT_TELL:
+            case.result = Error(_text(judged.reason), str(judged.finding))
+    return case
 
 
 def _run_case(document: Document) -> TestCase:

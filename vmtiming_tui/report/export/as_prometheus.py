@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.summary import Group, boots_s, lost_of, summarise
+from vmtiming_tui.analysis.thresholds import Finding, Judged
 from vmtiming_tui.escape import printable
 from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.report.export.document import Document
@@ -50,6 +51,8 @@ class _Figures(Collector):
             for group in self._document.groups
         ]
         yield from _boot_metrics(settings)
+        if self._document.judged:
+            yield from _threshold_metrics(self._document.judged, named)
 
 
 def _names(document: Document) -> dict[str, str]:
@@ -143,6 +146,26 @@ def _medians(settings: Settings) -> Iterator[Metric]:
         for stage, value in summary.stage_medians_s.items():
             stages.add_sample(stages.name, {**labels, "stage": str(stage)}, value)
     yield from (metric for metric in (median, whole, stages, shutdown) if metric.samples)
+
+
+def _threshold_metrics(judged: Sequence[Judged], named: Mapping[str, str]) -> Iterator[Metric]:
+    """Yield what was limited, to what, and whether it held; nothing of what cannot be told."""
+    limit = _seconds("threshold_limit", "What a figure was to be at most.")
+    found = _seconds("threshold_figure", "The figure that is limited.")
+    passed = Metric("vmtiming_threshold_passed", "Whether the figure kept to its limit.", "gauge")
+    # A limit may be given twice, but a series may not be there twice.
+    distinct = {(each.threshold.text, *each.parameters.items()): each for each in judged}
+    for each in distinct.values():
+        labels = {
+            **named,
+            **_prefixed("parameter", each.parameters),
+            "threshold": printable(each.threshold.text, keep=""),
+        }
+        limit.add_sample(limit.name, labels, each.threshold.limit_s)
+        if each.finding is not Finding.CANNOT_TELL:
+            found.add_sample(found.name, labels, _shown(each.figure_s))
+            passed.add_sample(passed.name, labels, float(each.finding is Finding.PASSED))
+    yield from (metric for metric in (limit, found, passed) if metric.samples)
 
 
 def _shown(figure: float | None) -> float:
