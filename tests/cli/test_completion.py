@@ -96,6 +96,13 @@ def test_past_runs_are_offered_by_name_and_id(environment):
     assert asked(environment, "show", "las") == ["last"]
 
 
+def test_labels_of_past_runs_are_offered(environment):
+    keep_named(Path(environment["XDG_STATE_HOME"]), "first", labels={"branch": "main"})
+
+    assert asked(environment, "show", "lab") == ["label:branch=main"]
+    assert asked(environment, "history", "lab") == ["label:branch=main"]
+
+
 def test_a_history_that_cannot_be_read_offers_nothing(environment):
     state = Path(environment["XDG_STATE_HOME"])
     state.mkdir(parents=True, exist_ok=True)

@@ -72,6 +72,19 @@ def test_an_export_of_the_history_is_what_the_run_itself_exported(run, two_runs,
     assert first["results"] == again["results"]
 
 
+def test_a_run_is_listed_and_found_by_its_labels(run, arguments):
+    labels = ("--label", "branch=main", "--label", "os=debian 13")
+    assert run(*arguments(1, "", "--name", "first", *labels))[0] == 0
+
+    assert "branch=main, os=debian 13" in run("history", "label:branch=main", "-n", "1")[1]
+    assert "Labels: branch=main" in run("show", "label:os=debian 13")[1]
+    assert run("history", "label:branch=gone")[0] == 1
+    code, _, err = run("history", "prune", "label:branch=main")
+    assert (code, "prune takes no label; leave label:branch=main out" in err) == (2, True)
+    code, _, err = run(*arguments(1, "", "--label", "branch"))
+    assert (code, "--label: 'branch' has no value; give key=value" in err) == (2, True)
+
+
 def test_a_forgotten_run_is_gone(run, two_runs):
     assert run("rm", "old")[0] == 0
 

@@ -11,26 +11,26 @@ from vmtiming_tui.history.runs import History
 from vmtiming_tui.model import events as ev
 
 
-def named_run(name: str, age: int, number: int = 8) -> list[ev.Event]:
+def named_run(name: str, age: int, number: int = 8, **planned: object) -> list[ev.Event]:
     """Return a run of this name that began ``age`` hours before the recorded one."""
     return smooth_run(
         number,
         started={
             "run": f"2026-{name}",
             "wall_ns": WALL_NS - age * 3600 * SECOND,
-            "plan": replace(plan_for(number), name=name),
+            "plan": replace(plan_for(number), name=name, **planned),
         },
     )
 
 
-def keep_named(folder: Path, *names: str) -> None:
+def keep_named(folder: Path, *names: str, **planned: object) -> None:
     """Keep runs of these names, the first being the oldest, where the user's history would be."""
     with (
         History.open(folder / "vmtiming-tui" / "history.db") as history,
         history.recorder() as recorder,
     ):
         for age, name in zip(range(len(names), 0, -1), names, strict=True):
-            recorder.write(as_told(named_run(name, age)))
+            recorder.write(as_told(named_run(name, age, **planned)))
 
 
 def keep(history, events):

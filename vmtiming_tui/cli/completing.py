@@ -6,7 +6,7 @@ A callback takes what click hands it, and returns the words or the kind of file 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from vmtiming_tui.errors import VmTimingError
@@ -14,6 +14,8 @@ from vmtiming_tui.errors import VmTimingError
 if TYPE_CHECKING:
     import click
     from click.shell_completion import CompletionItem
+
+    from vmtiming_tui.history.rows import StoredRun
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -41,7 +43,7 @@ def words(*known: str) -> Callable[[click.Context, click.Parameter, str], list[s
 
 
 def runs(_ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
-    """Offer the past runs by name and id, the newest first; none where the history is not read."""
+    """Offer the past runs by name, id and label, the newest first; none without a history."""
     from vmtiming_tui.history.runs import History
 
     try:
@@ -50,7 +52,25 @@ def runs(_ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
     except VmTimingError:
         return []
     named = ["last", *(run.name for run in stored), *(run.run for run in stored)]
-    return _beginning(dict.fromkeys(named), begun)
+    return _beginning(dict.fromkeys([*named, *_searches(stored)]), begun)
+
+
+def searches(begun: str) -> list[str]:
+    """Offer the labels of past runs as ``label:key=value``."""
+    from vmtiming_tui.history.runs import History
+
+    try:
+        with History.open() as kept:
+            return _beginning(dict.fromkeys(_searches(kept.runs())), begun)
+    except VmTimingError:
+        return []
+
+
+def _searches(stored: Iterable[StoredRun]) -> Iterator[str]:
+    from vmtiming_tui.request.labels import SEARCH
+
+    for run in stored:
+        yield from (f"{SEARCH}{key}={value}" for key, value in run.labels.items())
 
 
 def runs_or_files(

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from vmtiming_tui.analysis.thresholds import read_thresholds
 from vmtiming_tui.cli.completing import files, folders, runs_or_files, words
 from vmtiming_tui.cli.sections import HelpSection, SectionedOption
 from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii
@@ -129,16 +130,22 @@ PLAN_OPTIONS = (
     ),
     write_option("--name", metavar="TEXT", help="A name to find the run by in the history."),
     write_option("--notes", metavar="TEXT", help="Words to keep with the run."),
+    write_option(
+        "--label", "labels", metavar="KEY=VALUE", multiple=True,
+        help="A label to find the run by: `label:KEY=VALUE` is the newest with it. Repeatable.",
+    ),
 )  # fmt: skip
 
 WISH_OPTIONS = (
     limit_option(
-        "--fail-over", "fail_over_s", metavar="SECONDS",
-        help="Exit 3 when any boot that counts, or their p95, is slower.",
+        "--fail-over", "fail_over", metavar="LIMIT", multiple=True,
+        help="Exit 3 when a figure is above its limit in seconds: 20 (of any boot that counts), "
+        "p99=8, userspace=3, unit:sshd.service=0.4. Repeatable.",
     ),
     limit_option(
         "--baseline", metavar="RUN", shell_complete=runs_or_files,
-        help="Compare with this run: an id, a name, `last` (before this one), or a JSON export.",
+        help="Compare with this run: an id, a name, `last` (before this one), a label, or a JSON "
+        "export.",
     ),
     limit_option(
         "--fail-slower", "fail_slower", metavar="PCT",
@@ -148,7 +155,8 @@ WISH_OPTIONS = (
     limit_option("--allow-undecided", is_flag=True, help="Exit 0 where it would be 4."),
     write_option(
         "-o", "--export", "exports", metavar="FILE", multiple=True, shell_complete=files,
-        help="Write the result; .json .csv .md .txt .html tells the format. Repeatable.",
+        help="Write the result; .json .csv .md .txt .html .junit.xml .prom tells the format. "
+        "Repeatable.",
     ),
     write_option(
         "--plain", is_flag=True, help="The plain report; the default without a terminal."
@@ -180,7 +188,7 @@ plan_options = _with(PLAN_OPTIONS)
 wish_options = _with(WISH_OPTIONS)
 
 SETTINGS = frozenset(field.name for field in fields(RunConfig))
-REPEATS = ("runs", "warmup", "prepare", "drop_caches", "sweeps", "name", "notes")
+REPEATS = ("runs", "warmup", "prepare", "drop_caches", "sweeps", "name", "notes", "labels")
 
 
 def raw_config(given: Mapping[str, Any], qemu_args: tuple[str, ...]) -> dict[str, Raw]:
@@ -194,7 +202,7 @@ def raw_config(given: Mapping[str, Any], qemu_args: tuple[str, ...]) -> dict[str
 def plan_from(given: Mapping[str, Any], raw: Mapping[str, Raw]) -> RunPlan:
     """Return the plan of the command line; raise ``ConfigError`` with every fault."""
     repeats = {name: given[name] for name in REPEATS if given[name] is not None}
-    return build_plan(raw, **repeats)
+    return build_plan(raw, thresholds=partial(read_thresholds, given["fail_over"]), **repeats)
 
 
 def wishes_of(given: Mapping[str, Any]) -> Wishes:
@@ -203,7 +211,6 @@ def wishes_of(given: Mapping[str, Any]) -> Wishes:
         plain=given["plain"] or not can_show_a_dashboard(),
         as_json=given["as_json"],
         exports=tuple(Path(path) for path in given["exports"]),
-        fail_over=given["fail_over_s"],
         fail_slower=given["fail_slower"],
         baseline=given["baseline"] or "",
         allow_undecided=given["allow_undecided"],

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from vmtiming_tui.cli.completing import runs, runs_or_files
+from vmtiming_tui.cli.labelled import LABELS, LabelledGroup
 from vmtiming_tui.cli.printing import echo, say
 from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii
 from vmtiming_tui.errors import ConfigError, ExportError, Problem
@@ -12,23 +13,29 @@ from vmtiming_tui.errors import ConfigError, ExportError, Problem
 run_argument = click.argument("run", metavar="RUN", shell_complete=runs)
 
 
-@click.group(invoke_without_command=True)
+@click.group(
+    cls=LabelledGroup, invoke_without_command=True,
+    subcommand_metavar="[label:KEY=VALUE]... | COMMAND [ARGS]...",
+)  # fmt: skip
 @click.option("-n", "--number", default=20, show_default=True, help="How many; 0 shows all.")
 @click.pass_context
 def history(ctx: click.Context, /, number: int) -> None:
-    """List the runs that were kept, newest first."""
+    """List the runs that were kept, newest first; with labels, those that have them all."""
+    labels: tuple[str, ...] = ctx.meta[LABELS]
     if ctx.invoked_subcommand is None:
-        _list(number)
+        _list(number, labels)
+    elif labels:
+        raise click.UsageError(f"{ctx.invoked_subcommand} takes no label; leave {labels[0]} out")
 
 
-def _list(number: int) -> None:
+def _list(number: int, labels: tuple[str, ...]) -> None:
     from vmtiming_tui.history.listing import history_lines
     from vmtiming_tui.history.runs import History
 
     with History.open() as kept:
         if kept.word:
             echo(f"Warning: {kept.word}", err=True)
-        runs = kept.runs()
+        runs = kept.labelled(labels) if labels else kept.runs()
         for line in history_lines(runs[: number or None]):
             echo(line)
         if number and len(runs) > number:
@@ -76,7 +83,7 @@ def prune(keep: int | None, days: float | None, max_size: str | None, dry_run: b
 @click.command()
 @run_argument
 def show(run: str) -> None:
-    """Show a run's report: its id, name, or `last`."""
+    """Show a run's report: its id, name, label, or `last`."""
     from vmtiming_tui.analysis.cautions import cautions
     from vmtiming_tui.history.listing import show_lines
     from vmtiming_tui.history.runs import History
@@ -95,7 +102,7 @@ def show(run: str) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 def export(run: str, file: Path, force: bool) -> None:
-    """Write a run to FILE; .json .csv .md .txt .html tells the format."""
+    """Write a run to FILE; .json .csv .md .txt .html .junit.xml .prom tells the format."""
     from vmtiming_tui.history.runs import History
 
     if not force and file.is_file():
@@ -146,12 +153,12 @@ def replay(ctx: click.Context, /, run: str, speed: float, ascii_only: bool) -> N
     ctx.exit(replay_dashboard(events, plan, speed=speed, ascii_only=ascii_only, baseline=baseline))
 
 
-@click.command(short_help="Say whether one run is faster than another.")
+@click.command(short_help="Say whether runs are faster than another.")
 @click.argument("first", metavar="A", shell_complete=runs_or_files)
-@click.argument("second", metavar="B", shell_complete=runs_or_files)
+@click.argument("others", metavar="B...", nargs=-1, required=True, shell_complete=runs_or_files)
 @click.option(
     "--fail-slower", type=click.FloatRange(min=0), metavar="PCT",
-    help="Exit 3 when B is slower by more than that for sure, 4 when that cannot be told.",
+    help="Exit 3 when one is slower than A by more than that for sure, 4 when that cannot be told.",
 )  # fmt: skip
 @click.option("--allow-undecided", is_flag=True, help="Exit 0 where it would be 4.")
 @click.pass_context
@@ -159,21 +166,25 @@ def compare(
     ctx: click.Context,
     /,
     first: str,
-    second: str,
+    others: tuple[str, ...],
     fail_slower: float | None,
     allow_undecided: bool,
 ) -> None:
-    """Say whether run B is faster or slower than run A: ids, names, or exported JSON files."""
-    from vmtiming_tui.analysis.comparison.compare import compare_sides
+    """Say whether run B, and others after it, are faster or slower than run A.
+
+    Runs are ids, names, or exported JSON files. RUN:smp=2 is that setting of a sweep; settings of
+    one run are compared round by round.
+    """
+    from vmtiming_tui.analysis.comparison.compare import compare_all
     from vmtiming_tui.history.lookup import side_named
     from vmtiming_tui.report.findings import comparison_lines
-    from vmtiming_tui.session.conclude import gate_code
+    from vmtiming_tui.session.conclude import gates_code
 
-    comparison = compare_sides(side_named(first), side_named(second))
-    for line in comparison_lines(comparison):
+    comparisons = compare_all(side_named(first), [side_named(other) for other in others])
+    for line in comparison_lines(*comparisons):
         echo(line)
     if fail_slower is not None:
-        code = gate_code(comparison, fail_slower, allow_undecided=allow_undecided, say=say)
+        code = gates_code(comparisons, fail_slower, allow_undecided=allow_undecided, say=say)
         ctx.exit(code)
 
 

@@ -108,11 +108,17 @@ def _add_baseline(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE runs ADD COLUMN baseline TEXT NOT NULL DEFAULT ''")
 
 
+def _add_labels(connection: sqlite3.Connection) -> None:
+    """Version 5: each run's labels, as JSON; empty for runs kept before there were any."""
+    connection.execute("ALTER TABLE runs ADD COLUMN labels TEXT NOT NULL DEFAULT ''")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create,
     _add_names_and_figures,
     _add_storms,
     _add_baseline,
+    _add_labels,
 )
 VERSION = len(MIGRATIONS)
 

@@ -5,23 +5,28 @@ from collections.abc import Sequence
 from vmtiming_tui.analysis.comparison.samples import moment
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.analysis.sweep import sweep_of
+from vmtiming_tui.analysis.thresholds import judged
 from vmtiming_tui.escape import printable
 from vmtiming_tui.history.rows import StoredRun
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.aligned import aligned_lines
-from vmtiming_tui.report.findings import shutdown_lines, sweep_lines
+from vmtiming_tui.report.findings import shutdown_lines, sweep_lines, threshold_lines
 from vmtiming_tui.report.plain import PlainReport
 from vmtiming_tui.report.tables import Align, Head, Table, foreign, own, share, took
+from vmtiming_tui.request.labels import label_words
 
 
 def history_lines(runs: Sequence[StoredRun]) -> list[str]:
-    """Return the list of runs, a row each."""
+    """Return the list of runs, a row each; what few runs have, where any of these has it."""
     if not runs:
         return ["No run has been kept yet."]
     table = _history_table(runs)
     if any(run.baseline for run in runs):
         against = [foreign(run.baseline.label if run.baseline else "") for run in runs]
         table = table.with_column(Head("against"), against)
+    if any(run.labels for run in runs):
+        labels = [foreign(label_words(run.labels.items())) for run in runs]
+        table = table.with_column(Head("labels", Align.LEFT), labels)
     return aligned_lines(table)
 
 
@@ -52,7 +57,8 @@ def show_lines(run: StoredRun, fleet: Fleet) -> list[str]:
     """Return a stored run's heading, and its report as it was printed."""
     heading = f"{run.run}  {moment(run.wall_ns)}  {run.state}  on {run.host}, {run.accel}"
     against = f"Held against {run.baseline}." if run.baseline else ""
-    words = [printable(text) for text in (run.name, run.notes, against) if text]
+    labels = f"Labels: {label_words(run.labels.items())}" if run.labels else ""
+    words = [printable(text) for text in (run.name, run.notes, labels, against) if text]
     sweep, summary = sweep_of(fleet), summarise_fleet(fleet)
     return [
         printable(heading),
@@ -60,5 +66,6 @@ def show_lines(run: StoredRun, fleet: Fleet) -> list[str]:
         "",
         *PlainReport(fleet).final_lines(),
         *shutdown_lines(summary),
+        *threshold_lines(judged(fleet)),
         *(["", *sweep_lines(sweep)] if sweep else []),
     ]

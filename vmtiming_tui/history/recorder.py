@@ -292,9 +292,9 @@ def _insert(connection: sqlite3.Connection, fleet: Fleet, baseline: Identity | N
         """
         INSERT INTO runs (
             run, wall_ns, state, number, host, accel, qemu_version, tool_version, owner,
-            name, notes, baseline
+            name, notes, baseline, labels
         )
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
             storable(started.run) if started else "unreadable",
@@ -309,6 +309,7 @@ def _insert(connection: sqlite3.Connection, fleet: Fleet, baseline: Identity | N
             storable(plan.name) if plan else "",
             storable(plan.notes) if plan else "",
             json.dumps(to_json(baseline)) if baseline else "",
+            json.dumps(dict(plan.labels)) if plan and plan.labels else "",
         ),
     )
     key = cursor.lastrowid

@@ -34,6 +34,7 @@ class StoredRun:
     ``median_s`` and ``p95_s`` are of all boots, ``all_booted_in_s`` the median over storms.
     ``counts`` is by how the boots ended. ``curve`` is of its last storm: (s, how many had
     booted), at most some 40 points. ``baseline`` is the run it was started to be held against.
+    ``labels`` are those it was given.
     """
 
     key: int
@@ -56,6 +57,7 @@ class StoredRun:
     counts: Mapping[str, int] = field(default_factory=dict)
     curve: tuple[tuple[float, int], ...] = ()
     baseline: Identity | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -101,6 +103,7 @@ def read_row(row: sqlite3.Row) -> StoredRun:
         counts={state: n for state, n in _json(row["counts"], dict).items() if type(n) is int},
         curve=_curve(row["curve"]),
         baseline=_baseline(row["baseline"]),
+        labels={key: text for key, text in _json(row["labels"], dict).items() if type(text) is str},
         **values,
     )
 

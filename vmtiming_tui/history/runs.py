@@ -8,12 +8,13 @@ import itertools
 import math
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
+from vmtiming_tui.analysis.comparison.parts import part_of
 from vmtiming_tui.analysis.comparison.samples import Identity, Side, side_of
 from vmtiming_tui.analysis.comparison.tolerance import KnownRun, Setting
 from vmtiming_tui.errors import EventError, HistoryError
@@ -32,6 +33,7 @@ from vmtiming_tui.history.stored_lines import unpacked
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.report.export import write_export
+from vmtiming_tui.request.labels import SEARCH, label_words, searched_label
 
 _SHOWN_MATCHES = 5
 
@@ -104,13 +106,22 @@ class History:
             rows = self._connection.execute("SELECT * FROM runs ORDER BY wall_ns DESC, key DESC")
             return [read_row(row) for row in rows]
 
-    def find(self, text: str) -> StoredRun:
-        """Return the run that is meant: ``last``, an id, a name, or how an id begins.
+    def labelled(self, searches: Sequence[str]) -> list[StoredRun]:
+        """Return the runs that have all of these labels (``label:key=value``), newest first.
 
-        Of several runs of one name it is the newest. Raises ``HistoryError`` where there is none,
-        or where several ids begin so.
+        Raises ``HistoryError`` where there is none.
+        """
+        return _labelled(self.runs(), searches)
+
+    def find(self, text: str) -> StoredRun:
+        """Return the run that is meant: ``last``, an id, a name, a label, or how an id begins.
+
+        Of several runs of one name or label it is the newest. Raises ``HistoryError`` where there
+        is none, or where several ids begin so.
         """
         runs = self.runs()
+        if text.startswith(SEARCH):
+            return _labelled(runs, [text])[0]
         if text == "last" and runs:
             return runs[0]
         for exact in (
@@ -126,7 +137,7 @@ class History:
         if not found:
             raise HistoryError(
                 f"no run in the history is called {shown}",
-                hint="`vm-timing-report history` lists ids and names; `last` is the newest",
+                hint="`vm-timing-report history` lists ids, names and labels; `last` is the newest",
             )
         ids = ", ".join(run.run for run in found[:_SHOWN_MATCHES])
         raise HistoryError(f"{len(found)} runs begin with {shown}: {ids}", hint="give more of it")
@@ -217,8 +228,10 @@ class History:
             return None
         for stored in self.runs():
             if stored.run == identity.run and stored.wall_ns == identity.wall_ns:
-                side = side_of(self.load(stored), identity.label, name=identity.name)
-                return self.with_known(side)
+                whole = replace(identity, setting="").label
+                side = side_of(self.load(stored), whole, name=identity.name)
+                part = part_of(side, identity.setting) if identity.setting else side
+                return self.with_known(part)
         return Side(label=identity.label, samples=(), facts={}, identity=identity)
 
     def export(
@@ -308,6 +321,23 @@ class History:
             raise HistoryError(
                 f"the history {where} failed: {failure(error)}", hint=hint
             ) from error
+
+
+def _labelled(runs: Sequence[StoredRun], searches: Sequence[str]) -> list[StoredRun]:
+    try:
+        wanted = {label for search in searches if (label := searched_label(search))}
+    except ValueError as error:
+        raise HistoryError(
+            f"{SEARCH} {printable(str(error))}",
+            hint=f"write {SEARCH}branch=main for the runs with `--label branch=main`",
+        ) from None
+    found = [run for run in runs if wanted <= run.labels.items()]
+    if not found:
+        raise HistoryError(
+            f"no run in the history is labelled {printable(label_words(sorted(wanted)))}",
+            hint="`vm-timing-report history` lists the labels that there are",
+        )
+    return found
 
 
 def _reopens(event: ev.Event) -> bool:

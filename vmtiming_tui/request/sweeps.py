@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from vmtiming_tui.errors import ConfigError, Problem
 from vmtiming_tui.model.plan import RunPlan, Variant
+from vmtiming_tui.model.threshold import Threshold
+from vmtiming_tui.request.labels import SEARCH, read_labels
 from vmtiming_tui.request.settings import Raw, build_config
 
 T = TypeVar("T")
@@ -36,11 +38,13 @@ def _whole(text: Raw, low: int, example: str) -> int:
     return int(words)
 
 
-def _label(text: Raw) -> str:
-    label = str(text)
-    if not label.isprintable() or len(label) > MAX_NAME:
+def _name(text: Raw) -> str:
+    name = str(text)
+    if not name.isprintable() or len(name) > MAX_NAME:
         raise ValueError(f"give one line of at most {MAX_NAME} characters")
-    return label
+    if name.startswith(SEARCH):
+        raise ValueError(f"{SEARCH} begins a search by label; give another name, or --label")
+    return name
 
 
 def sweep_values(text: str) -> list[str]:
@@ -101,12 +105,15 @@ def build_plan(
     drop_caches: bool = False,
     name: str = "",
     notes: str = "",
+    labels: Sequence[str] = (),
+    thresholds: Callable[[], tuple[Threshold, ...]] = tuple,
     files: bool = True,
 ) -> RunPlan:
     """Return the plan that raw texts describe; raise ``ConfigError`` with every fault at once.
 
     ``sweeps`` are the pairs of ``-L VAR a,b,c``; every combination becomes a variant, the last
-    setting varying fastest. ``append`` is laid over the one given otherwise.
+    setting varying fastest. ``append`` is laid over the one given otherwise. Of ``labels`` each is
+    a ``key=value``; ``thresholds`` reads what the figures are held to.
     """
     problems: list[Problem] = []
 
@@ -125,7 +132,11 @@ def build_plan(
     variants = checked("variants", "", lambda: _variants(raw, varied, files=files), nothing)
     warmups = checked("warmup", "-w/--warmup", lambda: _whole(warmup, 0, "1"), 0)
     counted = checked("runs", "-r/--runs", lambda: _whole(runs, 1, "10"), 1)
-    label = checked("name", "--name", lambda: _label(name), "")
+    called = checked("name", "--name", lambda: _name(name), "")
+    no_labels: dict[str, str] = {}
+    labelled = checked("labels", "--label", lambda: read_labels(labels), no_labels)
+    no_thresholds: tuple[Threshold, ...] = ()
+    held_to = checked("fail_over", "--fail-over", thresholds, no_thresholds)
     storms = (warmups + counted) * len(variants)
     if storms > MAX_STORMS:
         problems.append(Problem("runs", f"{storms} storms are too many; keep to {MAX_STORMS}"))
@@ -137,6 +148,8 @@ def build_plan(
         runs=counted,
         prepare=prepare,
         drop_caches=drop_caches,
-        name=label,
+        name=called,
         notes=notes,
+        labels=labelled,
+        thresholds=held_to,
     )

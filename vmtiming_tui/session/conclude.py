@@ -1,6 +1,6 @@
 """What is done at a run's end: its exports, the gate against a baseline, the exit code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeAlias
 
@@ -10,14 +10,29 @@ from vmtiming_tui.analysis.comparison.samples import THIS_RUN, side_of
 from vmtiming_tui.analysis.exit_code import ExitCode, exit_code, reasons
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.analysis.sweep import sweep_of
+from vmtiming_tui.analysis.thresholds import judged
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import write_export
-from vmtiming_tui.report.findings import comparison_lines, shutdown_lines, sweep_verdict_lines
+from vmtiming_tui.report.findings import (
+    comparison_lines,
+    shutdown_lines,
+    sweep_verdict_lines,
+    threshold_lines,
+)
 from vmtiming_tui.session.wishes import Wishes
 
 Say: TypeAlias = Callable[[str], None]
+
+_RANK = (
+    ExitCode.ALL_BOOTED,
+    ExitCode.CANNOT_TELL,
+    ExitCode.TOO_SLOW,
+    ExitCode.SOME_FAILED,
+    ExitCode.INTERRUPTED,
+)
+"""What outranks what of an exit code's reasons, the least first."""
 
 
 def write_exports(fleet: Fleet, wishes: Wishes) -> tuple[list[Path], list[ExportError]]:
@@ -43,6 +58,16 @@ def _gate(fleet: Fleet, wishes: Wishes, say: Say) -> ExitCode:
     return gate_code(
         comparison, wishes.fail_slower, allow_undecided=wishes.allow_undecided, say=say
     )
+
+
+def gates_code(
+    comparisons: Iterable[Comparison], percent: float, *, allow_undecided: bool, say: Say
+) -> ExitCode:
+    """Return the gravest exit code of several gates, and say of each why it is not 0."""
+    codes = [
+        gate_code(each, percent, allow_undecided=allow_undecided, say=say) for each in comparisons
+    ]
+    return max(codes, key=_RANK.index)
 
 
 def gate_code(
@@ -76,6 +101,8 @@ def conclude(fleet: Fleet, wishes: Wishes, say: Say) -> int:
     if sweep := sweep_of(fleet):
         for line in sweep_verdict_lines(sweep):
             say(line)
+    for line in threshold_lines(judged(fleet)):
+        say(line)
     for caution in cautions(fleet):
         say(f"Warning: {caution}")
     for path in written:
@@ -85,11 +112,11 @@ def conclude(fleet: Fleet, wishes: Wishes, say: Say) -> int:
         if error.hint:
             say(f"  {error.hint}")
     gate = _gate(fleet, wishes, say)
-    for reason in reasons(fleet, fail_over_s=wishes.fail_over_s):
+    for reason in reasons(fleet):
         # What the run failed of was said as it came.
         if fleet.failure is None or reason != fleet.failure.why:
             say(f"Exit: {reason}")
-    code = exit_code(fleet, fail_over_s=wishes.fail_over_s)
-    if code is ExitCode.ALL_BOOTED:
-        code = ExitCode.SOME_FAILED if failed else gate
-    return code
+    code = exit_code(fleet, allow_undecided=wishes.allow_undecided)
+    if failed and code in (ExitCode.ALL_BOOTED, ExitCode.CANNOT_TELL):
+        return ExitCode.SOME_FAILED
+    return max(code, gate, key=_RANK.index)

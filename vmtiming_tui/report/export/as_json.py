@@ -15,6 +15,7 @@ from vmtiming_tui.analysis.comparison.difference import Difference
 from vmtiming_tui.analysis.comparison.samples import Identity
 from vmtiming_tui.analysis.summary import Group, Summary, boots_s, summarise
 from vmtiming_tui.analysis.sweep import Sweep
+from vmtiming_tui.analysis.thresholds import Judged
 from vmtiming_tui.model.codec import to_json
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.storm import Storm
@@ -55,6 +56,7 @@ def body_of(document: Document) -> Body:
         "summary": summary_body(document.summary),
         "groups": [_group(group) for group in document.groups],
         "sweep": _sweep(document.sweep) if document.sweep else None,
+        "thresholds": [_judged(each) for each in document.judged],
         "comparison": comparison_body(document.comparison),
         "cautions": [
             {"kind": str(caution.kind), "text": caution.text} for caution in document.cautions
@@ -63,6 +65,7 @@ def body_of(document: Document) -> Body:
             _storm(storm, clock, document.scope) for _, storm in sorted(fleet.storms.items())
         ],
         "vms": boots_by_vm(document, clock),
+        "unit_order": _unit_order(fleet),
         "notices": [
             {**without(to_json(notice), "at_ns"), "at_s": clock.at(notice.at_ns)}
             for notice in fleet.notices
@@ -85,6 +88,7 @@ def _run(document: Document, clock: Clock) -> Body | None:
         "id": run.run,
         "name": plan.name if plan else "",
         "notes": plan.notes if plan else "",
+        "labels": dict(plan.labels) if plan else {},
         "started": utc(run.wall_ns),
         "wall_ns": run.wall_ns,
         "ended_at_s": clock.at(fleet.ended_ns),
@@ -108,6 +112,12 @@ def _identity(identity: Identity | None) -> Body | None:
         "wall_ns": identity.wall_ns,
         "setting": identity.setting,
     }
+
+
+def _unit_order(fleet: Fleet) -> Body | None:
+    """Return which unit waits for which; one VM told it for all."""
+    order = fleet.unit_order
+    return None if order is None else without(to_json(order), "at_ns", "vm", "attempt")
 
 
 def _failure(fleet: Fleet, clock: Clock) -> Body | None:
@@ -177,6 +187,19 @@ def _sweep(sweep: Sweep) -> Body:
         "against": [_compared(group) for group in sweep.against],
         "penalties": to_json(sweep.penalties),
         "knees": to_json(sweep.knees),
+    }
+
+
+def _judged(each: Judged) -> Body:
+    threshold = each.threshold
+    return {
+        "threshold": threshold.text,
+        "figure": threshold.figure,
+        "parameters": dict(each.parameters),
+        "limit_s": threshold.limit_s,
+        "figure_s": each.figure_s,
+        "finding": str(each.finding),
+        "why": each.why,
     }
 
 

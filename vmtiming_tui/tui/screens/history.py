@@ -18,6 +18,7 @@ from vmtiming_tui.escape import plural
 from vmtiming_tui.history.rows import StoredRun
 from vmtiming_tui.history.runs import History
 from vmtiming_tui.report.wording import short_seconds
+from vmtiming_tui.request.labels import label_words
 from vmtiming_tui.tui.drawing.braille import sparkline
 from vmtiming_tui.tui.drawing.styled import shown
 from vmtiming_tui.tui.screens.full_screen import FullScreen
@@ -30,7 +31,7 @@ _SPARK_WIDTH = 12
 _ROWS_AT_ONCE = 100
 _HEADS = (
     "", "run", "when", "state", "storms", "booted", "median", "p95", "all booted in", "accel",
-    "against", "completion",
+    "against", "labels", "completion",
 )  # fmt: skip
 
 
@@ -120,7 +121,7 @@ class HistoryScreen(FullScreen[None]):
         cells = [
             run.label, when, str(run.state), str(run.storms), f"{run.booted}/{run.boots}",
             *map(short_seconds, (run.median_s, run.p95_s, run.all_booted_in_s)), run.accel,
-            run.baseline.label if run.baseline else "",
+            run.baseline.label if run.baseline else "", label_words(run.labels.items()),
         ]  # fmt: skip
         return [self._mark(run), *(Text(shown(cell)) for cell in cells), self._spark(run)]
 
