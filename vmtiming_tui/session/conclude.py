@@ -7,6 +7,7 @@ from typing import TypeAlias
 from vmtiming_tui.analysis.cautions import cautions
 from vmtiming_tui.analysis.comparison.compare import Comparison, Gate, compare_sides
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN, side_of
+from vmtiming_tui.analysis.comparison.sequential import told
 from vmtiming_tui.analysis.exit_code import ExitCode, exit_code, reasons
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.analysis.thresholds import judged
@@ -14,7 +15,12 @@ from vmtiming_tui.errors import ExportError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import write_export
-from vmtiming_tui.report.findings import comparison_lines, shutdown_lines, threshold_lines
+from vmtiming_tui.report.findings import (
+    comparison_lines,
+    decision_lines,
+    shutdown_lines,
+    threshold_lines,
+)
 from vmtiming_tui.session.wishes import Wishes
 
 Say: TypeAlias = Callable[[str], None]
@@ -82,7 +88,8 @@ def conclude(fleet: Fleet, wishes: Wishes, say: Say) -> int:
     written, failed = write_exports(fleet, wishes)
     for line in shutdown_lines(summarise_fleet(fleet)):
         say(line)
-    for line in threshold_lines(judged(fleet)):
+    held = threshold_lines(judged(fleet))
+    for line in (*decision_lines(fleet, told(fleet, wishes.baseline)), *held):
         say(line)
     for caution in cautions(fleet):
         say(f"Warning: {caution}")

@@ -103,6 +103,8 @@ def _events(body: Body) -> Iterator[ev.Event]:
     storms = {storm["storm"]: storm for storm in body["storms"]}
     for number in sorted({*storms, *boots}):
         yield from _storm(storms.get(number), boots.get(number, []))
+    if (concluded := body.get("decision")) is not None:
+        yield from_json(ev.Concluded, {**concluded, "at_ns": _ns(concluded["at_s"])})
     if (failure := body["failure"]) is not None:
         yield from_json(ev.EngineFailed, {**failure, "at_ns": _ns(failure["at_s"])})
     outcome = _ENDED.get(RunState(body["state"]))
