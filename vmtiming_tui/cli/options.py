@@ -164,7 +164,8 @@ WISH_OPTIONS = (
     limit_option("--allow-undecided", is_flag=True, help="Exit 0 where it would be 4."),
     write_option(
         "-o", "--export", "exports", metavar="FILE", multiple=True, shell_complete=files,
-        help="Write the result; .json .csv .md .txt .html tells the format. Repeatable.",
+        help="Write the result; .json .csv .md .txt .html .junit.xml .prom tells the format. "
+        "Repeatable.",
     ),
     write_option(
         "--plain", is_flag=True, help="The plain report; the default without a terminal."

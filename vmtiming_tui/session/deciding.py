@@ -9,7 +9,7 @@ from vmtiming_tui.model.commands import Command, Conclude, GoOn
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.sources.source import EventSource
 
-_OF_NO_BOOT = (ev.VmUsage, ev.HostSample, ev.QmpSeen, ev.VmConsole, ev.VmDetails, ev.UnitOrder)
+_OF_NO_BOOT = (ev.VmUsage, ev.HostSample, ev.QmpSeen, ev.VmConsole, ev.VmDetails, ev.VmUnits)
 
 
 class DecidingSource:

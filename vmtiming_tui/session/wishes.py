@@ -13,7 +13,7 @@ from vmtiming_tui.history.lookup import side_named
 from vmtiming_tui.model.config import End
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.model.threshold import Subject
-from vmtiming_tui.report.export import FORMATS
+from vmtiming_tui.report.export import FORMATS, ending_of
 from vmtiming_tui.request.paths import unreachable
 
 
@@ -129,7 +129,7 @@ def _positive(text: str, unit: str) -> float:
 
 
 def _unwritable(path: Path) -> Problem | None:
-    if path.suffix.lower() not in FORMATS:
+    if not ending_of(path):
         known = " ".join(FORMATS)
         return Problem("export", f"-o/--export: {path} has no known ending; use one of {known}")
     if why := unreachable(path):

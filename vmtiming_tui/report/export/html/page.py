@@ -195,7 +195,7 @@ def _series(groups: Sequence[Group]) -> list[charts.Series]:
             points = [(ns / 1e9, k) for ns, k in completion(storm.attempts)]
             style = f"series-{index}" if is_last and index < _SERIES else "faint"
             if is_last or len(groups) == 1:
-                label = group.label or charts.storm_label(storm)
+                label = group.label or storm.label
                 series = charts.Series(label, style, len(storm.attempts), points)
                 (faint if style == "faint" else strong).append(series)
     return faint + strong
