@@ -49,6 +49,18 @@ def test_a_boot_over_the_limit_makes_the_exit_code_3(run, arguments):
     assert run(*arguments(2, "", "--fail-over", "20"))[0] == 0
 
 
+def test_each_limit_is_a_line_and_what_nothing_tells_of_makes_it_4(run, arguments):
+    limits = ("--fail-over", "p99=20", "--fail-over", "unit:none=1")
+
+    code, _, err = run(*arguments(2, "", *limits))
+
+    assert code == 4
+    assert "p99=20       boot p99" in err
+    assert "Exit: whether unit:none=1 was kept cannot be told" in err
+    assert run(*arguments(2, "", *limits, "--allow-undecided"))[0] == 0
+    assert "unit:none=1" in run("show", "last")[1]
+
+
 def test_json_is_the_stream_itself(run, arguments):
     code, out, _ = run(*arguments(2, "", "--json"))
     fleet = Fleet(ev.decode(line) for line in out.splitlines())

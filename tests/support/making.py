@@ -7,10 +7,11 @@ What else a live engine tells, and a run written down step by step, is in ``reco
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from support.facts import MS, SECOND, argv, plan, run_started
+from vmtiming_tui.analysis.thresholds import parse_threshold
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.model.fleet import Fleet
@@ -249,6 +250,14 @@ def random_run(vms: int, storms: int, seed: int = 1, run: str = "run-1") -> list
 
 def fleet_of(storms: Iterable[Sequence[float | str]], **options: object) -> Fleet:
     return Fleet(run_events(storms, **options))
+
+
+def held_to(fleet: Fleet, *limits: str) -> Fleet:
+    """Return the run as if it had been started with these limits (``--fail-over``)."""
+    assert fleet.run is not None and fleet.plan is not None
+    asked = replace(fleet.plan, thresholds=tuple(map(parse_threshold, limits)))
+    fleet.run = replace(fleet.run, plan=asked)
+    return fleet
 
 
 def raw(events: Iterable[ev.Event]) -> bytes:

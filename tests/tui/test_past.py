@@ -1,5 +1,7 @@
 """The history and the comparison: past runs in a table, and two of them beside each other."""
 
+from dataclasses import replace
+
 import pytest
 
 from support.making import as_told, run_events
@@ -9,6 +11,7 @@ from support.stage import dashboard
 from vmtiming_tui.analysis.comparison.samples import Identity, side_of
 from vmtiming_tui.analysis.progress import TimeLeft
 from vmtiming_tui.analysis.summary import summarise_fleet
+from vmtiming_tui.analysis.thresholds import parse_threshold
 from vmtiming_tui.history.runs import History
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import write_export
@@ -92,6 +95,14 @@ async def test_the_dashboard_and_its_exports_say_which_run_the_baseline_is(tmp_p
             tmp_path / "out.md", stage.app.model.fleet, baseline=stage.app.model.baseline
         )
     assert "Held against r1, nightly, 2025-01-01" in exported.read_text()
+
+
+async def test_the_dashboard_names_the_limits_that_do_not_hold_so_far():
+    events = smooth_run(8)
+    asked = replace(events[0].plan, thresholds=tuple(map(parse_threshold, ["p50=1", "max=900"])))
+
+    async with dashboard([replace(events[0], plan=asked), *events[1:]], DONE) as stage:
+        await stage.sees("over p50=1 ")
 
 
 async def test_the_history_says_what_each_run_was_held_against(tmp_path, monkeypatch):

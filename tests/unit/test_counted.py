@@ -7,7 +7,7 @@ import json
 import pytest
 
 from support.facts import SECOND, plan
-from support.making import FAILED, TIMED_OUT, run_events, storm_events
+from support.making import FAILED, TIMED_OUT, held_to, run_events, storm_events
 from vmtiming_tui.analysis.cautions import cautions
 from vmtiming_tui.analysis.comparison.samples import side_of
 from vmtiming_tui.analysis.counted import counted_attempts, made_good, reruns
@@ -51,12 +51,12 @@ def test_boots_of_the_plans_storms_count_and_no_warm_up_or_rerun():
 def test_a_boot_that_was_too_slow_stays_so_when_its_vm_is_run_again():
     fleet = followed([[5.0, 5.0], [5.0, 50.0], [5.0, 5.0]], {1: 5.0})
 
-    assert exit_code(fleet, fail_over_s=20) == 3
-    assert "VM 1 took 50 s in storm 2, over the limit of 20 s" in reasons(fleet, fail_over_s=20)
+    assert exit_code(held_to(fleet, "20")) == 3
+    assert "VM 1 took 50 s in storm 2, over the limit of 20 s" in reasons(fleet)
 
 
 def test_a_slow_or_failed_rerun_does_not_undo_a_storm_that_was_well():
-    assert exit_code(followed([[5.0, 5.0]], {1: 50.0}), fail_over_s=20) == 0
+    assert exit_code(held_to(followed([[5.0, 5.0]], {1: 50.0}), "20")) == 0
     assert exit_code(followed([[5.0, 5.0]], {1: FAILED})) == 0
 
 
@@ -64,7 +64,7 @@ def test_a_lost_vm_that_boots_when_run_again_is_made_good_for_the_exit_code_and_
     fleet = followed([[5.0, FAILED]], {1: 7.0})
 
     assert exit_code(fleet) == 0
-    assert exit_code(fleet, fail_over_s=6) == 3
+    assert exit_code(held_to(fleet, "6")) == 3
     assert any("made good for the exit code" in str(each) for each in cautions(fleet))
     assert summarise_fleet(fleet).booted == 1
 
@@ -111,7 +111,7 @@ def test_every_front_end_and_export_has_the_same_figures(fleet):
     assert live.median_ns == (None if summary.median_s is None else summary.median_s * 1e9)
     if summary.p95_s is not None:
         assert f"the p95 is {summary.p95_s:.4g} s, over the limit of 0.5 s" in reasons(
-            fleet, fail_over_s=0.5
+            held_to(fleet, "0.5")
         )
 
 

@@ -19,7 +19,7 @@ from support.making import PENDING, TIMED_OUT, Guest, fleet_of, run_events
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
-from vmtiming_tui.report.export import FORMATS, render, write_export
+from vmtiming_tui.report.export import FORMATS, ending_of, render, write_export
 from vmtiming_tui.report.export.as_csv import safe_cell
 from vmtiming_tui.report.export.as_markdown import escaped
 
@@ -42,14 +42,27 @@ def test_a_file_of_each_format_is_written_where_it_was_asked_for(tmp_path, fleet
 def test_an_unknown_ending_is_refused_with_those_that_are_known(tmp_path, fleet):
     with pytest.raises(ExportError, match="no format to export to") as caught:
         write_export(tmp_path / "run.pdf", fleet)
-    assert ".json .csv .md .txt .html" in caught.value.hint
+    assert ".json .csv .md .txt .html .junit.xml .prom" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "ending"),
+    [
+        ("run.json", ".json"), ("Run.JUnit.XML", ".junit.xml"), ("a.b.prom", ".prom"),
+        ("run.xml", ""), (".json", ""), (".junit.xml", ""), ("junit.xml", ""), ("json", ""),
+    ],
+)  # fmt: skip
+def test_a_file_s_ending_tells_its_format_where_a_name_is_before_it(name, ending):
+    assert ending_of(Path("a.json") / name) == ending
 
 
 @pytest.mark.parametrize("suffix", ALL)
 def test_every_format_says_of_a_run_not_over_that_it_is_partial(suffix):
     unfinished = render(suffix, fleet_of([[5, PENDING]], outcome=None))
     whole = render(suffix, fleet_of([[5, 6]]))
-    mark = re.compile(r"partial\"?: true|Partial: the run|^run-1,true,", re.MULTILINE)
+    mark = re.compile(
+        r"partial\"?: true|Partial: the run|^run-1,true,|^vmtiming_run_whole 0", re.MULTILINE
+    )
     assert mark.search(unfinished)
     assert not mark.search(whole)
 
@@ -77,8 +90,9 @@ def test_nothing_outside_the_scope_is_exported(suffix):
         if not isinstance(event, ev.VmDetails)
     ]  # fmt: skip
     text = render(suffix, Fleet(marked), scope={1})
-    assert "I am VM number 1" in text
     assert "I am VM number 0" not in text
+    one = {".junit.xml": 'name="VM 1"', ".prom": 'vmtiming_boots{state="booted"} 1'}
+    assert one.get(suffix, "I am VM number 1") in text
 
 
 # Writing.

@@ -21,10 +21,10 @@ from support.making import (
     run_started,
 )
 from support.schema import SCHEMA, exported_body, faults_of
-from vmtiming_tui.analysis import cautions, stages, stats, summary, sweep
+from vmtiming_tui.analysis import cautions, stages, stats, summary, sweep, thresholds
 from vmtiming_tui.analysis.comparison import compare, tolerance
 from vmtiming_tui.analysis.comparison.samples import side_of
-from vmtiming_tui.model import config, events as ev, fleet, plan
+from vmtiming_tui.model import config, events as ev, fleet, plan, threshold
 from vmtiming_tui.model.attempt import Phase
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.host import HostFacts
@@ -83,6 +83,9 @@ def test_is_of_the_version_that_is_written():
         ("phase", Phase),
         ("release", ev.ReleaseCause),
         ("swept", sweeps.SWEPT),
+        ("threshold_subject", threshold.Subject),
+        ("statistic", threshold.Statistic),
+        ("finding", thresholds.Finding),
     ],
 )
 def test_knows_the_words_the_code_knows(name, words):
@@ -95,6 +98,7 @@ def test_knows_the_words_the_code_knows(name, words):
         ("config", config.RunConfig, {}),
         ("variant", plan.Variant, {}),
         ("plan", plan.RunPlan, {}),
+        ("threshold", threshold.Threshold, {}),
         ("host", HostFacts, {}),
         ("interval", stats.Interval, {}),
         ("figures", stats.Figures, {}),

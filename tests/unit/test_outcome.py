@@ -3,7 +3,16 @@
 import pytest
 
 from support.facts import SECOND
-from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of, run_events, storm_events
+from support.making import (
+    FAILED,
+    KILLED,
+    PENDING,
+    TIMED_OUT,
+    fleet_of,
+    held_to,
+    run_events,
+    storm_events,
+)
 from vmtiming_tui.analysis.exit_code import exit_code, reasons
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
@@ -52,18 +61,18 @@ def test_a_failure_in_any_storm_counts_but_not_in_a_warmup():
 def test_a_limit_exceeded_is_said_and_exits_3(limit_s, code):
     fleet = fleet_of([[5.0, 6.0]])
 
-    assert exit_code(fleet, fail_over_s=limit_s) == code
+    assert exit_code(held_to(fleet, f"{limit_s}")) == code
 
 
 def test_the_sentences_name_the_slow_vm_and_the_p95():
-    assert reasons(fleet_of([[5.0, 6.0]]), fail_over_s=5.5) == [
+    assert reasons(held_to(fleet_of([[5.0, 6.0]]), "5.5")) == [
         "VM 1 took 6 s, over the limit of 5.5 s",
         "the p95 is 5.95 s, over the limit of 5.5 s",
     ]
 
 
 def test_a_failure_outranks_a_limit():
-    assert exit_code(fleet_of([[50.0, FAILED]]), fail_over_s=1.0) == 1
+    assert exit_code(held_to(fleet_of([[50.0, FAILED]]), "1")) == 1
 
 
 def test_interrupted_is_130():

@@ -14,6 +14,7 @@ from vmtiming_tui.errors import EventError
 from vmtiming_tui.model import commands, events, plan
 from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.host import HostFacts
+from vmtiming_tui.model.kernel_events import KernelLog, Spans
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -39,6 +40,7 @@ def any_instance(kind):
         plan.RunPlan: plans,
         plan.RunPlan | None: st.none() | plans,
         HostFacts: hosts,
+        KernelLog: kernel_logs,
     }
     fields = {
         name: special[hint] for name, hint in typing.get_type_hints(kind).items() if hint in special
@@ -70,6 +72,18 @@ hosts = st.builds(
     **dict.fromkeys(("cores", "memory_bytes", "memory_available_bytes"), wholes),
     load1=finite,
     psi=st.dictionaries(st.text(), finite),
+)
+
+
+def spans_of(rows):
+    names, began_us, took_us, returned = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return Spans(names=names, began_us=began_us, took_us=took_us, returned=returned)
+
+
+kernel_logs = st.builds(
+    KernelLog,
+    initcalls=st.lists(st.tuples(st.text(), wholes, wholes, wholes), max_size=5).map(spans_of),
+    pending=st.lists(st.text(), max_size=3).map(tuple),
 )
 
 
@@ -108,6 +122,14 @@ def test_anything_else_is_refused_with_an_event_error(line):
 )
 def test_a_known_event_with_a_wrong_field_is_refused(body):
     with pytest.raises(EventError):
+        events.decode(json.dumps(body))
+
+
+def test_a_kernels_log_of_which_one_column_is_shorter_than_the_others_is_refused():
+    log = KernelLog(initcalls=Spans(names=("a", "b"), began_us=(1, 2), took_us=(3, 4)))
+    body = json.loads(events.encode(events.VmKernel(at_ns=1, vm=0, attempt=1, log=log)))
+    body["log"]["initcalls"]["took_us"] = [1]
+    with pytest.raises(EventError, match="columns of different lengths"):
         events.decode(json.dumps(body))
 
 

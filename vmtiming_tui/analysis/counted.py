@@ -78,3 +78,15 @@ def reruns(fleet: Fleet, scope: Collection[int] | None = None) -> list[Attempt]:
         for attempt in fleet.vms[vm].attempts
         if kind_of(fleet, attempt) is StormKind.RERUN
     ]
+
+
+def deciding_by_storm(fleet: Fleet) -> dict[int, list[Attempt]]:
+    """Return the boots the exit code rests on, by storm: those that count, or what made one good.
+
+    A rerun stands in the storm of the boot that it made good.
+    """
+    instead = {id(each.lost): each.rerun for each in made_good(fleet)}
+    return {
+        number: [instead.get(id(attempt), attempt) for attempt in attempts]
+        for number, attempts in counted_by_storm(fleet).items()
+    }

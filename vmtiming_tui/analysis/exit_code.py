@@ -3,8 +3,9 @@
 from collections import Counter
 from enum import IntEnum
 
-from vmtiming_tui.analysis.counted import counted_attempts, made_good
+from vmtiming_tui.analysis.counted import deciding_by_storm
 from vmtiming_tui.analysis.summary import boots_s, summarise_fleet
+from vmtiming_tui.analysis.thresholds import Finding, judged
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt, VmState
 from vmtiming_tui.model.fleet import Fleet, RunState
@@ -23,9 +24,8 @@ class ExitCode(IntEnum):
 
 
 def _deciding(fleet: Fleet) -> list[Attempt]:
-    """Return the boots the exit code rests on: those that count, or what made one good."""
-    instead = {id(each.lost): each.rerun for each in made_good(fleet)}
-    return [instead.get(id(attempt), attempt) for attempt in counted_attempts(fleet)]
+    """Return the boots the exit code rests on."""
+    return [attempt for storm in deciding_by_storm(fleet).values() for attempt in storm]
 
 
 def too_slow(fleet: Fleet, limit_s: float) -> list[str]:
@@ -42,6 +42,20 @@ def too_slow(fleet: Fleet, limit_s: float) -> list[str]:
     if p95_s is not None and p95_s > limit_s:
         sentences.append(f"the p95 is {p95_s:.4g} s, over the limit of {limit_s:g} s")
     return sentences
+
+
+def _not_kept(fleet: Fleet) -> list[str]:
+    """Return which thresholds the run did not keep, or cannot say that it did.
+
+    A bare number was to hold for every boot, so the boots that it does not hold for are named.
+    """
+    found: dict[str, None] = {}
+    for each in judged(fleet):
+        threshold = each.threshold
+        is_bare = "=" not in threshold.text
+        why = too_slow(fleet, threshold.limit_s) if is_bare else [each.reason]
+        found |= dict.fromkeys(why if each.finding is not Finding.PASSED else [])
+    return list(found)
 
 
 def _was_cut_short(fleet: Fleet) -> bool:
@@ -63,8 +77,11 @@ def _was_cut_short(fleet: Fleet) -> bool:
     )
 
 
-def exit_code(fleet: Fleet, *, fail_over_s: float | None = None) -> ExitCode:
-    """Return what the run deserves; ``fail_over_s`` is the limit of ``--fail-over`` (s)."""
+def exit_code(fleet: Fleet, *, allow_undecided: bool = False) -> ExitCode:
+    """Return what the run deserves; ``allow_undecided``: also where a threshold cannot be told.
+
+    Not all booted outranks too slow, which outranks what cannot be told.
+    """
     if _was_cut_short(fleet):
         return ExitCode.INTERRUPTED
     attempts = _deciding(fleet)
@@ -75,13 +92,19 @@ def exit_code(fleet: Fleet, *, fail_over_s: float | None = None) -> ExitCode:
         or not all(attempt.state.is_booted for attempt in attempts)
     ):
         return ExitCode.SOME_FAILED
-    if fail_over_s is not None and too_slow(fleet, fail_over_s):
+    findings = {each.finding for each in judged(fleet)}
+    if Finding.FAILED in findings:
         return ExitCode.TOO_SLOW
+    if Finding.CANNOT_TELL in findings and not allow_undecided:
+        return ExitCode.CANNOT_TELL
     return ExitCode.ALL_BOOTED
 
 
-def reasons(fleet: Fleet, *, fail_over_s: float | None = None) -> list[str]:
-    """Return why the run deserves its exit code, a sentence each; nothing for 0."""
+def reasons(fleet: Fleet) -> list[str]:
+    """Return why the run deserves its exit code, a sentence each; nothing for 0.
+
+    A threshold that cannot be told is named even where that is allowed.
+    """
     found = []
     if _was_cut_short(fleet):
         found.append("the run was ended before all of it was done")
@@ -96,6 +119,4 @@ def reasons(fleet: Fleet, *, fail_over_s: float | None = None) -> list[str]:
             found.append(f"{states[state]} of {plural(len(attempts), 'boot')} {state}")
     if not attempts and not fleet.failure:
         found.append("no VM was booted")
-    if fail_over_s is not None:
-        found += too_slow(fleet, fail_over_s)
-    return found
+    return found + _not_kept(fleet)

@@ -262,6 +262,12 @@ class StormSummary:
     summary: Summary
     attempts: tuple[Attempt, ...]
 
+    @property
+    def label(self) -> str:
+        """What to call it, with what a sweep varied."""
+        varied = settings_label(self.parameters)
+        return f"storm {self.number}{f' ({varied})' if varied else ''}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:

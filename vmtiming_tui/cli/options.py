@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from vmtiming_tui.analysis.thresholds import read_thresholds
 from vmtiming_tui.cli.completing import files, folders, runs_or_files, words
 from vmtiming_tui.cli.sections import HelpSection, SectionedOption
 from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii
@@ -137,8 +138,9 @@ PLAN_OPTIONS = (
 
 WISH_OPTIONS = (
     limit_option(
-        "--fail-over", "fail_over_s", metavar="SECONDS",
-        help="Exit 3 when any boot that counts, or their p95, is slower.",
+        "--fail-over", "fail_over", metavar="LIMIT", multiple=True,
+        help="Exit 3 when a figure is above its limit in seconds: 20 (of any boot that counts), "
+        "p99=8, userspace=3, unit:sshd.service=0.4. Repeatable.",
     ),
     limit_option(
         "--baseline", metavar="RUN", shell_complete=runs_or_files,
@@ -153,7 +155,8 @@ WISH_OPTIONS = (
     limit_option("--allow-undecided", is_flag=True, help="Exit 0 where it would be 4."),
     write_option(
         "-o", "--export", "exports", metavar="FILE", multiple=True, shell_complete=files,
-        help="Write the result; .json .csv .md .txt .html tells the format. Repeatable.",
+        help="Write the result; .json .csv .md .txt .html .junit.xml .prom tells the format. "
+        "Repeatable.",
     ),
     write_option(
         "--plain", is_flag=True, help="The plain report; the default without a terminal."
@@ -199,7 +202,7 @@ def raw_config(given: Mapping[str, Any], qemu_args: tuple[str, ...]) -> dict[str
 def plan_from(given: Mapping[str, Any], raw: Mapping[str, Raw]) -> RunPlan:
     """Return the plan of the command line; raise ``ConfigError`` with every fault."""
     repeats = {name: given[name] for name in REPEATS if given[name] is not None}
-    return build_plan(raw, **repeats)
+    return build_plan(raw, thresholds=partial(read_thresholds, given["fail_over"]), **repeats)
 
 
 def wishes_of(given: Mapping[str, Any]) -> Wishes:
@@ -208,7 +211,6 @@ def wishes_of(given: Mapping[str, Any]) -> Wishes:
         plain=given["plain"] or not can_show_a_dashboard(),
         as_json=given["as_json"],
         exports=tuple(Path(path) for path in given["exports"]),
-        fail_over=given["fail_over_s"],
         fail_slower=given["fail_slower"],
         baseline=given["baseline"] or "",
         allow_undecided=given["allow_undecided"],

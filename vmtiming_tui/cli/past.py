@@ -103,7 +103,7 @@ def show(run: str) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 def export(run: str, file: Path, force: bool) -> None:
-    """Write a run to FILE; .json .csv .md .txt .html tells the format."""
+    """Write a run to FILE; .json .csv .md .txt .html .junit.xml .prom tells the format."""
     from vmtiming_tui.history.runs import History
 
     if not force and file.is_file():

@@ -25,6 +25,7 @@ EXPENDABLE_FROM: Mapping[type[ev.Event], int] = {
     ev.ReportRejected: 16 << 20,
     ev.VmDetails: 16 << 20,
     ev.VmUnits: 16 << 20,
+    ev.VmKernel: 16 << 20,
 }
 
 

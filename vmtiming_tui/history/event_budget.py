@@ -32,6 +32,7 @@ class Budget:
                 ev.VmDetails()
                 | ev.VmUnits()
                 | ev.UnitOrder()
+                | ev.VmKernel()
                 | ev.VmConsole()
                 | ev.VmUsage()
                 | ev.QmpSeen()

@@ -25,6 +25,7 @@ from vmtiming_tui.model.guest_events import (
     VmUnits as VmUnits,
 )
 from vmtiming_tui.model.host import HostFacts
+from vmtiming_tui.model.kernel_events import VmKernel as VmKernel
 from vmtiming_tui.model.plan import RunPlan, StormKind
 
 
@@ -398,6 +399,7 @@ Event: TypeAlias = (
     | VmDetails
     | VmUnits
     | UnitOrder
+    | VmKernel
     | ReportRejected
     | QmpSeen
     | QmpLeftOut

@@ -113,6 +113,7 @@ class Fleet:
                 | ev.VmDetails()
                 | ev.VmUnits()
                 | ev.UnitOrder()
+                | ev.VmKernel()
                 | ev.ReportRejected()
             ):
                 self._observe(event)
@@ -345,6 +346,8 @@ class Fleet:
                 attempt.units = event
             case ev.UnitOrder():
                 self.unit_order = event
+            case ev.VmKernel():
+                attempt.kernel = event.log
             case ev.ReportRejected():
                 attempt.rejected = (*attempt.rejected, event)[-MAX_REJECTED:]
                 self._trouble(event.at_ns, attempt, event.why)

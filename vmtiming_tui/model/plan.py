@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from vmtiming_tui.model.config import RunConfig
+from vmtiming_tui.model.threshold import Threshold
 
 
 class StormKind(StrEnum):
@@ -41,8 +42,8 @@ class RunPlan:
     """A whole run: ``warmup`` storms that do not count, then ``runs`` that do, per variant.
 
     ``prepare`` is a shell command run before every storm; ``drop_caches`` empties the host's page
-    cache before every storm. ``labels`` are its user's words to find it by. Raises ``ValueError``
-    without a variant.
+    cache before every storm. ``labels`` are its user's words to find it by; ``thresholds`` is what
+    its figures are held to. Raises ``ValueError`` without a variant.
     """
 
     variants: tuple[Variant, ...]
@@ -53,6 +54,7 @@ class RunPlan:
     name: str = ""
     notes: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    thresholds: tuple[Threshold, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.variants:

@@ -1,14 +1,15 @@
 """What was found by comparing, by sweeping and in the slowest VM, as lines of text."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from vmtiming_tui.analysis.comparison.compare import Comparison, GroupComparison
 from vmtiming_tui.analysis.straggler import Straggler
 from vmtiming_tui.analysis.summary import Summary, settings_label
 from vmtiming_tui.analysis.sweep import Knee, Penalty, Sweep
+from vmtiming_tui.analysis.thresholds import Judged
 from vmtiming_tui.escape import plural, printable
 from vmtiming_tui.report.aligned import aligned_lines
-from vmtiming_tui.report.tables import comparison_table, sweep_table
+from vmtiming_tui.report.tables import comparison_table, sweep_table, threshold_table
 from vmtiming_tui.report.wording import in_seconds, short_seconds
 
 
@@ -90,6 +91,11 @@ def shutdown_lines(summary: Summary) -> list[str]:
     after = f", QEMU's exit {short_seconds(exits.median)} after it" if exits else ""
     lost = f"; {figures.lost} ran into the limit" if figures.lost else ""
     return [f"Shutdown: median {median}{around if figures.size > 1 else ''}{after}{lost}"]
+
+
+def threshold_lines(judged: Sequence[Judged]) -> list[str]:
+    """Return each threshold with its figure, and whether it holds; nothing where none was set."""
+    return aligned_lines(threshold_table(judged)) if judged else []
 
 
 def straggler_lines(found: Straggler) -> list[str]:

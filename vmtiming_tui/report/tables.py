@@ -12,8 +12,9 @@ from typing import Self
 
 from vmtiming_tui.analysis.comparison.compare import Comparison, Difference, GroupComparison
 from vmtiming_tui.analysis.stats import Figures, Interval
-from vmtiming_tui.analysis.summary import Group, StormSummary, Summary
+from vmtiming_tui.analysis.summary import Group, StormSummary, Summary, settings_label
 from vmtiming_tui.analysis.sweep import Sweep
+from vmtiming_tui.analysis.thresholds import Judged
 from vmtiming_tui.escape import are, plural
 from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.report.wording import (
@@ -187,6 +188,32 @@ def _difference_row(each: Difference) -> tuple[Cell, ...]:
         _changes(each.percent_interval),
         figure(each.p_value, ".3f", ".3f"),
         own(str(each.verdict)),
+    )
+
+
+def threshold_table(judged: Sequence[Judged]) -> Table:
+    """Return a row for each threshold and setting: its figure, its limit, and whether it holds."""
+    has_settings = any(each.parameters for each in judged)
+    return Table(
+        heads=(
+            Head("threshold", Align.LEFT),
+            *([Head("settings", Align.LEFT)] if has_settings else []),
+            Head("figure", Align.LEFT),
+            Head("measured"),
+            Head("limit"),
+            Head("", Align.LEFT),
+        ),
+        rows=tuple(
+            (
+                foreign(each.threshold.text),
+                *([foreign(settings_label(each.parameters))] if has_settings else []),
+                foreign(each.threshold.figure),
+                took(each.figure_s),
+                took(each.threshold.limit_s),
+                own(f"{each.finding}: {each.why}" if each.why else str(each.finding)),
+            )
+            for each in judged
+        ),
     )
 
 

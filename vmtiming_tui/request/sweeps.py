@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from vmtiming_tui.errors import ConfigError, Problem
 from vmtiming_tui.model.plan import RunPlan, Variant
+from vmtiming_tui.model.threshold import Threshold
 from vmtiming_tui.request.labels import SEARCH, read_labels
 from vmtiming_tui.request.settings import Raw, build_config
 
@@ -105,13 +106,14 @@ def build_plan(
     name: str = "",
     notes: str = "",
     labels: Sequence[str] = (),
+    thresholds: Callable[[], tuple[Threshold, ...]] = tuple,
     files: bool = True,
 ) -> RunPlan:
     """Return the plan that raw texts describe; raise ``ConfigError`` with every fault at once.
 
     ``sweeps`` are the pairs of ``-L VAR a,b,c``; every combination becomes a variant, the last
     setting varying fastest. ``append`` is laid over the one given otherwise. Of ``labels`` each is
-    a ``key=value``.
+    a ``key=value``; ``thresholds`` reads what the figures are held to.
     """
     problems: list[Problem] = []
 
@@ -133,6 +135,8 @@ def build_plan(
     called = checked("name", "--name", lambda: _name(name), "")
     no_labels: dict[str, str] = {}
     labelled = checked("labels", "--label", lambda: read_labels(labels), no_labels)
+    no_thresholds: tuple[Threshold, ...] = ()
+    held_to = checked("fail_over", "--fail-over", thresholds, no_thresholds)
     storms = (warmups + counted) * len(variants)
     if storms > MAX_STORMS:
         problems.append(Problem("runs", f"{storms} storms are too many; keep to {MAX_STORMS}"))
@@ -147,4 +151,5 @@ def build_plan(
         name=called,
         notes=notes,
         labels=labelled,
+        thresholds=held_to,
     )

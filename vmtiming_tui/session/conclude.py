@@ -9,14 +9,24 @@ from vmtiming_tui.analysis.comparison.compare import Comparison, Gate, compare_s
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN, side_of
 from vmtiming_tui.analysis.exit_code import ExitCode, exit_code, reasons
 from vmtiming_tui.analysis.summary import summarise_fleet
+from vmtiming_tui.analysis.thresholds import judged
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import write_export
-from vmtiming_tui.report.findings import comparison_lines, shutdown_lines
+from vmtiming_tui.report.findings import comparison_lines, shutdown_lines, threshold_lines
 from vmtiming_tui.session.wishes import Wishes
 
 Say: TypeAlias = Callable[[str], None]
+
+_RANK = (
+    ExitCode.ALL_BOOTED,
+    ExitCode.CANNOT_TELL,
+    ExitCode.TOO_SLOW,
+    ExitCode.SOME_FAILED,
+    ExitCode.INTERRUPTED,
+)
+"""What outranks what of an exit code's reasons, the least first."""
 
 
 def write_exports(fleet: Fleet, wishes: Wishes) -> tuple[list[Path], list[ExportError]]:
@@ -72,6 +82,8 @@ def conclude(fleet: Fleet, wishes: Wishes, say: Say) -> int:
     written, failed = write_exports(fleet, wishes)
     for line in shutdown_lines(summarise_fleet(fleet)):
         say(line)
+    for line in threshold_lines(judged(fleet)):
+        say(line)
     for caution in cautions(fleet):
         say(f"Warning: {caution}")
     for path in written:
@@ -81,11 +93,11 @@ def conclude(fleet: Fleet, wishes: Wishes, say: Say) -> int:
         if error.hint:
             say(f"  {error.hint}")
     gate = _gate(fleet, wishes, say)
-    for reason in reasons(fleet, fail_over_s=wishes.fail_over_s):
+    for reason in reasons(fleet):
         # What the run failed of was said as it came.
         if fleet.failure is None or reason != fleet.failure.why:
             say(f"Exit: {reason}")
-    code = exit_code(fleet, fail_over_s=wishes.fail_over_s)
-    if code is ExitCode.ALL_BOOTED:
-        code = ExitCode.SOME_FAILED if failed else gate
-    return code
+    code = exit_code(fleet, allow_undecided=wishes.allow_undecided)
+    if failed and code in (ExitCode.ALL_BOOTED, ExitCode.CANNOT_TELL):
+        return ExitCode.SOME_FAILED
+    return max(code, gate, key=_RANK.index)

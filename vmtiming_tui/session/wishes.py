@@ -10,8 +10,10 @@ from vmtiming_tui.analysis.comparison.tolerance import known_tolerance
 from vmtiming_tui.errors import ConfigError, Problem, VmTimingError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.history.lookup import side_named
+from vmtiming_tui.model.config import End
 from vmtiming_tui.model.plan import RunPlan
-from vmtiming_tui.report.export import FORMATS
+from vmtiming_tui.model.threshold import Subject
+from vmtiming_tui.report.export import FORMATS, ending_of
 from vmtiming_tui.request.paths import unreachable
 
 
@@ -19,16 +21,15 @@ from vmtiming_tui.request.paths import unreachable
 class Wishes:
     """What is wanted of a run besides booting the VMs.
 
-    ``exports`` are written at its end. The exit code is 3 where a boot or the p95 is above
-    ``fail_over_s`` seconds, or the run is slower than ``baseline`` by more than ``fail_slower``
-    percent for sure; 4 where that cannot be told, unless ``allow_undecided``. The baseline is found
-    once, before anything starts. ``keep`` puts the run into the history.
+    ``exports`` are written at its end. The exit code is 3 where the run is slower than ``baseline``
+    by more than ``fail_slower`` percent for sure; 4 where that, or a threshold of the plan, cannot
+    be told, unless ``allow_undecided``. The baseline is found once, before anything starts.
+    ``keep`` puts the run into the history.
     """
 
     plain: bool = False
     as_json: bool = False
     exports: tuple[Path, ...] = ()
-    fail_over_s: float | None = None
     fail_slower: float | None = None
     baseline: Side | None = None
     allow_undecided: bool = False
@@ -40,22 +41,17 @@ class Wishes:
         cls,
         *,
         exports: tuple[Path, ...],
-        fail_over: str | None,
         fail_slower: str | None,
         baseline: str,
         **given: bool,
     ) -> "Wishes":
         """Return the wishes of the command line; raise ``ConfigError`` with every fault."""
         problems = [problem for path in exports if (problem := _unwritable(path))]
-        limits = {}
-        for name, text, unit in (
-            ("fail_over", fail_over, "seconds"), ("fail_slower", fail_slower, "percent")
-        ):  # fmt: skip
-            try:
-                limits[name] = None if text is None else _positive(text, unit)
-            except ValueError as error:
-                problems.append(Problem(name, f"--{name.replace('_', '-')}: {error}"))
-        side = None
+        side = percent = None
+        try:
+            percent = None if fail_slower is None else _positive(fail_slower, "percent")
+        except ValueError as error:
+            problems.append(Problem("fail_slower", f"--fail-slower: {error}"))
         try:
             side = _baseline(baseline, gates=fail_slower is not None)
         except ConfigError as error:
@@ -64,8 +60,7 @@ class Wishes:
             raise ConfigError(problems)
         return cls(
             exports=exports,
-            fail_over_s=limits["fail_over"],
-            fail_slower=limits["fail_slower"],
+            fail_slower=percent,
             baseline=side,
             **given,
         )
@@ -93,6 +88,20 @@ def _baseline(text: str, *, gates: bool) -> Side | None:
 
 def gate_warnings(plan: RunPlan, wishes: Wishes) -> list[str]:
     """Return why a gate of this plan can never tell, a sentence each; nothing where it can."""
+    return [*_of_shutdowns(plan), *_of_baseline(plan, wishes)]
+
+
+def _of_shutdowns(plan: RunPlan) -> list[str]:
+    if any(variant.config.end is End.POWEROFF for variant in plan.variants):
+        return []
+    return [
+        f"--fail-over {threshold.text}: no guest shuts down with --end quit"
+        for threshold in plan.thresholds
+        if threshold.subject is Subject.SHUTDOWN
+    ]
+
+
+def _of_baseline(plan: RunPlan, wishes: Wishes) -> list[str]:
     if wishes.baseline is None or wishes.fail_slower is None:
         return []
     settings = [variant.parameters for variant in plan.variants]
@@ -120,7 +129,7 @@ def _positive(text: str, unit: str) -> float:
 
 
 def _unwritable(path: Path) -> Problem | None:
-    if path.suffix.lower() not in FORMATS:
+    if not ending_of(path):
         known = " ".join(FORMATS)
         return Problem("export", f"-o/--export: {path} has no known ending; use one of {known}")
     if why := unreachable(path):

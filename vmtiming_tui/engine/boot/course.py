@@ -53,6 +53,7 @@ from vmtiming_tui.engine.qmp.controller import QmpEvent
 from vmtiming_tui.escape import one_line
 from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.events import Event
+from vmtiming_tui.model.kernel_events import KernelLog
 
 _DOUBT_S = 1.0
 _MAX_VCPUS = 4096
@@ -328,6 +329,8 @@ class Course:
                 return [*self._tell_details(statement), *self._aftermath.end_details()]
             case OrderTold() if self._booted:
                 return [do.Emit(self._narrator.unit_order(self._standing.now_ns, statement))]
+            case KernelLog() if self._booted:
+                return [do.Emit(self._narrator.kernel(self._standing.now_ns, statement))]
         return []
 
     def _tell_details(self, told: Details) -> list[Instruction]:

@@ -13,6 +13,7 @@ from vmtiming_tui.engine.qemu import why_it_failed
 from vmtiming_tui.engine.qmp.controller import QmpEvent
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import End
+from vmtiming_tui.model.kernel_events import KernelLog
 from vmtiming_tui.own_faults import OwnFault
 
 FINAL_CONSOLE_BYTES = 16 * 1024
@@ -114,6 +115,10 @@ class Narrator:
         return ev.UnitOrder(
             **self._who(at_ns), after=dict(told.after), dropped_bytes=told.dropped_bytes
         )
+
+    def kernel(self, at_ns: int, log: KernelLog) -> ev.VmKernel:
+        """The guest told its kernel's log."""
+        return ev.VmKernel(**self._who(at_ns), log=log)
 
     def details(self, at_ns: int, details: Details) -> ev.VmDetails:
         """The guest said more than the first line."""

@@ -17,17 +17,42 @@ from vmtiming_tui.report.export.atomic import write_whole
 from vmtiming_tui.report.export.document import Document, document_of
 from vmtiming_tui.report.export.html.page import render_html
 
+
+def _junit(document: Document) -> str:
+    from vmtiming_tui.report.export.as_junit import render_junit  # noqa: PLC0415  who asks for it
+
+    return render_junit(document)
+
+
+def _prometheus(document: Document) -> str:
+    from vmtiming_tui.report.export.as_prometheus import render_prometheus  # noqa: PLC0415  too
+
+    return render_prometheus(document)
+
+
 FORMATS: Mapping[str, Callable[[Document], str]] = {
     ".json": render_json,
     ".csv": render_csv,
     ".md": render_markdown,
     ".txt": render_text,
     ".html": render_html,
+    ".junit.xml": _junit,
+    ".prom": _prometheus,
 }
+"""What a file's name ends in, and what writes it."""
+
+NAMED: Mapping[str, str] = {ending.split(".")[1]: ending for ending in FORMATS}
+"""The formats by name, where there is no file: ``json``, ``junit``, ..."""
+
+
+def ending_of(path: Path) -> str:
+    """Return the ending that tells a file's format, empty where it is none of ours."""
+    name = path.name.lower()
+    return next((ending for ending in FORMATS if name.removesuffix(ending) not in (name, "")), "")
 
 
 def render(
-    suffix: str,
+    ending: str,
     fleet: Fleet,
     scope: Collection[int] | None = None,
     baseline: Side | None = None,
@@ -37,10 +62,10 @@ def render(
     With a ``baseline`` it says what the run is against that. Raises ``ExportError`` for an ending
     that is no format.
     """
-    renderer = FORMATS.get(suffix.lower())
+    renderer = FORMATS.get(ending.lower())
     if renderer is None:
         raise ExportError(
-            f"{suffix or 'no ending'} is no format to export to",
+            f"{ending or 'no ending'} is no format to export to",
             hint=f"end the file's name in one of {' '.join(FORMATS)}",
         )
     return renderer(document_of(fleet, scope, baseline))
@@ -58,5 +83,6 @@ def write_export(
 
     Raises ``ExportError`` where it cannot be written; an existing file is then as it was.
     """
-    write_whole(path, render(path.suffix, fleet, scope, baseline), overwrite=overwrite)
+    text = render(ending_of(path) or path.suffix, fleet, scope, baseline)
+    write_whole(path, text, overwrite=overwrite)
     return path

@@ -14,6 +14,7 @@ from vmtiming_tui.analysis.comparison.compare import Comparison, Difference
 from vmtiming_tui.analysis.comparison.samples import Identity
 from vmtiming_tui.analysis.summary import Group, Summary, boots_s, summarise
 from vmtiming_tui.analysis.sweep import Sweep
+from vmtiming_tui.analysis.thresholds import Judged
 from vmtiming_tui.model.codec import to_json
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.storm import Storm
@@ -54,6 +55,7 @@ def body_of(document: Document) -> Body:
         "summary": summary_body(document.summary),
         "groups": [_group(group) for group in document.groups],
         "sweep": _sweep(document.sweep) if document.sweep else None,
+        "thresholds": [_judged(each) for each in document.judged],
         "comparison": comparison_body(document.comparison),
         "cautions": [
             {"kind": str(caution.kind), "text": caution.text} for caution in document.cautions
@@ -181,6 +183,19 @@ def _sweep(sweep: Sweep) -> Body:
         ],
         "penalties": to_json(sweep.penalties),
         "knees": to_json(sweep.knees),
+    }
+
+
+def _judged(each: Judged) -> Body:
+    threshold = each.threshold
+    return {
+        "threshold": threshold.text,
+        "figure": threshold.figure,
+        "parameters": dict(each.parameters),
+        "limit_s": threshold.limit_s,
+        "figure_s": each.figure_s,
+        "finding": str(each.finding),
+        "why": each.why,
     }
 
 

@@ -18,6 +18,7 @@ from vmtiming_tui.report.tables import (
     stage_table,
     storm_table,
     sweep_table,
+    threshold_table,
 )
 from vmtiming_tui.report.wording import NOTHING
 
@@ -77,6 +78,7 @@ def render_markdown(document: Document) -> str:
     lines += [f"## {document.figures_title}", ""]
     lines += markdown_table(figure_table(document.summary))
     lines += _stages(document)
+    lines += _thresholds(document)
     lines += _comparison(document)
     lines += _vms(document)
     if document.cautions:
@@ -86,6 +88,12 @@ def render_markdown(document: Document) -> str:
     lines += ["## Circumstances", ""]
     lines += markdown_table(fact_table(document))
     return "\n".join(lines)
+
+
+def _thresholds(document: Document) -> list[str]:
+    if not document.judged:
+        return []
+    return ["## Thresholds", "", *markdown_table(threshold_table(document.judged))]
 
 
 def _comparison(document: Document) -> list[str]:

@@ -2,7 +2,7 @@
 
 from vmtiming_tui.escape import printable
 from vmtiming_tui.report.export.document import Document
-from vmtiming_tui.report.findings import comparison_lines, shutdown_lines
+from vmtiming_tui.report.findings import comparison_lines, shutdown_lines, threshold_lines
 from vmtiming_tui.report.plain import PlainReport
 
 
@@ -15,4 +15,5 @@ def render_text(document: Document) -> str:
     if document.comparison is not None:
         against = comparison_lines(document.comparison)
     after = shutdown_lines(document.summary)
-    return "\n".join([*marks, *lines, *after, *against, *warnings]) + "\n"
+    held = threshold_lines(document.judged)
+    return "\n".join([*marks, *lines, *after, *held, *against, *warnings]) + "\n"

@@ -11,6 +11,7 @@ from vmtiming_tui.analysis.counted import counts, kind_of
 from vmtiming_tui.analysis.stages import Stage, Stages, stages_of
 from vmtiming_tui.analysis.summary import Group, Summary, counted_groups, summarise_fleet
 from vmtiming_tui.analysis.sweep import Sweep, sweep_of
+from vmtiming_tui.analysis.thresholds import Judged, judged
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.fleet import Fleet, RunState
@@ -52,7 +53,7 @@ class Document:
 
     ``scope`` holds the VMs it was narrowed to, None for all of them. ``against`` is the baseline
     the run was started with, ``comparison`` what came of it: None without one, and where nothing is
-    known of it but which run it was.
+    known of it but which run it was. ``judged`` is what became of the thresholds, of all VMs.
     """
 
     fleet: Fleet
@@ -65,6 +66,7 @@ class Document:
     boots: tuple[ExportedBoot, ...]
     against: Identity | None = None
     comparison: Comparison | None = None
+    judged: tuple[Judged, ...] = ()
 
     @property
     def is_partial(self) -> bool:
@@ -132,6 +134,7 @@ def document_of(
         comparison=compare_sides(baseline, side_of(fleet, THIS_RUN))
         if baseline and baseline.samples
         else None,
+        judged=judged(fleet),
     )
 
 

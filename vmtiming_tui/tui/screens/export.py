@@ -14,7 +14,7 @@ from textual.widgets import Button, Input, Label, RadioSet, Static
 
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.escape import plural
-from vmtiming_tui.report.export import FORMATS, write_export
+from vmtiming_tui.report.export import FORMATS, ending_of, write_export
 from vmtiming_tui.request.paths import unreachable
 from vmtiming_tui.tui.drawing.styled import clip, shown
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
@@ -106,7 +106,7 @@ class ExportScreen(Dialog[None]):
     def _judge(self) -> None:
         path = self._path()
         fault = ""
-        if path.suffix.lower() not in FORMATS:
+        if not ending_of(path):
             ending = shown(clip(path.suffix, _MOST_ENDING))
             fault = f"Unknown ending {ending!r}; use one of {' '.join(FORMATS)}"
         elif why := unreachable(path):
@@ -117,7 +117,7 @@ class ExportScreen(Dialog[None]):
             fault = f"There is no folder {shown(str(path.parent))}; make it first"
         note = self.query_one("#format", Static)
         exists = " (exists; asks before it is replaced)" if not fault and path.exists() else ""
-        note.update(fault or f"Format {path.suffix.lower().lstrip('.')}{exists}")
+        note.update(fault or f"Format {ending_of(path).lstrip('.')}{exists}")
         note.set_class(bool(fault), "fault")
         self.query_one("#write", Button).disabled = bool(fault)
 

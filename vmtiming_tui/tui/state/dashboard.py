@@ -16,6 +16,7 @@ from vmtiming_tui.analysis.comparison.samples import Side
 from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.progress import TimeLeft, time_left
 from vmtiming_tui.analysis.summary import boots_s, completion, lost_of, zeros_ns
+from vmtiming_tui.analysis.thresholds import Finding, judged
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.attempt import Attempt, Vm, VmState
 from vmtiming_tui.model.config import RunConfig
@@ -43,7 +44,8 @@ class LiveFigures:
     """The live figures, in ns; None where there is nothing to reckon them from.
 
     ``curve`` is (ns since the storm's first start, how many had booted by then), where the time
-    between rounds is left out: ``curve_start_ns`` is where its axis begins for the newest.
+    between rounds is left out: ``curve_start_ns`` is where its axis begins for the newest. ``over``
+    are the thresholds that do not hold so far.
     """
 
     booted: int = 0
@@ -54,6 +56,7 @@ class LiveFigures:
     curve: tuple[tuple[int, int], ...] = ()
     curve_number: int = 0
     curve_start_ns: int | None = None
+    over: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,11 @@ def reckon(fleet: Fleet, plan: RunPlan, now_ns: int) -> LiveFigures:
         curve=tuple(completion(in_storm)),
         curve_number=len(storm.vms) if storm else 0,
         curve_start_ns=zeros[-1] if zeros else None,
+        over=tuple(
+            dict.fromkeys(
+                each.threshold.text for each in judged(fleet) if each.finding is Finding.FAILED
+            )
+        ),
     )
 
 

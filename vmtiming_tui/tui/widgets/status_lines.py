@@ -34,6 +34,7 @@ from vmtiming_tui.tui.state.view import Sort
 from vmtiming_tui.tui.widgets.lines_widget import LinesWidget, ModelLines
 
 _SPARK = 12
+_OVER = 40
 
 
 class Header(ModelLines):
@@ -232,6 +233,9 @@ class ViewLine(ModelLines):
             left.append((f"{words}, {goes_on}  ", palette.warning))
         if model.baseline is not None and model.figures.booted:
             left.append((f"against {shown(str(model.baseline.identity))}  ", palette.dim))
+        if over := model.figures.over:
+            limits = clip(shown(", ".join(over)), _OVER, glyphs.ellipsis)
+            left.append((f"over {limits}  ", palette.warning))
         if len(left) == 1:
             left.append(
                 (f"{plural(len(model.fleet.vms) or model.plan.number, 'VM')} ", palette.dim)

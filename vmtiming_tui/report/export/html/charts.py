@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vmtiming_tui.analysis.stages import Stage
-from vmtiming_tui.analysis.summary import StormSummary, boots_s, settings_label
+from vmtiming_tui.analysis.summary import StormSummary, boots_s
 from vmtiming_tui.report.export.document import ExportedBoot
 from vmtiming_tui.report.export.html.markup import Markup, join, tag
 from vmtiming_tui.report.wording import exact_seconds
@@ -208,11 +208,4 @@ def _storm_column(frame: _Frame, index: int, storm: StormSummary, times: Sequenc
         reach = min(14.0, (WIDTH - LEFT - RIGHT) / frame.top_x / 2.5)
         y = frame.y(median)
         parts.append(tag("line", class_="median", x1=x - reach, x2=x + reach, y1=y, y2=y))
-    label = storm_label(storm)
-    return tag("g", tag("title", f"{label}: median {exact_seconds(median)}"), *parts)
-
-
-def storm_label(storm: StormSummary) -> str:
-    """Return what to call a storm, with what a sweep varied."""
-    varied = settings_label(storm.parameters)
-    return f"storm {storm.number}{f' ({varied})' if varied else ''}"
+    return tag("g", tag("title", f"{storm.label}: median {exact_seconds(median)}"), *parts)

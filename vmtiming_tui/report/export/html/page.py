@@ -32,6 +32,7 @@ from vmtiming_tui.report.tables import (
     stage_table,
     storm_table,
     sweep_table,
+    threshold_table,
 )
 from vmtiming_tui.report.wording import exact_rate, exact_seconds, exact_seconds_of_ns, utc
 
@@ -80,6 +81,7 @@ def _main(document: Document) -> Markup:
         _sweep(document),
         _storms(document),
         _stages(document),
+        _thresholds(document),
         _comparison(document),
         _keep_in_mind(document),
         _vms(document),
@@ -192,7 +194,7 @@ def _series(groups: Sequence[Group]) -> list[charts.Series]:
             points = [(ns / 1e9, k) for ns, k in completion(storm.attempts)]
             style = f"series-{index}" if is_last and index < _SERIES else "faint"
             if is_last or len(groups) == 1:
-                label = group.label or charts.storm_label(storm)
+                label = group.label or storm.label
                 series = charts.Series(label, style, len(storm.attempts), points)
                 (faint if style == "faint" else strong).append(series)
     return faint + strong
@@ -248,6 +250,12 @@ def _stages(document: Document) -> Markup:
 
 def _stage_legend(stages: Iterable[Stage]) -> Markup:
     return legend((f"stage-{stage}", str(stage)) for stage in stages)
+
+
+def _thresholds(document: Document) -> Markup:
+    if not document.judged:
+        return Markup("")
+    return _section("Thresholds", html_table(threshold_table(document.judged), name="thresholds"))
 
 
 def _comparison(document: Document) -> Markup:
