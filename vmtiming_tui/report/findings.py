@@ -9,7 +9,12 @@ from vmtiming_tui.analysis.sweep import Knee, Penalty, Sweep
 from vmtiming_tui.analysis.thresholds import Judged
 from vmtiming_tui.escape import plural, printable
 from vmtiming_tui.report.aligned import aligned_lines
-from vmtiming_tui.report.tables import comparison_table, sweep_table, threshold_table
+from vmtiming_tui.report.tables import (
+    comparison_table,
+    sweep_notes,
+    sweep_table,
+    threshold_table,
+)
 from vmtiming_tui.report.wording import in_seconds, short_seconds
 
 
@@ -17,9 +22,11 @@ def _named(parameters: Mapping[str, str]) -> str:
     return printable(settings_label(parameters))
 
 
-def comparison_lines(comparison: Comparison) -> list[str]:
-    """Return a comparison: a table a setting, the verdict in a sentence, then the cautions."""
-    return [*found_lines(comparison), *warning_lines(comparison)]
+def comparison_lines(*comparisons: Comparison) -> list[str]:
+    """Return comparisons: a table a setting, the verdict in a sentence, then all cautions once."""
+    found = [line for each in comparisons for line in found_lines(each)]
+    warnings = (line for each in comparisons for line in warning_lines(each))
+    return [*found, *dict.fromkeys(warnings)]
 
 
 def warning_lines(comparison: Comparison) -> list[str]:
@@ -48,11 +55,19 @@ def _group_lines(comparison: Comparison, group: GroupComparison, *, narrow: bool
 
 
 def sweep_lines(sweep: Sweep) -> list[str]:
-    """Return a sweep: a row a setting, then what booting many at once costs, and the knee."""
-    lines = aligned_lines(sweep_table(sweep))
+    """Return a sweep: a row a setting, the verdicts, what many at once cost, and the knee."""
+    table = sweep_table(sweep)
+    lines = aligned_lines(table)
+    if table.notes:
+        lines += ["", *(printable(str(note)) for note in table.notes)]
     if sweep.penalties:
         lines += ["", *map(_penalty_line, sweep.penalties)]
     return [*lines, *map(_knee_line, sweep.knees)]
+
+
+def sweep_verdict_lines(sweep: Sweep) -> list[str]:
+    """Return what each setting is against the first; nothing where none was booted twice."""
+    return [printable(str(note)) for note in sweep_notes(sweep)]
 
 
 def _where(parameters: Mapping[str, str]) -> str:

@@ -1,6 +1,6 @@
 """What is done at a run's end: its exports, the gate against a baseline, the exit code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeAlias
 
@@ -9,12 +9,18 @@ from vmtiming_tui.analysis.comparison.compare import Comparison, Gate, compare_s
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN, side_of
 from vmtiming_tui.analysis.exit_code import ExitCode, exit_code, reasons
 from vmtiming_tui.analysis.summary import summarise_fleet
+from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.analysis.thresholds import judged
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import write_export
-from vmtiming_tui.report.findings import comparison_lines, shutdown_lines, threshold_lines
+from vmtiming_tui.report.findings import (
+    comparison_lines,
+    shutdown_lines,
+    sweep_verdict_lines,
+    threshold_lines,
+)
 from vmtiming_tui.session.wishes import Wishes
 
 Say: TypeAlias = Callable[[str], None]
@@ -54,6 +60,16 @@ def _gate(fleet: Fleet, wishes: Wishes, say: Say) -> ExitCode:
     )
 
 
+def gates_code(
+    comparisons: Iterable[Comparison], percent: float, *, allow_undecided: bool, say: Say
+) -> ExitCode:
+    """Return the gravest exit code of several gates, and say of each why it is not 0."""
+    codes = [
+        gate_code(each, percent, allow_undecided=allow_undecided, say=say) for each in comparisons
+    ]
+    return max(codes, key=_RANK.index)
+
+
 def gate_code(
     comparison: Comparison, percent: float, *, allow_undecided: bool, say: Say
 ) -> ExitCode:
@@ -82,6 +98,9 @@ def conclude(fleet: Fleet, wishes: Wishes, say: Say) -> int:
     written, failed = write_exports(fleet, wishes)
     for line in shutdown_lines(summarise_fleet(fleet)):
         say(line)
+    if sweep := sweep_of(fleet):
+        for line in sweep_verdict_lines(sweep):
+            say(line)
     for line in threshold_lines(judged(fleet)):
         say(line)
     for caution in cautions(fleet):
