@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from vmtiming_tui.analysis.units.unit_sort import UnitSort
 from vmtiming_tui.cli.completing import runs, runs_or_files
 from vmtiming_tui.cli.labelled import LABELS, LabelledGroup
 from vmtiming_tui.cli.printing import echo, say
@@ -188,4 +189,32 @@ def compare(
         ctx.exit(code)
 
 
-PAST_COMMANDS = (history, show, export, rm, replay, compare)
+@click.command(short_help="Say what the units of a run's guests took.")
+@click.argument("run", metavar="RUN", shell_complete=runs_or_files)
+@click.option(
+    "--sort", type=click.Choice([str(by) for by in UnitSort]), default="own", show_default=True,
+    help="By what; the most comes first, by start and name the first.",
+)  # fmt: skip
+@click.option("-n", "--number", default=30, show_default=True, help="How many; 0 shows all.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, and all of them.")
+def units(run: str, sort: str, number: int, as_json: bool) -> None:
+    """Say what each unit of the guests' systemds took, over all boots of a run or exported file.
+
+    See `manual units` for what the columns say.
+    """
+    from vmtiming_tui.analysis.units.many_boots import units_of_run
+    from vmtiming_tui.history.lookup import fleet_named
+    from vmtiming_tui.report.export.json_units import render_units
+    from vmtiming_tui.report.unit_tables import unit_lines
+
+    found = units_of_run(fleet_named(run))
+    if as_json:
+        echo(render_units(found, UnitSort(sort)))
+        return
+    for line in unit_lines(found, UnitSort(sort), number or None):
+        echo(line)
+    if number and len(found.units) > number:
+        echo(f"{len(found.units) - number} more; -n 0 shows all", err=True)
+
+
+PAST_COMMANDS = (history, show, export, rm, replay, compare, units)

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from vmtiming_tui.analysis.cautions import cautions
 from vmtiming_tui.analysis.comparison.compare import Comparison, Gate, compare_sides
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN, side_of
+from vmtiming_tui.analysis.comparison.sequential import told
 from vmtiming_tui.analysis.exit_code import ExitCode, exit_code, reasons
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.analysis.sweep import sweep_of
@@ -17,6 +18,7 @@ from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import write_export
 from vmtiming_tui.report.findings import (
     comparison_lines,
+    decision_lines,
     shutdown_lines,
     sweep_verdict_lines,
     threshold_lines,
@@ -101,7 +103,8 @@ def conclude(fleet: Fleet, wishes: Wishes, say: Say) -> int:
     if sweep := sweep_of(fleet):
         for line in sweep_verdict_lines(sweep):
             say(line)
-    for line in threshold_lines(judged(fleet)):
+    held = threshold_lines(judged(fleet))
+    for line in (*decision_lines(fleet, told(fleet, wishes.baseline)), *held):
         say(line)
     for caution in cautions(fleet):
         say(f"Warning: {caution}")
