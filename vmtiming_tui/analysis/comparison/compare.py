@@ -298,10 +298,11 @@ def _differs(name: str, first: str, second: str) -> str:
 
 
 def _cautions(first: Side, second: Side, pairs: Sequence[tuple[Sample, Sample]]) -> list[str]:
+    one, other = first.circumstances, second.circumstances
     found = [
-        _differs(name, value, second.facts[name])
-        for name, value in first.facts.items()
-        if name in second.facts and value != second.facts[name]
+        _differs(name, value, other[name])
+        for name, value in one.items()
+        if name in other and value != other[name] and not _is_by_round(first, second)
     ]
     is_itself = bool(first.identity.run) and first.identity == second.identity
     if is_itself:
