@@ -14,6 +14,7 @@ from vmtiming_tui import __version__
 from vmtiming_tui.cli.completing import answered_shell, files, folders
 from vmtiming_tui.cli.manual import HELP_COMMANDS
 from vmtiming_tui.cli.options import (
+    document_format_option,
     image_options,
     machine_options,
     number_option,
@@ -128,6 +129,7 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
 @number_option(default=4)
 @machine_options
 @wish_options
+@document_format_option
 @plan_options
 @click.pass_context
 def demo(ctx: click.Context, /, variant: str, **given: Any) -> None:
