@@ -71,6 +71,7 @@ LIE = Said(Rejected("it claims to be VM 7"), NOW)
 FLOOD_OF_WORDS = Said(Rejected("it wrote more than 1 MiB", final=True), NOW)
 BEGUN = Said(DetailsBegun(), NOW)
 DETAILS = Said(Details(clock_us=1, complete=True), NOW)
+UNITS = Said(Details(units=[ev.UnitTimes("cron.service")], complete=True), NOW)
 OPENED = qmp("VSERPORT_CHANGE", id="report", open=True)
 RESUMED = qmp("RESUME")
 SHUTDOWN = qmp("SHUTDOWN", reason="guest-panic")
@@ -699,6 +700,11 @@ AFTERWARDS = {
         (REPORT, OPENED, STOPPED, COLLECT, LINE, BEGUN, ORDER, DETAILS), {},
         State.TOLD,
         [..., "ReportText", "UnitOrder", "VmDetails", "await END", "LeaveCollect"],
+    ),
+    "tells its units": (
+        (REPORT, OPENED, STOPPED, COLLECT, LINE, BEGUN, UNITS), {},
+        State.TOLD,
+        [..., "ReportText", "VmDetails", "VmUnits", "await END", "LeaveCollect"],
     ),
     "reset while it tells": (
         (REPORT, OPENED, STOPPED, COLLECT, qmp("RESET")), {},

@@ -63,6 +63,7 @@ OF_ONE_BOOT: dict[type[ev.Event], ev.Event] = {
         ev.QmpSeen(at_ns=1, vm=0, attempt=1, name="RTC_CHANGE"),
         ev.VmConsole(at_ns=1, vm=0, attempt=1, text="x" * 1000, total_bytes=1000),
         ev.VmDetails(at_ns=1, vm=0, attempt=1, slowest=("x" * 1000,)),
+        ev.VmUnits.of([ev.UnitTimes("x" * 1000)], at_ns=1, vm=0, attempt=1),
     )
 }
 

@@ -161,14 +161,14 @@ def many_units(count: int) -> bytes:
 
 
 def test_more_units_than_there_is_room_for_are_counted_and_the_report_goes_on():
-    *_, order, details = said(FIRST + b"[units]\n" + many_units(600) + b"[end]\n")
+    *_, order, details = said(FIRST + b"[units]\n" + many_units(2000) + b"[end]\n")
     kept = len(details.units)
-    rest = b"\n\n".join(many_units(600).split(b"\n\n")[kept:])
+    rest = b"\n\n".join(many_units(2000).split(b"\n\n")[kept:])
 
     assert details.complete
-    assert kept < 600
-    assert rest.count(b"\n\n") == 600 - kept
-    assert details.dropped_bytes == len(rest) - (600 - kept)
+    assert 900 < kept < 2000
+    assert rest.count(b"\n\n") == 2000 - kept
+    assert details.dropped_bytes == len(rest) - (2000 - kept)
     assert order.dropped_bytes
 
 

@@ -52,7 +52,7 @@ async def test_the_figures_are_the_stand_ins_own(lab: Lab):
     assert attempt.boot_ns >= 400_000_000
     assert attempt.go_ns < sent_ns
     assert attempt.details.complete
-    assert [unit.name for unit in attempt.details.units] == ["basic.target", "slow.service"]
+    assert list(attempt.units.names) == ["basic.target", "slow.service"]
     assert attempt.exit_reason == "guest-shutdown"
 
 

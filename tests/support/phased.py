@@ -156,7 +156,7 @@ class _Retold:
             if isinstance(event, ev.VmDetails):
                 gathering_us = round(self._after.gathers_s * 0.8e6)
                 yield replace(event, at_ns=ends_ns, gathering_us=gathering_us)
-            elif isinstance(event, ev.VmConsole):
+            elif isinstance(event, (ev.VmUnits, ev.VmConsole)):
                 yield replace(event, at_ns=ends_ns)
 
     def _ending(self, report: ev.VmBooted, at_ns: int, more_ns: int) -> Iterator[ev.Event]:

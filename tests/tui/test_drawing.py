@@ -13,7 +13,7 @@ from support.recording import ZERO_NS, plan_for, smooth_run, troubled_run, until
 from support.stage import FrozenClock
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.model.attempt import Attempt, VmState
-from vmtiming_tui.model.guest_events import UnitOrder, UnitTimes, VmDetails
+from vmtiming_tui.model.guest_events import UnitOrder, UnitTimes, VmDetails, VmUnits
 from vmtiming_tui.tui.drawing.braille import ascii_rows, braille_rows, sparkline, step_heights
 from vmtiming_tui.tui.drawing.glyphs import ASCII, UNICODE, glyphs_for
 from vmtiming_tui.tui.drawing.grid_cell import CellPainter
@@ -354,7 +354,7 @@ def test_slowest_units_and_critical_chain_are_worked_out_where_the_guest_tells_i
         UnitTimes("multi-user.target", activating_us=1_500_000, active_us=1_500_000),
     )
     attempt = Attempt(vm=0, number=1, storm=1, queued_ns=0, text="up")
-    attempt.details = VmDetails(**who, units=units)
+    attempt.details, attempt.units = VmDetails(**who), VmUnits.of(units, **who)
     order = UnitOrder(**who, after={"multi-user.target": ("a.service",)})
     texts = [text for text, _ in guest_lines(attempt, Palette.plain(), "", order)]
 

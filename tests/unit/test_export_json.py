@@ -13,7 +13,7 @@ from support.schema import exported_body, faults_of
 from vmtiming_tui.analysis.comparison.samples import side_of
 from vmtiming_tui.analysis.comparison.tolerance import KnownRun, known_tolerance
 from vmtiming_tui.analysis.summary import summarise_fleet
-from vmtiming_tui.analysis.units import chain_lines, slowest_lines
+from vmtiming_tui.analysis.units.one_boot import chain_lines, slowest_lines
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
@@ -263,8 +263,9 @@ READY = ev.UnitTimes(
 def with_units(*units, order=None):
     stream = run_events([[5]])
     at = next(place for place, event in enumerate(stream) if isinstance(event, ev.VmDetails))
-    told = replace(stream[at], units=units, gathering_us=80_000, slowest=(), critical_chain=())
-    stream[at : at + 1] = [told, *([order] if order else [])]
+    told = replace(stream[at], gathering_us=80_000, slowest=(), critical_chain=())
+    columns = ev.VmUnits.of(units, at_ns=9, vm=0, attempt=1)
+    stream[at : at + 1] = [told, columns, *([order] if order else [])]
     return Fleet(stream)
 
 
@@ -287,7 +288,7 @@ def test_the_units_of_a_guest_are_told_in_seconds_and_read_back():
         }
     ]
     again = fleet_of_export(text)
-    assert again.vms[0].newest.details.units == fleet.vms[0].newest.details.units
+    assert list(again.vms[0].newest.units.rows) == [UP]
     assert render(".json", again) == text
 
 
@@ -295,10 +296,10 @@ def test_what_the_units_come_to_stands_where_older_guests_told_it():
     who = {"at_ns": 9, "vm": 0, "attempt": 1}
     order = ev.UnitOrder(after={"multi-user.target": ("dev-vda.device",)}, **who)
     fleet = with_units(UP, READY, order=order)
-    text, details = render(".json", fleet), fleet.vms[0].newest.details
+    text, boot = render(".json", fleet), fleet.vms[0].newest
     guest = exported_body(text)["vms"][0]["attempts"][0]["guest"]
 
-    assert guest["slowest"] == slowest_lines(details)
-    assert guest["critical_chain"] == chain_lines(details, order)
+    assert guest["slowest"] == slowest_lines(boot)
+    assert guest["critical_chain"] == chain_lines(boot, order)
     assert len(guest["critical_chain"]) == 2
     assert render(".json", fleet_of_export(text)) == text

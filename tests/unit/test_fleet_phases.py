@@ -289,6 +289,7 @@ ANY = st.one_of(
     st.builds(ev.VmEnding, **WHO, how=st.sampled_from(End)),
     st.builds(ev.ReportText, **WHO, text=st.just("up")),
     st.builds(ev.VmDetails, **WHO),
+    st.builds(ev.VmUnits.of, st.just(()), **WHO),
     st.builds(ev.UnitOrder, **WHO),
     st.builds(
         ev.VmExited, **WHO, reason=st.sampled_from(["guest-shutdown", "host-qmp-quit", ""]),

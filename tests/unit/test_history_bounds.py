@@ -47,6 +47,15 @@ def test_a_units_order_is_left_out_like_details_and_a_guests_words_never_are(his
     assert notice.left_out == {"unit_order": 1}
 
 
+def test_units_are_left_out_like_details(history):
+    units = ev.VmUnits.of([ev.UnitTimes("x" * 800_000)], at_ns=1, vm=0, attempt=1)
+    keep(history, [*run_events([[5]]), units, units])
+    *kept, notice = history.events(history.find("run-1"))
+
+    assert kept.count(units) == 1
+    assert notice.left_out == {"vm_units": 1}
+
+
 def test_all_boots_together_have_their_bound_too(history, monkeypatch):
     monkeypatch.setattr(event_budget, "MAX_RUN_BYTES", 1_000_000)
     keep(history, [*run_events([[5]]), *(told(vm) for vm in range(20))])

@@ -12,7 +12,7 @@ from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.straggler import blamed_ns, straggler
 from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.model import events as ev
-from vmtiming_tui.model.attempt import VmState
+from vmtiming_tui.model.attempt import Attempt, VmState
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.aligned import aligned_lines
 from vmtiming_tui.report.export.as_markdown import markdown_table
@@ -226,7 +226,8 @@ def test_one_vm_alone_is_no_straggler(boots):
 def test_blame_is_read_as_systemd_writes_it():
     lines = ("1min 2.345s apt.service", "   988ms udev.service", "", "x" * 9999)
 
-    assert blamed_ns(slow_details(0, 1, lines)) == {
+    attempt = Attempt(0, 1, 1, 1, details=slow_details(0, 1, lines))
+    assert blamed_ns(attempt) == {
         "apt.service": 62_345 * MS,
         "udev.service": 988 * MS,
     }

@@ -5,8 +5,14 @@ from typing import Any
 from hypothesis import given, strategies as st
 
 from vmtiming_tui.analysis.straggler import blamed_ns
-from vmtiming_tui.analysis.units import chain_lines, critical_chain, slowest_lines, slowest_units
-from vmtiming_tui.model.guest_events import UnitOrder, UnitTimes, VmDetails
+from vmtiming_tui.analysis.units.one_boot import (
+    chain_lines,
+    critical_chain,
+    slowest_lines,
+    slowest_units,
+)
+from vmtiming_tui.model.attempt import Attempt
+from vmtiming_tui.model.guest_events import UnitOrder, UnitTimes, VmDetails, VmUnits
 
 MS = 1000
 
@@ -15,9 +21,13 @@ def unit(name: str, begun_ms: int, up_ms: int, **more: int) -> UnitTimes:
     return UnitTimes(name, activating_us=begun_ms * MS, active_us=up_ms * MS, **more)
 
 
-def told(*units: UnitTimes, default: str = "multi-user.target", **more: Any) -> VmDetails:
+WHO = {"at_ns": 1, "vm": 1, "attempt": 1}
+
+
+def told(*units: UnitTimes, default: str = "multi-user.target", **more: Any) -> Attempt:
     properties = {"default_unit": default} if default else {}
-    return VmDetails(at_ns=1, vm=1, attempt=1, units=units, properties=properties, **more)
+    details = VmDetails(**WHO, properties=properties, **more)
+    return Attempt(1, 1, 1, 1, details=details, units=VmUnits.of(units, **WHO))
 
 
 def order(**after: str) -> UnitOrder:
@@ -39,40 +49,38 @@ ORDER = order(
 
 
 def test_a_units_time_is_from_its_begin_to_its_being_up_and_the_slowest_comes_first():
-    details = told(DISK, BASIC, CRON, LOG, END)
+    boot = told(DISK, BASIC, CRON, LOG, END)
 
-    assert slowest_units(details) == [
+    assert slowest_units(boot.units) == [
         ("disk.device", 1200 * MS),
         ("log.service", 900 * MS),
         ("cron.service", 100 * MS),
     ]
-    assert slowest_lines(details) == [
+    assert slowest_lines(boot) == [
         "  1.200s disk.device",
         "   900ms log.service",
         "   100ms cron.service",
     ]
-    assert blamed_ns(details)["disk.device"] == 1_200_000_000
+    assert blamed_ns(boot)["disk.device"] == 1_200_000_000
 
 
 def test_a_oneshot_that_ended_took_till_its_end_and_one_under_way_has_taken_nothing():
     ended = UnitTimes("once.service", activating_us=2000, inactive_us=7000)
     under_way = UnitTimes("stuck.service", activating_us=9000, inactive_us=5000)
 
-    assert slowest_units(told(ended, under_way)) == [("once.service", 5000)]
+    assert slowest_units(told(ended, under_way).units) == [("once.service", 5000)]
 
 
 def test_the_chain_goes_back_along_the_order_to_whoever_was_up_last_each_time():
-    details = told(
-        DISK, BASIC, CRON, LOG, END, timestamps_us={"UserspaceTimestampMonotonic": 500_000}
-    )
+    boot = told(DISK, BASIC, CRON, LOG, END, timestamps_us={"UserspaceTimestampMonotonic": 500_000})
 
-    assert chain_lines(details, ORDER) == [
+    assert chain_lines(boot, ORDER) == [
         "multi-user.target @2.900s",
         "└─log.service @2.000s +900ms",
         "  └─basic.target @2.000s",
         "    └─disk.device @500ms +1.200s",
     ]
-    assert [link.up_us for link in critical_chain(details, ORDER)] == [
+    assert [link.up_us for link in critical_chain(boot, ORDER)] == [
         3_400_000, 3_400_000, 2_500_000, 2_200_000,
     ]  # fmt: skip
 
@@ -99,7 +107,8 @@ def test_without_a_word_on_what_was_booted_into_the_usual_target_is_taken_or_the
 
 
 def test_an_older_guests_lines_are_handed_on_as_they_are():
-    older = VmDetails(at_ns=1, vm=1, attempt=1, slowest=("1s a",), critical_chain=("b @1s",))
+    words = VmDetails(**WHO, slowest=("1s a",), critical_chain=("b @1s",))
+    older = Attempt(1, 1, 1, 1, details=words)
 
     assert slowest_lines(older) == ["1s a"]
     assert chain_lines(older, None) == ["b @1s"]

@@ -14,6 +14,7 @@ from vmtiming_tui.errors import EventError
 from vmtiming_tui.model import commands, events, plan
 from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.host import HostFacts
+from vmtiming_tui.model.kernel_events import KernelLog, Spans
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -39,10 +40,14 @@ def any_instance(kind):
         plan.RunPlan: plans,
         plan.RunPlan | None: st.none() | plans,
         HostFacts: hosts,
+        KernelLog: kernel_logs,
     }
     fields = {
         name: special[hint] for name, hint in typing.get_type_hints(kind).items() if hint in special
     }
+    if kind is events.VmUnits:
+        rows = st.lists(any_instance(events.UnitTimes), max_size=5)
+        return st.builds(kind.of, rows, **dict.fromkeys(("at_ns", "vm", "attempt"), wholes))
     return st.builds(kind, **fields)
 
 
@@ -67,6 +72,18 @@ hosts = st.builds(
     **dict.fromkeys(("cores", "memory_bytes", "memory_available_bytes"), wholes),
     load1=finite,
     psi=st.dictionaries(st.text(), finite),
+)
+
+
+def spans_of(rows):
+    names, began_us, took_us, returned = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return Spans(names=names, began_us=began_us, took_us=took_us, returned=returned)
+
+
+kernel_logs = st.builds(
+    KernelLog,
+    initcalls=st.lists(st.tuples(st.text(), wholes, wholes, wholes), max_size=5).map(spans_of),
+    pending=st.lists(st.text(), max_size=3).map(tuple),
 )
 
 
@@ -108,11 +125,42 @@ def test_a_known_event_with_a_wrong_field_is_refused(body):
         events.decode(json.dumps(body))
 
 
+def test_a_kernels_log_of_which_one_column_is_shorter_than_the_others_is_refused():
+    log = KernelLog(initcalls=Spans(names=("a", "b"), began_us=(1, 2), took_us=(3, 4)))
+    body = json.loads(events.encode(events.VmKernel(at_ns=1, vm=0, attempt=1, log=log)))
+    body["log"]["initcalls"]["took_us"] = [1]
+    with pytest.raises(EventError, match="columns of different lengths"):
+        events.decode(json.dumps(body))
+
+
 def test_a_newer_writer_may_add_fields():
     event = events.StormEnded(at_ns=5, storm=1)
     body = json.loads(events.encode(event)) | {"added_later": {"x": 1}}
 
     assert events.decode(json.dumps(body)) == event
+
+
+def test_units_of_which_one_column_is_shorter_than_the_others_are_refused():
+    rows = [events.UnitTimes("a.service"), events.UnitTimes("b.service")]
+    body = json.loads(events.encode(events.VmUnits.of(rows, at_ns=1, vm=0, attempt=1)))
+    with pytest.raises(EventError, match=r"columns of different lengths: \[1, 2\]"):
+        events.decode(json.dumps(body | {"active_us": [1]}))
+
+
+@pytest.mark.parametrize("column", ["ab", ["a", 1], [1, None], {"a": 1}, [2**63]])
+def test_a_column_with_anything_else_in_it_is_refused(column):
+    body = {"event": "vm_units", "at_ns": 1, "vm": 0, "attempt": 1}
+    for name in ("names", "active_us"):
+        with pytest.raises(EventError):
+            events.decode(json.dumps(body | {name: column}))
+
+
+def test_units_stand_in_the_order_of_their_names_whatever_order_a_guest_tells_them_in():
+    rows = [events.UnitTimes("b.service", active_us=2), events.UnitTimes("a.target", result="x")]
+    told = events.VmUnits.of(rows, at_ns=1, vm=0, attempt=1)
+
+    assert told.names == ("a.target", "b.service")
+    assert list(told.rows) == rows[::-1]
 
 
 def test_deep_nesting_is_an_event_error_not_a_crash():

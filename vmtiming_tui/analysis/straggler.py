@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vmtiming_tui.analysis.stages import Stage, stages_of, timespan_ns
-from vmtiming_tui.analysis.units import slowest_units
+from vmtiming_tui.analysis.units.one_boot import slowest_units
 from vmtiming_tui.model.attempt import Attempt
-from vmtiming_tui.model.guest_events import VmDetails
 
 MAX_UNITS = 5
 _BLAME = re.compile(r"\s*((?:[\d.]+(?:month|min|ms|us|µs|y|w|d|h|s)\s+)+)(\S.*)")
@@ -44,13 +43,12 @@ class Straggler:
     waited_share: float | None
 
 
-def blamed_ns(details: VmDetails | None) -> dict[str, int]:
+def blamed_ns(attempt: Attempt) -> dict[str, int]:
     """Return what each unit took to start, in ns; by ``systemd-analyze blame`` of older guests."""
-    if details is None:
-        return {}
-    if details.units:
-        return {name: us * 1000 for name, us in slowest_units(details)}
-    found = (_BLAME.fullmatch(line[:500]) for line in details.slowest)
+    if attempt.units is not None:
+        return {name: us * 1000 for name, us in slowest_units(attempt.units)}
+    lines = attempt.details.slowest if attempt.details is not None else ()
+    found = (_BLAME.fullmatch(line[:500]) for line in lines)
     return {match[2].strip(): timespan_ns(match[1]) for match in found if match}
 
 
@@ -84,6 +82,6 @@ def straggler(attempts: Sequence[Attempt]) -> Straggler | None:
 
 
 def _units(slowest: Attempt, middle: Attempt) -> tuple[BlamedUnit, ...]:
-    ours, theirs = blamed_ns(slowest.details), blamed_ns(middle.details)
+    ours, theirs = blamed_ns(slowest), blamed_ns(middle)
     units = [BlamedUnit(name, ns, theirs.get(name)) for name, ns in ours.items()]
     return tuple(sorted(units, key=lambda unit: -unit.added_ns)[:MAX_UNITS])

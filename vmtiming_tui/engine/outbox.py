@@ -24,6 +24,8 @@ EXPENDABLE_FROM: Mapping[type[ev.Event], int] = {
     ev.VmConsole: 8 << 20,
     ev.ReportRejected: 16 << 20,
     ev.VmDetails: 16 << 20,
+    ev.VmUnits: 16 << 20,
+    ev.VmKernel: 16 << 20,
 }
 
 

@@ -30,7 +30,9 @@ class Budget:
         match event:
             case (
                 ev.VmDetails()
+                | ev.VmUnits()
                 | ev.UnitOrder()
+                | ev.VmKernel()
                 | ev.VmConsole()
                 | ev.VmUsage()
                 | ev.QmpSeen()

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import End
+from vmtiming_tui.model.kernel_events import KernelLog
 
 MAX_QMP_EVENTS = 200
 
@@ -89,6 +90,8 @@ class Attempt:
     overran: bool = False
     text: str = ""
     details: ev.VmDetails | None = None
+    units: ev.VmUnits | None = None
+    kernel: KernelLog | None = None
     why: str = ""
     hint: str = ""
     stderr: str = ""

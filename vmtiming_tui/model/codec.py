@@ -14,6 +14,7 @@ import functools
 import json
 import math
 import re
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -30,6 +31,7 @@ _EXCERPT = 120
 _OTHERWISE = "otherwise"
 _ABSENT = "absent"
 _MOST_WHOLE = (1 << 63) - 1
+_PLAIN = frozenset({str, int, float, bool, types.NoneType})
 
 
 def tag_of(cls: type) -> str:
@@ -44,10 +46,12 @@ def _fields(cls: type) -> tuple[str, ...]:
 
 def to_json(value: Any) -> Json:
     """Return a dataclass, or anything made of them, as plain JSON values."""
+    if type(value) in _PLAIN:
+        return cast(Json, value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {name: to_json(getattr(value, name)) for name in _fields(type(value))}
     if isinstance(value, (list, tuple)):
-        return [to_json(item) for item in value]
+        return [item if type(item) in _PLAIN else to_json(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, StrEnum):
@@ -99,6 +103,24 @@ def _tuple(inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return read
 
 
+def _is_all(kind: type, value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and set(map(type, value)) == {kind}
+
+
+def _texts(value: Any) -> Any:
+    """Read a tuple of texts at once; those that a whole fleet tells alike are kept once."""
+    if _is_all(str, value):
+        return tuple(map(sys.intern, value))
+    return _tuple(_SCALARS[str])(value)
+
+
+def _wholes(value: Any) -> Any:
+    """Read a tuple of whole numbers at once."""
+    if _is_all(int, value) and min(value) >= -_MOST_WHOLE and max(value) <= _MOST_WHOLE:
+        return tuple(value)
+    return _tuple(_whole)(value)
+
+
 def _mapping(inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def read(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -126,6 +148,7 @@ _SCALARS: Mapping[object, Callable[[Any], Any]] = {
     float: _float,
     Any: lambda value: value,
 }
+_COLUMNS: Mapping[object, Callable[[Any], Any]] = {int: _wholes, str: _texts}
 
 
 @functools.cache
@@ -136,7 +159,7 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
     if origin in (types.UnionType, typing.Union) and args[1] is types.NoneType:
         return _optional(_reader(args[0]))
     if origin is tuple:
-        return _tuple(_reader(args[0]))
+        return _COLUMNS.get(args[0]) or _tuple(_reader(args[0]))
     if origin in (dict, Mapping) or origin is typing.get_origin(Mapping[str, Any]):
         return _mapping(_reader(args[1]))
     if isinstance(hint, type) and issubclass(hint, StrEnum):

@@ -22,8 +22,10 @@ from vmtiming_tui.model.guest_events import (
     UnitTimes as UnitTimes,
     VmConsole as VmConsole,
     VmDetails as VmDetails,
+    VmUnits as VmUnits,
 )
 from vmtiming_tui.model.host import HostFacts
+from vmtiming_tui.model.kernel_events import VmKernel as VmKernel
 from vmtiming_tui.model.plan import RunPlan, StormKind
 
 
@@ -395,7 +397,9 @@ Event: TypeAlias = (
     | VmReleased
     | VmEnding
     | VmDetails
+    | VmUnits
     | UnitOrder
+    | VmKernel
     | ReportRejected
     | QmpSeen
     | QmpLeftOut

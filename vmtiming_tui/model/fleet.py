@@ -111,7 +111,9 @@ class Fleet:
                 | ev.VmConsole()
                 | ev.ReportText()
                 | ev.VmDetails()
+                | ev.VmUnits()
                 | ev.UnitOrder()
+                | ev.VmKernel()
                 | ev.ReportRejected()
             ):
                 self._observe(event)
@@ -340,8 +342,12 @@ class Fleet:
                 attempt.text = event.text
             case ev.VmDetails():
                 attempt.details = event
+            case ev.VmUnits():
+                attempt.units = event
             case ev.UnitOrder():
                 self.unit_order = event
+            case ev.VmKernel():
+                attempt.kernel = event.log
             case ev.ReportRejected():
                 attempt.rejected = (*attempt.rejected, event)[-MAX_REJECTED:]
                 self._trouble(event.at_ns, attempt, event.why)

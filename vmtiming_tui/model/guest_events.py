@@ -3,9 +3,10 @@
 ``events`` has the whole vocabulary, and says what the fields mean that all events share.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import attrgetter
 
 
 class RejectionCode(StrEnum):
@@ -50,7 +51,7 @@ class VmDetails:
 
     ``clock_us`` is the guest's ``CLOCK_MONOTONIC`` (µs) just before it wrote the first line, good
     to ``clock_resolution_us``. ``timestamps_us`` are systemd's monotonic stamps by property name
-    (``KernelTimestampMonotonic``, ...). ``units`` has those that systemd ever began to start.
+    (``KernelTimestampMonotonic``, ...). What it tells of its units follows as ``VmUnits``.
     ``slowest`` and ``critical_chain`` are ``systemd-analyze``'s words, of guests that tell no
     units. ``gathering_us`` is how long the guest took to find all of this out. ``complete`` is
     false where the end line never came. ``dropped_bytes`` is how much of what the guest sent is
@@ -67,10 +68,72 @@ class VmDetails:
     slowest: tuple[str, ...] = ()
     failed_units: tuple[str, ...] = ()
     critical_chain: tuple[str, ...] = ()
-    units: tuple[UnitTimes, ...] = ()
     gathering_us: int | None = None
     complete: bool = True
     dropped_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmUnits:
+    """The units that a guest's systemd ever began to start, as columns: one place a unit in each.
+
+    ``UnitTimes`` says what each column means. Units stand in the order of their names, so that what
+    two VMs of a run tell is much the same text; a unit's type is its name's suffix. Columns of
+    different lengths are a ``ValueError``.
+    """
+
+    at_ns: int
+    vm: int
+    attempt: int
+    names: tuple[str, ...] = ()
+    active: tuple[str, ...] = ()
+    sub: tuple[str, ...] = ()
+    result: tuple[str, ...] = ()
+    activating_us: tuple[int, ...] = ()
+    active_us: tuple[int, ...] = ()
+    deactivating_us: tuple[int, ...] = ()
+    inactive_us: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        lengths = {len(column) for column in self._columns}
+        if len(lengths) > 1:
+            raise ValueError(f"columns of different lengths: {sorted(lengths)}")
+
+    @classmethod
+    def of(cls, units: Iterable[UnitTimes], *, at_ns: int, vm: int, attempt: int) -> "VmUnits":
+        """Return units as columns."""
+        rows = sorted(units, key=attrgetter("name"))
+        return cls(
+            at_ns=at_ns,
+            vm=vm,
+            attempt=attempt,
+            names=tuple(unit.name for unit in rows),
+            active=tuple(unit.active for unit in rows),
+            sub=tuple(unit.sub for unit in rows),
+            result=tuple(unit.result for unit in rows),
+            activating_us=tuple(unit.activating_us for unit in rows),
+            active_us=tuple(unit.active_us for unit in rows),
+            deactivating_us=tuple(unit.deactivating_us for unit in rows),
+            inactive_us=tuple(unit.inactive_us for unit in rows),
+        )
+
+    @property
+    def rows(self) -> Iterator[UnitTimes]:
+        """The units one by one, in the order of their places."""
+        return map(UnitTimes, *self._columns)
+
+    @property
+    def _columns(self) -> tuple[tuple[str, ...] | tuple[int, ...], ...]:
+        return (
+            self.names,
+            self.active,
+            self.sub,
+            self.result,
+            self.activating_us,
+            self.active_us,
+            self.deactivating_us,
+            self.inactive_us,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

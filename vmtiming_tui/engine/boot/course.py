@@ -52,6 +52,8 @@ from vmtiming_tui.engine.qemu.why_it_failed import Why
 from vmtiming_tui.engine.qmp.controller import QmpEvent
 from vmtiming_tui.escape import one_line
 from vmtiming_tui.model.config import RunConfig
+from vmtiming_tui.model.events import Event
+from vmtiming_tui.model.kernel_events import KernelLog
 
 _DOUBT_S = 1.0
 _MAX_VCPUS = 4096
@@ -324,11 +326,19 @@ class Course:
             case DetailsBegun() if self._booted:
                 return self._aftermath.expect_details()
             case Details() if self._booted:
-                details = do.Emit(self._narrator.details(self._standing.now_ns, statement))
-                return [details, *self._aftermath.end_details()]
+                return [*self._tell_details(statement), *self._aftermath.end_details()]
             case OrderTold() if self._booted:
                 return [do.Emit(self._narrator.unit_order(self._standing.now_ns, statement))]
+            case KernelLog() if self._booted:
+                return [do.Emit(self._narrator.kernel(self._standing.now_ns, statement))]
         return []
+
+    def _tell_details(self, told: Details) -> list[Instruction]:
+        now_ns = self._standing.now_ns
+        events: list[Event] = [self._narrator.details(now_ns, told)]
+        if told.units:
+            events.append(self._narrator.units(now_ns, told.units))
+        return [do.Emit(event) for event in events]
 
     def _reject(self, what: Rejected) -> list[Instruction]:
         self._rejected = what.why

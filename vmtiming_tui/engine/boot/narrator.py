@@ -1,6 +1,6 @@
 """What is said of one boot: each thing that happens to it, as the event for it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vmtiming_tui.engine.boot.facts import PortOpened, Spawned
@@ -13,6 +13,7 @@ from vmtiming_tui.engine.qemu import why_it_failed
 from vmtiming_tui.engine.qmp.controller import QmpEvent
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import End
+from vmtiming_tui.model.kernel_events import KernelLog
 from vmtiming_tui.own_faults import OwnFault
 
 FINAL_CONSOLE_BYTES = 16 * 1024
@@ -115,6 +116,10 @@ class Narrator:
             **self._who(at_ns), after=dict(told.after), dropped_bytes=told.dropped_bytes
         )
 
+    def kernel(self, at_ns: int, log: KernelLog) -> ev.VmKernel:
+        """The guest told its kernel's log."""
+        return ev.VmKernel(**self._who(at_ns), log=log)
+
     def details(self, at_ns: int, details: Details) -> ev.VmDetails:
         """The guest said more than the first line."""
         return ev.VmDetails(
@@ -126,11 +131,14 @@ class Narrator:
             slowest=tuple(details.slowest),
             failed_units=tuple(details.failed),
             critical_chain=tuple(details.chain),
-            units=tuple(details.units),
             gathering_us=details.gathering_us,
             complete=details.complete,
             dropped_bytes=details.dropped_bytes,
         )
+
+    def units(self, at_ns: int, units: Sequence[ev.UnitTimes]) -> ev.VmUnits:
+        """The guest said what became of its units."""
+        return ev.VmUnits.of(units, **self._who(at_ns))
 
     def rejected(self, at_ns: int, what: Rejected) -> ev.ReportRejected:
         """The guest wrote what is no report."""

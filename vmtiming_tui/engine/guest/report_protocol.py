@@ -5,7 +5,8 @@ What a guest writes to its report port:
 - ``VMREPORTID:<i>|||``, the prefix: the VM's number. It is the report; all else may follow later;
 - the rest of that line: what ``systemd-analyze`` says;
 - then, optionally, ``key=value`` lines (``protocol=3``, ``clock_us=``, ``gathering_us=``, systemd's
-  ``...TimestampMonotonic`` in µs), a section ``[units]`` (see ``report_units``), and ``[end]``.
+  ``...TimestampMonotonic`` in µs), a section ``[units]`` (see ``report_units``), one ``[kernel]``
+  (see ``report_kernel``) where it was asked for, and ``[end]``.
 
 Guests of ``protocol=2`` have sections ``[slowest]``, ``[failed]``, ``[critical-chain]`` of free
 lines in place of the units.
@@ -18,12 +19,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
+from vmtiming_tui.engine.guest.report_kernel import KernelReader
 from vmtiming_tui.engine.guest.report_units import UnitRead, UnitReader
 from vmtiming_tui.escape import one_line, printable
-from vmtiming_tui.model.codec import to_json
+from vmtiming_tui.model.codec import Json, to_json
 from vmtiming_tui.model.guest_events import RejectionCode, UnitTimes
+from vmtiming_tui.model.kernel_events import KernelLog
 
 MAX_LINE_BYTES = 64 * 1024
 MAX_REPORT_BYTES = 4 * 1024 * 1024
@@ -44,11 +47,13 @@ _PREFIX = re.compile(_MARK + rb"([^\n]*?)\|\|\|")
 _WHOLE = re.compile(rb"[0-9]{1,18}")
 _STAMP = "TimestampMonotonic"
 _UNITS = "units"
+_KERNEL = "kernel"
 _SECTIONS = {
     b"[slowest]": "slowest",
     b"[failed]": "failed",
     b"[critical-chain]": "chain",
     b"[units]": _UNITS,
+    b"[kernel]": _KERNEL,
 }
 
 
@@ -123,7 +128,9 @@ class DetailsBegun:
     """The guest speaks a newer protocol: details follow, closed by an end line."""
 
 
-Statement: TypeAlias = Reported | LineEnded | Rejected | DetailsBegun | OrderTold | Details
+Statement: TypeAlias = (
+    Reported | LineEnded | Rejected | DetailsBegun | OrderTold | KernelLog | Details
+)
 
 
 class _Phase(Enum):
@@ -152,6 +159,7 @@ class ReportParser:
         self._details = Details()
         self._order = OrderTold()
         self._units = UnitReader()
+        self._kernel = KernelReader()
 
     @property
     def is_closed(self) -> bool:
@@ -279,7 +287,9 @@ class ReportParser:
         elif self._section == _UNITS and not line.startswith(b"gathering_us="):
             for unit in self._units.line(line):
                 self._keep(unit)
-        elif self._section not in ("", _UNITS):
+        elif self._section == _KERNEL and not line.startswith(b"gathering_us="):
+            self._kernel.line(line)
+        elif self._section not in ("", _UNITS, _KERNEL):
             self._entry(line)
         else:
             if line.startswith(b"protocol=") and "protocol" not in self._details.properties:
@@ -287,7 +297,7 @@ class ReportParser:
             self._property(line)
 
     def _close_details(self) -> Iterator[Statement]:
-        """Yield the order of the units, where it was told, and then all else that is in."""
+        """Yield the order of the units and the kernel's log, where told, and then all else."""
         self._phase = _Phase.DONE
         for unit in self._units.end():
             self._keep(unit)
@@ -298,6 +308,8 @@ class ReportParser:
                 name: tuple(filter(known.__contains__, after)) for name, after in kept
             }
             yield self._order
+        if (log := self._kernel.told(self._details.clock_us)) is not None:
+            yield log
         if not self._details.is_empty:
             yield self._details
 
@@ -306,7 +318,7 @@ class ReportParser:
         if not unit.is_of_the_boot:
             return
         details, order, times = self._details, self._order, unit.times
-        cost = _cost(to_json(times))
+        cost = _cost([*cast(dict[str, Json], to_json(times)).values()])
         if cost > self._room:
             details.dropped_bytes += unit.size_bytes
             return

@@ -64,6 +64,7 @@ def body_of(document: Document) -> Body:
             _storm(storm, clock, document.scope) for _, storm in sorted(fleet.storms.items())
         ],
         "vms": boots_by_vm(document, clock),
+        "unit_order": _unit_order(fleet),
         "notices": [
             {**without(to_json(notice), "at_ns"), "at_s": clock.at(notice.at_ns)}
             for notice in fleet.notices
@@ -109,6 +110,12 @@ def _identity(identity: Identity | None) -> Body | None:
         "started": utc(identity.wall_ns),
         "wall_ns": identity.wall_ns,
     }
+
+
+def _unit_order(fleet: Fleet) -> Body | None:
+    """Return which unit waits for which; one VM told it for all."""
+    order = fleet.unit_order
+    return None if order is None else without(to_json(order), "at_ns", "vm", "attempt")
 
 
 def _failure(fleet: Fleet, clock: Clock) -> Body | None:

@@ -8,6 +8,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from vmtiming_tui.errors import EventError, ExportError
@@ -103,6 +104,11 @@ def _events(body: Body) -> Iterator[ev.Event]:
     storms = {storm["storm"]: storm for storm in body["storms"]}
     for number in sorted({*storms, *boots}):
         yield from _storm(storms.get(number), boots.get(number, []))
+    if (order := body.get("unit_order")) is not None:
+        who = next(
+            ({"vm": vm, "attempt": told["attempt"]} for vm, told in chain(*boots.values())), {}
+        )
+        yield from_json(ev.UnitOrder, {**order, **who, "at_ns": 0})
     if (failure := body["failure"]) is not None:
         yield from_json(ev.EngineFailed, {**failure, "at_ns": _ns(failure["at_s"])})
     outcome = _ENDED.get(RunState(body["state"]))
@@ -186,7 +192,7 @@ def _attempt(vm: int, body: Body) -> Iterator[ev.Event]:
         yield from_json(ev.ReportRejected, {**who, **rejected, "at_ns": _ns(rejected["at_s"])})
     known_ns = decided_ns or queued_ns
     if body["guest"] is not None:
-        yield _details(who, body["guest"], known_ns)
+        yield from _guest(who, body["guest"], known_ns)
     if body["usage"] is not None:
         yield _usage(who, body["usage"], known_ns)
     yield from _left_out(who, body, known_ns)
@@ -263,12 +269,18 @@ def _decision(who: Body, body: Body, at_ns: int) -> ev.Event:
             raise EventError(f"a decided attempt cannot be {other!r}")
 
 
-def _details(who: Body, guest: Body, at_ns: int) -> ev.VmDetails:
-    units = [
-        {**unit, **{f"{stage}_us": _maybe_us(unit[f"{stage}_s"]) for stage in UNIT_STAMPS}}
-        for unit in guest.get("units", ())
-    ]
-    return from_json(ev.VmDetails, {**guest, **who, "at_ns": at_ns, "units": units})
+def _guest(who: Body, guest: Body, at_ns: int) -> Iterator[ev.Event]:
+    """Yield what a guest told of its boot; earlier versions knew no units."""
+    yield from_json(ev.VmDetails, {**guest, **who, "at_ns": at_ns})
+    units = guest.get("units")
+    if units:
+        words = {word: [unit[word] for unit in units] for word in ("active", "sub", "result")}
+        stamps = {
+            f"{stage}_us": [_maybe_us(unit[f"{stage}_s"]) for unit in units]
+            for stage in UNIT_STAMPS
+        }
+        names = [unit["name"] for unit in units]
+        yield from_json(ev.VmUnits, {**who, "at_ns": at_ns, "names": names, **words, **stamps})
 
 
 def _maybe_us(value_s: float | None) -> int:

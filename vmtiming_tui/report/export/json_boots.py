@@ -4,10 +4,10 @@ from typing import Any
 
 from vmtiming_tui.analysis.stages import Stage, Stages
 from vmtiming_tui.analysis.stop_jobs import stop_jobs_of
-from vmtiming_tui.analysis.units import chain_lines, slowest_lines
+from vmtiming_tui.analysis.units.one_boot import chain_lines, slowest_lines
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.codec import to_json
-from vmtiming_tui.model.guest_events import UnitOrder, UnitTimes, VmDetails
+from vmtiming_tui.model.guest_events import UnitOrder, UnitTimes
 from vmtiming_tui.report.export.document import Document, ExportedBoot
 from vmtiming_tui.report.wording import in_seconds
 
@@ -83,7 +83,7 @@ def _attempt(boot: ExportedBoot, clock: Clock, order: UnitOrder | None) -> Body:
         "resets": attempt.resets,
         "panicked": attempt.panicked,
         "usage": _usage(attempt),
-        "guest": _guest(attempt.details, order),
+        "guest": _guest(attempt, order),
         "console": _console(attempt),
         "qmp_left_out": to_json(attempt.qmp_left_out),
         "rejected": [
@@ -133,18 +133,16 @@ def _usage(attempt: Attempt) -> Body | None:
     }
 
 
-def _guest(details: VmDetails | None, order: UnitOrder | None) -> Body | None:
-    """Return what a guest says of its boot, with what its units come to where it tells them.
-
-    The order of the units is in no export: what was made of it stays when one is read back.
-    """
+def _guest(attempt: Attempt, order: UnitOrder | None) -> Body | None:
+    """Return what a guest says of its boot, with what its units come to where it tells them."""
+    details = attempt.details
     if details is None:
         return None
     return {
         **without(to_json(details), "at_ns", "vm", "attempt"),
-        "slowest": slowest_lines(details),
-        "critical_chain": chain_lines(details, order) or list(details.critical_chain),
-        "units": [_unit(unit) for unit in details.units],
+        "slowest": slowest_lines(attempt),
+        "critical_chain": chain_lines(attempt, order) or list(details.critical_chain),
+        "units": [_unit(unit) for unit in attempt.units.rows] if attempt.units else [],
     }
 
 

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from vmtiming_tui.analysis.units import chain_lines, slowest_lines
+from vmtiming_tui.analysis.units.one_boot import chain_lines, slowest_lines
 from vmtiming_tui.escape import plural, were
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.events import QmpSeen
@@ -35,8 +35,8 @@ def guest_lines(
     if details is not None:
         sections = (
             ("Failed units", details.failed_units, palette.error),
-            ("Slowest units", slowest_lines(details), palette.text),
-            ("Critical chain", chain_lines(details, order), palette.text),
+            ("Slowest units", slowest_lines(attempt), palette.text),
+            ("Critical chain", chain_lines(attempt, order), palette.text),
         )
         for title, words, style in sections:
             if words:

@@ -1,0 +1,105 @@
+"""Which of many parts of a boot moved from one run to another: units, initcalls, what has names.
+
+A part has one value a storm (s), as VMs of one storm are not independent. Each part is tested by
+the ranks of its storms' values; that many are is made up for by Benjamini and Hochberg's procedure:
+of the parts that are told to have moved, 5 % at most are to be expected not to have.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vmtiming_tui.analysis import stats
+from vmtiming_tui.analysis.comparison.multiple import benjamini_hochberg
+from vmtiming_tui.analysis.comparison.ranks import ALPHA, mann_whitney
+
+FEWEST_STORMS = 8
+
+Parts = Mapping[str, Sequence[float]]
+"""One value (s) a storm of every part, for the storms that have it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """A part that moved: its medians (s) on both sides, and how far.
+
+    ``shift_s`` is Hodges and Lehmann's estimate (1963), the median of all differences; ``q_value``
+    the share of errors to be expected among all that are told with it.
+    """
+
+    name: str
+    first_s: float
+    second_s: float
+    shift_s: float
+    q_value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """What became of the parts from one side to the other; those that moved farthest are first.
+
+    ``came`` and ``went`` are in every storm of one side and in none of the other. ``tested`` is how
+    many parts could have been told to have moved; None where the storms are too few to tell.
+    """
+
+    moved: tuple[Moved, ...] = ()
+    came: tuple[str, ...] = ()
+    went: tuple[str, ...] = ()
+    tested: int | None = None
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether both sides had storms enough."""
+        return self.tested is not None
+
+
+def movement(first: Parts, second: Parts, *, storms: tuple[int, int], floor_s: float) -> Movement:
+    """Return what became of the parts of two sides of so many storms each.
+
+    A part that no storm took ``floor_s`` for, or that moved by less, is no news. Those are left out
+    before the test, by both sides' largest value: that is blind to the side, so it costs no
+    error rate, and gives the others more power (Bourgon, Gentleman and Huber, 2010).
+    """
+    if min(storms) < FEWEST_STORMS:
+        return Movement()
+    largest = {
+        name: max((*first.get(name, ()), *second.get(name, ())), default=0.0)
+        for name in first.keys() | second.keys()
+    }
+    matter = sorted(name for name, value in largest.items() if value >= floor_s)
+    tested = [
+        name
+        for name in matter
+        if min(len(first.get(name, ())), len(second.get(name, ()))) >= FEWEST_STORMS
+    ]
+    p_values = [_p_value(first[name], second[name]) for name in tested]
+    found = [
+        _moved(name, first[name], second[name], q_value)
+        for name, q_value in zip(tested, benjamini_hochberg(p_values), strict=True)
+        if q_value <= ALPHA
+    ]
+    far = (each for each in found if abs(each.shift_s) >= floor_s)
+    return Movement(
+        moved=tuple(sorted(far, key=lambda each: (-abs(each.shift_s), each.name))),
+        came=_only_in(second, storms[1], first, matter),
+        went=_only_in(first, storms[0], second, matter),
+        tested=len(tested),
+    )
+
+
+def _p_value(first: Sequence[float], second: Sequence[float]) -> float:
+    test = mann_whitney(first, second)
+    return 1.0 if test is None else test.p_value
+
+
+def _moved(name: str, first: Sequence[float], second: Sequence[float], q_value: float) -> Moved:
+    return Moved(
+        name=name,
+        first_s=stats.median(first),
+        second_s=stats.median(second),
+        shift_s=stats.median([after - before for before in first for after in second]),
+        q_value=q_value,
+    )
+
+
+def _only_in(side: Parts, storms: int, other: Parts, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if not other.get(name) and len(side[name]) == storms)
