@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from vmtiming_tui.analysis.comparison.compare import Comparison, GroupComparison, signed
+from vmtiming_tui.analysis.comparison.compare import Comparison, GroupComparison
+from vmtiming_tui.analysis.comparison.difference import signed
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN
 from vmtiming_tui.analysis.straggler import Straggler
 from vmtiming_tui.analysis.summary import Summary, settings_label

@@ -99,7 +99,7 @@ class Pair:
         A single storm of an earlier run says nothing of how far its like differ.
         """
         if self.is_paired:
-            return paired.can_tell(storms, alpha)
+            return storms >= paired.fewest_that_can_tell(alpha)
         return len(self.first) > 1 and ranks.can_tell(len(self.first), storms, alpha)
 
 
