@@ -278,6 +278,11 @@ def _side_cautions(side: Side) -> list[str]:
             f"{side.label}: {count} of {plural(number, 'boot')} {were(count)} lost ({how}); "
             "lost ones rank as slower than all"
         )
+    if side.is_looked_at:
+        found.append(
+            f"{side.label} went on until it was decided, which alone makes a difference likelier "
+            "here: what its looks decided holds, and its report says it"
+        )
     if side.left_out:
         found.append(f"{side.label}: a storm that was cut short is left out")
     settings = [

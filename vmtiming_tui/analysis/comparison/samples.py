@@ -112,7 +112,8 @@ class Side:
 
     ``label`` is how it is called beside the other, ``identity`` tells which run it is.
     ``left_out`` counts storms that were cut short, where others were not. ``known`` is what the
-    history keeps of runs in these circumstances.
+    history keeps of runs in these circumstances. ``is_looked_at`` says that the run went on until
+    its looks had decided.
     """
 
     label: str
@@ -120,6 +121,7 @@ class Side:
     facts: Mapping[str, str]
     identity: Identity = Identity()
     left_out: int = 0
+    is_looked_at: bool = False
     known: tuple[KnownRun, ...] = ()
 
     @property
@@ -159,6 +161,7 @@ def side_of(fleet: Fleet, label: str = "", *, name: str | None = None) -> Side:
         ),
         left_out=sum(map(len, (group.storms for group in groups))) - sum(map(len, whole)),
         facts=_facts(fleet),
+        is_looked_at=plan is not None and plan.until_decided is not None,
         identity=Identity(
             run.run if run else "",
             name if name is not None else (plan.name if plan else ""),

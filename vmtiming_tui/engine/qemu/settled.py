@@ -11,7 +11,7 @@ from vmtiming_tui.model.config import Accel, RunConfig
 
 @dataclass(frozen=True, slots=True)
 class SettledQemu:
-    """A config's QEMU: what it may do, of which version it is, and which accelerator it is given."""
+    """A config's QEMU: what it may do, which version it is, and its accelerator."""
 
     powers: Powers
     choice: ChosenAccel
