@@ -18,6 +18,7 @@ class Scope(StrEnum):
     DETAIL = "One VM"
     HISTORY = "The history"
     COMPARE = "The comparison"
+    SWEEP = "The sweep"
     DIALOG = "Any dialog"
     CONFIRM = "A question"
     FORM = "Any form"
@@ -118,6 +119,8 @@ MAIN = (
         "Results", 30),
     Key("main.compare", "c", "compare", "compare",
         "Hold this run beside the newest one before it", "Results", 32),
+    Key("main.sweep", "w", "sweep", "sweep",
+        "What was varied (-L), and each setting against the first", "Results"),
     Key("main.view", "v", "toggle_view", "list/grid", "Switch between the grid and the list",
         "View", 15),
     Key("main.freeze", "p", "freeze", "hold",
@@ -210,6 +213,14 @@ COMPARE = (
     Key("compare.page_up", "pageup", "scroll_by(-10)", "page up", "Ten lines up", "Comparison"),
 )  # fmt: skip
 
+SWEEP = (
+    Key("sweep.back", "escape", "back", "back", "Back to all VMs", "Sweep", 5),
+    Key("sweep.down", "down,j", "scroll_by(1)", "down", "One line down", "Sweep"),
+    Key("sweep.up", "up,k", "scroll_by(-1)", "up", "One line up", "Sweep"),
+    Key("sweep.page_down", "pagedown", "scroll_by(10)", "page down", "Ten lines down", "Sweep"),
+    Key("sweep.page_up", "pageup", "scroll_by(-10)", "page up", "Ten lines up", "Sweep"),
+)  # fmt: skip
+
 DIALOG = (
     Key("dialog.cancel", "escape,ctrl+c", "cancel", "back", "Leave the dialog without an answer",
         "Dialog", comes_first=True),
@@ -264,6 +275,7 @@ SCOPES = {
     Scope.DETAIL: DETAIL,
     Scope.HISTORY: HISTORY,
     Scope.COMPARE: COMPARE,
+    Scope.SWEEP: SWEEP,
     Scope.DIALOG: DIALOG,
     Scope.CONFIRM: CONFIRM,
     Scope.FORM: FORM,
@@ -286,6 +298,7 @@ _REACH = {
     Scope.DETAIL: (*DETAIL, *ANYWHERE),
     Scope.HISTORY: (*HISTORY, *ANYWHERE),
     Scope.COMPARE: (*COMPARE, *ANYWHERE),
+    Scope.SWEEP: (*SWEEP, *ANYWHERE),
     Scope.DIALOG: _DIALOG,
     Scope.CONFIRM: (*CONFIRM, *_DIALOG),
     Scope.FORM: (*FORM, *_DIALOG),
