@@ -1,4 +1,4 @@
-"""Commands on runs that are over: history, show, export, rm, replay, compare."""
+"""Commands on runs that are over: history, show, export, rm, replay, compare, units, plot."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import click
 from vmtiming_tui.analysis.units.unit_sort import UnitSort
 from vmtiming_tui.cli.completing import runs, runs_or_files
 from vmtiming_tui.cli.labelled import LABELS, LabelledGroup
-from vmtiming_tui.cli.printing import echo, say
+from vmtiming_tui.cli.printing import echo, echo_document, say
 from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii
 from vmtiming_tui.errors import ConfigError, ExportError, Problem
 
@@ -106,12 +106,28 @@ def _check_free(file: Path, *, force: bool) -> None:
 
 @click.command(short_help="Write a run to a file.")
 @run_argument
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
-def export(run: str, file: Path, force: bool) -> None:
-    """Write a run to FILE; .json .csv .md .txt .html .junit.xml .prom tells the format."""
-    from vmtiming_tui.history.runs import History
+@click.option(
+    "--format", "document", metavar="FORMAT", default="",
+    help="What `-` writes: json, csv, md, txt, html, junit or prom.",
+)  # fmt: skip
+def export(run: str, file: Path, force: bool, document: str) -> None:
+    """Write a run to FILE; .json .csv .md .txt .html .junit.xml .prom tells the format.
 
+    FILE may be `-`, standard output.
+    """
+    from vmtiming_tui.history.runs import History
+    from vmtiming_tui.report.export import NAMED
+
+    is_printed = str(file) == "-"
+    if is_printed != bool(document) or document.lower() not in ("", *NAMED):
+        problem = f"--format goes with - as the file, and is one of {', '.join(NAMED)}"
+        raise ConfigError([Problem("format", problem)])
+    if is_printed:
+        with History.open() as kept:
+            echo_document(kept.rendered(kept.find(run), NAMED[document.lower()]))
+        return
     _check_free(file, force=force)
     with History.open() as kept:
         path = kept.export(kept.find(run), file, overwrite=force)
@@ -240,8 +256,8 @@ def plot(run: str, output: Path, vm: int | None, force: bool) -> None:
 
     _check_free(output, force=force)
     drawn = render_svg(fleet_named(run), vm)
-    if output == Path("-"):
-        echo(drawn)
+    if str(output) == "-":
+        echo_document(drawn)
         return
     write_whole(output, drawn, overwrite=force)
     echo(f"Wrote {output}")

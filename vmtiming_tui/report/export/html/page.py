@@ -27,7 +27,7 @@ from vmtiming_tui.report.export.html import charts
 from vmtiming_tui.report.export.html.boot_chart import boot_chart, chart_style
 from vmtiming_tui.report.export.html.markup import Content, Markup, join, tag
 from vmtiming_tui.report.export.html.parts import Drawings, html_table, legend, pairs, table_notes
-from vmtiming_tui.report.findings import comparison_lines
+from vmtiming_tui.report.findings import comparison_lines, decision_lines
 from vmtiming_tui.report.tables import (
     Align,
     Head,
@@ -87,6 +87,7 @@ def _main(document: Document) -> Markup:
         _storms(document),
         _stages(document),
         _units(document),
+        _decision(document),
         _thresholds(document),
         _comparison(document),
         _keep_in_mind(document),
@@ -275,6 +276,11 @@ def _units(document: Document) -> Markup:
 
 def _stage_legend(stages: Iterable[Stage]) -> Markup:
     return legend((f"stage-{stage}", str(stage)) for stage in stages)
+
+
+def _decision(document: Document) -> Markup:
+    lines = decision_lines(document.fleet, document.decisions)
+    return _section("Decision", tag("pre", "\n".join(lines))) if lines else Markup("")
 
 
 def _thresholds(document: Document) -> Markup:
