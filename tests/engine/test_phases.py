@@ -10,7 +10,7 @@ from support.facts import plan_of
 from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.model.attempt import Phase
 from vmtiming_tui.model.commands import VmAction
-from vmtiming_tui.model.config import AfterReport, End
+from vmtiming_tui.model.config import AfterReport, End, KernelDetail
 from vmtiming_tui.model.events import ReleaseCause
 from vmtiming_tui.model.plan import RunPlan, Variant
 
@@ -73,6 +73,22 @@ async def test_the_order_of_units_is_told_by_one_vm_of_a_run(lab: Lab):
     assert order.vm == 0
     assert order.after["slow.service"] == ("basic.target",)
     assert story.fleet.unit_order == order
+
+
+KERNEL_LOG = (
+    "kernel=<5>[+0.0]|<7>[+0.000000]+x|"
+    "<7>[+1.500000]+initcall+slow_init+0x0/0x10+returned+0+after+700000+usecs"
+)
+
+
+async def test_a_storm_after_all_others_tells_of_its_guests_kernels_and_counts_in_nothing(lab: Lab):
+    config = lab.config(2, f"{KERNEL_LOG}", kernel_detail=KernelDetail.EXTRA)
+    story = await tell(lab, RunPlan(variants=(Variant(config=config),), runs=2))
+
+    assert [storm.kind for storm in story.of(ev.StormStarted)] == ["run", "run", "detail"]
+    assert [(told.vm, told.attempt) for told in story.of(ev.VmKernel)] == [(0, 3), (1, 3)]
+    asked = ["initcall_debug" in " ".join(told.argv) for told in story.of(ev.VmLaunched, 0)]
+    assert asked == [False, False, True]
 
 
 async def test_where_one_guest_tells_no_order_the_next_is_asked(lab: Lab):

@@ -123,6 +123,12 @@ PLAN_OPTIONS = (
         "-L", "--parameter-list", "sweeps", nargs=2, multiple=True, metavar="VAR A,B,C",
         help="Vary number, memory, smp, accel, kernel, initrd, append or after_report. Repeatable.",
     ),
+    measure_option(
+        "--kernel-detail", is_flag=False, flag_value="on", metavar="[on|extra]",
+        help="Time the kernel's initcalls, which slows the boots; extra: in one more storm, "
+        "which does not count.",
+        shell_complete=words("on", "extra"),
+    ),
     measure_option("--prepare", metavar="CMD", help="A shell command to run before every storm."),
     measure_option(
         "--drop-caches", is_flag=True, default=None,

@@ -8,6 +8,7 @@ from vmtiming_tui.analysis.cautions import cautions
 from vmtiming_tui.analysis.comparison.compare import Comparison, Gate, compare_sides
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN, side_of
 from vmtiming_tui.analysis.exit_code import ExitCode, exit_code, reasons
+from vmtiming_tui.analysis.kernel_times import kernel_figures
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.analysis.thresholds import judged
@@ -21,6 +22,7 @@ from vmtiming_tui.report.findings import (
     sweep_verdict_lines,
     threshold_lines,
 )
+from vmtiming_tui.report.kernel_report import kernel_lines
 from vmtiming_tui.session.wishes import Wishes
 
 Say: TypeAlias = Callable[[str], None]
@@ -97,6 +99,8 @@ def conclude(fleet: Fleet, wishes: Wishes, say: Say) -> int:
     """
     written, failed = write_exports(fleet, wishes)
     for line in shutdown_lines(summarise_fleet(fleet)):
+        say(line)
+    for line in kernel_lines(kernel_figures(fleet)):
         say(line)
     if sweep := sweep_of(fleet):
         for line in sweep_verdict_lines(sweep):

@@ -3,6 +3,7 @@
 from vmtiming_tui.escape import printable
 from vmtiming_tui.report.export.document import Document
 from vmtiming_tui.report.findings import comparison_lines, shutdown_lines, threshold_lines
+from vmtiming_tui.report.kernel_report import kernel_lines
 from vmtiming_tui.report.plain import PlainReport
 
 
@@ -14,6 +15,6 @@ def render_text(document: Document) -> str:
     against = [f"Held against {printable(str(document.against))}."] if document.against else []
     if document.comparison is not None:
         against = comparison_lines(document.comparison)
-    after = shutdown_lines(document.summary)
+    after = [*shutdown_lines(document.summary), *kernel_lines(document.kernels)]
     held = threshold_lines(document.judged)
     return "\n".join([*marks, *lines, *after, *held, *against, *warnings]) + "\n"

@@ -8,6 +8,7 @@ from vmtiming_tui.analysis.comparison.compare import Comparison, compare_sides
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN, Identity, Side, side_of
 from vmtiming_tui.analysis.conditions import Conditions, conditions_of
 from vmtiming_tui.analysis.counted import counts, kind_of
+from vmtiming_tui.analysis.kernel_times import KernelFigures, kernel_figures
 from vmtiming_tui.analysis.stages import Stage, Stages, stages_of
 from vmtiming_tui.analysis.summary import Group, Summary, counted_groups, summarise_fleet
 from vmtiming_tui.analysis.sweep import Sweep, sweep_of
@@ -54,6 +55,7 @@ class Document:
     ``scope`` holds the VMs it was narrowed to, None for all of them. ``against`` is the baseline
     the run was started with, ``comparison`` what came of it: None without one, and where nothing is
     known of it but which run it was. ``judged`` is what became of the thresholds, of all VMs.
+    ``kernels`` is what kernels took for their parts, where they were asked.
     """
 
     fleet: Fleet
@@ -67,6 +69,7 @@ class Document:
     against: Identity | None = None
     comparison: Comparison | None = None
     judged: tuple[Judged, ...] = ()
+    kernels: tuple[KernelFigures, ...] = ()
 
     @property
     def is_partial(self) -> bool:
@@ -135,6 +138,7 @@ def document_of(
         if baseline and baseline.samples
         else None,
         judged=judged(fleet),
+        kernels=tuple(kernel_figures(fleet, scope)),
     )
 
 

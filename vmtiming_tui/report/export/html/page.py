@@ -24,6 +24,7 @@ from vmtiming_tui.report.export.html import charts
 from vmtiming_tui.report.export.html.markup import Content, Markup, join, tag
 from vmtiming_tui.report.export.html.parts import Drawings, html_table, legend, pairs, table_notes
 from vmtiming_tui.report.findings import comparison_lines
+from vmtiming_tui.report.kernel_report import kernel_table, kernel_title
 from vmtiming_tui.report.tables import (
     Align,
     Head,
@@ -82,6 +83,7 @@ def _main(document: Document) -> Markup:
         _storms(document),
         _stages(document),
         _thresholds(document),
+        _kernels(document),
         _comparison(document),
         _keep_in_mind(document),
         _vms(document),
@@ -246,6 +248,15 @@ def _stages(document: Document) -> Markup:
         *table_notes(table),
         html_table(table, name="stages"),
     )
+
+
+def _kernels(document: Document) -> Markup:
+    sections = []
+    for number, figures in enumerate(document.kernels):
+        table = kernel_table(figures)
+        listed = html_table(table, name=f"kernel-{number}")
+        sections.append(_section(kernel_title(figures), *table_notes(table), listed))
+    return join(*sections)
 
 
 def _stage_legend(stages: Iterable[Stage]) -> Markup:
