@@ -24,7 +24,15 @@ from support.schema import SCHEMA, exported_body, faults_of
 from vmtiming_tui.analysis import cautions, kernel_times, stages, stats, summary, sweep, thresholds
 from vmtiming_tui.analysis.comparison import compare, moved, tolerance
 from vmtiming_tui.analysis.comparison.samples import side_of
-from vmtiming_tui.model import config, events as ev, fleet, kernel_events, plan, threshold
+from vmtiming_tui.model import (
+    config,
+    decision,
+    events as ev,
+    fleet,
+    kernel_events,
+    plan,
+    threshold,
+)
 from vmtiming_tui.model.attempt import Phase
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.host import HostFacts
@@ -87,6 +95,7 @@ def test_is_of_the_version_that_is_written():
         ("threshold_subject", threshold.Subject),
         ("statistic", threshold.Statistic),
         ("finding", thresholds.Finding),
+        ("standing", decision.Standing),
     ],
 )
 def test_knows_the_words_the_code_knows(name, words):
@@ -100,6 +109,8 @@ def test_knows_the_words_the_code_knows(name, words):
         ("variant", plan.Variant, {}),
         ("plan", plan.RunPlan, {}),
         ("threshold", threshold.Threshold, {}),
+        ("until_decided", decision.UntilDecided, {}),
+        ("decided", decision.Decision, {}),
         ("host", HostFacts, {}),
         ("interval", stats.Interval, {}),
         ("figures", stats.Figures, {}),

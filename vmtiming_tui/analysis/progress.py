@@ -357,7 +357,8 @@ def _ahead(fleet: Fleet, plan: RunPlan, storm: Storm) -> list[StormPlan]:
         case StormKind.DETAIL:
             begun = sum(each.kind is StormKind.DETAIL for each in fleet.storms.values())
             return list(islice(plan.detail_storms(), begun, None))
-    return [*islice(plan.storms(), len(fleet.storms), None), *plan.detail_storms()]
+    of_plan = islice(plan.storms(), len(fleet.storms), None) if fleet.concluded is None else ()
+    return [*of_plan, *plan.detail_storms()]
 
 
 def time_left(fleet: Fleet, plan: RunPlan, now_ns: int) -> TimeLeft:
@@ -372,7 +373,8 @@ def time_left(fleet: Fleet, plan: RunPlan, now_ns: int) -> TimeLeft:
     has_hung = any(attempt.state is VmState.TIMED_OUT for attempt in fleet.attempts)
     if current.is_decided and not ahead:
         return TimeLeft(0, 0)
-    about_ns = None if has_hung else _about_ns(past, plan, storm, current, ahead)
+    may_end_sooner = plan.until_decided is not None and bool(ahead)
+    about_ns = None if has_hung or may_end_sooner else _about_ns(past, plan, storm, current, ahead)
     if about_ns is None or at_most_ns is None:
         return TimeLeft(about_ns, at_most_ns)
     return TimeLeft(min(about_ns, at_most_ns), at_most_ns)

@@ -11,9 +11,11 @@ from typing import Any
 import click
 
 from vmtiming_tui import __version__
+from vmtiming_tui.analysis.comparison.sequential import with_looks
 from vmtiming_tui.cli.completing import answered_shell, files, folders
 from vmtiming_tui.cli.manual import HELP_COMMANDS
 from vmtiming_tui.cli.options import (
+    document_format_option,
     image_options,
     machine_options,
     number_option,
@@ -87,6 +89,7 @@ def run_from(ctx: click.Context, raw: dict[str, Raw], given: dict[str, Any]) -> 
         problems += error.problems
     if problems or plan is None or wishes is None:
         raise ConfigError(problems)
+    plan = with_looks(plan, wishes.baseline)
     for warning in gate_warnings(plan, wishes):
         _warn(warning)
     ctx.exit(start_run(plan, wishes))
@@ -128,6 +131,7 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
 @number_option(default=4)
 @machine_options
 @wish_options
+@document_format_option
 @plan_options
 @click.pass_context
 def demo(ctx: click.Context, /, variant: str, **given: Any) -> None:

@@ -13,6 +13,7 @@ from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.own_faults import kept_fault
 from vmtiming_tui.report.plain import PlainReport
 from vmtiming_tui.session.conclude import conclude
+from vmtiming_tui.session.deciding import DecidingSource
 from vmtiming_tui.session.headless import final_report, follow, outlive_hangups
 from vmtiming_tui.session.streams import Streams
 from vmtiming_tui.session.wishes import Wishes
@@ -62,7 +63,7 @@ def run_live(
         @asynccontextmanager
         async def connect() -> AsyncIterator[EventSource]:
             async with EngineClient(tap=record) as engine:
-                yield engine
+                yield DecidingSource(engine, baseline)
 
         gc.disable()  # nothing of what the start makes is garbage; the app enables it when settled
         from vmtiming_tui.tui.app import VmTimingApp
@@ -113,7 +114,7 @@ def run_dashboard(
         go_on=go_on,
     )
     if app.crash is not None:
-        return final_report(app.model.fleet, wishes, streams, received)
+        return final_report(app.model.fleet, wishes, streams, received).code
     return _afterwards(app, wishes, streams)
 
 
@@ -142,7 +143,7 @@ def _afterwards(app: "VmTimingApp", wishes: Wishes, streams: Streams) -> int:
     if fleet.failure is not None:
         for line in PlainReport(fleet).diagnostics_for(fleet.failure):
             streams.say(line)
-    code = conclude(fleet, wishes, streams.say)
+    code = conclude(fleet, wishes, streams.say).code
     return code if app.signal is None else 130
 
 

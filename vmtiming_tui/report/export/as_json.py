@@ -57,6 +57,7 @@ def body_of(document: Document) -> Body:
         "summary": summary_body(document.summary),
         "groups": [_group(group) for group in document.groups],
         "sweep": _sweep(document.sweep) if document.sweep else None,
+        "decision": _decision(document, clock),
         "thresholds": [_judged(each) for each in document.judged],
         "kernels": [_kernel(each) for each in document.kernels],
         "comparison": comparison_body(document.comparison),
@@ -193,6 +194,18 @@ def _sweep(sweep: Sweep) -> Body:
         "against": [_compared(group) for group in sweep.against],
         "penalties": to_json(sweep.penalties),
         "knees": to_json(sweep.knees),
+    }
+
+
+def _decision(document: Document, clock: Clock) -> Body | None:
+    """Return what the run was concluded with; None where it was not, or there was nothing to."""
+    concluded = document.fleet.concluded
+    if concluded is None:
+        return None
+    return {
+        "at_s": clock.at(concluded.at_ns),
+        "storms": concluded.storms,
+        "decisions": to_json(concluded.decisions),
     }
 
 

@@ -7,7 +7,7 @@ from vmtiming_tui.analysis.summary import Group
 from vmtiming_tui.analysis.sweep import Sweep
 from vmtiming_tui.escape import one_line
 from vmtiming_tui.report.export.document import Document, ExportedBoot, boot_table, fact_table
-from vmtiming_tui.report.findings import comparison_lines
+from vmtiming_tui.report.findings import comparison_lines, decision_lines
 from vmtiming_tui.report.kernel_report import kernel_table, kernel_title
 from vmtiming_tui.report.tables import (
     Align,
@@ -80,6 +80,7 @@ def render_markdown(document: Document) -> str:
     lines += markdown_table(figure_table(document.summary))
     lines += _stages(document)
     lines += _kernels(document)
+    lines += _decision(document)
     lines += _thresholds(document)
     lines += _comparison(document)
     lines += _vms(document)
@@ -99,6 +100,11 @@ def _kernels(document: Document) -> list[str]:
         lines += [f"## {escaped(kernel_title(figures))}", ""]
         lines += [*_note_lines(table), *markdown_table(table)]
     return lines
+
+
+def _decision(document: Document) -> list[str]:
+    lines = decision_lines(document.fleet, document.decisions)
+    return ["## Decision", "", *(f"    {line}" for line in lines), ""] if lines else []
 
 
 def _thresholds(document: Document) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from vmtiming_tui.analysis.cautions import Caution, cautions
 from vmtiming_tui.analysis.comparison.compare import Comparison, compare_sides
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN, Identity, Side, side_of
+from vmtiming_tui.analysis.comparison.sequential import told
 from vmtiming_tui.analysis.conditions import Conditions, conditions_of
 from vmtiming_tui.analysis.counted import counts, kind_of
 from vmtiming_tui.analysis.kernel_times import KernelFigures, kernel_figures
@@ -15,6 +16,7 @@ from vmtiming_tui.analysis.sweep import Sweep, sweep_of
 from vmtiming_tui.analysis.thresholds import Judged, judged
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt
+from vmtiming_tui.model.decision import Decision
 from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.model.host import HostFacts
 from vmtiming_tui.model.plan import RunPlan, StormKind
@@ -54,8 +56,9 @@ class Document:
 
     ``scope`` holds the VMs it was narrowed to, None for all of them. ``against`` is the baseline
     the run was started with, ``comparison`` what came of it: None without one, and where nothing is
-    known of it but which run it was. ``judged`` is what became of the thresholds, of all VMs.
-    ``kernels`` is what kernels took for their parts, where they were asked.
+    known of it but which run it was. ``judged`` is what became of the thresholds, and
+    ``decisions`` of what was to be decided, of all VMs. ``kernels`` is what kernels took for their
+    parts, where they were asked.
     """
 
     fleet: Fleet
@@ -69,6 +72,7 @@ class Document:
     against: Identity | None = None
     comparison: Comparison | None = None
     judged: tuple[Judged, ...] = ()
+    decisions: tuple[Decision, ...] = ()
     kernels: tuple[KernelFigures, ...] = ()
 
     @property
@@ -138,6 +142,7 @@ def document_of(
         if baseline and baseline.samples
         else None,
         judged=judged(fleet),
+        decisions=told(fleet, baseline),
         kernels=tuple(kernel_figures(fleet, scope)),
     )
 

@@ -23,7 +23,7 @@ from vmtiming_tui.report.export.document import (
 from vmtiming_tui.report.export.html import charts
 from vmtiming_tui.report.export.html.markup import Content, Markup, join, tag
 from vmtiming_tui.report.export.html.parts import Drawings, html_table, legend, pairs, table_notes
-from vmtiming_tui.report.findings import comparison_lines
+from vmtiming_tui.report.findings import comparison_lines, decision_lines
 from vmtiming_tui.report.kernel_report import kernel_table, kernel_title
 from vmtiming_tui.report.tables import (
     Align,
@@ -82,6 +82,7 @@ def _main(document: Document) -> Markup:
         _sweep(document),
         _storms(document),
         _stages(document),
+        _decision(document),
         _thresholds(document),
         _kernels(document),
         _comparison(document),
@@ -261,6 +262,11 @@ def _kernels(document: Document) -> Markup:
 
 def _stage_legend(stages: Iterable[Stage]) -> Markup:
     return legend((f"stage-{stage}", str(stage)) for stage in stages)
+
+
+def _decision(document: Document) -> Markup:
+    lines = decision_lines(document.fleet, document.decisions)
+    return _section("Decision", tag("pre", "\n".join(lines))) if lines else Markup("")
 
 
 def _thresholds(document: Document) -> Markup:
