@@ -23,7 +23,7 @@ from vmtiming_tui.escape import one_line, plural
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import Conclude, GoOn, VmAction
 from vmtiming_tui.model.config import Accel, RunConfig
-from vmtiming_tui.model.plan import RunPlan, StormKind
+from vmtiming_tui.model.plan import RunPlan, StormKind, StormPlan
 
 _MAX_CONSOLE_BYTES = 256 * 1024
 _FIRMWARE_RESETS = 2
@@ -81,9 +81,7 @@ class BootRun:
         Raises ``EngineError`` where a storm cannot be begun.
         """
         for storm in self._plan.storms():
-            config = storm.variant.config
-            configs = dict.fromkeys(range(config.number), config)
-            await self._storm(configs, storm.kind, storm.variant.parameters, len(self._plan))
+            await self._boot(storm, len(self._plan))
             if storm.look is not None and await self._is_concluded(storm.look):
                 break
         await self._run_details()
@@ -92,14 +90,17 @@ class BootRun:
     async def _run_details(self) -> None:
         """Boot the storms that count in nothing; where one cannot begin, that is no fault."""
         for storm in self._plan.detail_storms():
-            config = storm.variant.config
-            configs = dict.fromkeys(range(config.number), config)
             try:
-                await self._storm(configs, storm.kind, storm.variant.parameters, 1)
+                await self._boot(storm, 1)
             except (EngineError, ImageError) as error:
                 self._notice(
                     ev.Level.WARNING, f"no storm for the kernel's details: {error.message}"
                 )
+
+    async def _boot(self, storm: StormPlan, planned: int) -> None:
+        config = storm.variant.config
+        configs = dict.fromkeys(range(config.number), config)
+        await self._storm(configs, storm.kind, storm.variant.parameters, planned)
 
     async def _is_concluded(self, storms: int) -> bool:
         """Ask whether so many storms a setting will do, and wait for the answer, or for a stop."""
