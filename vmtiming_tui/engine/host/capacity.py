@@ -169,7 +169,7 @@ def rooms_for(plan: RunPlan, accels: Mapping[Any, Accel]) -> dict[RunConfig, int
     where a storm of the plan does not fit.
     """
     rooms = {}
-    for config in dict.fromkeys(variant.config for variant in plan.variants):
+    for config in plan.configs:
         room = room_for(config, accels[accel_key(config)])
         if not room.vms:
             raise EngineError(

@@ -28,6 +28,7 @@ from vmtiming_tui.report.export.html.boot_chart import boot_chart, chart_style
 from vmtiming_tui.report.export.html.markup import Content, Markup, join, tag
 from vmtiming_tui.report.export.html.parts import Drawings, html_table, legend, pairs, table_notes
 from vmtiming_tui.report.findings import comparison_lines, decision_lines
+from vmtiming_tui.report.kernel_report import kernel_table, kernel_title
 from vmtiming_tui.report.tables import (
     Align,
     Head,
@@ -87,6 +88,7 @@ def _main(document: Document) -> Markup:
         _storms(document),
         _stages(document),
         _units(document),
+        _kernels(document),
         _decision(document),
         _thresholds(document),
         _comparison(document),
@@ -272,6 +274,15 @@ def _units(document: Document) -> Markup:
             html_table(table, name="units"),
         ),
     )
+
+
+def _kernels(document: Document) -> Markup:
+    sections = []
+    for number, figures in enumerate(document.kernels):
+        table = kernel_table(figures)
+        listed = html_table(table, name=f"kernel-{number}")
+        sections.append(_section(kernel_title(figures), *table_notes(table), listed))
+    return join(*sections)
 
 
 def _stage_legend(stages: Iterable[Stage]) -> Markup:
