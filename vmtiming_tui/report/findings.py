@@ -13,6 +13,7 @@ from vmtiming_tui.escape import plural, printable
 from vmtiming_tui.model.decision import Decision, Standing
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.aligned import aligned_lines
+from vmtiming_tui.report.movement import movement_lines
 from vmtiming_tui.report.tables import (
     comparison_table,
     sweep_notes,
@@ -55,7 +56,9 @@ def _group_lines(comparison: Comparison, group: GroupComparison, *, narrow: bool
     title = [f"{_named(group.parameters)}:"] if group.parameters else []
     table = comparison_table(comparison, group)
     said = [printable(note.text) for note in table.notes]
-    return [*title, *aligned_lines(table.without_details() if narrow else table), "", *said, ""]
+    moved = [line for kind, parts in group.parts.items() for line in movement_lines(kind, parts)]
+    shown = aligned_lines(table.without_details() if narrow else table)
+    return [*title, *shown, "", *said, "", *moved]
 
 
 def sweep_lines(sweep: Sweep) -> list[str]:

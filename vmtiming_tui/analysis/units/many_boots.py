@@ -5,7 +5,7 @@ true stamp. A unit's begin counts from the VM's go, on the host's axis, as the s
 (``analysis.stages``). ``waiting`` has what is a unit's own time and what is not.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vmtiming_tui.analysis import stats
@@ -171,9 +171,9 @@ def units_of_boots(storms: Iterable[Sequence[Attempt]], order: UnitOrder | None)
     )
 
 
-def units_of_run(fleet: Fleet) -> UnitsOfBoots:
-    """Return the figures of the units over all boots that count."""
-    return units_of_boots(counted_by_storm(fleet).values(), fleet.unit_order)
+def units_of_run(fleet: Fleet, scope: Collection[int] | None = None) -> UnitsOfBoots:
+    """Return the figures of the units over all boots that count; only of VMs of ``scope``."""
+    return units_of_boots(counted_by_storm(fleet, scope).values(), fleet.unit_order)
 
 
 def _by_start(unit: UnitFigures) -> tuple[bool, float, str]:

@@ -12,6 +12,9 @@ from importlib import resources
 
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.summary import Group, Summary, completion
+from vmtiming_tui.analysis.units.boot_chart import chart_of_boots
+from vmtiming_tui.analysis.units.many_boots import units_of_run
+from vmtiming_tui.analysis.units.unit_sort import UnitSort
 from vmtiming_tui.escape import plural, shell_line
 from vmtiming_tui.report.export.document import (
     Document,
@@ -21,9 +24,11 @@ from vmtiming_tui.report.export.document import (
     known_stages,
 )
 from vmtiming_tui.report.export.html import charts
+from vmtiming_tui.report.export.html.boot_chart import boot_chart, chart_style
 from vmtiming_tui.report.export.html.markup import Content, Markup, join, tag
 from vmtiming_tui.report.export.html.parts import Drawings, html_table, legend, pairs, table_notes
 from vmtiming_tui.report.findings import comparison_lines, decision_lines
+from vmtiming_tui.report.kernel_report import kernel_table, kernel_title
 from vmtiming_tui.report.tables import (
     Align,
     Head,
@@ -34,6 +39,7 @@ from vmtiming_tui.report.tables import (
     sweep_table,
     threshold_table,
 )
+from vmtiming_tui.report.unit_tables import unit_table
 from vmtiming_tui.report.wording import exact_rate, exact_seconds, exact_seconds_of_ns, utc
 
 _SERIES = 6
@@ -54,7 +60,7 @@ def _hash(content: str) -> str:
 
 def render_html(document: Document) -> str:
     """Return the page."""
-    style, script = _asset("page.css"), _asset("page.js")
+    style, script = _asset("page.css") + chart_style(), _asset("page.js")
     policy = (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'"
@@ -81,6 +87,8 @@ def _main(document: Document) -> Markup:
         _sweep(document),
         _storms(document),
         _stages(document),
+        _units(document),
+        _kernels(document),
         _decision(document),
         _thresholds(document),
         _comparison(document),
@@ -247,6 +255,34 @@ def _stages(document: Document) -> Markup:
         *table_notes(table),
         html_table(table, name="stages"),
     )
+
+
+def _units(document: Document) -> Markup:
+    found = units_of_run(document.fleet, document.scope)
+    chart = chart_of_boots(found, document.summary.stage_medians_s)
+    if chart is None:
+        return Markup("")
+    title = f"Units, the median of {plural(found.boots, 'boot')}"
+    table = unit_table(found, UnitSort.OWN)
+    return _section(
+        title,
+        tag("div", boot_chart(chart, title), class_="chart"),
+        tag(
+            "details",
+            tag("summary", f"All {plural(len(table.rows), 'unit')} as a table"),
+            *table_notes(table),
+            html_table(table, name="units"),
+        ),
+    )
+
+
+def _kernels(document: Document) -> Markup:
+    sections = []
+    for number, figures in enumerate(document.kernels):
+        table = kernel_table(figures)
+        listed = html_table(table, name=f"kernel-{number}")
+        sections.append(_section(kernel_title(figures), *table_notes(table), listed))
+    return join(*sections)
 
 
 def _stage_legend(stages: Iterable[Stage]) -> Markup:
