@@ -24,7 +24,7 @@ from support.schema import SCHEMA, exported_body, faults_of
 from vmtiming_tui.analysis import cautions, stages, stats, summary, sweep, thresholds
 from vmtiming_tui.analysis.comparison import compare, tolerance
 from vmtiming_tui.analysis.comparison.samples import side_of
-from vmtiming_tui.model import config, events as ev, fleet, plan, threshold
+from vmtiming_tui.model import config, decision, events as ev, fleet, plan, threshold
 from vmtiming_tui.model.attempt import Phase
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.host import HostFacts
@@ -86,6 +86,7 @@ def test_is_of_the_version_that_is_written():
         ("threshold_subject", threshold.Subject),
         ("statistic", threshold.Statistic),
         ("finding", thresholds.Finding),
+        ("standing", decision.Standing),
     ],
 )
 def test_knows_the_words_the_code_knows(name, words):
@@ -99,6 +100,8 @@ def test_knows_the_words_the_code_knows(name, words):
         ("variant", plan.Variant, {}),
         ("plan", plan.RunPlan, {}),
         ("threshold", threshold.Threshold, {}),
+        ("until_decided", decision.UntilDecided, {}),
+        ("decided", decision.Decision, {}),
         ("host", HostFacts, {}),
         ("interval", stats.Interval, {}),
         ("figures", stats.Figures, {}),

@@ -8,6 +8,7 @@ from vmtiming_tui.analysis.summary import boots_s, summarise_fleet
 from vmtiming_tui.analysis.thresholds import Finding, judged
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt, VmState
+from vmtiming_tui.model.decision import Standing
 from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.model.plan import StormKind
 
@@ -77,8 +78,16 @@ def _was_cut_short(fleet: Fleet) -> bool:
     )
 
 
+def is_undecided(fleet: Fleet) -> bool:
+    """Return whether the run was to go on until it was decided, and was not."""
+    if fleet.plan is None or fleet.plan.until_decided is None:
+        return False
+    decisions = fleet.concluded.decisions if fleet.concluded else ()
+    return not decisions or any(each.standing is Standing.OPEN for each in decisions)
+
+
 def exit_code(fleet: Fleet, *, allow_undecided: bool = False) -> ExitCode:
-    """Return what the run deserves; ``allow_undecided``: also where a threshold cannot be told.
+    """Return what the run deserves; ``allow_undecided``: also where something cannot be told.
 
     Not all booted outranks too slow, which outranks what cannot be told.
     """
@@ -95,7 +104,7 @@ def exit_code(fleet: Fleet, *, allow_undecided: bool = False) -> ExitCode:
     findings = {each.finding for each in judged(fleet)}
     if Finding.FAILED in findings:
         return ExitCode.TOO_SLOW
-    if Finding.CANNOT_TELL in findings and not allow_undecided:
+    if (Finding.CANNOT_TELL in findings or is_undecided(fleet)) and not allow_undecided:
         return ExitCode.CANNOT_TELL
     return ExitCode.ALL_BOOTED
 
@@ -103,7 +112,7 @@ def exit_code(fleet: Fleet, *, allow_undecided: bool = False) -> ExitCode:
 def reasons(fleet: Fleet) -> list[str]:
     """Return why the run deserves its exit code, a sentence each; nothing for 0.
 
-    A threshold that cannot be told is named even where that is allowed.
+    What cannot be told is named even where that is allowed.
     """
     found = []
     if _was_cut_short(fleet):
@@ -119,4 +128,7 @@ def reasons(fleet: Fleet) -> list[str]:
             found.append(f"{states[state]} of {plural(len(attempts), 'boot')} {state}")
     if not attempts and not fleet.failure:
         found.append("no VM was booted")
+    if is_undecided(fleet) and fleet.concluded:
+        most = plural(fleet.concluded.storms, "storm")
+        found.append(f"what was to be decided cannot be told within {most} of each setting")
     return found + _not_kept(fleet)

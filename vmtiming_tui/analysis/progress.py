@@ -357,12 +357,14 @@ def time_left(fleet: Fleet, plan: RunPlan, now_ns: int) -> TimeLeft:
     past, host = _Past(fleet), _host_of(fleet)
     current = _Storm(storm, _config_of(plan, storm), now_ns, host)
     is_planned = storm.kind is not StormKind.RERUN
-    ahead = list(islice(plan.storms(), len(fleet.storms), None)) if is_planned else []
+    is_ahead = is_planned and fleet.concluded is None
+    ahead = list(islice(plan.storms(), len(fleet.storms), None)) if is_ahead else []
     at_most_ns = _whole_at_most_ns(past, plan, current, ahead, host)
     has_hung = any(attempt.state is VmState.TIMED_OUT for attempt in fleet.attempts)
     if current.is_decided and not ahead:
         return TimeLeft(0, 0)
-    about_ns = None if has_hung else _about_ns(past, plan, storm, current, ahead)
+    may_end_sooner = plan.until_decided is not None and bool(ahead)
+    about_ns = None if has_hung or may_end_sooner else _about_ns(past, plan, storm, current, ahead)
     if about_ns is None or at_most_ns is None:
         return TimeLeft(about_ns, at_most_ns)
     return TimeLeft(min(about_ns, at_most_ns), at_most_ns)

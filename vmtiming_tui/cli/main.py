@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from vmtiming_tui import __version__
+from vmtiming_tui.analysis.comparison.sequential import with_looks
 from vmtiming_tui.cli.completing import answered_shell, files, folders
 from vmtiming_tui.cli.manual import HELP_COMMANDS
 from vmtiming_tui.cli.options import (
@@ -88,6 +89,7 @@ def run_from(ctx: click.Context, raw: dict[str, Raw], given: dict[str, Any]) -> 
         problems += error.problems
     if problems or plan is None or wishes is None:
         raise ConfigError(problems)
+    plan = with_looks(plan, wishes.baseline)
     for warning in gate_warnings(plan, wishes):
         _warn(warning)
     ctx.exit(start_run(plan, wishes))

@@ -20,7 +20,7 @@ from vmtiming_tui.model.config import AfterReport, End, RunConfig
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.report.export import NAMED
 from vmtiming_tui.request.settings import Raw
-from vmtiming_tui.request.sweeps import build_plan
+from vmtiming_tui.request.sweeps import MOST_STORMS, build_plan
 from vmtiming_tui.session.wishes import Wishes
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -126,6 +126,15 @@ PLAN_OPTIONS = (
         "-L", "--parameter-list", "sweeps", nargs=2, multiple=True, metavar="VAR A,B,C",
         help="Vary number, memory, smp, accel, kernel, initrd, append or after_report. Repeatable.",
     ),
+    measure_option(
+        "--until-decided", "until_decided", metavar="PCT",
+        help="Boot storms till each setting of -L, or this run against --baseline, is told to be "
+        "faster, slower, or no more than PCT % different.",
+    ),
+    measure_option(
+        "--max-runs", metavar="K",
+        help=f"How many storms at most, with --until-decided.  [default: {MOST_STORMS}]",
+    ),
     measure_option("--prepare", metavar="CMD", help="A shell command to run before every storm."),
     measure_option(
         "--drop-caches", is_flag=True, default=None,
@@ -198,7 +207,10 @@ plan_options = _with(PLAN_OPTIONS)
 wish_options = _with(WISH_OPTIONS)
 
 SETTINGS = frozenset(field.name for field in fields(RunConfig))
-REPEATS = ("runs", "warmup", "prepare", "drop_caches", "sweeps", "name", "notes", "labels")
+REPEATS = (
+    "runs", "until_decided", "max_runs", "warmup", "prepare", "drop_caches", "sweeps", "name",
+    "notes", "labels",
+)  # fmt: skip
 
 
 def raw_config(given: Mapping[str, Any], qemu_args: tuple[str, ...]) -> dict[str, Raw]:

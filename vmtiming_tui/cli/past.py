@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from vmtiming_tui.analysis.units.unit_sort import UnitSort
 from vmtiming_tui.cli.completing import files, runs, runs_or_files
 from vmtiming_tui.cli.labelled import LABELS, LabelledGroup
 from vmtiming_tui.cli.printing import echo, echo_document, say
@@ -211,12 +212,12 @@ def replay(ctx: click.Context, /, run: str, speed: float, ascii_only: bool) -> N
     ctx.exit(replay_dashboard(events, plan, speed=speed, ascii_only=ascii_only, baseline=baseline))
 
 
-@click.command(short_help="Say whether one run is faster than another.")
+@click.command(short_help="Say whether runs are faster than another.")
 @click.argument("first", metavar="A", shell_complete=runs_or_files)
-@click.argument("second", metavar="B", shell_complete=runs_or_files)
+@click.argument("others", metavar="B...", nargs=-1, required=True, shell_complete=runs_or_files)
 @click.option(
     "--fail-slower", type=click.FloatRange(min=0), metavar="PCT",
-    help="Exit 3 when B is slower by more than that for sure, 4 when that cannot be told.",
+    help="Exit 3 when one is slower than A by more than that for sure, 4 when that cannot be told.",
 )  # fmt: skip
 @click.option("--allow-undecided", is_flag=True, help="Exit 0 where it would be 4.")
 @click.pass_context
@@ -224,22 +225,54 @@ def compare(
     ctx: click.Context,
     /,
     first: str,
-    second: str,
+    others: tuple[str, ...],
     fail_slower: float | None,
     allow_undecided: bool,
 ) -> None:
-    """Say whether run B is faster or slower than run A: ids, names, or exported JSON files."""
-    from vmtiming_tui.analysis.comparison.compare import compare_sides
+    """Say whether run B, and others after it, are faster or slower than run A.
+
+    Runs are ids, names, or exported JSON files. RUN:smp=2 is that setting of a sweep; settings of
+    one run are compared round by round.
+    """
+    from vmtiming_tui.analysis.comparison.compare import compare_all
     from vmtiming_tui.history.lookup import side_named
     from vmtiming_tui.report.findings import comparison_lines
-    from vmtiming_tui.session.conclude import gate_code
+    from vmtiming_tui.session.conclude import gates_code
 
-    comparison = compare_sides(side_named(first), side_named(second))
-    for line in comparison_lines(comparison):
+    comparisons = compare_all(side_named(first), [side_named(other) for other in others])
+    for line in comparison_lines(*comparisons):
         echo(line)
     if fail_slower is not None:
-        code = gate_code(comparison, fail_slower, allow_undecided=allow_undecided, say=say)
+        code = gates_code(comparisons, fail_slower, allow_undecided=allow_undecided, say=say)
         ctx.exit(code)
 
 
-PAST_COMMANDS = (history, show, export, rm, replay, compare)
+@click.command(short_help="Say what the units of a run's guests took.")
+@click.argument("run", metavar="RUN", shell_complete=runs_or_files)
+@click.option(
+    "--sort", type=click.Choice([str(by) for by in UnitSort]), default="own", show_default=True,
+    help="By what; the most comes first, by start and name the first.",
+)  # fmt: skip
+@click.option("-n", "--number", default=30, show_default=True, help="How many; 0 shows all.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, and all of them.")
+def units(run: str, sort: str, number: int, as_json: bool) -> None:
+    """Say what each unit of the guests' systemds took, over all boots of a run or exported file.
+
+    See `manual units` for what the columns say.
+    """
+    from vmtiming_tui.analysis.units.many_boots import units_of_run
+    from vmtiming_tui.history.lookup import fleet_named
+    from vmtiming_tui.report.export.json_units import render_units
+    from vmtiming_tui.report.unit_tables import unit_lines
+
+    found = units_of_run(fleet_named(run))
+    if as_json:
+        echo(render_units(found, UnitSort(sort)))
+        return
+    for line in unit_lines(found, UnitSort(sort), number or None):
+        echo(line)
+    if number and len(found.units) > number:
+        echo(f"{len(found.units) - number} more; -n 0 shows all", err=True)
+
+
+PAST_COMMANDS = (history, show, export, rm, replay, compare, units)

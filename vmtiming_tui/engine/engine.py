@@ -85,6 +85,9 @@ class Engine:
             case commands.ReadConsole():
                 if self._run is not None:
                     self._run.read_console(command.vm, command.seen_bytes)
+            case commands.GoOn() | commands.Conclude():
+                if self._run is not None:
+                    self._run.answer(command)
             case commands.Stop():
                 self._stop(command.now, ev.Outcome.STOPPED)
             case commands.Quit():

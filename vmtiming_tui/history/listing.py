@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from vmtiming_tui.analysis.comparison.samples import moment
+from vmtiming_tui.analysis.comparison.sequential import told
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.analysis.thresholds import judged
@@ -10,7 +11,12 @@ from vmtiming_tui.escape import printable
 from vmtiming_tui.history.rows import StoredRun
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.aligned import aligned_lines
-from vmtiming_tui.report.findings import shutdown_lines, sweep_lines, threshold_lines
+from vmtiming_tui.report.findings import (
+    decision_lines,
+    shutdown_lines,
+    sweep_lines,
+    threshold_lines,
+)
 from vmtiming_tui.report.plain import PlainReport
 from vmtiming_tui.report.tables import Align, Head, Table, foreign, own, share, took
 from vmtiming_tui.request.labels import label_words
@@ -66,6 +72,7 @@ def show_lines(run: StoredRun, fleet: Fleet) -> list[str]:
         "",
         *PlainReport(fleet).final_lines(),
         *shutdown_lines(summary),
+        *decision_lines(fleet, told(fleet, None)),
         *threshold_lines(judged(fleet)),
         *(["", *sweep_lines(sweep)] if sweep else []),
     ]

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import TypeAlias, cast
 
 from vmtiming_tui.model.codec import Vocabulary
+from vmtiming_tui.model.decision import Decision
 from vmtiming_tui.model.plan import RunPlan
 
 
@@ -50,6 +51,18 @@ class ReadConsole:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GoOn:
+    """Answer a ``LookDue``: so many storms a setting do not decide it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclude:
+    """Answer a ``LookDue``: no more storms of the plan, for what those tell that there are."""
+
+    decisions: tuple[Decision, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
     """End every VM: powerdown, quit, kill, as an escalation; ``now`` kills at once."""
 
@@ -63,7 +76,7 @@ class Quit:
     now: bool = False
 
 
-Command: TypeAlias = Start | Rerun | Act | ReadConsole | Stop | Quit
+Command: TypeAlias = Start | Rerun | Act | ReadConsole | GoOn | Conclude | Stop | Quit
 
 VOCABULARY = Vocabulary("command", *Command.__args__)
 

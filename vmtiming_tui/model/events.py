@@ -14,6 +14,7 @@ from typing import Any, TypeAlias, cast
 
 from vmtiming_tui.model.codec import Vocabulary, otherwise
 from vmtiming_tui.model.config import End
+from vmtiming_tui.model.decision import Decision
 from vmtiming_tui.model.guest_events import (
     RejectionCode as RejectionCode,
     ReportRejected as ReportRejected,
@@ -138,6 +139,26 @@ class StormEnded:
 
     at_ns: int
     storm: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookDue:
+    """Each setting has booted so many storms that count: the engine waits to hear if that will do.
+
+    It is a front end that knows, and says ``GoOn`` or ``Conclude``.
+    """
+
+    at_ns: int
+    storms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concluded:
+    """No more storms of the plan are booted: what was to be decided is, or can be no more."""
+
+    at_ns: int
+    storms: int
+    decisions: tuple[Decision, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -386,6 +407,8 @@ Event: TypeAlias = (
     | StormDecided
     | StormCollected
     | StormEnded
+    | LookDue
+    | Concluded
     | VmQueued
     | VmLaunched
     | ReportConnected

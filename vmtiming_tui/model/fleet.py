@@ -60,6 +60,7 @@ class Fleet:
         self.ended_ns: int | None = None
         self.misfits = 0
         self.unit_order: ev.UnitOrder | None = None
+        self.concluded: ev.Concluded | None = None
         self._stir = Stir()
         self._changed: set[int] = set()
         for event in past:
@@ -130,6 +131,10 @@ class Fleet:
                 self._begin_storm(event)
             case ev.RoundStarted() | ev.StormDecided() | ev.StormCollected() | ev.StormEnded():
                 self._go_on(event)
+            case ev.LookDue():
+                pass  # what is answered shows: another storm, or the conclusion
+            case ev.Concluded():
+                self.concluded = event
             case ev.RunStarted():
                 self.run, self.state = event, RunState.RUNNING
                 self.failure = self.ended_ns = None

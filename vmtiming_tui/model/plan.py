@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from vmtiming_tui.model.config import RunConfig
+from vmtiming_tui.model.decision import UntilDecided
 from vmtiming_tui.model.threshold import Threshold
 
 
@@ -31,10 +32,11 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StormPlan:
-    """One storm to come."""
+    """One storm to come; ``look`` is how many each setting has had after it, where one is due."""
 
     kind: StormKind
     variant: Variant
+    look: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,8 @@ class RunPlan:
 
     ``prepare`` is a shell command run before every storm; ``drop_caches`` empties the host's page
     cache before every storm. ``labels`` are its user's words to find it by; ``thresholds`` is what
-    its figures are held to. Raises ``ValueError`` without a variant.
+    its figures are held to. With ``until_decided`` there are at most ``runs``. Raises
+    ``ValueError`` without a variant.
     """
 
     variants: tuple[Variant, ...]
@@ -55,6 +58,7 @@ class RunPlan:
     notes: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     thresholds: tuple[Threshold, ...] = ()
+    until_decided: UntilDecided | None = None
 
     def __post_init__(self) -> None:
         if not self.variants:
@@ -76,9 +80,12 @@ class RunPlan:
             itertools.repeat(StormKind.WARMUP, self.warmup),
             itertools.repeat(StormKind.RUN, self.runs),
         )
+        looks = self.until_decided.looks if self.until_decided else ()
         for turn, kind in enumerate(kinds):
-            for variant in self.variants if turn % 2 == 0 else reversed(self.variants):
-                yield StormPlan(kind=kind, variant=variant)
+            counted = turn + 1 - self.warmup
+            *others, last = self.variants if turn % 2 == 0 else reversed(self.variants)
+            yield from (StormPlan(kind=kind, variant=variant) for variant in others)
+            yield StormPlan(kind=kind, variant=last, look=counted if counted in looks else None)
 
     def __len__(self) -> int:
         return (self.warmup + self.runs) * len(self.variants)

@@ -3,13 +3,22 @@
 from collections.abc import Mapping, Sequence
 
 from vmtiming_tui.analysis.comparison.compare import Comparison, GroupComparison
+from vmtiming_tui.analysis.comparison.difference import signed
+from vmtiming_tui.analysis.comparison.samples import THIS_RUN
 from vmtiming_tui.analysis.straggler import Straggler
 from vmtiming_tui.analysis.summary import Summary, settings_label
 from vmtiming_tui.analysis.sweep import Knee, Penalty, Sweep
 from vmtiming_tui.analysis.thresholds import Judged
 from vmtiming_tui.escape import plural, printable
+from vmtiming_tui.model.decision import Decision, Standing
+from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.aligned import aligned_lines
-from vmtiming_tui.report.tables import comparison_table, sweep_table, threshold_table
+from vmtiming_tui.report.tables import (
+    comparison_table,
+    sweep_notes,
+    sweep_table,
+    threshold_table,
+)
 from vmtiming_tui.report.wording import in_seconds, short_seconds
 
 
@@ -17,9 +26,11 @@ def _named(parameters: Mapping[str, str]) -> str:
     return printable(settings_label(parameters))
 
 
-def comparison_lines(comparison: Comparison) -> list[str]:
-    """Return a comparison: a table a setting, the verdict in a sentence, then the cautions."""
-    return [*found_lines(comparison), *warning_lines(comparison)]
+def comparison_lines(*comparisons: Comparison) -> list[str]:
+    """Return comparisons: a table a setting, the verdict in a sentence, then all cautions once."""
+    found = [line for each in comparisons for line in found_lines(each)]
+    warnings = (line for each in comparisons for line in warning_lines(each))
+    return [*found, *dict.fromkeys(warnings)]
 
 
 def warning_lines(comparison: Comparison) -> list[str]:
@@ -48,11 +59,19 @@ def _group_lines(comparison: Comparison, group: GroupComparison, *, narrow: bool
 
 
 def sweep_lines(sweep: Sweep) -> list[str]:
-    """Return a sweep: a row a setting, then what booting many at once costs, and the knee."""
-    lines = aligned_lines(sweep_table(sweep))
+    """Return a sweep: a row a setting, the verdicts, what many at once cost, and the knee."""
+    table = sweep_table(sweep)
+    lines = aligned_lines(table)
+    if table.notes:
+        lines += ["", *(printable(str(note)) for note in table.notes)]
     if sweep.penalties:
         lines += ["", *map(_penalty_line, sweep.penalties)]
     return [*lines, *map(_knee_line, sweep.knees)]
+
+
+def sweep_verdict_lines(sweep: Sweep) -> list[str]:
+    """Return what each setting is against the first; nothing where none was booted twice."""
+    return [printable(str(note)) for note in sweep_notes(sweep)]
 
 
 def _where(parameters: Mapping[str, str]) -> str:
@@ -91,6 +110,45 @@ def shutdown_lines(summary: Summary) -> list[str]:
     after = f", QEMU's exit {short_seconds(exits.median)} after it" if exits else ""
     lost = f"; {figures.lost} ran into the limit" if figures.lost else ""
     return [f"Shutdown: median {median}{around if figures.size > 1 else ''}{after}{lost}"]
+
+
+def decision_lines(fleet: Fleet, decisions: Sequence[Decision]) -> list[str]:
+    """Return whether a run that was to go on until it was decided is, and what was decided."""
+    plan, concluded = fleet.plan, fleet.concluded
+    if plan is None or plan.until_decided is None:
+        return []
+    percent = plan.until_decided.percent
+    last = concluded.storms if concluded else None
+    told = [f"  {_decision_words(each, percent, last)}" for each in decisions]
+    if concluded is None:
+        ended = "The run ended before it was decided" if fleet.ran_to_end else "Not decided yet"
+        return [f"{ended}: so far, with nothing claimed", *told]
+    is_open = any(each.standing is Standing.OPEN for each in decisions)
+    done = "Not decided within" if is_open else "Decided after"
+    each = " of each setting" if len(plan.variants) > 1 else ""
+    return [f"{done} {plural(concluded.storms, 'storm')}{each}:", *told]
+
+
+def _decision_words(decision: Decision, percent: float, last: int | None) -> str:
+    """Return what was decided of one setting, between which bounds, and after how many storms.
+
+    The latter is not said where it is what all rests on (``last``).
+    """
+    what = printable(settings_label(decision.parameters) or THIS_RUN)
+    change, low, high = decision.percent, decision.low_percent, decision.high_percent
+    ends = [f"{signed(end)} %" if end is not None else "unknown" for end in (low, high)]
+    between = "" if low is None and high is None else f" ({ends[0]} to {ends[1]})"
+    match decision.standing:
+        case Standing.NO_DIFFERENCE:
+            words = f"no difference of {percent:g} %{between}"
+        case Standing.OPEN:
+            so_far = "" if change is None else f", {signed(change)} % so far{between}"
+            words = f"cannot tell{so_far}"
+        case standing:
+            by = "" if change is None else f" by {abs(change):.1f} %"
+            words = f"{standing}{by}{between}"
+    storms = "" if decision.storms == last else f", after {plural(decision.storms, 'storm')}"
+    return f"{what} against {printable(decision.against)}: {words}{storms}"
 
 
 def threshold_lines(judged: Sequence[Judged]) -> list[str]:

@@ -14,7 +14,7 @@ from vmtiming_tui.escape import one_line, plural, printable, shell_line, were
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.fleet import Fleet
-from vmtiming_tui.model.plan import StormKind
+from vmtiming_tui.model.plan import RunPlan, StormKind
 
 _STDERR_LINES = 5
 
@@ -32,7 +32,7 @@ class PlainReport:
         match event:
             case ev.StormStarted():
                 self._to_launch, self._launched = set(event.vms), 0
-                return [storm_title(event)] if event.planned > 1 else []
+                return [storm_title(event, self._fleet.plan)] if event.planned > 1 else []
             case ev.VmLaunched():
                 self._launched += 1
                 return [shell_line(event.argv), *self._settled(event.vm)]
@@ -121,13 +121,14 @@ def _indented(lines: Iterable[str]) -> list[str]:
     return [f"  {printable(line)}" for line in lines if line]
 
 
-def storm_title(event: ev.StormStarted) -> str:
+def storm_title(event: ev.StormStarted, plan: RunPlan | None) -> str:
     """Return the line that opens one storm of several."""
+    most = "at most " if plan is not None and plan.until_decided is not None else ""
     parameters = "".join(
         f", {printable(name)} = {printable(value)}" for name, value in event.parameters.items()
     )
     kind = "Warm-up storm" if event.kind is StormKind.WARMUP else "Storm"
-    return f"{kind} {event.storm} of {event.planned}{parameters}"
+    return f"{kind} {event.storm} of {most}{event.planned}{parameters}"
 
 
 def vm_line(attempt: Attempt) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vmtiming_tui.analysis.comparison.compare import signed
+from vmtiming_tui.analysis.comparison.difference import signed
 from vmtiming_tui.analysis.comparison.samples import moment
 from vmtiming_tui.analysis.levels import SHORTEST
 from vmtiming_tui.analysis.summary import settings_label

@@ -1,6 +1,6 @@
 """What is done at a run's end: its exports, the gate against a baseline, the exit code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -8,8 +8,10 @@ from typing import TypeAlias
 from vmtiming_tui.analysis.cautions import cautions
 from vmtiming_tui.analysis.comparison.compare import Comparison, Gate, compare_sides
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN, side_of
+from vmtiming_tui.analysis.comparison.sequential import told
 from vmtiming_tui.analysis.exit_code import ExitCode, exit_code, reasons
 from vmtiming_tui.analysis.summary import summarise_fleet
+from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.analysis.thresholds import judged
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.escape import printable
@@ -21,7 +23,13 @@ from vmtiming_tui.report.export.annotations import (
     step_summary,
 )
 from vmtiming_tui.report.export.document import document_of
-from vmtiming_tui.report.findings import comparison_lines, shutdown_lines, threshold_lines
+from vmtiming_tui.report.findings import (
+    comparison_lines,
+    decision_lines,
+    shutdown_lines,
+    sweep_verdict_lines,
+    threshold_lines,
+)
 from vmtiming_tui.session.wishes import Wishes
 
 Say: TypeAlias = Callable[[str], None]
@@ -100,6 +108,16 @@ def _gated(comparison: Comparison, percent: float, *, allow_undecided: bool) -> 
             return Gated(ExitCode.CANNOT_TELL, why, cautions)
 
 
+def gates_code(
+    comparisons: Iterable[Comparison], percent: float, *, allow_undecided: bool, say: Say
+) -> ExitCode:
+    """Return the gravest exit code of several gates, and say of each why it is not 0."""
+    codes = [
+        gate_code(each, percent, allow_undecided=allow_undecided, say=say) for each in comparisons
+    ]
+    return max(codes, key=_RANK.index)
+
+
 def gate_code(
     comparison: Comparison, percent: float, *, allow_undecided: bool, say: Say
 ) -> ExitCode:
@@ -135,7 +153,11 @@ def conclude(fleet: Fleet, wishes: Wishes, say: Say) -> Conclusion:
     failed += _append_summary(fleet, wishes)
     for line in shutdown_lines(summarise_fleet(fleet)):
         say(line)
-    for line in threshold_lines(judged(fleet)):
+    if sweep := sweep_of(fleet):
+        for line in sweep_verdict_lines(sweep):
+            say(line)
+    held = threshold_lines(judged(fleet))
+    for line in (*decision_lines(fleet, told(fleet, wishes.baseline)), *held):
         say(line)
     doubts = [str(caution) for caution in cautions(fleet)]
     for doubt in doubts:

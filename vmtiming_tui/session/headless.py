@@ -17,6 +17,7 @@ from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.report.export import render
 from vmtiming_tui.report.plain import PlainReport
 from vmtiming_tui.session.conclude import Conclusion, conclude
+from vmtiming_tui.session.deciding import DecidingSource
 from vmtiming_tui.session.phase_progress import PhaseProgress
 from vmtiming_tui.session.streams import Streams
 from vmtiming_tui.session.wishes import Wishes
@@ -111,8 +112,9 @@ async def _run(
             streams.out.write_lines(line.decode() for line, _ in told)
 
     async with EngineClient(tap=tap) as engine:
-        engine.send(Start(plan=plan))
-        return await follow(engine, fleet, streams, as_json=wishes.as_json)
+        source = DecidingSource(engine, wishes.baseline)
+        source.send(Start(plan=plan))
+        return await follow(source, fleet, streams, as_json=wishes.as_json)
 
 
 def run_headless(

@@ -13,6 +13,7 @@ from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.own_faults import kept_fault
 from vmtiming_tui.report.plain import PlainReport
 from vmtiming_tui.session.conclude import conclude
+from vmtiming_tui.session.deciding import DecidingSource
 from vmtiming_tui.session.headless import final_report, follow, outlive_hangups
 from vmtiming_tui.session.streams import Streams
 from vmtiming_tui.session.wishes import Wishes
@@ -62,7 +63,7 @@ def run_live(
         @asynccontextmanager
         async def connect() -> AsyncIterator[EventSource]:
             async with EngineClient(tap=record) as engine:
-                yield engine
+                yield DecidingSource(engine, baseline)
 
         gc.disable()  # nothing of what the start makes is garbage; the app enables it when settled
         from vmtiming_tui.tui.app import VmTimingApp

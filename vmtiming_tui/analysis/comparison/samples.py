@@ -41,7 +41,8 @@ class StormSample:
 
     ``lost`` says how many VMs were lost, by how. ``stages``, the time before the start and the
     shutdown among them, hold a value for each VM that knows it and can be believed; ``doubtful``
-    counts the others.
+    counts the others. ``turn`` is which of its setting's storms it is, from 0: a sweep boots every
+    setting once a turn.
     """
 
     boots: tuple[float, ...]
@@ -49,6 +50,7 @@ class StormSample:
     all_booted_in: float | None = None
     stages: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     doubtful: int = 0
+    turn: int = 0
 
     @property
     def lost_count(self) -> int:
@@ -81,19 +83,24 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which run it is: its id, its name if it has one, and when it began (ns since 1970)."""
+    """Which run it is: its id, its name if it has one, and when it began (ns since 1970).
+
+    ``setting`` is the part of it that is meant, as ``RUN:setting`` names it; empty for the whole.
+    """
 
     run: str = ""
     name: str = ""
     wall_ns: int = 0
+    setting: str = ""
 
     @property
     def label(self) -> str:
         """What to call it: its name where it has one, else its id."""
-        return self.name or self.run or "a run without an id"
+        called = self.name or self.run or "a run without an id"
+        return f"{called}:{self.setting}" if self.setting else called
 
     def __str__(self) -> str:
-        words = (self.run or "a run without an id", self.name, moment(self.wall_ns))
+        words = (self.run or "a run without an id", self.name, moment(self.wall_ns), self.setting)
         return ", ".join(word for word in words if word)
 
 
@@ -136,7 +143,7 @@ def side_of(fleet: Fleet, label: str = "", *, name: str | None = None) -> Side:
     return Side(
         label=label or (run.run if run else ""),
         samples=tuple(
-            _sample(group.parameters, storms, _setting(fleet, group.parameters))
+            _sample(group, storms, _setting(fleet, group.parameters))
             for group, storms in zip(groups, whole, strict=True)
         ),
         left_out=sum(map(len, (group.storms for group in groups))) - sum(map(len, whole)),
@@ -220,11 +227,10 @@ def _whole_storms(fleet: Fleet, group: Group) -> Sequence[StormSummary]:
     return [storm for storm in group.storms if is_whole(storm)] or group.storms
 
 
-def _sample(
-    parameters: Mapping[str, str], storms: Sequence[StormSummary], setting: Setting | None
-) -> Sample:
+def _sample(group: Group, storms: Sequence[StormSummary], setting: Setting | None) -> Sample:
+    turns = {storm.number: turn for turn, storm in enumerate(group.storms)}
     return Sample(
-        parameters=parameters,
+        parameters=group.parameters,
         setting=setting,
         storms=tuple(
             StormSample(
@@ -237,6 +243,7 @@ def _sample(
                 all_booted_in=storm.summary.all_booted_in_s,
                 stages=_stage_samples(storm.attempts),
                 doubtful=storm.summary.doubtful,
+                turn=turns[storm.number],
             )
             for storm in storms
         ),

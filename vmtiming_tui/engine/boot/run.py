@@ -21,7 +21,7 @@ from vmtiming_tui.engine.qemu.locked_images import Holders
 from vmtiming_tui.errors import QemuError
 from vmtiming_tui.escape import one_line, plural
 from vmtiming_tui.model import events as ev
-from vmtiming_tui.model.commands import VmAction
+from vmtiming_tui.model.commands import Conclude, GoOn, VmAction
 from vmtiming_tui.model.config import Accel, RunConfig
 from vmtiming_tui.model.plan import RunPlan, StormKind
 
@@ -62,6 +62,7 @@ class BootRun:
         self._storms = 0
         self._stopped = False
         self._preparing: asyncio.Task[None] | None = None
+        self._answer: asyncio.Future[GoOn | Conclude | None] | None = None
         self._actions: set[asyncio.Task[None]] = set()
 
     @property
@@ -83,7 +84,29 @@ class BootRun:
             config = storm.variant.config
             configs = dict.fromkeys(range(config.number), config)
             await self._storm(configs, storm.kind, storm.variant.parameters, len(self._plan))
+            if storm.look is not None and await self._is_concluded(storm.look):
+                break
         await self.run_reruns()
+
+    async def _is_concluded(self, storms: int) -> bool:
+        """Ask whether so many storms a setting will do, and wait for the answer, or for a stop."""
+        if self._stopped:
+            return True
+        self._answer = asyncio.get_running_loop().create_future()
+        self._emit(ev.LookDue(at_ns=time.monotonic_ns(), storms=storms))
+        answer = await self._answer
+        self._answer = None
+        if not isinstance(answer, Conclude):
+            return answer is None
+        self._emit(
+            ev.Concluded(at_ns=time.monotonic_ns(), storms=storms, decisions=answer.decisions)
+        )
+        return True
+
+    def answer(self, answer: GoOn | Conclude | None) -> None:
+        """Take the answer to the look that is due, if one is; None where the run is stopped."""
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(answer)
 
     async def run_reruns(self) -> None:
         """Boot the VMs asked for again; raise ``EngineError`` where a storm cannot be begun."""
@@ -258,6 +281,7 @@ class BootRun:
         self._reruns.clear()
         if self._preparing is not None:
             self._preparing.cancel()
+        self.answer(None)
         for attempt in self._newest.values():
             if now:
                 attempt.kill("killed with the run")

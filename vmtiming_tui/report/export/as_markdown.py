@@ -7,7 +7,7 @@ from vmtiming_tui.analysis.summary import Group
 from vmtiming_tui.analysis.sweep import Sweep
 from vmtiming_tui.escape import one_line
 from vmtiming_tui.report.export.document import Document, ExportedBoot, boot_table, fact_table
-from vmtiming_tui.report.findings import comparison_lines
+from vmtiming_tui.report.findings import comparison_lines, decision_lines
 from vmtiming_tui.report.tables import (
     Align,
     Cell,
@@ -78,6 +78,7 @@ def render_markdown(document: Document) -> str:
     lines += [f"## {document.figures_title}", ""]
     lines += markdown_table(figure_table(document.summary))
     lines += _stages(document)
+    lines += _decision(document)
     lines += _thresholds(document)
     lines += _comparison(document)
     lines += _vms(document)
@@ -88,6 +89,11 @@ def render_markdown(document: Document) -> str:
     lines += ["## Circumstances", ""]
     lines += markdown_table(fact_table(document))
     return "\n".join(lines)
+
+
+def _decision(document: Document) -> list[str]:
+    lines = decision_lines(document.fleet, document.decisions)
+    return ["## Decision", "", *(f"    {line}" for line in lines), ""] if lines else []
 
 
 def _thresholds(document: Document) -> list[str]:
@@ -131,4 +137,5 @@ def _storms(groups: Sequence[Group]) -> list[str]:
 
 
 def _sweep(sweep: Sweep) -> list[str]:
-    return ["## Sweep", "", *markdown_table(sweep_table(sweep).without_details())]
+    table = sweep_table(sweep).without_details()
+    return ["## Sweep", "", *markdown_table(table), *_note_lines(table)]

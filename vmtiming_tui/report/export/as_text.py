@@ -2,7 +2,12 @@
 
 from vmtiming_tui.escape import printable
 from vmtiming_tui.report.export.document import Document
-from vmtiming_tui.report.findings import comparison_lines, shutdown_lines, threshold_lines
+from vmtiming_tui.report.findings import (
+    comparison_lines,
+    decision_lines,
+    shutdown_lines,
+    threshold_lines,
+)
 from vmtiming_tui.report.plain import PlainReport
 
 
@@ -16,4 +21,5 @@ def render_text(document: Document) -> str:
         against = comparison_lines(document.comparison)
     after = shutdown_lines(document.summary)
     held = threshold_lines(document.judged)
-    return "\n".join([*marks, *lines, *after, *held, *against, *warnings]) + "\n"
+    decided = decision_lines(document.fleet, document.decisions)
+    return "\n".join([*marks, *lines, *after, *decided, *held, *against, *warnings]) + "\n"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from vmtiming_tui.analysis.cautions import Caution, cautions
 from vmtiming_tui.analysis.comparison.compare import Comparison, compare_sides
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN, Identity, Side, side_of
+from vmtiming_tui.analysis.comparison.sequential import told
 from vmtiming_tui.analysis.conditions import Conditions, conditions_of
 from vmtiming_tui.analysis.counted import counts, kind_of
 from vmtiming_tui.analysis.stages import Stage, Stages, stages_of
@@ -14,6 +15,7 @@ from vmtiming_tui.analysis.sweep import Sweep, sweep_of
 from vmtiming_tui.analysis.thresholds import Judged, judged
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt
+from vmtiming_tui.model.decision import Decision
 from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.model.host import HostFacts
 from vmtiming_tui.model.plan import RunPlan, StormKind
@@ -53,7 +55,8 @@ class Document:
 
     ``scope`` holds the VMs it was narrowed to, None for all of them. ``against`` is the baseline
     the run was started with, ``comparison`` what came of it: None without one, and where nothing is
-    known of it but which run it was. ``judged`` is what became of the thresholds, of all VMs.
+    known of it but which run it was. ``judged`` is what became of the thresholds, and
+    ``decisions`` of what was to be decided, of all VMs.
     """
 
     fleet: Fleet
@@ -67,6 +70,7 @@ class Document:
     against: Identity | None = None
     comparison: Comparison | None = None
     judged: tuple[Judged, ...] = ()
+    decisions: tuple[Decision, ...] = ()
 
     @property
     def is_partial(self) -> bool:
@@ -135,6 +139,7 @@ def document_of(
         if baseline and baseline.samples
         else None,
         judged=judged(fleet),
+        decisions=told(fleet, baseline),
     )
 
 

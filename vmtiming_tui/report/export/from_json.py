@@ -109,6 +109,8 @@ def _events(body: Body) -> Iterator[ev.Event]:
             ({"vm": vm, "attempt": told["attempt"]} for vm, told in chain(*boots.values())), {}
         )
         yield from_json(ev.UnitOrder, {**order, **who, "at_ns": 0})
+    if (concluded := body.get("decision")) is not None:
+        yield from_json(ev.Concluded, {**concluded, "at_ns": _ns(concluded["at_s"])})
     if (failure := body["failure"]) is not None:
         yield from_json(ev.EngineFailed, {**failure, "at_ns": _ns(failure["at_s"])})
     outcome = _ENDED.get(RunState(body["state"]))

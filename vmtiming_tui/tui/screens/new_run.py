@@ -149,7 +149,17 @@ class NewRunScreen(Dialog[RunPlan]):
         else:
             self._host_problems = await asyncio.to_thread(self._shortages, config)
         if not self._show_faults():
-            self.dismiss(replace(self._model.asked, variants=(Variant(config=config),)))
+            self.dismiss(self._plan(config))
+
+    def _plan(self, config: RunConfig) -> RunPlan:
+        """Return the plan last asked for, with these settings and none besides.
+
+        Where it was to decide between several settings, nothing is left to be decided.
+        """
+        asked = self._model.asked
+        if asked.until_decided is not None and self._model.baseline is None:
+            asked = replace(asked, until_decided=None, runs=1)
+        return replace(asked, variants=(Variant(config=config),))
 
     def _shortages(self, config: RunConfig) -> dict[str, str]:
         """Return what the host has too little of: the engine would say so too, but after the end

@@ -15,6 +15,7 @@ from vmtiming_tui.model.config import BootMode
 from vmtiming_tui.model.fleet import RunState
 from vmtiming_tui.model.plan import StormKind
 from vmtiming_tui.model.storm import Storm
+from vmtiming_tui.report.findings import decision_lines
 from vmtiming_tui.tui.drawing.braille import sparkline
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
 from vmtiming_tui.tui.drawing.scale_bars import BarMaker
@@ -97,7 +98,11 @@ class Header(ModelLines):
         what = "warm-up " if storm.kind is StormKind.WARMUP else "storm "
         planned = max(len(self.model.plan), storm.planned)
         varied = " ".join(f"{name}={value}" for name, value in storm.parameters.items())
-        return f"{what}{storm.number}/{planned} {shown(varied)}".strip() if planned > 1 else ""
+        may_end_sooner = self.model.plan.until_decided and not self.model.fleet.concluded
+        most = self.host.glyphs.at_most if may_end_sooner else ""
+        return (
+            f"{what}{storm.number}/{most}{planned} {shown(varied)}".strip() if planned > 1 else ""
+        )
 
     def _counts(self, *, words: bool) -> list[Part]:
         palette, glyphs, counts = self.host.palette, self.host.glyphs, self.model.fleet.counts
@@ -236,6 +241,10 @@ class ViewLine(ModelLines):
         if over := model.figures.over:
             limits = clip(shown(", ".join(over)), _OVER, glyphs.ellipsis)
             left.append((f"over {limits}  ", palette.warning))
+        if model.fleet.concluded is not None:
+            said = decision_lines(model.fleet, model.fleet.concluded.decisions)
+            room = max(width - parts_width(left) - 2, 0)
+            left.append((f"{clip(shown(' '.join(said)), room, glyphs.ellipsis)}  ", palette.strong))
         if len(left) == 1:
             left.append(
                 (f"{plural(len(model.fleet.vms) or model.plan.number, 'VM')} ", palette.dim)

@@ -16,7 +16,7 @@ from vmtiming_tui.report.export.html import charts
 from vmtiming_tui.report.export.html.markup import Content, Markup, join, tag
 from vmtiming_tui.report.export.html.parts import Drawings, html_table, legend, pairs, table_notes
 from vmtiming_tui.report.export.html.whole import whole_page
-from vmtiming_tui.report.findings import comparison_lines
+from vmtiming_tui.report.findings import comparison_lines, decision_lines
 from vmtiming_tui.report.tables import (
     Align,
     Head,
@@ -49,6 +49,7 @@ def _main(document: Document) -> Markup:
         _sweep(document),
         _storms(document),
         _stages(document),
+        _decision(document),
         _thresholds(document),
         _comparison(document),
         _keep_in_mind(document),
@@ -198,7 +199,7 @@ def _sweep(document: Document) -> Markup:
     if document.sweep is None:
         return Markup("")
     table = sweep_table(document.sweep).without_details()
-    return _section("Sweep", html_table(table, name="sweep"))
+    return _section("Sweep", *table_notes(table), html_table(table, name="sweep"))
 
 
 def _stages(document: Document) -> Markup:
@@ -218,6 +219,11 @@ def _stages(document: Document) -> Markup:
 
 def _stage_legend(stages: Iterable[Stage]) -> Markup:
     return legend((f"stage-{stage}", str(stage)) for stage in stages)
+
+
+def _decision(document: Document) -> Markup:
+    lines = decision_lines(document.fleet, document.decisions)
+    return _section("Decision", tag("pre", "\n".join(lines))) if lines else Markup("")
 
 
 def _thresholds(document: Document) -> Markup:

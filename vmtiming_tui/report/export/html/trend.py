@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vmtiming_tui.analysis.comparison.compare import signed
+from vmtiming_tui.analysis.comparison.difference import signed
 from vmtiming_tui.analysis.comparison.samples import moment
 from vmtiming_tui.analysis.summary import settings_label
 from vmtiming_tui.analysis.trend import Trend, TrendRun
