@@ -178,13 +178,16 @@ def _point(sample: Sample, kind: str, facts: Mapping[str, str]) -> TrendPoint:
 # Over many runs.
 
 
-def trends_of(runs: Iterable[TrendRun]) -> list[Trend]:
-    """Return a trend for each setting of the newest run, of the runs that asked for the same."""
+def trends_of(runs: Iterable[TrendRun], of: str = "") -> list[Trend]:
+    """Return a trend for each setting of a run, of all the runs that asked for the same.
+
+    ``of`` is that run's id; the newest where it is empty.
+    """
     ordered = sorted(runs, key=lambda run: (run.wall_ns, run.run))
     if not ordered:
         return []
-    newest = [run.point for run in ordered if run.run == ordered[-1].run]
-    return [_trend(point, ordered) for point in newest]
+    chosen = of or ordered[-1].run
+    return [_trend(run.point, ordered) for run in ordered if run.run == chosen]
 
 
 def _trend(point: TrendPoint, runs: Sequence[TrendRun]) -> Trend:

@@ -7,7 +7,7 @@ from vmtiming_tui.analysis.comparison.samples import moment
 from vmtiming_tui.analysis.levels import SHORTEST
 from vmtiming_tui.analysis.summary import settings_label
 from vmtiming_tui.analysis.trend import Step, Trend, TrendPoint
-from vmtiming_tui.escape import are, plural, printable
+from vmtiming_tui.escape import are, one_line, plural, printable
 from vmtiming_tui.report.aligned import aligned_lines
 from vmtiming_tui.report.tables import Align, Head, Table, foreign, own, share, took
 from vmtiming_tui.report.wording import SHORT_NOTHING, short_seconds
@@ -15,6 +15,7 @@ from vmtiming_tui.report.wording import SHORT_NOTHING, short_seconds
 METHOD = "Steps by optimal partitioning of the medians' logarithms: L1 cost, penalty 3 ln n."
 
 _CELLS = 24
+_MOST_NAME = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,14 @@ ASCII = Signs("|", "-", "|", "o")
 
 def trend_lines(trend: Trend, signs: Signs = UNICODE) -> list[str]:
     """Return a row a run, the oldest first, and beneath it what stepped and what is left out."""
+    return [*run_lines(trend, signs), "", *step_lines(trend), *left_out_lines(trend)]
+
+
+def run_lines(trend: Trend, signs: Signs, *, narrow: bool = False) -> list[str]:
+    """Return a row a run under a head, and its settings above; ``narrow`` leaves out details."""
     title = [f"{printable(settings_label(trend.parameters))}:"] if trend.parameters else []
-    table = aligned_lines(trend_table(trend, signs))
-    return [*title, *table, "", *step_lines(trend), *left_out_lines(trend)]
+    table = trend_table(trend, signs)
+    return [*title, *aligned_lines(table.without_details() if narrow else table)]
 
 
 def trend_table(trend: Trend, signs: Signs | None = None) -> Table:
@@ -46,15 +52,15 @@ def trend_table(trend: Trend, signs: Signs | None = None) -> Table:
         heads=(
             Head("run", Align.LEFT),
             Head("when", Align.LEFT),
-            Head("storms"),
-            Head("booted"),
+            Head("storms", is_detail=True),
+            Head("booted", is_detail=True),
             Head("median"),
-            Head("interval"),
+            Head("interval", is_detail=True),
             Head("step"),
         ),
         rows=tuple(
             (
-                foreign(run.label),
+                foreign(one_line(run.label, _MOST_NAME)),
                 own(moment(run.wall_ns)),
                 own(str(run.point.storms)),
                 share(run.point.booted, run.point.boots),
