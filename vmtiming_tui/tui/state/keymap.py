@@ -18,6 +18,7 @@ class Scope(StrEnum):
     DETAIL = "One VM"
     HISTORY = "The history"
     COMPARE = "The comparison"
+    TREND = "The trend"
     DIALOG = "Any dialog"
     CONFIRM = "A question"
     FORM = "Any form"
@@ -196,6 +197,8 @@ HISTORY = (
         10),
     Key("history.mark", "space", "mark", "mark", "Mark a run to hold the next one beside it",
         "History", 11),
+    Key("history.trend", "t", "trend", "trend",
+        "How boot times went over the runs like this one, and where they stepped", "History", 12),
     Key("history.down", "j", "move(1)", "down", "One run down", "History"),
     Key("history.up", "k", "move(-1)", "up", "One run up", "History"),
 )  # fmt: skip
@@ -208,6 +211,14 @@ COMPARE = (
     Key("compare.page_down", "pagedown", "scroll_by(10)", "page down", "Ten lines down",
         "Comparison"),
     Key("compare.page_up", "pageup", "scroll_by(-10)", "page up", "Ten lines up", "Comparison"),
+)  # fmt: skip
+
+TREND = (
+    Key("trend.back", "escape", "back", "back", "Back to the history", "Trend", 5),
+    Key("trend.down", "down,j", "scroll_by(1)", "down", "One line down", "Trend"),
+    Key("trend.up", "up,k", "scroll_by(-1)", "up", "One line up", "Trend"),
+    Key("trend.page_down", "pagedown", "scroll_by(10)", "page down", "Ten lines down", "Trend"),
+    Key("trend.page_up", "pageup", "scroll_by(-10)", "page up", "Ten lines up", "Trend"),
 )  # fmt: skip
 
 DIALOG = (
@@ -264,6 +275,7 @@ SCOPES = {
     Scope.DETAIL: DETAIL,
     Scope.HISTORY: HISTORY,
     Scope.COMPARE: COMPARE,
+    Scope.TREND: TREND,
     Scope.DIALOG: DIALOG,
     Scope.CONFIRM: CONFIRM,
     Scope.FORM: FORM,
@@ -286,6 +298,7 @@ _REACH = {
     Scope.DETAIL: (*DETAIL, *ANYWHERE),
     Scope.HISTORY: (*HISTORY, *ANYWHERE),
     Scope.COMPARE: (*COMPARE, *ANYWHERE),
+    Scope.TREND: (*TREND, *ANYWHERE),
     Scope.DIALOG: _DIALOG,
     Scope.CONFIRM: (*CONFIRM, *_DIALOG),
     Scope.FORM: (*FORM, *_DIALOG),

@@ -1,14 +1,6 @@
-"""A run as one HTML page that needs nothing but itself: no network, no fonts, no files beside it.
+"""A run as one HTML page that needs nothing but itself."""
 
-Its content security policy allows its own style and script, by their hashes, and nothing else, so
-that even a fault in the escaping could not make a guest's words run or call out.
-"""
-
-import base64
-import functools
-import hashlib
 from collections.abc import Iterable, Sequence
-from importlib import resources
 
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.summary import Group, Summary, completion
@@ -27,6 +19,7 @@ from vmtiming_tui.report.export.html import charts
 from vmtiming_tui.report.export.html.boot_chart import boot_chart, chart_style
 from vmtiming_tui.report.export.html.markup import Content, Markup, join, tag
 from vmtiming_tui.report.export.html.parts import Drawings, html_table, legend, pairs, table_notes
+from vmtiming_tui.report.export.html.whole import whole_page
 from vmtiming_tui.report.findings import comparison_lines, decision_lines
 from vmtiming_tui.report.kernel_report import kernel_table, kernel_title
 from vmtiming_tui.report.tables import (
@@ -48,34 +41,10 @@ _MOST_TEXT = 2000
 _BAR_PLACE = 4  # right of the time of the boot it draws
 
 
-@functools.cache
-def _asset(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def _hash(content: str) -> str:
-    digest = hashlib.sha256(content.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
-
-
 def render_html(document: Document) -> str:
     """Return the page."""
-    style, script = _asset("page.css") + chart_style(), _asset("page.js")
-    policy = (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="referrer", content="no-referrer"),
-        tag("title", f"{document.title} · boot times"),
-        tag("style", Markup(style)),
-    )
-    body = tag("body", _main(document), tag("script", Markup(script)))
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+    title = f"{document.title} · boot times"
+    return whole_page(title, _main(document), style=chart_style())
 
 
 def _main(document: Document) -> Markup:
