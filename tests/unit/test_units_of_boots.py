@@ -9,12 +9,12 @@ from support.made_units import MadeUnit, fleet_with_units, run_with_units
 from support.making import Guest
 from vmtiming_tui.analysis.stages import stages_of
 from vmtiming_tui.analysis.units.many_boots import (
-    own_medians_s,
     sorted_units,
     units_of_boots,
     units_of_run,
 )
 from vmtiming_tui.analysis.units.ordering import Ordering, Orderings
+from vmtiming_tui.analysis.units.own_times import OwnTimes
 from vmtiming_tui.analysis.units.spans import Spans
 from vmtiming_tui.analysis.units.unit_sort import UnitSort
 from vmtiming_tui.analysis.units.waiting import shares
@@ -200,8 +200,8 @@ def test_the_json_has_every_figure_in_seconds(fleet):
 
 def test_a_storms_medians_are_of_the_units_that_were_up_in_it(fleet):
     storm = [attempt for attempt in fleet.attempts if attempt.storm == 1]
-    found = own_medians_s(storm, Orderings(fleet.unit_order))
+    found = OwnTimes(storm, Orderings(fleet.unit_order)).medians_s
 
     assert found["log.service"] == pytest.approx(0.4, abs=0.05)
     assert found["disk.device"] == 0
-    assert own_medians_s([], Orderings(None)) == {}
+    assert OwnTimes().medians_s == {}

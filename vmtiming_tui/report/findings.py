@@ -56,7 +56,11 @@ def _group_lines(comparison: Comparison, group: GroupComparison, *, narrow: bool
     title = [f"{_named(group.parameters)}:"] if group.parameters else []
     table = comparison_table(comparison, group)
     said = [printable(note.text) for note in table.notes]
-    moved = [line for kind, parts in group.parts.items() for line in movement_lines(kind, parts)]
+    moved = [
+        line
+        for kind, parts in group.parts.items()
+        for line in movement_lines(kind, parts, group.boot.shift_s)
+    ]
     shown = aligned_lines(table.without_details() if narrow else table)
     return [*title, *shown, "", *said, "", *moved]
 

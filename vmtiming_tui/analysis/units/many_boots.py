@@ -218,19 +218,3 @@ _WEIGHTS: Mapping[UnitSort, Callable[[UnitFigures], float]] = {
     UnitSort.SPREAD: lambda unit: unit.spread.between if unit.spread else 0.0,
     UnitSort.FAILED: lambda unit: unit.failed,
 }
-
-
-def own_medians_s(attempts: Iterable[Attempt], orderings: Orderings) -> dict[str, float]:
-    """Return the median own time of each unit over the boots of one storm that can be believed."""
-    found: dict[str, list[int]] = {}
-    for attempt in attempts:
-        if attempt.units is None or stages_of(attempt).kernel_start_ns is None:
-            continue
-        spans, ordering = Spans.of(attempt.units), orderings.of(attempt.units.names)
-        own_us = shares(spans, ordering, userspace_us(attempt)).own_us
-        for name, begun, up, own in zip(
-            spans.names, spans.begun_us, spans.up_us, own_us, strict=True
-        ):
-            if begun and up:
-                found.setdefault(name, []).append(own)
-    return {name: stats.median(sample) / 1e6 for name, sample in found.items()}
