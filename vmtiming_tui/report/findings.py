@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from vmtiming_tui.analysis.comparison.compare import Comparison, GroupComparison
 from vmtiming_tui.analysis.comparison.difference import signed
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN
-from vmtiming_tui.analysis.straggler import Straggler
+from vmtiming_tui.analysis.straggler import BlamedUnit, Straggler
 from vmtiming_tui.analysis.summary import Summary, settings_label
 from vmtiming_tui.analysis.sweep import Knee, Penalty, Sweep
 from vmtiming_tui.analysis.thresholds import Judged
@@ -163,6 +163,16 @@ def threshold_lines(judged: Sequence[Judged]) -> list[str]:
     return aligned_lines(threshold_table(judged)) if judged else []
 
 
+def _blamed(found: Straggler, unit: BlamedUnit) -> str:
+    took = (
+        f"{printable(unit.name)}: {short_seconds(unit.slowest_ns / 1e9)} against "
+        f"{short_seconds(in_seconds(unit.usual_ns))}"
+    )
+    part = found.explained(unit)
+    explains = f", {100 * min(part, 1):.0f} % of the delay" if part is not None else ""
+    return f"{took}{', which the boot did not wait for' if unit.on_chain is False else explains}"
+
+
 def straggler_lines(found: Straggler) -> list[str]:
     """Return why the slowest VM was slow, as far as it can be told."""
     slow, middle = found.slowest, found.middle
@@ -173,11 +183,7 @@ def straggler_lines(found: Straggler) -> list[str]:
     added = [f"{stage} {ns / 1e9:+.3g}s" for stage, ns in found.added_ns.items()]
     if added:
         lines.append(f"  by stage: {', '.join(added)}")
-    lines += [
-        f"  {printable(unit.name)}: {short_seconds(unit.slowest_ns / 1e9)} against "
-        f"{short_seconds(in_seconds(unit.middle_ns))}"
-        for unit in found.units
-    ]
+    lines += [f"  {_blamed(found, unit)}" for unit in found.units]
     if found.waited_share is not None:
         lines.append(f"  it waited for a free core {100 * found.waited_share:.0f} % of its time")
     return lines
