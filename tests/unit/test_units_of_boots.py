@@ -144,6 +144,23 @@ def test_a_doubtful_boot_counts_and_is_in_no_time():
     assert unit_lines(found, UnitSort.OWN)[-1] == "1 of 3 boots is doubtful and in no time."
 
 
+def test_a_target_is_counted_over_the_boots_that_tell_of_targets():
+    stream = [
+        without_targets(event) if isinstance(event, ev.VmUnits) and event.vm else event
+        for event in run_with_units(UNITS, 1, 4)
+    ]
+    figures = {unit.name: unit for unit in units_of_run(Fleet(stream)).units}
+
+    target, log = figures["multi-user.target"], figures["log.service"]
+    assert (target.ran, target.told, target.on_chain) == (1, 1, 1)
+    assert (log.ran, log.told, log.on_chain) == (4, 4, 4)
+
+
+def without_targets(units: ev.VmUnits) -> ev.VmUnits:
+    rows = [row for row in units.rows if not row.name.endswith(".target")]
+    return ev.VmUnits.of(rows, at_ns=units.at_ns, vm=units.vm, attempt=units.attempt)
+
+
 def test_without_an_order_nothing_is_on_a_chain_and_waiting_is_not_known(fleet):
     found = units_of_boots([list(fleet.attempts)], None)
     log = next(unit for unit in found.units if unit.name == "log.service")
