@@ -65,8 +65,8 @@ def test_a_units_bar_begins_at_its_median_and_is_as_long_as_its_median(fleet):
 
     assert log.bars == (Bar(BarKind.ACTIVATING, start.median, start.median + took.median),)
     assert log.reach == (start.median + took.low, start.median + took.high)
-    assert (log.chain_share, log.ran_share) == (1.0, 1.0)
-    assert 0 < row(of_all(fleet), "side.service").ran_share < 1
+    assert (log.on_chain, log.ran, log.boots) == (20, 20, 20)
+    assert 0 < row(of_all(fleet), "side.service").ran < 20
     assert row(of_all(fleet), "bad.service").bars[0].kind is BarKind.FAILED
 
 
@@ -135,7 +135,7 @@ def test_one_boot_stands_on_the_hosts_axis_with_its_own_stages(fleet):
     assert row(chart, "log.service").begin_s == pytest.approx(
         zero_s + begun_us["log.service"] / 1e6
     )
-    assert [each.name for each in chart.rows if each.chain_share] == [
+    assert [each.name for each in chart.rows if each.on_chain] == [
         "disk.device", "log.service", "multi-user.target",
     ]  # fmt: skip
 

@@ -50,17 +50,23 @@ class UnitRow:
     """A unit: its bar in parts, and how it fared.
 
     ``took_s`` is how long it took to be up, None where it never was. ``reach`` is between which
-    moments the middle half of the boots has it up. ``chain_share`` is in which part of the boots it
-    was on the critical chain, 0 to 1, and ``ran_share`` in which part it ran.
+    moments the middle half of the boots has it up. Of the ``boots`` that could tell of it, it was
+    on the critical chain in ``on_chain``, began to start in ``ran``, and failed in ``failed``.
     """
 
     name: str
     bars: tuple[Bar, ...]
     took_s: float | None
     reach: tuple[float, float] | None = None
-    chain_share: float = 0.0
-    ran_share: float = 1.0
+    boots: int = 1
+    on_chain: int = 0
+    ran: int = 1
     failed: int = 0
+
+    @property
+    def chain_share(self) -> float:
+        """In which part of the boots it was on the critical chain, 0 to 1."""
+        return self.on_chain / self.boots
 
     @property
     def begin_s(self) -> float:
@@ -90,7 +96,7 @@ def chart_of_boots(found: UnitsOfBoots, stage_medians_s: Mapping[Stage, float]) 
     """
     stages = tuple(_one_after_the_other(stage_medians_s))
     end_s = stages[-1].end_s if stages else 0.0
-    rows = [_median_row(unit, found.boots) for unit in found.units]
+    rows = [_median_row(unit) for unit in found.units]
     shown = tuple(row for row in rows if row is not None and row.begin_s <= end_s)
     if not shown:
         return None
@@ -106,7 +112,7 @@ def _one_after_the_other(
             begin_s += stages_s[stage]
 
 
-def _median_row(unit: UnitFigures, boots: int) -> UnitRow | None:
+def _median_row(unit: UnitFigures) -> UnitRow | None:
     if unit.start is None:
         return None
     begin_s, took = unit.start.median, unit.took
@@ -116,8 +122,9 @@ def _median_row(unit: UnitFigures, boots: int) -> UnitRow | None:
         bars=(Bar(kind, begin_s, begin_s + (took.median if took is not None else 0.0)),),
         took_s=took.median if took is not None else None,
         reach=(begin_s + took.low, begin_s + took.high) if took is not None else None,
-        chain_share=unit.on_chain / boots,
-        ran_share=unit.ran / boots,
+        boots=unit.told,
+        on_chain=unit.on_chain,
+        ran=unit.ran,
         failed=unit.failed,
     )
 
@@ -164,7 +171,7 @@ def _rows(
             name=unit.name,
             bars=tuple(_bars(unit, up_us, zero_s, finish_us)),
             took_s=spans.took_us[place] / 1e6 if up_us else None,
-            chain_share=float(place in chain),
+            on_chain=int(place in chain),
             failed=int(unit.active == "failed"),
         )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from vmtiming_tui.analysis.units.boot_chart import Bar, BarKind, BootChart, StageBar, UnitRow
+from vmtiming_tui.escape import plural
 from vmtiming_tui.report.export.html.charts import tick_text, ticks
 from vmtiming_tui.report.export.html.markup import Markup, join, tag
 
@@ -134,7 +135,7 @@ def _row(axis: _Axis, row: UnitRow, top: float, boots: int) -> Markup:
     if row.chain_share:
         share = f"{100 * row.chain_share:.0f} %" if boots > 1 else "●"
         marks.append(tag("text", share, class_="chart-share", x=_LEFT - 8, y=middle + 4))
-    rare = " chart-rare" if row.ran_share < _RARE else ""
+    rare = " chart-rare" if row.ran < _RARE * row.boots else ""
     return tag(
         "g",
         tag("title", _told(row, boots)),
@@ -192,13 +193,14 @@ def _told(row: UnitRow, boots: int) -> str:
         low, high = (moment - row.begin_s for moment in row.reach)
         lines.append(f"takes {row.took_s:.3f} s ({low:.3f} s to {high:.3f} s in half of the boots)")
     if boots == 1:
-        lines += ["on the critical chain"] * bool(row.chain_share) + ["failed"] * row.failed
+        lines += ["on the critical chain"] * row.on_chain + ["failed"] * row.failed
         return "\n".join(lines)
-    lines.append(f"on the critical chain in {round(row.chain_share * boots)} of {boots} boots")
-    if row.ran_share < 1:
-        lines.append(f"ran in {round(row.ran_share * boots)} of {boots} boots")
+    of_all = f"of {plural(row.boots, 'boot')}"
+    lines.append(f"on the critical chain in {row.on_chain} {of_all}")
+    if row.ran < row.boots:
+        lines.append(f"ran in {row.ran} {of_all}")
     if row.failed:
-        lines.append(f"failed in {row.failed} of {boots} boots")
+        lines.append(f"failed in {row.failed} {of_all}")
     return "\n".join(lines)
 
 
