@@ -20,6 +20,7 @@ from vmtiming_tui.tui.screens.new_run import NewRunScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.screens.sweep import SweepScreen
 from vmtiming_tui.tui.screens.too_small import TooSmallScreen
+from vmtiming_tui.tui.screens.trend import TrendScreen
 from vmtiming_tui.tui.state.keymap import Scope
 
 Check = Callable[[Stage], Awaitable[None]]
@@ -80,6 +81,14 @@ async def sweep(stage: Stage, settings: int = 2) -> SweepScreen:
     return await stage.comes(SweepScreen)
 
 
+async def trend(stage: Stage) -> TrendScreen:
+    await history(stage)
+    await stage.press("t")
+    screen = await stage.comes(TrendScreen)
+    await stage.sees("a step can be told from")
+    return screen
+
+
 async def all_vms(stage: Stage) -> StormScreen:
     return stage.on(StormScreen)
 
@@ -126,6 +135,7 @@ WAYS = {
     Scope.HISTORY: history,
     Scope.COMPARE: comparison,
     Scope.SWEEP: sweep,
+    Scope.TREND: trend,
     Scope.DIALOG: question,
     Scope.CONFIRM: question,
     Scope.FORM: export_form,

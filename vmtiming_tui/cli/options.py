@@ -136,6 +136,12 @@ PLAN_OPTIONS = (
         "--max-runs", metavar="K",
         help=f"How many storms at most, with --until-decided.  [default: {MOST_STORMS}]",
     ),
+    measure_option(
+        "--kernel-detail", is_flag=False, flag_value="on", metavar="[on|extra]",
+        help="Time the kernel's initcalls, which slows the boots; extra: in one more storm, "
+        "which does not count.",
+        shell_complete=words("on", "extra"),
+    ),
     measure_option("--prepare", metavar="CMD", help="A shell command to run before every storm."),
     measure_option(
         "--drop-caches", is_flag=True, default=None,

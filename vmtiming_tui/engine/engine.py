@@ -214,9 +214,7 @@ class Engine:
             self._beginning = None
 
     async def _settle(self, plan: RunPlan, context: BootContext) -> BootRun:
-        found = await settle_qemus(
-            [variant.config for variant in plan.variants], self._own_uid, context.children
-        )
+        found = await settle_qemus(plan.configs, self._own_uid, context.children)
         groups = [qemu.powers.user.gid for qemu in found.values() if qemu.powers.user]
         if groups:
             context = replace(context, folder=context.folder.shared(groups[0]))

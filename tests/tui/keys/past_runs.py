@@ -1,10 +1,19 @@
 """The keys of the history, of the comparison and of the sweep."""
 
-from support.keys import Check, Checks, comparison, history, sweep
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from support.keys import Check, Checks, comparison, history, sweep, trend
+from support.past_runs import keep_named
 from support.stage import Stage
 from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
+from vmtiming_tui.tui.screens.sweep import SweepScreen
+from vmtiming_tui.tui.screens.trend import TrendScreen
+
+Paned = CompareScreen | SweepScreen | TrendScreen
 
 key = Checks()
 
@@ -30,6 +39,13 @@ async def _(stage):
     assert screen.marked is screen.runs[0]
     await stage.press("space")
     assert screen.marked is None
+
+
+@key("history.trend")
+async def _(stage):
+    await history(stage)
+    await stage.press("t")
+    await stage.comes(TrendScreen)
 
 
 @key("history.down")
@@ -61,19 +77,31 @@ async def _(stage):
     stage.on(CompareScreen)
 
 
-def _scrolls(down: str, up: str) -> Check:
+@key("trend.back")
+async def _(stage):
+    await trend(stage)
+    await stage.press("escape")
+    stage.on(HistoryScreen)
+
+
+async def _long_trend(stage: Stage) -> TrendScreen:
+    keep_named(Path(os.environ["XDG_STATE_HOME"]), *["nightly"] * 40)
+    await stage.press("H")
+    await stage.comes(HistoryScreen)
+    await stage.sees("40 runs")
+    await stage.press("t")
+    return await stage.comes(TrendScreen)
+
+
+def _scrolls(opened: Callable[[Stage], Awaitable[Paned]], down: str, up: str) -> Check:
     async def check(stage: Stage) -> None:
-        pane = (await comparison(stage)).pane
+        pane = (await opened(stage)).pane
         await stage.press(down)
         await stage.until(lambda: pane.scroll_y > 0, "further down")
         await stage.press(up)
         await stage.until(lambda: pane.scroll_y == 0, "the top")
 
     return check
-
-
-key("compare.down", "compare.up")(_scrolls("j", "k"))
-key("compare.page_down", "compare.page_up")(_scrolls("pagedown", "pageup"))
 
 
 @key("main.sweep")
@@ -92,16 +120,13 @@ async def _(stage):
     stage.on(StormScreen)
 
 
-def _scrolls_the_sweep(down: str, up: str) -> Check:
-    async def check(stage: Stage) -> None:
-        pane = (await sweep(stage, 60)).pane
-        await stage.press(down)
-        await stage.until(lambda: pane.scroll_y > 0, "further down")
-        await stage.press(up)
-        await stage.until(lambda: pane.scroll_y == 0, "the top")
-
-    return check
+async def _long_sweep(stage: Stage) -> SweepScreen:
+    return await sweep(stage, 60)
 
 
-key("sweep.down", "sweep.up")(_scrolls_the_sweep("j", "k"))
-key("sweep.page_down", "sweep.page_up")(_scrolls_the_sweep("pagedown", "pageup"))
+key("sweep.down", "sweep.up")(_scrolls(_long_sweep, "j", "k"))
+key("sweep.page_down", "sweep.page_up")(_scrolls(_long_sweep, "pagedown", "pageup"))
+key("compare.down", "compare.up")(_scrolls(comparison, "j", "k"))
+key("compare.page_down", "compare.page_up")(_scrolls(comparison, "pagedown", "pageup"))
+key("trend.down", "trend.up")(_scrolls(_long_trend, "j", "k"))
+key("trend.page_down", "trend.page_up")(_scrolls(_long_trend, "pagedown", "pageup"))

@@ -11,6 +11,7 @@ from typing import cast
 from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.comparison.tolerance import KnownRun, Setting
 from vmtiming_tui.analysis.counted import counted_attempts
+from vmtiming_tui.analysis.kernel_times import typical_initcalls_s
 from vmtiming_tui.analysis.stages import Stage, stages_of
 from vmtiming_tui.analysis.summary import (
     Group,
@@ -19,15 +20,18 @@ from vmtiming_tui.analysis.summary import (
     counted_groups,
     shutdowns_s,
 )
+from vmtiming_tui.analysis.units.ordering import Orderings
+from vmtiming_tui.analysis.units.own_times import OwnTimes
 from vmtiming_tui.model.attempt import Attempt, VmState
 from vmtiming_tui.model.codec import Json, to_json
-from vmtiming_tui.model.config import AfterReport
+from vmtiming_tui.model.config import AfterReport, KernelDetail
 from vmtiming_tui.model.fleet import Fleet, RunState
 
 QEMU = "qemu"
 SHUTDOWN = "shutdown"
 AFTER_REPORT = "what VMs do after their report"
 PROTOCOL = "the guests' protocol"
+KERNEL_DETAIL = "the kernel's details"
 THIS_RUN = "this run"
 """What the run that has just ended, or is on the screen, is called beside another."""
 
@@ -41,8 +45,9 @@ class StormSample:
 
     ``lost`` says how many VMs were lost, by how. ``stages``, the time before the start and the
     shutdown among them, hold a value for each VM that knows it and can be believed; ``doubtful``
-    counts the others. ``turn`` is which of its setting's storms it is, from 0: a sweep boots every
-    setting once a turn.
+    counts the others. ``initcalls`` are the medians of what kernels took for each, where they were
+    asked, ``units`` those of the units' own times. ``turn`` is which of its setting's storms it is,
+    from 0: a sweep boots every setting once a turn.
     """
 
     boots: tuple[float, ...]
@@ -51,6 +56,8 @@ class StormSample:
     stages: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     doubtful: int = 0
     turn: int = 0
+    initcalls: Mapping[str, float] = field(default_factory=dict)
+    units: OwnTimes = field(default_factory=OwnTimes, compare=False)
 
     @property
     def lost_count(self) -> int:
@@ -154,10 +161,12 @@ def side_of(fleet: Fleet, label: str = "", *, name: str | None = None) -> Side:
     run, plan = fleet.run, fleet.plan
     groups = counted_groups(fleet)
     whole = [_whole_storms(fleet, group) for group in groups]
+    orderings = Orderings(fleet.unit_order)
     return Side(
         label=label or (run.run if run else ""),
         samples=tuple(
-            _sample(fleet, group, storms) for group, storms in zip(groups, whole, strict=True)
+            _sample(fleet, group, storms, orderings)
+            for group, storms in zip(groups, whole, strict=True)
         ),
         left_out=sum(map(len, (group.storms for group in groups))) - sum(map(len, whole)),
         facts=_facts(fleet),
@@ -181,6 +190,8 @@ def _facts(fleet: Fleet) -> dict[str, str]:
     }
     if plan is not None:
         facts[AFTER_REPORT] = str(plan.config.after_report)
+        is_detailed = plan.config.kernel_detail is KernelDetail.ON
+        facts[KERNEL_DETAIL] = "told" if is_detailed else "not asked for"
         facts["limit of a boot (s)"] = f"{plan.config.timeout_s:g}"
         if not plan.variants[0].parameters:
             facts |= {
@@ -209,13 +220,14 @@ def _setting(fleet: Fleet, parameters: Mapping[str, str], accel: str) -> Setting
     asked = cast(dict[str, Json], to_json(variant.config))
     for name in _OF_NO_BOOT:
         del asked[name]
-    after_report = asked.pop("after_report")
+    after_report, detail = asked.pop("after_report"), asked.pop("kernel_detail")
     circumstances = [
         *(host.hostname, host.cpu_model, host.cores),
         accel,
         *(asked.pop(name) for name in _AT_ONCE),
         # What earlier versions kept of their runs, all of which were timed so, says nothing of it.
         *([] if after_report == AfterReport.OFF else [after_report]),
+        *([KERNEL_DETAIL] if detail == KernelDetail.ON else []),
     ]
     request = [asked, plan.warmup, plan.prepare, plan.drop_caches]
     digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode())
@@ -239,7 +251,9 @@ def _whole_storms(fleet: Fleet, group: Group) -> Sequence[StormSummary]:
     return [storm for storm in group.storms if is_whole(storm)] or group.storms
 
 
-def _sample(fleet: Fleet, group: Group, storms: Sequence[StormSummary]) -> Sample:
+def _sample(
+    fleet: Fleet, group: Group, storms: Sequence[StormSummary], orderings: Orderings
+) -> Sample:
     turns = {storm.number: turn for turn, storm in enumerate(group.storms)}
     known = [fleet.storms[number] for number in turns if number in fleet.storms]
     accel = ", ".join(sorted({storm.accel for storm in known} - {""}))
@@ -260,6 +274,8 @@ def _sample(fleet: Fleet, group: Group, storms: Sequence[StormSummary]) -> Sampl
                 stages=_stage_samples(storm.attempts),
                 doubtful=storm.summary.doubtful,
                 turn=turns[storm.number],
+                initcalls=typical_initcalls_s(storm.attempts),
+                units=OwnTimes(storm.attempts, orderings),
             )
             for storm in storms
         ),

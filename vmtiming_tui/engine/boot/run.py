@@ -17,12 +17,12 @@ from vmtiming_tui.engine.qemu.confinement import Reach
 from vmtiming_tui.engine.qemu.launch import Launch, copy_file, prepare_launch
 from vmtiming_tui.engine.qemu.locked_images import Holders
 from vmtiming_tui.engine.qemu.settled import SettledQemu
-from vmtiming_tui.errors import QemuError
+from vmtiming_tui.errors import EngineError, ImageError, QemuError
 from vmtiming_tui.escape import one_line, plural
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import Conclude, GoOn, VmAction
 from vmtiming_tui.model.config import RunConfig
-from vmtiming_tui.model.plan import RunPlan, StormKind
+from vmtiming_tui.model.plan import RunPlan, StormKind, StormPlan
 
 _MAX_CONSOLE_BYTES = 256 * 1024
 _FIRMWARE_RESETS = 2
@@ -78,12 +78,26 @@ class BootRun:
         Raises ``EngineError`` where a storm cannot be begun.
         """
         for storm in self._plan.storms():
-            config = storm.variant.config
-            configs = dict.fromkeys(range(config.number), config)
-            await self._storm(configs, storm.kind, storm.variant.parameters, len(self._plan))
+            await self._boot(storm, len(self._plan))
             if storm.look is not None and await self._is_concluded(storm.look):
                 break
+        await self._run_details()
         await self.run_reruns()
+
+    async def _run_details(self) -> None:
+        """Boot the storms that count in nothing; where one cannot begin, that is no fault."""
+        for storm in self._plan.detail_storms():
+            try:
+                await self._boot(storm, 1)
+            except (EngineError, ImageError) as error:
+                self._notice(
+                    ev.Level.WARNING, f"no storm for the kernel's details: {error.message}"
+                )
+
+    async def _boot(self, storm: StormPlan, planned: int) -> None:
+        config = storm.variant.config
+        configs = dict.fromkeys(range(config.number), config)
+        await self._storm(configs, storm.kind, storm.variant.parameters, planned)
 
     async def _is_concluded(self, storms: int) -> bool:
         """Ask whether so many storms a setting will do, and wait for the answer, or for a stop."""
@@ -176,6 +190,8 @@ class BootRun:
             await self._prepare(configs)
         if self._stopped:
             return
+        if kind is not StormKind.DETAIL:
+            self._configs.update(configs)
         self._storms += 1
         storm = self._storms
         qemus = [self._qemus[config] for config in configs.values()]
@@ -252,7 +268,6 @@ class BootRun:
         self, vm: int, config: RunConfig, storm: int, holders: Holders, its_round: Round
     ) -> AttemptRunner:
         number = self._attempts[vm] = self._attempts.get(vm, 0) + 1
-        self._configs[vm] = config
         self._emit(ev.VmQueued(at_ns=time.monotonic_ns(), vm=vm, attempt=number, storm=storm))
         qemu = self._qemus[config]
         spec = BootSpec(

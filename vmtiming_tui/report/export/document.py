@@ -9,6 +9,7 @@ from vmtiming_tui.analysis.comparison.samples import THIS_RUN, Identity, Side, s
 from vmtiming_tui.analysis.comparison.sequential import told
 from vmtiming_tui.analysis.conditions import Conditions, conditions_of
 from vmtiming_tui.analysis.counted import counts, kind_of
+from vmtiming_tui.analysis.kernel_times import KernelFigures, kernel_figures
 from vmtiming_tui.analysis.stages import Stage, Stages, stages_of
 from vmtiming_tui.analysis.summary import Group, Summary, counted_groups, summarise_fleet
 from vmtiming_tui.analysis.sweep import Sweep, sweep_of
@@ -58,7 +59,8 @@ class Document:
     ``scope`` holds the VMs it was narrowed to, None for all of them. ``against`` is the baseline
     the run was started with, ``comparison`` what came of it: None without one, and where nothing is
     known of it but which run it was. ``judged`` is what became of the thresholds, and
-    ``decisions`` of what was to be decided, of all VMs.
+    ``decisions`` of what was to be decided, of all VMs. ``kernels`` is what kernels took for their
+    parts, where they were asked.
     """
 
     fleet: Fleet
@@ -73,6 +75,7 @@ class Document:
     comparison: Comparison | None = None
     judged: tuple[Judged, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    kernels: tuple[KernelFigures, ...] = ()
 
     @property
     def is_partial(self) -> bool:
@@ -142,6 +145,7 @@ def document_of(
         else None,
         judged=judged(fleet),
         decisions=told(fleet, baseline),
+        kernels=tuple(kernel_figures(fleet, scope)),
     )
 
 

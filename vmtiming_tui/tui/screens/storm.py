@@ -318,6 +318,12 @@ class StormScreen(VmScreen[None]):
         else:
             self.app.push_screen(SweepScreen(self.model, sweep))
 
+    def action_units(self) -> None:
+        """Show what each unit took."""
+        from vmtiming_tui.tui.screens.units import UnitsScreen
+
+        self.app.push_screen(UnitsScreen(self.model))
+
     def action_copy(self) -> None:
         """Copy the QEMU command of the VM under the cursor."""
         vm = self.area.current
