@@ -13,14 +13,22 @@ from support.facts import host, plan
 from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of, run_events
 from vmtiming_tui.analysis.comparison.compare import (
     ALL_BOOTED_IN,
+    NOT_IN_TURN,
     Gate,
-    Verdict,
+    compare_all,
     compare_sides,
-    difference,
 )
+from vmtiming_tui.analysis.comparison.difference import Verdict, difference
 from vmtiming_tui.analysis.comparison.ranks import can_tell
-from vmtiming_tui.analysis.comparison.samples import side_of
+from vmtiming_tui.analysis.comparison.samples import (
+    Identity,
+    Sample,
+    Side,
+    StormSample,
+    side_of,
+)
 from vmtiming_tui.analysis.comparison.tolerance import KnownRun, Tolerance
+from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.history.runs import History
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import AfterReport, End
@@ -43,6 +51,11 @@ def runs(first, second, **started):
     """Two runs compared, called old and new."""
     other = fleet_of(second, run="run-2", started=started)
     return compare(fleet_of(first), other, labels=("old", "new"))
+
+
+def cautions(found):
+    """What makes it doubtful, but for what is said of any two runs."""
+    return tuple(text for text in found.cautions if text != NOT_IN_TURN)
 
 
 def row(found, name):
@@ -298,8 +311,8 @@ def test_a_median_between_a_boot_and_another_is_the_same_as_in_the_report():
 def test_other_circumstances_are_a_caution(change, caution):
     rows = storms(5.0, 4)
 
-    assert runs(rows, rows).cautions == ()
-    assert runs(rows, rows, **change).cautions == (caution,)
+    assert cautions(runs(rows, rows)) == ()
+    assert cautions(runs(rows, rows, **change)) == (caution,)
 
 
 def of_protocol(number, rows, run="run-1"):
@@ -313,7 +326,7 @@ def of_protocol(number, rows, run="run-1"):
 def test_guests_that_report_at_another_moment_are_a_caution():
     rows = storms(5.0, 4)
     found = [
-        compare(of_protocol(first, rows), of_protocol(second, rows, "run-2")).cautions
+        cautions(compare(of_protocol(first, rows), of_protocol(second, rows, "run-2")))
         for first, second in ((3, 3), (2, 3), (None, 3))
     ]
 
@@ -391,7 +404,7 @@ def test_doubtful_boots_are_in_no_stage_and_counted_for_each_side():
 
     found = compare(fleet_of(storms(5.0, 4)), fleet, labels=("old", "new"))
 
-    assert found.cautions == ("new: the stages of 1 boot are doubtful and left out",)
+    assert cautions(found) == ("new: the stages of 1 boot are doubtful and left out",)
     assert row(found, "firmware").second.max < 1
 
 
@@ -406,7 +419,7 @@ def test_a_storm_cut_short_is_left_out_of_the_comparison_and_that_is_said(fate, 
     found = compare(fleet_of(whole), cut, labels=("old", "new"))
 
     assert found.groups[0].boot.second.size == 5
-    assert found.cautions == ("new: a storm that was cut short is left out",)
+    assert cautions(found) == ("new: a storm that was cut short is left out",)
 
 
 def test_vms_killed_in_a_run_that_went_on_count_as_lost():
@@ -468,7 +481,7 @@ def test_verdict_interval_p_and_advice_never_contradict_each_other(first, second
         assert (found.p_value <= 0.05) == excludes
     assert bool(found.advice) == (found.verdict is Verdict.CANNOT_TELL)
     if found.verdict is Verdict.THE_SAME:
-        assert -5 <= interval.low <= interval.high <= 5
+        assert -5 <= found.same_interval.low <= found.same_interval.high <= 5
 
 
 def test_an_interval_that_excludes_0_is_never_worded_as_if_it_touched_it():
@@ -505,3 +518,164 @@ def test_turning_the_comparison_round_turns_the_verdict(sample, factor):
     assert back.p_value == pytest.approx(there.p_value)
     if there.verdict in turned:
         assert back.verdict is turned[there.verdict]
+
+
+def test_of_all_lines_together_about_one_run_in_twenty_has_one_that_is_wrong():
+    chance = random.Random(22)
+
+    def sample():
+        return [
+            StormSample(
+                boots=(chance.gauss(5, 0.1),),
+                all_booted_in=chance.gauss(6, 0.1),
+                stages={str(stage): (chance.gauss(1, 0.05),) for stage in Stage},
+            )
+            for _ in range(8)
+        ]
+
+    wrong = wrong_boot = 0
+    for _ in range(400):
+        (group,) = compare_sides(of_storms(sample()), of_storms(sample())).groups
+        wrong_boot += group.boot.verdict in DECIDED
+        wrong += any(each.verdict in DECIDED for each in group.differences[1:])
+
+    assert wrong_boot / 400 == pytest.approx(0.05, abs=0.03)
+    assert wrong / 400 == pytest.approx(0.05, abs=0.03)
+
+
+def of_storms(found, run="", setting="", **parameters):
+    sample = Sample(parameters=parameters, storms=tuple(found))
+    return Side(label=run, samples=(sample,), facts={}, identity=Identity(run, setting=setting))
+
+
+def test_the_interval_of_a_line_that_is_one_of_many_is_the_one_that_decides():
+    stages = {str(stage): 0.5 for stage in Stage}
+
+    def sample(factor, seed):
+        chance = random.Random(seed)
+        return [
+            StormSample(
+                boots=(chance.gauss(5, 0.1),),
+                all_booted_in=chance.gauss(6, 0.1),
+                stages={
+                    name: (chance.gauss(half, 0.02) * (factor if name == "userspace" else 1),)
+                    for name, half in stages.items()
+                },
+            )
+            for _ in range(8)
+        ]
+
+    (group,) = compare_sides(of_storms(sample(1, 51)), of_storms(sample(1.2, 72))).groups
+
+    for each in group.differences:
+        interval = each.percent_interval
+        excludes = interval.low > 0 or interval.high < 0
+        assert excludes == (each.p_value <= 0.05) == (each.verdict in DECIDED)
+    decided = [each for each in group.differences if each.verdict in DECIDED]
+    assert [each.name for each in decided] == ["userspace"]
+    assert decided[0].percent_interval.confidence > 0.99 > group.boot.percent_interval.confidence
+
+
+def test_the_same_within_the_margin_is_two_one_sided_tests():
+    first = [5.0, 5.1, 5.2, 5.3, 5.4, 5.5, 5.6]
+    found = next(
+        found
+        for found in (
+            difference("boot", first, [value * (1 + at / 1000) for value in first])
+            for at in range(1, 60)
+        )
+        if found.percent_interval.high > 5 and found.same_interval.high <= 5
+    )
+
+    assert found.verdict is Verdict.THE_SAME
+    assert 0.9 <= found.same_interval.confidence < found.percent_interval.confidence
+    assert f"{found.same_interval.high:+.1f} %" in found.sentence
+
+
+def drifting(count, factor=1.0):
+    """Storms of a host that takes 5 % longer from one to the next."""
+    return [[5.0 * factor * 1.05**at] * 3 for at in range(count)]
+
+
+def test_two_runs_one_after_the_other_say_that_a_drift_between_them_is_in_no_interval():
+    assert NOT_IN_TURN in runs(storms(5.0, 4), storms(5.0, 4)).cautions
+    assert NOT_IN_TURN not in runs(storms(5.0, 1), storms(5.0, 4)).cautions
+
+
+def test_a_run_whose_host_drifted_is_named():
+    found = runs(storms(5.0, 8), drifting(8))
+
+    told = [text for text in found.cautions if "the host drifted" in text]
+    assert len(told) == 1
+    assert told[0].startswith("new: storms that follow each other are alike (the last third took")
+
+
+def in_turn(first, second, turns, run="run-1"):
+    """Two variants of one run, the host drifting, that differ by this factor."""
+    sides = []
+    for setting, factor in (("smp=1", first), ("smp=2", second)):
+        found = [
+            StormSample(boots=(4 * factor * 1.1**turn * (1 + (turn % 3) / 200),), turn=turn)
+            for turn in range(turns)
+        ]
+        sides.append(of_storms(found, run, setting))
+    return sides
+
+
+def test_variants_of_one_run_are_compared_round_by_round():
+    found = compare_sides(*in_turn(1, 1.05, 6))
+
+    boot = found.groups[0].boot
+    assert found.verdict is Verdict.SLOWER
+    assert boot.percent == pytest.approx(5)
+    assert boot.rounds == 6
+    assert NOT_IN_TURN not in found.cautions
+    apart = compare_sides(in_turn(1, 1.05, 6)[0], in_turn(1, 1.05, 6, "run-2")[1])
+    assert apart.verdict is Verdict.CANNOT_TELL
+    assert apart.groups[0].boot.rounds is None
+
+
+def test_fewer_than_six_rounds_say_how_many_can_tell():
+    (group,) = compare_sides(*in_turn(1, 1.5, 5)).groups
+
+    assert group.boot.sentence == "boot: cannot tell; 6 rounds or more (-r 6) can tell"
+
+
+def test_a_round_that_one_variant_alone_booted_is_left_out_and_that_is_said():
+    one, other = in_turn(1, 1.05, 8)
+    cut = replace(other, samples=(replace(other.samples[0], storms=other.samples[0].storms[1:7]),))
+
+    (group,) = compare_sides(one, cut).groups
+
+    assert (group.boot.rounds, group.unpaired) == (6, 2)
+    assert group.boot.percent == pytest.approx(5)
+    assert "2 storms without a partner in the round were left out" in group.sentences
+
+
+def test_several_runs_are_held_against_the_first_and_share_the_level():
+    chance = random.Random(3)
+
+    def sample():
+        return of_storms(StormSample(boots=(chance.gauss(5, 0.1),)) for _ in range(8))
+
+    wrong = sum(
+        any(each.verdict in DECIDED for each in compare_all(sample(), [sample() for _ in range(4)]))
+        for _ in range(120)
+    )
+    alone, *_ = compare_all(of_storms(in_turn(1, 1, 8)[0].samples[0].storms), [sample()])
+
+    assert wrong / 120 == pytest.approx(0.05, abs=0.04)
+    assert alone.groups[0].boot.percent_interval.confidence < 0.97
+
+
+def test_whoever_is_compared_beside_others_has_a_wider_interval():
+    base, other = (of_storms(side.samples[0].storms, label) for side, label in zip(
+        in_turn(1, 1.1, 8), ("base", "b"), strict=True))  # fmt: skip
+
+    (alone,) = compare_all(base, [other])
+    beside = compare_all(base, [other, other, other])
+
+    assert [found.second for found in beside] == ["b", "b", "b"]
+    assert beside[0].groups[0].boot.percent_interval.confidence > (
+        alone.groups[0].boot.percent_interval.confidence
+    )

@@ -62,5 +62,6 @@ def test_an_export_names_the_baseline_that_is_not_there_any_more(history, tmp_pa
 
     assert body["comparison"] is None
     assert body["run"]["baseline"] == {
-        "run": "base", "name": "nightly", "started": "1970-01-01T00:00:00+00:00", "wall_ns": 1
+        "run": "base", "name": "nightly", "started": "1970-01-01T00:00:00+00:00", "wall_ns": 1,
+        "setting": "",
     }  # fmt: skip

@@ -55,8 +55,7 @@ def test_six_rounds_are_the_fewest_that_can_tell():
     first = [5.0 + number / 10 for number in range(6)]
     second = [value * 1.1 for value in first]
 
-    assert [paired.can_tell(rounds) for rounds in (0, 1, 5, 6)] == [False, False, False, True]
-    assert paired.FEWEST_ROUNDS == 6
+    assert [paired.fewest_that_can_tell(alpha) for alpha in (0.05, 0.0625, 0.01)] == [6, 5, 8]
     assert paired.signed_rank(first, second).p_value == pytest.approx(2 / 64)
     assert paired.paired_ratio(first, second).interval.low == pytest.approx(1.1)
     assert paired.paired_ratio(first[:5], second[:5]).interval is None

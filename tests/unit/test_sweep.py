@@ -1,11 +1,17 @@
 """sweep: the table over settings, the penalty of company, and the knee."""
 
+import random
+
 import pytest
 
 from support.making import FAILED, TIMED_OUT, fleet_of
+from vmtiming_tui.analysis.comparison.compare import compare_variants
+from vmtiming_tui.analysis.comparison.difference import Verdict
+from vmtiming_tui.analysis.comparison.samples import Sample, StormSample
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.errors import ConfigError
+from vmtiming_tui.report.findings import sweep_lines
 from vmtiming_tui.request.sweeps import build_plan, sweep_values
 
 RAW = {"prefix": "vm", "kernel": "k"}
@@ -197,3 +203,79 @@ def test_a_setting_that_lost_few_is_ranked_by_a_median_that_counts_them():
     lossy, whole = sweep_of(fleet_of(rows, parameters=parameters, skew_s=0)).rows
 
     assert (lossy.boot.median, whole.relative) == (6.5, 1.0)
+
+
+def turns_of(factors, count, *, fates=None):
+    """A run that boots each setting in turn on a host that takes longer and longer."""
+    rows, parameters = [], []
+    for turn in range(count):
+        order = list(factors) if turn % 2 == 0 else list(reversed(factors))
+        for smp in order:
+            lost = (fates or {}).get(smp, [])
+            boot = 4 * factors[smp] * 1.1**turn * (1 + (turn % 3) / 300)
+            rows.append([*[boot] * (4 - len(lost)), *lost])
+            parameters.append({"smp": smp})
+    return fleet_of(rows, parameters=parameters, skew_s=0)
+
+
+def test_each_setting_gets_a_verdict_against_the_first_round_by_round():
+    sweep = sweep_of(turns_of({"1": 1.0, "2": 0.9, "4": 1.002}, 8))
+
+    assert sweep.reference == {"smp": "1"}
+    assert [group.parameters for group in sweep.against] == [{"smp": "2"}, {"smp": "4"}]
+    faster, same = (group.boot for group in sweep.against)
+    assert (faster.verdict, same.verdict) == (Verdict.FASTER, Verdict.SLOWER)
+    assert faster.percent == pytest.approx(-10)
+    lines = sweep_lines(sweep)
+    assert "smp=1: what the others are held against, round by round." in lines
+    assert any(line.startswith("smp=2: faster by 10.0 % (-10.0 % to -10.0 %)") for line in lines)
+
+
+def test_a_setting_that_lost_vms_is_not_called_faster_without_that():
+    sweep = sweep_of(turns_of({"1": 1.0, "2": 0.9}, 6, fates={"2": [FAILED]}))
+
+    (line,) = [line for line in sweep_lines(sweep) if line.startswith("smp=2:")]
+    assert "booted: 24 of 24 against 18 of 24, a difference beyond chance" in line
+
+
+def test_too_few_turns_say_once_how_many_it_takes():
+    sweep = sweep_of(turns_of({"1": 1.0, "2": 0.9, "4": 1.1}, 2))
+
+    lines = [line for line in sweep_lines(sweep) if "rounds" in line]
+    assert lines == ["each of the others: cannot tell; 7 rounds or more (-r 7) can tell."]
+
+
+def test_settings_booted_once_get_no_verdict_and_no_words_about_it():
+    sweep = sweep_of(turns_of({"1": 1.0, "2": 0.9}, 1))
+
+    assert sweep.against == ()
+    assert not any("held against" in line for line in sweep_lines(sweep))
+
+
+def test_a_turn_that_was_not_finished_is_left_out():
+    whole = turns_of({"1": 1.0, "2": 0.9}, 7)
+    last = max(whole.storms)
+    for vm in whole.vms.values():
+        vm.attempts[:] = [attempt for attempt in vm.attempts if attempt.storm != last]
+
+    (group,) = sweep_of(whole).against
+    assert (group.boot.rounds, group.unpaired) == (6, 1)
+    assert "1 storm without a partner in the round was left out" in group.words
+
+
+def test_about_one_sweep_of_the_same_in_twenty_has_a_verdict():
+    chance = random.Random(5)
+    wrong = 0
+    for _ in range(150):
+        samples = [
+            Sample(
+                parameters={"smp": str(at)},
+                storms=tuple(
+                    StormSample(boots=(chance.gauss(5, 0.2),), turn=turn) for turn in range(8)
+                ),
+            )
+            for at in range(4)
+        ]
+        wrong += any(group.boot.is_decided for group in compare_variants(samples))
+
+    assert wrong / 150 == pytest.approx(0.05, abs=0.045)

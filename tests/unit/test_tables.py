@@ -136,7 +136,7 @@ def test_a_comparison_carries_its_warnings():
 
     lines = comparison_lines(compare(fleet_of(OLD), other))
 
-    assert lines[-1] == "Warning: accelerator differs: kvm against tcg"
+    assert "Warning: accelerator differs: kvm against tcg" in lines
 
 
 def test_runs_with_nothing_in_common_say_so():

@@ -12,6 +12,7 @@ from enum import StrEnum
 from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.conditions import conditions_of
 from vmtiming_tui.analysis.counted import made_good, reruns
+from vmtiming_tui.analysis.drift import drift
 from vmtiming_tui.analysis.stages import DoubtCode, hundredths, stages_of, was_disturbed
 from vmtiming_tui.analysis.stop_jobs import stop_jobs_of
 from vmtiming_tui.analysis.summary import Group, counted_groups
@@ -76,6 +77,7 @@ def cautions(fleet: Fleet, scope: Collection[int] | None = None) -> list[Caution
         *((CautionKind.LOST, text) for text in _lost(attempts)),
         *((CautionKind.RERUNS, text) for text in _reruns(fleet, scope)),
         *((CautionKind.REPEATS, text) for group in groups for text in _repeats(group, fleet.plan)),
+        *((CautionKind.REPEATS, text) for text in _drift(groups)),
         *((CautionKind.OUTLIERS, text) for group in groups for text in _outliers(group)),
         *((CautionKind.DISTURBED, text) for text in _disturbed(fleet, attempts)),
         *((CautionKind.ROUNDS, text) for text in _rounds(fleet, attempts)),
@@ -152,6 +154,28 @@ def _repeats(group: Group, plan: RunPlan | None) -> Iterator[str]:
             f"{_prefix(group)}storm {numbers} differs from the others by far; "
             "something else ran on the host: repeat on a quiet one"
         )
+
+
+def _drift(groups: Sequence[Group]) -> Iterator[str]:
+    """Say that the host was not the same from the first storm to the last."""
+    settings = [
+        [(storm.number, _finite_or_hidden(storm.summary.median_s)) for storm in group.storms]
+        for group in groups
+    ]
+    found = drift(settings)
+    if found is None:
+        return
+    help_ = (
+        "settings were booted in turn, so it is in all of them alike"
+        if len(groups) > 1
+        else "another run may differ for that alone; what is to be compared is best booted in "
+        "turn, by -L of one run"
+    )
+    yield f"{found}; {help_}"
+
+
+def _finite_or_hidden(median_s: float | None) -> float:
+    return math.inf if median_s is None else median_s
 
 
 def _outliers(group: Group) -> Iterator[str]:

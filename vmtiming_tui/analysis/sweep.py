@@ -1,9 +1,11 @@
-"""A sweep's table, and what it says of booting many VMs at once: the penalty and the knee."""
+"""A sweep's table, each setting against the first, and what booting many VMs at once costs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vmtiming_tui.analysis import stats
+from vmtiming_tui.analysis.comparison.compare import GroupComparison, compare_variants
+from vmtiming_tui.analysis.comparison.samples import Side, side_of
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.summary import Group, counted_groups
 from vmtiming_tui.model.fleet import Fleet
@@ -57,10 +59,17 @@ class Knee:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """A whole sweep: ``names`` of what was varied, rows in the order first booted."""
+    """A whole sweep: ``names`` of what was varied, rows in the order first booted.
+
+    ``reference`` is the setting that takes the first value of each list. ``against`` holds what
+    each other one is against it, round by round; there is nothing where no setting was booted
+    twice.
+    """
 
     names: tuple[str, ...]
     rows: tuple[SweepRow, ...]
+    reference: Mapping[str, str]
+    against: tuple[GroupComparison, ...]
     penalties: tuple[Penalty, ...]
     knees: tuple[Knee, ...]
 
@@ -73,12 +82,30 @@ def sweep_of(fleet: Fleet) -> Sweep | None:
     medians = [median for group in groups if (median := _median(group.medians)) is not None]
     fastest = min(medians, default=None)
     lines = _number_lines(groups)
+    reference = _reference(fleet, groups)
     return Sweep(
         names=tuple(dict.fromkeys(name for group in groups for name in group.parameters)),
         rows=tuple(_row(group, fastest) for group in groups),
+        reference=reference,
+        against=_against(side_of(fleet), reference),
         penalties=tuple(_penalty(line[0], group) for line in lines for group in line[1:]),
         knees=tuple(knee for line in lines if (knee := _knee(line)) is not None),
     )
+
+
+def _reference(fleet: Fleet, groups: Sequence[Group]) -> Mapping[str, str]:
+    """Return the first of the plan's settings; of what was booted where the plan is not known."""
+    planned = fleet.plan.variants[0].parameters if fleet.plan is not None else {}
+    return planned or groups[0].parameters
+
+
+def _against(side: Side, reference: Mapping[str, str]) -> tuple[GroupComparison, ...]:
+    """Return each other setting against the reference, where any was booted in several turns."""
+    first = [sample for sample in side.samples if sample.parameters == reference]
+    others = [sample for sample in side.samples if sample.parameters != reference]
+    if not first or all(len(sample.storms) < 2 for sample in side.samples):
+        return ()
+    return compare_variants([*first, *others], side.level)
 
 
 def _median(figures: stats.Figures | None) -> float | None:

@@ -153,12 +153,12 @@ def replay(ctx: click.Context, /, run: str, speed: float, ascii_only: bool) -> N
     ctx.exit(replay_dashboard(events, plan, speed=speed, ascii_only=ascii_only, baseline=baseline))
 
 
-@click.command(short_help="Say whether one run is faster than another.")
+@click.command(short_help="Say whether runs are faster than another.")
 @click.argument("first", metavar="A", shell_complete=runs_or_files)
-@click.argument("second", metavar="B", shell_complete=runs_or_files)
+@click.argument("others", metavar="B...", nargs=-1, required=True, shell_complete=runs_or_files)
 @click.option(
     "--fail-slower", type=click.FloatRange(min=0), metavar="PCT",
-    help="Exit 3 when B is slower by more than that for sure, 4 when that cannot be told.",
+    help="Exit 3 when one is slower than A by more than that for sure, 4 when that cannot be told.",
 )  # fmt: skip
 @click.option("--allow-undecided", is_flag=True, help="Exit 0 where it would be 4.")
 @click.pass_context
@@ -166,21 +166,25 @@ def compare(
     ctx: click.Context,
     /,
     first: str,
-    second: str,
+    others: tuple[str, ...],
     fail_slower: float | None,
     allow_undecided: bool,
 ) -> None:
-    """Say whether run B is faster or slower than run A: ids, names, or exported JSON files."""
-    from vmtiming_tui.analysis.comparison.compare import compare_sides
+    """Say whether run B, and others after it, are faster or slower than run A.
+
+    Runs are ids, names, or exported JSON files. RUN:smp=2 is that setting of a sweep; settings of
+    one run are compared round by round.
+    """
+    from vmtiming_tui.analysis.comparison.compare import compare_all
     from vmtiming_tui.history.lookup import side_named
     from vmtiming_tui.report.findings import comparison_lines
-    from vmtiming_tui.session.conclude import gate_code
+    from vmtiming_tui.session.conclude import gates_code
 
-    comparison = compare_sides(side_named(first), side_named(second))
-    for line in comparison_lines(comparison):
+    comparisons = compare_all(side_named(first), [side_named(other) for other in others])
+    for line in comparison_lines(*comparisons):
         echo(line)
     if fail_slower is not None:
-        code = gate_code(comparison, fail_slower, allow_undecided=allow_undecided, say=say)
+        code = gates_code(comparisons, fail_slower, allow_undecided=allow_undecided, say=say)
         ctx.exit(code)
 
 

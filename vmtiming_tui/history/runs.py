@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
+from vmtiming_tui.analysis.comparison.parts import part_of
 from vmtiming_tui.analysis.comparison.samples import Identity, Side, side_of
 from vmtiming_tui.analysis.comparison.tolerance import KnownRun, Setting
 from vmtiming_tui.errors import EventError, HistoryError
@@ -227,8 +228,10 @@ class History:
             return None
         for stored in self.runs():
             if stored.run == identity.run and stored.wall_ns == identity.wall_ns:
-                side = side_of(self.load(stored), identity.label, name=identity.name)
-                return self.with_known(side)
+                whole = replace(identity, setting="").label
+                side = side_of(self.load(stored), whole, name=identity.name)
+                part = part_of(side, identity.setting) if identity.setting else side
+                return self.with_known(part)
         return Side(label=identity.label, samples=(), facts={}, identity=identity)
 
     def export(

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from vmtiming_tui.analysis.comparison.compare import Comparison, GroupComparison, signed
+from vmtiming_tui.analysis.comparison.compare import Comparison, GroupComparison
+from vmtiming_tui.analysis.comparison.difference import signed
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN
 from vmtiming_tui.analysis.straggler import Straggler
 from vmtiming_tui.analysis.summary import Summary, settings_label
@@ -12,7 +13,12 @@ from vmtiming_tui.escape import plural, printable
 from vmtiming_tui.model.decision import Decision, Standing
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.aligned import aligned_lines
-from vmtiming_tui.report.tables import comparison_table, sweep_table, threshold_table
+from vmtiming_tui.report.tables import (
+    comparison_table,
+    sweep_notes,
+    sweep_table,
+    threshold_table,
+)
 from vmtiming_tui.report.wording import in_seconds, short_seconds
 
 
@@ -20,9 +26,11 @@ def _named(parameters: Mapping[str, str]) -> str:
     return printable(settings_label(parameters))
 
 
-def comparison_lines(comparison: Comparison) -> list[str]:
-    """Return a comparison: a table a setting, the verdict in a sentence, then the cautions."""
-    return [*found_lines(comparison), *warning_lines(comparison)]
+def comparison_lines(*comparisons: Comparison) -> list[str]:
+    """Return comparisons: a table a setting, the verdict in a sentence, then all cautions once."""
+    found = [line for each in comparisons for line in found_lines(each)]
+    warnings = (line for each in comparisons for line in warning_lines(each))
+    return [*found, *dict.fromkeys(warnings)]
 
 
 def warning_lines(comparison: Comparison) -> list[str]:
@@ -51,11 +59,19 @@ def _group_lines(comparison: Comparison, group: GroupComparison, *, narrow: bool
 
 
 def sweep_lines(sweep: Sweep) -> list[str]:
-    """Return a sweep: a row a setting, then what booting many at once costs, and the knee."""
-    lines = aligned_lines(sweep_table(sweep))
+    """Return a sweep: a row a setting, the verdicts, what many at once cost, and the knee."""
+    table = sweep_table(sweep)
+    lines = aligned_lines(table)
+    if table.notes:
+        lines += ["", *(printable(str(note)) for note in table.notes)]
     if sweep.penalties:
         lines += ["", *map(_penalty_line, sweep.penalties)]
     return [*lines, *map(_knee_line, sweep.knees)]
+
+
+def sweep_verdict_lines(sweep: Sweep) -> list[str]:
+    """Return what each setting is against the first; nothing where none was booted twice."""
+    return [printable(str(note)) for note in sweep_notes(sweep)]
 
 
 def _where(parameters: Mapping[str, str]) -> str:

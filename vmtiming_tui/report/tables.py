@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 from typing import Self
 
-from vmtiming_tui.analysis.comparison.compare import Comparison, Difference, GroupComparison
+from vmtiming_tui.analysis.comparison.compare import Comparison, GroupComparison
+from vmtiming_tui.analysis.comparison.difference import Difference
 from vmtiming_tui.analysis.stats import Figures, Interval
 from vmtiming_tui.analysis.summary import Group, StormSummary, Summary, settings_label
 from vmtiming_tui.analysis.sweep import Sweep
@@ -68,6 +69,9 @@ class Note:
 
     text: str
     about: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.about}: {self.text}" if self.about else self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +163,7 @@ def _changes(interval: Interval | None) -> Cell:
 
 def comparison_table(comparison: Comparison, group: GroupComparison) -> Table:
     """Return the differences of one setting; the intervals of the two sides and p are details."""
-    said = (f"{sentence}." for sentence in (group.boot.sentence, group.losses.sentence) if sentence)
+    said = (f"{sentence}." for sentence in group.sentences)
     return Table(
         heads=(
             Head("stage", Align.LEFT),
@@ -218,8 +222,12 @@ def threshold_table(judged: Sequence[Judged]) -> Table:
 
 
 def sweep_table(sweep: Sweep) -> Table:
-    """Return a row a setting; the interval of the medians is a detail."""
-    return Table(
+    """Return a row a setting; the interval of the medians is a detail.
+
+    Where settings were booted in several turns, each one's change against the reference stands
+    beside it, and the notes say what that is worth.
+    """
+    table = Table(
         heads=(
             *(Head(name, Align.LEFT) for name in sweep.names),
             Head("storms"),
@@ -244,6 +252,28 @@ def sweep_table(sweep: Sweep) -> Table:
             for row in sweep.rows
         ),
     )
+    if not sweep.against:
+        return table
+    found = {settings_label(group.parameters): group.boot for group in sweep.against}
+    held = [found.get(settings_label(row.parameters)) for row in sweep.rows]
+    changes = [short_change(each.percent) if each else "" for each in held]
+    verdicts = [str(each.verdict) if each else "the reference" for each in held]
+    table = table.with_column(Head("change"), [own(text) for text in changes])
+    table = table.with_column(Head(""), [own(text) for text in verdicts])
+    return replace(table, notes=sweep_notes(sweep))
+
+
+def sweep_notes(sweep: Sweep) -> tuple[Note, ...]:
+    """Return what each setting is against the reference; once, where it is of all the same."""
+    said = {settings_label(group.parameters): group.words for group in sweep.against}
+    if not said:
+        return ()
+    first = Note(
+        "what the others are held against, round by round.", settings_label(sweep.reference)
+    )
+    if len(said) > 1 and len(set(said.values())) == 1:
+        return first, Note(f"each of the others: {next(iter(said.values()))}.")
+    return first, *(Note(f"{words}.", about) for about, words in said.items())
 
 
 # One run's figures.

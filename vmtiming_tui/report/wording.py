@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from vmtiming_tui.analysis.comparison.compare import signed
+from vmtiming_tui.analysis.comparison.difference import signed
 from vmtiming_tui.model.attempt import VmState
 
 NOTHING = "–"

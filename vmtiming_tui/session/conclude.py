@@ -1,6 +1,6 @@
 """What is done at a run's end: its exports, the gate against a baseline, the exit code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeAlias
 
@@ -10,6 +10,7 @@ from vmtiming_tui.analysis.comparison.samples import THIS_RUN, side_of
 from vmtiming_tui.analysis.comparison.sequential import told
 from vmtiming_tui.analysis.exit_code import ExitCode, exit_code, reasons
 from vmtiming_tui.analysis.summary import summarise_fleet
+from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.analysis.thresholds import judged
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.escape import printable
@@ -19,6 +20,7 @@ from vmtiming_tui.report.findings import (
     comparison_lines,
     decision_lines,
     shutdown_lines,
+    sweep_verdict_lines,
     threshold_lines,
 )
 from vmtiming_tui.session.wishes import Wishes
@@ -60,6 +62,16 @@ def _gate(fleet: Fleet, wishes: Wishes, say: Say) -> ExitCode:
     )
 
 
+def gates_code(
+    comparisons: Iterable[Comparison], percent: float, *, allow_undecided: bool, say: Say
+) -> ExitCode:
+    """Return the gravest exit code of several gates, and say of each why it is not 0."""
+    codes = [
+        gate_code(each, percent, allow_undecided=allow_undecided, say=say) for each in comparisons
+    ]
+    return max(codes, key=_RANK.index)
+
+
 def gate_code(
     comparison: Comparison, percent: float, *, allow_undecided: bool, say: Say
 ) -> ExitCode:
@@ -88,8 +100,10 @@ def conclude(fleet: Fleet, wishes: Wishes, say: Say) -> int:
     written, failed = write_exports(fleet, wishes)
     for line in shutdown_lines(summarise_fleet(fleet)):
         say(line)
-    held = threshold_lines(judged(fleet))
-    for line in (*decision_lines(fleet, told(fleet, wishes.baseline)), *held):
+    decided = decision_lines(fleet, told(fleet, wishes.baseline))
+    if not decided and (sweep := sweep_of(fleet)):
+        decided = sweep_verdict_lines(sweep)
+    for line in (*decided, *threshold_lines(judged(fleet))):
         say(line)
     for caution in cautions(fleet):
         say(f"Warning: {caution}")

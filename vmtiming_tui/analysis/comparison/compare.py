@@ -1,23 +1,36 @@
-"""Comparing two runs: which is slower, by how much, and whether the figures can say so at all.
+"""Comparing runs: which is slower, by how much, and whether the figures can say so at all.
 
 VMs of one storm share a host and are not independent, so the storm is the unit: one median boot
-time a storm is compared. There is one decision, for sentence, table and exit code alike: it is
-decided if and only if the 95 % interval of the change excludes 0. What can be decided at all is
-asked of the exact distribution of the ranks.
+time a storm is compared. There is one decision a line, for sentence, table and exit code alike
+(``difference``). Two variants of one run were booted in turn and are compared round by round: a
+drift of the host is in both. Two runs are not, and their comparison says so.
 
 A single storm says nothing of the next one, so it carries no verdict, unless its boot differs by
 more than storms in these circumstances do by chance, as far as the runs tell that the history keeps
 (``tolerance``). VMs that were lost rank behind all that booted, and where one side lost more the
 stages of the rest are not compared.
+
+Many lines are asked at once, and by chance one of many would seem to differ. The boot times are
+what all is about: where there is one it is asked at 0.05, where there are several (settings of a
+sweep, runs held against one) they share it by Holm's steps. So do all other lines together.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import islice
 
 from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.comparison import ranks
+from vmtiming_tui.analysis.comparison.difference import (
+    APART,
+    BY_ROUND,
+    Difference,
+    Method,
+    Verdict,
+)
+from vmtiming_tui.analysis.comparison.questions import Question, answers
 from vmtiming_tui.analysis.comparison.samples import (
     AFTER_REPORT,
     PROTOCOL,
@@ -28,12 +41,11 @@ from vmtiming_tui.analysis.comparison.samples import (
     Side,
     StormSample,
 )
-from vmtiming_tui.analysis.comparison.storms_needed import what_would_tell
-from vmtiming_tui.analysis.comparison.tolerance import CONFIDENCE, Tolerance, known_tolerance
+from vmtiming_tui.analysis.comparison.tolerance import Tolerance, known_tolerance
+from vmtiming_tui.analysis.drift import drift
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.escape import plural, were
 
-MARGIN_PERCENT = 5.0
 BOOT = "boot"
 ALL_BOOTED_IN = "all booted in"
 _TIMED_DIFFERENTLY = {
@@ -42,17 +54,10 @@ _TIMED_DIFFERENTLY = {
     PROTOCOL: "they were timed differently: from protocol 3 on a boot ends with the first byte of "
     "its report, before the guest gathers anything (some 0.3 s sooner under TCG)",
 }
-_NOTHING_LEFT = -100.0
-
-
-class Verdict(StrEnum):
-    """What the figures say of the second run against the first."""
-
-    FASTER = "faster"
-    SLOWER = "slower"
-    THE_SAME = f"the same within {MARGIN_PERCENT:g} %"
-    CANNOT_TELL = "cannot tell"
-    NOT_COMPARED = "not compared"
+NOT_IN_TURN = (
+    "the runs were not booted in turn: a drift of the host between them is in no interval; "
+    "variants of one run (-L) are free of it"
+)
 
 
 class Gate(StrEnum):
@@ -61,53 +66,6 @@ class Gate(StrEnum):
     PASSED = "passed"
     TOO_SLOW = "too slow"
     CANNOT_TELL = "cannot tell"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """One figure of two runs, in seconds, one value a storm, and what its change is worth.
-
-    ``percent`` is the second against the first; its interval ``percent_interval`` may be unbounded
-    where VMs did not boot. ``is_single`` says that a side has one storm only: the interval is then
-    what ``tolerance`` makes of it, and there only where even that excludes 0. ``advice`` is what
-    would tell, where it cannot be told.
-    """
-
-    name: str
-    first: stats.Figures | None
-    second: stats.Figures | None
-    percent: float | None
-    percent_interval: stats.Interval | None
-    p_value: float | None
-    verdict: Verdict
-    is_single: bool = False
-    tolerance: Tolerance | None = None
-    advice: str = ""
-
-    @property
-    def sentence(self) -> str:
-        """The verdict in words, for people."""
-        what = f"{self.name}: {self.verdict}"
-        if self.verdict in (Verdict.FASTER, Verdict.SLOWER):
-            return f"{what}{self._by()}{self._between()}"
-        more = f"; {self.advice}" if self.advice else ""
-        return f"{what}{self._between()}{more}"
-
-    def _by(self) -> str:
-        if self.percent is None:
-            return ", as VMs that never booted rank behind all others"
-        return f" by {abs(self.percent):.1f} %"
-
-    def _between(self) -> str:
-        interval = self.percent_interval
-        if interval is None:
-            return ""
-        if not math.isfinite(interval.low) or interval.high == _NOTHING_LEFT:
-            return ""
-        if self.is_single and self.tolerance is not None:
-            return f", beyond the {self.tolerance}"
-        high = f"{signed(interval.high)} %" if math.isfinite(interval.high) else "unknown"
-        return f" ({signed(interval.low)} % to {high})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,16 +101,36 @@ class Losses:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupComparison:
-    """The differences of one setting: ``boot`` first, then all booted in, stages and shutdown."""
+    """The differences of one setting: ``boot`` first, then all booted in, stages and shutdown.
+
+    ``unpaired`` counts the storms that are left out, as the other side has none in their round.
+    """
 
     parameters: Mapping[str, str]
     differences: tuple[Difference, ...]
     losses: Losses
+    unpaired: int = 0
 
     @property
     def boot(self) -> Difference:
         """The difference all of this is about."""
         return self.differences[0]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What is to be said of it: the verdict, and what it leaves out or hides."""
+        return (self.boot.sentence, *self._besides)
+
+    @property
+    def words(self) -> str:
+        """The same in one line, without the boot's name."""
+        return "; ".join((self.boot.words, *self._besides))
+
+    @property
+    def _besides(self) -> list[str]:
+        left_out = f"{plural(self.unpaired, 'storm')} without a partner in the round"
+        unpaired = f"{left_out} {were(self.unpaired)} left out" if self.unpaired else ""
+        return [sentence for sentence in (self.losses.sentence, unpaired) if sentence]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,89 +166,51 @@ class Comparison:
         return Gate.CANNOT_TELL
 
 
-def signed(percent: float) -> str:
-    """Return a change in percent, its sign always shown, and no 0 made of what is none."""
-    return f"{percent:+.2g}" if 0 < abs(percent) < 0.05 else f"{percent:+.1f}"
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """The questions of two samples, that of the boot first, and what else is told of them."""
+
+    parameters: Mapping[str, str]
+    questions: tuple[Question, ...]
+    losses: Losses
+    unpaired: int = 0
 
 
-def _percent_interval(interval: stats.Interval | None) -> stats.Interval | None:
-    if interval is None:
-        return None
-    return stats.Interval((interval.low - 1) * 100, (interval.high - 1) * 100, interval.confidence)
+def _settled(drafts: Sequence[_Draft], alpha: float) -> Iterator[GroupComparison]:
+    """Yield what drafts come to: their boots are asked together, and so are all other lines."""
+    boots = answers([draft.questions[0] for draft in drafts], alpha)
+    rest = iter(answers([each for draft in drafts for each in draft.questions[1:]], alpha))
+    for draft, boot in zip(drafts, boots, strict=True):
+        yield GroupComparison(
+            parameters=draft.parameters,
+            differences=(boot, *islice(rest, len(draft.questions) - 1)),
+            losses=draft.losses,
+            unpaired=draft.unpaired,
+        )
 
 
-def _beyond_storms(change: ranks.Ratio, known: Tolerance | None) -> stats.Interval | None:
-    """Return what a single storm's change can be where storms differ; None where it may be none.
-
-    That VMs which never booted hide a median is beyond whatever is known.
-    """
-    if change.estimate in (0, math.inf):
-        return stats.Interval(change.estimate, change.estimate, 1.0)
-    if known is None:
-        return None
-    low, high = change.estimate / known.ratio, change.estimate * known.ratio
-    return stats.Interval(low, high, CONFIDENCE) if low > 1 or high < 1 else None
-
-
-def _decide(interval: stats.Interval | None) -> Verdict:
-    """Return the one decision that all else follows."""
-    if interval is None:
-        return Verdict.CANNOT_TELL
-    if interval.low > 0:
-        return Verdict.SLOWER
-    if interval.high < 0:
-        return Verdict.FASTER
-    if interval.low >= -MARGIN_PERCENT and interval.high <= MARGIN_PERCENT:
-        return Verdict.THE_SAME
-    return Verdict.CANNOT_TELL
-
-
-def difference(
-    name: str,
-    first: Sequence[float],
-    second: Sequence[float],
-    known: Tolerance | None = None,
-) -> Difference:
-    """Return what two samples (s, one value a storm) say of each other.
-
-    Infinite values are storms whose figure VMs hide that never booted. ``known`` is how far single
-    storms differ by chance.
-    """
-    change, test = ranks.ratio(first, second), None
-    is_single = min(len(first), len(second)) == 1
-    found = None
-    if change is not None:
-        found = _beyond_storms(change, known) if is_single else change.interval
-        test = None if is_single else ranks.mann_whitney(first, second)
-    interval = _percent_interval(found)
-    verdict = _decide(interval)
-    percent = (change.estimate - 1) * 100 if change else None
-    undecided = verdict is Verdict.CANNOT_TELL
-    return Difference(
-        name=name,
-        first=stats.describe(first),
-        second=stats.describe(second),
-        percent=percent if percent not in (_NOTHING_LEFT, math.inf) else None,
-        percent_interval=interval,
-        p_value=test.p_value if test else None,
-        verdict=verdict,
-        is_single=is_single,
-        tolerance=known if is_single else None,
-        advice=what_would_tell(first, second, found, known, MARGIN_PERCENT) if undecided else "",
-    )
-
-
-def _values(storms: Sequence[StormSample], name: str) -> list[float]:
-    """Return one value a storm; a storm none of whose VMs say it has none.
+def _value(storm: StormSample, name: str) -> float | None:
+    """Return a storm's value; None where none of its VMs tells one.
 
     A storm that lost a VM never had all booted.
     """
     if name == BOOT:
-        return [storm.median for storm in storms if storm.size]
+        return storm.median if storm.size else None
     if name == ALL_BOOTED_IN:
-        known = [storm.all_booted_in for storm in storms if storm.size]
-        return [math.inf if value is None else value for value in known]
-    return [stats.median(storm.stages[name]) for storm in storms if name in storm.stages]
+        known = storm.all_booted_in
+        return (math.inf if known is None else known) if storm.size else None
+    return stats.median(storm.stages[name]) if name in storm.stages else None
+
+
+def _values(
+    first: Sample, second: Sample, name: str, method: Method
+) -> tuple[list[float], list[float]]:
+    """Return one value a storm; by round those alone of which both storms have one."""
+    one, other = ([_value(storm, name) for storm in side.storms] for side in (first, second))
+    if method is BY_ROUND:
+        pairs = [(a, b) for a, b in zip(one, other, strict=True) if None not in (a, b)]
+        one, other = [a for a, _ in pairs], [b for _, b in pairs]
+    return [each for each in one if each is not None], [each for each in other if each is not None]
 
 
 def _losses(first: Sample, second: Sample) -> Losses:
@@ -288,34 +228,40 @@ def _losses(first: Sample, second: Sample) -> Losses:
     )
 
 
-def _not_compared(found: Difference) -> Difference:
-    return Difference(
-        name=found.name,
-        first=found.first,
-        second=found.second,
-        percent=None,
-        percent_interval=None,
-        p_value=None,
-        verdict=Verdict.NOT_COMPARED,
-    )
-
-
 def _tolerance(first: Side, one: Sample, second: Side, other: Sample) -> Tolerance | None:
     compared = (first.identity.run, second.identity.run)
     return known_tolerance(first.known or second.known, (one.setting, other.setting), compared)
 
 
-def _compare_samples(first: Sample, second: Sample, known: Tolerance | None) -> GroupComparison:
+def _draft(
+    first: Sample,
+    second: Sample,
+    *,
+    method: Method = APART,
+    known: Tolerance | None = None,
+) -> _Draft:
     losses = _losses(first, second)
-    found = []
+    questions = []
     for name in (BOOT, ALL_BOOTED_IN, QEMU, *map(str, Stage), SHUTDOWN):
-        one, other = _values(first.storms, name), _values(second.storms, name)
+        one, other = _values(first, second, name, method)
         is_stage = name not in (BOOT, ALL_BOOTED_IN)
         if is_stage and not (one and other):
             continue
-        each = difference(name, one, other, known if name == BOOT else None)
-        found.append(_not_compared(each) if is_stage and losses.differ else each)
-    return GroupComparison(parameters=first.parameters, differences=tuple(found), losses=losses)
+        is_asked = not (is_stage and losses.differ)
+        told = known if name == BOOT else None
+        questions.append(Question(name, one, other, method, told, is_asked))
+    return _Draft(first.parameters, tuple(questions), losses)
+
+
+def _draft_by_round(first: Sample, second: Sample) -> _Draft:
+    """Return the questions of two samples of one run, of the rounds in which both have a storm."""
+    both = {storm.turn for storm in first.storms} & {storm.turn for storm in second.storms}
+    one, other = (
+        replace(side, storms=tuple(storm for storm in side.storms if storm.turn in both))
+        for side in (first, second)
+    )
+    unpaired = len(first.storms) + len(second.storms) - 2 * len(both)
+    return replace(_draft(one, other, method=BY_ROUND), unpaired=unpaired)
 
 
 def _side_cautions(side: Side) -> list[str]:
@@ -334,6 +280,12 @@ def _side_cautions(side: Side) -> list[str]:
         )
     if side.left_out:
         found.append(f"{side.label}: a storm that was cut short is left out")
+    settings = [
+        [(storm.turn, storm.median) for storm in sample.storms if storm.size]
+        for sample in side.samples
+    ]
+    if drifts := drift(settings):
+        found.append(f"{side.label}: {drifts}")
     if doubtful := sum(storm.doubtful for storm in storms):
         boots = plural(doubtful, "boot")
         found.append(f"{side.label}: the stages of {boots} are doubtful and left out")
@@ -345,20 +297,36 @@ def _differs(name: str, first: str, second: str) -> str:
     return f"{name} differs: {first or 'unknown'} against {second or 'unknown'}{meaning}"
 
 
-def _cautions(first: Side, second: Side, compared: int) -> list[str]:
+def _cautions(first: Side, second: Side, pairs: Sequence[tuple[Sample, Sample]]) -> list[str]:
     found = [
         _differs(name, value, second.facts[name])
         for name, value in first.facts.items()
         if name in second.facts and value != second.facts[name]
     ]
-    if first.identity.run and first.identity.run == second.identity.run:
+    is_itself = bool(first.identity.run) and first.identity == second.identity
+    if is_itself:
         found.append("a run is compared with itself")
     found += [*_side_cautions(first), *_side_cautions(second)]
-    left_out = max(len(first.samples), len(second.samples)) - compared
+    left_out = max(len(first.samples), len(second.samples)) - len(pairs)
     if left_out:
         settings = f"{plural(left_out, 'setting')} {were(left_out)}"
         found.append(f"{settings} booted by one run only and left out")
+    if not is_itself and not _is_by_round(first, second) and any(map(_can_drift, pairs)):
+        found.append(NOT_IN_TURN)
     return found
+
+
+def _can_drift(pair: tuple[Sample, Sample]) -> bool:
+    """Whether it is more than a single storm that is compared, which carries no verdict anyway."""
+    return all(len(sample.storms) > 1 for sample in pair)
+
+
+def _is_by_round(first: Side, second: Side) -> bool:
+    """Whether these are two variants of one run, which booted them in turn."""
+    one, other = first.identity, second.identity
+    return bool(one.run and one.run == other.run and one.setting and other.setting) and (
+        one.setting != other.setting
+    )
 
 
 def matched(first: Side, second: Sequence[Mapping[str, str]]) -> list[tuple[Sample, int]]:
@@ -378,15 +346,46 @@ def matched(first: Side, second: Sequence[Mapping[str, str]]) -> list[tuple[Samp
 
 def compare_sides(first: Side, second: Side) -> Comparison:
     """Return two runs compared, setting by setting."""
-    settings = [sample.parameters for sample in second.samples]
-    pairs = [(sample, second.samples[place]) for sample, place in matched(first, settings)]
-    return Comparison(
-        first=first.label,
-        second=second.label,
-        against=first.identity,
-        groups=tuple(
-            _compare_samples(one, other, _tolerance(first, one, second, other))
-            for one, other in pairs
-        ),
-        cautions=tuple(_cautions(first, second, len(pairs))),
+    return compare_all(first, [second])[0]
+
+
+def compare_all(first: Side, others: Sequence[Side]) -> tuple[Comparison, ...]:
+    """Return each of the others held against the first, all of them asked at once."""
+    paired_up = [_pairs(first, other) for other in others]
+    drafts = []
+    for other, pairs in zip(others, paired_up, strict=True):
+        for one, two in pairs:
+            if _is_by_round(first, other):
+                drafts.append(_draft_by_round(one, two))
+            else:
+                drafts.append(_draft(one, two, known=_tolerance(first, one, other, two)))
+    groups = _settled(drafts, min(side.level for side in (first, *others)))
+    return tuple(
+        Comparison(
+            first=first.label,
+            second=other.label,
+            against=first.identity,
+            groups=tuple(islice(groups, len(pairs))),
+            cautions=tuple(_cautions(first, other, pairs)),
+        )
+        for other, pairs in zip(others, paired_up, strict=True)
     )
+
+
+def _pairs(first: Side, second: Side) -> list[tuple[Sample, Sample]]:
+    settings = [sample.parameters for sample in second.samples]
+    return [(sample, second.samples[place]) for sample, place in matched(first, settings)]
+
+
+def compare_variants(
+    samples: Sequence[Sample], alpha: float = ranks.ALPHA
+) -> tuple[GroupComparison, ...]:
+    """Return each variant of one run held against the first of them, round by round.
+
+    Where there are several they are asked at once; ``alpha`` is what may be spent on them.
+    """
+    drafts = [
+        replace(_draft_by_round(samples[0], other), parameters=other.parameters)
+        for other in samples[1:]
+    ]
+    return tuple(_settled(drafts, alpha))

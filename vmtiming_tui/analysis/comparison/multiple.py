@@ -32,6 +32,23 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     order = sorted(range(count), key=p_values.__getitem__)
     for place in range(count, 0, -1):
         at = order[place - 1]
-        lowest = min(lowest, p_values[at] * count / place)
+        lowest = min(lowest, p_values[at] * (count / place))
         adjusted[at] = lowest
     return adjusted
+
+
+def holm_levels(p_values: Sequence[float], level: float) -> list[float]:
+    """Return the level at which Holm's steps ask each question, in the order given.
+
+    A p-value is at most its own level exactly where ``holm`` makes it at most ``level``: whoever
+    decides by an interval takes the interval of that level. Those after the first that is not
+    decided are asked at its level.
+    """
+    levels, count, reached = [level] * len(p_values), len(p_values), True
+    asked_at = level
+    for place, at in enumerate(sorted(range(count), key=p_values.__getitem__)):
+        if reached:
+            asked_at = level / (count - place)
+            reached = p_values[at] <= asked_at
+        levels[at] = asked_at
+    return levels

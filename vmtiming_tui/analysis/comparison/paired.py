@@ -35,9 +35,9 @@ class SignedRank:
     is_exact: bool
 
 
-def can_tell(rounds: int, alpha: float = ALPHA) -> bool:
-    """Return whether so many rounds could ever show a difference at ``alpha``; 6 can at 0.05."""
-    return rounds > 0 and 2 * 0.5**rounds <= alpha
+def fewest_that_can_tell(alpha: float = ALPHA) -> int:
+    """Return the fewest rounds that can show a difference at ``alpha``: 6 at 0.05."""
+    return math.ceil(1 - math.log2(alpha))
 
 
 @lru_cache(maxsize=64)

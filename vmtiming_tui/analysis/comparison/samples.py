@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import cast
 
 from vmtiming_tui.analysis import stats
+from vmtiming_tui.analysis.comparison.looks import level_at
+from vmtiming_tui.analysis.comparison.ranks import ALPHA
 from vmtiming_tui.analysis.comparison.tolerance import KnownRun, Setting
 from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.stages import Stage, stages_of
@@ -41,7 +43,8 @@ class StormSample:
 
     ``lost`` says how many VMs were lost, by how. ``stages``, the time before the start and the
     shutdown among them, hold a value for each VM that knows it and can be believed; ``doubtful``
-    counts the others.
+    counts the others. ``turn`` is which of its setting's storms it is, from 0: a sweep boots every
+    setting once a turn.
     """
 
     boots: tuple[float, ...]
@@ -49,6 +52,7 @@ class StormSample:
     all_booted_in: float | None = None
     stages: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     doubtful: int = 0
+    turn: int = 0
 
     @property
     def lost_count(self) -> int:
@@ -81,19 +85,24 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which run it is: its id, its name if it has one, and when it began (ns since 1970)."""
+    """Which run it is: its id, its name if it has one, and when it began (ns since 1970).
+
+    ``setting`` is the part of it that is meant, as ``RUN:setting`` names it; empty for the whole.
+    """
 
     run: str = ""
     name: str = ""
     wall_ns: int = 0
+    setting: str = ""
 
     @property
     def label(self) -> str:
         """What to call it: its name where it has one, else its id."""
-        return self.name or self.run or "a run without an id"
+        called = self.name or self.run or "a run without an id"
+        return f"{called}:{self.setting}" if self.setting else called
 
     def __str__(self) -> str:
-        words = (self.run or "a run without an id", self.name, moment(self.wall_ns))
+        words = (self.run or "a run without an id", self.name, moment(self.wall_ns), self.setting)
         return ", ".join(word for word in words if word)
 
 
@@ -103,7 +112,8 @@ class Side:
 
     ``label`` is how it is called beside the other, ``identity`` tells which run it is.
     ``left_out`` counts storms that were cut short, where others were not. ``known`` is what the
-    history keeps of runs in these circumstances.
+    history keeps of runs in these circumstances. ``level`` is that at which it may be asked
+    anything: less than 0.05 where it was looked at before, 0 where it ended before it was decided.
     """
 
     label: str
@@ -112,6 +122,7 @@ class Side:
     identity: Identity = Identity()
     left_out: int = 0
     known: tuple[KnownRun, ...] = ()
+    level: float = ALPHA
 
     @property
     def has_boots(self) -> bool:
@@ -136,17 +147,25 @@ def side_of(fleet: Fleet, label: str = "", *, name: str | None = None) -> Side:
     return Side(
         label=label or (run.run if run else ""),
         samples=tuple(
-            _sample(group.parameters, storms, _setting(fleet, group.parameters))
+            _sample(group, storms, _setting(fleet, group.parameters))
             for group, storms in zip(groups, whole, strict=True)
         ),
         left_out=sum(map(len, (group.storms for group in groups))) - sum(map(len, whole)),
         facts=_facts(fleet),
+        level=_level(fleet),
         identity=Identity(
             run.run if run else "",
             name if name is not None else (plan.name if plan else ""),
             run.wall_ns if run else 0,
         ),
     )
+
+
+def _level(fleet: Fleet) -> float:
+    until = fleet.plan.until_decided if fleet.plan else None
+    if until is None:
+        return ALPHA
+    return level_at(until, fleet.concluded.storms) if fleet.concluded else 0.0
 
 
 def _facts(fleet: Fleet) -> dict[str, str]:
@@ -220,11 +239,10 @@ def _whole_storms(fleet: Fleet, group: Group) -> Sequence[StormSummary]:
     return [storm for storm in group.storms if is_whole(storm)] or group.storms
 
 
-def _sample(
-    parameters: Mapping[str, str], storms: Sequence[StormSummary], setting: Setting | None
-) -> Sample:
+def _sample(group: Group, storms: Sequence[StormSummary], setting: Setting | None) -> Sample:
+    turns = {storm.number: turn for turn, storm in enumerate(group.storms)}
     return Sample(
-        parameters=parameters,
+        parameters=group.parameters,
         setting=setting,
         storms=tuple(
             StormSample(
@@ -237,6 +255,7 @@ def _sample(
                 all_booted_in=storm.summary.all_booted_in_s,
                 stages=_stage_samples(storm.attempts),
                 doubtful=storm.summary.doubtful,
+                turn=turns[storm.number],
             )
             for storm in storms
         ),

@@ -10,7 +10,8 @@ import json
 import math
 
 from vmtiming_tui.analysis import stats
-from vmtiming_tui.analysis.comparison.compare import Comparison, Difference
+from vmtiming_tui.analysis.comparison.compare import Comparison, GroupComparison
+from vmtiming_tui.analysis.comparison.difference import Difference
 from vmtiming_tui.analysis.comparison.samples import Identity
 from vmtiming_tui.analysis.summary import Group, Summary, boots_s, summarise
 from vmtiming_tui.analysis.sweep import Sweep
@@ -110,6 +111,7 @@ def _identity(identity: Identity | None) -> Body | None:
         "name": identity.name,
         "started": utc(identity.wall_ns),
         "wall_ns": identity.wall_ns,
+        "setting": identity.setting,
     }
 
 
@@ -182,6 +184,8 @@ def _sweep(sweep: Sweep) -> Body:
             }
             for row in sweep.rows
         ],
+        "reference": dict(sweep.reference),
+        "against": [_compared(group) for group in sweep.against],
         "penalties": to_json(sweep.penalties),
         "knees": to_json(sweep.knees),
     }
@@ -219,33 +223,41 @@ def comparison_body(comparison: Comparison | None) -> Body | None:
     return {
         "against": _identity(comparison.against),
         "verdict": str(comparison.verdict),
-        "groups": [
-            {
-                "parameters": dict(group.parameters),
-                "differences": [_difference(each) for each in group.differences],
-                "losses": to_json(group.losses),
-            }
-            for group in comparison.groups
-        ],
+        "groups": [_compared(group) for group in comparison.groups],
         "cautions": list(comparison.cautions),
     }
 
 
+def _compared(group: GroupComparison) -> Body:
+    return {
+        "parameters": dict(group.parameters),
+        "differences": [_difference(each) for each in group.differences],
+        "losses": to_json(group.losses),
+        "unpaired": group.unpaired,
+    }
+
+
 def _difference(each: Difference) -> Body:
-    interval = each.percent_interval
     return {
         "name": each.name,
         "first_s": figures_body(each.first),
         "second_s": figures_body(each.second),
         "percent": each.percent,
-        "percent_interval": None
-        if interval is None
-        else {"low": _finite(interval.low), "high": _finite(interval.high)},
+        "percent_interval": _percent_interval(each.percent_interval),
+        "same_interval": _percent_interval(each.same_interval),
+        "rounds": each.rounds,
         "tolerance": to_json(each.tolerance),
         "p_value": each.p_value,
         "verdict": str(each.verdict),
         "sentence": each.sentence,
     }
+
+
+def _percent_interval(interval: stats.Interval | None) -> Body | None:
+    if interval is None:
+        return None
+    low, high = _finite(interval.low), _finite(interval.high)
+    return {"low": low, "high": high, "confidence": interval.confidence}
 
 
 def _finite(value: float) -> float | None:

@@ -137,4 +137,5 @@ def _storms(groups: Sequence[Group]) -> list[str]:
 
 
 def _sweep(sweep: Sweep) -> list[str]:
-    return ["## Sweep", "", *markdown_table(sweep_table(sweep).without_details())]
+    table = sweep_table(sweep).without_details()
+    return ["## Sweep", "", *markdown_table(table), *_note_lines(table)]

@@ -231,7 +231,7 @@ def _sweep(document: Document) -> Markup:
     if document.sweep is None:
         return Markup("")
     table = sweep_table(document.sweep).without_details()
-    return _section("Sweep", html_table(table, name="sweep"))
+    return _section("Sweep", *table_notes(table), html_table(table, name="sweep"))
 
 
 def _stages(document: Document) -> Markup:

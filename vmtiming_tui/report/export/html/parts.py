@@ -59,10 +59,7 @@ def _cell(head: Head, cell: Cell) -> Markup:
 
 def table_notes(table: Table) -> list[Markup]:
     """Return what is to be said beside a table, a paragraph each."""
-    return [
-        tag("p", f"{note.about}: {note.text}" if note.about else note.text, class_="dim")
-        for note in table.notes
-    ]
+    return [tag("p", str(note), class_="dim") for note in table.notes]
 
 
 def pairs(table: Table) -> Markup:
