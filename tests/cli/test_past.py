@@ -1,5 +1,6 @@
 """Runs that are over, from the command line: listed, shown, compared, exported, forgotten."""
 
+import json
 import re
 import signal
 from pathlib import Path
@@ -70,6 +71,21 @@ def test_an_export_of_the_history_is_what_the_run_itself_exported(run, two_runs,
     first, again = (exported_file(lab.folder / name) for name in ("new.json", "again.json"))
     assert first["summary"] == again["summary"]
     assert first["results"] == again["results"]
+
+
+def test_a_runs_units_are_listed_from_the_history_and_from_a_file(run, arguments):
+    assert run(*arguments(2, "", "--name", "kept", "-o", "kept.json", "--end", "quit"))[0] == 0
+    code, listed, _ = run("units", "kept")
+    head, basic, slow, _, note = listed.splitlines()
+
+    assert (code, head.split()[-1], note[:6]) == (0, "unit", "2 of 2")  # stand-ins have no clock
+    assert [line.split()[-3:] for line in (basic, slow)] == [
+        ["2/2", "0", "basic.target"],
+        ["2/2", "0", "slow.service"],
+    ]
+    assert run("units", "kept.json")[1] == listed
+    assert run("units", "kept", "--sort", "share", "-n", "1")[2] == "1 more; -n 0 shows all\n"
+    assert json.loads(run("units", "kept", "--json")[1])["units"][0]["name"] == "basic.target"
 
 
 def test_a_run_is_listed_and_found_by_its_labels(run, arguments):

@@ -1,7 +1,6 @@
 """thresholds: how a limit is written, and what becomes of it."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -122,15 +121,15 @@ def test_a_limit_that_is_just_reached_is_kept():
 def with_unit(boots, took_s):
     """A run whose VMs tell of a unit that took so long; None: it never ran."""
     events = run_events([boots])
-    return Fleet(_telling(event, took_s) for event in events)
+    return Fleet(told for event in events for told in (event, *_units_after(event, took_s)))
 
 
-def _telling(event, took_s):
+def _units_after(event, took_s):
     if not isinstance(event, ev.VmDetails) or took_s[event.vm] is None:
-        return event
+        return []
     began, ended = 1_000_000, 1_000_000 + round(took_s[event.vm] * 1e6)
     unit = ev.UnitTimes(name="sshd.service", activating_us=began, active_us=ended)
-    return replace(event, units=(unit,))
+    return [ev.VmUnits.of([unit], at_ns=event.at_ns, vm=event.vm, attempt=event.attempt)]
 
 
 def test_a_unit_is_limited_by_its_activation_where_it_ran():

@@ -13,6 +13,7 @@ from support.facts import foreign_run_started, plan_of, run_started
 from vmtiming_tui.errors import EventError
 from vmtiming_tui.model import commands, events, plan
 from vmtiming_tui.model.config import RunConfig
+from vmtiming_tui.model.decision import Decision
 from vmtiming_tui.model.host import HostFacts
 from vmtiming_tui.model.kernel_events import KernelLog, Spans
 
@@ -40,6 +41,7 @@ def any_instance(kind):
         plan.RunPlan: plans,
         plan.RunPlan | None: st.none() | plans,
         HostFacts: hosts,
+        tuple[Decision, ...]: st.lists(decisions, max_size=3).map(tuple),
         KernelLog: kernel_logs,
     }
     fields = {
@@ -66,6 +68,11 @@ plans = st.builds(
     variants=st.tuples(
         st.builds(plan.Variant, config=configs, parameters=st.dictionaries(st.text(), st.text()))
     ),
+)
+decisions = st.builds(
+    Decision,
+    storms=wholes,
+    **dict.fromkeys(("percent", "low_percent", "high_percent"), st.none() | finite),
 )
 hosts = st.builds(
     HostFacts,

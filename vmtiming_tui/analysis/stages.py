@@ -128,6 +128,14 @@ class Stages:
         """The known stages in order, with their durations in ns; none of a doubtful VM."""
         return () if self.is_doubtful else self.claimed
 
+    @property
+    def kernel_start_ns(self) -> int | None:
+        """When the guest's clock began to tick, from the go; None where that cannot be believed."""
+        known = dict(self.known)
+        if self.from_text or Stage.FIRMWARE not in known:
+            return None
+        return known[Stage.FIRMWARE] + known.get(Stage.LOADER, 0)
+
     def of(self, stage: Stage) -> int | None:
         """Return one known stage's duration in ns."""
         return dict(self.known).get(stage)

@@ -20,7 +20,7 @@ from vmtiming_tui.analysis.summary import (
     settings_label,
     shutdowns_s,
 )
-from vmtiming_tui.analysis.units.one_boot import Spans
+from vmtiming_tui.analysis.units.spans import Spans
 from vmtiming_tui.errors import ConfigError, Problem
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.fleet import Fleet
@@ -221,7 +221,7 @@ def _unit_ns(attempt: Attempt, name: str) -> int | None:
         return None
     place = spans.names.index(name)
     was_up = spans.begun_us[place] and spans.up_us[place]
-    return spans.took_us(place) * 1000 if was_up else None
+    return spans.took_us[place] * 1000 if was_up else None
 
 
 def _judge(threshold: Threshold, parameters: Mapping[str, str], values: list[float]) -> Judged:

@@ -15,6 +15,7 @@ from vmtiming_tui.analysis.comparison.sequential import with_looks
 from vmtiming_tui.cli.completing import answered_shell, files, folders
 from vmtiming_tui.cli.manual import HELP_COMMANDS
 from vmtiming_tui.cli.options import (
+    document_format_option,
     image_options,
     machine_options,
     number_option,
@@ -130,6 +131,7 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
 @number_option(default=4)
 @machine_options
 @wish_options
+@document_format_option
 @plan_options
 @click.pass_context
 def demo(ctx: click.Context, /, variant: str, **given: Any) -> None:

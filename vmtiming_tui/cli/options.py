@@ -3,6 +3,7 @@
 Values reach ``build_config`` as texts, so that all faults are found at once, worded in one place.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import partial
@@ -17,6 +18,7 @@ from vmtiming_tui.cli.sections import HelpSection, SectionedOption
 from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii
 from vmtiming_tui.model.config import AfterReport, End, RunConfig
 from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.report.export import NAMED
 from vmtiming_tui.request.settings import Raw
 from vmtiming_tui.request.sweeps import MOST_STORMS, build_plan
 from vmtiming_tui.session.wishes import Wishes
@@ -54,8 +56,9 @@ IMAGE_OPTIONS = (
     ),
     boot_option("--persist", is_flag=True, default=None, help="Let the VMs write to the images."),
     boot_option(
-        "--format", metavar="TEXT",
-        help="The images' format (raw, qcow2, vdi ...), if not as it is found to be.",
+        "--format", "formats", metavar="FORMAT", multiple=True,
+        help="The images' format (raw, qcow2, vdi ...), if not as it is found to be; or that of "
+        "what `-o -` writes (json, csv, md, txt, html, junit, prom).",
     ),
     boot_option(
         "--allow-backing", metavar="DIR", multiple=True, shell_complete=folders,
@@ -164,7 +167,8 @@ WISH_OPTIONS = (
     limit_option("--allow-undecided", is_flag=True, help="Exit 0 where it would be 4."),
     write_option(
         "-o", "--export", "exports", metavar="FILE", multiple=True, shell_complete=files,
-        help="Write the result; .json .csv .md .txt .html .junit.xml .prom tells the format. "
+        help="Write the result; .json .csv .md .txt .html .junit.xml .prom tells the format. `-` "
+        "is standard output, as --format says; `github` a step's summary and annotations. "
         "Repeatable.",
     ),
     write_option(
@@ -183,6 +187,12 @@ def _with(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
         return function
 
     return decorate
+
+
+document_format_option = write_option(
+    "--format", "formats", multiple=True, type=click.Choice(tuple(NAMED)),
+    help="What `-o -` writes.",
+)  # fmt: skip
 
 
 def number_option(*, default: int) -> Callable[[F], F]:
@@ -208,7 +218,17 @@ def raw_config(given: Mapping[str, Any], qemu_args: tuple[str, ...]) -> dict[str
     raw: dict[str, Raw] = {
         name: value for name, value in given.items() if value not in (None, ()) and name in SETTINGS
     }
-    return raw | {"qemu_args": qemu_args}
+    raw["qemu_args"] = qemu_args
+    for name in given.get("formats", ()):
+        if name.lower() not in NAMED:
+            raw["format"] = name
+    return raw
+
+
+def _document_format(given: Mapping[str, Any]) -> str:
+    """Return which document ``--format`` asks for; it may stand there for the images as well."""
+    named = [name.lower() for name in given.get("formats", ()) if name.lower() in NAMED]
+    return named[-1] if named else ""
 
 
 def plan_from(given: Mapping[str, Any], raw: Mapping[str, Raw]) -> RunPlan:
@@ -223,6 +243,8 @@ def wishes_of(given: Mapping[str, Any]) -> Wishes:
         plain=given["plain"] or not can_show_a_dashboard(),
         as_json=given["as_json"],
         exports=tuple(Path(path) for path in given["exports"]),
+        document=_document_format(given),
+        step_summary=os.environ.get("GITHUB_STEP_SUMMARY", ""),
         fail_slower=given["fail_slower"],
         baseline=given["baseline"] or "",
         allow_undecided=given["allow_undecided"],

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
+from vmtiming_tui.analysis.units.unit_sort import UnitSort
 from vmtiming_tui.cli.completing import runs, runs_or_files
 from vmtiming_tui.cli.labelled import LABELS, LabelledGroup
-from vmtiming_tui.cli.printing import echo, say
+from vmtiming_tui.cli.printing import echo, echo_document, say
 from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii
 from vmtiming_tui.errors import ConfigError, ExportError, Problem
 
@@ -99,12 +100,28 @@ def show(run: str) -> None:
 
 @click.command(short_help="Write a run to a file.")
 @run_argument
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
-def export(run: str, file: Path, force: bool) -> None:
-    """Write a run to FILE; .json .csv .md .txt .html .junit.xml .prom tells the format."""
-    from vmtiming_tui.history.runs import History
+@click.option(
+    "--format", "document", metavar="FORMAT", default="",
+    help="What `-` writes: json, csv, md, txt, html, junit or prom.",
+)  # fmt: skip
+def export(run: str, file: Path, force: bool, document: str) -> None:
+    """Write a run to FILE; .json .csv .md .txt .html .junit.xml .prom tells the format.
 
+    FILE may be `-`, standard output.
+    """
+    from vmtiming_tui.history.runs import History
+    from vmtiming_tui.report.export import NAMED
+
+    is_printed = str(file) == "-"
+    if is_printed != bool(document) or document.lower() not in ("", *NAMED):
+        problem = f"--format goes with - as the file, and is one of {', '.join(NAMED)}"
+        raise ConfigError([Problem("format", problem)])
+    if is_printed:
+        with History.open() as kept:
+            echo_document(kept.rendered(kept.find(run), NAMED[document.lower()]))
+        return
     if not force and file.is_file():
         raise ExportError(f"{file} is there already and was left as it is",
                           hint="--force replaces it; or give another name")  # fmt: skip
@@ -188,4 +205,32 @@ def compare(
         ctx.exit(code)
 
 
-PAST_COMMANDS = (history, show, export, rm, replay, compare)
+@click.command(short_help="Say what the units of a run's guests took.")
+@click.argument("run", metavar="RUN", shell_complete=runs_or_files)
+@click.option(
+    "--sort", type=click.Choice([str(by) for by in UnitSort]), default="own", show_default=True,
+    help="By what; the most comes first, by start and name the first.",
+)  # fmt: skip
+@click.option("-n", "--number", default=30, show_default=True, help="How many; 0 shows all.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, and all of them.")
+def units(run: str, sort: str, number: int, as_json: bool) -> None:
+    """Say what each unit of the guests' systemds took, over all boots of a run or exported file.
+
+    See `manual units` for what the columns say.
+    """
+    from vmtiming_tui.analysis.units.many_boots import units_of_run
+    from vmtiming_tui.history.lookup import fleet_named
+    from vmtiming_tui.report.export.json_units import render_units
+    from vmtiming_tui.report.unit_tables import unit_lines
+
+    found = units_of_run(fleet_named(run))
+    if as_json:
+        echo(render_units(found, UnitSort(sort)))
+        return
+    for line in unit_lines(found, UnitSort(sort), number or None):
+        echo(line)
+    if number and len(found.units) > number:
+        echo(f"{len(found.units) - number} more; -n 0 shows all", err=True)
+
+
+PAST_COMMANDS = (history, show, export, rm, replay, compare, units)

@@ -14,6 +14,13 @@ def echo(text: object, *, err: bool = False) -> None:
     print(printable(str(text), keep="\t\n"), file=sys.stderr if err else sys.stdout, flush=True)
 
 
+def echo_document(text: str) -> None:
+    """Print a document as a file of it would be: in UTF-8, whatever a terminal takes."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode(errors="backslashreplace"))
+    sys.stdout.buffer.flush()
+
+
 def say(text: str) -> None:
     """Say it on standard error, whatever it is made of: nothing in it acts on a terminal.
 

@@ -9,6 +9,7 @@ from vmtiming_tui.analysis.comparison.samples import Side, side_of
 from vmtiming_tui.errors import HistoryError, VmTimingError
 from vmtiming_tui.history.database import default_path
 from vmtiming_tui.history.runs import History
+from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export.from_json import read_export
 from vmtiming_tui.request.labels import SEARCH
 from vmtiming_tui.request.paths import unreachable
@@ -58,6 +59,15 @@ def _whole(text: str) -> Side:
         stored = history.find(text)
         side = side_of(history.load(stored), stored.label, name=stored.name)
         return history.with_known(side)
+
+
+def fleet_named(text: str) -> Fleet:
+    """Return the run itself of whatever ``side_named`` takes."""
+    path = Path(text)
+    if not text.startswith(SEARCH) and _is_export(path):
+        return read_export(path)
+    with History.open() as history:
+        return history.load(history.find(text))
 
 
 def _is_export(path: Path) -> bool:

@@ -32,7 +32,7 @@ from vmtiming_tui.history.rows import StoredRun, figures_of, read_row
 from vmtiming_tui.history.stored_lines import unpacked
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet, RunState
-from vmtiming_tui.report.export import write_export
+from vmtiming_tui.report.export import render, write_export
 from vmtiming_tui.request.labels import SEARCH, label_words, searched_label
 
 _SHOWN_MATCHES = 5
@@ -250,6 +250,10 @@ class History:
             baseline=self.baseline_of(run),
             overwrite=overwrite,
         )
+
+    def rendered(self, run: StoredRun, ending: str) -> str:
+        """Return what a file of that ending would hold of a run."""
+        return render(ending, self.load(run), baseline=self.baseline_of(run))
 
     def remove(self, run: StoredRun) -> None:
         """Forget a run; raise ``HistoryError`` while it is being recorded."""

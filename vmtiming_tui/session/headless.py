@@ -1,16 +1,22 @@
-"""A run without a dashboard: the plain report or the events themselves, on standard output."""
+"""A run without a dashboard: the plain report or the events themselves, on standard output.
+
+Where a document is to stand there, the report goes to standard error.
+"""
 
 import asyncio
+import secrets
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 
 from vmtiming_tui.analysis.exit_code import ExitCode
 from vmtiming_tui.model.commands import Quit, Start, Stop
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.report.export import render
 from vmtiming_tui.report.plain import PlainReport
-from vmtiming_tui.session.conclude import conclude
+from vmtiming_tui.session.conclude import Conclusion, conclude
 from vmtiming_tui.session.deciding import DecidingSource
 from vmtiming_tui.session.phase_progress import PhaseProgress
 from vmtiming_tui.session.streams import Streams
@@ -76,7 +82,7 @@ async def follow(
                 fleet.fold(event)
                 if lines := () if as_json else report.lines_for(event):
                     streams.show_progress("")
-                    streams.out.write_lines(lines)
+                    streams.report.write_lines(lines)
                 for line in report.diagnostics_for(event):
                     streams.say(line)
             progress.show()
@@ -122,25 +128,46 @@ def run_headless(
     ``record`` is handed the lines of events, with the events, as they come.
     """
     fleet = Fleet()
-    received = asyncio.run(_run(plan, wishes, fleet, streams, record))
-    return final_report(fleet, wishes, streams, received)
+    streams.report = streams.err if wishes.printed else streams.out
+    with _words_only(streams) if wishes.step_summary else nullcontext():
+        received = asyncio.run(_run(plan, wishes, fleet, streams, record))
+        concluded = final_report(fleet, wishes, streams, received)
+    if wishes.step_summary:
+        streams.out.write_lines(concluded.annotations(plan.name or "vm-timing-report"))
+    return concluded.code
+
+
+@contextmanager
+def _words_only(streams: Streams) -> Iterator[None]:
+    """Keep GitHub from taking a line that a guest made up for a command to the step."""
+    token = secrets.token_hex(16)
+    streams.out.write(f"::stop-commands::{token}\n")
+    try:
+        yield
+    finally:
+        streams.finish()
+        streams.out.write(f"::{token}::\n")
 
 
 def final_report(
     fleet: Fleet, wishes: Wishes, streams: Streams, received: list[signal.Signals]
-) -> int:
-    """Report what a run came to, export it, and see it all written; return the exit code.
+) -> Conclusion:
+    """Report what a run came to, export it, and see it all written; return what it came to.
 
     That a terminal which hung up takes no more is part of the hang-up.
     """
     out, hung_up = streams.out, signal.SIGHUP in received
     if not wishes.as_json:
-        out.write_lines(PlainReport(fleet).final_lines())
-    code = conclude(fleet, wishes, streams.say)
+        streams.report.write_lines(PlainReport(fleet).final_lines())
+    if wishes.printed:
+        out.write_document(render(wishes.printed, fleet, baseline=wishes.baseline))
+    concluded = conclude(fleet, wishes, streams.say)
     streams.finish()
     if out.trouble and not (out.was_left or hung_up):
         streams.say(f"Error: the report cannot be written: {out.trouble.strerror}")
         streams.say("  send it to another place; exports (-o) and the history have what is known")
     if out.was_left:
-        return 128 + signal.SIGPIPE
-    return ExitCode.SOME_FAILED if out.trouble and not hung_up else code
+        return replace(concluded, code=128 + signal.SIGPIPE)
+    if out.trouble and not hung_up:
+        return replace(concluded, code=ExitCode.SOME_FAILED)
+    return concluded

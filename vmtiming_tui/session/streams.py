@@ -48,6 +48,11 @@ class Stream:
         for line in lines:
             self.write(f"{line}\n")
 
+    def write_document(self, text: str) -> None:
+        """Put a document in line, as a file of it would be: in UTF-8, whatever a terminal takes."""
+        if not self.trouble:
+            self._writer.put(self, text.encode(errors="backslashreplace"))
+
     def _encoded(self, text: str) -> bytes:
         try:
             return text.encode(self._encoding, self._errors)
@@ -152,6 +157,8 @@ class _Writer:
 class Streams:
     """Both streams; a context manager, left when what is in line is written or given up.
 
+    ``report`` is the one that a run's report goes to.
+
     Where both are the same file, one line keeps their order; else one that is not read does not
     hold up the other. ``patience_s`` is how long a reader may read nothing at the end before the
     rest is let go; None waits for it, as any program in a pipeline does.
@@ -163,6 +170,7 @@ class Streams:
         second = first if _are_one(out, err) else _Writer()
         self._writers = list(dict.fromkeys([first, second]))
         self.out, self.err = Stream(out, first), Stream(err, second)
+        self.report = self.out
         self.patience_s: float | None = None
         self._progress = ""
 

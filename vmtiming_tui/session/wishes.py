@@ -1,5 +1,6 @@
 """What is wanted of a run besides booting the VMs, checked before anything starts."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,23 +14,28 @@ from vmtiming_tui.history.lookup import side_named
 from vmtiming_tui.model.config import End
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.model.threshold import Subject
-from vmtiming_tui.report.export import FORMATS, ending_of
+from vmtiming_tui.report.export import FORMATS, NAMED, ending_of
 from vmtiming_tui.request.paths import unreachable
+
+STDOUT, GITHUB = Path("-"), Path("github")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
     """What is wanted of a run besides booting the VMs.
 
-    ``exports`` are written at its end. The exit code is 3 where the run is slower than ``baseline``
-    by more than ``fail_slower`` percent for sure; 4 where that, or a threshold of the plan, cannot
-    be told, unless ``allow_undecided``. The baseline is found once, before anything starts.
-    ``keep`` puts the run into the history.
+    ``exports`` are written at its end, and a document of the ending ``printed`` to standard output;
+    where there is a ``step_summary``, the run is added to it as a step of GitHub Actions. The exit
+    code is 3 where the run is slower than ``baseline`` by more than ``fail_slower`` percent for
+    sure; 4 where that, or a threshold of the plan, cannot be told, unless ``allow_undecided``. The
+    baseline is found once, before anything starts. ``keep`` puts the run into the history.
     """
 
     plain: bool = False
     as_json: bool = False
     exports: tuple[Path, ...] = ()
+    printed: str = ""
+    step_summary: Path | None = None
     fail_slower: float | None = None
     baseline: Side | None = None
     allow_undecided: bool = False
@@ -40,13 +46,24 @@ class Wishes:
     def build(
         cls,
         *,
+        plain: bool,
         exports: tuple[Path, ...],
+        document: str,
+        step_summary: str,
         fail_slower: str | None,
         baseline: str,
         **given: bool,
     ) -> "Wishes":
-        """Return the wishes of the command line; raise ``ConfigError`` with every fault."""
-        problems = [problem for path in exports if (problem := _unwritable(path))]
+        """Return the wishes of the command line; raise ``ConfigError`` with every fault.
+
+        ``document`` names the format of what goes to standard output; ``step_summary`` is where
+        GitHub says that a step's summary is.
+        """
+        written = tuple(path for path in exports if path not in (STDOUT, GITHUB))
+        problems = [problem for path in written if (problem := _unwritable(path))]
+        problems += _output_problems(exports, document, as_json=given["as_json"])
+        if GITHUB in exports:
+            problems += _step_problems(step_summary)
         side = percent = None
         try:
             percent = None if fail_slower is None else _positive(fail_slower, "percent")
@@ -58,8 +75,12 @@ class Wishes:
             problems += error.problems
         if problems:
             raise ConfigError(problems)
+        printed = NAMED[document] if STDOUT in exports else ""
         return cls(
-            exports=exports,
+            plain=plain or bool(printed) or GITHUB in exports,
+            exports=written,
+            printed=printed,
+            step_summary=Path(step_summary) if GITHUB in exports else None,
             fail_slower=percent,
             baseline=side,
             **given,
@@ -128,10 +149,43 @@ def _positive(text: str, unit: str) -> float:
     return value
 
 
+def _output_problems(exports: Sequence[Path], document: str, *, as_json: bool) -> Iterator[Problem]:
+    """Yield what stands in the way of what is to be written to standard output."""
+    known = ", ".join(NAMED)
+    if STDOUT in exports and not document:
+        yield Problem("export", f"-o -: say as what with --format, one of {known}")
+    if document and STDOUT not in exports:
+        yield Problem(
+            "format",
+            f"--format {document}: that is what `-o -` writes; the ending of a file is its format, "
+            f"as in -o run{NAMED[document]}",
+        )
+    there = [name for name, is_there in (
+        ("--json", as_json), ("-o -", STDOUT in exports), ("-o github", GITHUB in exports)
+    ) if is_there]  # fmt: skip
+    if len(there) > 1 or exports.count(STDOUT) > 1:
+        what = " and ".join(there) if len(there) > 1 else "-o - twice"
+        yield Problem("export", f"{what}: standard output holds one of them; leave the others out")
+
+
+def _step_problems(step_summary: str) -> Iterator[Problem]:
+    if not step_summary:
+        yield Problem(
+            "export",
+            "-o github: GITHUB_STEP_SUMMARY is not set, as it is in a step of GitHub Actions; "
+            "leave it out elsewhere",
+        )
+    elif not Path(step_summary).parent.is_dir() or Path(step_summary).is_dir():
+        where = printable(step_summary)
+        yield Problem("export", f"-o github: GITHUB_STEP_SUMMARY is {where}, which is no file")
+
+
 def _unwritable(path: Path) -> Problem | None:
     if not ending_of(path):
         known = " ".join(FORMATS)
-        return Problem("export", f"-o/--export: {path} has no known ending; use one of {known}")
+        return Problem(
+            "export", f"-o/--export: {path} has no known ending; use one of {known}, - or github"
+        )
     if why := unreachable(path):
         return Problem("export", f"-o/--export: {path} cannot be written: {why}")
     if not path.parent.is_dir():

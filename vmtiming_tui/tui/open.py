@@ -114,7 +114,7 @@ def run_dashboard(
         go_on=go_on,
     )
     if app.crash is not None:
-        return final_report(app.model.fleet, wishes, streams, received)
+        return final_report(app.model.fleet, wishes, streams, received).code
     return _afterwards(app, wishes, streams)
 
 
@@ -143,7 +143,7 @@ def _afterwards(app: "VmTimingApp", wishes: Wishes, streams: Streams) -> int:
     if fleet.failure is not None:
         for line in PlainReport(fleet).diagnostics_for(fleet.failure):
             streams.say(line)
-    code = conclude(fleet, wishes, streams.say)
+    code = conclude(fleet, wishes, streams.say).code
     return code if app.signal is None else 130
 
 

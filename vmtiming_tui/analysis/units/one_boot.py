@@ -14,6 +14,7 @@ Guests of the older protocol send systemd-analyze's lines; those are handed on a
 from dataclasses import dataclass
 
 from vmtiming_tui.analysis.units.ordering import Ordering
+from vmtiming_tui.analysis.units.spans import Spans
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.guest_events import UnitOrder, VmUnits
 
@@ -42,45 +43,10 @@ class Link:
         return self.began_us + self.took_us
 
 
-@dataclass(frozen=True, slots=True)
-class Spans:
-    """When each unit of a boot began to start and when it was up, by places (µs; 0: never).
-
-    One that was never up was done at its end instead. The stamps are those of ``VmUnits``.
-    """
-
-    names: tuple[str, ...]
-    begun_us: tuple[int, ...]
-    up_us: tuple[int, ...]
-
-    @classmethod
-    def of(cls, units: VmUnits | None) -> "Spans":
-        """Return the spans of what a guest told; of nothing where it told nothing."""
-        if units is None:
-            return cls((), (), ())
-        ends = zip(
-            units.activating_us,
-            units.active_us,
-            units.deactivating_us,
-            units.inactive_us,
-            strict=True,
-        )
-        return cls(units.names, units.activating_us, tuple(_first_end(*each) for each in ends))
-
-    def took_us(self, place: int) -> int:
-        """Return how long a unit took to start; 0 where it never began, or never was up."""
-        begun, up = self.begun_us[place], self.up_us[place]
-        return up - begun if begun and up else 0
-
-
-def _first_end(begun: int, *ends: int) -> int:
-    return next((end for end in ends if end and end >= begun), 0)
-
-
 def slowest_units(units: VmUnits | None) -> list[tuple[str, int]]:
     """Return the units that took any time to start, in µs, the slowest first."""
     spans = Spans.of(units)
-    found = ((name, spans.took_us(place)) for place, name in enumerate(spans.names))
+    found = zip(spans.names, spans.took_us, strict=True)
     return sorted((one for one in found if one[1] > 0), key=lambda one: (-one[1], one[0]))
 
 
@@ -89,18 +55,23 @@ def critical_chain(attempt: Attempt, order: UnitOrder | None) -> list[Link]:
     if order is None:
         return []
     spans = Spans.of(attempt.units)
+    places = chain_places(spans, Ordering(spans.names, order), booted_into(attempt))
+    took = spans.took_us
+    return [Link(spans.names[at], spans.up_us[at] - took[at], took[at]) for at in places]
+
+
+def booted_into(attempt: Attempt) -> str:
+    """Return the unit that a guest says it boots into; empty where it does not."""
     details = attempt.details
-    told = details.properties.get("default_unit", "") if details is not None else ""
-    chain = []
-    for place in chain_places(spans, Ordering(spans.names, order), told):
-        took = spans.took_us(place)
-        chain.append(Link(spans.names[place], spans.up_us[place] - took, took))
-    return chain
+    return details.properties.get("default_unit", "") if details is not None else ""
 
 
-def chain_places(spans: Spans, ordering: Ordering, told: str) -> list[int]:
-    """Return the places of a critical chain's units; ``told``: what the guest was booted into."""
-    name = ordering.booted_into(told) or _last_up(spans)
+def chain_places(spans: Spans, ordering: Ordering, into: str) -> list[int]:
+    """Return the places of a critical chain's units, from ``into`` back, or from the last one up.
+
+    A unit that this guest told nothing of has no place, and what it waited for stands in for it.
+    """
+    name = ordering.booted_into(into) or _last_up(spans)
     chain, seen = list[int](), set[int]()
     while name and len(chain) < _MAX_DEPTH:
         place = ordering.place(name)
@@ -140,12 +111,18 @@ def chain_lines(attempt: Attempt, order: UnitOrder | None) -> list[str]:
         return []
     if attempt.units is None:
         return list(details.critical_chain)
-    zero_us = details.timestamps_us.get("UserspaceTimestampMonotonic", 0)
+    zero_us = userspace_us(attempt)
     return [
         f"{_branch(depth)}{link.name} @{_span(max(link.began_us - zero_us, 0))}"
         + (f" +{_span(link.took_us)}" if link.took_us else "")
         for depth, link in enumerate(critical_chain(attempt, order))
     ]
+
+
+def userspace_us(attempt: Attempt) -> int:
+    """Return when a guest's userspace began, on its clock; 0 where it does not say."""
+    details = attempt.details
+    return details.timestamps_us.get("UserspaceTimestampMonotonic", 0) if details else 0
 
 
 def _branch(depth: int) -> str:

@@ -1,6 +1,7 @@
 """Which units of one guest are started after which, by their places among its units."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 
 from vmtiming_tui.model.guest_events import UnitOrder
 
@@ -15,6 +16,7 @@ class Ordering:
     """
 
     def __init__(self, names: Sequence[str], order: UnitOrder) -> None:
+        self._names = names
         self._places: Mapping[str, int] = {name: at for at, name in enumerate(names)}
         self._after = order.after
         self._before: dict[str, tuple[int, ...]] = {}
@@ -28,6 +30,11 @@ class Ordering:
         if name not in self._before:
             self._before[name] = tuple(self._look_through(name))
         return self._before[name]
+
+    @cached_property
+    def all_before(self) -> tuple[tuple[int, ...], ...]:
+        """What each unit is started after, by places."""
+        return tuple(map(self.before, self._names))
 
     def booted_into(self, told: str) -> str:
         """Return the unit that was booted into, of what the guest said or else a usual one."""
@@ -45,3 +52,23 @@ class Ordering:
                 yield self._places[one]
             else:
                 waiting += self._after.get(one, ())
+
+
+class Orderings:
+    """An order of units as it holds for each of many guests, most of which have the same units."""
+
+    def __init__(self, order: UnitOrder | None) -> None:
+        self._order = order
+        self._known: dict[tuple[str, ...], Ordering] = {}
+
+    @property
+    def is_known(self) -> bool:
+        """Whether any guest told an order."""
+        return self._order is not None
+
+    def of(self, names: tuple[str, ...]) -> Ordering:
+        """Return the order among units of these names; of none where no guest told any."""
+        if names not in self._known:
+            order = self._order or UnitOrder(at_ns=0, vm=0, attempt=0)
+            self._known[names] = Ordering(names, order)
+        return self._known[names]

@@ -1,0 +1,236 @@
+"""The units of many boots: how often each ran, when it began, what it took, and what waited for it.
+
+Times are in seconds, of the boots whose stages can be believed: a guest whose clock is wrong has no
+true stamp. A unit's begin counts from the VM's go, on the host's axis, as the stages do
+(``analysis.stages``). ``waiting`` has what is a unit's own time and what is not.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from vmtiming_tui.analysis import stats
+from vmtiming_tui.analysis.counted import counted_by_storm
+from vmtiming_tui.analysis.stages import stages_of
+from vmtiming_tui.analysis.units.one_boot import booted_into, chain_places, userspace_us
+from vmtiming_tui.analysis.units.ordering import Ordering, Orderings
+from vmtiming_tui.analysis.units.spans import Spans
+from vmtiming_tui.analysis.units.unit_sort import UnitSort
+from vmtiming_tui.analysis.units.waiting import Shares, shares
+from vmtiming_tui.model.attempt import Attempt
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.guest_events import UnitOrder, VmUnits
+
+
+@dataclass(frozen=True, slots=True)
+class Quartiles:
+    """The middle of a sample (s), and between which values its middle half lies."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, sample: Sequence[float]) -> "Quartiles | None":
+        """Return a sample's quartiles; None of an empty one."""
+        if not sample:
+            return None
+        ordered = sorted(sample)
+        low, middle, high = (stats.percentile(ordered, percent) for percent in (25, 50, 75))
+        return cls(middle, low, high)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitFigures:
+    """One unit over many boots; times in seconds, None where no boot tells them.
+
+    ``ran``, ``failed`` and ``on_chain`` count boots: in which it began to start, failed, and was on
+    the critical chain. ``start`` is when it began, from the go; ``took`` how long it took to be up;
+    ``own``, ``waited`` and ``queued`` are what of its way was its own work, waiting for units that
+    it is started after, and for its turn. Without an order the latter two are not known.
+    ``spread`` is of ``own`` between storms and within them.
+    """
+
+    name: str
+    ran: int
+    failed: int
+    on_chain: int
+    start: Quartiles | None
+    took: Quartiles | None
+    own: Quartiles | None
+    waited: Quartiles | None
+    queued: Quartiles | None
+    spread: stats.Spread | None
+
+    @property
+    def kind(self) -> str:
+        """Its type, which is its name's suffix: ``service``, ``mount``, ..."""
+        return self.name.rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitsOfBoots:
+    """The units of many boots, the first to begin first.
+
+    ``boots`` is how many told of their units; of those ``doubtful`` are in no time. ``has_order``
+    says whether it is known which unit waits for which.
+    """
+
+    boots: int
+    doubtful: int
+    has_order: bool
+    units: tuple[UnitFigures, ...]
+
+
+@dataclass(slots=True)
+class _Sample:
+    """What all boots tell of one unit (s); ``own`` is apart for each storm."""
+
+    ran: int = 0
+    failed: int = 0
+    on_chain: int = 0
+    start: list[float] = field(default_factory=list)
+    took: list[float] = field(default_factory=list)
+    own: list[list[float]] = field(default_factory=list)
+    waited: list[float] = field(default_factory=list)
+    queued: list[float] = field(default_factory=list)
+
+
+class _Samples:
+    def __init__(self, orderings: Orderings) -> None:
+        self._orderings = orderings
+        self.by_name: dict[str, _Sample] = {}
+        self.boots = self.doubtful = 0
+        self._storms = 0
+
+    def add_storm(self, attempts: Iterable[Attempt]) -> None:
+        self._storms += 1
+        for attempt in attempts:
+            if attempt.boot_ns is not None and attempt.units is not None:
+                self._add(attempt, attempt.units)
+
+    def _add(self, attempt: Attempt, units: VmUnits) -> None:
+        self.boots += 1
+        spans, ordering = Spans.of(units), self._orderings.of(units.names)
+        samples = [self._sample(name) for name in units.names]
+        for place in self._chain(attempt, spans, ordering):
+            samples[place].on_chain += 1
+        for sample, begun_us, active in zip(samples, spans.begun_us, units.active, strict=True):
+            sample.ran += begun_us > 0
+            sample.failed += active == "failed"
+        zero_ns = stages_of(attempt).kernel_start_ns
+        if zero_ns is None:
+            self.doubtful += 1
+            return
+        self._time(samples, spans, shares(spans, ordering, userspace_us(attempt)), zero_ns / 1e9)
+
+    def _chain(self, attempt: Attempt, spans: Spans, ordering: Ordering) -> list[int]:
+        if not self._orderings.is_known:
+            return []
+        return chain_places(spans, ordering, booted_into(attempt))
+
+    def _time(self, samples: Sequence[_Sample], spans: Spans, parts: Shares, zero_s: float) -> None:
+        columns = zip(
+            samples,
+            spans.begun_us,
+            spans.up_us,
+            spans.took_us,
+            parts.own_us,
+            parts.waited_us,
+            parts.queued_us,
+            strict=True,
+        )
+        for sample, begun, up, took, own, waited, queued in columns:
+            if begun:
+                sample.start.append(zero_s + begun / 1e6)
+                sample.waited.append(waited / 1e6)
+                sample.queued.append(queued / 1e6)
+                if up:
+                    sample.took.append(took / 1e6)
+                    sample.own[-1].append(own / 1e6)
+
+    def _sample(self, name: str) -> _Sample:
+        sample = self.by_name.get(name)
+        if sample is None:
+            sample = self.by_name[name] = _Sample()
+        while len(sample.own) < self._storms:
+            sample.own.append([])
+        return sample
+
+
+def units_of_boots(storms: Iterable[Sequence[Attempt]], order: UnitOrder | None) -> UnitsOfBoots:
+    """Return the figures of every unit that any boot of these storms tells of."""
+    samples = _Samples(Orderings(order))
+    for attempts in storms:
+        samples.add_storm(attempts)
+    figures = [_figures(name, one, order) for name, one in samples.by_name.items()]
+    return UnitsOfBoots(
+        boots=samples.boots,
+        doubtful=samples.doubtful,
+        has_order=order is not None,
+        units=tuple(sorted(figures, key=_by_start)),
+    )
+
+
+def units_of_run(fleet: Fleet) -> UnitsOfBoots:
+    """Return the figures of the units over all boots that count."""
+    return units_of_boots(counted_by_storm(fleet).values(), fleet.unit_order)
+
+
+def _by_start(unit: UnitFigures) -> tuple[bool, float, str]:
+    start = unit.start
+    return start is None, start.median if start else 0.0, unit.name
+
+
+def _figures(name: str, sample: _Sample, order: UnitOrder | None) -> UnitFigures:
+    return UnitFigures(
+        name=name,
+        ran=sample.ran,
+        failed=sample.failed,
+        on_chain=sample.on_chain,
+        start=Quartiles.of(sample.start),
+        took=Quartiles.of(sample.took),
+        own=Quartiles.of([own for storm in sample.own for own in storm]),
+        waited=Quartiles.of(sample.waited) if order is not None else None,
+        queued=Quartiles.of(sample.queued) if order is not None else None,
+        spread=stats.spread(sample.own),
+    )
+
+
+def sorted_units(units: Iterable[UnitFigures], by: UnitSort) -> list[UnitFigures]:
+    """Return units in an order; those that are alike in it stand by their own time."""
+    if by is UnitSort.NAME:
+        return sorted(units, key=lambda unit: unit.name)
+    if by is UnitSort.START:
+        return sorted(units, key=_by_start)
+    weight = _WEIGHTS[by]
+    return sorted(units, key=lambda unit: (-weight(unit), -_median(unit.own), unit.name))
+
+
+def _median(quartiles: Quartiles | None) -> float:
+    return quartiles.median if quartiles is not None else 0.0
+
+
+_WEIGHTS: Mapping[UnitSort, Callable[[UnitFigures], float]] = {
+    UnitSort.TIME: lambda unit: _median(unit.took),
+    UnitSort.OWN: lambda unit: _median(unit.own),
+    UnitSort.WAITED: lambda unit: _median(unit.waited),
+    UnitSort.SHARE: lambda unit: unit.on_chain,
+    UnitSort.SPREAD: lambda unit: unit.spread.between if unit.spread else 0.0,
+    UnitSort.FAILED: lambda unit: unit.failed,
+}
+
+
+def own_medians_s(attempts: Iterable[Attempt], orderings: Orderings) -> dict[str, float]:
+    """Return the median own time of each unit over the boots of one storm that can be believed."""
+    found: dict[str, list[int]] = {}
+    for attempt in attempts:
+        if attempt.units is None or stages_of(attempt).kernel_start_ns is None:
+            continue
+        spans, ordering = Spans.of(attempt.units), orderings.of(attempt.units.names)
+        own_us = shares(spans, ordering, userspace_us(attempt)).own_us
+        for name, begun, up, own in zip(
+            spans.names, spans.begun_us, spans.up_us, own_us, strict=True
+        ):
+            if begun and up:
+                found.setdefault(name, []).append(own)
+    return {name: stats.median(sample) / 1e6 for name, sample in found.items()}
