@@ -4,9 +4,11 @@ import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from support.made_units import run_with_units, some_units
 from support.past_runs import keep_named
 from support.recording import ENGINE_LOST
 from support.stage import Stage
+from vmtiming_tui.model import events as ev
 from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.detail import DetailScreen
@@ -18,6 +20,7 @@ from vmtiming_tui.tui.screens.new_run import NewRunScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.screens.too_small import TooSmallScreen
 from vmtiming_tui.tui.screens.trend import TrendScreen
+from vmtiming_tui.tui.screens.units import UnitsScreen
 from vmtiming_tui.tui.state.keymap import Scope
 
 Check = Callable[[Stage], Awaitable[None]]
@@ -73,6 +76,18 @@ async def trend(stage: Stage) -> TrendScreen:
     return screen
 
 
+def run_of_units() -> list[ev.Event]:
+    return run_with_units(some_units(60), 2, 3)
+
+
+async def units(stage: Stage) -> UnitsScreen:
+    await stage.feed(run_of_units())
+    await stage.press("u")
+    screen = await stage.comes(UnitsScreen)
+    await stage.sees("median of 6 boots")
+    return screen
+
+
 async def all_vms(stage: Stage) -> StormScreen:
     return stage.on(StormScreen)
 
@@ -119,6 +134,7 @@ WAYS = {
     Scope.HISTORY: history,
     Scope.COMPARE: comparison,
     Scope.TREND: trend,
+    Scope.UNITS: units,
     Scope.DIALOG: question,
     Scope.CONFIRM: question,
     Scope.FORM: export_form,
