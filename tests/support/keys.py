@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from support.made_units import run_with_units, some_units
+from support.making import run_events
 from support.past_runs import keep_named
 from support.recording import ENGINE_LOST
 from support.stage import Stage
@@ -18,6 +19,7 @@ from vmtiming_tui.tui.screens.help import HelpScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
 from vmtiming_tui.tui.screens.new_run import NewRunScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
+from vmtiming_tui.tui.screens.sweep import SweepScreen
 from vmtiming_tui.tui.screens.too_small import TooSmallScreen
 from vmtiming_tui.tui.screens.trend import TrendScreen
 from vmtiming_tui.tui.screens.units import UnitsScreen
@@ -66,6 +68,19 @@ async def comparison(stage: Stage) -> CompareScreen:
     screen = await stage.comes(CompareScreen)
     await stage.sees("this run")
     return screen
+
+
+def swept_run(settings: int) -> list[ev.Event]:
+    """A run of so many settings, each booted six times and slower than the one before."""
+    turns = [smp for _ in range(6) for smp in range(settings)]
+    boots = [[5.0 + at / 40 + smp] * 3 for at, smp in enumerate(turns)]
+    return run_events(boots, parameters=[{"smp": str(1 + smp)} for smp in turns], run="swept")
+
+
+async def sweep(stage: Stage, settings: int = 2) -> SweepScreen:
+    await stage.feed(swept_run(settings), at=DONE * 5)
+    await stage.press("w")
+    return await stage.comes(SweepScreen)
 
 
 async def trend(stage: Stage) -> TrendScreen:
@@ -133,6 +148,7 @@ WAYS = {
     Scope.DETAIL: opened,
     Scope.HISTORY: history,
     Scope.COMPARE: comparison,
+    Scope.SWEEP: sweep,
     Scope.TREND: trend,
     Scope.UNITS: units,
     Scope.DIALOG: question,
