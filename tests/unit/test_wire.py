@@ -43,6 +43,7 @@ def any_instance(kind):
         HostFacts: hosts,
         tuple[Decision, ...]: st.lists(decisions, max_size=3).map(tuple),
         KernelLog: kernel_logs,
+        tuple[Decision, ...]: st.lists(decisions, max_size=3).map(tuple),
     }
     fields = {
         name: special[hint] for name, hint in typing.get_type_hints(kind).items() if hint in special
@@ -91,6 +92,13 @@ kernel_logs = st.builds(
     KernelLog,
     initcalls=st.lists(st.tuples(st.text(), wholes, wholes, wholes), max_size=5).map(spans_of),
     pending=st.lists(st.text(), max_size=3).map(tuple),
+)
+
+decisions = st.builds(
+    Decision,
+    parameters=st.dictionaries(st.text(), st.text()),
+    storms=wholes,
+    **dict.fromkeys(("percent", "low_percent", "high_percent"), st.none() | finite),
 )
 
 

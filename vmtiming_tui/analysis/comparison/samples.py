@@ -13,6 +13,7 @@ from vmtiming_tui.analysis.comparison.looks import level_at
 from vmtiming_tui.analysis.comparison.ranks import ALPHA
 from vmtiming_tui.analysis.comparison.tolerance import KnownRun, Setting
 from vmtiming_tui.analysis.counted import counted_attempts
+from vmtiming_tui.analysis.kernel_times import typical_initcalls_s
 from vmtiming_tui.analysis.stages import Stage, stages_of
 from vmtiming_tui.analysis.summary import (
     Group,
@@ -21,15 +22,18 @@ from vmtiming_tui.analysis.summary import (
     counted_groups,
     shutdowns_s,
 )
+from vmtiming_tui.analysis.units.ordering import Orderings
+from vmtiming_tui.analysis.units.own_times import OwnTimes
 from vmtiming_tui.model.attempt import Attempt, VmState
 from vmtiming_tui.model.codec import Json, to_json
-from vmtiming_tui.model.config import AfterReport
+from vmtiming_tui.model.config import AfterReport, KernelDetail
 from vmtiming_tui.model.fleet import Fleet, RunState
 
 QEMU = "qemu"
 SHUTDOWN = "shutdown"
 AFTER_REPORT = "what VMs do after their report"
 PROTOCOL = "the guests' protocol"
+KERNEL_DETAIL = "the kernel's details"
 THIS_RUN = "this run"
 """What the run that has just ended, or is on the screen, is called beside another."""
 
@@ -43,8 +47,9 @@ class StormSample:
 
     ``lost`` says how many VMs were lost, by how. ``stages``, the time before the start and the
     shutdown among them, hold a value for each VM that knows it and can be believed; ``doubtful``
-    counts the others. ``turn`` is which of its setting's storms it is, from 0: a sweep boots every
-    setting once a turn.
+    counts the others. ``initcalls`` are the medians of what kernels took for each, where they were
+    asked, ``units`` those of the units' own times. ``turn`` is which of its setting's storms it is,
+    from 0: a sweep boots every setting once a turn.
     """
 
     boots: tuple[float, ...]
@@ -53,6 +58,8 @@ class StormSample:
     stages: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     doubtful: int = 0
     turn: int = 0
+    initcalls: Mapping[str, float] = field(default_factory=dict)
+    units: OwnTimes = field(default_factory=OwnTimes, compare=False)
 
     @property
     def lost_count(self) -> int:
@@ -76,11 +83,13 @@ class Sample:
     """The storms one run booted with the same settings.
 
     ``setting`` tells which storms of other runs are like them; None where that is not known.
+    ``facts`` are the circumstances in which settings of one run may differ.
     """
 
     parameters: Mapping[str, str]
     storms: tuple[StormSample, ...]
     setting: Setting | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +134,19 @@ class Side:
     level: float = ALPHA
 
     @property
+    def circumstances(self) -> Mapping[str, str]:
+        """The facts of the run and those of its settings, by name; all that differ."""
+        names = dict.fromkeys(name for sample in self.samples for name in sample.facts)
+        return {**self.facts, **{name: _all_of(self.samples, name) for name in names}}
+
+    @property
     def has_boots(self) -> bool:
         """Whether there is anything to compare with."""
         return any(storm.boots for sample in self.samples for storm in sample.storms)
+
+
+def _all_of(samples: Iterable[Sample], name: str) -> str:
+    return ", ".join(sorted({sample.facts.get(name, "") for sample in samples} - {""}))
 
 
 def moment(wall_ns: int) -> str:
@@ -144,10 +163,11 @@ def side_of(fleet: Fleet, label: str = "", *, name: str | None = None) -> Side:
     run, plan = fleet.run, fleet.plan
     groups = counted_groups(fleet)
     whole = [_whole_storms(fleet, group) for group in groups]
+    orderings = Orderings(fleet.unit_order)
     return Side(
         label=label or (run.run if run else ""),
         samples=tuple(
-            _sample(group, storms, _setting(fleet, group.parameters))
+            _sample(fleet, group, storms, orderings)
             for group, storms in zip(groups, whole, strict=True)
         ),
         left_out=sum(map(len, (group.storms for group in groups))) - sum(map(len, whole)),
@@ -169,18 +189,18 @@ def _level(fleet: Fleet) -> float:
 
 
 def _facts(fleet: Fleet) -> dict[str, str]:
-    run, plan, host = fleet.run, fleet.plan, fleet.host_facts
+    plan, host = fleet.plan, fleet.host_facts
     facts = {
         "host": host.hostname,
         "CPU": host.cpu_model,
         "host kernel": host.kernel,
-        "accelerator": run.accel if run else "",
-        "QEMU": run.qemu_version if run else "",
         "guest kernel": _told(fleet, "kernel_release"),
         PROTOCOL: _told(fleet, "protocol"),
     }
     if plan is not None:
         facts[AFTER_REPORT] = str(plan.config.after_report)
+        is_detailed = plan.config.kernel_detail is KernelDetail.ON
+        facts[KERNEL_DETAIL] = "told" if is_detailed else "not asked for"
         facts["limit of a boot (s)"] = f"{plan.config.timeout_s:g}"
         if not plan.variants[0].parameters:
             facts |= {
@@ -197,7 +217,7 @@ def _told(fleet: Fleet, name: str) -> str:
     return ", ".join(sorted({each.properties.get(name, "") for each in details if each} - {""}))
 
 
-def _setting(fleet: Fleet, parameters: Mapping[str, str]) -> Setting | None:
+def _setting(fleet: Fleet, parameters: Mapping[str, str], accel: str) -> Setting | None:
     """Return what storms with these parameters were booted with; None where that is not known."""
     run, plan, host = fleet.run, fleet.plan, fleet.host_facts
     if run is None or plan is None or not host.hostname:
@@ -209,13 +229,14 @@ def _setting(fleet: Fleet, parameters: Mapping[str, str]) -> Setting | None:
     asked = cast(dict[str, Json], to_json(variant.config))
     for name in _OF_NO_BOOT:
         del asked[name]
-    after_report = asked.pop("after_report")
+    after_report, detail = asked.pop("after_report"), asked.pop("kernel_detail")
     circumstances = [
         *(host.hostname, host.cpu_model, host.cores),
-        parameters.get("accel", run.accel),
+        accel,
         *(asked.pop(name) for name in _AT_ONCE),
         # What earlier versions kept of their runs, all of which were timed so, says nothing of it.
         *([] if after_report == AfterReport.OFF else [after_report]),
+        *([KERNEL_DETAIL] if detail == KernelDetail.ON else []),
     ]
     request = [asked, plan.warmup, plan.prepare, plan.drop_caches]
     digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode())
@@ -239,11 +260,17 @@ def _whole_storms(fleet: Fleet, group: Group) -> Sequence[StormSummary]:
     return [storm for storm in group.storms if is_whole(storm)] or group.storms
 
 
-def _sample(group: Group, storms: Sequence[StormSummary], setting: Setting | None) -> Sample:
+def _sample(
+    fleet: Fleet, group: Group, storms: Sequence[StormSummary], orderings: Orderings
+) -> Sample:
     turns = {storm.number: turn for turn, storm in enumerate(group.storms)}
+    known = [fleet.storms[number] for number in turns if number in fleet.storms]
+    accel = ", ".join(sorted({storm.accel for storm in known} - {""}))
+    qemu = ", ".join(sorted({storm.qemu_version for storm in known} - {""}))
     return Sample(
         parameters=group.parameters,
-        setting=setting,
+        setting=_setting(fleet, group.parameters, accel),
+        facts={"accelerator": accel, "QEMU": qemu},
         storms=tuple(
             StormSample(
                 boots=tuple(boots_s(storm.attempts)),
@@ -256,6 +283,8 @@ def _sample(group: Group, storms: Sequence[StormSummary], setting: Setting | Non
                 stages=_stage_samples(storm.attempts),
                 doubtful=storm.summary.doubtful,
                 turn=turns[storm.number],
+                initcalls=typical_initcalls_s(storm.attempts),
+                units=OwnTimes(storm.attempts, orderings),
             )
             for storm in storms
         ),
