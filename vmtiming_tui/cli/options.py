@@ -124,7 +124,8 @@ PLAN_OPTIONS = (
     measure_option("-w", "--warmup", metavar="K", help="Storms before them that do not count."),
     measure_option(
         "-L", "--parameter-list", "sweeps", nargs=2, multiple=True, metavar="VAR A,B,C",
-        help="Vary number, memory, smp, accel, kernel, initrd, append or after_report. Repeatable.",
+        help="Vary number, memory, smp, accel, kernel, initrd, append, after_report, base, prefix, "
+        "qemu, machine, cpu, boot, parallel or start, in turn. Repeatable.",
     ),
     measure_option(
         "--until-decided", "until_decided", metavar="PCT",

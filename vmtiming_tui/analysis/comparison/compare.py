@@ -287,6 +287,11 @@ def _side_cautions(side: Side) -> list[str]:
             f"{side.label}: {count} of {plural(number, 'boot')} {were(count)} lost ({how}); "
             "lost ones rank as slower than all"
         )
+    if side.is_looked_at:
+        found.append(
+            f"{side.label} went on until it was decided, which alone makes a difference likelier "
+            "here: what its looks decided holds, and its report says it"
+        )
     if side.left_out:
         found.append(f"{side.label}: a storm that was cut short is left out")
     settings = [
@@ -307,10 +312,11 @@ def _differs(name: str, first: str, second: str) -> str:
 
 
 def _cautions(first: Side, second: Side, pairs: Sequence[tuple[Sample, Sample]]) -> list[str]:
+    one, other = first.circumstances, second.circumstances
     found = [
-        _differs(name, value, second.facts[name])
-        for name, value in first.facts.items()
-        if name in second.facts and value != second.facts[name]
+        _differs(name, value, other[name])
+        for name, value in one.items()
+        if name in other and value != other[name] and not _is_by_round(first, second)
     ]
     is_itself = bool(first.identity.run) and first.identity == second.identity
     if is_itself:

@@ -78,11 +78,13 @@ class Sample:
     """The storms one run booted with the same settings.
 
     ``setting`` tells which storms of other runs are like them; None where that is not known.
+    ``facts`` are the circumstances in which settings of one run may differ.
     """
 
     parameters: Mapping[str, str]
     storms: tuple[StormSample, ...]
     setting: Setting | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,8 @@ class Side:
 
     ``label`` is how it is called beside the other, ``identity`` tells which run it is.
     ``left_out`` counts storms that were cut short, where others were not. ``known`` is what the
-    history keeps of runs in these circumstances.
+    history keeps of runs in these circumstances. ``is_looked_at`` says that the run went on until
+    its looks had decided.
     """
 
     label: str
@@ -122,12 +125,23 @@ class Side:
     facts: Mapping[str, str]
     identity: Identity = Identity()
     left_out: int = 0
+    is_looked_at: bool = False
     known: tuple[KnownRun, ...] = ()
+
+    @property
+    def circumstances(self) -> Mapping[str, str]:
+        """The facts of the run and those of its settings, by name; all that differ."""
+        names = dict.fromkeys(name for sample in self.samples for name in sample.facts)
+        return {**self.facts, **{name: _all_of(self.samples, name) for name in names}}
 
     @property
     def has_boots(self) -> bool:
         """Whether there is anything to compare with."""
         return any(storm.boots for sample in self.samples for storm in sample.storms)
+
+
+def _all_of(samples: Iterable[Sample], name: str) -> str:
+    return ", ".join(sorted({sample.facts.get(name, "") for sample in samples} - {""}))
 
 
 def moment(wall_ns: int) -> str:
@@ -147,11 +161,11 @@ def side_of(fleet: Fleet, label: str = "", *, name: str | None = None) -> Side:
     return Side(
         label=label or (run.run if run else ""),
         samples=tuple(
-            _sample(group, storms, _setting(fleet, group.parameters))
-            for group, storms in zip(groups, whole, strict=True)
+            _sample(fleet, group, storms) for group, storms in zip(groups, whole, strict=True)
         ),
         left_out=sum(map(len, (group.storms for group in groups))) - sum(map(len, whole)),
         facts=_facts(fleet),
+        is_looked_at=plan is not None and plan.until_decided is not None,
         identity=Identity(
             run.run if run else "",
             name if name is not None else (plan.name if plan else ""),
@@ -161,13 +175,11 @@ def side_of(fleet: Fleet, label: str = "", *, name: str | None = None) -> Side:
 
 
 def _facts(fleet: Fleet) -> dict[str, str]:
-    run, plan, host = fleet.run, fleet.plan, fleet.host_facts
+    plan, host = fleet.plan, fleet.host_facts
     facts = {
         "host": host.hostname,
         "CPU": host.cpu_model,
         "host kernel": host.kernel,
-        "accelerator": run.accel if run else "",
-        "QEMU": run.qemu_version if run else "",
         "guest kernel": _told(fleet, "kernel_release"),
         PROTOCOL: _told(fleet, "protocol"),
     }
@@ -191,7 +203,7 @@ def _told(fleet: Fleet, name: str) -> str:
     return ", ".join(sorted({each.properties.get(name, "") for each in details if each} - {""}))
 
 
-def _setting(fleet: Fleet, parameters: Mapping[str, str]) -> Setting | None:
+def _setting(fleet: Fleet, parameters: Mapping[str, str], accel: str) -> Setting | None:
     """Return what storms with these parameters were booted with; None where that is not known."""
     run, plan, host = fleet.run, fleet.plan, fleet.host_facts
     if run is None or plan is None or not host.hostname:
@@ -206,7 +218,7 @@ def _setting(fleet: Fleet, parameters: Mapping[str, str]) -> Setting | None:
     after_report, detail = asked.pop("after_report"), asked.pop("kernel_detail")
     circumstances = [
         *(host.hostname, host.cpu_model, host.cores),
-        parameters.get("accel", run.accel),
+        accel,
         *(asked.pop(name) for name in _AT_ONCE),
         # What earlier versions kept of their runs, all of which were timed so, says nothing of it.
         *([] if after_report == AfterReport.OFF else [after_report]),
@@ -234,11 +246,15 @@ def _whole_storms(fleet: Fleet, group: Group) -> Sequence[StormSummary]:
     return [storm for storm in group.storms if is_whole(storm)] or group.storms
 
 
-def _sample(group: Group, storms: Sequence[StormSummary], setting: Setting | None) -> Sample:
+def _sample(fleet: Fleet, group: Group, storms: Sequence[StormSummary]) -> Sample:
     turns = {storm.number: turn for turn, storm in enumerate(group.storms)}
+    known = [fleet.storms[number] for number in turns if number in fleet.storms]
+    accel = ", ".join(sorted({storm.accel for storm in known} - {""}))
+    qemu = ", ".join(sorted({storm.qemu_version for storm in known} - {""}))
     return Sample(
         parameters=group.parameters,
-        setting=setting,
+        setting=_setting(fleet, group.parameters, accel),
+        facts={"accelerator": accel, "QEMU": qemu},
         storms=tuple(
             StormSample(
                 boots=tuple(boots_s(storm.attempts)),

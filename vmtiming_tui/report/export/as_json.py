@@ -278,6 +278,8 @@ def _storm(storm: Storm, clock: Clock, scope: frozenset[int] | None) -> Body:
         "kind": str(storm.kind),
         "parameters": dict(storm.parameters),
         "planned": storm.planned,
+        "accel": storm.accel,
+        "qemu_version": storm.qemu_version,
         "rounds": storm.rounds,
         "vms": [vm for vm in storm.vms if scope is None or vm in scope],
         "started_at_s": clock.at(storm.started_ns),

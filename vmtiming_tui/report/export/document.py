@@ -17,9 +17,11 @@ from vmtiming_tui.analysis.thresholds import Judged, judged
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.decision import Decision
+from vmtiming_tui.model.events import RunStarted
 from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.model.host import HostFacts
 from vmtiming_tui.model.plan import RunPlan, StormKind
+from vmtiming_tui.model.storm import Storm
 from vmtiming_tui.report.tables import Align, Head, Table, foreign, own, state_word, took_ns
 from vmtiming_tui.report.wording import mebibytes, utc
 from vmtiming_tui.request.labels import label_words
@@ -178,8 +180,11 @@ def fact_table(document: Document) -> Table:
             ("governor", host.governor),
             ("load before", f"{host.load1:.2f}" if host.cores else ""),
             ("memory", mebibytes(host.memory_bytes) if host.memory_bytes else ""),
-            ("accelerator", f"{run.accel} ({run.accel_reason})" if run.accel_reason else run.accel),
-            ("QEMU", run.qemu_version),
+            ("accelerator", _of_storms(document.fleet, lambda storm: storm.accel) or _accel(run)),
+            (
+                "QEMU",
+                _of_storms(document.fleet, lambda storm: storm.qemu_version) or run.qemu_version,
+            ),
             ("vm-timing-report", run.tool_version),
         ]
     if plan is not None:
@@ -201,6 +206,16 @@ def fact_table(document: Document) -> Table:
         heads=(Head("what", Align.LEFT), Head("value", Align.LEFT)),
         rows=tuple((own(name), foreign(value)) for name, value in rows if value),
     )
+
+
+def _of_storms(fleet: Fleet, told: Callable[[Storm], str]) -> str:
+    """Return all that a run's storms were booted with; empty where it was one thing."""
+    found = sorted({told(storm) for storm in fleet.storms.values()} - {""})
+    return ", ".join(found) if len(found) > 1 else ""
+
+
+def _accel(run: RunStarted) -> str:
+    return f"{run.accel} ({run.accel_reason})" if run.accel_reason else run.accel
 
 
 def _cpu(host: HostFacts) -> str:
