@@ -73,7 +73,7 @@ def test_an_export_of_the_history_is_what_the_run_itself_exported(run, two_runs,
     assert first["results"] == again["results"]
 
 
-def test_a_runs_units_are_listed_from_the_history_and_from_a_file(run, arguments):
+def test_a_runs_units_are_listed_and_drawn_from_the_history_and_from_a_file(run, arguments, lab):
     assert run(*arguments(2, "", "--name", "kept", "-o", "kept.json", "--end", "quit"))[0] == 0
     code, listed, _ = run("units", "kept")
     head, basic, slow, _, note = listed.splitlines()
@@ -86,6 +86,11 @@ def test_a_runs_units_are_listed_from_the_history_and_from_a_file(run, arguments
     assert run("units", "kept.json")[1] == listed
     assert run("units", "kept", "--sort", "share", "-n", "1")[2] == "1 more; -n 0 shows all\n"
     assert json.loads(run("units", "kept", "--json")[1])["units"][0]["name"] == "basic.target"
+    assert run("plot", "kept", "-o", "chart.svg")[0] == 1
+    assert run("plot", "kept.json", "--vm", "1", "-o", "chart.svg")[1] == "Wrote chart.svg\n"
+    assert "slow.service" in (lab.folder / "chart.svg").read_text()
+    assert "--force replaces it" in run("plot", "kept", "--vm", "1", "-o", "chart.svg")[2]
+    assert run("plot", "kept", "--vm", "1", "-o", "-")[1].startswith("<?xml")
 
 
 def test_a_run_is_listed_and_found_by_its_labels(run, arguments):

@@ -17,6 +17,7 @@ from vmtiming_tui.tui.screens.history import HistoryScreen
 from vmtiming_tui.tui.screens.new_run import NewRunScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.screens.too_small import TooSmallScreen
+from vmtiming_tui.tui.screens.trend import TrendScreen
 from vmtiming_tui.tui.state.keymap import Scope
 
 Check = Callable[[Stage], Awaitable[None]]
@@ -61,6 +62,14 @@ async def comparison(stage: Stage) -> CompareScreen:
     await stage.press("c")
     screen = await stage.comes(CompareScreen)
     await stage.sees("this run")
+    return screen
+
+
+async def trend(stage: Stage) -> TrendScreen:
+    await history(stage)
+    await stage.press("t")
+    screen = await stage.comes(TrendScreen)
+    await stage.sees("a step can be told from")
     return screen
 
 
@@ -109,6 +118,7 @@ WAYS = {
     Scope.DETAIL: opened,
     Scope.HISTORY: history,
     Scope.COMPARE: comparison,
+    Scope.TREND: trend,
     Scope.DIALOG: question,
     Scope.CONFIRM: question,
     Scope.FORM: export_form,

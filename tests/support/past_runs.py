@@ -16,7 +16,7 @@ def named_run(name: str, age: int, number: int = 8, **planned: object) -> list[e
     return smooth_run(
         number,
         started={
-            "run": f"2026-{name}",
+            "run": f"2026-{name}-{age}",
             "wall_ns": WALL_NS - age * 3600 * SECOND,
             "plan": replace(plan_for(number), name=name, **planned),
         },

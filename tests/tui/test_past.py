@@ -19,6 +19,7 @@ from vmtiming_tui.tui.drawing.braille import outline_rows
 from vmtiming_tui.tui.drawing.glyphs import UNICODE
 from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen, spark_values
+from vmtiming_tui.tui.screens.trend import TrendScreen
 from vmtiming_tui.tui.state.dashboard import ns_of, reckon
 from vmtiming_tui.tui.widgets.status_lines import StatsLine, left_words
 
@@ -113,6 +114,22 @@ async def test_the_history_says_what_each_run_was_held_against(tmp_path, monkeyp
         await stage.press("H")
         await stage.sees("against")
         await stage.sees("nightly")
+
+
+async def test_t_shows_how_it_went_over_the_runs_of_the_same_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    keep_named(tmp_path, *["nightly"] * 6, "other")
+    async with dashboard(smooth_run(8), DONE) as stage:
+        await stage.press("H")
+        await stage.sees("7 runs")
+        await stage.press("j", "t")
+        await stage.comes(TrendScreen)
+        await stage.sees("No step was found.")
+        assert stage.text.count("nightly") == 6
+
+        await stage.press("escape")
+        await stage.press("k", "t")
+        await stage.sees("1 run with a median: a step can be told from 6 on.")
 
 
 async def test_an_empty_history_says_so(tmp_path, monkeypatch):

@@ -105,8 +105,8 @@ def test_runs_are_listed_by_all_the_labels_asked_for(history):
     keep(history, labelled("two", 2, branch="main", os="debian"))
     keep(history, labelled("none", 1))
 
-    assert [run.run for run in history.labelled(["label:branch=main"])] == ["two", "one"]
-    both = history.labelled(["label:branch=main", "label:os=debian"])
+    assert [run.run for run in history.chosen(None, ["label:branch=main"])] == ["two", "one"]
+    both = history.chosen(None, ["label:branch=main", "label:os=debian"])
     assert [run.run for run in both] == ["two"]
     listed = history_lines(both)
     assert listed[0].endswith("labels")

@@ -1,14 +1,14 @@
-"""Commands on runs that are over: history, show, export, rm, replay, compare."""
+"""Commands on runs that are over: history, show, export, rm, replay, compare, units, plot."""
 
 from pathlib import Path
 
 import click
 
 from vmtiming_tui.analysis.units.unit_sort import UnitSort
-from vmtiming_tui.cli.completing import runs, runs_or_files
+from vmtiming_tui.cli.completing import files, runs, runs_or_files
 from vmtiming_tui.cli.labelled import LABELS, LabelledGroup
 from vmtiming_tui.cli.printing import echo, echo_document, say
-from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii
+from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii, takes
 from vmtiming_tui.errors import ConfigError, ExportError, Problem
 
 run_argument = click.argument("run", metavar="RUN", shell_complete=runs)
@@ -19,24 +19,66 @@ run_argument = click.argument("run", metavar="RUN", shell_complete=runs)
     subcommand_metavar="[label:KEY=VALUE]... | COMMAND [ARGS]...",
 )  # fmt: skip
 @click.option("-n", "--number", default=20, show_default=True, help="How many; 0 shows all.")
+@click.option("--name", metavar="GLOB", help="Only those whose name is such, as in 'nightly*'.")
+@click.option(
+    "--trend", "as_trend", is_flag=True,
+    help="The medians of all runs with the newest one's settings, and where they stepped.",
+)  # fmt: skip
+@click.option(
+    "-o", "--export", "page", metavar="FILE", type=click.Path(path_type=Path),
+    help="Write the trend to FILE.html.", shell_complete=files,
+)  # fmt: skip
 @click.pass_context
-def history(ctx: click.Context, /, number: int) -> None:
+def history(
+    ctx: click.Context, /, number: int, name: str | None, as_trend: bool, page: Path | None
+) -> None:
     """List the runs that were kept, newest first; with labels, those that have them all."""
     labels: tuple[str, ...] = ctx.meta[LABELS]
-    if ctx.invoked_subcommand is None:
-        _list(number, labels)
-    elif labels:
-        raise click.UsageError(f"{ctx.invoked_subcommand} takes no label; leave {labels[0]} out")
+    if ctx.invoked_subcommand is not None:
+        if labels:
+            problem = f"{ctx.invoked_subcommand} takes no label; leave {labels[0]} out"
+            raise click.UsageError(problem)
+        return
+    if page is not None and not as_trend:
+        raise ConfigError([Problem("export", "-o: it is the trend that is written; add --trend")])
+    if page is not None and page.suffix.lower() != ".html":
+        raise ConfigError([Problem("export", f"-o: {page} is to end in .html")])
+    if as_trend:
+        _trend(name, labels, page)
+    else:
+        _list(number, name, labels)
 
 
-def _list(number: int, labels: tuple[str, ...]) -> None:
+def _trend(name: str | None, labels: tuple[str, ...], page: Path | None) -> None:
+    from vmtiming_tui.analysis.trend import trends_of
+    from vmtiming_tui.history.runs import History
+    from vmtiming_tui.report.export.atomic import write_whole
+    from vmtiming_tui.report.export.html.trend import render_trends
+    from vmtiming_tui.report.trend import ASCII, UNICODE, trend_lines
+
+    with History.open() as kept:
+        if kept.word:
+            echo(f"Warning: {kept.word}", err=True)
+        trends = trends_of(kept.trend_of(kept.chosen(name, labels)))
+    if not trends:
+        echo("No run with a boot that counts has been kept yet.")
+    signs = UNICODE if takes(UNICODE.median) else ASCII
+    for place, trend in enumerate(trends):
+        for line in [*([""] if place else []), *trend_lines(trend, signs)]:
+            echo(line)
+    if page is not None:
+        write_whole(page, render_trends(trends, name or ", ".join(labels)))
+        echo(f"Wrote {page}", err=True)
+
+
+def _list(number: int, name: str | None, labels: tuple[str, ...]) -> None:
     from vmtiming_tui.history.listing import history_lines
     from vmtiming_tui.history.runs import History
 
     with History.open() as kept:
         if kept.word:
             echo(f"Warning: {kept.word}", err=True)
-        runs = kept.labelled(labels) if labels else kept.runs()
+        runs = kept.chosen(name, labels)
         for line in history_lines(runs[: number or None]):
             echo(line)
         if number and len(runs) > number:
@@ -98,6 +140,12 @@ def show(run: str) -> None:
         echo(f"Warning: {caution}", err=True)
 
 
+def _check_free(file: Path, *, force: bool) -> None:
+    if not force and file.is_file():
+        raise ExportError(f"{file} is there already and was left as it is",
+                          hint="--force replaces it; or give another name")  # fmt: skip
+
+
 @click.command(short_help="Write a run to a file.")
 @run_argument
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
@@ -122,9 +170,7 @@ def export(run: str, file: Path, force: bool, document: str) -> None:
         with History.open() as kept:
             echo_document(kept.rendered(kept.find(run), NAMED[document.lower()]))
         return
-    if not force and file.is_file():
-        raise ExportError(f"{file} is there already and was left as it is",
-                          hint="--force replaces it; or give another name")  # fmt: skip
+    _check_free(file, force=force)
     with History.open() as kept:
         path = kept.export(kept.find(run), file, overwrite=force)
     echo(f"Wrote {path}")
@@ -233,4 +279,30 @@ def units(run: str, sort: str, number: int, as_json: bool) -> None:
         echo(f"{len(found.units) - number} more; -n 0 shows all", err=True)
 
 
-PAST_COMMANDS = (history, show, export, rm, replay, compare, units)
+@click.command(short_help="Draw a run's boot chart.")
+@click.argument("run", metavar="RUN", shell_complete=runs_or_files)
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path, allow_dash=True),
+    help="The SVG to write; - is standard output.",
+)  # fmt: skip
+@click.option("--vm", type=click.IntRange(min=0), metavar="I", help="The newest boot of one VM.")
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+def plot(run: str, output: Path, vm: int | None, force: bool) -> None:
+    """Draw a run's stages and units as they start: the median of all its boots, or one VM's.
+
+    RUN may be an exported JSON file, too.
+    """
+    from vmtiming_tui.history.lookup import fleet_named
+    from vmtiming_tui.report.export.as_svg import render_svg
+    from vmtiming_tui.report.export.atomic import write_whole
+
+    _check_free(output, force=force)
+    drawn = render_svg(fleet_named(run), vm)
+    if str(output) == "-":
+        echo_document(drawn)
+        return
+    write_whole(output, drawn, overwrite=force)
+    echo(f"Wrote {output}")
+
+
+PAST_COMMANDS = (history, show, export, rm, replay, compare, units, plot)

@@ -29,6 +29,15 @@ def shows_only_ascii() -> bool:
     return False
 
 
+def takes(sign: str) -> bool:
+    """Whether standard output has such a character."""
+    try:
+        sign.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def take_every_character() -> None:
     r"""Let what a stream's encoding does not have come out as ``\xfc``, not as an error."""
     for stream in (sys.stdout, sys.stderr):

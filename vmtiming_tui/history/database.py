@@ -113,12 +113,21 @@ def _add_labels(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE runs ADD COLUMN labels TEXT NOT NULL DEFAULT ''")
 
 
+def _add_points(connection: sqlite3.Connection) -> None:
+    """Version 6: what each run came to with each of its settings, for a trend of many, as JSON.
+
+    Empty where it is still to be reckoned: that is done when a trend is asked for.
+    """
+    connection.execute("ALTER TABLE runs ADD COLUMN points TEXT NOT NULL DEFAULT ''")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create,
     _add_names_and_figures,
     _add_storms,
     _add_baseline,
     _add_labels,
+    _add_points,
 )
 VERSION = len(MIGRATIONS)
 

@@ -17,12 +17,13 @@ from pathlib import Path
 from types import TracebackType
 
 from vmtiming_tui.analysis.comparison.samples import Identity, side_of
+from vmtiming_tui.analysis.trend import points_of
 from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.escape import were
 from vmtiming_tui.history.database import connect, failure, storable, transaction
 from vmtiming_tui.history.event_budget import Budget
 from vmtiming_tui.history.owner import owner_of
-from vmtiming_tui.history.rows import Row, figures_of
+from vmtiming_tui.history.rows import Row, figures_of, packed_points
 from vmtiming_tui.history.stored_lines import packed
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.codec import to_json
@@ -38,6 +39,7 @@ ROW_COST_SHARE = 50
 _TELLING = (
     ev.RunStarted, ev.RunEnded, ev.EngineFailed, ev.StormStarted, ev.RoundStarted, ev.StormEnded,
     ev.VmQueued, ev.VmStarted, ev.VmBooted, ev.VmFailed, ev.VmTimedOut, ev.VmKilled, ev.VmExited,
+    ev.VmDetails,
 )  # fmt: skip
 
 
@@ -268,13 +270,15 @@ def update_row(connection: sqlite3.Connection, key: int, row: Row) -> None:
 
 
 def keep_storms(connection: sqlite3.Connection, key: int, fleet: Fleet) -> None:
-    """Keep how long the storms of a run took, for what later runs may be told by.
+    """Keep what the storms of a run came to, for what later runs may be told by, and for a trend.
 
     Storms whose median is hidden by VMs that never booted are no evidence of how far storms differ.
     """
+    side = side_of(fleet)
+    update_row(connection, key, {"points": packed_points(points_of(fleet, side))})
     rows = [
         (sample.setting.circumstances, sample.setting.request, storm.median)
-        for sample in side_of(fleet).samples
+        for sample in side.samples
         if sample.setting is not None
         for storm in sample.storms
         if storm.size and 0 < storm.median < math.inf

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,9 +17,10 @@ from vmtiming_tui.analysis.summary import (
     lost_of,
     median_over_storms,
 )
+from vmtiming_tui.analysis.trend import TrendPoint
 from vmtiming_tui.errors import EventError
 from vmtiming_tui.history.owner import is_alive
-from vmtiming_tui.model.codec import from_json
+from vmtiming_tui.model.codec import from_json, to_json
 from vmtiming_tui.model.fleet import Fleet, RunState
 
 CURVE_POINTS = 40
@@ -84,6 +85,21 @@ def figures_of(fleet: Fleet) -> Row:
         "cluster_s": median_over_storms([all_booted_in_s(storm) for storm in storms]),
         "curve": json.dumps([[ns / 1e9, k] for ns, k in points]),
     }
+
+
+def packed_points(points: Sequence[TrendPoint]) -> str:
+    """Return what a run came to as its row keeps it."""
+    return json.dumps([to_json(point) for point in points], separators=(",", ":"))
+
+
+def unpacked_points(text: str) -> tuple[TrendPoint, ...] | None:
+    """Return what a run came to; None where that is not kept, or damaged."""
+    if not text:
+        return None
+    try:
+        return tuple(from_json(TrendPoint, point) for point in json.loads(text))
+    except (EventError, ValueError, TypeError, RecursionError):
+        return None
 
 
 def read_row(row: sqlite3.Row) -> StoredRun:

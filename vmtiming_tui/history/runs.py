@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import TracebackType
 
 from vmtiming_tui.analysis.comparison.parts import part_of
 from vmtiming_tui.analysis.comparison.samples import Identity, Side, side_of
 from vmtiming_tui.analysis.comparison.tolerance import KnownRun, Setting
+from vmtiming_tui.analysis.trend import TrendPoint, TrendRun, points_of
 from vmtiming_tui.errors import EventError, HistoryError
 from vmtiming_tui.escape import are, plural, printable
 from vmtiming_tui.history.database import (
@@ -28,7 +30,13 @@ from vmtiming_tui.history.database import (
 )
 from vmtiming_tui.history.recorder import Recorder, keep_storms, update_row
 from vmtiming_tui.history.retention import Retention
-from vmtiming_tui.history.rows import StoredRun, figures_of, read_row
+from vmtiming_tui.history.rows import (
+    StoredRun,
+    figures_of,
+    packed_points,
+    read_row,
+    unpacked_points,
+)
 from vmtiming_tui.history.stored_lines import unpacked
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet, RunState
@@ -106,12 +114,23 @@ class History:
             rows = self._connection.execute("SELECT * FROM runs ORDER BY wall_ns DESC, key DESC")
             return [read_row(row) for row in rows]
 
-    def labelled(self, searches: Sequence[str]) -> list[StoredRun]:
-        """Return the runs that have all of these labels (``label:key=value``), newest first.
+    def chosen(self, name: str | None, searches: Sequence[str]) -> list[StoredRun]:
+        """Return the runs that have such a name and all of these labels, newest first.
 
-        Raises ``HistoryError`` where there is none.
+        ``name`` is a pattern as of a shell, ``searches`` are of the form ``label:key=value``.
+        Raises ``HistoryError`` where there is none of them.
         """
-        return _labelled(self.runs(), searches)
+        runs = _labelled(self.runs(), searches) if searches else self.runs()
+        if name is None:
+            return runs
+        found = [run for run in runs if fnmatchcase(run.name, name)]
+        if not found:
+            raise HistoryError(
+                f"no run in the history has a name like {printable(repr(name))}",
+                hint="`vm-timing-report history` lists names; a pattern such as 'nightly*' is "
+                "to be in quotes",
+            )
+        return found
 
     def find(self, text: str) -> StoredRun:
         """Return the run that is meant: ``last``, an id, a name, a label, or how an id begins.
@@ -206,6 +225,34 @@ class History:
             KnownRun(run, Setting(where, what), tuple(row[3] for row in storms))
             for (run, where, what), storms in found
         )
+
+    def trend_of(self, runs: Sequence[StoredRun]) -> list[TrendRun]:
+        """Return what these runs came to, a point for each of their settings.
+
+        It is kept with each run; what an older schema kept none of is reckoned now, once. A run
+        under way is passed over.
+        """
+        with self._worded():
+            kept = dict(self._connection.execute("SELECT key, points FROM runs").fetchall())
+        found: list[TrendRun] = []
+        for run in runs:
+            if run.state is RunState.RUNNING:
+                continue
+            points = unpacked_points(str(kept.get(run.key, "")))
+            if points is None:
+                points = self._reckoned_points(run)
+            found += (
+                TrendRun(run=run.run, name=run.name, wall_ns=run.wall_ns, point=point)
+                for point in points
+            )
+        return found
+
+    def _reckoned_points(self, run: StoredRun) -> tuple[TrendPoint, ...]:
+        fleet = self.load(run)
+        points = points_of(fleet, side_of(fleet))
+        with self._worded(), transaction(self._connection):
+            update_row(self._connection, run.key, {"points": packed_points(points)})
+        return points
 
     def with_known(self, side: Side) -> Side:
         """Return a side with what is kept of runs in its circumstances.

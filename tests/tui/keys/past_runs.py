@@ -1,10 +1,18 @@
 """The keys of the history and of the comparison."""
 
-from support.keys import Check, Checks, comparison, history
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from support.keys import Check, Checks, comparison, history, trend
+from support.past_runs import keep_named
 from support.stage import Stage
 from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
+from vmtiming_tui.tui.screens.trend import TrendScreen
+
+Paned = CompareScreen | TrendScreen
 
 key = Checks()
 
@@ -30,6 +38,13 @@ async def _(stage):
     assert screen.marked is screen.runs[0]
     await stage.press("space")
     assert screen.marked is None
+
+
+@key("history.trend")
+async def _(stage):
+    await history(stage)
+    await stage.press("t")
+    await stage.comes(TrendScreen)
 
 
 @key("history.down")
@@ -61,9 +76,25 @@ async def _(stage):
     stage.on(CompareScreen)
 
 
-def _scrolls(down: str, up: str) -> Check:
+@key("trend.back")
+async def _(stage):
+    await trend(stage)
+    await stage.press("escape")
+    stage.on(HistoryScreen)
+
+
+async def _long_trend(stage: Stage) -> TrendScreen:
+    keep_named(Path(os.environ["XDG_STATE_HOME"]), *["nightly"] * 40)
+    await stage.press("H")
+    await stage.comes(HistoryScreen)
+    await stage.sees("40 runs")
+    await stage.press("t")
+    return await stage.comes(TrendScreen)
+
+
+def _scrolls(opened: Callable[[Stage], Awaitable[Paned]], down: str, up: str) -> Check:
     async def check(stage: Stage) -> None:
-        pane = (await comparison(stage)).pane
+        pane = (await opened(stage)).pane
         await stage.press(down)
         await stage.until(lambda: pane.scroll_y > 0, "further down")
         await stage.press(up)
@@ -72,5 +103,7 @@ def _scrolls(down: str, up: str) -> Check:
     return check
 
 
-key("compare.down", "compare.up")(_scrolls("j", "k"))
-key("compare.page_down", "compare.page_up")(_scrolls("pagedown", "pageup"))
+key("compare.down", "compare.up")(_scrolls(comparison, "j", "k"))
+key("compare.page_down", "compare.page_up")(_scrolls(comparison, "pagedown", "pageup"))
+key("trend.down", "trend.up")(_scrolls(_long_trend, "j", "k"))
+key("trend.page_down", "trend.page_up")(_scrolls(_long_trend, "pagedown", "pageup"))

@@ -258,7 +258,8 @@ def _draft(
         is_asked = not (is_stage and losses.differ)
         told = known if name == BOOT else None
         questions.append(Question(name, one, other, method, told, is_asked))
-    parts = {} if losses.differ else moved_parts(first, second)
+    is_by_round = method is BY_ROUND
+    parts = {} if losses.differ else moved_parts(first, second, by_round=is_by_round)
     return _Draft(first.parameters, tuple(questions), losses, parts)
 
 

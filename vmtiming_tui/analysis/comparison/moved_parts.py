@@ -4,17 +4,26 @@ from collections.abc import Sequence
 
 from vmtiming_tui.analysis.comparison.moved import Movement, movement
 from vmtiming_tui.analysis.comparison.samples import Sample, StormSample
+from vmtiming_tui.analysis.comparison.units_moved import units_moved
 
+UNITS = "units"
 INITCALLS = "initcalls"
 INITCALL_FLOOR_S = 0.001
 
 
-def moved_parts(first: Sample, second: Sample) -> dict[str, Movement]:
-    """Return what became of each kind of parts that storms of both sides tell of."""
+def moved_parts(first: Sample, second: Sample, *, by_round: bool = False) -> dict[str, Movement]:
+    """Return what became of each kind of parts that storms of both sides tell of.
+
+    ``by_round`` says that the storms were booted in turn and stand beside each other.
+    """
+    found = {}
+    units = units_moved(first.storms, second.storms, by_round=by_round)
+    if units is not None:
+        found[UNITS] = units
     one, other = ([storm for storm in side.storms if storm.initcalls] for side in (first, second))
-    if not (one and other):
-        return {}
-    return {INITCALLS: _initcalls(one, other)}
+    if one and other:
+        found[INITCALLS] = _initcalls(one, other)
+    return found
 
 
 def _initcalls(first: Sequence[StormSample], second: Sequence[StormSample]) -> Movement:

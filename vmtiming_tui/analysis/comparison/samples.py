@@ -20,6 +20,8 @@ from vmtiming_tui.analysis.summary import (
     counted_groups,
     shutdowns_s,
 )
+from vmtiming_tui.analysis.units.ordering import Orderings
+from vmtiming_tui.analysis.units.own_times import OwnTimes
 from vmtiming_tui.model.attempt import Attempt, VmState
 from vmtiming_tui.model.codec import Json, to_json
 from vmtiming_tui.model.config import AfterReport, KernelDetail
@@ -44,8 +46,8 @@ class StormSample:
     ``lost`` says how many VMs were lost, by how. ``stages``, the time before the start and the
     shutdown among them, hold a value for each VM that knows it and can be believed; ``doubtful``
     counts the others. ``initcalls`` are the medians of what kernels took for each, where they were
-    asked. ``turn`` is which of its setting's storms it is, from 0: a sweep boots every
-    setting once a turn.
+    asked, ``units`` those of the units' own times. ``turn`` is which of its setting's storms it is,
+    from 0: a sweep boots every setting once a turn.
     """
 
     boots: tuple[float, ...]
@@ -55,6 +57,7 @@ class StormSample:
     doubtful: int = 0
     turn: int = 0
     initcalls: Mapping[str, float] = field(default_factory=dict)
+    units: OwnTimes = field(default_factory=OwnTimes, compare=False)
 
     @property
     def lost_count(self) -> int:
@@ -158,10 +161,12 @@ def side_of(fleet: Fleet, label: str = "", *, name: str | None = None) -> Side:
     run, plan = fleet.run, fleet.plan
     groups = counted_groups(fleet)
     whole = [_whole_storms(fleet, group) for group in groups]
+    orderings = Orderings(fleet.unit_order)
     return Side(
         label=label or (run.run if run else ""),
         samples=tuple(
-            _sample(fleet, group, storms) for group, storms in zip(groups, whole, strict=True)
+            _sample(fleet, group, storms, orderings)
+            for group, storms in zip(groups, whole, strict=True)
         ),
         left_out=sum(map(len, (group.storms for group in groups))) - sum(map(len, whole)),
         facts=_facts(fleet),
@@ -246,7 +251,9 @@ def _whole_storms(fleet: Fleet, group: Group) -> Sequence[StormSummary]:
     return [storm for storm in group.storms if is_whole(storm)] or group.storms
 
 
-def _sample(fleet: Fleet, group: Group, storms: Sequence[StormSummary]) -> Sample:
+def _sample(
+    fleet: Fleet, group: Group, storms: Sequence[StormSummary], orderings: Orderings
+) -> Sample:
     turns = {storm.number: turn for turn, storm in enumerate(group.storms)}
     known = [fleet.storms[number] for number in turns if number in fleet.storms]
     accel = ", ".join(sorted({storm.accel for storm in known} - {""}))
@@ -268,6 +275,7 @@ def _sample(fleet: Fleet, group: Group, storms: Sequence[StormSummary]) -> Sampl
                 doubtful=storm.summary.doubtful,
                 turn=turns[storm.number],
                 initcalls=typical_initcalls_s(storm.attempts),
+                units=OwnTimes(storm.attempts, orderings),
             )
             for storm in storms
         ),

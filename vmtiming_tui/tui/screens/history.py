@@ -1,7 +1,7 @@
 """Past runs: a still table, newest first; the way to a comparison."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
@@ -13,6 +13,7 @@ from textual.widget import Widget
 from textual.widgets import DataTable, Static
 
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN
+from vmtiming_tui.analysis.trend import Trend, trends_of
 from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.escape import plural
 from vmtiming_tui.history.rows import StoredRun
@@ -31,8 +32,9 @@ _SPARK_WIDTH = 12
 _ROWS_AT_ONCE = 100
 _HEADS = (
     "", "run", "when", "state", "storms", "booted", "median", "p95", "all booted in", "accel",
-    "against", "labels", "completion",
+    "against", "completion", "labels",
 )  # fmt: skip
+_SPARK_COLUMN = _HEADS.index("completion")
 
 
 def spark_values(run: StoredRun, width: int = _SPARK_WIDTH) -> list[float]:
@@ -63,6 +65,13 @@ def load_run(run: StoredRun) -> HeldRun:
     with History.open() as history:
         held = held_run(history.load(run), brief(run))
         return replace(held, side=history.with_known(held.side))
+
+
+def load_trends(run: StoredRun, runs: Sequence[StoredRun]) -> list[Trend]:
+    """Return how it went over the runs like this one: of its name, where it has one."""
+    alike = [each for each in runs if each.name == run.name] if run.name else runs
+    with History.open() as history:
+        return trends_of(history.trend_of(alike), of=run.run)
 
 
 class HistoryScreen(FullScreen[None]):
@@ -121,9 +130,11 @@ class HistoryScreen(FullScreen[None]):
         cells = [
             run.label, when, str(run.state), str(run.storms), f"{run.booted}/{run.boots}",
             *map(short_seconds, (run.median_s, run.p95_s, run.all_booted_in_s)), run.accel,
-            run.baseline.label if run.baseline else "", label_words(run.labels.items()),
+            run.baseline.label if run.baseline else "",
         ]  # fmt: skip
-        return [self._mark(run), *(Text(shown(cell)) for cell in cells), self._spark(run)]
+        told = [Text(shown(cell)) for cell in cells]
+        labels = Text(shown(label_words(run.labels.items())))
+        return [self._mark(run), *told, self._spark(run), labels]
 
     def _spark(self, run: StoredRun) -> Text:
         spark = sparkline(spark_values(run), self.host.glyphs.blocks, _SPARK_WIDTH)
@@ -133,7 +144,7 @@ class HistoryScreen(FullScreen[None]):
         """Fill in anew what has a colour of its own; the rest has the table's."""
         for row, run in enumerate(self.runs[: self.table.row_count]):
             self.table.update_cell_at(Coordinate(row, 0), self._mark(run))
-            self.table.update_cell_at(Coordinate(row, len(_HEADS) - 1), self._spark(run))
+            self.table.update_cell_at(Coordinate(row, _SPARK_COLUMN), self._spark(run))
 
     @property
     def current(self) -> StoredRun | None:
@@ -169,6 +180,27 @@ class HistoryScreen(FullScreen[None]):
         """Hold the run under the cursor beside the marked one, or beside this run."""
         if self.current is not None:
             self._hold(self.current, self.marked)
+
+    def action_trend(self) -> None:
+        """Show how it went over the runs like the one under the cursor."""
+        if self.current is not None:
+            self.run_worker(self._show_trend(self.current), exclusive=True, group="compare")
+
+    async def _show_trend(self, run: StoredRun) -> None:
+        from vmtiming_tui.tui.screens.trend import TrendScreen
+
+        self.words.update(f"Reading the runs like {shown(brief(run))} ...")
+        try:
+            trends = await asyncio.to_thread(load_trends, run, self.runs)
+        except HistoryError as error:
+            self.app.notify(shown(error.message), severity="error", markup=False)
+            return
+        finally:
+            self._say()
+        if trends:
+            self.app.push_screen(TrendScreen(self.model, trends))
+        else:
+            self.app.notify("Nothing of this run that counts has booted.", severity="warning")
 
     def _hold(self, run: StoredRun, other: StoredRun | None) -> None:
         if other is None and not self.model.figures.booted:

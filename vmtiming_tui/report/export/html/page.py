@@ -1,17 +1,12 @@
-"""A run as one HTML page that needs nothing but itself: no network, no fonts, no files beside it.
+"""A run as one HTML page that needs nothing but itself."""
 
-Its content security policy allows its own style and script, by their hashes, and nothing else, so
-that even a fault in the escaping could not make a guest's words run or call out.
-"""
-
-import base64
-import functools
-import hashlib
 from collections.abc import Iterable, Sequence
-from importlib import resources
 
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.summary import Group, Summary, completion
+from vmtiming_tui.analysis.units.boot_chart import chart_of_boots
+from vmtiming_tui.analysis.units.many_boots import units_of_run
+from vmtiming_tui.analysis.units.unit_sort import UnitSort
 from vmtiming_tui.escape import plural, shell_line
 from vmtiming_tui.report.export.document import (
     Document,
@@ -21,8 +16,10 @@ from vmtiming_tui.report.export.document import (
     known_stages,
 )
 from vmtiming_tui.report.export.html import charts
+from vmtiming_tui.report.export.html.boot_chart import boot_chart, chart_style
 from vmtiming_tui.report.export.html.markup import Content, Markup, join, tag
 from vmtiming_tui.report.export.html.parts import Drawings, html_table, legend, pairs, table_notes
+from vmtiming_tui.report.export.html.whole import whole_page
 from vmtiming_tui.report.findings import comparison_lines, decision_lines
 from vmtiming_tui.report.kernel_report import kernel_table, kernel_title
 from vmtiming_tui.report.tables import (
@@ -35,6 +32,7 @@ from vmtiming_tui.report.tables import (
     sweep_table,
     threshold_table,
 )
+from vmtiming_tui.report.unit_tables import unit_table
 from vmtiming_tui.report.wording import exact_rate, exact_seconds, exact_seconds_of_ns, utc
 
 _SERIES = 6
@@ -43,34 +41,10 @@ _MOST_TEXT = 2000
 _BAR_PLACE = 4  # right of the time of the boot it draws
 
 
-@functools.cache
-def _asset(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def _hash(content: str) -> str:
-    digest = hashlib.sha256(content.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
-
-
 def render_html(document: Document) -> str:
     """Return the page."""
-    style, script = _asset("page.css"), _asset("page.js")
-    policy = (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="referrer", content="no-referrer"),
-        tag("title", f"{document.title} · boot times"),
-        tag("style", Markup(style)),
-    )
-    body = tag("body", _main(document), tag("script", Markup(script)))
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+    title = f"{document.title} · boot times"
+    return whole_page(title, _main(document), style=chart_style())
 
 
 def _main(document: Document) -> Markup:
@@ -82,9 +56,10 @@ def _main(document: Document) -> Markup:
         _sweep(document),
         _storms(document),
         _stages(document),
+        _units(document),
+        _kernels(document),
         _decision(document),
         _thresholds(document),
-        _kernels(document),
         _comparison(document),
         _keep_in_mind(document),
         _vms(document),
@@ -248,6 +223,25 @@ def _stages(document: Document) -> Markup:
         tag("h3", "Over the boots that can be believed"),
         *table_notes(table),
         html_table(table, name="stages"),
+    )
+
+
+def _units(document: Document) -> Markup:
+    found = units_of_run(document.fleet, document.scope)
+    chart = chart_of_boots(found, document.summary.stage_medians_s)
+    if chart is None:
+        return Markup("")
+    title = f"Units, the median of {plural(found.boots, 'boot')}"
+    table = unit_table(found, UnitSort.OWN)
+    return _section(
+        title,
+        tag("div", boot_chart(chart, title), class_="chart"),
+        tag(
+            "details",
+            tag("summary", f"All {plural(len(table.rows), 'unit')} as a table"),
+            *table_notes(table),
+            html_table(table, name="units"),
+        ),
     )
 
 
