@@ -99,6 +99,18 @@ def test_every_file_for_people_and_machines_has_it(ending):
     assert "\x1b" not in text
 
 
+@pytest.mark.parametrize(
+    ("detail", "told"),
+    [
+        (KernelDetail.ON, "| kernel details | of every boot |"),
+        (KernelDetail.EXTRA, "| kernel details | of one more storm, which does not count |"),
+    ],
+)
+def test_a_document_says_of_which_boots_it_was_asked(detail, told):
+    assert told in render(".md", kernel_fleet([[LOG]], detail=detail))
+    assert "kernel details" not in render(".md", fleet_of([[5.0]]))
+
+
 def test_an_export_keeps_to_its_schema_and_is_read_back_whole():
     fleet = kernel_fleet([[LOG, CUT]] * 2, kinds=[RUN, DETAIL], detail=KernelDetail.EXTRA)
     text = render(".json", fleet)
