@@ -31,6 +31,7 @@ LOG = log(
     levels=spans({"early": 100, "device": 700}, returns=False),
     probes=spans({"0000:00:03.0": 481}),
     silences=spans({"tsc: Refined TSC clocksource calibration: 2596.140 MHz": 780}, returns=False),
+    deferred=("a.sysc", "b.sysc"),
     pending=("b.sysc",),
 )
 CUT = KernelLog(lines=2, initcalls=spans({"slow_init": 400}), is_cut=True)
@@ -87,6 +88,7 @@ def test_one_boots_own_parts_stand_under_headings_from_a_millisecond_on():
         "    800.0ms slow_init",
         "      3.5ms [red]evil\x1b[31m",
     ]
+    assert sections["Devices that waited for others"] == ["a.sysc"]
     assert sections["Devices that waited for others in vain"] == ["b.sysc"]
     assert "Slowest probes" in sections
 
