@@ -16,6 +16,7 @@ from vmtiming_tui.analysis.sweep import Sweep, sweep_of
 from vmtiming_tui.analysis.thresholds import Judged, judged
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt
+from vmtiming_tui.model.config import KernelDetail
 from vmtiming_tui.model.decision import Decision
 from vmtiming_tui.model.events import RunStarted
 from vmtiming_tui.model.fleet import Fleet, RunState
@@ -25,6 +26,12 @@ from vmtiming_tui.model.storm import Storm
 from vmtiming_tui.report.tables import Align, Head, Table, foreign, own, state_word, took_ns
 from vmtiming_tui.report.wording import mebibytes, utc
 from vmtiming_tui.request.labels import label_words
+
+_TOLD_BY: Mapping[KernelDetail, str] = {
+    KernelDetail.OFF: "",
+    KernelDetail.ON: "of every boot",
+    KernelDetail.EXTRA: "of one more storm, which does not count",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +204,7 @@ def fact_table(document: Document) -> Table:
             ("initrd", config.initrd),
             ("images", str(config.image(0)) if config.prefix else ""),
             ("storms", f"{plan.runs} and {plan.warmup} to warm up"),
+            ("kernel details", _TOLD_BY[config.kernel_detail]),
             ("after the report", str(config.after_report)),
             ("end", str(config.end)),
             ("labels", label_words(plan.labels.items())),
