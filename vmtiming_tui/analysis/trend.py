@@ -134,7 +134,10 @@ def points_of(fleet: Fleet, side: Side) -> tuple[TrendPoint, ...]:
     run, plan = fleet.run, fleet.plan
     if run is None or plan is None:
         return ()
-    facts = {name: side.facts.get(name, "") for name in _FACTS} | {TOOL: run.tool_version}
+    facts = {name: side.facts.get(name, "") for name in _FACTS}
+    for role in dict.fromkeys(file.role for file in fleet.files):
+        facts[f"{role} file"] = "; ".join(file.state for file in fleet.files if file.role == role)
+    facts[TOOL] = run.tool_version
     variants = {tuple(each.parameters.items()): each.config for each in plan.variants}
     return tuple(
         _point(sample, _kind(plan, config), facts)

@@ -15,6 +15,7 @@ from vmtiming_tui.analysis.sweep import Sweep, sweep_of
 from vmtiming_tui.analysis.thresholds import Judged, judged
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt
+from vmtiming_tui.model.boot_file import BootFile
 from vmtiming_tui.model.decision import Decision
 from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.model.host import HostFacts
@@ -187,6 +188,7 @@ def fact_table(document: Document) -> Table:
             ("kernel", config.kernel),
             ("initrd", config.initrd),
             ("images", str(config.image(0)) if config.prefix else ""),
+            *_files(document.fleet.files),
             ("storms", f"{plan.runs} and {plan.warmup} to warm up"),
             ("after the report", str(config.after_report)),
             ("end", str(config.end)),
@@ -197,6 +199,11 @@ def fact_table(document: Document) -> Table:
         heads=(Head("what", Align.LEFT), Head("value", Align.LEFT)),
         rows=tuple((own(name), foreign(value)) for name, value in rows if value),
     )
+
+
+def _files(files: Iterable[BootFile]) -> list[tuple[str, str]]:
+    """Return what VMs booted from, as it was: a row a file."""
+    return [(f"{file.role} file", f"{file.path}: {file.state}") for file in files]
 
 
 def _cpu(host: HostFacts) -> str:
