@@ -167,6 +167,15 @@ show_units() {
         -- "$@" 2>/dev/null
 }
 
+# Lines of a message that has several are left out, as they could be anything. The rest of what a
+# guest tells has its room, too.
+tell_kernel() {
+    printf '%s\n' '[kernel]'
+    { dmesg -r || dd if=/dev/kmsg bs=8192 iflag=nonblock; } 2>/dev/null |
+        sed -n '/^[<0-9]/p' | head -c 3000000
+    echo
+}
+
 # What is known of the boot, as properties; with `order` also what each unit is started after.
 tell_details() {
     order=$1
@@ -179,6 +188,7 @@ tell_details() {
         # shellcheck disable=SC2086  # no unit's name has a blank
         if [ -n "$units" ]; then show_units $units; else show_units '*'; fi
     fi
+    [ -z "$with_kernel" ] || tell_kernel
     sample_clock
     printf '%s\n' "gathering_us=$((clock_us - begun_us))" '[end]'
 }
@@ -201,6 +211,7 @@ go_own_way() {
     sample_clock
     report_us=$clock_us
     begun_us=$clock_us
+    with_kernel=
     printf '%s|||%s\n' "$id" "$sentence"
     tell_details order
     sync
@@ -212,9 +223,11 @@ go_own_way() {
 obey_host() {
     sample_clock
     report_us=$clock_us
+    with_kernel=
     printf '%s|||' "$id"
     while read -r word argument; do
         case $word in
+            kernel) with_kernel=yes ;;
             details)
                 sample_clock
                 begun_us=$clock_us

@@ -11,7 +11,7 @@ from support.terminal import Terminal
 from vmtiming_tui.manual.topics import ORDER, read_topic
 from vmtiming_tui.resources import resource
 
-SHORT, LONG = "formulas", "faults"
+SHORT, LONG = "history", "faults"
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_a_short_topic_is_drawn_without_a_pager(on_a_terminal):
 
     assert terminal.wait() == 0
     assert b"\x1b[1m" in terminal.output
-    assert b"firmware" in terminal.output
+    assert b"prune" in terminal.output
 
 
 def test_a_long_topic_is_in_a_pager(on_a_terminal):

@@ -73,7 +73,7 @@ def test_an_export_of_the_history_is_what_the_run_itself_exported(run, two_runs,
     assert first["results"] == again["results"]
 
 
-def test_a_runs_units_are_listed_from_the_history_and_from_a_file(run, arguments):
+def test_a_runs_units_are_listed_and_drawn_from_the_history_and_from_a_file(run, arguments, lab):
     assert run(*arguments(2, "", "--name", "kept", "-o", "kept.json", "--end", "quit"))[0] == 0
     code, listed, _ = run("units", "kept")
     head, basic, slow, _, note = listed.splitlines()
@@ -86,6 +86,11 @@ def test_a_runs_units_are_listed_from_the_history_and_from_a_file(run, arguments
     assert run("units", "kept.json")[1] == listed
     assert run("units", "kept", "--sort", "share", "-n", "1")[2] == "1 more; -n 0 shows all\n"
     assert json.loads(run("units", "kept", "--json")[1])["units"][0]["name"] == "basic.target"
+    assert run("plot", "kept", "-o", "chart.svg")[0] == 1
+    assert run("plot", "kept.json", "--vm", "1", "-o", "chart.svg")[1] == "Wrote chart.svg\n"
+    assert "slow.service" in (lab.folder / "chart.svg").read_text()
+    assert "--force replaces it" in run("plot", "kept", "--vm", "1", "-o", "chart.svg")[2]
+    assert run("plot", "kept", "--vm", "1", "-o", "-")[1].startswith("<?xml")
 
 
 def test_a_run_is_listed_and_found_by_its_labels(run, arguments):
@@ -96,9 +101,9 @@ def test_a_run_is_listed_and_found_by_its_labels(run, arguments):
     assert "Labels: branch=main" in run("show", "label:os=debian 13")[1]
     assert run("history", "label:branch=gone")[0] == 1
     code, _, err = run("history", "prune", "label:branch=main")
-    assert (code, "prune takes no label; leave label:branch=main out" in err) == (2, True)
+    assert (code, "prune takes no label; leave label:branch=main out" in err) == (1, True)
     code, _, err = run(*arguments(1, "", "--label", "branch"))
-    assert (code, "--label: 'branch' has no value; give key=value" in err) == (2, True)
+    assert (code, "--label: 'branch' has no value; give key=value" in err) == (1, True)
 
 
 def test_a_forgotten_run_is_gone(run, two_runs):
@@ -184,3 +189,25 @@ def test_names_in_any_script_leave_the_columns_of_history_and_compare_in_place(r
     assert len({end_of(line, "finished") for line in listed}) == 1
     ends = [word.end() for word in re.finditer(r"\S+", boot)]  # two boots may take as long
     assert [end_of(heads, name) for name in ("起動計測", "e\u0301té")] == [ends[1], ends[3]]
+
+
+def test_settings_of_one_sweep_and_several_runs_are_compared(run, arguments, two_runs):
+    varied = ("-L", "append", "standin.boot=0.1,standin.boot=0.6")
+    code, _, err = run(*arguments(1, "", *varied, "-r", "6", "--name", "sweep"))
+    assert code == 0
+    assert "append=standin.boot=0.6: slower by " in err
+
+    first, second = ("last:append=standin.boot=0.1", "sweep:append=standin.boot=0.6")
+    code, out, _ = run("compare", first, second, "--fail-slower", "5")
+    assert code == 3
+    assert "boot: slower by " in out
+    assert "not booted in turn" not in out
+
+    code, out, err = run("compare", "old", "old", "new", "--fail-slower", "50")
+    assert code == 3
+    assert out.count("Held against ") == 2
+    assert "Exit: new is slower than old by more than 50 % for sure" in err
+    assert run("compare", "new", "new", "old", "--fail-slower", "50")[0] == 0
+
+    code, _, err = run("compare", "old", "last:smp=2")
+    assert (code, "it booted append=standin.boot=0.1, " in err) == (1, True)

@@ -52,8 +52,9 @@ async def test_what_the_vms_boot_from_is_told_once_a_run_and_of_overlays_what_th
 
     (seen,) = story.of(ev.FilesSeen)
     kernel, image = seen.files
-    assert (kernel.role, kernel.path) == ("kernel", os.path.realpath(config.kernel))
-    assert (image.role, image.path) == ("image", os.path.realpath(base))
+    assert (kernel.role, image.role) == ("kernel", "image")
+    assert kernel.path.endswith(config.kernel)
+    assert image.path.endswith("/base.img")
     assert image.state == "512 bytes of 2023-11-14 22:13:20 UTC"
     assert story.fleet.files == seen.files
 

@@ -7,10 +7,11 @@ import pytest
 
 from support.engine_lab import Lab, Story, engine, tell, tell_limited
 from support.facts import plan_of
+from vmtiming_tui.analysis.exit_code import ExitCode, exit_code
 from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.model.attempt import Phase
 from vmtiming_tui.model.commands import VmAction
-from vmtiming_tui.model.config import AfterReport, End
+from vmtiming_tui.model.config import AfterReport, End, KernelDetail
 from vmtiming_tui.model.events import ReleaseCause
 from vmtiming_tui.model.plan import RunPlan, Variant
 
@@ -73,6 +74,50 @@ async def test_the_order_of_units_is_told_by_one_vm_of_a_run(lab: Lab):
     assert order.vm == 0
     assert order.after["slow.service"] == ("basic.target",)
     assert story.fleet.unit_order == order
+
+
+KERNEL_LOG = (
+    "kernel=<5>[+0.0]|<7>[+0.000000]+x|"
+    "<7>[+1.500000]+initcall+slow_init+0x0/0x10+returned+0+after+700000+usecs"
+)
+
+
+async def test_a_storm_after_all_others_tells_of_its_guests_kernels_and_counts_in_nothing(lab: Lab):
+    config = lab.config(2, f"{KERNEL_LOG}", kernel_detail=KernelDetail.EXTRA)
+    story = await tell(lab, RunPlan(variants=(Variant(config=config),), runs=2))
+
+    assert [storm.kind for storm in story.of(ev.StormStarted)] == ["run", "run", "detail"]
+    assert [(told.vm, told.attempt) for told in story.of(ev.VmKernel)] == [(0, 3), (1, 3)]
+    asked = ["initcall_debug" in " ".join(told.argv) for told in story.of(ev.VmLaunched, 0)]
+    assert asked == [False, False, True]
+
+
+async def test_where_that_storm_cannot_begin_the_run_has_finished_all_the_same(lab: Lab):
+    first = lab.folder / "first"
+    plan = RunPlan(
+        variants=(Variant(config=lab.config(1, kernel_detail=KernelDetail.EXTRA)),),
+        prepare=f"test ! -e {first} && touch {first}",
+    )
+    story = await tell(lab, plan)
+
+    (warning,) = story.warnings
+    assert warning.startswith("no storm for the kernel's details: the command given with --prepare")
+    assert story.fleet.failure is None
+    assert exit_code(story.fleet) is ExitCode.ALL_BOOTED
+
+
+async def test_after_that_storm_vms_are_run_again_as_those_that_count_were(lab: Lab):
+    plan = RunPlan(variants=(Variant(config=lab.config(1, kernel_detail=KernelDetail.EXTRA)),))
+    async with engine(lab) as story:
+        story.client.send(commands.Start(plan=plan, interactive=True))
+        await story.till(lambda story: story.of(ev.RunEnded))
+        story.client.send(commands.Rerun(vms=(0,)))
+        await story.till(lambda story: len(story.of(ev.RunEnded)) == 2)
+        story.client.send(commands.Quit())
+        await story.to_end()
+
+    asked = ["initcall_debug" in " ".join(told.argv) for told in story.of(ev.VmLaunched)]
+    assert asked == [False, True, False]
 
 
 async def test_where_one_guest_tells_no_order_the_next_is_asked(lab: Lab):

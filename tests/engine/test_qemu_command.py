@@ -17,7 +17,7 @@ from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.gate.permission import Image, Layer
 from vmtiming_tui.images.gate.qcow2 import write_empty
 from vmtiming_tui.images.guard.opening import open_file
-from vmtiming_tui.model.config import Accel, AfterReport, BootMode, RunConfig
+from vmtiming_tui.model.config import Accel, AfterReport, BootMode, KernelDetail, RunConfig
 
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
 
@@ -137,6 +137,15 @@ def test_the_guest_is_told_its_number_and_the_users_arguments_come_last():
         "root=/dev/vda quiet VMREPORTID:1 vmreport.protocol=3 console=ttyS0 panic=1 "
         "panic=0 init=/bin/sh"
     )
+
+
+@pytest.mark.parametrize("detail", KernelDetail)
+def test_a_kernel_logs_its_initcalls_in_the_storms_that_are_to_tell_and_off_the_console(detail):
+    told = value(words(RunConfig(kernel="k", kernel_detail=detail)), "-append").split()
+
+    asked = [word for word in told if word.startswith(("initcall_debug", "log_buf_len="))]
+    assert asked == (["initcall_debug", "log_buf_len=2M"] if detail is KernelDetail.ON else [])
+    assert "quiet" in told
 
 
 @pytest.mark.parametrize("boot", BootMode)

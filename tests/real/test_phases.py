@@ -13,7 +13,7 @@ from support.facts import plan_of
 from vmtiming_tui.analysis.stages import stages_of
 from vmtiming_tui.guests.demo_guest import Guest
 from vmtiming_tui.model import commands, events as ev
-from vmtiming_tui.model.config import Accel, RunConfig
+from vmtiming_tui.model.config import Accel, KernelDetail, RunConfig
 
 HZ = os.sysconf("SC_CLK_TCK")
 SHARE_OF_A_CORE = 0.02
@@ -63,6 +63,7 @@ async def storm(quick_guest: Guest) -> Iterator[Watched]:
             initrd=str(quick_guest.initrd),
             base=str(quick_guest.rootfs),
             accel=Accel.TCG,
+            kernel_detail=KernelDetail.ON,
         )
         async with engine(lab) as story:
             watched = Watched(story.client)
@@ -90,6 +91,16 @@ def test_everybody_tells_details(storm: Watched):
         assert attempt.details.properties["kernel_release"]
         assert attempt.text.startswith("Startup finished in ")
     assert "basic.target" in storm.fleet.unit_order.after["multi-user.target"]
+
+
+def test_everybody_tells_what_its_kernel_took_and_none_of_it_is_on_the_console(storm: Watched):
+    for attempt in storm.fleet.newest:
+        initcalls = attempt.kernel.initcalls
+        assert not attempt.kernel.is_cut
+        assert initcalls.count > 500
+        assert "virtio_pci_driver_init [virtio_pci]" in initcalls.names
+        assert 0 < initcalls.total_us * 1000 < attempt.boot_ns
+        assert attempt.console is None or "initcall" not in attempt.console.text
 
 
 def test_stages_add_up(storm: Watched):

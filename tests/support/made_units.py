@@ -92,22 +92,26 @@ def run_with_units(
     seed: int = 1,
     noise: float = 0.05,
     storm_noise: float = 0.03,
+    drift: float = 0.0,
     added_ms: Mapping[str, float] | None = None,
+    added_in: Mapping[int, Mapping[str, float]] | None = None,
     run: str = "run-1",
     **each: object,
 ) -> list[ev.Event]:
     """Return a run whose VMs' units vary by ``noise``, those of a storm together by another.
 
-    ``added_ms`` makes units slower by so much.
+    Each storm is slower than the one before by the ``drift``. ``added_ms`` makes units slower, and
+    ``added_in`` those of a VM.
     """
     draw = random.Random(seed)
     boots: dict[tuple[int, int], list[ev.UnitTimes]] = {}
     rows: list[list[float]] = []
     for attempt in range(1, storms + 1):
-        pace = draw.gauss(1, storm_noise)
+        pace = draw.gauss(1, storm_noise) * (1 + drift * (attempt - 1))
         row = []
         for vm in range(vms):
-            ways = _ways_ms(units, draw, pace, noise, added_ms or {})
+            added = {**(added_ms or {}), **(added_in or {}).get(vm, {})}
+            ways = _ways_ms(units, draw, pace, noise, added)
             lasted_ms = max(up for _, up, _ in ways.values())
             # Half of what the guest's clock says till its finish is userspace's.
             boots[vm, attempt] = [_times(name, way, lasted_ms) for name, way in ways.items()]

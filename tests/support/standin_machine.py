@@ -14,6 +14,8 @@ off=0.05           from the report, or the word, to powering off; ``never`` stay
 gather=0.01        from the word for details to the details
 collect=HOW        to the word for details it says ``nothing``, ``half`` of them, or all ``twice``;
                    ``hangup`` closes the port
+kernel=TEXT        the text of its kernel's log, where that is asked for; ``+`` stands for a blank,
+                   ``|`` for a line's end
 chatter=0.05       writes a line so often while it should wait
 greet=0            before the greeting; ``never`` leaves it out, ``garbage`` writes rubbish,
                    ``flood`` 2 MB without a newline, ``close`` closes instead
@@ -158,7 +160,7 @@ class StandIn:
         self.report = None
         self.buffer = ""
         self.gone = False
-        self.running = self.waits = False
+        self.running = self.waits = self.tells_kernel = False
         self.stopped_at = None
         self.words = b""
         self.sent_ns = self.told = 0
@@ -435,6 +437,8 @@ class StandIn:
         while self.waits and self.stopped_at is None and b"\n" in self.words:
             word, _, self.words = self.words.partition(b"\n")
             match word.split():
+                case [b"kernel"]:
+                    self.tells_kernel = True
                 case [b"details", *more]:
                     self.phase("details")
                     wait = self.args.seconds("gather", 0.01)
@@ -446,6 +450,7 @@ class StandIn:
 
     def give_details(self, with_order):
         whole = self.rest(self.sent_ns) + self.properties() + self.units(with_order)
+        whole += self.kernel_log() if self.tells_kernel else b""
         whole += b"gathering_us=10000\n[end]\n"
         match self.args.get("collect"):
             case "nothing":
@@ -484,6 +489,10 @@ class StandIn:
                 ),
             )
         )
+
+    def kernel_log(self):
+        log = self.args.get("kernel").replace("+", " ").replace("|", "\n")
+        return f"[kernel]\n{log}\n".encode()
 
     def chatter(self, wait):
         self.write(b"x" * 99 + b"\n")

@@ -9,11 +9,13 @@ from textual.color import Color
 from textual.geometry import Offset, Region, Size
 
 from support.facts import SECOND
-from support.recording import ZERO_NS, plan_for, smooth_run, troubled_run, until
+from support.kernels import log
+from support.recording import ZERO_NS, Recorder, plan_for, smooth_run, troubled_run, until
 from support.stage import FrozenClock
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.model.attempt import Attempt, VmState
 from vmtiming_tui.model.guest_events import UnitOrder, UnitTimes, VmDetails, VmUnits
+from vmtiming_tui.model.plan import StormKind
 from vmtiming_tui.tui.drawing.braille import ascii_rows, braille_rows, sparkline, step_heights
 from vmtiming_tui.tui.drawing.glyphs import ASCII, UNICODE, glyphs_for
 from vmtiming_tui.tui.drawing.grid_cell import CellPainter
@@ -42,8 +44,9 @@ from vmtiming_tui.tui.drawing.styled import (
     to_come,
 )
 from vmtiming_tui.tui.drawing.theme import DARK, LIGHT, Palette
-from vmtiming_tui.tui.state.dashboard import Model
+from vmtiming_tui.tui.state.dashboard import Model, shown_storm
 from vmtiming_tui.tui.widgets.grid import VmGrid
+from vmtiming_tui.tui.widgets.status_lines import Header
 from vmtiming_tui.tui.widgets.table import VmTable
 
 PALETTE = Palette.of(DARK)
@@ -62,7 +65,7 @@ def bare(kind, model, width, height, *, laid_out=True):
     """Return a grid or a list that belongs to no app."""
 
     class Bare(kind):
-        host = SimpleNamespace(palette=PALETTE, glyphs=UNICODE)
+        host = SimpleNamespace(palette=PALETTE, glyphs=UNICODE, live=False)
         outer_size = size = Size(width, height)
         scroll_offset = Offset(0, 0)
 
@@ -363,3 +366,28 @@ def test_slowest_units_and_critical_chain_are_worked_out_where_the_guest_tells_i
         "multi-user.target @1.500s",
         "└─a.service @1.000s +500ms",
     ]
+
+
+def test_what_a_kernel_took_stands_with_its_guests_words():
+    attempt = Attempt(vm=0, number=1, storm=1, queued_ns=0, text="up")
+    attempt.details = VmDetails(at_ns=1, vm=0, attempt=1)
+    attempt.kernel = log({"slow_init": 800, "evil\x1b[31m": 3}, pending=("b.sysc",))
+    texts = [text for text, _ in guest_lines(attempt, Palette.plain(), "")]
+
+    at = texts.index("Slowest initcalls")
+    assert texts[at + 1 : at + 3] == ["    800.0ms slow_init", "      3.0ms evil\\x1b[31m"]
+    assert texts[texts.index("Devices that waited for others in vain") + 1] == "b.sysc"
+
+
+def test_a_storm_that_does_not_count_says_so_while_it_goes_and_is_no_curve_after():
+    recorder = Recorder(4)
+    end = recorder.storm(0.1, range(4))
+    last = recorder.storm(end + 1, range(4), StormKind.DETAIL, slow=1.5)
+    recorder.end(last)
+    under_way = model_at(recorder.ordered(), end + 2, 4)
+    (header,) = bare(Header, under_way, 120, 1, laid_out=False).lines(120)
+    over = model_at(recorder.ordered(), last + 5, 4)
+
+    assert "kernel details, not counted" in "".join(text for text, _ in header)
+    assert over.figures.curve_number == 4
+    assert shown_storm(over.fleet).kind is StormKind.RUN

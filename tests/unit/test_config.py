@@ -115,6 +115,15 @@ def test_together_and_parallel_contradict_each_other():
     }
 
 
+@pytest.mark.parametrize("detail", ["on", "extra"])
+@pytest.mark.parametrize("setting", [{"boot": "firmware"}, {"after_report": "off"}])
+def test_where_no_kernel_can_be_asked_for_its_details_that_is_refused(detail, setting):
+    found = problems_of(GOOD | setting | {"kernel_detail": detail}, files=False)
+
+    assert set(found) == {"kernel_detail"}
+    assert found["kernel_detail"].startswith("--kernel-detail: ")
+
+
 def test_images_that_are_written_to_are_not_cut_off_from_power():
     assert set(problems_of(GOOD | {"persist": True, "end": "quit"}, files=False)) == {"end"}
 

@@ -21,10 +21,18 @@ from support.making import (
     run_started,
 )
 from support.schema import SCHEMA, exported_body, faults_of
-from vmtiming_tui.analysis import cautions, stages, stats, summary, sweep, thresholds
-from vmtiming_tui.analysis.comparison import compare, tolerance
+from vmtiming_tui.analysis import cautions, kernel_times, stages, stats, summary, sweep, thresholds
+from vmtiming_tui.analysis.comparison import compare, moved, tolerance
 from vmtiming_tui.analysis.comparison.samples import side_of
-from vmtiming_tui.model import config, decision, events as ev, fleet, plan, threshold
+from vmtiming_tui.model import (
+    config,
+    decision,
+    events as ev,
+    fleet,
+    kernel_events,
+    plan,
+    threshold,
+)
 from vmtiming_tui.model.attempt import Phase
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.host import HostFacts
@@ -79,6 +87,7 @@ def test_is_of_the_version_that_is_written():
         ("boot_mode", config.BootMode),
         ("inject", config.Inject),
         ("after_report", config.AfterReport),
+        ("kernel_detail", config.KernelDetail),
         ("end", config.End),
         ("phase", Phase),
         ("release", ev.ReleaseCause),
@@ -122,6 +131,12 @@ def test_knows_the_words_the_code_knows(name, words):
         ("notice", ev.Notice, {}),
         ("host_sample", ev.HostSample, {}),
         ("failure", ev.EngineFailed, {}),
+        ("movement", moved.Movement, {}),
+        ("moved", moved.Moved, {}),
+        ("kernel_log", kernel_events.KernelLog, {}),
+        ("spans", kernel_events.Spans, {}),
+        ("kernel_figures", kernel_times.KernelFigures, {}),
+        ("part_figures", kernel_times.PartFigures, {}),
     ],
 )
 def test_has_the_fields_the_code_has(name, kind, apart):

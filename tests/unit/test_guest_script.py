@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from support.kernel_logs import DEBIAN_12, as_kmsg
 from vmtiming_tui.engine.guest.report_protocol import (
     Details,
     DetailsBegun,
@@ -138,6 +139,8 @@ class GuestMachine:
             ("/dev/console", "console"),
             ("kill -s RTMIN+4 1 ", "signal-init "),
             ("kill -54 1 ", "show-status "),
+            ("dmesg ", "read-log "),
+            ("dd if=/dev/kmsg ", "read-kmsg "),
         ):
             assert there in text
             text = text.replace(there, here)
@@ -236,6 +239,43 @@ def test_where_the_order_is_wanted_it_tells_all_units_that_began_to_start(guest)
     assert guest.calls("systemctl")[-1].split(" -- ")[1] == (
         r"cron.service dev-a\x2db.device basic.target"
     )
+
+
+KMSG = as_kmsg(DEBIAN_12).decode().replace("\n", "\n SUBSYSTEM=a\n DEVICE=b\n")
+
+
+@pytest.mark.parametrize(
+    "programs",
+    [
+        {"read-log": '[ "$1" = -r ] && cat log'},
+        {"read-log": "exit 1", "read-kmsg": "cat log.kmsg; exit 1"},
+    ],
+    ids=["by dmesg", "by /dev/kmsg"],
+)
+def test_on_the_word_for_it_it_tells_its_kernels_log_beside_the_details(guest, programs):
+    for name, body in programs.items():
+        guest.write(f"bin/{name}", f"#!/bin/sh\n{body}\n", 0o755)
+    guest.write("log", DEBIAN_12.decode().replace("<30>", "[end]\n<30>"))
+    guest.write("log.kmsg", KMSG)
+    guest.boot()
+    guest.heard(Reported)
+    guest.say("kernel\ndetails order\n")
+
+    *_, order, log, details = guest.heard(Details)
+    assert order == OrderTold({"cron.service": ("basic.target",)})
+    assert (log.lines, log.initcalls.names[0]) == (19, "crypto_algapi_init")
+    assert details.complete
+    assert details.gathering_us is not None
+
+
+def test_without_that_word_nobody_reads_its_kernels_log(guest):
+    guest.write("bin/read-log", "#!/bin/sh\necho read-log >>calls\n", 0o755)
+    guest.boot()
+    guest.heard(Reported)
+    guest.say("details\n")
+    guest.heard(Details)
+
+    assert guest.calls("read-log") == []
 
 
 def test_where_nothing_tells_which_units_ran_it_shows_what_systemd_shows_by_itself(guest):

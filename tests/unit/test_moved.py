@@ -37,6 +37,7 @@ def test_what_took_longer_is_named_with_how_much_longer():
     assert moved.second_s == pytest.approx(0.127, rel=0.1)
     assert moved.shift_s == pytest.approx(0.1, rel=0.1)
     assert 0 < moved.q_value < 0.05
+    assert (moved.beyond, moved.storms) == (10, 10)
     assert found.tested == 100
 
 

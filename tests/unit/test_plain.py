@@ -136,6 +136,15 @@ def test_a_vm_still_on_its_way_is_named():
     assert "VM 1 has not booted yet: connected" in out
 
 
+def test_a_storm_that_counts_in_nothing_says_so_and_adds_no_figure():
+    kinds = [StormKind.RUN, StormKind.DETAIL]
+    out, err = stream(run_events([[5.0, 6.0], [8.0, FAILED]], kinds=kinds, skew_s=0.0))
+
+    assert "One more storm, for the kernel's details; it counts in nothing" in out
+    assert out[-2:] == ["Average boot: 5.5s", "It took 6s to boot all VMs"]
+    assert "VM 1 failed: the guest's kernel panicked" in err
+
+
 def test_a_rerun_stands_beneath_the_storm_it_followed():
     again = storm_events(
         {1: 7.0}, storm=2, kind=StormKind.RERUN, attempts={1: 2}, at_ns=90 * SECOND

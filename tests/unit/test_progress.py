@@ -20,7 +20,7 @@ from vmtiming_tui.analysis.progress import (
 )
 from vmtiming_tui.engine.guest.limits import Limits
 from vmtiming_tui.model import events as ev
-from vmtiming_tui.model.config import AfterReport
+from vmtiming_tui.model.config import AfterReport, KernelDetail
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan, StormKind
 from vmtiming_tui.request.sweeps import build_plan
@@ -202,6 +202,19 @@ def test_a_rerun_takes_as_long_as_boots_have_taken():
     go_ns = fleet.vms[1].newest.go_ns
 
     assert about_s(fleet, plan(2), go_ns + SECOND) == pytest.approx(6.5)
+
+
+def test_one_more_storm_for_the_kernels_details_is_waited_for_too():
+    asked = plan(2, kernel_detail=KernelDetail.EXTRA)
+    counted = run_events([[5.0, 6.0]], outcome=None, skew_s=0)
+    extra = storm_events(
+        {0: PENDING, 1: PENDING}, storm=2, kind=StormKind.DETAIL, attempts={0: 2, 1: 2},
+        at_ns=90 * SECOND,
+    )  # fmt: skip
+
+    before, fleet = Fleet(counted), Fleet([*counted, *extra])
+    assert about_s(before, asked, before.last_ns) > 5
+    assert about_s(fleet, asked, fleet.vms[1].newest.go_ns + SECOND) > 5
 
 
 @pytest.mark.parametrize("fate", [FAILED, TIMED_OUT, 5.0])

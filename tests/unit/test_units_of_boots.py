@@ -9,12 +9,12 @@ from support.made_units import MadeUnit, fleet_with_units, run_with_units
 from support.making import Guest
 from vmtiming_tui.analysis.stages import stages_of
 from vmtiming_tui.analysis.units.many_boots import (
-    own_medians_s,
     sorted_units,
     units_of_boots,
     units_of_run,
 )
 from vmtiming_tui.analysis.units.ordering import Ordering, Orderings
+from vmtiming_tui.analysis.units.own_times import OwnTimes
 from vmtiming_tui.analysis.units.spans import Spans
 from vmtiming_tui.analysis.units.unit_sort import UnitSort
 from vmtiming_tui.analysis.units.waiting import shares
@@ -144,6 +144,23 @@ def test_a_doubtful_boot_counts_and_is_in_no_time():
     assert unit_lines(found, UnitSort.OWN)[-1] == "1 of 3 boots is doubtful and in no time."
 
 
+def test_a_target_is_counted_over_the_boots_that_tell_of_targets():
+    stream = [
+        without_targets(event) if isinstance(event, ev.VmUnits) and event.vm else event
+        for event in run_with_units(UNITS, 1, 4)
+    ]
+    figures = {unit.name: unit for unit in units_of_run(Fleet(stream)).units}
+
+    target, log = figures["multi-user.target"], figures["log.service"]
+    assert (target.ran, target.told, target.on_chain) == (1, 1, 1)
+    assert (log.ran, log.told, log.on_chain) == (4, 4, 4)
+
+
+def without_targets(units: ev.VmUnits) -> ev.VmUnits:
+    rows = [row for row in units.rows if not row.name.endswith(".target")]
+    return ev.VmUnits.of(rows, at_ns=units.at_ns, vm=units.vm, attempt=units.attempt)
+
+
 def test_without_an_order_nothing_is_on_a_chain_and_waiting_is_not_known(fleet):
     found = units_of_boots([list(fleet.attempts)], None)
     log = next(unit for unit in found.units if unit.name == "log.service")
@@ -200,8 +217,8 @@ def test_the_json_has_every_figure_in_seconds(fleet):
 
 def test_a_storms_medians_are_of_the_units_that_were_up_in_it(fleet):
     storm = [attempt for attempt in fleet.attempts if attempt.storm == 1]
-    found = own_medians_s(storm, Orderings(fleet.unit_order))
+    found = OwnTimes(storm, Orderings(fleet.unit_order)).medians_s
 
     assert found["log.service"] == pytest.approx(0.4, abs=0.05)
     assert found["disk.device"] == 0
-    assert own_medians_s([], Orderings(None)) == {}
+    assert OwnTimes().medians_s == {}

@@ -13,6 +13,7 @@ from support.facts import foreign_run_started, plan_of, run_started
 from vmtiming_tui.errors import EventError
 from vmtiming_tui.model import commands, events, plan
 from vmtiming_tui.model.config import RunConfig
+from vmtiming_tui.model.decision import Decision
 from vmtiming_tui.model.host import HostFacts
 from vmtiming_tui.model.kernel_events import KernelLog, Spans
 
@@ -41,6 +42,8 @@ def any_instance(kind):
         plan.RunPlan | None: st.none() | plans,
         HostFacts: hosts,
         KernelLog: kernel_logs,
+        tuple[events.BootFile, ...]: st.lists(files, max_size=3).map(tuple),
+        tuple[Decision, ...]: st.lists(decisions, max_size=3).map(tuple),
     }
     fields = {
         name: special[hint] for name, hint in typing.get_type_hints(kind).items() if hint in special
@@ -53,6 +56,7 @@ def any_instance(kind):
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 wholes = st.integers(-(2**63) + 1, 2**63 - 1)
+files = st.builds(events.BootFile, size_bytes=wholes, modified_ns=wholes)
 configs = st.builds(
     RunConfig,
     timeout_s=finite,
@@ -84,6 +88,13 @@ kernel_logs = st.builds(
     KernelLog,
     initcalls=st.lists(st.tuples(st.text(), wholes, wholes, wholes), max_size=5).map(spans_of),
     pending=st.lists(st.text(), max_size=3).map(tuple),
+)
+
+decisions = st.builds(
+    Decision,
+    parameters=st.dictionaries(st.text(), st.text()),
+    storms=wholes,
+    **dict.fromkeys(("percent", "low_percent", "high_percent"), st.none() | finite),
 )
 
 

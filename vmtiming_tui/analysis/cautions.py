@@ -13,6 +13,7 @@ from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.conditions import conditions_of
 from vmtiming_tui.analysis.counted import made_good, reruns
 from vmtiming_tui.analysis.drift import drift
+from vmtiming_tui.analysis.kernel_cautions import kernel_cautions
 from vmtiming_tui.analysis.stages import DoubtCode, hundredths, stages_of, was_disturbed
 from vmtiming_tui.analysis.stop_jobs import stop_jobs_of
 from vmtiming_tui.analysis.summary import Group, counted_groups
@@ -56,6 +57,7 @@ class CautionKind(StrEnum):
     LEFT_OUT = "left out"
     HOST = "host"
     SIZE = "size"
+    KERNEL = "kernel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ def cautions(fleet: Fleet, scope: Collection[int] | None = None) -> list[Caution
         *((CautionKind.LEFT_OUT, text) for text in _left_out(fleet, attempts)),
         *((CautionKind.HOST, text) for text in _host(fleet, attempts)),
         *((CautionKind.SIZE, text) for text in _size(fleet)),
+        *((CautionKind.KERNEL, text) for text in kernel_cautions(fleet, attempts)),
     ]
     return [Caution(kind, text) for kind, text in texts]
 

@@ -38,7 +38,7 @@ def conditions_of(fleet: Fleet, attempt: Attempt) -> Conditions:
     else:
         cache = "as found" if is_first_storm else "warm"
     return Conditions(
-        accel=_accel(attempt, fleet.run.accel if fleet.run else ""),
+        accel=_accel(attempt, storm.accel if storm else fleet.run.accel if fleet.run else ""),
         cache=cache,
         boot="first" if attempt.number == 1 else "repeated",
     )

@@ -349,6 +349,18 @@ def _whole_at_most_ns(
     return storm_ns - passed_ns + ahead_ns
 
 
+def _ahead(fleet: Fleet, plan: RunPlan, storm: Storm) -> list[StormPlan]:
+    """Return the storms to come; after a rerun none does."""
+    match storm.kind:
+        case StormKind.RERUN:
+            return []
+        case StormKind.DETAIL:
+            begun = sum(each.kind is StormKind.DETAIL for each in fleet.storms.values())
+            return list(islice(plan.detail_storms(), begun, None))
+    of_plan = islice(plan.storms(), len(fleet.storms), None) if fleet.concluded is None else ()
+    return [*of_plan, *plan.detail_storms()]
+
+
 def time_left(fleet: Fleet, plan: RunPlan, now_ns: int) -> TimeLeft:
     """Return how long it takes till every VM of the plan is decided."""
     storm = fleet.storm
@@ -356,9 +368,7 @@ def time_left(fleet: Fleet, plan: RunPlan, now_ns: int) -> TimeLeft:
         return TimeLeft()
     past, host = _Past(fleet), _host_of(fleet)
     current = _Storm(storm, _config_of(plan, storm), now_ns, host)
-    is_planned = storm.kind is not StormKind.RERUN
-    is_ahead = is_planned and fleet.concluded is None
-    ahead = list(islice(plan.storms(), len(fleet.storms), None)) if is_ahead else []
+    ahead = _ahead(fleet, plan, storm)
     at_most_ns = _whole_at_most_ns(past, plan, current, ahead, host)
     has_hung = any(attempt.state is VmState.TIMED_OUT for attempt in fleet.attempts)
     if current.is_decided and not ahead:

@@ -63,7 +63,7 @@ class Sweep:
 
     ``reference`` is the setting that takes the first value of each list. ``against`` holds what
     each other one is against it, round by round; there is nothing where no setting was booted
-    twice.
+    twice, nor where the run went on until its looks decided: then they alone say it.
     """
 
     names: tuple[str, ...]
@@ -87,7 +87,7 @@ def sweep_of(fleet: Fleet) -> Sweep | None:
         names=tuple(dict.fromkeys(name for group in groups for name in group.parameters)),
         rows=tuple(_row(group, fastest) for group in groups),
         reference=reference,
-        against=_against(side_of(fleet).samples, reference),
+        against=() if _is_looked_at(fleet) else _against(side_of(fleet).samples, reference),
         penalties=tuple(_penalty(line[0], group) for line in lines for group in line[1:]),
         knees=tuple(knee for line in lines if (knee := _knee(line)) is not None),
     )
@@ -97,6 +97,10 @@ def _reference(fleet: Fleet, groups: Sequence[Group]) -> Mapping[str, str]:
     """Return the first of the plan's settings; of what was booted where the plan is not known."""
     planned = fleet.plan.variants[0].parameters if fleet.plan is not None else {}
     return planned or groups[0].parameters
+
+
+def _is_looked_at(fleet: Fleet) -> bool:
+    return fleet.plan is not None and fleet.plan.until_decided is not None
 
 
 def _against(

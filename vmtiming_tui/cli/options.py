@@ -124,7 +124,8 @@ PLAN_OPTIONS = (
     measure_option("-w", "--warmup", metavar="K", help="Storms before them that do not count."),
     measure_option(
         "-L", "--parameter-list", "sweeps", nargs=2, multiple=True, metavar="VAR A,B,C",
-        help="Vary number, memory, smp, accel, kernel, initrd, append or after_report. Repeatable.",
+        help="Vary number, memory, smp, accel, kernel, initrd, append, after_report, base, prefix, "
+        "qemu, machine, cpu, boot, parallel or start, in turn. Repeatable.",
     ),
     measure_option(
         "--until-decided", "until_decided", metavar="PCT",
@@ -134,6 +135,12 @@ PLAN_OPTIONS = (
     measure_option(
         "--max-runs", metavar="K",
         help=f"How many storms at most, with --until-decided.  [default: {MOST_STORMS}]",
+    ),
+    measure_option(
+        "--kernel-detail", is_flag=False, flag_value="on", metavar="[on|extra]",
+        help="Time the kernel's initcalls, which slows the boots; extra: in one more storm, "
+        "which does not count.",
+        shell_complete=words("on", "extra"),
     ),
     measure_option("--prepare", metavar="CMD", help="A shell command to run before every storm."),
     measure_option(

@@ -1,4 +1,4 @@
-"""Commands on runs that are over: history, show, export, rm, replay, compare."""
+"""Commands on runs that are over: history, show, export, rm, replay, compare, units, plot."""
 
 from pathlib import Path
 
@@ -140,6 +140,12 @@ def show(run: str) -> None:
         echo(f"Warning: {caution}", err=True)
 
 
+def _check_free(file: Path, *, force: bool) -> None:
+    if not force and file.is_file():
+        raise ExportError(f"{file} is there already and was left as it is",
+                          hint="--force replaces it; or give another name")  # fmt: skip
+
+
 @click.command(short_help="Write a run to a file.")
 @run_argument
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
@@ -164,9 +170,7 @@ def export(run: str, file: Path, force: bool, document: str) -> None:
         with History.open() as kept:
             echo_document(kept.rendered(kept.find(run), NAMED[document.lower()]))
         return
-    if not force and file.is_file():
-        raise ExportError(f"{file} is there already and was left as it is",
-                          hint="--force replaces it; or give another name")  # fmt: skip
+    _check_free(file, force=force)
     with History.open() as kept:
         path = kept.export(kept.find(run), file, overwrite=force)
     echo(f"Wrote {path}")
@@ -275,4 +279,30 @@ def units(run: str, sort: str, number: int, as_json: bool) -> None:
         echo(f"{len(found.units) - number} more; -n 0 shows all", err=True)
 
 
-PAST_COMMANDS = (history, show, export, rm, replay, compare, units)
+@click.command(short_help="Draw a run's boot chart.")
+@click.argument("run", metavar="RUN", shell_complete=runs_or_files)
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path, allow_dash=True),
+    help="The SVG to write; - is standard output.",
+)  # fmt: skip
+@click.option("--vm", type=click.IntRange(min=0), metavar="I", help="The newest boot of one VM.")
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+def plot(run: str, output: Path, vm: int | None, force: bool) -> None:
+    """Draw a run's stages and units as they start: the median of all its boots, or one VM's.
+
+    RUN may be an exported JSON file, too.
+    """
+    from vmtiming_tui.history.lookup import fleet_named
+    from vmtiming_tui.report.export.as_svg import render_svg
+    from vmtiming_tui.report.export.atomic import write_whole
+
+    _check_free(output, force=force)
+    drawn = render_svg(fleet_named(run), vm)
+    if str(output) == "-":
+        echo_document(drawn)
+        return
+    write_whole(output, drawn, overwrite=force)
+    echo(f"Wrote {output}")
+
+
+PAST_COMMANDS = (history, show, export, rm, replay, compare, units, plot)

@@ -22,8 +22,7 @@ from vmtiming_tui.engine.guest.report_stamper import ReportStamper
 from vmtiming_tui.engine.host.capacity import check_descriptors, raise_descriptor_limit, rooms_for
 from vmtiming_tui.engine.host.usage import UsageWatch
 from vmtiming_tui.engine.host.watch import HostWatch, host_facts
-from vmtiming_tui.engine.qemu.accel import accel_key, choose_accel
-from vmtiming_tui.engine.qemu.confinement import settle_powers
+from vmtiming_tui.engine.qemu.settled import settle_qemus
 from vmtiming_tui.engine.qmp.event_stamps import StampReader
 from vmtiming_tui.errors import EngineError, ImageError
 from vmtiming_tui.images.guard.box import own_uid
@@ -215,17 +214,12 @@ class Engine:
             self._beginning = None
 
     async def _settle(self, plan: RunPlan, context: BootContext) -> BootRun:
-        powers = await settle_powers(plan.config, self._own_uid, context.children)
-        if powers.user is not None:
-            context = replace(context, folder=context.folder.shared(powers.user.gid))
-        choices = {}
-        for variant in plan.variants:
-            key = accel_key(variant.config)
-            if key not in choices:
-                choices[key] = await choose_accel(variant.config, powers, context.children)
-        first = choices[accel_key(plan.config)]
-        accels = {key: choice.accel for key, choice in choices.items()}
-        rooms = rooms_for(plan, accels)
+        found = await settle_qemus(plan.configs, self._own_uid, context.children)
+        groups = [qemu.powers.user.gid for qemu in found.values() if qemu.powers.user]
+        if groups:
+            context = replace(context, folder=context.folder.shared(groups[0]))
+        rooms = rooms_for({config: qemu.accel for config, qemu in found.items()})
+        first = found[plan.config]
         self._emit(
             ev.RunStarted(
                 at_ns=time.monotonic_ns(),
@@ -235,17 +229,17 @@ class Engine:
                 plan=plan,
                 host=host_facts(),
                 accel=first.accel.value,
-                accel_reason=first.reason,
-                qemu_version=powers.version,
+                accel_reason=first.choice.reason,
+                qemu_version=first.powers.version,
                 tool_version=__version__,
             )
         )
-        if powers.word:
-            self._notice(ev.Level.INFO, powers.word)
-        for choice in choices.values():
+        for word in dict.fromkeys(qemu.powers.word for qemu in found.values() if qemu.powers.word):
+            self._notice(ev.Level.INFO, word)
+        for choice in dict.fromkeys(qemu.choice for qemu in found.values()):
             if choice.warns:
                 self._notice(ev.Level.WARNING, choice.reason)
-        return BootRun(plan, accels, rooms, powers, context)
+        return BootRun(plan, found, rooms, context)
 
     def _stranger(self, pid: int, uid: int) -> None:
         self._strangers += 1

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from vmtiming_tui.analysis.comparison.samples import moment
 from vmtiming_tui.analysis.comparison.sequential import told
+from vmtiming_tui.analysis.kernel_times import kernel_figures
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.analysis.thresholds import judged
@@ -17,6 +18,7 @@ from vmtiming_tui.report.findings import (
     sweep_lines,
     threshold_lines,
 )
+from vmtiming_tui.report.kernel_report import kernel_lines
 from vmtiming_tui.report.plain import PlainReport
 from vmtiming_tui.report.tables import Align, Head, Table, foreign, own, share, took
 from vmtiming_tui.request.labels import label_words
@@ -72,6 +74,7 @@ def show_lines(run: StoredRun, fleet: Fleet) -> list[str]:
         "",
         *PlainReport(fleet).final_lines(),
         *shutdown_lines(summary),
+        *kernel_lines(kernel_figures(fleet)),
         *decision_lines(fleet, told(fleet, None)),
         *threshold_lines(judged(fleet)),
         *(["", *sweep_lines(sweep)] if sweep else []),

@@ -57,6 +57,17 @@ class End(StrEnum):
     QUIT = "quit"
 
 
+class KernelDetail(StrEnum):
+    """Whether kernels log what their initcalls take, which slows their boots.
+
+    ``on`` is for the boots that count, ``extra`` for one more storm, which counts in nothing.
+    """
+
+    OFF = "off"
+    ON = "on"
+    EXTRA = "extra"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
     """The settings of a storm.
@@ -98,6 +109,7 @@ class RunConfig:
     allow_backing: tuple[str, ...] = ()
     allow_device: bool = False
     run_as: str = ""
+    kernel_detail: KernelDetail = KernelDetail.OFF
     qemu_args: tuple[str, ...] = ()
 
     def at_once(self, count: int) -> int:

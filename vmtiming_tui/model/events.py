@@ -100,7 +100,11 @@ class FilesSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StormStarted:
-    """VMs are about to be booted together; ``parameters`` holds what a sweep varies."""
+    """VMs are about to be booted together; ``parameters`` holds what a sweep varies.
+
+    ``accel`` and ``qemu_version`` are what they boot with, as a sweep may vary both; earlier
+    versions told them of the run alone.
+    """
 
     at_ns: int
     storm: int
@@ -108,6 +112,8 @@ class StormStarted:
     vms: tuple[int, ...]
     parameters: Mapping[str, str] = field(default_factory=dict)
     planned: int = 1
+    accel: str = ""
+    qemu_version: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

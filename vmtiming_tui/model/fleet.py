@@ -182,8 +182,18 @@ class Fleet:
 
     def _begin_storm(self, event: ev.StormStarted) -> None:
         self.state, self.ended_ns = RunState.RUNNING, None
+        run = self.run
+        # Earlier versions told both of the run alone, and which accelerator was varied.
+        accel = event.accel or event.parameters.get("accel", run.accel if run else "")
         self.storms[event.storm] = Storm(
-            event.storm, event.kind, event.vms, event.parameters, event.at_ns, event.planned
+            event.storm,
+            event.kind,
+            event.vms,
+            event.parameters,
+            event.at_ns,
+            event.planned,
+            accel,
+            event.qemu_version or (run.qemu_version if run else ""),
         )
 
     def _go_on(

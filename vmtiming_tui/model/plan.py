@@ -6,20 +6,26 @@ turn goes backwards (ABBA), so that a drift of the host falls on all of them ali
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from vmtiming_tui.model.config import RunConfig
+from vmtiming_tui.model.config import KernelDetail, RunConfig
 from vmtiming_tui.model.decision import UntilDecided
 from vmtiming_tui.model.threshold import Threshold
 
 
 class StormKind(StrEnum):
-    """Why a set of VMs was booted together."""
+    """Why a set of VMs was booted together; those of ``run`` are what counts."""
 
     RUN = "run"
     WARMUP = "warmup"
     RERUN = "rerun"
+    DETAIL = "detail"
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether it stands beside the storms that a run was started for."""
+        return self in (StormKind.RERUN, StormKind.DETAIL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +76,12 @@ class RunPlan:
         return self.variants[0].config
 
     @property
+    def configs(self) -> list[RunConfig]:
+        """Every config that a storm of it boots."""
+        booted = (*self.variants, *(storm.variant for storm in self.detail_storms()))
+        return list(dict.fromkeys(variant.config for variant in booted))
+
+    @property
     def number(self) -> int:
         """The most VMs any storm of the plan boots."""
         return max(variant.config.number for variant in self.variants)
@@ -86,6 +98,16 @@ class RunPlan:
             *others, last = self.variants if turn % 2 == 0 else reversed(self.variants)
             yield from (StormPlan(kind=kind, variant=variant) for variant in others)
             yield StormPlan(kind=kind, variant=last, look=counted if counted in looks else None)
+
+    def detail_storms(self) -> Iterator[StormPlan]:
+        """Yield the storms that come after all others, for details that would slow those.
+
+        They count in nothing.
+        """
+        for variant in self.variants:
+            if variant.config.kernel_detail is KernelDetail.EXTRA:
+                config = replace(variant.config, kernel_detail=KernelDetail.ON)
+                yield StormPlan(kind=StormKind.DETAIL, variant=replace(variant, config=config))
 
     def __len__(self) -> int:
         return (self.warmup + self.runs) * len(self.variants)

@@ -22,7 +22,8 @@ class Storm:
 
     It goes in ``rounds`` where the host cannot hold all of its VMs at once; 0 where its stream
     knows no phases, as those of earlier versions. ``round`` and ``phase`` are where it is now,
-    ``decided_ns`` and ``collected_ns`` are of that round.
+    ``decided_ns`` and ``collected_ns`` are of that round. ``accel`` and ``qemu_version`` are what
+    it boots with.
     """
 
     number: int
@@ -31,6 +32,8 @@ class Storm:
     parameters: Mapping[str, str]
     started_ns: int
     planned: int = 1
+    accel: str = ""
+    qemu_version: str = ""
     rounds: int = 0
     round: int = 1
     phase: StormPhase = StormPhase.BOOT

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from vmtiming_tui.analysis.comparison.compare import Comparison, GroupComparison
 from vmtiming_tui.analysis.comparison.difference import signed
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN
-from vmtiming_tui.analysis.straggler import Straggler
+from vmtiming_tui.analysis.straggler import BlamedUnit, Straggler
 from vmtiming_tui.analysis.summary import Summary, settings_label
 from vmtiming_tui.analysis.sweep import Knee, Penalty, Sweep
 from vmtiming_tui.analysis.thresholds import Judged
@@ -13,6 +13,7 @@ from vmtiming_tui.escape import plural, printable
 from vmtiming_tui.model.decision import Decision, Standing
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.aligned import aligned_lines
+from vmtiming_tui.report.movement import movement_lines
 from vmtiming_tui.report.tables import (
     comparison_table,
     sweep_notes,
@@ -55,7 +56,13 @@ def _group_lines(comparison: Comparison, group: GroupComparison, *, narrow: bool
     title = [f"{_named(group.parameters)}:"] if group.parameters else []
     table = comparison_table(comparison, group)
     said = [printable(note.text) for note in table.notes]
-    return [*title, *aligned_lines(table.without_details() if narrow else table), "", *said, ""]
+    moved = [
+        line
+        for kind, parts in group.parts.items()
+        for line in movement_lines(kind, parts, group.boot.shift_s)
+    ]
+    shown = aligned_lines(table.without_details() if narrow else table)
+    return [*title, *shown, "", *said, "", *moved]
 
 
 def sweep_lines(sweep: Sweep) -> list[str]:
@@ -156,6 +163,16 @@ def threshold_lines(judged: Sequence[Judged]) -> list[str]:
     return aligned_lines(threshold_table(judged)) if judged else []
 
 
+def _blamed(found: Straggler, unit: BlamedUnit) -> str:
+    took = (
+        f"{printable(unit.name)}: {short_seconds(unit.slowest_ns / 1e9)} against "
+        f"{short_seconds(in_seconds(unit.usual_ns))}"
+    )
+    part = found.explained(unit)
+    explains = f", {100 * min(part, 1):.0f} % of the delay" if part is not None else ""
+    return f"{took}{', which the boot did not wait for' if unit.on_chain is False else explains}"
+
+
 def straggler_lines(found: Straggler) -> list[str]:
     """Return why the slowest VM was slow, as far as it can be told."""
     slow, middle = found.slowest, found.middle
@@ -166,11 +183,7 @@ def straggler_lines(found: Straggler) -> list[str]:
     added = [f"{stage} {ns / 1e9:+.3g}s" for stage, ns in found.added_ns.items()]
     if added:
         lines.append(f"  by stage: {', '.join(added)}")
-    lines += [
-        f"  {printable(unit.name)}: {short_seconds(unit.slowest_ns / 1e9)} against "
-        f"{short_seconds(in_seconds(unit.middle_ns))}"
-        for unit in found.units
-    ]
+    lines += [f"  {_blamed(found, unit)}" for unit in found.units]
     if found.waited_share is not None:
         lines.append(f"  it waited for a free core {100 * found.waited_share:.0f} % of its time")
     return lines

@@ -32,7 +32,8 @@ class PlainReport:
         match event:
             case ev.StormStarted():
                 self._to_launch, self._launched = set(event.vms), 0
-                return [storm_title(event, self._fleet.plan)] if event.planned > 1 else []
+                is_one_of_several = event.planned > 1 or event.kind is StormKind.DETAIL
+                return [storm_title(event, self._fleet.plan)] if is_one_of_several else []
             case ev.VmLaunched():
                 self._launched += 1
                 return [shell_line(event.argv), *self._settled(event.vm)]
@@ -127,6 +128,8 @@ def storm_title(event: ev.StormStarted, plan: RunPlan | None) -> str:
     parameters = "".join(
         f", {printable(name)} = {printable(value)}" for name, value in event.parameters.items()
     )
+    if event.kind is StormKind.DETAIL:
+        return f"One more storm, for the kernel's details; it counts in nothing{parameters}"
     kind = "Warm-up storm" if event.kind is StormKind.WARMUP else "Storm"
     return f"{kind} {event.storm} of {most}{event.planned}{parameters}"
 

@@ -50,8 +50,8 @@ def _row(unit: UnitFigures, found: UnitsOfBoots) -> tuple[Cell, ...]:
         _median(unit.waited),
         _median(unit.queued),
         _time(unit.spread.between if unit.spread is not None else None),
-        share(unit.on_chain, found.boots) if found.has_order else own(SHORT_NOTHING),
-        share(unit.ran, found.boots),
+        share(unit.on_chain, unit.told) if found.has_order else own(SHORT_NOTHING),
+        share(unit.ran, unit.told),
         own(str(unit.failed)),
         foreign(unit.name),
     )

@@ -35,5 +35,6 @@ FLAGS: Mapping[str, str] = {
         "allow_backing",
         "allow_device",
         "run_as",
+        "kernel_detail",
     )
 }

@@ -18,6 +18,7 @@ from vmtiming_tui.model.config import (
     BootMode,
     End,
     Inject,
+    KernelDetail,
     RunConfig,
     StartMode,
 )
@@ -150,6 +151,7 @@ _READERS: Mapping[str, Callable[[Raw], Any]] = {
     "allow_backing": lambda raw: tuple(map(_text, raw)) if isinstance(raw, (list, tuple)) else (),
     "allow_device": bool,
     "run_as": _user,
+    "kernel_detail": _choice(KernelDetail),
     "qemu_args": lambda raw: tuple(map(_text, raw)) if isinstance(raw, (list, tuple)) else (),
 }
 
@@ -211,6 +213,30 @@ def _missing(config: RunConfig) -> list[Problem]:
                 "end",
                 "--end: quit is a power cut to a guest, and --persist keeps what that leaves on "
                 "the images; leave one of the two out",
+            )
+        )
+    if config.kernel_detail is not KernelDetail.OFF:
+        problems += _without_kernel_detail(config)
+    return problems
+
+
+def _without_kernel_detail(config: RunConfig) -> list[Problem]:
+    """Return why a kernel cannot be asked for details."""
+    problems = []
+    if config.boot is BootMode.FIRMWARE:
+        problems.append(
+            Problem(
+                "kernel_detail",
+                "--kernel-detail: with --boot firmware the image's own loader gives the kernel its "
+                "arguments; boot it by -k and -i (vm-timing-report prepare takes them out)",
+            )
+        )
+    if config.after_report is AfterReport.OFF:
+        problems.append(
+            Problem(
+                "kernel_detail",
+                "--kernel-detail: a guest that is off at once after its report is not asked for "
+                "its kernel's log; leave one of the two out",
             )
         )
     return problems

@@ -1,9 +1,11 @@
 """A whole run as a person asks for it: how often, and which settings are varied."""
 
+import hashlib
 import itertools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from vmtiming_tui.errors import ConfigError, Problem
@@ -24,7 +26,16 @@ SWEPT: Mapping[str, str] = {
     "initrd": "initrd",
     "append": "append",
     "after_report": "after_report",
+    "base": "base",
+    "prefix": "prefix",
+    "qemu": "qemu",
+    "machine": "machine",
+    "cpu": "cpu",
+    "boot": "boot",
+    "parallel": "parallel",
+    "start": "start",
 }
+_MAY_BE_EMPTY = ("append", "initrd", "machine", "cpu", "parallel")
 MAX_VARIANTS = 1000
 MAX_STORMS = 10_000
 MAX_NAME = 200
@@ -82,7 +93,7 @@ def _sweeps(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
             problems.append(f"{given!r} cannot be varied; give one of {known}")
         elif name in found:
             problems.append(f"{name} is given twice; put its values into one list")
-        elif "" in values and name not in ("append", "initrd"):
+        elif "" in values and name not in _MAY_BE_EMPTY:
             problems.append(f"{name} has an empty value in {text!r}; give {name} a,b,c")
         elif len(set(values)) < len(values):
             problems.append(f"{name} has a value twice in {text!r}; --runs repeats storms")
@@ -96,6 +107,15 @@ def _sweeps(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
     return found
 
 
+def _prefix_of(prefix: str, base: str) -> str:
+    """Return a prefix of a base's own: an overlay belongs to one base, and stays for later runs."""
+    if not prefix:
+        return prefix
+    path = Path(base).absolute()
+    digest = hashlib.sha256(str(path).encode(errors="surrogateescape")).hexdigest()[:8]
+    return f"{prefix}-{path.stem}-{digest}"
+
+
 def _variants(
     raw: Mapping[str, Raw], sweeps: Mapping[str, Sequence[str]], *, files: bool
 ) -> tuple[Variant, ...]:
@@ -104,6 +124,8 @@ def _variants(
     for values in itertools.product(*sweeps.values()):
         parameters = dict(zip(sweeps, values, strict=True))
         settings = {SWEPT[name]: value for name, value in parameters.items()}
+        if "base" in parameters and "prefix" not in parameters:
+            settings["prefix"] = _prefix_of(str(raw.get("prefix", "")), parameters["base"])
         try:
             config = build_config({**raw, **settings}, files=files)
         except ConfigError as error:
@@ -134,7 +156,8 @@ def build_plan(
     """Return the plan that raw texts describe; raise ``ConfigError`` with every fault at once.
 
     ``sweeps`` are the pairs of ``-L VAR a,b,c``; every combination becomes a variant, the last
-    setting varying fastest. ``append`` is laid over the one given otherwise. Of ``labels`` each is
+    setting varying fastest. ``append`` is laid over the one given otherwise. Each ``base`` gets
+    images of its own, whose names tell it, unless ``prefix`` is varied too. Of ``labels`` each is
     a ``key=value``; ``thresholds`` reads what the figures are held to. With ``until_decided`` (a
     percentage) there are ``max_runs`` at most, and when it is looked at is not settled yet.
     """

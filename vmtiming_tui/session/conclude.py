@@ -10,6 +10,7 @@ from vmtiming_tui.analysis.comparison.compare import Comparison, Gate, compare_s
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN, side_of
 from vmtiming_tui.analysis.comparison.sequential import told
 from vmtiming_tui.analysis.exit_code import ExitCode, exit_code, reasons
+from vmtiming_tui.analysis.kernel_times import kernel_figures
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.analysis.thresholds import judged
@@ -30,6 +31,7 @@ from vmtiming_tui.report.findings import (
     sweep_verdict_lines,
     threshold_lines,
 )
+from vmtiming_tui.report.kernel_report import kernel_lines
 from vmtiming_tui.session.wishes import Wishes
 
 Say: TypeAlias = Callable[[str], None]
@@ -152,6 +154,8 @@ def conclude(fleet: Fleet, wishes: Wishes, say: Say) -> Conclusion:
     written, failed = write_exports(fleet, wishes)
     failed += _append_summary(fleet, wishes)
     for line in shutdown_lines(summarise_fleet(fleet)):
+        say(line)
+    for line in kernel_lines(kernel_figures(fleet)):
         say(line)
     if sweep := sweep_of(fleet):
         for line in sweep_verdict_lines(sweep):

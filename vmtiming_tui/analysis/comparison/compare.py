@@ -17,7 +17,7 @@ sweep, runs held against one) they share it by Holm's steps. So do all other lin
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import islice
 
@@ -30,9 +30,12 @@ from vmtiming_tui.analysis.comparison.difference import (
     Method,
     Verdict,
 )
+from vmtiming_tui.analysis.comparison.moved import Movement
+from vmtiming_tui.analysis.comparison.moved_parts import moved_parts
 from vmtiming_tui.analysis.comparison.questions import Question, answers
 from vmtiming_tui.analysis.comparison.samples import (
     AFTER_REPORT,
+    KERNEL_DETAIL,
     PROTOCOL,
     QEMU,
     SHUTDOWN,
@@ -51,6 +54,7 @@ ALL_BOOTED_IN = "all booted in"
 _TIMED_DIFFERENTLY = {
     AFTER_REPORT: "they were timed differently: where VMs that have reported go on (off), "
     "the boots after them take longer",
+    KERNEL_DETAIL: "they were timed differently: --kernel-detail slows the boots",
     PROTOCOL: "they were timed differently: from protocol 3 on a boot ends with the first byte of "
     "its report, before the guest gathers anything (some 0.3 s sooner under TCG)",
 }
@@ -104,12 +108,14 @@ class GroupComparison:
     """The differences of one setting: ``boot`` first, then all booted in, stages and shutdown.
 
     ``unpaired`` counts the storms that are left out, as the other side has none in their round.
+    ``parts`` says which of the smaller parts moved, by their kind.
     """
 
     parameters: Mapping[str, str]
     differences: tuple[Difference, ...]
     losses: Losses
     unpaired: int = 0
+    parts: Mapping[str, Movement] = field(default_factory=dict)
 
     @property
     def boot(self) -> Difference:
@@ -173,6 +179,7 @@ class _Draft:
     parameters: Mapping[str, str]
     questions: tuple[Question, ...]
     losses: Losses
+    parts: Mapping[str, Movement]
     unpaired: int = 0
 
 
@@ -186,6 +193,7 @@ def _settled(drafts: Sequence[_Draft]) -> Iterator[GroupComparison]:
             differences=(boot, *islice(rest, len(draft.questions) - 1)),
             losses=draft.losses,
             unpaired=draft.unpaired,
+            parts=draft.parts,
         )
 
 
@@ -250,7 +258,9 @@ def _draft(
         is_asked = not (is_stage and losses.differ)
         told = known if name == BOOT else None
         questions.append(Question(name, one, other, method, told, is_asked))
-    return _Draft(first.parameters, tuple(questions), losses)
+    is_by_round = method is BY_ROUND
+    parts = {} if losses.differ else moved_parts(first, second, by_round=is_by_round)
+    return _Draft(first.parameters, tuple(questions), losses, parts)
 
 
 def _draft_by_round(first: Sample, second: Sample) -> _Draft:
@@ -278,6 +288,11 @@ def _side_cautions(side: Side) -> list[str]:
             f"{side.label}: {count} of {plural(number, 'boot')} {were(count)} lost ({how}); "
             "lost ones rank as slower than all"
         )
+    if side.is_looked_at:
+        found.append(
+            f"{side.label} went on until it was decided, which alone makes a difference likelier "
+            "here: what its looks decided holds, and its report says it"
+        )
     if side.left_out:
         found.append(f"{side.label}: a storm that was cut short is left out")
     settings = [
@@ -298,10 +313,11 @@ def _differs(name: str, first: str, second: str) -> str:
 
 
 def _cautions(first: Side, second: Side, pairs: Sequence[tuple[Sample, Sample]]) -> list[str]:
+    one, other = first.circumstances, second.circumstances
     found = [
-        _differs(name, value, second.facts[name])
-        for name, value in first.facts.items()
-        if name in second.facts and value != second.facts[name]
+        _differs(name, value, other[name])
+        for name, value in one.items()
+        if name in other and value != other[name] and not _is_by_round(first, second)
     ]
     is_itself = bool(first.identity.run) and first.identity == second.identity
     if is_itself:

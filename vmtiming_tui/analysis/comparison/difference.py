@@ -79,6 +79,14 @@ class Difference:
         return self.verdict in (Verdict.FASTER, Verdict.SLOWER)
 
     @property
+    def shift_s(self) -> float | None:
+        """How much larger the second's median is; None where lost VMs hide either."""
+        if self.first is None or self.second is None:
+            return None
+        before, after = self.first.median, self.second.median
+        return None if before is None or after is None else after - before
+
+    @property
     def sentence(self) -> str:
         """The verdict in words, for people."""
         return f"{self.name}: {self.words}"

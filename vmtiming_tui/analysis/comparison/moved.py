@@ -5,14 +5,18 @@ the ranks of its storms' values; that many are is made up for by Benjamini and H
 of the parts that are told to have moved, 5 % at most are to be expected not to have.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.comparison.multiple import benjamini_hochberg
-from vmtiming_tui.analysis.comparison.ranks import ALPHA, mann_whitney
+from vmtiming_tui.analysis.comparison.paired import SignedRank
+from vmtiming_tui.analysis.comparison.ranks import ALPHA, RankTest, mann_whitney
 
 FEWEST_STORMS = 8
+
+Test: TypeAlias = Callable[[Sequence[float], Sequence[float]], RankTest | SignedRank | None]
 
 Parts = Mapping[str, Sequence[float]]
 """One value (s) a storm of every part, for the storms that have it."""
@@ -23,7 +27,8 @@ class Moved:
     """A part that moved: its medians (s) on both sides, and how far.
 
     ``shift_s`` is Hodges and Lehmann's estimate (1963), the median of all differences; ``q_value``
-    the share of errors to be expected among all that are told with it.
+    the share of errors to be expected among all that are told with it. Of the second side's
+    ``storms`` as many lie ``beyond`` the first side's median on the side it moved to.
     """
 
     name: str
@@ -31,6 +36,8 @@ class Moved:
     second_s: float
     shift_s: float
     q_value: float
+    beyond: int
+    storms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,26 +59,24 @@ class Movement:
         return self.tested is not None
 
 
-def movement(first: Parts, second: Parts, *, storms: tuple[int, int], floor_s: float) -> Movement:
+def movement(
+    first: Parts,
+    second: Parts,
+    *,
+    storms: tuple[int, int],
+    floor_s: float,
+    test: Test = mann_whitney,
+) -> Movement:
     """Return what became of the parts of two sides of so many storms each.
 
-    A part that no storm took ``floor_s`` for, or that moved by less, is no news. Those are left out
-    before the test, by both sides' largest value: that is blind to the side, so it costs no
-    error rate, and gives the others more power (Bourgon, Gentleman and Huber, 2010).
+    Where storms were booted in turn, ``test`` may compare them pair by pair.
+    A part that moved by less than ``floor_s`` is no news.
     """
     if min(storms) < FEWEST_STORMS:
         return Movement()
-    largest = {
-        name: max((*first.get(name, ()), *second.get(name, ())), default=0.0)
-        for name in first.keys() | second.keys()
-    }
-    matter = sorted(name for name, value in largest.items() if value >= floor_s)
-    tested = [
-        name
-        for name in matter
-        if min(len(first.get(name, ())), len(second.get(name, ()))) >= FEWEST_STORMS
-    ]
-    p_values = [_p_value(first[name], second[name]) for name in tested]
+    matter = long_enough(first, second, floor_s)
+    tested = testable(first, second, floor_s)
+    p_values = [_p_value(test, first[name], second[name]) for name in tested]
     found = [
         _moved(name, first[name], second[name], q_value)
         for name, q_value in zip(tested, benjamini_hochberg(p_values), strict=True)
@@ -86,18 +91,45 @@ def movement(first: Parts, second: Parts, *, storms: tuple[int, int], floor_s: f
     )
 
 
-def _p_value(first: Sequence[float], second: Sequence[float]) -> float:
-    test = mann_whitney(first, second)
-    return 1.0 if test is None else test.p_value
+def long_enough(first: Parts, second: Parts, floor_s: float) -> list[str]:
+    """Return the parts that any storm took ``floor_s`` for, by name.
+
+    The others are left out before the test, by both sides' largest value: that is blind to the
+    side, so it costs no error rate, and gives these more power (Bourgon, Gentleman and Huber,
+    2010).
+    """
+    return sorted(
+        name
+        for name in first.keys() | second.keys()
+        if max((*first.get(name, ()), *second.get(name, ())), default=0.0) >= floor_s
+    )
+
+
+def testable(first: Parts, second: Parts, floor_s: float) -> list[str]:
+    """Return those of them that both sides have values enough of."""
+    return [
+        name
+        for name in long_enough(first, second, floor_s)
+        if min(len(first.get(name, ())), len(second.get(name, ()))) >= FEWEST_STORMS
+    ]
+
+
+def _p_value(test: Test, first: Sequence[float], second: Sequence[float]) -> float:
+    found = test(first, second)
+    return 1.0 if found is None else found.p_value
 
 
 def _moved(name: str, first: Sequence[float], second: Sequence[float], q_value: float) -> Moved:
+    middle = stats.median(first)
+    shift = stats.median([after - before for before in first for after in second])
     return Moved(
         name=name,
-        first_s=stats.median(first),
+        first_s=middle,
         second_s=stats.median(second),
-        shift_s=stats.median([after - before for before in first for after in second]),
+        shift_s=shift,
         q_value=q_value,
+        beyond=sum((after - middle) * shift > 0 for after in second),
+        storms=len(second),
     )
 
 

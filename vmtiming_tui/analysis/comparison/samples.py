@@ -11,6 +11,7 @@ from typing import cast
 from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.comparison.tolerance import KnownRun, Setting
 from vmtiming_tui.analysis.counted import counted_attempts
+from vmtiming_tui.analysis.kernel_times import typical_initcalls_s
 from vmtiming_tui.analysis.stages import Stage, stages_of
 from vmtiming_tui.analysis.summary import (
     Group,
@@ -19,15 +20,18 @@ from vmtiming_tui.analysis.summary import (
     counted_groups,
     shutdowns_s,
 )
+from vmtiming_tui.analysis.units.ordering import Orderings
+from vmtiming_tui.analysis.units.own_times import OwnTimes
 from vmtiming_tui.model.attempt import Attempt, VmState
 from vmtiming_tui.model.codec import Json, to_json
-from vmtiming_tui.model.config import AfterReport
+from vmtiming_tui.model.config import AfterReport, KernelDetail
 from vmtiming_tui.model.fleet import Fleet, RunState
 
 QEMU = "qemu"
 SHUTDOWN = "shutdown"
 AFTER_REPORT = "what VMs do after their report"
 PROTOCOL = "the guests' protocol"
+KERNEL_DETAIL = "the kernel's details"
 THIS_RUN = "this run"
 """What the run that has just ended, or is on the screen, is called beside another."""
 
@@ -41,8 +45,9 @@ class StormSample:
 
     ``lost`` says how many VMs were lost, by how. ``stages``, the time before the start and the
     shutdown among them, hold a value for each VM that knows it and can be believed; ``doubtful``
-    counts the others. ``turn`` is which of its setting's storms it is, from 0: a sweep boots every
-    setting once a turn.
+    counts the others. ``initcalls`` are the medians of what kernels took for each, where they were
+    asked, ``units`` those of the units' own times. ``turn`` is which of its setting's storms it is,
+    from 0: a sweep boots every setting once a turn.
     """
 
     boots: tuple[float, ...]
@@ -51,6 +56,8 @@ class StormSample:
     stages: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     doubtful: int = 0
     turn: int = 0
+    initcalls: Mapping[str, float] = field(default_factory=dict)
+    units: OwnTimes = field(default_factory=OwnTimes, compare=False)
 
     @property
     def lost_count(self) -> int:
@@ -74,11 +81,13 @@ class Sample:
     """The storms one run booted with the same settings.
 
     ``setting`` tells which storms of other runs are like them; None where that is not known.
+    ``facts`` are the circumstances in which settings of one run may differ.
     """
 
     parameters: Mapping[str, str]
     storms: tuple[StormSample, ...]
     setting: Setting | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +119,8 @@ class Side:
 
     ``label`` is how it is called beside the other, ``identity`` tells which run it is.
     ``left_out`` counts storms that were cut short, where others were not. ``known`` is what the
-    history keeps of runs in these circumstances.
+    history keeps of runs in these circumstances. ``is_looked_at`` says that the run went on until
+    its looks had decided.
     """
 
     label: str
@@ -118,12 +128,23 @@ class Side:
     facts: Mapping[str, str]
     identity: Identity = Identity()
     left_out: int = 0
+    is_looked_at: bool = False
     known: tuple[KnownRun, ...] = ()
+
+    @property
+    def circumstances(self) -> Mapping[str, str]:
+        """The facts of the run and those of its settings, by name; all that differ."""
+        names = dict.fromkeys(name for sample in self.samples for name in sample.facts)
+        return {**self.facts, **{name: _all_of(self.samples, name) for name in names}}
 
     @property
     def has_boots(self) -> bool:
         """Whether there is anything to compare with."""
         return any(storm.boots for sample in self.samples for storm in sample.storms)
+
+
+def _all_of(samples: Iterable[Sample], name: str) -> str:
+    return ", ".join(sorted({sample.facts.get(name, "") for sample in samples} - {""}))
 
 
 def moment(wall_ns: int) -> str:
@@ -140,14 +161,16 @@ def side_of(fleet: Fleet, label: str = "", *, name: str | None = None) -> Side:
     run, plan = fleet.run, fleet.plan
     groups = counted_groups(fleet)
     whole = [_whole_storms(fleet, group) for group in groups]
+    orderings = Orderings(fleet.unit_order)
     return Side(
         label=label or (run.run if run else ""),
         samples=tuple(
-            _sample(group, storms, _setting(fleet, group.parameters))
+            _sample(fleet, group, storms, orderings)
             for group, storms in zip(groups, whole, strict=True)
         ),
         left_out=sum(map(len, (group.storms for group in groups))) - sum(map(len, whole)),
         facts=_facts(fleet),
+        is_looked_at=plan is not None and plan.until_decided is not None,
         identity=Identity(
             run.run if run else "",
             name if name is not None else (plan.name if plan else ""),
@@ -157,18 +180,18 @@ def side_of(fleet: Fleet, label: str = "", *, name: str | None = None) -> Side:
 
 
 def _facts(fleet: Fleet) -> dict[str, str]:
-    run, plan, host = fleet.run, fleet.plan, fleet.host_facts
+    plan, host = fleet.plan, fleet.host_facts
     facts = {
         "host": host.hostname,
         "CPU": host.cpu_model,
         "host kernel": host.kernel,
-        "accelerator": run.accel if run else "",
-        "QEMU": run.qemu_version if run else "",
         "guest kernel": _told(fleet, "kernel_release"),
         PROTOCOL: _told(fleet, "protocol"),
     }
     if plan is not None:
         facts[AFTER_REPORT] = str(plan.config.after_report)
+        is_detailed = plan.config.kernel_detail is KernelDetail.ON
+        facts[KERNEL_DETAIL] = "told" if is_detailed else "not asked for"
         facts["limit of a boot (s)"] = f"{plan.config.timeout_s:g}"
         if not plan.variants[0].parameters:
             facts |= {
@@ -185,7 +208,7 @@ def _told(fleet: Fleet, name: str) -> str:
     return ", ".join(sorted({each.properties.get(name, "") for each in details if each} - {""}))
 
 
-def _setting(fleet: Fleet, parameters: Mapping[str, str]) -> Setting | None:
+def _setting(fleet: Fleet, parameters: Mapping[str, str], accel: str) -> Setting | None:
     """Return what storms with these parameters were booted with; None where that is not known."""
     run, plan, host = fleet.run, fleet.plan, fleet.host_facts
     if run is None or plan is None or not host.hostname:
@@ -197,13 +220,14 @@ def _setting(fleet: Fleet, parameters: Mapping[str, str]) -> Setting | None:
     asked = cast(dict[str, Json], to_json(variant.config))
     for name in _OF_NO_BOOT:
         del asked[name]
-    after_report = asked.pop("after_report")
+    after_report, detail = asked.pop("after_report"), asked.pop("kernel_detail")
     circumstances = [
         *(host.hostname, host.cpu_model, host.cores),
-        parameters.get("accel", run.accel),
+        accel,
         *(asked.pop(name) for name in _AT_ONCE),
         # What earlier versions kept of their runs, all of which were timed so, says nothing of it.
         *([] if after_report == AfterReport.OFF else [after_report]),
+        *([KERNEL_DETAIL] if detail == KernelDetail.ON else []),
     ]
     request = [asked, plan.warmup, plan.prepare, plan.drop_caches]
     digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode())
@@ -227,11 +251,17 @@ def _whole_storms(fleet: Fleet, group: Group) -> Sequence[StormSummary]:
     return [storm for storm in group.storms if is_whole(storm)] or group.storms
 
 
-def _sample(group: Group, storms: Sequence[StormSummary], setting: Setting | None) -> Sample:
+def _sample(
+    fleet: Fleet, group: Group, storms: Sequence[StormSummary], orderings: Orderings
+) -> Sample:
     turns = {storm.number: turn for turn, storm in enumerate(group.storms)}
+    known = [fleet.storms[number] for number in turns if number in fleet.storms]
+    accel = ", ".join(sorted({storm.accel for storm in known} - {""}))
+    qemu = ", ".join(sorted({storm.qemu_version for storm in known} - {""}))
     return Sample(
         parameters=group.parameters,
-        setting=setting,
+        setting=_setting(fleet, group.parameters, accel),
+        facts={"accelerator": accel, "QEMU": qemu},
         storms=tuple(
             StormSample(
                 boots=tuple(boots_s(storm.attempts)),
@@ -244,6 +274,8 @@ def _sample(group: Group, storms: Sequence[StormSummary], setting: Setting | Non
                 stages=_stage_samples(storm.attempts),
                 doubtful=storm.summary.doubtful,
                 turn=turns[storm.number],
+                initcalls=typical_initcalls_s(storm.attempts),
+                units=OwnTimes(storm.attempts, orderings),
             )
             for storm in storms
         ),

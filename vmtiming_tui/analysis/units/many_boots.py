@@ -5,7 +5,8 @@ true stamp. A unit's begin counts from the VM's go, on the host's axis, as the s
 (``analysis.stages``). ``waiting`` has what is a unit's own time and what is not.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vmtiming_tui.analysis import stats
@@ -43,14 +44,16 @@ class Quartiles:
 class UnitFigures:
     """One unit over many boots; times in seconds, None where no boot tells them.
 
-    ``ran``, ``failed`` and ``on_chain`` count boots: in which it began to start, failed, and was on
-    the critical chain. ``start`` is when it began, from the go; ``took`` how long it took to be up;
-    ``own``, ``waited`` and ``queued`` are what of its way was its own work, waiting for units that
-    it is started after, and for its turn. Without an order the latter two are not known.
-    ``spread`` is of ``own`` between storms and within them.
+    ``told`` is how many boots tell of units of its type: all units are told by one VM of a run, and
+    by the others those that take time to start. Of these it began to start in ``ran``, failed in
+    ``failed``, and was on the critical chain in ``on_chain``. ``start`` is when it began, from the
+    go; ``took`` how long it took to be up; ``own``, ``waited`` and ``queued`` are what of its way
+    was its own work, waiting for units that it is started after, and for its turn. Without an order
+    the latter two are not known. ``spread`` is of ``own`` between storms and within them.
     """
 
     name: str
+    told: int
     ran: int
     failed: int
     on_chain: int
@@ -64,7 +67,7 @@ class UnitFigures:
     @property
     def kind(self) -> str:
         """Its type, which is its name's suffix: ``service``, ``mount``, ..."""
-        return self.name.rpartition(".")[2]
+        return _kind(self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +82,10 @@ class UnitsOfBoots:
     doubtful: int
     has_order: bool
     units: tuple[UnitFigures, ...]
+
+
+def _kind(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 @dataclass(slots=True)
@@ -99,6 +106,7 @@ class _Samples:
     def __init__(self, orderings: Orderings) -> None:
         self._orderings = orderings
         self.by_name: dict[str, _Sample] = {}
+        self.told: Counter[str] = Counter()
         self.boots = self.doubtful = 0
         self._storms = 0
 
@@ -110,6 +118,7 @@ class _Samples:
 
     def _add(self, attempt: Attempt, units: VmUnits) -> None:
         self.boots += 1
+        self.told.update(set(map(_kind, units.names)))
         spans, ordering = Spans.of(units), self._orderings.of(units.names)
         samples = [self._sample(name) for name in units.names]
         for place in self._chain(attempt, spans, ordering):
@@ -162,7 +171,10 @@ def units_of_boots(storms: Iterable[Sequence[Attempt]], order: UnitOrder | None)
     samples = _Samples(Orderings(order))
     for attempts in storms:
         samples.add_storm(attempts)
-    figures = [_figures(name, one, order) for name, one in samples.by_name.items()]
+    figures = [
+        _figures(name, one, samples.told[_kind(name)], has_order=order is not None)
+        for name, one in samples.by_name.items()
+    ]
     return UnitsOfBoots(
         boots=samples.boots,
         doubtful=samples.doubtful,
@@ -171,9 +183,9 @@ def units_of_boots(storms: Iterable[Sequence[Attempt]], order: UnitOrder | None)
     )
 
 
-def units_of_run(fleet: Fleet) -> UnitsOfBoots:
-    """Return the figures of the units over all boots that count."""
-    return units_of_boots(counted_by_storm(fleet).values(), fleet.unit_order)
+def units_of_run(fleet: Fleet, scope: Collection[int] | None = None) -> UnitsOfBoots:
+    """Return the figures of the units over all boots that count; only of VMs of ``scope``."""
+    return units_of_boots(counted_by_storm(fleet, scope).values(), fleet.unit_order)
 
 
 def _by_start(unit: UnitFigures) -> tuple[bool, float, str]:
@@ -181,17 +193,18 @@ def _by_start(unit: UnitFigures) -> tuple[bool, float, str]:
     return start is None, start.median if start else 0.0, unit.name
 
 
-def _figures(name: str, sample: _Sample, order: UnitOrder | None) -> UnitFigures:
+def _figures(name: str, sample: _Sample, told: int, *, has_order: bool) -> UnitFigures:
     return UnitFigures(
         name=name,
+        told=told,
         ran=sample.ran,
         failed=sample.failed,
         on_chain=sample.on_chain,
         start=Quartiles.of(sample.start),
         took=Quartiles.of(sample.took),
         own=Quartiles.of([own for storm in sample.own for own in storm]),
-        waited=Quartiles.of(sample.waited) if order is not None else None,
-        queued=Quartiles.of(sample.queued) if order is not None else None,
+        waited=Quartiles.of(sample.waited) if has_order else None,
+        queued=Quartiles.of(sample.queued) if has_order else None,
         spread=stats.spread(sample.own),
     )
 
@@ -218,19 +231,3 @@ _WEIGHTS: Mapping[UnitSort, Callable[[UnitFigures], float]] = {
     UnitSort.SPREAD: lambda unit: unit.spread.between if unit.spread else 0.0,
     UnitSort.FAILED: lambda unit: unit.failed,
 }
-
-
-def own_medians_s(attempts: Iterable[Attempt], orderings: Orderings) -> dict[str, float]:
-    """Return the median own time of each unit over the boots of one storm that can be believed."""
-    found: dict[str, list[int]] = {}
-    for attempt in attempts:
-        if attempt.units is None or stages_of(attempt).kernel_start_ns is None:
-            continue
-        spans, ordering = Spans.of(attempt.units), orderings.of(attempt.units.names)
-        own_us = shares(spans, ordering, userspace_us(attempt)).own_us
-        for name, begun, up, own in zip(
-            spans.names, spans.begun_us, spans.up_us, own_us, strict=True
-        ):
-            if begun and up:
-                found.setdefault(name, []).append(own)
-    return {name: stats.median(sample) / 1e6 for name, sample in found.items()}

@@ -41,6 +41,7 @@ from vmtiming_tui.engine.qemu.why_it_failed import Why
 from vmtiming_tui.engine.qmp.controller import QmpEvent
 from vmtiming_tui.errors import ImageError, QemuError
 from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.config import KernelDetail
 from vmtiming_tui.own_faults import kept_fault
 
 _EARLY_LIMIT_S = 1.0
@@ -329,8 +330,12 @@ class AttemptRunner:
 
     def _tell_guest(self, word: do.Word) -> None:
         text = str(word)
-        if word is do.Word.DETAILS and self._round.order.claim(self.vm):
-            text += " order"
+        if word is do.Word.DETAILS:
+            if self._round.order.claim(self.vm):
+                text += " order"
+            if self.spec.config.kernel_detail is KernelDetail.ON:
+                # A word of its own: earlier guests pass it over, and know none after `details`.
+                text = f"{do.Word.KERNEL}\n{text}"
         if not self._running.tell_guest(text):
             self._facts.put_nowait(Unheard())
 

@@ -41,8 +41,9 @@ class Ask:
 
 
 class Word(StrEnum):
-    """What the host may say to a guest that waits for it."""
+    """What the host may say to a guest that waits for it; ``kernel`` comes before ``details``."""
 
+    KERNEL = "kernel"
     DETAILS = "details"
     POWEROFF = "poweroff"
 

@@ -5,8 +5,7 @@ import contextlib
 import functools
 import gc
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 from vmtiming_tui.engine.boot.attempt import AttemptRunner
 from vmtiming_tui.engine.boot.before_storm import before_storm
@@ -14,16 +13,16 @@ from vmtiming_tui.engine.boot.context import BootContext, BootSpec
 from vmtiming_tui.engine.boot.rounds import OrderWish, Round, split
 from vmtiming_tui.engine.image.gate_client import Admissions
 from vmtiming_tui.engine.image.overlays import make_overlays
-from vmtiming_tui.engine.qemu.accel import accel_key
-from vmtiming_tui.engine.qemu.confinement import Powers, Reach
+from vmtiming_tui.engine.qemu.confinement import Reach
 from vmtiming_tui.engine.qemu.launch import Launch, copy_file, prepare_launch
 from vmtiming_tui.engine.qemu.locked_images import Holders
-from vmtiming_tui.errors import QemuError
+from vmtiming_tui.engine.qemu.settled import SettledQemu
+from vmtiming_tui.errors import EngineError, ImageError, QemuError
 from vmtiming_tui.escape import one_line, plural
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import Conclude, GoOn, VmAction
-from vmtiming_tui.model.config import Accel, RunConfig
-from vmtiming_tui.model.plan import RunPlan, StormKind
+from vmtiming_tui.model.config import RunConfig
+from vmtiming_tui.model.plan import RunPlan, StormKind, StormPlan
 
 _MAX_CONSOLE_BYTES = 256 * 1024
 _FIRMWARE_RESETS = 2
@@ -33,23 +32,21 @@ _RESET_SETTLES_S = 5.0
 class BootRun:
     """Boots the storms of a plan one after another, then those asked for while it ran.
 
-    ``accels`` names the accelerator of each config by its ``accel_key``; ``rooms`` says how many of
-    its VMs the host can hold at once. Attempts are counted per VM over the whole run.
+    ``qemus`` tells what each config boots with; ``rooms`` says how many of its VMs the host can
+    hold at once. Attempts are counted per VM over the whole run.
     """
 
     def __init__(
         self,
         plan: RunPlan,
-        accels: Mapping[Any, Accel],
+        qemus: Mapping[RunConfig, SettledQemu],
         rooms: Mapping[RunConfig, int],
-        powers: Powers,
         context: BootContext,
     ) -> None:
         self._plan = plan
-        self._accels = accels
+        self._qemus = qemus
         self._rooms = rooms
         self._order = OrderWish()
-        self._powers = powers
         self._context = context
         self._emit = context.emit
         self._attempts: dict[int, int] = {}
@@ -82,12 +79,26 @@ class BootRun:
         Raises ``EngineError`` where a storm cannot be begun.
         """
         for storm in self._plan.storms():
-            config = storm.variant.config
-            configs = dict.fromkeys(range(config.number), config)
-            await self._storm(configs, storm.kind, storm.variant.parameters, len(self._plan))
+            await self._boot(storm, len(self._plan))
             if storm.look is not None and await self._is_concluded(storm.look):
                 break
+        await self._run_details()
         await self.run_reruns()
+
+    async def _run_details(self) -> None:
+        """Boot the storms that count in nothing; where one cannot begin, that is no fault."""
+        for storm in self._plan.detail_storms():
+            try:
+                await self._boot(storm, 1)
+            except (EngineError, ImageError) as error:
+                self._notice(
+                    ev.Level.WARNING, f"no storm for the kernel's details: {error.message}"
+                )
+
+    async def _boot(self, storm: StormPlan, planned: int) -> None:
+        config = storm.variant.config
+        configs = dict.fromkeys(range(config.number), config)
+        await self._storm(configs, storm.kind, storm.variant.parameters, planned)
 
     async def _is_concluded(self, storms: int) -> bool:
         """Ask whether so many storms a setting will do, and wait for the answer, or for a stop."""
@@ -152,7 +163,7 @@ class BootRun:
 
     async def _within_reach(self, config: RunConfig, launch: Launch) -> Launch:
         """Copy what QEMU's user may not open, and let it find what lies in the run's folder."""
-        folder, powers = self._context.folder, self._powers
+        folder, powers = self._context.folder, self._qemus[config].powers
         for name, path in launch.files(config):
             if powers.reach(path) is Reach.NONE:
                 copy = await copy_file(path, folder, name, self._context.children)
@@ -187,8 +198,11 @@ class BootRun:
             await self._prepare(configs)
         if self._stopped:
             return
+        if kind is not StormKind.DETAIL:
+            self._configs.update(configs)
         self._storms += 1
         storm = self._storms
+        qemus = [self._qemus[config] for config in configs.values()]
         self._emit(
             ev.StormStarted(
                 at_ns=time.monotonic_ns(),
@@ -197,6 +211,8 @@ class BootRun:
                 vms=vms,
                 parameters=parameters,
                 planned=planned,
+                accel=_all_of(qemu.accel for qemu in qemus),
+                qemu_version=_all_of(qemu.powers.version for qemu in qemus),
             )
         )
         images = [config.image(vm) for vm, config in configs.items()]
@@ -260,18 +276,17 @@ class BootRun:
         self, vm: int, config: RunConfig, storm: int, holders: Holders, its_round: Round
     ) -> AttemptRunner:
         number = self._attempts[vm] = self._attempts.get(vm, 0) + 1
-        self._configs[vm] = config
         self._emit(ev.VmQueued(at_ns=time.monotonic_ns(), vm=vm, attempt=number, storm=storm))
-        accel = self._accels[accel_key(config)]
+        qemu = self._qemus[config]
         spec = BootSpec(
             vm=vm,
             attempt=number,
             storm=storm,
             config=config,
-            accel=accel,
+            accel=qemu.accel,
             launch=self._launches[config],
             image=self._admissions.of(config, vm),
-            powers=self._powers,
+            powers=qemu.powers,
             holders=holders,
         )
         attempt = self._newest[vm] = AttemptRunner(spec, self._context, its_round)
@@ -346,3 +361,8 @@ class BootRun:
         attempt = self._newest.get(vm)
         if attempt is not None and attempt.console_bytes != seen_bytes:
             self._emit(attempt.console_event(_MAX_CONSOLE_BYTES))
+
+
+def _all_of(words: Iterable[str]) -> str:
+    """Return what VMs of one storm have, which may differ where they are booted again."""
+    return ", ".join(dict.fromkeys(map(str, words)))

@@ -6,14 +6,11 @@ import resource
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vmtiming_tui.engine.host.watch import memory_bytes
-from vmtiming_tui.engine.qemu.accel import accel_key
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.escape import are, plural
 from vmtiming_tui.model.config import Accel, RunConfig
-from vmtiming_tui.model.plan import RunPlan
 
 _OUR_FDS = 64
 _FDS_PER_VM = 6  # QMP, console, stderr, report, and two more while its QEMU starts
@@ -162,15 +159,14 @@ def room_for(config: RunConfig, accel: Accel, *, freed_bytes: int = 0) -> Room:
     return Room(fit - fit % at_once, found)
 
 
-def rooms_for(plan: RunPlan, accels: Mapping[Any, Accel]) -> dict[RunConfig, int]:
-    """Return how many VMs of each config are to be held at once.
+def rooms_for(accels: Mapping[RunConfig, Accel]) -> dict[RunConfig, int]:
+    """Return how many VMs of each config are to be held at once, by the accelerator of each.
 
-    ``accels`` names the accelerator of each config by its ``accel_key``. Raises ``EngineError``
-    where a storm of the plan does not fit.
+    Raises ``EngineError`` where a storm does not fit.
     """
     rooms = {}
-    for config in dict.fromkeys(variant.config for variant in plan.variants):
-        room = room_for(config, accels[accel_key(config)])
+    for config, accel in accels.items():
+        room = room_for(config, accel)
         if not room.vms:
             raise EngineError(
                 "; ".join(shortage.text for shortage in room.lacking),

@@ -6,13 +6,16 @@ from pathlib import Path
 from vmtiming_tui.engine.qemu.launch import Launch
 from vmtiming_tui.engine.qemu.machine import Machine, machine_of
 from vmtiming_tui.engine.qemu.option_words import option
-from vmtiming_tui.model.config import Accel, AfterReport, BootMode, RunConfig
+from vmtiming_tui.model.config import Accel, AfterReport, BootMode, KernelDetail, RunConfig
 
 QMP_FD = 3
 CONSOLE_FD = 4
 REPORT_PORT = "serial0"
 REPORT_ID = "report"
 PHASES = "vmreport.protocol=3"
+# Its lines are of the level of debugging, which ``quiet`` keeps off the console; the buffer holds
+# some 10,000 initcalls.
+KERNEL_DETAIL = ("initcall_debug", "log_buf_len=2M")
 
 
 def _wants_phases(config: RunConfig) -> bool:
@@ -27,6 +30,7 @@ def kernel_arguments(vm: int, config: RunConfig, machine: Machine) -> str:
     """
     words = [f"root={machine.root}", "quiet", f"VMREPORTID:{vm}"]
     words += [PHASES] * _wants_phases(config)
+    words += KERNEL_DETAIL if config.kernel_detail is KernelDetail.ON else ()
     words += [f"console={machine.console}", "panic=1", config.append]
     return " ".join(words).strip()
 

@@ -194,3 +194,8 @@ async def settle_powers(config: RunConfig, own_uid: int | None, children: Childr
             if not re.search("sandbox", words):
                 break
     raise trouble or QemuError(f"{config.qemu!r} cannot be run")
+
+
+def powers_key(config: RunConfig) -> tuple[str, ...]:
+    """Return what the powers of a QEMU depend on."""
+    return (config.qemu, config.accel, config.run_as)

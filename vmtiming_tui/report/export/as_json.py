@@ -13,6 +13,7 @@ from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.comparison.compare import Comparison, GroupComparison
 from vmtiming_tui.analysis.comparison.difference import Difference
 from vmtiming_tui.analysis.comparison.samples import Identity
+from vmtiming_tui.analysis.kernel_times import KernelFigures
 from vmtiming_tui.analysis.summary import Group, Summary, boots_s, summarise
 from vmtiming_tui.analysis.sweep import Sweep
 from vmtiming_tui.analysis.thresholds import Judged
@@ -59,6 +60,7 @@ def body_of(document: Document) -> Body:
         "sweep": _sweep(document.sweep) if document.sweep else None,
         "decision": _decision(document, clock),
         "thresholds": [_judged(each) for each in document.judged],
+        "kernels": [_kernel(each) for each in document.kernels],
         "comparison": comparison_body(document.comparison),
         "cautions": [
             {"kind": str(caution.kind), "text": caution.text} for caution in document.cautions
@@ -79,6 +81,10 @@ def body_of(document: Document) -> Body:
         ],
         "results": hyperfine_results(document),
     }
+
+
+def _kernel(figures: KernelFigures) -> Body:
+    return {**without(to_json(figures), "kind"), "kind": str(figures.kind)}
 
 
 def _run(document: Document, clock: Clock) -> Body | None:
@@ -235,6 +241,7 @@ def _compared(group: GroupComparison) -> Body:
         "differences": [_difference(each) for each in group.differences],
         "losses": to_json(group.losses),
         "unpaired": group.unpaired,
+        "parts": to_json(group.parts),
     }
 
 
@@ -272,6 +279,8 @@ def _storm(storm: Storm, clock: Clock, scope: frozenset[int] | None) -> Body:
         "kind": str(storm.kind),
         "parameters": dict(storm.parameters),
         "planned": storm.planned,
+        "accel": storm.accel,
+        "qemu_version": storm.qemu_version,
         "rounds": storm.rounds,
         "vms": [vm for vm in storm.vms if scope is None or vm in scope],
         "started_at_s": clock.at(storm.started_ns),

@@ -8,6 +8,7 @@ from vmtiming_tui.analysis.sweep import Sweep
 from vmtiming_tui.escape import one_line
 from vmtiming_tui.report.export.document import Document, ExportedBoot, boot_table, fact_table
 from vmtiming_tui.report.findings import comparison_lines, decision_lines
+from vmtiming_tui.report.kernel_report import kernel_table, kernel_title
 from vmtiming_tui.report.tables import (
     Align,
     Cell,
@@ -78,6 +79,7 @@ def render_markdown(document: Document) -> str:
     lines += [f"## {document.figures_title}", ""]
     lines += markdown_table(figure_table(document.summary))
     lines += _stages(document)
+    lines += _kernels(document)
     lines += _decision(document)
     lines += _thresholds(document)
     lines += _comparison(document)
@@ -89,6 +91,15 @@ def render_markdown(document: Document) -> str:
     lines += ["## Circumstances", ""]
     lines += markdown_table(fact_table(document))
     return "\n".join(lines)
+
+
+def _kernels(document: Document) -> list[str]:
+    lines: list[str] = []
+    for figures in document.kernels:
+        table = kernel_table(figures)
+        lines += [f"## {escaped(kernel_title(figures))}", ""]
+        lines += [*_note_lines(table), *markdown_table(table)]
+    return lines
 
 
 def _decision(document: Document) -> list[str]:

@@ -8,6 +8,7 @@ from vmtiming_tui.report.findings import (
     shutdown_lines,
     threshold_lines,
 )
+from vmtiming_tui.report.kernel_report import kernel_lines
 from vmtiming_tui.report.plain import PlainReport
 
 
@@ -19,7 +20,7 @@ def render_text(document: Document) -> str:
     against = [f"Held against {printable(str(document.against))}."] if document.against else []
     if document.comparison is not None:
         against = comparison_lines(document.comparison)
-    after = shutdown_lines(document.summary)
+    after = [*shutdown_lines(document.summary), *kernel_lines(document.kernels)]
     held = threshold_lines(document.judged)
     decided = decision_lines(document.fleet, document.decisions)
     return "\n".join([*marks, *lines, *after, *decided, *held, *against, *warnings]) + "\n"

@@ -9,6 +9,7 @@ from vmtiming_tui.analysis.comparison.samples import THIS_RUN, Identity, Side, s
 from vmtiming_tui.analysis.comparison.sequential import told
 from vmtiming_tui.analysis.conditions import Conditions, conditions_of
 from vmtiming_tui.analysis.counted import counts, kind_of
+from vmtiming_tui.analysis.kernel_times import KernelFigures, kernel_figures
 from vmtiming_tui.analysis.stages import Stage, Stages, stages_of
 from vmtiming_tui.analysis.summary import Group, Summary, counted_groups, summarise_fleet
 from vmtiming_tui.analysis.sweep import Sweep, sweep_of
@@ -17,9 +18,11 @@ from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.boot_file import BootFile
 from vmtiming_tui.model.decision import Decision
+from vmtiming_tui.model.events import RunStarted
 from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.model.host import HostFacts
 from vmtiming_tui.model.plan import RunPlan, StormKind
+from vmtiming_tui.model.storm import Storm
 from vmtiming_tui.report.tables import Align, Head, Table, foreign, own, state_word, took_ns
 from vmtiming_tui.report.wording import mebibytes, utc
 from vmtiming_tui.request.labels import label_words
@@ -57,7 +60,8 @@ class Document:
     ``scope`` holds the VMs it was narrowed to, None for all of them. ``against`` is the baseline
     the run was started with, ``comparison`` what came of it: None without one, and where nothing is
     known of it but which run it was. ``judged`` is what became of the thresholds, and
-    ``decisions`` of what was to be decided, of all VMs.
+    ``decisions`` of what was to be decided, of all VMs. ``kernels`` is what kernels took for their
+    parts, where they were asked.
     """
 
     fleet: Fleet
@@ -72,6 +76,7 @@ class Document:
     comparison: Comparison | None = None
     judged: tuple[Judged, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    kernels: tuple[KernelFigures, ...] = ()
 
     @property
     def is_partial(self) -> bool:
@@ -141,6 +146,7 @@ def document_of(
         else None,
         judged=judged(fleet),
         decisions=told(fleet, baseline),
+        kernels=tuple(kernel_figures(fleet, scope)),
     )
 
 
@@ -175,8 +181,11 @@ def fact_table(document: Document) -> Table:
             ("governor", host.governor),
             ("load before", f"{host.load1:.2f}" if host.cores else ""),
             ("memory", mebibytes(host.memory_bytes) if host.memory_bytes else ""),
-            ("accelerator", f"{run.accel} ({run.accel_reason})" if run.accel_reason else run.accel),
-            ("QEMU", run.qemu_version),
+            ("accelerator", _of_storms(document.fleet, lambda storm: storm.accel) or _accel(run)),
+            (
+                "QEMU",
+                _of_storms(document.fleet, lambda storm: storm.qemu_version) or run.qemu_version,
+            ),
             ("vm-timing-report", run.tool_version),
         ]
     if plan is not None:
@@ -204,6 +213,16 @@ def fact_table(document: Document) -> Table:
 def _files(files: Iterable[BootFile]) -> list[tuple[str, str]]:
     """Return what VMs booted from, as it was: a row a file."""
     return [(f"{file.role} file", f"{file.path}: {file.state}") for file in files]
+
+
+def _of_storms(fleet: Fleet, told: Callable[[Storm], str]) -> str:
+    """Return all that a run's storms were booted with; empty where it was one thing."""
+    found = sorted({told(storm) for storm in fleet.storms.values()} - {""})
+    return ", ".join(found) if len(found) > 1 else ""
+
+
+def _accel(run: RunStarted) -> str:
+    return f"{run.accel} ({run.accel_reason})" if run.accel_reason else run.accel
 
 
 def _cpu(host: HostFacts) -> str:

@@ -197,6 +197,8 @@ def _attempt(vm: int, body: Body) -> Iterator[ev.Event]:
     known_ns = decided_ns or queued_ns
     if body["guest"] is not None:
         yield from _guest(who, body["guest"], known_ns)
+    if (log := body.get("kernel")) is not None:
+        yield from_json(ev.VmKernel, {**who, "at_ns": known_ns, "log": log})
     if body["usage"] is not None:
         yield _usage(who, body["usage"], known_ns)
     yield from _left_out(who, body, known_ns)

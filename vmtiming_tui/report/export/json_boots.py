@@ -84,6 +84,7 @@ def _attempt(boot: ExportedBoot, clock: Clock, order: UnitOrder | None) -> Body:
         "panicked": attempt.panicked,
         "usage": _usage(attempt),
         "guest": _guest(attempt, order),
+        "kernel": to_json(attempt.kernel),
         "console": _console(attempt),
         "qmp_left_out": to_json(attempt.qmp_left_out),
         "rejected": [

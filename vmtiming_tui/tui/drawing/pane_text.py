@@ -9,6 +9,7 @@ from vmtiming_tui.escape import plural, were
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.events import QmpSeen
 from vmtiming_tui.model.guest_events import UnitOrder
+from vmtiming_tui.report.kernel_report import log_sections
 from vmtiming_tui.report.plain import left_out_words
 from vmtiming_tui.tui.drawing.styled import Part, filled, seconds, shown, shown_lines
 from vmtiming_tui.tui.drawing.theme import Palette
@@ -42,6 +43,9 @@ def guest_lines(
             if words:
                 lines += [("", palette.text), _heading(title, palette)]
                 lines += [(shown_raw(word), style) for word in words]
+        for title, words in log_sections(attempt.kernel) if attempt.kernel else ():
+            lines += [("", palette.text), _heading(title, palette)]
+            lines += [(shown_raw(word), palette.text) for word in words]
         if details.dropped_bytes:
             count = details.dropped_bytes
             dropped = f"{plural(count, 'byte')} more {were(count)} left out."

@@ -293,6 +293,15 @@ class DetailScreen(VmScreen[int]):
         self.host.send(Rerun(vms=(self.vm_id,)))
         self.say_rerun(f"VM {self.vm_id}")
 
+    def action_units(self) -> None:
+        """Show what each unit of the attempt that is looked at took."""
+        from vmtiming_tui.tui.screens.units import UnitsScreen
+
+        if self.attempt is None or self.attempt.units is None:
+            self.app.notify("This guest has told of no unit yet.", severity="warning")
+            return
+        self.app.push_screen(UnitsScreen(self.model, self.attempt))
+
     def action_copy(self) -> None:
         """Copy the QEMU command of the attempt that is looked at."""
         self.copy_command(self.vm_id, self.attempt)

@@ -301,6 +301,12 @@ class StormScreen(VmScreen[None]):
         screen = HistoryScreen(self.model, compares=True)
         self.app.push_screen(screen)
 
+    def action_units(self) -> None:
+        """Show what each unit took."""
+        from vmtiming_tui.tui.screens.units import UnitsScreen
+
+        self.app.push_screen(UnitsScreen(self.model))
+
     def action_copy(self) -> None:
         """Copy the QEMU command of the VM under the cursor."""
         vm = self.area.current

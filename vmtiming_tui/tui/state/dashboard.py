@@ -21,7 +21,7 @@ from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.attempt import Attempt, Vm, VmState
 from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.fleet import Fleet, RunState
-from vmtiming_tui.model.plan import RunPlan, StormKind
+from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.model.storm import Storm, StormPhase
 from vmtiming_tui.tui.state.view import View
 
@@ -79,11 +79,11 @@ def ns_of(value_s: float) -> int:
 
 
 def shown_storm(fleet: Fleet) -> Storm | None:
-    """Return the storm the curve is of: the newest, but no rerun that is over."""
+    """Return the storm the curve is of: the newest, but none beside the plan's that is over."""
     newest = fleet.storm
-    if newest is None or newest.kind is not StormKind.RERUN or newest.ended_ns is None:
+    if newest is None or not newest.kind.is_beside or newest.ended_ns is None:
         return newest
-    planned = [s for s in fleet.storms.values() if s.kind is not StormKind.RERUN]
+    planned = [s for s in fleet.storms.values() if not s.kind.is_beside]
     return planned[-1] if planned else newest
 
 
@@ -199,7 +199,7 @@ class Model:
 
     @property
     def elapsed_ns(self) -> int | None:
-        """Since the run began, or a rerun that is under way; None before it.
+        """Since the run began, or a storm beside it that is under way; None before it.
 
         It stands while no boot is timed: from a storm's decision to the next boots.
         """
@@ -207,10 +207,8 @@ class Model:
         if fleet.run is None:
             return None
         storm = shown_storm(fleet)
-        if storm is None or storm.kind is not StormKind.RERUN:
-            began = fleet.run.at_ns
-        else:
-            began = storm.started_ns
+        apart = storm if storm is not None and storm.kind.is_beside else None
+        began = apart.started_ns if apart is not None else fleet.run.at_ns
         ended = fleet.ended_ns
         if storm is not None and storm.knows_phases and storm.phase is not StormPhase.BOOT:
             ended = storm.decided_ns

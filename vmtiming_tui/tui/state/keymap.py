@@ -19,6 +19,7 @@ class Scope(StrEnum):
     HISTORY = "The history"
     COMPARE = "The comparison"
     TREND = "The trend"
+    UNITS = "The units"
     DIALOG = "Any dialog"
     CONFIRM = "A question"
     FORM = "Any form"
@@ -119,6 +120,8 @@ MAIN = (
         "Results", 30),
     Key("main.compare", "c", "compare", "compare",
         "Hold this run beside the newest one before it", "Results", 32),
+    Key("main.units", "u", "units", "units", "What each unit of the guests took, over all boots",
+        "Results", 31),
     Key("main.view", "v", "toggle_view", "list/grid", "Switch between the grid and the list",
         "View", 15),
     Key("main.freeze", "p", "freeze", "hold",
@@ -187,6 +190,8 @@ DETAIL = (
     Key("detail.page_up", "pageup", "scroll_pages(-1)", "page up", "One page up", "Panes"),
     Key("detail.top", "g,home", "to_end(-1)", "top", "The pane's first line", "Panes"),
     Key("detail.bottom", "G,end", "to_end(1)", "bottom", "The pane's last line", "Panes"),
+    Key("detail.units", "u", "units", "units",
+        "What each unit of this VM took, beside what is usual", "One VM", 13),
     Key("detail.export", "e", "export", "export", "Write the figures to a file", "One VM", 32),
 )  # fmt: skip
 
@@ -219,6 +224,19 @@ TREND = (
     Key("trend.up", "up,k", "scroll_by(-1)", "up", "One line up", "Trend"),
     Key("trend.page_down", "pagedown", "scroll_by(10)", "page down", "Ten lines down", "Trend"),
     Key("trend.page_up", "pageup", "scroll_by(-10)", "page up", "Ten lines up", "Trend"),
+)  # fmt: skip
+
+UNITS = (
+    Key("units.back", "escape", "back", "back", "Back to where you came from", "Units", 5),
+    Key("units.sort_left", "less_than_sign", "sort(-1)", "order back", "The order before", "Units"),
+    Key("units.sort_right", "greater_than_sign", "sort(1)", "order",
+        "Another order: as they begin, slowest first, critical chain first ...", "Units", 10),
+    Key("units.down", "down,j", "move(1)", "down", "One unit down", "Units"),
+    Key("units.up", "up,k", "move(-1)", "up", "One unit up", "Units"),
+    Key("units.page_down", "pagedown", "page(1)", "page down", "One page down", "Units"),
+    Key("units.page_up", "pageup", "page(-1)", "page up", "One page up", "Units"),
+    Key("units.first", "g,home", "to_end(-1)", "first", "The first unit", "Units"),
+    Key("units.last", "G,end", "to_end(1)", "last", "The last unit", "Units"),
 )  # fmt: skip
 
 DIALOG = (
@@ -276,6 +294,7 @@ SCOPES = {
     Scope.HISTORY: HISTORY,
     Scope.COMPARE: COMPARE,
     Scope.TREND: TREND,
+    Scope.UNITS: UNITS,
     Scope.DIALOG: DIALOG,
     Scope.CONFIRM: CONFIRM,
     Scope.FORM: FORM,
@@ -299,6 +318,7 @@ _REACH = {
     Scope.HISTORY: (*HISTORY, *ANYWHERE),
     Scope.COMPARE: (*COMPARE, *ANYWHERE),
     Scope.TREND: (*TREND, *ANYWHERE),
+    Scope.UNITS: (*UNITS, *ANYWHERE),
     Scope.DIALOG: _DIALOG,
     Scope.CONFIRM: (*CONFIRM, *_DIALOG),
     Scope.FORM: (*FORM, *_DIALOG),

@@ -43,7 +43,7 @@ class RunPair:
 def held_run(fleet: Fleet, label: str) -> HeldRun:
     """Return what is shown of a run."""
     attempts = counted_attempts(fleet)
-    found = straggler(attempts)
+    found = straggler(attempts, fleet.unit_order)
     return HeldRun(
         side=side_of(fleet, label),
         number=len(attempts),

@@ -85,7 +85,7 @@ class Header(ModelLines):
         storm = self.model.fleet.storm
         if storm is None:
             return ""
-        if storm.kind is StormKind.RERUN and storm.ended_ns is not None:
+        if storm.kind.is_beside and storm.ended_ns is not None:
             return ""
         words = [self._which(storm)]
         if storm.rounds > 1 and storm.ended_ns is None:
@@ -95,6 +95,8 @@ class Header(ModelLines):
     def _which(self, storm: Storm) -> str:
         if storm.kind is StormKind.RERUN:
             return f"rerun of {plural(len(storm.vms), 'VM')}"
+        if storm.kind is StormKind.DETAIL:
+            return "kernel details, not counted"
         what = "warm-up " if storm.kind is StormKind.WARMUP else "storm "
         planned = max(len(self.model.plan), storm.planned)
         varied = " ".join(f"{name}={value}" for name, value in storm.parameters.items())

@@ -42,7 +42,8 @@ def ticks(top: float, most: int = 8) -> list[float]:
     return [step * index for index in range(math.floor(top / step * (1 + 1e-9)) + 1)]
 
 
-def _tick_text(value: float) -> str:
+def tick_text(value: float) -> str:
+    """Return a round value as it stands at an axis."""
     return f"{value:.6g}"
 
 
@@ -70,7 +71,7 @@ class _Frame:
         for value in ticks(self.top_x, 10):
             x = self.x(value)
             parts.append(tag("line", class_="tick", x1=x, x2=x, y1=floor, y2=floor + 5))
-            parts.append(tag("text", _tick_text(value), class_="middle", x=x, y=floor + 19))
+            parts.append(tag("text", tick_text(value), class_="middle", x=x, y=floor + 19))
         parts.append(tag("line", class_="axis", x1=LEFT, x2=WIDTH - RIGHT, y1=floor, y2=floor))
         parts.append(
             tag("text", x_label, class_="middle dim", x=(LEFT + WIDTH) / 2, y=self.height - 4)
@@ -181,7 +182,7 @@ def storm_chart(storms: Sequence[StormSummary]) -> Markup:
     if not top:
         return Markup("")
     frame = _Frame(240.0, float(len(storms) + 1), top * 1.05)
-    y_ticks = [(value, f"{_tick_text(value)} s") for value in ticks(frame.top_y, 5)]
+    y_ticks = [(value, f"{tick_text(value)} s") for value in ticks(frame.top_y, 5)]
     parts: list[Markup] = []
     for value, shown in y_ticks:
         y = frame.y(value)

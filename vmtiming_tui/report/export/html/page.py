@@ -4,6 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.summary import Group, Summary, completion
+from vmtiming_tui.analysis.units.boot_chart import chart_of_boots
+from vmtiming_tui.analysis.units.many_boots import units_of_run
+from vmtiming_tui.analysis.units.unit_sort import UnitSort
 from vmtiming_tui.escape import plural, shell_line
 from vmtiming_tui.report.export.document import (
     Document,
@@ -13,10 +16,12 @@ from vmtiming_tui.report.export.document import (
     known_stages,
 )
 from vmtiming_tui.report.export.html import charts
+from vmtiming_tui.report.export.html.boot_chart import boot_chart, chart_style
 from vmtiming_tui.report.export.html.markup import Content, Markup, join, tag
 from vmtiming_tui.report.export.html.parts import Drawings, html_table, legend, pairs, table_notes
 from vmtiming_tui.report.export.html.whole import whole_page
 from vmtiming_tui.report.findings import comparison_lines, decision_lines
+from vmtiming_tui.report.kernel_report import kernel_table, kernel_title
 from vmtiming_tui.report.tables import (
     Align,
     Head,
@@ -27,6 +32,7 @@ from vmtiming_tui.report.tables import (
     sweep_table,
     threshold_table,
 )
+from vmtiming_tui.report.unit_tables import unit_table
 from vmtiming_tui.report.wording import exact_rate, exact_seconds, exact_seconds_of_ns, utc
 
 _SERIES = 6
@@ -37,7 +43,8 @@ _BAR_PLACE = 4  # right of the time of the boot it draws
 
 def render_html(document: Document) -> str:
     """Return the page."""
-    return whole_page(f"{document.title} · boot times", _main(document))
+    title = f"{document.title} · boot times"
+    return whole_page(title, _main(document), style=chart_style())
 
 
 def _main(document: Document) -> Markup:
@@ -49,6 +56,8 @@ def _main(document: Document) -> Markup:
         _sweep(document),
         _storms(document),
         _stages(document),
+        _units(document),
+        _kernels(document),
         _decision(document),
         _thresholds(document),
         _comparison(document),
@@ -215,6 +224,34 @@ def _stages(document: Document) -> Markup:
         *table_notes(table),
         html_table(table, name="stages"),
     )
+
+
+def _units(document: Document) -> Markup:
+    found = units_of_run(document.fleet, document.scope)
+    chart = chart_of_boots(found, document.summary.stage_medians_s)
+    if chart is None:
+        return Markup("")
+    title = f"Units, the median of {plural(found.boots, 'boot')}"
+    table = unit_table(found, UnitSort.OWN)
+    return _section(
+        title,
+        tag("div", boot_chart(chart, title), class_="chart"),
+        tag(
+            "details",
+            tag("summary", f"All {plural(len(table.rows), 'unit')} as a table"),
+            *table_notes(table),
+            html_table(table, name="units"),
+        ),
+    )
+
+
+def _kernels(document: Document) -> Markup:
+    sections = []
+    for number, figures in enumerate(document.kernels):
+        table = kernel_table(figures)
+        listed = html_table(table, name=f"kernel-{number}")
+        sections.append(_section(kernel_title(figures), *table_notes(table), listed))
+    return join(*sections)
 
 
 def _stage_legend(stages: Iterable[Stage]) -> Markup:

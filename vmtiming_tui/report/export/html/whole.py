@@ -22,9 +22,9 @@ def _hash(content: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-def whole_page(title: str, main: Markup) -> str:
-    """Return the page, titled so in a browser."""
-    style, script = _asset("page.css"), _asset("page.js")
+def whole_page(title: str, main: Markup, *, style: str = "") -> str:
+    """Return the page, titled so in a browser; ``style`` is what its drawings add to the usual."""
+    style, script = _asset("page.css") + style, _asset("page.js")
     policy = (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'"
