@@ -11,19 +11,21 @@ from support.facts import plan as plan_of, run_started
 from support.making import TIMED_OUT, fleet_of, run_events
 from support.schema import faults_of
 from vmtiming_tui.analysis.comparison import paired, ranks
+from vmtiming_tui.analysis.comparison.compare import compare_sides
+from vmtiming_tui.analysis.comparison.difference import Verdict
+from vmtiming_tui.analysis.comparison.looks import level_at, levels, looks_for
 from vmtiming_tui.analysis.comparison.samples import side_of
 from vmtiming_tui.analysis.comparison.sequential import (
     Pair,
-    decide,
+    at_look,
     decisions,
     is_over,
-    levels,
-    looks_for,
     so_far,
     told,
     with_looks,
 )
 from vmtiming_tui.analysis.exit_code import exit_code, reasons
+from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.errors import ConfigError
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.decision import Standing, UntilDecided
@@ -84,21 +86,18 @@ def test_against_a_baseline_the_first_look_is_at_5():
     assert plan_for(baseline=baseline).until_decided.looks == (5, 10, 20, 40)
 
 
-def rounds_can_tell(rounds, alpha):
-    return rounds >= paired.fewest_that_can_tell(alpha)
-
-
-@given(st.integers(6, 300), st.integers(1, 4))
+@given(st.integers(6, 300))
 @settings(max_examples=30, deadline=None)
-def test_all_looks_together_spend_5_percent_and_each_could_tell_something(most, pairs):
-    alpha = ranks.ALPHA / pairs
-    looks = looks_for(most, 6, rounds_can_tell, alpha)
+def test_all_looks_together_spend_5_percent_and_each_could_tell_something(most):
+    def can_tell(storms, level):
+        return storms >= paired.fewest_that_can_tell(level)
+
+    looks = looks_for(most, 6, can_tell)
 
     assert list(looks) == sorted(set(looks))
-    if looks:
-        assert looks[-1] == most
-        assert sum(levels(looks, alpha)) == pytest.approx(alpha)
-        assert all(map(rounds_can_tell, looks, levels(looks, alpha)))
+    assert looks[-1] == most
+    assert sum(levels(looks)) == pytest.approx(ranks.ALPHA)
+    assert all(map(can_tell, looks, levels(looks)))
 
 
 @pytest.mark.parametrize(
@@ -160,13 +159,13 @@ def test_between_two_looks_nothing_new_is_said():
     assert decisions(later, None) == decisions(at_the_look, None)
 
 
-def test_what_was_decided_stays_so_whatever_comes_after():
+def test_all_settings_are_judged_at_one_look():
     plan, first = plan_for("1", "2", "3"), around(5.0, 20)
     second = [value * 1.2 for value in first[:10]] + [value * 0.7 for value in first[10:]]
 
-    found, _ = decisions(rounds_of(plan, first, second, around(5.0, 20, seed=3)), None)
+    found, other = decisions(rounds_of(plan, first, second, around(5.0, 20, seed=3)), None)
 
-    assert (found.standing, found.storms) == (SLOWER, 10)
+    assert (found.standing, found.storms, other.storms) == (OPEN, 20, 20)
 
 
 def test_it_is_over_when_every_setting_is_decided_or_the_last_look_is_done():
@@ -203,7 +202,8 @@ def test_the_same_is_seldom_told_apart_however_often_it_is_looked_at():
     for _ in range(tries):
         first, second = (tuple(chance.lognormvariate(1.6, 0.1) for _ in range(20)) for _ in "12")
         pair = Pair(parameters={}, against="", first=first, second=second, is_paired=True)
-        wrong += decide(pair, until, ranks.ALPHA).standing in (FASTER, SLOWER)
+        found = (at_look([pair], until, look)[0].standing for look in until.looks)
+        wrong += any(standing in (FASTER, SLOWER) for standing in found)
 
     assert wrong <= ranks.ALPHA * tries
 
@@ -231,6 +231,29 @@ def test_a_decision_is_told_with_its_bounds_in_every_export_and_read_back():
     for ending in (".md", ".html", ".txt"):
         assert "slower by 20.0 %" in render(ending, fleet)
     assert (exit_code(fleet), reasons(fleet)) == (0, [])
+
+
+def test_the_table_of_the_sweep_is_of_the_same_level_as_the_decision():
+    plan = plan_for("1", "2", runs=20)
+    first, slow = around(5.0, 10), [value * 1.2 for value in around(5.0, 10, seed=2)]
+    fleet = concluded(plan, first, slow, storms=10)
+    (decision,) = fleet.concluded.decisions
+
+    (group,) = sweep_of(fleet).against
+    interval = group.boot.percent_interval
+
+    assert (interval.low, interval.high) == (decision.low_percent, decision.high_percent)
+    assert interval.confidence >= 1 - level_at(plan.until_decided, 10) > 0.95
+
+
+def test_a_run_that_ended_undecided_is_compared_with_nothing():
+    plan, first = plan_for("1", "2"), around(5.0, 7)
+    fleet = rounds_of(plan, first, [value * 1.5 for value in first], outcome=ev.Outcome.STOPPED)
+
+    (group,) = sweep_of(fleet).against
+
+    assert group.boot.verdict is Verdict.NOT_COMPARED
+    assert compare_sides(side_of(fleet), side_of(fleet)).verdict is Verdict.CANNOT_TELL
 
 
 def test_what_could_not_be_decided_is_exit_code_4_unless_that_is_allowed():

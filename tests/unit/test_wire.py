@@ -41,6 +41,7 @@ def any_instance(kind):
         plan.RunPlan: plans,
         plan.RunPlan | None: st.none() | plans,
         HostFacts: hosts,
+        tuple[Decision, ...]: st.lists(decisions, max_size=3).map(tuple),
         KernelLog: kernel_logs,
         tuple[events.BootFile, ...]: st.lists(files, max_size=3).map(tuple),
         tuple[Decision, ...]: st.lists(decisions, max_size=3).map(tuple),
@@ -70,6 +71,11 @@ plans = st.builds(
     variants=st.tuples(
         st.builds(plan.Variant, config=configs, parameters=st.dictionaries(st.text(), st.text()))
     ),
+)
+decisions = st.builds(
+    Decision,
+    storms=wholes,
+    **dict.fromkeys(("percent", "low_percent", "high_percent"), st.none() | finite),
 )
 hosts = st.builds(
     HostFacts,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.comparison.compare import GroupComparison, compare_variants
-from vmtiming_tui.analysis.comparison.samples import Sample, side_of
+from vmtiming_tui.analysis.comparison.samples import Side, side_of
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.summary import Group, counted_groups
 from vmtiming_tui.model.fleet import Fleet
@@ -87,7 +87,7 @@ def sweep_of(fleet: Fleet) -> Sweep | None:
         names=tuple(dict.fromkeys(name for group in groups for name in group.parameters)),
         rows=tuple(_row(group, fastest) for group in groups),
         reference=reference,
-        against=() if _is_looked_at(fleet) else _against(side_of(fleet).samples, reference),
+        against=_against(side_of(fleet), reference),
         penalties=tuple(_penalty(line[0], group) for line in lines for group in line[1:]),
         knees=tuple(knee for line in lines if (knee := _knee(line)) is not None),
     )
@@ -99,19 +99,13 @@ def _reference(fleet: Fleet, groups: Sequence[Group]) -> Mapping[str, str]:
     return planned or groups[0].parameters
 
 
-def _is_looked_at(fleet: Fleet) -> bool:
-    return fleet.plan is not None and fleet.plan.until_decided is not None
-
-
-def _against(
-    samples: Sequence[Sample], reference: Mapping[str, str]
-) -> tuple[GroupComparison, ...]:
+def _against(side: Side, reference: Mapping[str, str]) -> tuple[GroupComparison, ...]:
     """Return each other setting against the reference, where any was booted in several turns."""
-    first = [sample for sample in samples if sample.parameters == reference]
-    others = [sample for sample in samples if sample.parameters != reference]
-    if not first or all(len(sample.storms) < 2 for sample in samples):
+    first = [sample for sample in side.samples if sample.parameters == reference]
+    others = [sample for sample in side.samples if sample.parameters != reference]
+    if not first or all(len(sample.storms) < 2 for sample in side.samples):
         return ()
-    return compare_variants([*first, *others])
+    return compare_variants([*first, *others], side.level)
 
 
 def _median(figures: stats.Figures | None) -> float | None:

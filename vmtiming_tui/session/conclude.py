@@ -157,11 +157,10 @@ def conclude(fleet: Fleet, wishes: Wishes, say: Say) -> Conclusion:
         say(line)
     for line in kernel_lines(kernel_figures(fleet)):
         say(line)
-    if sweep := sweep_of(fleet):
-        for line in sweep_verdict_lines(sweep):
-            say(line)
-    held = threshold_lines(judged(fleet))
-    for line in (*decision_lines(fleet, told(fleet, wishes.baseline)), *held):
+    decided = decision_lines(fleet, told(fleet, wishes.baseline))
+    if not decided and (sweep := sweep_of(fleet)):
+        decided = sweep_verdict_lines(sweep)
+    for line in (*decided, *threshold_lines(judged(fleet))):
         say(line)
     doubts = [str(caution) for caution in cautions(fleet)]
     for doubt in doubts:

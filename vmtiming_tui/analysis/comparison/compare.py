@@ -183,10 +183,10 @@ class _Draft:
     unpaired: int = 0
 
 
-def _settled(drafts: Sequence[_Draft]) -> Iterator[GroupComparison]:
+def _settled(drafts: Sequence[_Draft], alpha: float) -> Iterator[GroupComparison]:
     """Yield what drafts come to: their boots are asked together, and so are all other lines."""
-    boots = answers([draft.questions[0] for draft in drafts])
-    rest = iter(answers([each for draft in drafts for each in draft.questions[1:]]))
+    boots = answers([draft.questions[0] for draft in drafts], alpha)
+    rest = iter(answers([each for draft in drafts for each in draft.questions[1:]], alpha))
     for draft, boot in zip(drafts, boots, strict=True):
         yield GroupComparison(
             parameters=draft.parameters,
@@ -288,10 +288,12 @@ def _side_cautions(side: Side) -> list[str]:
             f"{side.label}: {count} of {plural(number, 'boot')} {were(count)} lost ({how}); "
             "lost ones rank as slower than all"
         )
-    if side.is_looked_at:
+    if side.level == 0:
+        found.append(f"{side.label} was ended before it was decided: nothing is told from it")
+    elif side.level < ranks.ALPHA:
         found.append(
-            f"{side.label} went on until it was decided, which alone makes a difference likelier "
-            "here: what its looks decided holds, and its report says it"
+            f"{side.label} went on until it was decided: what is asked of it now is tested at "
+            f"{side.level:.2g}, what its looks had left, not at {ranks.ALPHA:g}"
         )
     if side.left_out:
         found.append(f"{side.label}: a storm that was cut short is left out")
@@ -375,7 +377,7 @@ def compare_all(first: Side, others: Sequence[Side]) -> tuple[Comparison, ...]:
                 drafts.append(_draft_by_round(one, two))
             else:
                 drafts.append(_draft(one, two, known=_tolerance(first, one, other, two)))
-    groups = _settled(drafts)
+    groups = _settled(drafts, min(side.level for side in (first, *others)))
     return tuple(
         Comparison(
             first=first.label,
@@ -393,13 +395,15 @@ def _pairs(first: Side, second: Side) -> list[tuple[Sample, Sample]]:
     return [(sample, second.samples[place]) for sample, place in matched(first, settings)]
 
 
-def compare_variants(samples: Sequence[Sample]) -> tuple[GroupComparison, ...]:
+def compare_variants(
+    samples: Sequence[Sample], alpha: float = ranks.ALPHA
+) -> tuple[GroupComparison, ...]:
     """Return each variant of one run held against the first of them, round by round.
 
-    Where there are several they are asked at once.
+    Where there are several they are asked at once; ``alpha`` is what may be spent on them.
     """
     drafts = [
         replace(_draft_by_round(samples[0], other), parameters=other.parameters)
         for other in samples[1:]
     ]
-    return tuple(_settled(drafts))
+    return tuple(_settled(drafts, alpha))

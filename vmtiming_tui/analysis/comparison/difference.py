@@ -19,7 +19,7 @@ from vmtiming_tui.analysis.comparison.storms_needed import rounds_would_tell, st
 from vmtiming_tui.analysis.comparison.tolerance import CONFIDENCE, Tolerance
 
 MARGIN_PERCENT = 5.0
-_NOTHING_LEFT = -100.0
+NOTHING_LEFT = -100.0
 _Test: TypeAlias = ranks.RankTest | paired.SignedRank | None
 
 
@@ -110,7 +110,7 @@ class Difference:
         interval = self.percent_interval
         if interval is None:
             return ""
-        if not math.isfinite(interval.low) or interval.high == _NOTHING_LEFT:
+        if not math.isfinite(interval.low) or interval.high == NOTHING_LEFT:
             return ""
         if self.is_single and self.tolerance is not None:
             return f", beyond the {self.tolerance}"
@@ -193,7 +193,7 @@ def difference(
         name=name,
         first=stats.describe(first),
         second=stats.describe(second),
-        percent=percent if percent not in (_NOTHING_LEFT, math.inf) else None,
+        percent=percent if percent not in (NOTHING_LEFT, math.inf) else None,
         percent_interval=interval,
         same_interval=same_interval,
         p_value=test.p_value if test else None,

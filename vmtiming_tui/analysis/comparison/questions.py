@@ -42,10 +42,17 @@ class Question:
         )
 
 
-def answers(questions: Sequence[Question]) -> list[Difference]:
-    """Return what questions come to that are asked at once."""
+def answers(questions: Sequence[Question], alpha: float = ALPHA) -> list[Difference]:
+    """Return what questions come to that are asked at once.
+
+    ``alpha`` is what may be spent on them, where they were asked before of fewer storms: less than
+    0.05, to which p-values are scaled; with 0 nothing is asked.
+    """
+    if not alpha:
+        return [replace(each, is_asked=False).answer(ALPHA) for each in questions]
     tested = {at: p for at, each in enumerate(questions) if (p := each.p_value) is not None}
-    levels = dict(zip(tested, holm_levels(list(tested.values()), ALPHA), strict=True))
+    levels = dict(zip(tested, holm_levels(list(tested.values()), alpha), strict=True))
     adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
-    found = [each.answer(levels.get(at, ALPHA)) for at, each in enumerate(questions)]
-    return [replace(each, p_value=adjusted.get(at)) for at, each in enumerate(found)]
+    scaled = {at: min(1.0, p * ALPHA / alpha) for at, p in adjusted.items()}
+    found = [each.answer(levels.get(at, alpha)) for at, each in enumerate(questions)]
+    return [replace(each, p_value=scaled.get(at)) for at, each in enumerate(found)]

@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import cast
 
 from vmtiming_tui.analysis import stats
+from vmtiming_tui.analysis.comparison.looks import level_at
+from vmtiming_tui.analysis.comparison.ranks import ALPHA
 from vmtiming_tui.analysis.comparison.tolerance import KnownRun, Setting
 from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.kernel_times import typical_initcalls_s
@@ -119,8 +121,8 @@ class Side:
 
     ``label`` is how it is called beside the other, ``identity`` tells which run it is.
     ``left_out`` counts storms that were cut short, where others were not. ``known`` is what the
-    history keeps of runs in these circumstances. ``is_looked_at`` says that the run went on until
-    its looks had decided.
+    history keeps of runs in these circumstances. ``level`` is that at which it may be asked
+    anything: less than 0.05 where it was looked at before, 0 where it ended before it was decided.
     """
 
     label: str
@@ -128,8 +130,8 @@ class Side:
     facts: Mapping[str, str]
     identity: Identity = Identity()
     left_out: int = 0
-    is_looked_at: bool = False
     known: tuple[KnownRun, ...] = ()
+    level: float = ALPHA
 
     @property
     def circumstances(self) -> Mapping[str, str]:
@@ -170,13 +172,20 @@ def side_of(fleet: Fleet, label: str = "", *, name: str | None = None) -> Side:
         ),
         left_out=sum(map(len, (group.storms for group in groups))) - sum(map(len, whole)),
         facts=_facts(fleet),
-        is_looked_at=plan is not None and plan.until_decided is not None,
+        level=_level(fleet),
         identity=Identity(
             run.run if run else "",
             name if name is not None else (plan.name if plan else ""),
             run.wall_ns if run else 0,
         ),
     )
+
+
+def _level(fleet: Fleet) -> float:
+    until = fleet.plan.until_decided if fleet.plan else None
+    if until is None:
+        return ALPHA
+    return level_at(until, fleet.concluded.storms) if fleet.concluded else 0.0
 
 
 def _facts(fleet: Fleet) -> dict[str, str]:

@@ -1,25 +1,26 @@
-"""Deciding while a run goes on: looked at several times, without more false alarms than at one.
+"""Deciding while a run goes on: what the looks at it say, and whether that will do.
 
-A test at 5 % that is repeated at every look says "slower" of what is the same far more often than
-in 5 % of the runs. So the 5 % are spent on the looks by a schedule that is fixed before the start:
-Lan and DeMets, Discrete Sequential Boundaries for Clinical Trials (Biometrika, 1983), with their
-function of Pocock's kind, ``alpha ln(1 + (e - 1) t)``, where ``t`` is the share of the storms that
-there are at most. Each look tests at what is added since the look before it. That the tests of
-several looks hang together is not made use of: what is spent is a bound (Bonferroni's) that holds
-with exact tests however they do, also of several settings, which share it.
-
-At each look the interval of the change at that level tells faster from slower; where it includes
-none, two one-sided tests tell that there is no difference of so many percent (Schuirmann, 1987),
-their errors spent likewise. What was decided at one look stays decided.
+At each look (``looks``) the settings are compared as ever, at its level: the interval of the change
+tells faster from slower, and two one-sided tests tell that there is no difference of so many
+percent. Where all are decided at one look the run ends; what was decided at an earlier one is asked
+again with the others, so that all verdicts of a run are those of one look.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from vmtiming_tui.analysis.comparison import paired, ranks
-from vmtiming_tui.analysis.comparison.compare import matched
+from vmtiming_tui.analysis.comparison.compare import BOOT, matched
+from vmtiming_tui.analysis.comparison.difference import (
+    APART,
+    BY_ROUND,
+    NOTHING_LEFT,
+    Difference,
+    Verdict,
+)
+from vmtiming_tui.analysis.comparison.looks import FIRST_LOOK, level_at, looks_for
+from vmtiming_tui.analysis.comparison.questions import Question, answers
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN, Sample, Side, side_of
 from vmtiming_tui.analysis.summary import settings_label
 from vmtiming_tui.errors import ConfigError, Problem
@@ -27,43 +28,7 @@ from vmtiming_tui.model.decision import Decision, Standing, UntilDecided
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan
 
-_LOOKS = (10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120)
-_FIRST_LOOK = 5
-_APART = 1.5
 _MOST_TRIED = 1000
-
-
-# The schedule.
-
-
-def spent(storms: int, most: int, alpha: float = ranks.ALPHA) -> float:
-    """Return what of ``alpha`` is spent by the looks at up to so many storms of ``most``."""
-    return alpha * math.log(1 + (math.e - 1) * min(storms / most, 1.0))
-
-
-def levels(looks: Sequence[int], alpha: float = ranks.ALPHA) -> list[float]:
-    """Return the level to test at in each look; the last is at all the storms there may be."""
-    budget = [0.0, *(spent(storms, looks[-1], alpha) for storms in looks)]
-    return [after - before for before, after in pairwise(budget)]
-
-
-def looks_for(
-    most: int, first: int, can_tell: Callable[[int, float], bool], alpha: float = ranks.ALPHA
-) -> tuple[int, ...]:
-    """Return after how many storms to look: at ``first``, 10, 20, 40 ... and at ``most``.
-
-    ``can_tell`` says whether so many storms could show any difference at a level: a look that could
-    not spends nothing and is left out, as is one shortly before the last. Empty where none could.
-    """
-    kept: list[int] = []
-    for storms in (*(each for each in (first, *_LOOKS) if each * _APART <= most), most):
-        if storms == most:
-            while kept and not can_tell(most, levels([*kept, most], alpha)[-1]):
-                kept.pop()
-        level = spent(storms, most, alpha) - (spent(kept[-1], most, alpha) if kept else 0.0)
-        if can_tell(storms, level):
-            kept.append(storms)
-    return tuple(kept) if most in kept else ()
 
 
 # What is held against what.
@@ -87,11 +52,11 @@ class Pair:
         """How many there are of the setting, each with its fellow where they are paired."""
         return min(len(self.first), len(self.second)) if self.is_paired else len(self.second)
 
-    def ratio(self, storms: int, alpha: float) -> ranks.Ratio | None:
-        """Return how many times as long the first so many storms took, with its interval."""
-        if self.is_paired:
-            return paired.paired_ratio(self.first[:storms], self.second[:storms], alpha)
-        return ranks.ratio(self.first, self.second[:storms], alpha)
+    def question(self, storms: int) -> Question:
+        """Return what is asked of the first so many storms."""
+        first = self.first[:storms] if self.is_paired else self.first
+        method = BY_ROUND if self.is_paired else APART
+        return Question(BOOT, first, self.second[:storms], method, known=None, is_asked=True)
 
     def can_tell(self, storms: int, alpha: float) -> bool:
         """Return whether so many storms could ever show a difference at a level.
@@ -157,11 +122,11 @@ def with_looks(plan: RunPlan, baseline: Side | None) -> RunPlan:
         )
 
     def can_tell(storms: int, alpha: float) -> bool:
-        return all(pair.can_tell(storms, alpha) for pair in pairs)
+        return all(pair.can_tell(storms, alpha / len(pairs)) for pair in pairs)
 
     def looks(most: int) -> tuple[int, ...]:
-        first = paired.FEWEST_ROUNDS if baseline is None else _FIRST_LOOK
-        return looks_for(most, first, can_tell, ranks.ALPHA / len(pairs))
+        first = paired.FEWEST_ROUNDS if baseline is None else FIRST_LOOK
+        return looks_for(most, first, can_tell)
 
     if found := looks(plan.runs):
         return replace(plan, until_decided=replace(until, looks=found))
@@ -179,65 +144,45 @@ def _undecidable(why: str) -> ConfigError:
 
 
 def decisions(fleet: Fleet, baseline: Side | None) -> tuple[Decision, ...]:
-    """Return what the looks at a run so far have said of each setting."""
+    """Return what the newest look says of each setting; nothing before the first."""
     plan = fleet.plan
     if plan is None or plan.until_decided is None:
         return ()
     pairs = pairs_of(plan, side_of(fleet, THIS_RUN).samples, baseline)
-    alpha = ranks.ALPHA / max(len(pairs), 1)
-    return tuple(decide(pair, plan.until_decided, alpha) for pair in pairs)
+    storms = min((pair.storms for pair in pairs), default=0)
+    reached = [look for look in plan.until_decided.looks if look <= storms]
+    return at_look(pairs, plan.until_decided, reached[-1]) if reached else ()
 
 
-def decide(pair: Pair, until: UntilDecided, alpha: float) -> Decision:
-    """Return what the first look said that could say something, or else the last one there was.
-
-    ``alpha`` is what may be spent on this pair.
-    """
-    found = Decision(
-        parameters=pair.parameters, against=pair.against, standing=Standing.OPEN, storms=0
-    )
-    for storms, level in zip(until.looks, levels(until.looks, alpha), strict=True):
-        if storms > pair.storms:
-            break
-        standing, told = _at_look(pair, storms, level, until.percent)
-        found = _told(replace(found, standing=standing, storms=storms), told)
-        if standing is not Standing.OPEN:
-            break
-    return found
-
-
-def _at_look(
-    pair: Pair, storms: int, level: float, percent: float
-) -> tuple[Standing, ranks.Ratio | None]:
-    change = pair.ratio(storms, level)
-    if change is None or change.interval is None:
-        return Standing.OPEN, change
-    if change.interval.low > 1:
-        return Standing.SLOWER, change
-    if change.interval.high < 1:
-        return Standing.FASTER, change
-    narrow = pair.ratio(storms, 2 * level)
-    if narrow is not None and narrow.interval is not None:
-        low, high = narrow.interval.low, narrow.interval.high
-        if 1 - percent / 100 <= low and high <= 1 + percent / 100:
-            return Standing.NO_DIFFERENCE, narrow
-    return Standing.OPEN, change
-
-
-def _told(decision: Decision, change: ranks.Ratio | None) -> Decision:
-    if change is None:
-        return decision
-    interval = change.interval
-    return replace(
-        decision,
-        percent=_percent(change.estimate),
-        low_percent=_percent(interval.low) if interval else None,
-        high_percent=_percent(interval.high) if interval else None,
+def at_look(pairs: Sequence[Pair], until: UntilDecided, storms: int) -> tuple[Decision, ...]:
+    """Return what is said of each pair where each has had so many storms, at one of the looks."""
+    level = level_at(until, storms)
+    found = answers([pair.question(storms) for pair in pairs], level)
+    return tuple(
+        _decision(pair, storms, each, until.percent)
+        for pair, each in zip(pairs, found, strict=True)
     )
 
 
-def _percent(ratio: float) -> float | None:
-    return (ratio - 1) * 100 if 0 < ratio < math.inf else None
+def _decision(pair: Pair, storms: int, found: Difference, percent: float) -> Decision:
+    standing, interval, same = Standing.OPEN, found.percent_interval, found.same_interval
+    if found.is_decided:
+        standing = Standing.SLOWER if found.verdict is Verdict.SLOWER else Standing.FASTER
+    elif same is not None and -percent <= same.low and same.high <= percent:
+        standing, interval = Standing.NO_DIFFERENCE, same
+    return Decision(
+        parameters=pair.parameters,
+        against=pair.against,
+        standing=standing,
+        storms=storms,
+        percent=found.percent,
+        low_percent=_known(interval.low) if interval else None,
+        high_percent=_known(interval.high) if interval else None,
+    )
+
+
+def _known(percent: float) -> float | None:
+    return percent if NOTHING_LEFT < percent < math.inf else None
 
 
 def so_far(fleet: Fleet, baseline: Side | None) -> tuple[Decision, ...]:
@@ -248,19 +193,17 @@ def so_far(fleet: Fleet, baseline: Side | None) -> tuple[Decision, ...]:
     plan = fleet.plan
     if plan is None or plan.until_decided is None:
         return ()
-    found = []
-    for pair in pairs_of(plan, side_of(fleet, THIS_RUN).samples, baseline):
-        change = pair.ratio(pair.storms, ranks.ALPHA) if pair.storms else None
-        found.append(
-            Decision(
-                parameters=pair.parameters,
-                against=pair.against,
-                standing=Standing.OPEN,
-                storms=pair.storms,
-                percent=_percent(change.estimate) if change else None,
-            )
+    pairs = pairs_of(plan, side_of(fleet, THIS_RUN).samples, baseline)
+    return tuple(
+        Decision(
+            parameters=pair.parameters,
+            against=pair.against,
+            standing=Standing.OPEN,
+            storms=pair.storms,
+            percent=pair.question(pair.storms).answer(ranks.ALPHA).percent,
         )
-    return tuple(found)
+        for pair in pairs
+    )
 
 
 def told(fleet: Fleet, baseline: Side | None) -> tuple[Decision, ...]:
