@@ -16,8 +16,8 @@ from vmtiming_tui.analysis.sweep import Sweep, sweep_of
 from vmtiming_tui.analysis.thresholds import Judged, judged
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt
-from vmtiming_tui.model.config import KernelDetail
 from vmtiming_tui.model.boot_file import BootFile
+from vmtiming_tui.model.config import KernelDetail
 from vmtiming_tui.model.decision import Decision
 from vmtiming_tui.model.events import RunStarted
 from vmtiming_tui.model.fleet import Fleet, RunState
