@@ -4,6 +4,7 @@ import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from support.made_units import run_with_units, some_units
 from support.making import run_events
 from support.past_runs import keep_named
 from support.recording import ENGINE_LOST
@@ -21,6 +22,7 @@ from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.screens.sweep import SweepScreen
 from vmtiming_tui.tui.screens.too_small import TooSmallScreen
 from vmtiming_tui.tui.screens.trend import TrendScreen
+from vmtiming_tui.tui.screens.units import UnitsScreen
 from vmtiming_tui.tui.state.keymap import Scope
 
 Check = Callable[[Stage], Awaitable[None]]
@@ -89,6 +91,18 @@ async def trend(stage: Stage) -> TrendScreen:
     return screen
 
 
+def run_of_units() -> list[ev.Event]:
+    return run_with_units(some_units(60), 2, 3)
+
+
+async def units(stage: Stage) -> UnitsScreen:
+    await stage.feed(run_of_units())
+    await stage.press("u")
+    screen = await stage.comes(UnitsScreen)
+    await stage.sees("median of 6 boots")
+    return screen
+
+
 async def all_vms(stage: Stage) -> StormScreen:
     return stage.on(StormScreen)
 
@@ -136,6 +150,7 @@ WAYS = {
     Scope.COMPARE: comparison,
     Scope.SWEEP: sweep,
     Scope.TREND: trend,
+    Scope.UNITS: units,
     Scope.DIALOG: question,
     Scope.CONFIRM: question,
     Scope.FORM: export_form,

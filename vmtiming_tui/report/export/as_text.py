@@ -11,13 +11,19 @@ from vmtiming_tui.report.findings import (
 )
 from vmtiming_tui.report.kernel_report import kernel_lines
 from vmtiming_tui.report.plain import PlainReport
+from vmtiming_tui.request.labels import label_words
 
 
 def render_text(document: Document) -> str:
-    """Return the plain report's end; a run that was not done says so in its first line."""
+    """Return the plain report's end; a run that was not done says so in its first line.
+
+    Labels stand above it.
+    """
     lines = PlainReport(document.fleet).final_lines(document.scope)
     warnings = [f"Warning: {printable(str(caution))}" for caution in document.cautions]
     marks = [document.word] if document.word else []
+    if document.plan is not None and document.plan.labels:
+        marks.append(f"Labels: {printable(label_words(document.plan.labels.items()))}")
     against = [f"Held against {printable(str(document.against))}."] if document.against else []
     if document.comparison is not None:
         against = comparison_lines(document.comparison)
