@@ -288,6 +288,13 @@ def _side_cautions(side: Side) -> list[str]:
             f"{side.label}: {count} of {plural(number, 'boot')} {were(count)} lost ({how}); "
             "lost ones rank as slower than all"
         )
+    if side.level == 0:
+        found.append(f"{side.label} was ended before it was decided: nothing is told from it")
+    elif side.level < ranks.ALPHA:
+        found.append(
+            f"{side.label} went on until it was decided: what is asked of it now is tested at "
+            f"{side.level:.2g}, what its looks had left, not at {ranks.ALPHA:g}"
+        )
     if side.left_out:
         found.append(f"{side.label}: a storm that was cut short is left out")
     settings = [

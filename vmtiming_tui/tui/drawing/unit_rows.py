@@ -7,6 +7,7 @@ from rich.style import Style
 
 from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.units.boot_chart import BarKind, UnitRow
+from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.report.export.html.charts import tick_text, ticks
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
@@ -153,7 +154,6 @@ class UnitRows:
 
     def told(self, row: UnitRow) -> list[Part]:
         """Return what there is to say of the unit under the cursor, as much as fits a line."""
-        boots = self.view.chart.boots
         groups = [f" {shown(row.name)} ", f" begins at {row.begin_s:.3f} s "]
         if row.took_s is None:
             groups.append(" was not up ")
@@ -164,12 +164,13 @@ class UnitRows:
             )
         else:
             groups.append(f" took {row.took_s:.3f} s ")
-        if boots > 1:
-            groups.append(f" ran in {round(row.ran_share * boots)} of {boots} boots ")
-            groups.append(f" on the chain in {round(row.chain_share * boots)} ")
+        is_of_many = self.view.chart.boots > 1
+        if is_of_many:
+            groups.append(f" ran in {row.ran} of {plural(row.boots, 'boot')} ")
+            groups.append(f" on the chain in {row.on_chain} ")
         groups += self._usual_words(row)
         if row.failed:
-            groups.append(f" failed in {row.failed} " if boots > 1 else " failed ")
+            groups.append(f" failed in {row.failed} " if is_of_many else " failed ")
         return fitting([[(text, self.palette.text)] for text in groups], self.width)
 
     def _usual_words(self, row: UnitRow) -> Sequence[str]:
