@@ -13,13 +13,13 @@ def noise_checks(noise: Noise) -> Iterator[Check]:
     """Yield how much storms differ here, what A against A was called, and what can be shown."""
     yield Check("noise", Fitness.FINE, _spread(noise))
     boot = noise.against.boot
-    called = f"{boot.words}, over {plural(boot.rounds or 0, 'pair')} of storms"
+    called = f"{plural(boot.rounds or 0, 'pair')} of storms: {boot.words}"
     if boot.is_decided:
-        yield Check("A against A", Fitness.NOTE, f"{called}: a false alarm (1 in 20 is)", _AGAIN)
+        yield Check("A against A", Fitness.NOTE, f"{called}; a false alarm (1 in 20 is)", _AGAIN)
     else:
         yield Check("A against A", Fitness.FINE, called)
     told = [
-        f"{percent:.2g} % with {count}"
+        f"{percent:.{0 if percent >= 10 else 1}f} % with {count}"
         for count, percent in noise.smallest_percent.items()
         if percent is not None
     ]
