@@ -133,7 +133,10 @@ def test_many_rounds_take_the_normal_approximation():
     expected = scipy.stats.wilcoxon(logs, mode="approx", correction=True)
     assert not found.is_exact
     assert found.p_value == pytest.approx(expected.pvalue, rel=0.1)
-    interval = paired.paired_ratio(first, second).interval
+    walsh = [(a + b) / 2 for a, b in itertools.combinations_with_replacement(logs, 2)]
+    ratio = paired.paired_ratio(first, second)
+    interval = ratio.interval
+    assert math.log(ratio.estimate) == pytest.approx(np.median(walsh), abs=1e-9)
     assert (found.p_value <= 0.05) == (not interval.low <= 1 <= interval.high)
 
 

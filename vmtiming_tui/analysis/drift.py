@@ -41,8 +41,8 @@ def drift(settings: Sequence[Sequence[tuple[int, float]]]) -> Drift | None:
 
     ``place`` tells in which order they were booted. Of several settings each storm is held against
     the middle of its own, so that one test is of them all. Medians may be infinite, where VMs that
-    never booted hide them. None where no drift is to be seen at 2 %: 5 storms that rise from each to the next are the
-    fewest that can show one.
+    never booted hide them. None where none is to be seen at 2 %: 5 storms that rise from each to
+    the next are the fewest that can show one.
     """
     placed = [
         (place, median / middle)

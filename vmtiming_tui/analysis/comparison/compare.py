@@ -100,7 +100,8 @@ class Losses:
             return counts
         is_more = self.p_value <= ranks.ALPHA
         what = "a difference beyond chance" if is_more else "which chance may have made"
-        return f"{counts}, {what} (p {self.p_value:.3f})"
+        p = "below 0.001" if self.p_value < 0.001 else f"{self.p_value:.3f}"
+        return f"{counts}, {what} (p {p})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations_with_replacement
 from statistics import NormalDist
 
 from vmtiming_tui.analysis.comparison.ranks import ALPHA, Ratio
@@ -97,8 +98,18 @@ def _up_to(differences: Sequence[float], limit: float) -> int:
     return (ordered + bisect_right(differences, limit)) // 2
 
 
+@lru_cache(maxsize=4)
+def _averages_of(differences: tuple[float, ...]) -> list[float]:
+    """Return the Walsh averages of sorted differences, sorted; one of both infinities is low."""
+    pairs = combinations_with_replacement(differences, 2)
+    return sorted(-math.inf if a == -math.inf else (a + b) / 2 for a, b in pairs)
+
+
 def _ranked(differences: Sequence[float], rank: int) -> float:
     """Return the ``rank``-th smallest Walsh average, from 1, to within 1e-12; 0 where tied."""
+    if len(differences) <= EXACT_LIMIT:
+        found = _averages_of(tuple(differences))[rank - 1]
+        return 0.0 if abs(found) <= _TIED else found
     low, high = -_WIDEST, _WIDEST
     if _up_to(differences, low) >= rank:
         return -math.inf
