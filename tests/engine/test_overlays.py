@@ -4,11 +4,13 @@ import hashlib
 import json
 import os
 import subprocess
+from dataclasses import replace
 
 import pytest
 
 from hostile.chains import overlay
 from support.engine_lab import Lab, tell
+from support.facts import plan_of
 from vmtiming_tui.model import events as ev
 
 
@@ -36,6 +38,25 @@ async def test_missing_overlays_are_made_whole_and_others_left_alone(lab: Lab, b
         assert told["format"] == "qcow2"
         assert told["full-backing-filename"] == str(base)
         assert told["backing-filename-format"] == base_format
+
+
+async def test_what_the_vms_boot_from_is_told_once_a_run_and_of_overlays_what_they_stand_on(
+    lab: Lab,
+):
+    base = lab.folder / "base.img"
+    base.write_bytes(b"x" * 512)
+    os.utime(base, ns=(0, 1_700_000_000_000_000_000))
+    config = lab.config(2, vmdir=str(lab.folder / "vms"), base=str(base))
+    (lab.folder / "vms").mkdir()
+    story = await tell(lab, replace(plan_of(config), runs=2))
+
+    (seen,) = story.of(ev.FilesSeen)
+    kernel, image = seen.files
+    assert (kernel.role, image.role) == ("kernel", "image")
+    assert kernel.path.endswith(config.kernel)
+    assert image.path.endswith("/base.img")
+    assert image.state == "512 bytes of 2023-11-14 22:13:20 UTC"
+    assert story.fleet.files == seen.files
 
 
 async def test_a_folder_that_takes_no_overlays_ends_the_run_in_words(lab: Lab):

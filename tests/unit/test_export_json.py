@@ -37,6 +37,17 @@ def test_carries_the_run_its_host_and_its_plan():
     assert body["plan"]["variants"][0]["config"]["memory_mib"] == 340
 
 
+def test_carries_the_files_booted_from_and_is_read_back_with_them():
+    begin, *rest = run_events([[5, 6]])
+    file = ev.BootFile(role="image", path="/r.img", size_bytes=512, modified_ns=1)
+    text = render(".json", Fleet([begin, ev.FilesSeen(at_ns=1, files=(file,)), *rest]))
+
+    assert json.loads(text)["files"] == [
+        {"role": "image", "path": "/r.img", "size_bytes": 512, "modified_ns": 1}
+    ]
+    assert fleet_of_export(text).files == (file,)
+
+
 def test_carries_every_attempt_with_its_stages_in_seconds():
     body = exported(fleet_of([[5, 6], [7, TIMED_OUT]]))
     vms = {vm["vm"]: vm["attempts"] for vm in body["vms"]}

@@ -112,6 +112,7 @@ def test_knows_the_words_the_code_knows(name, words):
         ("until_decided", decision.UntilDecided, {}),
         ("decided", decision.Decision, {}),
         ("host", HostFacts, {}),
+        ("file", ev.BootFile, {}),
         ("interval", stats.Interval, {}),
         ("figures", stats.Figures, {}),
         ("summary", summary.Summary, {"median_interval": "median_interval_s"}),

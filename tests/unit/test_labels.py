@@ -1,5 +1,7 @@
 """Labels of a run: read, kept with it, told in every export, and found by."""
 
+import csv
+import io
 import sqlite3
 from dataclasses import replace
 
@@ -76,7 +78,13 @@ def test_labels_are_in_the_stream_and_one_without_them_still_reads():
     )
 
 
-@pytest.mark.parametrize("suffix", [".md", ".html"])
+def test_a_table_has_a_column_a_label():
+    rows = csv.DictReader(io.StringIO(render(".csv", Fleet(labelled("r", 0, **MAIN)))))
+
+    assert [(row["label_branch"], row["label_os"]) for row in rows] == [("main", "debian 13")] * 2
+
+
+@pytest.mark.parametrize("suffix", [".md", ".html", ".txt"])
 def test_a_page_tells_the_labels(suffix):
     assert "branch=main, os=debian 13" in render(suffix, Fleet(labelled("r", 0, **MAIN)))
 

@@ -21,6 +21,9 @@ from vmtiming_tui.report.export.html.trend import render_trends
 from vmtiming_tui.report.trend import ASCII, trend_lines
 
 NEWEST_NS = 1_764_000_000 * SECOND
+IMAGE = ev.BootFile(
+    role="image", path="/images/rootfs.img", size_bytes=2 << 20, modified_ns=NEWEST_NS
+)
 OLD, NEW = "7.2.15", "10.0.3"
 
 
@@ -88,11 +91,13 @@ def test_guest_kernel_host_and_tool_are_facts(history):
         replace(event, properties=told) if isinstance(event, ev.VmDetails) else event
         for event in night(1, 5.0, host=host(hostname="bench9"))
     ]
-    (trend,) = kept(history, [events])
+    seen = ev.FilesSeen(at_ns=1, files=(IMAGE,))
+    (trend,) = kept(history, [[events[0], seen, *events[1:]]])
     facts = trend.runs[0].point.facts
 
     assert facts["guest kernel"] == "6.1.0-1-amd64"
     assert (facts["host"], facts["accelerator"]) == ("bench9", "kvm")
+    assert facts["image file"] == "2,097,152 bytes of 2025-11-24 16:00:00 UTC"
     assert facts["vm-timing-report"] == "0.1.0"
 
 

@@ -43,6 +43,7 @@ def any_instance(kind):
         HostFacts: hosts,
         tuple[Decision, ...]: st.lists(decisions, max_size=3).map(tuple),
         KernelLog: kernel_logs,
+        tuple[events.BootFile, ...]: st.lists(files, max_size=3).map(tuple),
         tuple[Decision, ...]: st.lists(decisions, max_size=3).map(tuple),
     }
     fields = {
@@ -56,6 +57,7 @@ def any_instance(kind):
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 wholes = st.integers(-(2**63) + 1, 2**63 - 1)
+files = st.builds(events.BootFile, size_bytes=wholes, modified_ns=wholes)
 configs = st.builds(
     RunConfig,
     timeout_s=finite,

@@ -22,6 +22,8 @@ from vmtiming_tui.model.plan import RunPlan
 MOST_RUNS = 500
 """So many of the newest runs are looked at: the search takes time with their square."""
 
+TOOL = "vm-timing-report"
+
 # What is under test, or changes no boot: runs that differ in it are of one kind all the same.
 _APART = frozenset(
     {
@@ -30,8 +32,10 @@ _APART = frozenset(
         "shutdown_timeout_s",
     }
 )  # fmt: skip
-_FACTS = ("guest kernel", "QEMU", "accelerator", "host", "CPU", "host kernel")
-TOOL = "vm-timing-report"
+_FACTS = (
+    "guest kernel", "kernel file", "initrd file", "image file", "QEMU", "accelerator", "host",
+    "CPU", "host kernel", TOOL,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,10 +138,12 @@ def points_of(fleet: Fleet, side: Side) -> tuple[TrendPoint, ...]:
     run, plan = fleet.run, fleet.plan
     if run is None or plan is None:
         return ()
-    facts = {name: side.facts.get(name, "") for name in _FACTS} | {TOOL: run.tool_version}
+    of_run = {**side.facts, TOOL: run.tool_version}
+    for role in dict.fromkeys(file.role for file in fleet.files):
+        of_run[f"{role} file"] = "; ".join(file.state for file in fleet.files if file.role == role)
     variants = {tuple(each.parameters.items()): each.config for each in plan.variants}
     return tuple(
-        _point(sample, _kind(plan, config), facts)
+        _point(sample, _kind(plan, config), {**of_run, **sample.facts})
         for sample in side.samples
         if (config := variants.get(tuple(sample.parameters.items()))) is not None
     )
@@ -171,7 +177,7 @@ def _point(sample: Sample, kind: str, facts: Mapping[str, str]) -> TrendPoint:
         median_s=figures.median if figures else None,
         low_s=low_s,
         high_s=high_s,
-        facts={name: value for name, value in facts.items() if value},
+        facts={name: facts[name] for name in _FACTS if facts.get(name)},
     )
 
 

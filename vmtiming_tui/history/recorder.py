@@ -39,7 +39,7 @@ ROW_COST_SHARE = 50
 _TELLING = (
     ev.RunStarted, ev.RunEnded, ev.EngineFailed, ev.StormStarted, ev.RoundStarted, ev.StormEnded,
     ev.VmQueued, ev.VmStarted, ev.VmBooted, ev.VmFailed, ev.VmTimedOut, ev.VmKilled, ev.VmExited,
-    ev.VmDetails,
+    ev.VmDetails, ev.FilesSeen,
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias, cast
 
+from vmtiming_tui.model.boot_file import BootFile as BootFile
 from vmtiming_tui.model.codec import Vocabulary, otherwise
 from vmtiming_tui.model.config import End
 from vmtiming_tui.model.decision import Decision
@@ -87,6 +88,14 @@ class RunStarted:
     accel_reason: str
     qemu_version: str
     tool_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesSeen:
+    """The files that the VMs of a setting boot from, of the first VM where each has its own."""
+
+    at_ns: int
+    files: tuple[BootFile, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -408,6 +417,7 @@ class RunEnded:
 
 Event: TypeAlias = (
     RunStarted
+    | FilesSeen
     | StormStarted
     | RoundStarted
     | StormDecided

@@ -60,6 +60,7 @@ class Fleet:
         self.ended_ns: int | None = None
         self.misfits = 0
         self.unit_order: ev.UnitOrder | None = None
+        self.files: tuple[ev.BootFile, ...] = ()
         self.concluded: ev.Concluded | None = None
         self._stir = Stir()
         self._changed: set[int] = set()
@@ -118,6 +119,8 @@ class Fleet:
                 | ev.ReportRejected()
             ):
                 self._observe(event)
+            case ev.FilesSeen():
+                self.files = tuple(dict.fromkeys((*self.files, *event.files)))
             case ev.VmQueued():
                 self._queue(event)
             case ev.HostSample():

@@ -53,6 +53,7 @@ class BootRun:
         self._configs: dict[int, RunConfig] = {}
         self._launches: dict[RunConfig, Launch] = {}
         self._said: set[str] = set()
+        self._files: set[tuple[ev.BootFile, ...]] = set()
         self._admissions = Admissions(context.children, self._say_once)
         self._newest: dict[int, AttemptRunner] = {}
         self._reruns: list[tuple[int, ...]] = []
@@ -148,6 +149,7 @@ class BootRun:
         for each in dict.fromkeys(configs.values()):
             vms = [vm for vm, its in configs.items() if its is each]
             has_esp = await self._admissions.admit(each, vms)
+            self._tell_files(self._admissions.files)
             if each not in self._launches:
                 launch = await prepare_launch(
                     each,
@@ -169,6 +171,12 @@ class BootRun:
         if powers.user is not None:
             folder.share(powers.user.gid)
         return launch
+
+    def _tell_files(self, files: tuple[ev.BootFile, ...]) -> None:
+        """Tell what VMs boot from, where it was not told in this run."""
+        if files not in self._files:
+            self._files.add(files)
+            self._emit(ev.FilesSeen(at_ns=time.monotonic_ns(), files=files))
 
     def _notice(self, level: ev.Level, text: str) -> None:
         self._emit(ev.Notice(at_ns=time.monotonic_ns(), level=level, text=text))

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from vmtiming_tui.escape import printable
 from vmtiming_tui.images.gate.format_ledger import LedgerEntry, ledger_path
 from vmtiming_tui.images.gate.gate_process import Answer, MadeOverlay, Request
 from vmtiming_tui.images.gate.permission import Image, Rules, settled
+from vmtiming_tui.model.boot_file import BootFile
 from vmtiming_tui.model.codec import from_json, to_json
 from vmtiming_tui.model.config import BootMode, RunConfig
 from vmtiming_tui.model.events import Level
@@ -50,7 +51,8 @@ class Admissions:
     """Which images the VMs of a run may boot from; asked anew for every storm.
 
     What was settled in one storm holds in the next, whatever a guest wrote meanwhile, also where
-    the ledger cannot be written. ``say`` is told what the user should know.
+    the ledger cannot be written. ``say`` is told what the user should know. ``files`` is what those
+    asked for last are booted from.
     """
 
     def __init__(self, children: Children, say: Callable[[Level, str], None]) -> None:
@@ -58,6 +60,7 @@ class Admissions:
         self._say = say
         self._found: dict[Path, Image | Refusal] = {}
         self._known: dict[tuple[int, int, str], LedgerEntry] = {}
+        self.files: tuple[BootFile, ...] = ()
 
     def of(self, config: RunConfig, vm: int) -> Image | Refusal:
         """Return what was found of a VM's image."""
@@ -84,6 +87,7 @@ class Admissions:
         for answer in answers[: len(files)]:
             if answer.image is None:
                 raise EngineError(answer.why, hint=answer.hint)
+        self.files = tuple(_files(config, answers))
         has_esp = False
         for path, answer in zip(paths, answers[len(files) :], strict=True):
             self._found[path] = answer.image or Refusal(answer.why, answer.hint)
@@ -100,6 +104,18 @@ class Admissions:
                 f"them ({last.why}): name it in later runs (--format)",
             )
         return has_esp
+
+
+def _files(config: RunConfig, answers: Sequence[Answer]) -> Iterator[BootFile]:
+    """Yield the kernel, the initrd, and what the first image that may be taken stands on."""
+    roles = [role for role, path in (("kernel", config.kernel), ("initrd", config.initrd)) if path]
+    images = [answer for answer in answers[len(roles) :] if answer.image is not None]
+    for role, answer in zip([*roles, "image"], [*answers[: len(roles)], *images[:1]], strict=False):
+        if answer.image is not None:
+            file = answer.image.layers[-1].file
+            yield BootFile(
+                role=role, path=file.path, size_bytes=file.size, modified_ns=file.modified_ns
+            )
 
 
 async def ask_gate(request: Request, children: Children) -> list[Answer]:

@@ -9,7 +9,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.quoting import shown
@@ -30,7 +30,8 @@ _KINDS = {
 class File:
     """A file: where it is, without links, which one it is for the kernel, and its bytes.
 
-    ``owner`` is a user id, ``mode`` as ``stat`` has it.
+    ``owner`` is a user id, ``mode`` as ``stat`` has it. ``modified_ns`` is when its bytes were
+    last written, ns since 1970; which file it is does not depend on that.
     """
 
     path: str
@@ -39,6 +40,7 @@ class File:
     size: int
     owner: int = 0
     mode: int = 0
+    modified_ns: int = field(default=0, compare=False)
 
     @property
     def is_device(self) -> bool:
@@ -130,5 +132,6 @@ def open_file(
         size=os.lseek(fd, 0, os.SEEK_END) if is_device else state.st_size,
         owner=state.st_uid,
         mode=state.st_mode,
+        modified_ns=state.st_mtime_ns,
     )
     return file, fd

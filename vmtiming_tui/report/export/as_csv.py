@@ -77,17 +77,19 @@ def render_csv(document: Document) -> str:
     """Return a header and a row for each attempt; ``partial`` says that the run had not ended.
 
     ``started_at_s`` and ``reported_at_s`` count from the run's start; what a sweep varied stands
-    in columns of its own, ``parameter_<name>``.
+    in columns of its own, ``parameter_<name>``, and so does each label, ``label_<key>``.
     """
     zero = document.fleet.run.at_ns if document.fleet.run else 0
     run = document.fleet.run.run if document.fleet.run else ""
     varied = list(dict.fromkeys(name for boot in document.boots for name in boot.parameters))
+    labels = document.plan.labels if document.plan else {}
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(
         _cells(
             ["run", "partial", *COLUMNS, "started_at_s", "reported_at_s"]
             + [f"parameter_{name}" for name in varied]
+            + [f"label_{key}" for key in labels]
         )
     )
     for boot in document.boots:
@@ -96,6 +98,7 @@ def render_csv(document: Document) -> str:
         cells += [value(boot) for value in COLUMNS.values()]
         cells += [None if moment is None else (moment - zero) / 1e9 for moment in moments]
         cells += [boot.parameters.get(name, "") for name in varied]
+        cells += labels.values()
         writer.writerow(_cells(cells))
     return file.getvalue()
 

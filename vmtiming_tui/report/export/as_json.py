@@ -54,6 +54,7 @@ def body_of(document: Document) -> Body:
         "run": _run(document, clock),
         "host": to_json(fleet.run.host) if fleet.run else {},
         "plan": to_json(fleet.plan) if fleet.plan else {},
+        "files": to_json(fleet.files),
         "summary": summary_body(document.summary),
         "groups": [_group(group) for group in document.groups],
         "sweep": _sweep(document.sweep) if document.sweep else None,

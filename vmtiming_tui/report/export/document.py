@@ -16,6 +16,8 @@ from vmtiming_tui.analysis.sweep import Sweep, sweep_of
 from vmtiming_tui.analysis.thresholds import Judged, judged
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt
+from vmtiming_tui.model.boot_file import BootFile
+from vmtiming_tui.model.config import KernelDetail
 from vmtiming_tui.model.decision import Decision
 from vmtiming_tui.model.events import RunStarted
 from vmtiming_tui.model.fleet import Fleet, RunState
@@ -25,6 +27,12 @@ from vmtiming_tui.model.storm import Storm
 from vmtiming_tui.report.tables import Align, Head, Table, foreign, own, state_word, took_ns
 from vmtiming_tui.report.wording import mebibytes, utc
 from vmtiming_tui.request.labels import label_words
+
+_TOLD_BY: Mapping[KernelDetail, str] = {
+    KernelDetail.OFF: "",
+    KernelDetail.ON: "of every boot",
+    KernelDetail.EXTRA: "of one more storm, which does not count",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +204,9 @@ def fact_table(document: Document) -> Table:
             ("kernel", config.kernel),
             ("initrd", config.initrd),
             ("images", str(config.image(0)) if config.prefix else ""),
+            *_files(document.fleet.files),
             ("storms", f"{plan.runs} and {plan.warmup} to warm up"),
+            ("kernel details", _TOLD_BY[config.kernel_detail]),
             ("after the report", str(config.after_report)),
             ("end", str(config.end)),
             ("labels", label_words(plan.labels.items())),
@@ -206,6 +216,11 @@ def fact_table(document: Document) -> Table:
         heads=(Head("what", Align.LEFT), Head("value", Align.LEFT)),
         rows=tuple((own(name), foreign(value)) for name, value in rows if value),
     )
+
+
+def _files(files: Iterable[BootFile]) -> list[tuple[str, str]]:
+    """Return what VMs booted from, as it was: a row a file."""
+    return [(f"{file.role} file", f"{file.path}: {file.state}") for file in files]
 
 
 def _of_storms(fleet: Fleet, told: Callable[[Storm], str]) -> str:

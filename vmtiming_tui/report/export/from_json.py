@@ -93,6 +93,8 @@ def _maybe_ns(value_s: float | None) -> int | None:
 def _events(body: Body) -> Iterator[ev.Event]:
     if body["run"] is not None:
         yield _run_started(body)
+    if files := body.get("files"):
+        yield from_json(ev.FilesSeen, {"at_ns": 0, "files": files})
     for sample in body["host_samples"]:
         yield from_json(ev.HostSample, {**sample, "at_ns": _ns(sample["at_s"])})
     for notice in body["notices"]:
