@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from support.made_units import MadeUnit, fleet_with_units, run_with_units, some_units
+from vmtiming_tui.analysis.comparison.parts import boots_of
 from vmtiming_tui.analysis.stages import Stage, stages_of
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.analysis.units.boot_chart import (
@@ -16,7 +17,7 @@ from vmtiming_tui.analysis.units.boot_chart import (
     chart_of_boots,
 )
 from vmtiming_tui.analysis.units.many_boots import units_of_boots, units_of_run
-from vmtiming_tui.errors import ExportError
+from vmtiming_tui.errors import ExportError, VmTimingError
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import render
@@ -45,6 +46,10 @@ def of_all(fleet: Fleet) -> BootChart:
 
 def row(chart: BootChart, name: str):
     return next(each for each in chart.rows if each.name == name)
+
+
+def svg_of(fleet: Fleet, vm: int | None = None) -> str:
+    return render_svg(boots_of(fleet), vm)
 
 
 def drawing(svg: str) -> ET.Element:
@@ -165,7 +170,7 @@ def test_there_is_no_chart_without_units_or_without_times(fleet):
 
 @pytest.mark.parametrize("count", [10, 100, 300])
 def test_a_drawing_is_as_high_as_its_units_need_and_nothing_leaves_it(count):
-    root = drawing(render_svg(fleet_with_units(some_units(count), 1, 2)))
+    root = drawing(svg_of(fleet_with_units(some_units(count), 1, 2)))
     height = float(root.get("height", "0"))
     rows = [each for each in root.iter(f"{SVG}g") if "chart-unit" in each.get("class", "")]
 
@@ -177,12 +182,12 @@ def test_a_drawing_is_as_high_as_its_units_need_and_nothing_leaves_it(count):
 
 
 def test_who_points_at_a_unit_reads_its_figures(fleet):
-    (log,) = (title for title in titles(render_svg(fleet)) if title.startswith("log.service"))
+    (log,) = (title for title in titles(svg_of(fleet)) if title.startswith("log.service"))
     begins, takes, chain = log.split("\n")[1:]
 
     assert (begins[:10], takes[:6]) == ("begins at ", "takes ")
     assert chain == "on the critical chain in 20 of 20 boots"
-    (bad,) = (title for title in titles(render_svg(fleet, 1)) if title.startswith("bad.service"))
+    (bad,) = (title for title in titles(svg_of(fleet, 1)) if title.startswith("bad.service"))
     assert bad.endswith("\nfailed")
 
 
@@ -191,7 +196,7 @@ def test_a_units_name_is_no_markup_and_a_long_one_is_cut_where_it_is_drawn():
     long = "very-" * 60 + ".service"
     units = (MadeUnit(evil, 9), MadeUnit(long, 900), END)
     fleet = fleet_with_units(units, 1, 2)
-    svg = render_svg(fleet)
+    svg = svg_of(fleet)
     drawn = ["".join(each.itertext()) for each in drawing(svg).iter(f"{SVG}text")]
 
     assert "<script" not in svg
@@ -211,9 +216,21 @@ def test_a_page_has_the_chart_of_its_run_and_every_unit_in_a_table(fleet):
     assert 'class="boot-chart"' not in render(".html", Fleet())
 
 
+def test_of_a_sweep_one_setting_may_be_drawn_and_the_page_has_no_chart():
+    sweep = fleet_with_units(UNITS, 2, 2, parameters=[{"smp": "1"}, {"smp": "2"}])
+    one = boots_of(sweep, "smp=2")
+
+    assert (one.is_mixed, boots_of(sweep).is_mixed) == (False, True)
+    assert "run-1, smp=2: the median of 2 boots" in render_svg(one)
+    assert "run-1, smp=2: VM 1, storm 2" in render_svg(one, 1)
+    assert 'class="boot-chart"' not in render(".html", sweep)
+    with pytest.raises(VmTimingError, match="run-1 booted nothing with smp=3"):
+        boots_of(sweep, "smp=3")
+
+
 def test_what_cannot_be_drawn_is_said(fleet):
     with pytest.raises(ExportError, match="the run has no VM 9") as caught:
-        render_svg(fleet, 9)
+        svg_of(fleet, 9)
     assert caught.value.hint == "it has 5 VMs"
     with pytest.raises(ExportError, match="no boot tells of its units"):
-        render_svg(Fleet())
+        svg_of(Fleet())

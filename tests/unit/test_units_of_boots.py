@@ -10,6 +10,7 @@ from hypothesis import given, settings, strategies as st
 from support.made_units import MadeUnit, fleet_with_units, run_with_units
 from support.making import Guest
 from vmtiming_tui.analysis.comparison.compare import compare_sides
+from vmtiming_tui.analysis.comparison.parts import boots_of
 from vmtiming_tui.analysis.comparison.samples import side_of
 from vmtiming_tui.analysis.stages import stages_of
 from vmtiming_tui.analysis.straggler import straggler
@@ -267,6 +268,6 @@ def test_whatever_stamps_guests_tell_there_are_figures_and_a_chart_or_none(rows,
     json.loads(render_units(found, UnitSort.SHARE))
     for vm in (None, 0):
         with contextlib.suppress(ExportError):
-            assert render_svg(fleet, vm).endswith("</svg>")
+            assert render_svg(boots_of(fleet), vm).endswith("</svg>")
     straggler(fleet.newest, fleet.unit_order)
     assert compare_sides(side_of(fleet), side_of(fleet)).groups

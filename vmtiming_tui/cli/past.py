@@ -13,7 +13,7 @@ from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii, ta
 from vmtiming_tui.errors import ConfigError, ExportError, Problem
 
 if TYPE_CHECKING:
-    from vmtiming_tui.model.fleet import Fleet
+    from vmtiming_tui.analysis.comparison.parts import BootsOfRun
 
 run_argument = click.argument("run", metavar="RUN", shell_complete=runs)
 
@@ -255,9 +255,9 @@ def compare(
         ctx.exit(code)
 
 
-def _say_of_settings(fleet: "Fleet") -> None:
-    if len({tuple(storm.parameters.items()) for storm in fleet.storms.values()}) > 1:
-        say("Warning: its storms had different settings; all their boots are taken together")
+def _say_of_settings(boots: "BootsOfRun") -> None:
+    if boots.is_mixed:
+        say("Warning: its storms had different settings; RUN:setting=value takes those of one")
 
 
 @click.command(short_help="Say what the units of a run's guests took.")
@@ -271,16 +271,16 @@ def _say_of_settings(fleet: "Fleet") -> None:
 def units(run: str, sort: str, number: int, as_json: bool) -> None:
     """Say what each unit of the guests' systemds took, over all boots of a run or exported file.
 
-    See `manual units` for what the columns say.
+    RUN:smp=2 takes the storms that a sweep booted so. `manual units` has what the columns say.
     """
-    from vmtiming_tui.analysis.units.many_boots import units_of_run
-    from vmtiming_tui.history.lookup import fleet_named
+    from vmtiming_tui.analysis.units.many_boots import units_of_boots
+    from vmtiming_tui.history.lookup import boots_named
     from vmtiming_tui.report.export.json_units import render_units
     from vmtiming_tui.report.unit_tables import unit_lines
 
-    fleet = fleet_named(run)
-    _say_of_settings(fleet)
-    found = units_of_run(fleet)
+    boots = boots_named(run)
+    _say_of_settings(boots)
+    found = units_of_boots(boots.storms, boots.fleet.unit_order)
     if as_json:
         echo(render_units(found, UnitSort(sort)))
         return
@@ -301,17 +301,17 @@ def units(run: str, sort: str, number: int, as_json: bool) -> None:
 def plot(run: str, output: Path, vm: int | None, force: bool) -> None:
     """Draw a run's stages and units as they start: the median of all its boots, or one VM's.
 
-    RUN may be an exported JSON file, too.
+    RUN may be an exported JSON file, too, or a part of a sweep such as last:smp=2.
     """
-    from vmtiming_tui.history.lookup import fleet_named
+    from vmtiming_tui.history.lookup import boots_named
     from vmtiming_tui.report.export.as_svg import render_svg
     from vmtiming_tui.report.export.atomic import write_whole
 
     _check_free(output, force=force)
-    fleet = fleet_named(run)
+    boots = boots_named(run)
     if vm is None:
-        _say_of_settings(fleet)
-    drawn = render_svg(fleet, vm)
+        _say_of_settings(boots)
+    drawn = render_svg(boots, vm)
     if str(output) == "-":
         echo_document(drawn)
         return

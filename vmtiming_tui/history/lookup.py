@@ -1,10 +1,12 @@
 """A run to compare with, by whatever name a person has for it."""
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
-from vmtiming_tui.analysis.comparison.parts import part_of
+from vmtiming_tui.analysis.comparison.parts import BootsOfRun, boots_of, part_of
 from vmtiming_tui.analysis.comparison.samples import Side, side_of
 from vmtiming_tui.errors import HistoryError, VmTimingError
 from vmtiming_tui.history.database import default_path
@@ -14,6 +16,7 @@ from vmtiming_tui.report.export.from_json import read_export
 from vmtiming_tui.request.labels import SEARCH
 from vmtiming_tui.request.paths import unreachable
 
+_T = TypeVar("_T")
 _SETTING = re.compile(r"[a-z][a-z_-]*=")
 
 
@@ -23,15 +26,25 @@ def side_named(text: str) -> Side:
     ``RUN:smp=2`` is the part of it that booted so. Raises ``VmTimingError`` where there is no such
     run or part, or where the file is none of ours.
     """
+    side, setting = _read(text, _whole)
+    return part_of(side, setting) if setting else side
+
+
+def boots_named(text: str) -> BootsOfRun:
+    """Return the boots of whatever ``side_named`` takes."""
+    fleet, setting = _read(text, _fleet)
+    return boots_of(fleet, setting)
+
+
+def _read(text: str, whole: Callable[[str], _T]) -> tuple[_T, str]:
+    """Return a run, and the setting of it that is meant, empty for all; as far as there is one."""
     readings = [(text, ""), *_divided(text)]
     for run, setting in readings:
         try:
-            side = _whole(run)
+            return whole(run), setting
         except VmTimingError:
             if (run, setting) == readings[-1]:
                 raise
-        else:
-            return part_of(side, setting) if setting else side
     raise AssertionError("the last reading returns or raises")
 
 
@@ -61,8 +74,7 @@ def _whole(text: str) -> Side:
         return history.with_known(side)
 
 
-def fleet_named(text: str) -> Fleet:
-    """Return the run itself of an id, a name, ``last``, a label, or an exported file's path."""
+def _fleet(text: str) -> Fleet:
     path = Path(text)
     if not text.startswith(SEARCH) and _is_export(path):
         return read_export(path)
