@@ -34,6 +34,7 @@ async def test_each_setting_has_its_own_qemu_version_and_accelerator(lab: Lab):
     assert side.circumstances["accelerator"] == "kvm, tcg"
     assert [sample.facts["QEMU"] for sample in side.samples] == ["7.2.0"] * 2 + ["9.1.0"] * 2
     assert story.of(ev.RunStarted)[0].qemu_version == "7.2.0"
+    assert (story.fleet.accel, story.fleet.qemu_version) == ("kvm, tcg", "7.2.0, 9.1.0")
 
 
 async def test_a_setting_whose_qemu_is_none_is_found_before_anything_boots(lab: Lab):

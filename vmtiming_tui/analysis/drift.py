@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from vmtiming_tui.analysis import stats
 
-LEVEL = 0.01
+LEVEL = 0.02
 _EXACT_UP_TO = 6
 _DRAWN = 1999
 _ENOUGH = 20
@@ -41,7 +41,8 @@ def drift(settings: Sequence[Sequence[tuple[int, float]]]) -> Drift | None:
 
     ``place`` tells in which order they were booted. Of several settings each storm is held against
     the middle of its own, so that one test is of them all. Medians may be infinite, where VMs that
-    never booted hide them. None where no drift is to be seen at 1 %: below 6 storms there never is.
+    never booted hide them. None where no drift is to be seen at 2 %: 5 storms that rise from each to the next are the
+    fewest that can show one.
     """
     placed = [
         (place, median / middle)

@@ -78,6 +78,20 @@ class Fleet:
         return self.run.host if self.run else HostFacts()
 
     @property
+    def accel(self) -> str:
+        """The accelerator; all there were, where a sweep varied what decides about it."""
+        return _all_of(storm.accel for storm in self.storms.values()) or (
+            self.run.accel if self.run else ""
+        )
+
+    @property
+    def qemu_version(self) -> str:
+        """The version of QEMU; all there were, where a sweep varied it."""
+        return _all_of(storm.qemu_version for storm in self.storms.values()) or (
+            self.run.qemu_version if self.run else ""
+        )
+
+    @property
     def storm(self) -> Storm | None:
         """The newest storm."""
         return self.storms[max(self.storms)] if self.storms else None
@@ -387,3 +401,7 @@ class Fleet:
             case "GUEST_PANICKED" | "GUEST_CRASHLOADED" if attempt.report_ns is None:
                 attempt.panicked = True
                 self._trouble(event.at_ns, attempt, "the guest's kernel panicked")
+
+
+def _all_of(words: Iterable[str]) -> str:
+    return ", ".join(sorted({*words} - {""}))

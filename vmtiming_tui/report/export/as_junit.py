@@ -70,8 +70,9 @@ def _properties(document: Document, storm: StormSummary) -> dict[str, str]:
     run, plan = document.fleet.run, document.plan
     facts: dict[str, str] = {}
     if run is not None:
-        facts |= {"run": run.run, "accel": run.accel, "qemu_version": run.qemu_version,
-                  "tool_version": run.tool_version, "host_kernel": run.host.kernel}  # fmt: skip
+        facts |= {"run": run.run, "tool_version": run.tool_version, "host_kernel": run.host.kernel}
+    if (booted := document.fleet.storms.get(storm.number)) is not None:
+        facts |= {"accel": booted.accel, "qemu_version": booted.qemu_version}
     if plan is not None:
         facts |= {f"label.{key}": value for key, value in plan.labels.items()}
     facts |= {f"parameter.{name}": value for name, value in storm.parameters.items()}

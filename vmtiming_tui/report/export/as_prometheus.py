@@ -83,8 +83,8 @@ def _run_metrics(document: Document, named: Mapping[str, str]) -> Iterator[Metri
             "run": run.run,
             "host": run.host.hostname,
             "host_kernel": run.host.kernel,
-            "accel": run.accel,
-            "qemu_version": run.qemu_version,
+            "accel": document.fleet.accel,
+            "qemu_version": document.fleet.qemu_version,
             "tool_version": run.tool_version,
         }
         shown = {key: printable(value, keep="") for key, value in facts.items()}

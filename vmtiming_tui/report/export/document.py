@@ -19,11 +19,9 @@ from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.boot_file import BootFile
 from vmtiming_tui.model.config import KernelDetail
 from vmtiming_tui.model.decision import Decision
-from vmtiming_tui.model.events import RunStarted
 from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.model.host import HostFacts
 from vmtiming_tui.model.plan import RunPlan, StormKind
-from vmtiming_tui.model.storm import Storm
 from vmtiming_tui.report.tables import Align, Head, Table, foreign, own, state_word, took_ns
 from vmtiming_tui.report.wording import mebibytes, utc
 from vmtiming_tui.request.labels import label_words
@@ -188,11 +186,8 @@ def fact_table(document: Document) -> Table:
             ("governor", host.governor),
             ("load before", f"{host.load1:.2f}" if host.cores else ""),
             ("memory", mebibytes(host.memory_bytes) if host.memory_bytes else ""),
-            ("accelerator", _of_storms(document.fleet, lambda storm: storm.accel) or _accel(run)),
-            (
-                "QEMU",
-                _of_storms(document.fleet, lambda storm: storm.qemu_version) or run.qemu_version,
-            ),
+            ("accelerator", _accel(document.fleet)),
+            ("QEMU", document.fleet.qemu_version),
             ("vm-timing-report", run.tool_version),
         ]
     if plan is not None:
@@ -223,14 +218,11 @@ def _files(files: Iterable[BootFile]) -> list[tuple[str, str]]:
     return [(f"{file.role} file", f"{file.path}: {file.state}") for file in files]
 
 
-def _of_storms(fleet: Fleet, told: Callable[[Storm], str]) -> str:
-    """Return all that a run's storms were booted with; empty where it was one thing."""
-    found = sorted({told(storm) for storm in fleet.storms.values()} - {""})
-    return ", ".join(found) if len(found) > 1 else ""
-
-
-def _accel(run: RunStarted) -> str:
-    return f"{run.accel} ({run.accel_reason})" if run.accel_reason else run.accel
+def _accel(fleet: Fleet) -> str:
+    """Return the accelerator with the reason for it, which is known of one alone."""
+    run, accel = fleet.run, fleet.accel
+    reason = run.accel_reason if run is not None and run.accel == accel else ""
+    return f"{accel} ({reason})" if reason else accel
 
 
 def _cpu(host: HostFacts) -> str:

@@ -121,8 +121,8 @@ class Header(ModelLines):
     def lines(self, width: int) -> list[list[Part]]:
         """Return the header, with as many words as fit."""
         palette, model = self.host.palette, self.model
-        run = model.fleet.run
-        accel = run.accel.upper() if run else ""
+        fleet = model.fleet
+        accel = (fleet.storm.accel if fleet.storm else fleet.accel).upper()
         elapsed = model.elapsed_ns
         right: list[Part] = [
             (f"{shown(accel)}  " if accel else "", palette.dim),

@@ -81,7 +81,7 @@ def _header(document: Document) -> Markup:
     if document.has_several_storms:
         words = [f"{storms} storms, {booted} of {len(boots)} boots succeeded"]
     if run is not None:
-        words += [f"on {run.host.hostname}", run.accel, utc(run.wall_ns)]
+        words += [f"on {run.host.hostname}", document.fleet.accel, utc(run.wall_ns)]
     return tag(
         "header",
         tag("h1", document.title),
