@@ -25,7 +25,7 @@ DEBIAN_12 = b"""\
 <30>[    8.957396] systemd[1]: Queued start job for default target multi-user.target.
 """
 
-# As Linux 6.16 and later say it, with the caller of each line.
+# As recent kernels say it, with the caller of each line.
 LEVELS = b"""\
 <5>[    0.000000][    T0] Linux version 6.16.0
 <7>[    0.100000][    T1] entering initcall level: early

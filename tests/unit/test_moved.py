@@ -4,7 +4,12 @@ import random
 
 import pytest
 
-from vmtiming_tui.analysis.comparison.moved import FEWEST_STORMS, Movement, movement
+from vmtiming_tui.analysis.comparison.moved import (
+    FEWEST_STORMS,
+    Movement,
+    movement,
+    movement_by_round,
+)
 
 FLOOR_S = 0.01
 
@@ -89,3 +94,27 @@ def test_where_nothing_differs_hardly_a_part_is_told_to_have_moved():
     )  # fmt: skip
 
     assert wrong <= 6
+
+
+def test_round_by_round_a_drift_that_both_sides_have_hides_nothing():
+    drift = [1 + at / 10 for at in range(20)]
+    first = {"a": [0.1 * at for at in drift], "b": [0.1 * at for at in drift]}
+    second = {"a": [0.115 * at for at in drift], "b": [0.1 * at for at in drift]}
+
+    by_round = movement_by_round(first, second, rounds=20, floor_s=FLOOR_S)
+    assert [each.name for each in by_round.moved] == ["a"]
+    assert movement(first, second, storms=(20, 20), floor_s=FLOOR_S).moved == ()
+
+
+def test_few_rounds_of_many_parts_are_compared_as_if_they_were_none():
+    first, second = storms_of(MANY, 8, 1), storms_of(MANY | {"part-7": 0.127}, 8, 2)
+
+    found = movement_by_round(first, second, rounds=8, floor_s=FLOOR_S)
+    assert [each.name for each in found.moved] == ["part-7"]
+
+
+def test_a_part_that_took_nothing_before_has_moved_in_rounds_too():
+    values = [0.05 + at / 1000 for at in range(12)]
+    found = movement_by_round({"a": [0.0] * 12}, {"a": values}, rounds=12, floor_s=FLOOR_S)
+
+    assert [each.name for each in found.moved] == ["a"]

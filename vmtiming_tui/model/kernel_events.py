@@ -40,7 +40,7 @@ class KernelLog:
     """What a kernel's log comes to; its clock is that of ``printk``, next to CLOCK_MONOTONIC.
 
     ``initcalls`` go by their function, and their module where they have one. ``levels`` are those
-    of the built-in ones, as far as the kernel tells (Linux 6.16 does). ``probes`` go by their
+    of the built-in ones, as far as the kernel tells (recent ones do). ``probes`` go by their
     device. ``silences`` are the longest times without a line that neither accounts for; each goes
     by the line that ended it. ``deferred`` devices had to wait for others, and ``pending`` ones
     still did when the kernel had waited for them long enough. ``is_cut`` says that its begin was

@@ -11,10 +11,15 @@ from typing import TypeAlias
 
 from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.comparison.multiple import benjamini_hochberg
-from vmtiming_tui.analysis.comparison.paired import SignedRank
+from vmtiming_tui.analysis.comparison.paired import (
+    SignedRank,
+    fewest_that_can_tell,
+    signed_rank,
+)
 from vmtiming_tui.analysis.comparison.ranks import ALPHA, RankTest, mann_whitney
 
 FEWEST_STORMS = 8
+_LEAST_S = 1e-6
 
 Test: TypeAlias = Callable[[Sequence[float], Sequence[float]], RankTest | SignedRank | None]
 
@@ -89,6 +94,25 @@ def movement(
         went=_only_in(first, storms[0], second, matter),
         tested=len(tested),
     )
+
+
+def movement_by_round(first: Parts, second: Parts, *, rounds: int, floor_s: float) -> Movement:
+    """Return the same of storms that were booted in turn, compared pair by pair.
+
+    The values of a part that both sides have stand beside each other. Where the surest pairs could
+    be would not outweigh how many parts are asked at once, the storms are compared as if they were
+    none: a drift that both share only makes that more cautious.
+    """
+    asked = len(testable(first, second, floor_s))
+    has_enough = rounds >= fewest_that_can_tell(ALPHA / max(asked, 1))
+    test = _by_logarithms if has_enough else mann_whitney
+    return movement(first, second, storms=(rounds, rounds), floor_s=floor_s, test=test)
+
+
+def _by_logarithms(first: Sequence[float], second: Sequence[float]) -> SignedRank | None:
+    """Compare pairs, of which one may be 0 as its clock goes by microseconds."""
+    one, other = ([max(value, _LEAST_S) for value in side] for side in (first, second))
+    return signed_rank(one, other)
 
 
 def long_enough(first: Parts, second: Parts, floor_s: float) -> list[str]:

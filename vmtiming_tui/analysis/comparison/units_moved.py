@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from vmtiming_tui.analysis.comparison.moved import FEWEST_STORMS, Movement, movement, testable
-from vmtiming_tui.analysis.comparison.paired import fewest_that_can_tell, signed_rank
-from vmtiming_tui.analysis.comparison.ranks import ALPHA, mann_whitney
+from vmtiming_tui.analysis.comparison.moved import (
+    FEWEST_STORMS,
+    Movement,
+    movement,
+    movement_by_round,
+)
 from vmtiming_tui.analysis.comparison.samples import StormSample
 
 FLOOR_S = 0.01
-_LEAST_S = 1e-6  # what systemd stamps by; pairs are compared by logarithms, which 0 has none of
 
 _Times = Sequence[Mapping[str, float]]
 _Values = dict[str, list[float]]
@@ -42,19 +44,11 @@ def _values(storms: _Times) -> _Values:
 
 
 def _by_round(first: _Times, second: _Times) -> Movement:
-    """Compare pair by pair; of a unit that both sides have, the rounds in which both ran it.
-
-    Where the surest pairs could be would not outweigh how many units are asked at once, the storms
-    are compared as if they were none: a drift that both share only makes that more cautious.
-    """
+    """Compare pair by pair; of a unit that both sides have, the rounds in which both ran it."""
     rounds = [pair for pair in zip(first, second, strict=True) if all(pair)]
     one, other = _values([before for before, _ in rounds]), _values([after for _, after in rounds])
     for name in one.keys() & other.keys():
         pairs = [(a[name], b[name]) for a, b in rounds if name in a and name in b]
-        one[name] = [max(before, _LEAST_S) for before, _ in pairs]
-        other[name] = [max(after, _LEAST_S) for _, after in pairs]
-    asked = len(testable(one, other, FLOOR_S))
-    has_enough = len(rounds) >= fewest_that_can_tell(ALPHA / max(asked, 1))
-    test = signed_rank if has_enough else mann_whitney
-    storms = len(rounds), len(rounds)
-    return movement(one, other, storms=storms, floor_s=FLOOR_S, test=test)
+        one[name] = [before for before, _ in pairs]
+        other[name] = [after for _, after in pairs]
+    return movement_by_round(one, other, rounds=len(rounds), floor_s=FLOOR_S)

@@ -6,7 +6,7 @@ A line is as ``dmesg --raw`` prints it, ``<7>[    1.234567] text``, or as ``/dev
 
 - ``calling  NAME+0x0/0x10 [module] @ PID``, then
   ``initcall NAME+0x0/0x10 [module] returned 0 after 12 usecs``;
-- ``entering initcall level: NAME``, from Linux 6.16 on;
+- ``entering initcall level: NAME``, in recent kernels;
 - ``probe of DEVICE returned 0 after 12 usecs``; 517 is ``EPROBE_DEFER``;
 - ``DRIVER DEVICE: deferred probe pending``, whatever the arguments.
 
