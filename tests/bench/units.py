@@ -12,11 +12,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from support.made_units import run_with_units, some_units
-from vmtiming_tui.analysis.counted import counted_by_storm
-from vmtiming_tui.analysis.units.many_boots import units_of_boots
+from vmtiming_tui.analysis.comparison.compare import compare_sides
+from vmtiming_tui.analysis.comparison.samples import side_of
+from vmtiming_tui.analysis.summary import summarise_fleet
+from vmtiming_tui.analysis.units.boot_chart import chart_of_boots
+from vmtiming_tui.analysis.units.many_boots import units_of_run
 from vmtiming_tui.history.stored_lines import packed
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.report.export.html.boot_chart import boot_chart_alone
 
 
 @contextmanager
@@ -43,7 +47,14 @@ def main(vms: int = 1000, units: int = 300, storms: int = 10) -> None:
     with timed("folding a run of them"):
         fleet = Fleet(events[0])
     with timed("summing it up, unit by unit"):
-        units_of_boots(counted_by_storm(fleet).values(), fleet.unit_order)
+        found = units_of_run(fleet)
+    with timed("making rows of its chart, and the SVG"):
+        chart = chart_of_boots(found, summarise_fleet(fleet).stage_medians_s)
+        boot_chart_alone(chart, "chart")
+    sides = [side_of(fleet), side_of(Fleet(events[1]))]
+    with timed("comparing it with another, unit by unit"):
+        (group,) = compare_sides(*sides).groups
+    print(f"{'units tested':<44} {group.parts['units'].tested:10}")
 
 
 if __name__ == "__main__":

@@ -56,14 +56,14 @@ def test_a_silence_is_one_that_no_initcall_and_no_probe_accounts_for():
 
     assert took(silences) == {
         "systemd[1]: Queued start job for default target multi-user.target.": 1_787_436,
-        "calling  crypto_algapi_init+0x0/0x7e @ 1": 1_627_215,
-        "calling  virtio_pci_init+0x0/0x1000 [virtio_pci] @ 84": 808_514,
+        "calling crypto_algapi_init": 1_627_215,
+        "calling virtio_pci_init [virtio_pci]": 808_514,
         "smpboot: CPU0: AMD QEMU Virtual CPU version 2.5+": 693_352,
-        "calling  init_kprobe_trace+0x0/0x176 @ 1": 513_746,
+        "calling init_kprobe_trace": 513_746,
         "Freeing unused kernel image (initmem) memory: 2612K": 346_674,
         "Freeing unused decrypted memory: 2036K": 110_494,
         "Run /init as init process": 53_798,
-        "calling  trace_init_flags_sys_enter+0x0/0x13 @ 1": 32_298,
+        "calling trace_init_flags_sys_enter": 32_298,
     }
 
 

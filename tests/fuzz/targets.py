@@ -24,6 +24,7 @@ from vmtiming_tui.history.event_budget import MAX_LINE_BYTES, Budget
 from vmtiming_tui.history.stored_lines import packed, unpacked
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.kernel_events import KernelLog
 from vmtiming_tui.report.export import render
 from vmtiming_tui.report.export.from_json import fleet_of
 from vmtiming_tui.sources.event_lines import LineDecoder
@@ -52,6 +53,10 @@ def _words(statement: Statement) -> list[str]:
             return [*entries, *properties, *properties.values(), *statement.timestamps_us]
         case OrderTold(after):
             return [*after, *(name for names in after.values() for name in names)]
+        case KernelLog():
+            parts = (statement.initcalls, statement.probes, statement.levels, statement.silences)
+            names = [name for spans in parts for name in spans.names]
+            return [*names, *statement.deferred, *statement.pending]
         case _:
             return []
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import json
 
 import pytest
 
@@ -78,6 +79,17 @@ def test_exports_of_the_run_and_of_the_history_say_the_same(repeated, in_folder)
     assert first["vms"] == again["vms"]
     rows = list(csv.DictReader((in_folder.folder / "again.csv").open()))
     assert len(rows) == 6
+
+
+def test_its_units_are_summed_up_and_drawn(repeated, stored, in_folder):
+    listed = json.loads(in_folder("units", "three", "--json").stdout)
+    journal = next(each for each in listed["units"] if each["name"] == "systemd-journald.service")
+    assert (listed["boots"], journal["ran"], journal["failed"]) == (6, 6, 0)
+    assert 0 < journal["own_s"]["median"] <= journal["took_s"]["median"]
+    assert journal["start_s"]["median"] < max(a.boot_ns for a in Fleet(stored).attempts) / 1e9
+
+    assert in_folder("plot", "run.json", "-o", "chart.svg").returncode == 0
+    assert "systemd-journald.service" in (in_folder.folder / "chart.svg").read_text()
 
 
 def test_a_run_of_three_storms_compared_with_itself_shows_nothing_and_says_why(repeated, in_folder):

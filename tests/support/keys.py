@@ -4,9 +4,12 @@ import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from support.made_units import run_with_units, some_units
+from support.making import run_events
 from support.past_runs import keep_named
 from support.recording import ENGINE_LOST
 from support.stage import Stage
+from vmtiming_tui.model import events as ev
 from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.detail import DetailScreen
@@ -16,8 +19,10 @@ from vmtiming_tui.tui.screens.help import HelpScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
 from vmtiming_tui.tui.screens.new_run import NewRunScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
+from vmtiming_tui.tui.screens.sweep import SweepScreen
 from vmtiming_tui.tui.screens.too_small import TooSmallScreen
 from vmtiming_tui.tui.screens.trend import TrendScreen
+from vmtiming_tui.tui.screens.units import UnitsScreen
 from vmtiming_tui.tui.state.keymap import Scope
 
 Check = Callable[[Stage], Awaitable[None]]
@@ -65,11 +70,36 @@ async def comparison(stage: Stage) -> CompareScreen:
     return screen
 
 
+def swept_run(settings: int) -> list[ev.Event]:
+    """A run of so many settings, each booted six times and slower than the one before."""
+    turns = [smp for _ in range(6) for smp in range(settings)]
+    boots = [[5.0 + at / 40 + smp] * 3 for at, smp in enumerate(turns)]
+    return run_events(boots, parameters=[{"smp": str(1 + smp)} for smp in turns], run="swept")
+
+
+async def sweep(stage: Stage, settings: int = 2) -> SweepScreen:
+    await stage.feed(swept_run(settings), at=DONE * 5)
+    await stage.press("w")
+    return await stage.comes(SweepScreen)
+
+
 async def trend(stage: Stage) -> TrendScreen:
     await history(stage)
     await stage.press("t")
     screen = await stage.comes(TrendScreen)
     await stage.sees("a step can be told from")
+    return screen
+
+
+def run_of_units() -> list[ev.Event]:
+    return run_with_units(some_units(60), 2, 3)
+
+
+async def units(stage: Stage) -> UnitsScreen:
+    await stage.feed(run_of_units())
+    await stage.press("u")
+    screen = await stage.comes(UnitsScreen)
+    await stage.sees("median of 6 boots")
     return screen
 
 
@@ -118,7 +148,9 @@ WAYS = {
     Scope.DETAIL: opened,
     Scope.HISTORY: history,
     Scope.COMPARE: comparison,
+    Scope.SWEEP: sweep,
     Scope.TREND: trend,
+    Scope.UNITS: units,
     Scope.DIALOG: question,
     Scope.CONFIRM: question,
     Scope.FORM: export_form,

@@ -13,6 +13,8 @@ from vmtiming_tui.analysis.progress import TimeLeft
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.analysis.thresholds import parse_threshold
 from vmtiming_tui.history.runs import History
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.decision import Decision, Standing, UntilDecided
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import write_export
 from vmtiming_tui.tui.drawing.braille import outline_rows
@@ -104,6 +106,18 @@ async def test_the_dashboard_names_the_limits_that_do_not_hold_so_far():
 
     async with dashboard([replace(events[0], plan=asked), *events[1:]], DONE) as stage:
         await stage.sees("over p50=1 ")
+
+
+async def test_the_dashboard_says_what_a_run_was_concluded_with():
+    events = smooth_run(8)
+    asked = replace(events[0].plan, until_decided=UntilDecided(percent=5.0, looks=(6, 10)))
+    decision = Decision(
+        parameters={"smp": "2"}, against="smp=1", standing=Standing.SLOWER, storms=6, percent=9.0
+    )
+    concluded = ev.Concluded(at_ns=events[-1].at_ns, storms=6, decisions=(decision,))
+
+    async with dashboard([replace(events[0], plan=asked), *events[1:], concluded], DONE) as stage:
+        await stage.sees("Decided after 6 storms: smp=2 against smp=1: slower by 9.0 %")
 
 
 async def test_the_history_says_what_each_run_was_held_against(tmp_path, monkeypatch):

@@ -31,6 +31,7 @@ LOG = log(
     levels=spans({"early": 100, "device": 700}, returns=False),
     probes=spans({"0000:00:03.0": 481}),
     silences=spans({"tsc: Refined TSC clocksource calibration: 2596.140 MHz": 780}, returns=False),
+    deferred=("a.sysc", "b.sysc"),
     pending=("b.sysc",),
 )
 CUT = KernelLog(lines=2, initcalls=spans({"slow_init": 400}), is_cut=True)
@@ -87,6 +88,7 @@ def test_one_boots_own_parts_stand_under_headings_from_a_millisecond_on():
         "    800.0ms slow_init",
         "      3.5ms [red]evil\x1b[31m",
     ]
+    assert sections["Devices that waited for others"] == ["a.sysc"]
     assert sections["Devices that waited for others in vain"] == ["b.sysc"]
     assert "Slowest probes" in sections
 
@@ -97,6 +99,18 @@ def test_every_file_for_people_and_machines_has_it(ending):
 
     assert "slow_init" in text.replace("\\", "")
     assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    ("detail", "told"),
+    [
+        (KernelDetail.ON, "| kernel details | of every boot |"),
+        (KernelDetail.EXTRA, "| kernel details | of one more storm, which does not count |"),
+    ],
+)
+def test_a_document_says_of_which_boots_it_was_asked(detail, told):
+    assert told in render(".md", kernel_fleet([[LOG]], detail=detail))
+    assert "kernel details" not in render(".md", fleet_of([[5.0]]))
 
 
 def test_an_export_keeps_to_its_schema_and_is_read_back_whole():

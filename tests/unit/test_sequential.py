@@ -282,6 +282,14 @@ def test_an_interrupted_run_says_what_there_is_and_claims_nothing():
     assert '"decision": null' in render(".json", fleet)
 
 
+@pytest.mark.parametrize("columns", [([], []), ([5.0], []), ([5.0], [6.0])])
+def test_a_run_that_hardly_began_is_told_of_too(columns):
+    fleet = rounds_of(plan_for("1", "2"), *columns, outcome=ev.Outcome.STOPPED)
+
+    assert "smp=2 against smp=1: cannot tell" in decision_lines(fleet, told(fleet, None))[1]
+    assert "smp=2 against smp=1: cannot tell" in render(".txt", fleet)
+
+
 def test_a_run_without_the_wish_says_nothing():
     fleet = fleet_of([[5.0]])
 

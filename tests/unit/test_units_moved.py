@@ -1,19 +1,25 @@
 """Which units moved between two runs: found by their own times, and no other unit is called so."""
 
+import lzma
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from support.made_units import MadeUnit, fleet_with_units, some_units
 from support.schema import exported_body
 from vmtiming_tui.analysis.comparison.compare import compare_sides, compare_variants
+from vmtiming_tui.analysis.comparison.difference import Verdict
 from vmtiming_tui.analysis.comparison.moved import Movement
+from vmtiming_tui.analysis.comparison.parts import part_of
 from vmtiming_tui.analysis.comparison.samples import side_of
+from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import render
 from vmtiming_tui.report.export.from_json import fleet_of as read_back
 from vmtiming_tui.report.findings import comparison_lines
 
+RECORDED = Path(__file__).parents[1] / "support" / "recorded" / "slow_unit.jsonl.xz"
 UNITS = some_units(60)
 SLOW = next(unit.name for unit in UNITS[30:] if unit.name.endswith(".service"))
 
@@ -35,6 +41,20 @@ def test_the_unit_that_became_slower_is_found_and_no_other():
     assert found.moved[0].shift_s == pytest.approx(0.2, abs=0.03)
     assert (found.moved[0].beyond, found.moved[0].storms) == (10, 10)
     assert found.moved[0].q_value < 0.01
+
+
+def test_a_real_guests_unit_that_slept_for_a_second_is_found_though_the_boots_cannot_tell():
+    """8 rounds of the quick guest, with and without that sleep, recorded on a very busy host."""
+    lines = lzma.decompress(RECORDED.read_bytes()).splitlines()
+    side = side_of(Fleet(map(ev.decode, lines)))
+    parts = [part_of(side, f"append=slow={slow}") for slow in (0, 1)]
+    (group,) = compare_sides(*parts).groups
+
+    (found,) = group.parts["units"].moved
+    assert found.name == "systemd-tmpfiles-setup.service"
+    assert (found.beyond, found.storms) == (8, 8)
+    assert 1 < found.shift_s < 2
+    assert group.boot.verdict is Verdict.CANNOT_TELL
 
 
 def test_who_waited_for_it_did_not_move():

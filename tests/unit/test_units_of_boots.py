@@ -1,13 +1,18 @@
 """The units of many boots: how often each ran, when it began, what of its time was its own."""
 
+import contextlib
 import json
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from support.made_units import MadeUnit, fleet_with_units, run_with_units
 from support.making import Guest
+from vmtiming_tui.analysis.comparison.compare import compare_sides
+from vmtiming_tui.analysis.comparison.samples import side_of
 from vmtiming_tui.analysis.stages import stages_of
+from vmtiming_tui.analysis.straggler import straggler
 from vmtiming_tui.analysis.units.many_boots import (
     sorted_units,
     units_of_boots,
@@ -18,8 +23,10 @@ from vmtiming_tui.analysis.units.own_times import OwnTimes
 from vmtiming_tui.analysis.units.spans import Spans
 from vmtiming_tui.analysis.units.unit_sort import UnitSort
 from vmtiming_tui.analysis.units.waiting import shares
+from vmtiming_tui.errors import ExportError
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.report.export.as_svg import render_svg
 from vmtiming_tui.report.export.json_units import render_units
 from vmtiming_tui.report.unit_tables import NO_UNITS, unit_lines
 
@@ -222,3 +229,44 @@ def test_a_storms_medians_are_of_the_units_that_were_up_in_it(fleet):
     assert found["log.service"] == pytest.approx(0.4, abs=0.05)
     assert found["disk.device"] == 0
     assert OwnTimes().medians_s == {}
+
+
+# Whatever a stream tells.
+
+NAMES = st.sampled_from(["a.service", "b.service", "c.target", "multi-user.target", "odd", ""])
+STAMPS = st.one_of(st.integers(-5, 5_000_000), st.integers(-(2**63) + 1, 2**63 - 1))
+ROWS = st.lists(
+    st.builds(
+        ev.UnitTimes,
+        NAMES,
+        st.sampled_from(["active", "failed", ""]),
+        **dict.fromkeys(("activating_us", "active_us", "deactivating_us", "inactive_us"), STAMPS),
+    ),
+    max_size=6,
+)
+ORDERS = st.dictionaries(NAMES, st.lists(NAMES, max_size=4).map(tuple), max_size=5)
+
+
+@given(st.lists(ROWS, min_size=3, max_size=3), st.none() | ORDERS)
+@settings(max_examples=60, deadline=None)
+def test_whatever_stamps_guests_tell_there_are_figures_and_a_chart_or_none(rows, after):
+    told = iter(rows)
+    stream = [
+        ev.VmUnits.of(next(told), at_ns=1, vm=event.vm, attempt=1)
+        if isinstance(event, ev.VmUnits)
+        else event
+        for event in run_with_units((END,), 1, 3)
+        if not isinstance(event, ev.UnitOrder)
+    ]
+    if after is not None:
+        stream.append(ev.UnitOrder(at_ns=1, vm=0, attempt=1, after=after))
+    fleet = Fleet(stream)
+    found = units_of_run(fleet)
+
+    assert found.boots == 3
+    json.loads(render_units(found, UnitSort.SHARE))
+    for vm in (None, 0):
+        with contextlib.suppress(ExportError):
+            assert render_svg(fleet, vm).endswith("</svg>")
+    straggler(fleet.newest, fleet.unit_order)
+    assert compare_sides(side_of(fleet), side_of(fleet)).groups

@@ -13,7 +13,7 @@ from vmtiming_tui.model.kernel_events import KernelLog, Spans
 from vmtiming_tui.model.plan import StormKind
 
 MOST_TOLD = 100
-_FIGURES = re.compile(r"0x[0-9a-f]+|\d+(\.\d+)*")
+_FIGURES = re.compile(r"\b(?:0x[0-9a-f]+|\d+(?:\.\d+)*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,7 @@ class Sweep:
 
     ``reference`` is the setting that takes the first value of each list. ``against`` holds what
     each other one is against it, round by round; there is nothing where no setting was booted
-    twice, nor where the run went on until its looks decided: then they alone say it.
+    twice. Of a run that went on until it was decided it is what its last look said.
     """
 
     names: tuple[str, ...]

@@ -144,20 +144,69 @@ def demo(ctx: click.Context, /, variant: str, **given: Any) -> None:
 
 @cli.command(short_help="Say whether runs can work on this host.")
 @click.option(
-    "-k", "--kernel", metavar="FILE", help="The kernel to prove KVM with.", shell_complete=files
+    "--noise", is_flag=True, help="Boot a guest against itself, and say how much boots differ here."
 )
+@click.option(
+    "--runs", type=click.IntRange(min=6), metavar="K",
+    help="Of how many pairs of storms, with --noise.  [default: 10]",
+)  # fmt: skip
+@image_options
 @number_option(default=1)
 @machine_options
 @click.pass_context
-def doctor(ctx: click.Context, /, **given: Any) -> None:
-    """Say whether runs can work on this host, and what mends what is missing."""
+def doctor(ctx: click.Context, /, *, noise: bool, runs: int | None, **given: Any) -> None:
+    """Say whether runs can work on this host, and what mends what is missing.
+
+    With -k it proves KVM with that kernel. With --noise it boots the guest that is given, or the
+    quick demo guest, in pairs of storms that differ in nothing, and says what that shows: the
+    smallest change that so many storms tell on this host.
+    """
     from vmtiming_tui.setup.doctor import can_run, examine, report
 
-    raw = {"prefix": "any", "kernel": "any"} | raw_config(given, ())
-    config = build_config(raw, files=False)
-    checks = examine(replace(config, kernel=given["kernel"] or ""))
+    if not noise and (given["prefix"] or runs is not None):
+        raise ConfigError([Problem("noise", "-p and --runs: go with --noise")])
+    raw = raw_config(given, ctx.obj.qemu_args)
+    plan = _noise_plan(raw, runs or 10) if noise else None
+    kernel = given["kernel"] or ""
+    config = build_config({"prefix": "any", "kernel": "any"} | raw, files=False)
+    checks = examine(plan.config if plan else replace(config, kernel=kernel))
     echo(report(checks))
-    ctx.exit(0 if can_run(checks) else 1)
+    if not can_run(checks):
+        ctx.exit(1)
+    if plan is not None:
+        ctx.exit(_measure_noise(plan))
+
+
+def _noise_plan(raw: dict[str, Raw], pairs: int) -> RunPlan:
+    from vmtiming_tui.analysis.noise import noise_plan
+
+    if "prefix" not in raw:
+        from vmtiming_tui.guests.demo_guest import DemoVariant, build_guest, demo_raw
+
+        raw = demo_raw({"number": "1"} | raw, build_guest(DemoVariant.QUICK))
+    return noise_plan(build_config(raw), pairs)
+
+
+def _measure_noise(plan: RunPlan) -> int:
+    """Boot the pairs, and say what they come to; return the exit code."""
+    from vmtiming_tui.analysis.exit_code import ExitCode, exit_code, reasons
+    from vmtiming_tui.analysis.noise import noise_of
+    from vmtiming_tui.session.noise import measure_noise
+    from vmtiming_tui.session.streams import Streams
+    from vmtiming_tui.setup.doctor import report
+    from vmtiming_tui.setup.noise import noise_checks
+
+    with Streams() as streams:
+        pairs = f"{plural(plan.runs, 'pair')} of storms of {plural(plan.number, 'VM')}"
+        streams.say(f"Booting {pairs}, after one to warm up; Ctrl-C ends it.")
+        fleet, _ = measure_noise(plan, streams)
+    code, noise = exit_code(fleet), noise_of(fleet)
+    if code is not ExitCode.ALL_BOOTED:
+        for reason in reasons(fleet):
+            say(f"Exit: {reason}")
+    if noise is not None and noise.storms and code is not ExitCode.INTERRUPTED:
+        echo(report(list(noise_checks(noise))))
+    return code
 
 
 @cli.command(short_help="Make a disk image ready to boot.")

@@ -1,6 +1,7 @@
 """Commands on runs that are over: history, show, export, rm, replay, compare, units, plot."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from vmtiming_tui.cli.labelled import LABELS, LabelledGroup
 from vmtiming_tui.cli.printing import echo, echo_document, say
 from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii, takes
 from vmtiming_tui.errors import ConfigError, ExportError, Problem
+
+if TYPE_CHECKING:
+    from vmtiming_tui.model.fleet import Fleet
 
 run_argument = click.argument("run", metavar="RUN", shell_complete=runs)
 
@@ -251,6 +255,11 @@ def compare(
         ctx.exit(code)
 
 
+def _say_of_settings(fleet: "Fleet") -> None:
+    if len({tuple(storm.parameters.items()) for storm in fleet.storms.values()}) > 1:
+        say("Warning: its storms had different settings; all their boots are taken together")
+
+
 @click.command(short_help="Say what the units of a run's guests took.")
 @click.argument("run", metavar="RUN", shell_complete=runs_or_files)
 @click.option(
@@ -269,7 +278,9 @@ def units(run: str, sort: str, number: int, as_json: bool) -> None:
     from vmtiming_tui.report.export.json_units import render_units
     from vmtiming_tui.report.unit_tables import unit_lines
 
-    found = units_of_run(fleet_named(run))
+    fleet = fleet_named(run)
+    _say_of_settings(fleet)
+    found = units_of_run(fleet)
     if as_json:
         echo(render_units(found, UnitSort(sort)))
         return
@@ -297,7 +308,10 @@ def plot(run: str, output: Path, vm: int | None, force: bool) -> None:
     from vmtiming_tui.report.export.atomic import write_whole
 
     _check_free(output, force=force)
-    drawn = render_svg(fleet_named(run), vm)
+    fleet = fleet_named(run)
+    if vm is None:
+        _say_of_settings(fleet)
+    drawn = render_svg(fleet, vm)
     if str(output) == "-":
         echo_document(drawn)
         return

@@ -62,7 +62,7 @@ def _whole(text: str) -> Side:
 
 
 def fleet_named(text: str) -> Fleet:
-    """Return the run itself of whatever ``side_named`` takes."""
+    """Return the run itself of an id, a name, ``last``, a label, or an exported file's path."""
     path = Path(text)
     if not text.startswith(SEARCH) and _is_export(path):
         return read_export(path)

@@ -104,11 +104,13 @@ def kernel_table(figures: KernelFigures) -> Table:
 
 def log_sections(log: KernelLog) -> list[tuple[str, list[str]]]:
     """Return what one boot's kernel took, under headings: a line a part, the slowest first."""
+    pending = set(log.pending)
     sections = [
         ("Slowest initcalls", _span_lines(log.initcalls)),
         ("Time by initcall level", _span_lines(log.levels)),
         ("Slowest probes", _span_lines(log.probes)),
         ("The kernel was silent before", _span_lines(log.silences)),
+        ("Devices that waited for others", [each for each in log.deferred if each not in pending]),
         ("Devices that waited for others in vain", list(log.pending)),
     ]
     return [(title, lines) for title, lines in sections if lines]

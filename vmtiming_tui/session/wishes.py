@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vmtiming_tui.analysis.comparison.compare import matched
+from vmtiming_tui.analysis.comparison.ranks import ALPHA
 from vmtiming_tui.analysis.comparison.samples import Side
 from vmtiming_tui.analysis.comparison.storms_needed import cannot_tell_yet
 from vmtiming_tui.analysis.comparison.tolerance import known_tolerance
@@ -132,7 +133,10 @@ def _of_baseline(plan: RunPlan, wishes: Wishes) -> list[str]:
     known, itself = wishes.baseline.known, (wishes.baseline.identity.run,)
     found = (
         cannot_tell_yet(
-            len(sample.storms), plan.runs, known_tolerance(known, [sample.setting], itself)
+            len(sample.storms),
+            plan.runs,
+            known_tolerance(known, [sample.setting], itself),
+            ALPHA / len(pairs),
         )
         for sample, _ in pairs
     )

@@ -1,18 +1,19 @@
-"""The keys of the history and of the comparison."""
+"""The keys of the history, of the comparison and of the sweep."""
 
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from support.keys import Check, Checks, comparison, history, trend
+from support.keys import Check, Checks, comparison, history, sweep, trend
 from support.past_runs import keep_named
 from support.stage import Stage
 from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
+from vmtiming_tui.tui.screens.sweep import SweepScreen
 from vmtiming_tui.tui.screens.trend import TrendScreen
 
-Paned = CompareScreen | TrendScreen
+Paned = CompareScreen | SweepScreen | TrendScreen
 
 key = Checks()
 
@@ -103,6 +104,28 @@ def _scrolls(opened: Callable[[Stage], Awaitable[Paned]], down: str, up: str) ->
     return check
 
 
+@key("main.sweep")
+async def _(stage):
+    await stage.press("w")
+    await stage.until(lambda: stage.app.told, "that nothing was varied")
+    assert stage.app.told[-1].startswith("Nothing was varied.")
+    await sweep(stage)
+    await stage.sees("smp=2: slower by ")
+
+
+@key("sweep.back")
+async def _(stage):
+    await sweep(stage)
+    await stage.press("escape")
+    stage.on(StormScreen)
+
+
+async def _long_sweep(stage: Stage) -> SweepScreen:
+    return await sweep(stage, 60)
+
+
+key("sweep.down", "sweep.up")(_scrolls(_long_sweep, "j", "k"))
+key("sweep.page_down", "sweep.page_up")(_scrolls(_long_sweep, "pagedown", "pageup"))
 key("compare.down", "compare.up")(_scrolls(comparison, "j", "k"))
 key("compare.page_down", "compare.page_up")(_scrolls(comparison, "pagedown", "pageup"))
 key("trend.down", "trend.up")(_scrolls(_long_trend, "j", "k"))

@@ -178,12 +178,14 @@ def ratio(base: Sequence[float], other: Sequence[float], alpha: float = ALPHA) -
     if not base or not other or min(base) <= 0 or min(other) <= 0:
         return None
     found = _interval_rank(len(base), len(other), alpha)
-    interval = None
+    interval, middle = None, _Ratios(base, other, 1.0)
     if found is not None:
         rank, covered = found
-        low, high = _Ratios(base, other, 0.0), _Ratios(base, other, math.inf)
+        both_lost = math.isinf(max(base)) and math.isinf(max(other))
+        low = _Ratios(base, other, 0.0) if both_lost else middle
+        high = _Ratios(base, other, math.inf) if both_lost else middle
         interval = Interval(low.ranked(rank), high.ranked(high.pairs + 1 - rank), covered)
-    return Ratio(_Ratios(base, other, 1.0).median(), interval)
+    return Ratio(middle.median(), interval)
 
 
 def needed_size(

@@ -69,6 +69,11 @@ class UnitRow:
         return self.on_chain / self.boots
 
     @property
+    def ran_share(self) -> float:
+        """In which part of the boots it ran, 0 to 1."""
+        return self.ran / self.boots
+
+    @property
     def begin_s(self) -> float:
         """When it began to start."""
         return self.bars[0].begin_s

@@ -13,7 +13,7 @@ from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.counted import counted_by_storm
 from vmtiming_tui.analysis.stages import stages_of
 from vmtiming_tui.analysis.units.one_boot import booted_into, chain_places, userspace_us
-from vmtiming_tui.analysis.units.ordering import Ordering, Orderings
+from vmtiming_tui.analysis.units.ordering import Orderings
 from vmtiming_tui.analysis.units.spans import Spans
 from vmtiming_tui.analysis.units.unit_sort import UnitSort
 from vmtiming_tui.analysis.units.waiting import Shares, shares
@@ -31,12 +31,12 @@ class Quartiles:
     high: float
 
     @classmethod
-    def of(cls, sample: Sequence[float]) -> "Quartiles | None":
-        """Return a sample's quartiles; None of an empty one."""
+    def of_us(cls, sample: Sequence[float]) -> "Quartiles | None":
+        """Return the quartiles of a sample (µs); None of an empty one."""
         if not sample:
             return None
         ordered = sorted(sample)
-        low, middle, high = (stats.percentile(ordered, percent) for percent in (25, 50, 75))
+        low, middle, high = (stats.percentile(ordered, part) / 1e6 for part in (25, 50, 75))
         return cls(middle, low, high)
 
 
@@ -90,39 +90,52 @@ def _kind(name: str) -> str:
 
 @dataclass(slots=True)
 class _Sample:
-    """What all boots tell of one unit (s); ``own`` is apart for each storm."""
+    """What all boots tell of one unit (µs); ``own`` is apart for each storm."""
 
+    own: list[list[int]]
     ran: int = 0
     failed: int = 0
     on_chain: int = 0
     start: list[float] = field(default_factory=list)
-    took: list[float] = field(default_factory=list)
-    own: list[list[float]] = field(default_factory=list)
-    waited: list[float] = field(default_factory=list)
-    queued: list[float] = field(default_factory=list)
+    took: list[int] = field(default_factory=list)
+    waited: list[int] = field(default_factory=list)
+    queued: list[int] = field(default_factory=list)
 
 
 class _Samples:
+    """The samples of all units, filled boot by boot; most boots tell units of the same names."""
+
     def __init__(self, orderings: Orderings) -> None:
         self._orderings = orderings
-        self.by_name: dict[str, _Sample] = {}
-        self.told: Counter[str] = Counter()
-        self.boots = self.doubtful = 0
         self._storms = 0
+        self._by_names: dict[tuple[str, ...], list[_Sample]] = {}
+        self.by_name: dict[str, _Sample] = {}
+        self.boots: Counter[tuple[str, ...]] = Counter()
+        self.doubtful = 0
 
     def add_storm(self, attempts: Iterable[Attempt]) -> None:
         self._storms += 1
+        for sample in self.by_name.values():
+            sample.own.append([])
         for attempt in attempts:
             if attempt.boot_ns is not None and attempt.units is not None:
                 self._add(attempt, attempt.units)
 
+    def told(self) -> Counter[str]:
+        """Return how many boots tell of units of each type."""
+        found: Counter[str] = Counter()
+        for names, boots in self.boots.items():
+            for kind in set(map(_kind, names)):
+                found[kind] += boots
+        return found
+
     def _add(self, attempt: Attempt, units: VmUnits) -> None:
-        self.boots += 1
-        self.told.update(set(map(_kind, units.names)))
+        self.boots[units.names] += 1
         spans, ordering = Spans.of(units), self._orderings.of(units.names)
-        samples = [self._sample(name) for name in units.names]
-        for place in self._chain(attempt, spans, ordering):
-            samples[place].on_chain += 1
+        samples = self._of(units.names)
+        if self._orderings.is_known:
+            for place in chain_places(spans, ordering, booted_into(attempt)):
+                samples[place].on_chain += 1
         for sample, begun_us, active in zip(samples, spans.begun_us, units.active, strict=True):
             sample.ran += begun_us > 0
             sample.failed += active == "failed"
@@ -130,14 +143,11 @@ class _Samples:
         if zero_ns is None:
             self.doubtful += 1
             return
-        self._time(samples, spans, shares(spans, ordering, userspace_us(attempt)), zero_ns / 1e9)
+        self._time(samples, spans, shares(spans, ordering, userspace_us(attempt)), zero_ns / 1e3)
 
-    def _chain(self, attempt: Attempt, spans: Spans, ordering: Ordering) -> list[int]:
-        if not self._orderings.is_known:
-            return []
-        return chain_places(spans, ordering, booted_into(attempt))
-
-    def _time(self, samples: Sequence[_Sample], spans: Spans, parts: Shares, zero_s: float) -> None:
+    def _time(
+        self, samples: Sequence[_Sample], spans: Spans, parts: Shares, zero_us: float
+    ) -> None:
         columns = zip(
             samples,
             spans.begun_us,
@@ -150,20 +160,23 @@ class _Samples:
         )
         for sample, begun, up, took, own, waited, queued in columns:
             if begun:
-                sample.start.append(zero_s + begun / 1e6)
-                sample.waited.append(waited / 1e6)
-                sample.queued.append(queued / 1e6)
+                sample.start.append(zero_us + begun)
+                sample.waited.append(waited)
+                sample.queued.append(queued)
                 if up:
-                    sample.took.append(took / 1e6)
-                    sample.own[-1].append(own / 1e6)
+                    sample.took.append(took)
+                    sample.own[-1].append(own)
+
+    def _of(self, names: tuple[str, ...]) -> list[_Sample]:
+        found = self._by_names.get(names)
+        if found is None:
+            found = self._by_names[names] = [self._sample(name) for name in names]
+        return found
 
     def _sample(self, name: str) -> _Sample:
-        sample = self.by_name.get(name)
-        if sample is None:
-            sample = self.by_name[name] = _Sample()
-        while len(sample.own) < self._storms:
-            sample.own.append([])
-        return sample
+        if name not in self.by_name:
+            self.by_name[name] = _Sample(own=[[] for _ in range(self._storms)])
+        return self.by_name[name]
 
 
 def units_of_boots(storms: Iterable[Sequence[Attempt]], order: UnitOrder | None) -> UnitsOfBoots:
@@ -171,12 +184,13 @@ def units_of_boots(storms: Iterable[Sequence[Attempt]], order: UnitOrder | None)
     samples = _Samples(Orderings(order))
     for attempts in storms:
         samples.add_storm(attempts)
+    told = samples.told()
     figures = [
-        _figures(name, one, samples.told[_kind(name)], has_order=order is not None)
+        _figures(name, one, told[_kind(name)], has_order=order is not None)
         for name, one in samples.by_name.items()
     ]
     return UnitsOfBoots(
-        boots=samples.boots,
+        boots=samples.boots.total(),
         doubtful=samples.doubtful,
         has_order=order is not None,
         units=tuple(sorted(figures, key=_by_start)),
@@ -200,12 +214,12 @@ def _figures(name: str, sample: _Sample, told: int, *, has_order: bool) -> UnitF
         ran=sample.ran,
         failed=sample.failed,
         on_chain=sample.on_chain,
-        start=Quartiles.of(sample.start),
-        took=Quartiles.of(sample.took),
-        own=Quartiles.of([own for storm in sample.own for own in storm]),
-        waited=Quartiles.of(sample.waited) if has_order else None,
-        queued=Quartiles.of(sample.queued) if has_order else None,
-        spread=stats.spread(sample.own),
+        start=Quartiles.of_us(sample.start),
+        took=Quartiles.of_us(sample.took),
+        own=Quartiles.of_us([own for storm in sample.own for own in storm]),
+        waited=Quartiles.of_us(sample.waited) if has_order else None,
+        queued=Quartiles.of_us(sample.queued) if has_order else None,
+        spread=stats.spread([[own / 1e6 for own in storm] for storm in sample.own]),
     )
 
 

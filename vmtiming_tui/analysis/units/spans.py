@@ -30,12 +30,15 @@ class Spans:
             units.inactive_us,
             strict=True,
         )
-        up_us = tuple(_first_end(*each) for each in stamps)
+        up_us = tuple(
+            up if up and up >= begun else _other_end(begun, down, over)
+            for begun, up, down, over in stamps
+        )
         spans = zip(units.activating_us, up_us, strict=True)
         took_us = tuple(up - begun if begun and up else 0 for begun, up in spans)
         return cls(units.names, units.activating_us, up_us, took_us)
 
 
-def _first_end(begun_us: int, up_us: int, down_us: int, over_us: int) -> int:
-    """Return the first of a span's ends that is not of an earlier one."""
-    return next((end for end in (up_us, down_us, over_us) if end and end >= begun_us), 0)
+def _other_end(begun_us: int, down_us: int, over_us: int) -> int:
+    """Return when a unit's span ended that was not up in it; 0 where that was not yet."""
+    return next((end for end in (down_us, over_us) if end and end >= begun_us), 0)

@@ -99,6 +99,16 @@ def _name(raw: bytes) -> str:
     return one_line(raw, _MAX_NAME)
 
 
+def _function(raw: bytes) -> str:
+    return _OFFSET.sub("", _name(raw))
+
+
+def _ended_by(text: bytes) -> str:
+    """Return the line that ended a silence, without what is of no use to a person."""
+    match = _CALLING.match(text)
+    return f"calling {_function(match[1])}" if match else _name(text)
+
+
 class KernelReader:
     """Takes in a kernel's log, and keeps what it comes to."""
 
@@ -140,7 +150,7 @@ class KernelReader:
         if not self._lines:
             return None
         silences = [
-            _Part(_name(text), from_us, us)
+            _Part(_ended_by(text), from_us, us)
             for us, from_us, text in sorted(self._silences, reverse=True)
             if until_us is None or from_us + us <= until_us
         ]
@@ -171,8 +181,7 @@ class KernelReader:
         if match := _RETURNED.match(text):
             took_us = int(match[3])
             began_us = self._calls.pop(match[1], max(at_us - took_us, 0))
-            name = _OFFSET.sub("", _name(match[1]))
-            self._initcalls.add(name, began_us, took_us, int(match[2] or 0))
+            self._initcalls.add(_function(match[1]), began_us, took_us, int(match[2] or 0))
             return True
         if match := _CALLING.match(text):
             self._calls[match[1]] = at_us

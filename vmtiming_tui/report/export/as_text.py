@@ -6,6 +6,7 @@ from vmtiming_tui.report.findings import (
     comparison_lines,
     decision_lines,
     shutdown_lines,
+    sweep_verdict_lines,
     threshold_lines,
 )
 from vmtiming_tui.report.kernel_report import kernel_lines
@@ -27,6 +28,7 @@ def render_text(document: Document) -> str:
     if document.comparison is not None:
         against = comparison_lines(document.comparison)
     after = [*shutdown_lines(document.summary), *kernel_lines(document.kernels)]
+    varied = sweep_verdict_lines(document.sweep) if document.sweep else []
     held = threshold_lines(document.judged)
     decided = decision_lines(document.fleet, document.decisions)
-    return "\n".join([*marks, *lines, *after, *decided, *held, *against, *warnings]) + "\n"
+    return "\n".join([*marks, *lines, *after, *varied, *decided, *held, *against, *warnings]) + "\n"

@@ -17,6 +17,7 @@ from vmtiming_tui.analysis.thresholds import Judged, judged
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.boot_file import BootFile
+from vmtiming_tui.model.config import KernelDetail
 from vmtiming_tui.model.decision import Decision
 from vmtiming_tui.model.events import RunStarted
 from vmtiming_tui.model.fleet import Fleet, RunState
@@ -26,6 +27,12 @@ from vmtiming_tui.model.storm import Storm
 from vmtiming_tui.report.tables import Align, Head, Table, foreign, own, state_word, took_ns
 from vmtiming_tui.report.wording import mebibytes, utc
 from vmtiming_tui.request.labels import label_words
+
+_TOLD_BY: Mapping[KernelDetail, str] = {
+    KernelDetail.OFF: "",
+    KernelDetail.ON: "of every boot",
+    KernelDetail.EXTRA: "of one more storm, which does not count",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +206,7 @@ def fact_table(document: Document) -> Table:
             ("images", str(config.image(0)) if config.prefix else ""),
             *_files(document.fleet.files),
             ("storms", f"{plan.runs} and {plan.warmup} to warm up"),
+            ("kernel details", _TOLD_BY[config.kernel_detail]),
             ("after the report", str(config.after_report)),
             ("end", str(config.end)),
             ("labels", label_words(plan.labels.items())),

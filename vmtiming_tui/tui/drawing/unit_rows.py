@@ -159,9 +159,7 @@ class UnitRows:
             groups.append(" was not up ")
         elif row.reach is not None:
             low_s, high_s = (moment - row.begin_s for moment in row.reach)
-            groups.append(
-                f" takes {row.took_s:.3f} s ({low_s:.3f} to {high_s:.3f} in half of the boots) "
-            )
+            groups.append(f" takes {row.took_s:.3f} s (mostly {low_s:.3f} to {high_s:.3f}) ")
         else:
             groups.append(f" took {row.took_s:.3f} s ")
         is_of_many = self.view.chart.boots > 1

@@ -18,6 +18,7 @@ class Scope(StrEnum):
     DETAIL = "One VM"
     HISTORY = "The history"
     COMPARE = "The comparison"
+    SWEEP = "The sweep"
     TREND = "The trend"
     UNITS = "The units"
     DIALOG = "Any dialog"
@@ -120,6 +121,8 @@ MAIN = (
         "Results", 30),
     Key("main.compare", "c", "compare", "compare",
         "Hold this run beside the newest one before it", "Results", 32),
+    Key("main.sweep", "w", "sweep", "sweep",
+        "What was varied (-L), and each setting against the first", "Results"),
     Key("main.units", "u", "units", "units", "What each unit of the guests took, over all boots",
         "Results", 31),
     Key("main.view", "v", "toggle_view", "list/grid", "Switch between the grid and the list",
@@ -218,6 +221,14 @@ COMPARE = (
     Key("compare.page_up", "pageup", "scroll_by(-10)", "page up", "Ten lines up", "Comparison"),
 )  # fmt: skip
 
+SWEEP = (
+    Key("sweep.back", "escape", "back", "back", "Back to all VMs", "Sweep", 5),
+    Key("sweep.down", "down,j", "scroll_by(1)", "down", "One line down", "Sweep"),
+    Key("sweep.up", "up,k", "scroll_by(-1)", "up", "One line up", "Sweep"),
+    Key("sweep.page_down", "pagedown", "scroll_by(10)", "page down", "Ten lines down", "Sweep"),
+    Key("sweep.page_up", "pageup", "scroll_by(-10)", "page up", "Ten lines up", "Sweep"),
+)  # fmt: skip
+
 TREND = (
     Key("trend.back", "escape", "back", "back", "Back to the history", "Trend", 5),
     Key("trend.down", "down,j", "scroll_by(1)", "down", "One line down", "Trend"),
@@ -293,6 +304,7 @@ SCOPES = {
     Scope.DETAIL: DETAIL,
     Scope.HISTORY: HISTORY,
     Scope.COMPARE: COMPARE,
+    Scope.SWEEP: SWEEP,
     Scope.TREND: TREND,
     Scope.UNITS: UNITS,
     Scope.DIALOG: DIALOG,
@@ -317,6 +329,7 @@ _REACH = {
     Scope.DETAIL: (*DETAIL, *ANYWHERE),
     Scope.HISTORY: (*HISTORY, *ANYWHERE),
     Scope.COMPARE: (*COMPARE, *ANYWHERE),
+    Scope.SWEEP: (*SWEEP, *ANYWHERE),
     Scope.TREND: (*TREND, *ANYWHERE),
     Scope.UNITS: (*UNITS, *ANYWHERE),
     Scope.DIALOG: _DIALOG,

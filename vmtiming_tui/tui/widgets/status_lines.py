@@ -245,8 +245,9 @@ class ViewLine(ModelLines):
             left.append((f"over {limits}  ", palette.warning))
         if model.fleet.concluded is not None:
             said = decision_lines(model.fleet, model.fleet.concluded.decisions)
+            words = " ".join(map(str.strip, said))
             room = max(width - parts_width(left) - 2, 0)
-            left.append((f"{clip(shown(' '.join(said)), room, glyphs.ellipsis)}  ", palette.strong))
+            left.append((f"{clip(shown(words), room, glyphs.ellipsis)}  ", palette.strong))
         if len(left) == 1:
             left.append(
                 (f"{plural(len(model.fleet.vms) or model.plan.number, 'VM')} ", palette.dim)

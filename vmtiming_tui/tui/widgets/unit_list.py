@@ -52,18 +52,18 @@ class UnitList(Hosted, ScrollView, can_focus=False):
     def __init__(self, *, id: str) -> None:  # noqa: A002  Textual's name
         super().__init__(id=id)
         self._drawn: UnitRows | None = None
-        self._rows: list[UnitRow] = []
+        self.rows: list[UnitRow] = []
         self._at = 0
 
     @property
     def current(self) -> UnitRow | None:
         """The unit that is pointed at."""
-        return self._rows[self._at] if self._rows else None
+        return self.rows[self._at] if self.rows else None
 
     def show(self, drawn: UnitRows, rows: list[UnitRow], *, top: bool = False) -> None:
         """Show these rows; ``top`` goes to the first, else the cursor stays on its unit."""
         name = self.current.name if self.current is not None else ""
-        self._drawn, self._rows = drawn, rows
+        self._drawn, self.rows = drawn, rows
         places = (at for at, row in enumerate(rows) if row.name == name)
         self.virtual_size = Size(self.size.width, len(rows))
         self.refresh()
@@ -71,7 +71,7 @@ class UnitList(Hosted, ScrollView, can_focus=False):
 
     def point(self, at: int) -> None:
         """Point at a row, and scroll it into view."""
-        self._at = max(0, min(at, len(self._rows) - 1))
+        self._at = max(0, min(at, len(self.rows) - 1))
         self.scroll_to_region(Region(0, self._at, 1, 1), animate=False, force=True)
         self.refresh()
         self.post_message(self.Moved())
@@ -86,17 +86,17 @@ class UnitList(Hosted, ScrollView, can_focus=False):
 
     def to_end(self, way: int) -> None:
         """Point at the first or the last row."""
-        self.point(0 if way < 0 else len(self._rows) - 1)
+        self.point(0 if way < 0 else len(self.rows) - 1)
 
     def render_line(self, y: int) -> Strip:
         """Return one visible line."""
         width = self.scrollable_content_region.width
         at, under = y + self.scroll_offset.y, ground(self, self.host.palette)
-        if self._drawn is None or at >= len(self._rows):
+        if self._drawn is None or at >= len(self.rows):
             return Strip.blank(width, under)
         if at == self._at:
             under += self.host.palette.cursor
-        parts = segments(self._drawn.row(self._rows[at]), under)
+        parts = segments(self._drawn.row(self.rows[at]), under)
         return Strip(parts).adjust_cell_length(width, under)
 
     def on_click(self, event: events.Click) -> None:

@@ -135,7 +135,7 @@ def _row(axis: _Axis, row: UnitRow, top: float, boots: int) -> Markup:
     if row.chain_share:
         share = f"{100 * row.chain_share:.0f} %" if boots > 1 else "●"
         marks.append(tag("text", share, class_="chart-share", x=_LEFT - 8, y=middle + 4))
-    rare = " chart-rare" if row.ran < _RARE * row.boots else ""
+    rare = " chart-rare" if row.ran_share < _RARE else ""
     return tag(
         "g",
         tag("title", _told(row, boots)),

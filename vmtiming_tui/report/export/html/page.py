@@ -227,6 +227,9 @@ def _stages(document: Document) -> Markup:
 
 
 def _units(document: Document) -> Markup:
+    """Return the boot chart; boots with different settings have no median in common."""
+    if document.sweep is not None:
+        return Markup("")
     found = units_of_run(document.fleet, document.scope)
     chart = chart_of_boots(found, document.summary.stage_medians_s)
     if chart is None:
