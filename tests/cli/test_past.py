@@ -101,9 +101,9 @@ def test_a_run_is_listed_and_found_by_its_labels(run, arguments):
     assert "Labels: branch=main" in run("show", "label:os=debian 13")[1]
     assert run("history", "label:branch=gone")[0] == 1
     code, _, err = run("history", "prune", "label:branch=main")
-    assert (code, "prune takes no label; leave label:branch=main out" in err) == (1, True)
+    assert (code, "prune takes no label; leave label:branch=main out" in err) == (2, True)
     code, _, err = run(*arguments(1, "", "--label", "branch"))
-    assert (code, "--label: 'branch' has no value; give key=value" in err) == (1, True)
+    assert (code, "--label: 'branch' has no value; give key=value" in err) == (2, True)
 
 
 def test_a_forgotten_run_is_gone(run, two_runs):
