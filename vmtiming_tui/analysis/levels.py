@@ -8,8 +8,10 @@ outlier is no step, in units in which the gain of a cut is about chi-square wher
 that of the modified BIC for a change of level (after Zhang and Siegmund, 2007). The noise is told
 by the differences of neighbours, whose median absolute value no step and few outliers change.
 
-Of series without a step some 2 to 6 % are said to have one (measured on 6 to 100 values, one in
-twenty an outlier). A slow drift reads as steps: the search knows levels only.
+Measured on made series, with or without one outlier in twenty: of those without a step at most 7 %
+are said to have one, from 15 values on 3 %; a step of a tenth in the middle, at noise of 3 %, is
+found in 65 % of 6 values, 84 % of 10, 97 % of 20. A slow drift reads as steps: the search knows
+levels only.
 """
 
 import heapq

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from types import TracebackType
 
@@ -28,6 +27,7 @@ from vmtiming_tui.history.database import (
     open_store,
     transaction,
 )
+from vmtiming_tui.history.finding import called, chosen
 from vmtiming_tui.history.recorder import Recorder, keep_storms, update_row
 from vmtiming_tui.history.retention import Retention
 from vmtiming_tui.history.rows import (
@@ -41,9 +41,6 @@ from vmtiming_tui.history.stored_lines import unpacked
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.report.export import render, write_export
-from vmtiming_tui.request.labels import SEARCH, label_words, searched_label
-
-_SHOWN_MATCHES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,51 +112,12 @@ class History:
             return [read_row(row) for row in rows]
 
     def chosen(self, name: str | None, searches: Sequence[str]) -> list[StoredRun]:
-        """Return the runs that have such a name and all of these labels, newest first.
-
-        ``name`` is a pattern as of a shell, ``searches`` are of the form ``label:key=value``.
-        Raises ``HistoryError`` where there is none of them.
-        """
-        runs = _labelled(self.runs(), searches) if searches else self.runs()
-        if name is None:
-            return runs
-        found = [run for run in runs if fnmatchcase(run.name, name)]
-        if not found:
-            raise HistoryError(
-                f"no run in the history has a name like {printable(repr(name))}",
-                hint="`vm-timing-report history` lists names; a pattern such as 'nightly*' is "
-                "to be in quotes",
-            )
-        return found
+        """Return the runs that ``finding.chosen`` tells; raise ``HistoryError`` where none is."""
+        return chosen(self.runs(), name, searches)
 
     def find(self, text: str) -> StoredRun:
-        """Return the run that is meant: ``last``, an id, a name, a label, or how an id begins.
-
-        Of several runs of one name or label it is the newest. Raises ``HistoryError`` where there
-        is none, or where several ids begin so.
-        """
-        runs = self.runs()
-        if text.startswith(SEARCH):
-            return _labelled(runs, [text])[0]
-        if text == "last" and runs:
-            return runs[0]
-        for exact in (
-            next((run for run in runs if run.run == text), None),
-            next((run for run in runs if run.name and run.name == text), None),
-        ):
-            if exact is not None:
-                return exact
-        found = [run for run in runs if text and run.run.startswith(text)]
-        if len(found) == 1:
-            return found[0]
-        shown = printable(repr(text))
-        if not found:
-            raise HistoryError(
-                f"no run in the history is called {shown}",
-                hint="`vm-timing-report history` lists ids, names and labels; `last` is the newest",
-            )
-        ids = ", ".join(run.run for run in found[:_SHOWN_MATCHES])
-        raise HistoryError(f"{len(found)} runs begin with {shown}: {ids}", hint="give more of it")
+        """Return the run that ``finding.called`` tells; raise ``HistoryError`` where none is."""
+        return called(self.runs(), text)
 
     def lines(self, run: StoredRun) -> Iterator[bytes]:
         """Yield a run's events as the lines they came as, without newlines."""
@@ -372,23 +330,6 @@ class History:
             raise HistoryError(
                 f"the history {where} failed: {failure(error)}", hint=hint
             ) from error
-
-
-def _labelled(runs: Sequence[StoredRun], searches: Sequence[str]) -> list[StoredRun]:
-    try:
-        wanted = {label for search in searches if (label := searched_label(search))}
-    except ValueError as error:
-        raise HistoryError(
-            f"{SEARCH} {printable(str(error))}",
-            hint=f"write {SEARCH}branch=main for the runs with `--label branch=main`",
-        ) from None
-    found = [run for run in runs if wanted <= run.labels.items()]
-    if not found:
-        raise HistoryError(
-            f"no run in the history is labelled {printable(label_words(sorted(wanted)))}",
-            hint="`vm-timing-report history` lists the labels that there are",
-        )
-    return found
 
 
 def _reopens(event: ev.Event) -> bool:

@@ -1,0 +1,76 @@
+"""Which of the runs that are kept is meant: by id, name, label or pattern."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from vmtiming_tui.errors import HistoryError
+from vmtiming_tui.escape import printable
+from vmtiming_tui.history.rows import StoredRun
+from vmtiming_tui.request.labels import SEARCH, label_words, searched_label
+
+_SHOWN_MATCHES = 5
+
+
+def called(runs: Sequence[StoredRun], text: str) -> StoredRun:
+    """Return the run that is meant: ``last``, an id, a name, a label, or how an id begins.
+
+    ``runs`` are the newest first; of several of one name or label it is the newest. Raises
+    ``HistoryError`` where there is none, or where several ids begin so.
+    """
+    if text.startswith(SEARCH):
+        return _labelled(runs, [text])[0]
+    if text == "last" and runs:
+        return runs[0]
+    for exact in (
+        next((run for run in runs if run.run == text), None),
+        next((run for run in runs if run.name and run.name == text), None),
+    ):
+        if exact is not None:
+            return exact
+    found = [run for run in runs if text and run.run.startswith(text)]
+    if len(found) == 1:
+        return found[0]
+    shown = printable(repr(text))
+    if not found:
+        raise HistoryError(
+            f"no run in the history is called {shown}",
+            hint="`vm-timing-report history` lists ids, names and labels; `last` is the newest",
+        )
+    ids = ", ".join(run.run for run in found[:_SHOWN_MATCHES])
+    raise HistoryError(f"{len(found)} runs begin with {shown}: {ids}", hint="give more of it")
+
+
+def chosen(runs: Sequence[StoredRun], name: str | None, searches: Sequence[str]) -> list[StoredRun]:
+    """Return the runs that have such a name and all of these labels, in their order.
+
+    ``name`` is a pattern as of a shell, ``searches`` are of the form ``label:key=value``. Raises
+    ``HistoryError`` where there is none of them.
+    """
+    found = _labelled(runs, searches) if searches else list(runs)
+    if name is None:
+        return found
+    found = [run for run in found if fnmatchcase(run.name, name)]
+    if not found:
+        raise HistoryError(
+            f"no run in the history has a name like {printable(repr(name))}",
+            hint="`vm-timing-report history` lists names; put a pattern such as 'nightly*' in "
+            "quotes",
+        )
+    return found
+
+
+def _labelled(runs: Sequence[StoredRun], searches: Sequence[str]) -> list[StoredRun]:
+    try:
+        wanted = {label for search in searches if (label := searched_label(search))}
+    except ValueError as error:
+        raise HistoryError(
+            f"{SEARCH} {printable(str(error))}",
+            hint=f"write {SEARCH}branch=main for the runs with `--label branch=main`",
+        ) from None
+    found = [run for run in runs if wanted <= run.labels.items()]
+    if not found:
+        raise HistoryError(
+            f"no run in the history is labelled {printable(label_words(sorted(wanted)))}",
+            hint="`vm-timing-report history` lists the labels that there are",
+        )
+    return found
