@@ -149,7 +149,7 @@ def _decision_words(decision: Decision, percent: float, last: int | None) -> str
         case Standing.NO_DIFFERENCE:
             words = f"no difference of {percent:g} %{between}"
         case Standing.OPEN:
-            so_far = "" if change is None else f", {signed(change)} % so far{between}"
+            so_far = "" if change is None else f", {signed(change)} %{between or ' so far'}"
             words = f"cannot tell{so_far}"
         case standing:
             by = "" if change is None else f" by {abs(change):.1f} %"
