@@ -5,7 +5,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from support.made_units import MadeUnit, fleet_with_units, run_with_units, some_units
+from support.made_units import (
+    MadeUnit,
+    fleet_with_units,
+    run_with_units,
+    some_units,
+)
 from vmtiming_tui.analysis.comparison.parts import boots_of
 from vmtiming_tui.analysis.stages import Stage, stages_of
 from vmtiming_tui.analysis.summary import summarise_fleet
@@ -152,6 +157,21 @@ def test_a_boot_whose_clock_cannot_be_believed_begins_with_its_kernel(fleet):
 
     assert (chart.from_kernel, chart.stages) == (True, ())
     assert chart.end_s == boot.details.timestamps_us["FinishTimestampMonotonic"] / 1e6
+
+
+def test_a_unit_of_a_type_that_one_boot_alone_tells_of_is_in_its_own_chart_only():
+    stream = run_with_units(UNITS, 1, 3)
+    fleet = Fleet(_without_targets(event) if getattr(event, "vm", 0) else event for event in stream)
+
+    assert END.name not in {each.name for each in of_all(fleet).rows}
+    assert row(chart_of_boot(fleet.vms[0].newest, fleet.unit_order), END.name)
+
+
+def _without_targets(event: ev.Event) -> ev.Event:
+    if not isinstance(event, ev.VmUnits):
+        return event
+    told = [unit for unit in event.rows if not unit.name.endswith(".target")]
+    return ev.VmUnits.of(told, at_ns=event.at_ns, vm=event.vm, attempt=event.attempt)
 
 
 def test_there_is_no_chart_without_units_or_without_times(fleet):

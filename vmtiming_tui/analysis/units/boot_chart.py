@@ -97,11 +97,13 @@ class BootChart:
 def chart_of_boots(found: UnitsOfBoots, stage_medians_s: Mapping[Stage, float]) -> BootChart | None:
     """Return the chart of many boots, each unit at its median; None where no unit has a time.
 
-    Units that usually begin only after the boot's end are left out.
+    Units that usually begin only after the boot's end are left out, and those of types that only
+    one boot in two or fewer tells of: they would stand where they were in those, beside the median
+    of all.
     """
     stages = tuple(_one_after_the_other(stage_medians_s))
     end_s = stages[-1].end_s if stages else 0.0
-    rows = [_median_row(unit) for unit in found.units]
+    rows = [_median_row(unit) for unit in found.units if 2 * unit.told > found.boots]
     shown = tuple(row for row in rows if row is not None and row.begin_s <= end_s)
     if not shown:
         return None
