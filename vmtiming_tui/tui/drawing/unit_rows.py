@@ -123,7 +123,7 @@ class UnitRows:
         begin, drawn = self._cell(row.begin_s), self._cell(row.bars[0].end_s)
         figures = self.view.usual.get(row.name)
         if row.reach is not None:
-            for at in range(max(drawn, begin + 1), self._cell(row.reach[1]) + 1):
+            for at in range(max(drawn, begin + 1), self._cell(row.reach[1])):
                 cells[at] = (self.glyphs.rule, self.palette.dim)
         elif figures is not None and figures.start is not None and figures.took is not None:
             at = self._cell(figures.start.median + figures.took.median)
