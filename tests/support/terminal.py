@@ -56,10 +56,11 @@ class Terminal:
         environment: Mapping[str, str],
         *,
         controlling: bool = True,
+        lines: int = 30,
         **how: object,
     ) -> None:
         self.master, slave = pty.openpty()
-        termios.tcsetwinsize(slave, (30, 110))
+        termios.tcsetwinsize(slave, (lines, 110))
         self.device = Path(os.ttyname(slave))
         self.before = termios.tcgetattr(slave)
         self.output = b""
