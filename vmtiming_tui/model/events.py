@@ -15,7 +15,6 @@ from typing import Any, TypeAlias, cast
 from vmtiming_tui.model.boot_file import BootFile as BootFile
 from vmtiming_tui.model.codec import Vocabulary, otherwise
 from vmtiming_tui.model.config import End
-from vmtiming_tui.model.decision import Decision
 from vmtiming_tui.model.guest_events import (
     RejectionCode as RejectionCode,
     ReportRejected as ReportRejected,
@@ -28,7 +27,16 @@ from vmtiming_tui.model.guest_events import (
 )
 from vmtiming_tui.model.host import HostFacts
 from vmtiming_tui.model.kernel_events import VmKernel as VmKernel
-from vmtiming_tui.model.plan import RunPlan, StormKind
+from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.model.storm_events import (
+    Concluded as Concluded,
+    LookDue as LookDue,
+    RoundStarted as RoundStarted,
+    StormCollected as StormCollected,
+    StormDecided as StormDecided,
+    StormEnded as StormEnded,
+    StormStarted as StormStarted,
+)
 
 
 class Level(StrEnum):
@@ -96,84 +104,6 @@ class FilesSeen:
 
     at_ns: int
     files: tuple[BootFile, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StormStarted:
-    """VMs are about to be booted together; ``parameters`` holds what a sweep varies.
-
-    ``accel`` and ``qemu_version`` are what they boot with, as a sweep may vary both; earlier
-    versions told them of the run alone.
-    """
-
-    at_ns: int
-    storm: int
-    kind: StormKind
-    vms: tuple[int, ...]
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    planned: int = 1
-    accel: str = ""
-    qemu_version: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoundStarted:
-    """VMs of a storm are about to boot: all of them, or as many as the host can hold at once.
-
-    ``round`` counts from 1. Each round has a phase of its own to boot, to collect and to end in.
-    """
-
-    at_ns: int
-    storm: int
-    round: int
-    rounds: int
-    vms: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StormDecided:
-    """Every VM of a storm's round has booted, or will not: its guests' details are collected."""
-
-    at_ns: int
-    storm: int
-    round: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StormCollected:
-    """The details of a storm's round are in: its VMs are ended."""
-
-    at_ns: int
-    storm: int
-    round: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StormEnded:
-    """No VM of the storm is left."""
-
-    at_ns: int
-    storm: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LookDue:
-    """Each setting has booted so many storms that count: the engine waits to hear if that will do.
-
-    It is a front end that knows, and says ``GoOn`` or ``Conclude``.
-    """
-
-    at_ns: int
-    storms: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Concluded:
-    """No more storms of the plan are booted: what was to be decided is, or can be no more."""
-
-    at_ns: int
-    storms: int
-    decisions: tuple[Decision, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
