@@ -28,6 +28,16 @@ def test_every_error_is_listed_at_once_and_nothing_is_started(run, lab):
     assert not list(lab.runtime.iterdir())
 
 
+def test_demo_finds_faults_before_it_builds_a_guest(run, environment):
+    code, out, err = run("demo", "-n", "many", "--fail-over", "p990=3", "--until-decided", "5")
+
+    assert (code, out) == (2, "")
+    for words in ("-n/--number: 'many'", "'p990' is nothing to limit"):
+        assert words in err
+    assert "gen-demo-guest" not in err
+    assert not list(Path(environment["XDG_CACHE_HOME"]).glob("vmtiming-tui/guests/*"))
+
+
 @pytest.mark.parametrize("words", [["frobnicate"], ["-n"], ["demo", "--wrong"], ["doctor", "x"]])
 def test_a_word_nobody_knows_is_named(run, words):
     code, _, err = run(*words)

@@ -75,12 +75,14 @@ def _warn(word: str) -> None:
     say(f"Warning: {word}")
 
 
-def run_from(ctx: click.Context, raw: dict[str, Raw], given: dict[str, Any]) -> None:
-    """Check everything that was given, all at once, then run."""
+def checked(
+    ctx: click.Context, raw: dict[str, Raw], given: dict[str, Any], *, files: bool = True
+) -> tuple[RunPlan, Wishes]:
+    """Check everything that was given, all at once; ``files``: that its files are there, too."""
     problems: list[Problem] = list(ctx.obj.problems)
     plan = wishes = None
     try:
-        plan = plan_from(given, raw)
+        plan = plan_from(given, raw, files=files)
     except ConfigError as error:
         problems += error.problems
     try:
@@ -89,7 +91,12 @@ def run_from(ctx: click.Context, raw: dict[str, Raw], given: dict[str, Any]) -> 
         problems += error.problems
     if problems or plan is None or wishes is None:
         raise ConfigError(problems)
-    plan = with_looks(plan, wishes.baseline)
+    return with_looks(plan, wishes.baseline), wishes
+
+
+def run_from(ctx: click.Context, raw: dict[str, Raw], given: dict[str, Any]) -> None:
+    """Check everything that was given, then run."""
+    plan, wishes = checked(ctx, raw, given)
     for warning in gate_warnings(plan, wishes):
         _warn(warning)
     ctx.exit(start_run(plan, wishes))
@@ -138,8 +145,10 @@ def demo(ctx: click.Context, /, variant: str, **given: Any) -> None:
     """Boot small Debian guests, made here and kept in the cache."""
     from vmtiming_tui.guests.demo_guest import DemoVariant, build_guest, demo_raw
 
-    guest = build_guest(DemoVariant(variant))
-    run_from(ctx, demo_raw(raw_config(given, ctx.obj.qemu_args), guest), given)
+    raw = raw_config(given, ctx.obj.qemu_args)
+    # Before a minute is spent on a guest.
+    checked(ctx, {"prefix": "any", "kernel": "any"} | raw, given, files=False)
+    run_from(ctx, demo_raw(raw, build_guest(DemoVariant(variant))), given)
 
 
 @cli.command(short_help="Say whether runs can work on this host.")

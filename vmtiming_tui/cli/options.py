@@ -238,10 +238,11 @@ def _document_format(given: Mapping[str, Any]) -> str:
     return named[-1] if named else ""
 
 
-def plan_from(given: Mapping[str, Any], raw: Mapping[str, Raw]) -> RunPlan:
+def plan_from(given: Mapping[str, Any], raw: Mapping[str, Raw], *, files: bool = True) -> RunPlan:
     """Return the plan of the command line; raise ``ConfigError`` with every fault."""
     repeats = {name: given[name] for name in REPEATS if given[name] is not None}
-    return build_plan(raw, thresholds=partial(read_thresholds, given["fail_over"]), **repeats)
+    thresholds = partial(read_thresholds, given["fail_over"])
+    return build_plan(raw, thresholds=thresholds, files=files, **repeats)
 
 
 def wishes_of(given: Mapping[str, Any]) -> Wishes:
