@@ -611,11 +611,11 @@ def test_a_run_whose_host_drifted_is_named():
 
 
 def in_turn(first, second, turns, run="run-1"):
-    """Two variants of one run, the host drifting, that differ by this factor."""
+    """Two variants of one run, the host drifting by a tenth a block, that differ by this factor."""
     sides = []
     for setting, factor in (("smp=1", first), ("smp=2", second)):
         found = [
-            StormSample(boots=(4 * factor * 1.1**turn * (1 + (turn % 3) / 200),), turn=turn)
+            StormSample(boots=(4 * factor * 1.1 ** (turn // 2) * (1 + turn % 3 / 200),), turn=turn)
             for turn in range(turns)
         ]
         sides.append(of_storms(found, run, setting))
@@ -635,10 +635,21 @@ def test_variants_of_one_run_are_compared_round_by_round():
     assert apart.groups[0].boot.rounds is None
 
 
-def test_fewer_than_six_rounds_say_how_many_can_tell():
-    (group,) = compare_sides(*in_turn(1, 1.5, 5)).groups
+def test_fewer_rounds_than_can_tell_say_how_many_can():
+    (group,) = compare_sides(*in_turn(1, 1.5, 4)).groups
 
     assert group.boot.sentence == "boot: cannot tell; 6 rounds or more (-r 6) can tell"
+
+
+def test_rounds_are_blocks_of_two_only_where_none_is_missing():
+    one, other = in_turn(1, 1.5, 6)
+    storms = other.samples[0].storms
+    gap = replace(other, samples=(replace(other.samples[0], storms=(*storms[:2], *storms[3:])),))
+
+    (in_blocks,), (by_round,) = (compare_sides(one, each).groups for each in (other, gap))
+
+    assert in_blocks.boot.p_value == pytest.approx(2 / 216)
+    assert by_round.boot.p_value == pytest.approx(2 / 32)
 
 
 def test_a_round_that_one_variant_alone_booted_is_left_out_and_that_is_said():

@@ -224,7 +224,7 @@ def test_a_decision_is_told_with_its_bounds_in_every_export_and_read_back():
 
     assert decision_lines(fleet, told(fleet, None)) == [
         "Decided after 10 storms of each setting:",
-        "  smp=2 against smp=1: slower by 20.0 % (+20.0 % to +20.0 %)",
+        "  smp=2 against smp=1: slower by 20.0 % (+16.4 % to +23.7 %)",
     ]
     assert faults_of(json.loads(render(".json", fleet))) == []
     assert read_back(render(".json", fleet)).concluded.decisions == fleet.concluded.decisions

@@ -212,23 +212,23 @@ def turns_of(factors, count, *, fates=None):
         order = list(factors) if turn % 2 == 0 else list(reversed(factors))
         for smp in order:
             lost = (fates or {}).get(smp, [])
-            boot = 4 * factors[smp] * 1.1**turn * (1 + (turn % 3) / 300)
+            boot = 4 * factors[smp] * 1.1 ** (turn // 2) * (1 + (turn % 3) / 300)
             rows.append([*[boot] * (4 - len(lost)), *lost])
             parameters.append({"smp": smp})
     return fleet_of(rows, parameters=parameters, skew_s=0)
 
 
 def test_each_setting_gets_a_verdict_against_the_first_round_by_round():
-    sweep = sweep_of(turns_of({"1": 1.0, "2": 0.9, "4": 1.002}, 8))
+    sweep = sweep_of(turns_of({"1": 1.0, "2": 0.9, "4": 1.01}, 8))
 
     assert sweep.reference == {"smp": "1"}
     assert [group.parameters for group in sweep.against] == [{"smp": "2"}, {"smp": "4"}]
-    faster, same = (group.boot for group in sweep.against)
-    assert (faster.verdict, same.verdict) == (Verdict.FASTER, Verdict.SLOWER)
+    faster, slower = (group.boot for group in sweep.against)
+    assert (faster.verdict, slower.verdict) == (Verdict.FASTER, Verdict.SLOWER)
     assert faster.percent == pytest.approx(-10)
     lines = sweep_lines(sweep)
     assert "smp=1: what the others are held against, round by round." in lines
-    assert any(line.startswith("smp=2: faster by 10.0 % (-10.0 % to -10.0 %)") for line in lines)
+    assert any(line.startswith("smp=2: faster by 10.0 % (-10.") for line in lines)
 
 
 def test_a_setting_that_lost_vms_is_not_called_faster_without_that():

@@ -82,10 +82,11 @@ def smallest_percent(rounds: int, interval: stats.Interval | None, storms: int) 
 
     What ``ranks.needed_size`` says, the other way about: the interval of a ratio that so many
     rounds made has a half width W (of the logarithm), which narrows with the root of their number,
-    and a change shows where it is 1.43 of them: ln change = 1.43 W sqrt(rounds / storms). With the
-    fewest storms that can tell anything all differences have to be of one sign, which takes a
-    change of as many of their deviations as ``Phi^-1(0.8^(1/storms))``; the larger one is told.
-    None with fewer, or where the interval is open.
+    and a change shows where it is 1.43 of them: ln change = 1.43 W sqrt(rounds / storms). The
+    fewest storms that are advised show less than that: there it is, where larger, the change that
+    makes all differences of one sign, which takes as many of their deviations as
+    ``Phi^-1(0.8^(1/storms))``; blocks of rounds may do with less. None with fewer,
+    or where the interval is open.
     """
     if storms < paired.FEWEST_ROUNDS or interval is None or interval.low <= 0:
         return None

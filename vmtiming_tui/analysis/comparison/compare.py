@@ -2,8 +2,8 @@
 
 VMs of one storm share a host and are not independent, so the storm is the unit: one median boot
 time a storm is compared. There is one decision a line, for sentence, table and exit code alike
-(``difference``). Two variants of one run were booted in turn and are compared round by round: a
-drift of the host is in both. Two runs are not, and their comparison says so.
+(``difference``). Two variants of one run were booted in turn and are compared round by round, two
+rounds a block: a drift of the host is in both. Two runs are not, and their comparison says so.
 
 A single storm says nothing of the next one, so it carries no verdict, unless its boot differs by
 more than storms in these circumstances do by chance, as far as the runs tell that the history keeps
@@ -26,6 +26,7 @@ from vmtiming_tui.analysis.comparison import ranks
 from vmtiming_tui.analysis.comparison.difference import (
     APART,
     BY_ROUND,
+    IN_BLOCKS,
     Difference,
     Method,
     Verdict,
@@ -216,7 +217,7 @@ def _values(
 ) -> tuple[list[float], list[float]]:
     """Return one value a storm; by round those alone of which both storms have one."""
     one, other = ([_value(storm, name) for storm in side.storms] for side in (first, second))
-    if method is BY_ROUND:
+    if method.is_by_round:
         pairs = [(a, b) for a, b in zip(one, other, strict=True) if None not in (a, b)]
         one, other = [a for a, _ in pairs], [b for _, b in pairs]
     return [each for each in one if each is not None], [each for each in other if each is not None]
@@ -258,9 +259,10 @@ def _draft(
             continue
         is_asked = not (is_stage and losses.differ)
         told = known if name == BOOT else None
-        questions.append(Question(name, one, other, method, told, is_asked))
-    is_by_round = method is BY_ROUND
-    parts = {} if losses.differ else moved_parts(first, second, by_round=is_by_round)
+        # A round without the figure leaves a block that is not whole.
+        asked_by = BY_ROUND if method is IN_BLOCKS and len(one) < len(first.storms) else method
+        questions.append(Question(name, one, other, asked_by, told, is_asked))
+    parts = {} if losses.differ else moved_parts(first, second, by_round=method.is_by_round)
     return _Draft(first.parameters, tuple(questions), losses, parts)
 
 
@@ -272,7 +274,9 @@ def _draft_by_round(first: Sample, second: Sample) -> _Draft:
         for side in (first, second)
     )
     unpaired = len(first.storms) + len(second.storms) - 2 * len(both)
-    return replace(_draft(one, other, method=BY_ROUND), unpaired=unpaired)
+    is_whole = not both or max(both) - min(both) + 1 == len(both)
+    method = IN_BLOCKS if is_whole else BY_ROUND
+    return replace(_draft(one, other, method=method), unpaired=unpaired)
 
 
 def _side_cautions(side: Side) -> list[str]:

@@ -14,13 +14,13 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from vmtiming_tui.analysis import stats
-from vmtiming_tui.analysis.comparison import paired, ranks
+from vmtiming_tui.analysis.comparison import blocks, paired, ranks
 from vmtiming_tui.analysis.comparison.storms_needed import rounds_would_tell, storms_would_tell
 from vmtiming_tui.analysis.comparison.tolerance import CONFIDENCE, Tolerance
 
 MARGIN_PERCENT = 5.0
 NOTHING_LEFT = -100.0
-_Test: TypeAlias = ranks.RankTest | paired.SignedRank | None
+_Test: TypeAlias = ranks.RankTest | paired.SignedRank | blocks.AlignedRank | None
 
 
 class Verdict(StrEnum):
@@ -35,17 +35,24 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """How two samples are compared: the ratio with its interval, the test, and what would tell."""
+    """How two samples are compared: the ratio with its interval, the test, and what would tell.
+
+    ``is_by_round`` says that the samples are of one size and a round's two storms stand side by
+    side.
+    """
 
     ratio: Callable[[Sequence[float], Sequence[float], float], ranks.Ratio | None]
     test: Callable[[Sequence[float], Sequence[float]], _Test]
     would_tell: Callable[..., str]
+    is_by_round: bool = False
 
 
 APART = Method(ranks.ratio, ranks.mann_whitney, storms_would_tell)
 """Of two runs, each storm for itself."""
-BY_ROUND = Method(paired.paired_ratio, paired.signed_rank, rounds_would_tell)
+BY_ROUND = Method(paired.paired_ratio, paired.signed_rank, rounds_would_tell, is_by_round=True)
 """Of storms that were booted in turn, a pair a round."""
+IN_BLOCKS = Method(blocks.aligned_ratio, blocks.aligned_rank, rounds_would_tell, is_by_round=True)
+"""Of the same where no round is missing, so that two rounds are a block."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +206,7 @@ def difference(
         p_value=test.p_value if test else None,
         verdict=verdict,
         is_single=is_single,
-        rounds=len(first) if method is BY_ROUND else None,
+        rounds=len(first) if method.is_by_round else None,
         tolerance=known if is_single else None,
         advice=advice,
     )

@@ -14,7 +14,7 @@ from vmtiming_tui.analysis.comparison import paired, ranks
 from vmtiming_tui.analysis.comparison.compare import BOOT, matched
 from vmtiming_tui.analysis.comparison.difference import (
     APART,
-    BY_ROUND,
+    IN_BLOCKS,
     NOTHING_LEFT,
     Difference,
     Verdict,
@@ -55,13 +55,14 @@ class Pair:
     def question(self, storms: int) -> Question:
         """Return what is asked of the first so many storms."""
         first = self.first[:storms] if self.is_paired else self.first
-        method = BY_ROUND if self.is_paired else APART
+        method = IN_BLOCKS if self.is_paired else APART
         return Question(BOOT, first, self.second[:storms], method, known=None, is_asked=True)
 
     def can_tell(self, storms: int, alpha: float) -> bool:
         """Return whether so many storms could ever show a difference at a level.
 
-        A single storm of an earlier run says nothing of how far its like differ.
+        A single storm of an earlier run says nothing of how far its like differ. Of rounds it takes
+        what signed ranks take, which decide where VMs were lost; blocks alone could tell sooner.
         """
         if self.is_paired:
             return storms >= paired.fewest_that_can_tell(alpha)
