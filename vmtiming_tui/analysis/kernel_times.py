@@ -32,10 +32,10 @@ class KernelFigures:
     """The kernels of boots with the same settings, the slowest parts first.
 
     ``kind`` says in what storms they booted: those that count, or one more for these details.
-    ``initcalls_count`` and ``initcalls_total_s`` are the medians of a boot's. ``levels`` are in the
-    order of the boot. ``silences`` go by the line that ended them, without its figures. ``pending``
-    says in how many boots a device waited for another in vain. ``cut`` counts the logs whose begin
-    was lost.
+    ``initcalls_count`` and ``initcalls_total_s``, for how long any was under way, are the medians
+    of a boot's. ``levels`` are in the order of the boot. ``silences`` go by the line that ended
+    them, without its figures. ``pending`` says in how many boots a device waited for another in
+    vain. ``cut`` counts the logs whose begin was lost.
     """
 
     parameters: Mapping[str, str]

@@ -14,7 +14,8 @@ class Spans:
 
     ``began_us`` is on the clock of the kernel's log, ``returned`` what each came to (0, or an
     errno), empty where they return nothing. ``count`` and ``total_us`` are of all there were, also
-    of those that are left out as the quickest. Columns of different lengths are a ``ValueError``.
+    of those that are left out as the quickest; ``total_us`` is for how long any was under way, as
+    modules are loaded beside each other. Columns of different lengths are a ``ValueError``.
     """
 
     names: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ import heapq
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vmtiming_tui.escape import one_line
 from vmtiming_tui.model.kernel_events import KernelLog, Spans
@@ -66,8 +66,10 @@ class _Parts:
     def __init__(self, room_bytes: int) -> None:
         self._room = room_bytes
         self._parts: dict[str, _Part] = {}
+        self._ways: list[tuple[int, int]] = []
 
     def add(self, name: str, began_us: int, took_us: int, returned: int) -> None:
+        self._ways.append((began_us, began_us + took_us))
         part = self._parts.setdefault(name, _Part(name, began_us))
         part.took_us += took_us
         part.returned = returned
@@ -80,16 +82,28 @@ class _Parts:
             if room < 0:
                 break
             kept.append(part)
-        return _spans(kept, slowest, returns=True)
+        return replace(
+            _spans(kept, slowest),
+            returned=tuple(part.returned for part in kept),
+            total_us=_covered_us(self._ways),
+        )
 
 
-def _spans(kept: Sequence[_Part], found: Iterable[_Part], *, returns: bool = False) -> Spans:
+def _covered_us(ways: Iterable[tuple[int, int]]) -> int:
+    """Return for how long any way was gone: modules are loaded beside each other."""
+    covered = reached = 0
+    for begin, end in sorted(ways):
+        covered += max(end - max(begin, reached), 0)
+        reached = max(reached, end)
+    return covered
+
+
+def _spans(kept: Sequence[_Part], found: Iterable[_Part]) -> Spans:
     took_us = [part.took_us for part in found]
     return Spans(
         names=tuple(part.name for part in kept),
         began_us=tuple(part.began_us for part in kept),
         took_us=tuple(part.took_us for part in kept),
-        returned=tuple(part.returned for part in kept) if returns else (),
         count=len(took_us),
         total_us=sum(took_us),
     )
