@@ -9,7 +9,7 @@ from textual.widget import Widget
 
 from vmtiming_tui.report.findings import found_lines, warning_lines
 from vmtiming_tui.tui.drawing.styled import Part, shown
-from vmtiming_tui.tui.screens.full_screen import FullScreen
+from vmtiming_tui.tui.screens.words_screen import WordsScreen
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.keymap import Scope
@@ -20,7 +20,7 @@ from vmtiming_tui.tui.widgets.pane import Pane
 _ALL_COLUMNS_FROM = 124
 
 
-class CompareScreen(FullScreen[None]):
+class CompareScreen(WordsScreen):
     """The first run is what the second is held against."""
 
     SCOPE = Scope.COMPARE
@@ -37,15 +37,8 @@ class CompareScreen(FullScreen[None]):
         """Both runs' curves, both runs' stages, and words."""
         return self.curves, self.stages, self.pane
 
-    def on_resize(self) -> None:
-        """Say what there is to say in the width there is."""
-        self.pane.show(self._lines())
-
-    def restyle(self) -> None:
-        """Say it in the new colours."""
-        self.pane.show(self._lines())
-
-    def _lines(self) -> list[Part]:
+    def words(self) -> list[Part]:
+        """Return what there is to say, a line each."""
         palette = self.host.palette
         lines: list[Part] = []
         narrow = self.size.width < _ALL_COLUMNS_FROM
@@ -59,14 +52,6 @@ class CompareScreen(FullScreen[None]):
                 lines += [("", palette.text), (title, palette.strong)]
                 lines += [(text, palette.text) for text in run.slowest]
         return [(shown(text) if text.strip() == text else text, style) for text, style in lines]
-
-    def action_back(self) -> None:
-        """Go back to the history."""
-        self.dismiss()
-
-    def action_scroll_by(self, lines: int) -> None:
-        """Scroll the words."""
-        self.pane.scroll_relative(y=lines, animate=False)
 
     def action_swap(self) -> None:
         """Hold the first against the second."""

@@ -9,7 +9,7 @@ from textual.widget import Widget
 from vmtiming_tui.analysis.trend import Trend
 from vmtiming_tui.report.trend import ASCII, UNICODE, left_out_lines, run_lines, step_lines
 from vmtiming_tui.tui.drawing.styled import Part
-from vmtiming_tui.tui.screens.full_screen import FullScreen
+from vmtiming_tui.tui.screens.words_screen import WordsScreen
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.keymap import Scope
@@ -18,7 +18,7 @@ from vmtiming_tui.tui.widgets.pane import Pane
 _ALL_COLUMNS_FROM = 110
 
 
-class TrendScreen(FullScreen[None]):
+class TrendScreen(WordsScreen):
     """A trend for each setting of the run it was asked for."""
 
     SCOPE = Scope.TREND
@@ -33,15 +33,8 @@ class TrendScreen(FullScreen[None]):
         """What was found, and the runs it was found in."""
         return (self.pane,)
 
-    def on_resize(self) -> None:
-        """Say what there is to say in the width there is."""
-        self.pane.show(self._lines())
-
-    def restyle(self) -> None:
-        """Say it in the new colours."""
-        self.pane.show(self._lines())
-
-    def _lines(self) -> list[Part]:
+    def words(self) -> list[Part]:
+        """Return what there is to say, a line each."""
         palette = self.host.palette
         signs = UNICODE if self.host.glyphs.braille else ASCII
         narrow = self.size.width < _ALL_COLUMNS_FROM
@@ -63,11 +56,3 @@ class TrendScreen(FullScreen[None]):
                 for at, line in enumerate(rows[heads:])
             ]
         return lines
-
-    def action_back(self) -> None:
-        """Go back to the history."""
-        self.dismiss()
-
-    def action_scroll_by(self, lines: int) -> None:
-        """Scroll the words."""
-        self.pane.scroll_relative(y=lines, animate=False)

@@ -211,31 +211,31 @@ HISTORY = (
     Key("history.up", "k", "move(-1)", "up", "One run up", "History"),
 )  # fmt: skip
 
+
+def _scrolls(scope: str, group: str) -> tuple[Key, ...]:
+    """Return the keys that scroll a screen of words."""
+    return (
+        Key(f"{scope}.down", "down,j", "scroll_by(1)", "down", "One line down", group),
+        Key(f"{scope}.up", "up,k", "scroll_by(-1)", "up", "One line up", group),
+        Key(f"{scope}.page_down", "pagedown", "scroll_by(10)", "page down", "Ten lines down",
+            group),
+        Key(f"{scope}.page_up", "pageup", "scroll_by(-10)", "page up", "Ten lines up", group),
+    )  # fmt: skip
+
+
 COMPARE = (
     Key("compare.back", "escape", "back", "back", "Back to the history", "Comparison", 5),
     Key("compare.swap", "s", "swap", "swap", "Turn the comparison around", "Comparison", 10),
-    Key("compare.down", "down,j", "scroll_by(1)", "down", "One line down", "Comparison"),
-    Key("compare.up", "up,k", "scroll_by(-1)", "up", "One line up", "Comparison"),
-    Key("compare.page_down", "pagedown", "scroll_by(10)", "page down", "Ten lines down",
-        "Comparison"),
-    Key("compare.page_up", "pageup", "scroll_by(-10)", "page up", "Ten lines up", "Comparison"),
-)  # fmt: skip
-
+    *_scrolls("compare", "Comparison"),
+)
 SWEEP = (
     Key("sweep.back", "escape", "back", "back", "Back to all VMs", "Sweep", 5),
-    Key("sweep.down", "down,j", "scroll_by(1)", "down", "One line down", "Sweep"),
-    Key("sweep.up", "up,k", "scroll_by(-1)", "up", "One line up", "Sweep"),
-    Key("sweep.page_down", "pagedown", "scroll_by(10)", "page down", "Ten lines down", "Sweep"),
-    Key("sweep.page_up", "pageup", "scroll_by(-10)", "page up", "Ten lines up", "Sweep"),
-)  # fmt: skip
-
+    *_scrolls("sweep", "Sweep"),
+)
 TREND = (
     Key("trend.back", "escape", "back", "back", "Back to the history", "Trend", 5),
-    Key("trend.down", "down,j", "scroll_by(1)", "down", "One line down", "Trend"),
-    Key("trend.up", "up,k", "scroll_by(-1)", "up", "One line up", "Trend"),
-    Key("trend.page_down", "pagedown", "scroll_by(10)", "page down", "Ten lines down", "Trend"),
-    Key("trend.page_up", "pageup", "scroll_by(-10)", "page up", "Ten lines up", "Trend"),
-)  # fmt: skip
+    *_scrolls("trend", "Trend"),
+)
 
 UNITS = (
     Key("units.back", "escape", "back", "back", "Back to where you came from", "Units", 5),

@@ -1,0 +1,31 @@
+"""What the screens have in common that say something in one pane of words, and scroll it."""
+
+from vmtiming_tui.tui.drawing.styled import Part
+from vmtiming_tui.tui.screens.full_screen import FullScreen
+from vmtiming_tui.tui.widgets.pane import Pane
+
+
+class WordsScreen(FullScreen[None]):
+    """Says its words in the width and the colours there are; a subclass makes its pane."""
+
+    pane: Pane
+
+    def words(self) -> list[Part]:
+        """Return what there is to say, a line each."""
+        raise NotImplementedError
+
+    def on_resize(self) -> None:
+        """Say what there is to say in the width there is."""
+        self.pane.show(self.words())
+
+    def restyle(self) -> None:
+        """Say it in the new colours."""
+        self.pane.show(self.words())
+
+    def action_back(self) -> None:
+        """Go back to where one came from."""
+        self.dismiss()
+
+    def action_scroll_by(self, lines: int) -> None:
+        """Scroll the words."""
+        self.pane.scroll_relative(y=lines, animate=False)
