@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from rich.style import Style
 
@@ -24,7 +25,7 @@ _CELLS_A_TICK = 9
 _MOSTLY = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class UnitRows:
     """Draws a view's rows in so many cells, all bars on one axis."""
 
@@ -37,14 +38,14 @@ class UnitRows:
     def _figures(self) -> int:
         return _TOOK + (_OVER if self.view.usual else 0)
 
-    @property
+    @cached_property
     def name_width(self) -> int:
         """How many cells names get: what the longest needs, while bars keep enough."""
         longest = max((len(row.name) for row in self.view.chart.rows), default=0) + 2
         rest = self.width - _SHARE - self._figures - _LEAST_BARS
         return max(min(longest, rest, _WIDEST_NAME), _NARROWEST_NAME)
 
-    @property
+    @cached_property
     def bar_width(self) -> int:
         """How many cells the axis gets."""
         return max(self.width - _SHARE - self.name_width - self._figures, 1)
