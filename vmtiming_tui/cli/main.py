@@ -94,9 +94,8 @@ def checked(
     return with_looks(plan, wishes.baseline), wishes
 
 
-def run_from(ctx: click.Context, raw: dict[str, Raw], given: dict[str, Any]) -> None:
-    """Check everything that was given, then run."""
-    plan, wishes = checked(ctx, raw, given)
+def run_checked(ctx: click.Context, plan: RunPlan, wishes: Wishes) -> None:
+    """Run what was checked, and leave with its exit code."""
     for warning in gate_warnings(plan, wishes):
         _warn(warning)
     ctx.exit(start_run(plan, wishes))
@@ -125,7 +124,7 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
     gate (--fail-slower) could not tell, 130 interrupted.
     """
     if ctx.invoked_subcommand is None:
-        run_from(ctx, raw_config(given, ctx.obj.qemu_args), given)
+        run_checked(ctx, *checked(ctx, raw_config(given, ctx.obj.qemu_args), given))
     elif ctx.obj.problems:
         raise ConfigError(ctx.obj.problems)
 
@@ -147,8 +146,9 @@ def demo(ctx: click.Context, /, variant: str, **given: Any) -> None:
 
     raw = raw_config(given, ctx.obj.qemu_args)
     # Before a minute is spent on a guest.
-    checked(ctx, {"prefix": "any", "kernel": "any"} | raw, given, files=False)
-    run_from(ctx, demo_raw(raw, build_guest(DemoVariant(variant))), given)
+    _, wishes = checked(ctx, {"prefix": "any", "kernel": "any"} | raw, given, files=False)
+    plan = plan_from(given, demo_raw(raw, build_guest(DemoVariant(variant))))
+    run_checked(ctx, with_looks(plan, wishes.baseline), wishes)
 
 
 @cli.command(short_help="Say whether runs can work on this host.")
