@@ -7,10 +7,11 @@ import json
 import pytest
 
 from support.schema import exported_file
-from vmtiming_tui.analysis.stages import Stage, stages_of
+from vmtiming_tui.analysis.stages import stages_of
 from vmtiming_tui.analysis.summary import counted_groups
 from vmtiming_tui.history.runs import History
 from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.sources.replay import replay
 
 

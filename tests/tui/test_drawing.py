@@ -12,10 +12,10 @@ from support.facts import SECOND
 from support.kernels import log
 from support.recording import ZERO_NS, Recorder, plan_for, smooth_run, troubled_run, until
 from support.stage import FrozenClock
-from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.model.attempt import Attempt, VmState
 from vmtiming_tui.model.guest_events import UnitOrder, UnitTimes, VmDetails, VmUnits
 from vmtiming_tui.model.plan import StormKind
+from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.tui.drawing.braille import ascii_rows, braille_rows, sparkline, step_heights
 from vmtiming_tui.tui.drawing.glyphs import ASCII, UNICODE, glyphs_for
 from vmtiming_tui.tui.drawing.grid_cell import CellPainter

@@ -8,8 +8,10 @@ from vmtiming_tui.model.commands import Quit, Rerun
 from vmtiming_tui.model.fleet import RunState
 from vmtiming_tui.tui.app import VmTimingApp
 from vmtiming_tui.tui.state.dashboard_settings import DashboardSettings
+from vmtiming_tui.tui.state.keymap import Need
 
 DONE = 90.0
+STORED = frozenset({Need.TERMINAL})
 
 
 async def test_leaving_waits_for_the_engine_and_a_second_time_does_not():
@@ -42,7 +44,7 @@ async def test_leaving_a_finished_run_does_not_ask():
 
 async def test_nothing_of_a_stored_run_can_be_rerun():
     source = RecordedSource(smooth_run(2))
-    app = VmTimingApp(source.connect, plan_for(2), DashboardSettings(), live=False)
+    app = VmTimingApp(source.connect, plan_for(2), DashboardSettings(), there=STORED)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         show(app)

@@ -17,6 +17,7 @@ from vmtiming_tui.model.config import AfterReport, End
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.tui.drawing.glyphs import ASCII, UNICODE
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
+from vmtiming_tui.tui.state.keymap import Need
 from vmtiming_tui.tui.state.phases import told_phase
 from vmtiming_tui.tui.widgets.status_lines import StatsLine
 
@@ -303,10 +304,11 @@ async def test_a_frozen_vm_can_be_resumed_and_frozen_again():
 
 async def test_a_stored_runs_frozen_vm_is_only_looked_at():
     async with dashboard(SMOOTH, BOOTING) as stage:
-        stage.app.live = False
+        stage.app.there = frozenset({Need.TERMINAL})
         await opened(stage)
         await stage.press("P")
-        assert stage.notes == "This is a stored run: it can only be looked at."
+        assert not sent(stage, Act)
+        assert "pause VM" not in stage.text
 
 
 async def test_a_boot_whose_vm_was_resumed_is_marked():

@@ -12,7 +12,7 @@ from support.made_units import (
     some_units,
 )
 from vmtiming_tui.analysis.comparison.parts import boots_of
-from vmtiming_tui.analysis.stages import Stage, stages_of
+from vmtiming_tui.analysis.stages import stages_of
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.analysis.units.boot_chart import (
     Bar,
@@ -25,6 +25,7 @@ from vmtiming_tui.analysis.units.many_boots import units_of_boots, units_of_run
 from vmtiming_tui.errors import ExportError, VmTimingError
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.report.export import render
 from vmtiming_tui.report.export.as_svg import render_svg
 from vmtiming_tui.report.export.html.boot_chart import WIDTH

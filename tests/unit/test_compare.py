@@ -28,11 +28,11 @@ from vmtiming_tui.analysis.comparison.samples import (
     side_of,
 )
 from vmtiming_tui.analysis.comparison.tolerance import KnownRun, Tolerance
-from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.history.runs import History
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import AfterReport, End
 from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.report.findings import comparison_lines
 from vmtiming_tui.sources.event_lines import Told
 

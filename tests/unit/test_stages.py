@@ -7,17 +7,11 @@ from hypothesis import given, strategies as st
 
 from support.facts import MS, SECOND
 from support.making import FAILED, boot_events, fleet_of
-from vmtiming_tui.analysis.stages import (
-    Doubt,
-    DoubtCode,
-    Stage,
-    stages_of,
-    text_parts_ns,
-    timespan_ns,
-)
+from vmtiming_tui.analysis.stages import Doubt, DoubtCode, stages_of, text_parts_ns, timespan_ns
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.stage import Stage
 
 WHO = {"vm": 0, "attempt": 1}
 

@@ -6,12 +6,12 @@ from hypothesis import given, strategies as st
 from support.facts import SECOND, run_started
 from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of, run_events, storm_events
 from vmtiming_tui.analysis.counted import counted_attempts
-from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.summary import completion, counted_groups, summarise_fleet
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import StormKind
+from vmtiming_tui.model.stage import Stage
 
 
 def test_all_booted_in_is_from_the_first_start_to_the_last_boot():

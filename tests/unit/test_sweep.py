@@ -8,9 +8,9 @@ from support.making import FAILED, TIMED_OUT, fleet_of
 from vmtiming_tui.analysis.comparison.compare import compare_variants
 from vmtiming_tui.analysis.comparison.difference import Verdict
 from vmtiming_tui.analysis.comparison.samples import Sample, StormSample
-from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.errors import ConfigError
+from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.report.findings import sweep_lines
 from vmtiming_tui.request.sweeps import build_plan, sweep_values
 

@@ -8,12 +8,12 @@ from support.compared import compare
 from support.exported import Elements
 from support.facts import MS
 from support.making import FAILED, fleet_of, run_events
-from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.straggler import blamed_ns, straggler
 from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.attempt import Attempt, VmState
 from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.report.aligned import aligned_lines
 from vmtiming_tui.report.export.as_markdown import markdown_table
 from vmtiming_tui.report.export.html.parts import html_table

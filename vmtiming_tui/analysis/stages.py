@@ -34,22 +34,12 @@ from enum import StrEnum
 
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.events import RejectionCode
+from vmtiming_tui.model.stage import Stage
 
 MAX_ERROR_NS = 50_000_000
 MAX_ERROR_SHARE = 0.01
 MAX_DISTURBED_SHARE = 0.01
 _TEXT_ROUNDING_NS = 2_000_000  # systemd writes three digits of each part
-
-
-class Stage(StrEnum):
-    """The parts of a boot, in their order."""
-
-    FIRMWARE = "firmware"
-    LOADER = "loader"
-    KERNEL = "kernel"
-    INITRD = "initrd"
-    USERSPACE = "userspace"
-    LAG = "lag"
 
 
 _GUESTS_OWN = (Stage.KERNEL, Stage.INITRD, Stage.USERSPACE)

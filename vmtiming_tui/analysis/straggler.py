@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vmtiming_tui.analysis import stats
-from vmtiming_tui.analysis.stages import Stage, stages_of, timespan_ns
+from vmtiming_tui.analysis.stages import stages_of, timespan_ns
 from vmtiming_tui.analysis.units.one_boot import critical_chain
 from vmtiming_tui.analysis.units.ordering import Orderings
 from vmtiming_tui.analysis.units.own_times import OwnTimes
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.guest_events import UnitOrder
+from vmtiming_tui.model.stage import Stage
 
 MAX_UNITS = 5
 _BLAME = re.compile(r"\s*((?:[\d.]+(?:month|min|ms|us|µs|y|w|d|h|s)\s+)+)(\S.*)")

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.counted import counted_attempts, counted_by_storm
-from vmtiming_tui.analysis.stages import Stage, stages_of, was_disturbed
+from vmtiming_tui.analysis.stages import stages_of, was_disturbed
 from vmtiming_tui.model.attempt import Attempt, VmState
 from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.stage import Stage
 
 SHARES = (25, 50, 75, 90, 100)
 

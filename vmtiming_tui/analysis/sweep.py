@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.comparison.compare import GroupComparison, compare_variants
 from vmtiming_tui.analysis.comparison.samples import Side, side_of
-from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.summary import Group, counted_groups
 from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.stage import Stage
 
 NUMBER = "number"
 GROWTH = 1.05

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.counted import counted_by_storm, deciding_by_storm
-from vmtiming_tui.analysis.stages import Stage, stages_of
+from vmtiming_tui.analysis.stages import stages_of
 from vmtiming_tui.analysis.summary import (
     all_booted_in_s,
     boots_s,
@@ -24,6 +24,7 @@ from vmtiming_tui.analysis.units.spans import Spans
 from vmtiming_tui.errors import ConfigError, Problem
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.model.threshold import Statistic, Subject, Threshold
 
 _WHOLE = (Subject.BOOT, Subject.ALL_BOOTED_IN, Subject.QEMU, Subject.SHUTDOWN)

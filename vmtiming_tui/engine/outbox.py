@@ -21,6 +21,7 @@ EXPENDABLE_FROM: Mapping[type[ev.Event], int] = {
     ev.VmUsage: 2 << 20,
     ev.HostSample: 2 << 20,
     ev.QmpSeen: 4 << 20,
+    ev.ConsoleLine: 1 << 20,
     ev.VmConsole: 8 << 20,
     ev.ReportRejected: 16 << 20,
     ev.VmDetails: 16 << 20,

@@ -34,6 +34,7 @@ class Budget:
                 | ev.UnitOrder()
                 | ev.VmKernel()
                 | ev.VmConsole()
+                | ev.ConsoleLine()
                 | ev.VmUsage()
                 | ev.QmpSeen()
                 | ev.ReportRejected()

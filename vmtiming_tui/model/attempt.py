@@ -8,6 +8,7 @@ from enum import StrEnum
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import End
 from vmtiming_tui.model.kernel_events import KernelLog
+from vmtiming_tui.model.stage import Stage
 
 MAX_QMP_EVENTS = 200
 
@@ -60,6 +61,7 @@ class Attempt:
 
     ``disturbed_ns`` is how much of its boot others of the run that had reported were not idle.
     ``was_resumed`` says that somebody let it go on while others booted.
+    ``stages_seen`` are the stages that the host saw it in, with when it did first, in order.
     ``overran`` says that its guest was asked to shut down and had not within its limit.
     """
 
@@ -105,6 +107,8 @@ class Attempt:
     rejected: tuple[ev.ReportRejected, ...] = ()
     usage: ev.VmUsage | None = None
     console: ev.VmConsole | None = None
+    console_line: str = ""
+    stages_seen: tuple[tuple[Stage, int], ...] = ()
     qmp: deque[ev.QmpSeen] = field(default_factory=lambda: deque(maxlen=MAX_QMP_EVENTS))
     qmp_left_out: Mapping[str, int] = field(default_factory=dict)
 
@@ -119,6 +123,17 @@ class Attempt:
         if self.go_ns is None or self.report_ns is None:
             return None
         return self.report_ns - self.go_ns
+
+    @property
+    def stage_seen(self) -> Stage | None:
+        """The stage the host last saw it in; None where it has seen no sign of any."""
+        return self.stages_seen[-1][0] if self.stages_seen else None
+
+    def see(self, stage: Stage, at_ns: int) -> None:
+        """Take in that the host saw it in a stage; one that comes before others begins anew."""
+        order = list(Stage)
+        earlier = (each for each in self.stages_seen if order.index(each[0]) < order.index(stage))
+        self.stages_seen = (*earlier, (stage, at_ns))
 
     @property
     def phase(self) -> Phase | None:

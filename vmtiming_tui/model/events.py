@@ -16,9 +16,11 @@ from vmtiming_tui.model.boot_file import BootFile as BootFile
 from vmtiming_tui.model.codec import Vocabulary, otherwise
 from vmtiming_tui.model.config import End
 from vmtiming_tui.model.guest_events import (
+    ConsoleLine as ConsoleLine,
     RejectionCode as RejectionCode,
     ReportRejected as ReportRejected,
     ReportText as ReportText,
+    StageSeen as StageSeen,
     UnitOrder as UnitOrder,
     UnitTimes as UnitTimes,
     VmConsole as VmConsole,
@@ -360,6 +362,8 @@ Event: TypeAlias = (
     | ReportConnected
     | VmConnected
     | VmStarted
+    | StageSeen
+    | ConsoleLine
     | VmBooted
     | ReportText
     | VmFrozen

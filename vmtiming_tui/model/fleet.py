@@ -125,6 +125,8 @@ class Fleet:
                 | ev.QmpSeen()
                 | ev.QmpLeftOut()
                 | ev.VmConsole()
+                | ev.ConsoleLine()
+                | ev.StageSeen()
                 | ev.ReportText()
                 | ev.VmDetails()
                 | ev.VmUnits()
@@ -370,6 +372,10 @@ class Fleet:
                 attempt.usage = event
             case ev.VmConsole():
                 attempt.console = event
+            case ev.ConsoleLine():
+                attempt.console_line = event.text
+            case ev.StageSeen():
+                attempt.see(event.stage, event.at_ns)
             case ev.ReportText():
                 attempt.text = event.text
             case ev.VmDetails():

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import attrgetter
 
+from vmtiming_tui.model.stage import Stage
+
 
 class RejectionCode(StrEnum):
     """Why a guest's words were no report, where something rests on it."""
@@ -160,6 +162,30 @@ class ReportRejected:
     why: str
     excerpt: str = ""
     code: RejectionCode = RejectionCode.OTHER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSeen:
+    """The host saw a sign that a boot is in a stage, and nothing of that stage before it.
+
+    The signs are what the guest writes on its console anyway, and its opening of ports: nothing
+    is asked of it. So a stage may have begun a while before ``at_ns``, and may be passed unseen.
+    """
+
+    at_ns: int
+    vm: int
+    attempt: int
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleLine:
+    """The last whole line on a booting VM's console (escaped), told now and then."""
+
+    at_ns: int
+    vm: int
+    attempt: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,10 @@ from vmtiming_tui.model.commands import Command, Conclude, GoOn
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.sources.source import EventSource
 
-_OF_NO_BOOT = (ev.VmUsage, ev.HostSample, ev.QmpSeen, ev.VmConsole, ev.VmDetails, ev.VmUnits)
+_OF_NO_BOOT = (
+    ev.VmUsage, ev.HostSample, ev.QmpSeen, ev.VmConsole, ev.ConsoleLine, ev.StageSeen,
+    ev.VmDetails, ev.VmUnits,
+)  # fmt: skip
 
 
 class DecidingSource:

@@ -24,7 +24,7 @@ from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.timer import Timer
 
 from vmtiming_tui.analysis.comparison.samples import Side
-from vmtiming_tui.model.commands import Command, Quit, ReadConsole, Stop
+from vmtiming_tui.model.commands import Command, Quit, Stop
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.session.streams import Stream
 from vmtiming_tui.tui.app_protocol import Hosted, HostedScreen
@@ -45,7 +45,7 @@ from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.dashboard_settings import DashboardSettings
 from vmtiming_tui.tui.state.engine_link import Connect, EngineLink
-from vmtiming_tui.tui.state.keymap import Scope
+from vmtiming_tui.tui.state.keymap import LIVE, Need, Scope
 from vmtiming_tui.tui.state.questions import about_leaving
 from vmtiming_tui.tui.widgets.status_lines import Footer
 
@@ -102,7 +102,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
         plan: RunPlan,
         settings: DashboardSettings | None = None,
         *,
-        live: bool = True,
+        there: frozenset[Need] = LIVE,
         baseline: Side | None = None,
         terminal: Stream | None = None,
     ) -> None:
@@ -116,7 +116,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
         self.glyphs = glyphs_for(ascii_only=self.settings.ascii_only, colour=not plain)
         self.model = Model(plan, self.settings.clock, baseline)
         self.link = EngineLink(connect, self.model, self.settings.clock, self._hurry)
-        self.live = live
+        self.there = there
         self.crash: Exception | None = None
         self.signal: signal.Signals | None = None
         self._turned_s = 0.0
@@ -272,7 +272,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Offer every key's action in the palette: those of the screen, then those of the app."""
-        for key in keymap.reached(_scope_of(screen)):
+        for key in keymap.useful(_scope_of(screen), self.there):
             if key.id == "palette":
                 continue
 
@@ -290,14 +290,23 @@ class VmTimingApp(App[None], inherit_bindings=False):
         """Do what a clicked key of the footer does."""
         await self._run_action(message.action, self.screen)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Return false for what would be of no use here."""
+        if keymap.is_useless(action, Scope.ANYWHERE, self.there):
+            return False
+        return super().check_action(action, parameters)
+
+    @property
+    def live(self) -> bool:
+        """Whether there is, or was, an engine; a stored run has none."""
+        return Need.ENGINE in self.there
+
     # Commands and the way out.
 
     def send(self, command: Command) -> None:
         """Ask the engine for something; a stored run obeys nothing."""
         if self.live:
             self.link.send(command)
-        elif not isinstance(command, ReadConsole):
-            self.notify("This is a stored run: it can only be looked at.", severity="warning")
 
     @property
     def engine_is_gone(self) -> bool:
@@ -317,9 +326,6 @@ class VmTimingApp(App[None], inherit_bindings=False):
 
     def begin(self, plan: RunPlan) -> None:
         """Start a run; one that is under way is stopped first."""
-        if not self.live:
-            self.send(Stop())
-            return
         self.model.asked = plan
         if self.model.is_busy:
             self._next_plan = plan

@@ -9,7 +9,7 @@ from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
 from vmtiming_tui.tui.drawing.theme import Palette
 from vmtiming_tui.tui.state.dashboard import Change
-from vmtiming_tui.tui.state.keymap import Scope
+from vmtiming_tui.tui.state.keymap import Need, Scope, is_useless
 
 
 class AppProtocol(Protocol):
@@ -25,6 +25,11 @@ class AppProtocol(Protocol):
     @property
     def live(self) -> bool:
         """Whether there is, or was, an engine; a stored run has none."""
+        ...
+
+    @property
+    def there(self) -> frozenset[Need]:
+        """What is there for keys that need something."""
         ...
 
     @property
@@ -66,6 +71,10 @@ class _Mounted(Protocol):
     def app(self) -> App[Any]: ...
 
 
+class _MountedScreen(_Mounted, Protocol):
+    SCOPE: ClassVar[Scope]
+
+
 class Hosted:
     """A widget or screen that asks its app, the host, for what is said above."""
 
@@ -82,6 +91,13 @@ class HostedScreen(Hosted):
     """A screen that is told of every turn, and whose keys the help shows."""
 
     SCOPE: ClassVar[Scope]
+
+    def check_action(
+        self: _MountedScreen, action: str, parameters: tuple[object, ...]
+    ) -> bool | None:
+        """Return false for what would be of no use here, so that no key of it is offered."""
+        del parameters
+        return not is_useless(action, self.SCOPE, cast("AppProtocol", self.app).there)
 
     def tick(self, change: Change) -> None:
         """Show what one turn brought."""

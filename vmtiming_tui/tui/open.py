@@ -161,6 +161,7 @@ def replay_dashboard(
         from dataclasses import replace
 
         from vmtiming_tui.tui.app import VmTimingApp
+        from vmtiming_tui.tui.state.keymap import Need
 
         source = ReplaySource(events, speed)
 
@@ -170,7 +171,12 @@ def replay_dashboard(
 
         settings = replace(_settings(ascii_only=ascii_only), clock=source.now_ns)
         app = VmTimingApp(
-            connect, plan, settings, live=False, terminal=streams.err, baseline=baseline
+            connect,
+            plan,
+            settings,
+            there=frozenset({Need.TERMINAL}),
+            terminal=streams.err,
+            baseline=baseline,
         )
         try:
             await _show(app)

@@ -47,8 +47,8 @@ from vmtiming_tui.analysis.comparison.samples import (
 )
 from vmtiming_tui.analysis.comparison.tolerance import Tolerance, known_tolerance
 from vmtiming_tui.analysis.drift import drift
-from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.escape import plural, were
+from vmtiming_tui.model.stage import Stage
 
 BOOT = "boot"
 ALL_BOOTED_IN = "all booted in"

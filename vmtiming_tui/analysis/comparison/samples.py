@@ -14,7 +14,7 @@ from vmtiming_tui.analysis.comparison.ranks import ALPHA
 from vmtiming_tui.analysis.comparison.tolerance import KnownRun, Setting
 from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.kernel_times import typical_initcalls_s
-from vmtiming_tui.analysis.stages import Stage, stages_of
+from vmtiming_tui.analysis.stages import stages_of
 from vmtiming_tui.analysis.summary import (
     Group,
     StormSummary,
@@ -28,6 +28,7 @@ from vmtiming_tui.model.attempt import Attempt, VmState
 from vmtiming_tui.model.codec import Json, to_json
 from vmtiming_tui.model.config import AfterReport, KernelDetail
 from vmtiming_tui.model.fleet import Fleet, RunState
+from vmtiming_tui.model.stage import Stage
 
 QEMU = "qemu"
 SHUTDOWN = "shutdown"

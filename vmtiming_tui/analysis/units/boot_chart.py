@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
-from vmtiming_tui.analysis.stages import Stage, stages_of
+from vmtiming_tui.analysis.stages import stages_of
 from vmtiming_tui.analysis.units.many_boots import UnitFigures, UnitsOfBoots
 from vmtiming_tui.analysis.units.one_boot import booted_into, chain_places
 from vmtiming_tui.analysis.units.ordering import Orderings
 from vmtiming_tui.analysis.units.spans import Spans
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.guest_events import UnitOrder, UnitTimes, VmUnits
+from vmtiming_tui.model.stage import Stage
 
 
 class BarKind(StrEnum):

@@ -8,10 +8,10 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.stop_jobs import stop_jobs_of
 from vmtiming_tui.escape import printable
 from vmtiming_tui.model.attempt import Attempt
+from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.report.export.document import Document, ExportedBoot
 from vmtiming_tui.report.wording import in_seconds
 

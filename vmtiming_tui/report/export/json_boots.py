@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from vmtiming_tui.analysis.stages import Stage, Stages
+from vmtiming_tui.analysis.stages import Stages
 from vmtiming_tui.analysis.stop_jobs import stop_jobs_of
 from vmtiming_tui.analysis.units.one_boot import chain_lines, slowest_lines
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.codec import to_json
 from vmtiming_tui.model.guest_events import UnitOrder, UnitTimes
+from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.report.export.document import Document, ExportedBoot
 from vmtiming_tui.report.wording import in_seconds
 

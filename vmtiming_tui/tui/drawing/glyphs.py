@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.model.attempt import Phase, VmState
+from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.report.wording import STATE_SIGNS
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vmtiming_tui.analysis.stages import Stage, Stages
+from vmtiming_tui.analysis.stages import Stages
 from vmtiming_tui.model.attempt import Attempt
+from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.tui.drawing.styled import passing, seconds, size
 from vmtiming_tui.tui.state.view import Sort
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from rich.style import Style
 from textual.theme import Theme
 
-from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.model.attempt import VmState
+from vmtiming_tui.model.stage import Stage
 
 DARK_NAME, LIGHT_NAME, PLAIN_NAME = "vmtiming-dark", "vmtiming-light", "ansi-dark"
 

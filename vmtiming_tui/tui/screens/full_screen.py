@@ -8,7 +8,6 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from vmtiming_tui.tui.app_protocol import HostedScreen
-from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import Change, Model
 from vmtiming_tui.tui.widgets.status_lines import Footer, Header
 
@@ -24,7 +23,7 @@ class FullScreen(HostedScreen, Screen[Answer]):
         super().__init__()
         self.model = model
         self.header = Header(model, id="header")
-        self.footer = Footer(keymap.reached(self.SCOPE), id="footer")
+        self.footer = Footer(self.SCOPE, id="footer")
 
     def compose(self) -> ComposeResult:
         """From the top down."""

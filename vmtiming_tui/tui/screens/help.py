@@ -34,7 +34,7 @@ class HelpScreen(Dialog[None]):
 
     def __init__(self, scope: Scope) -> None:
         super().__init__()
-        self._keys = keymap.reached(scope)
+        self._scope = scope
 
     def compose(self) -> ComposeResult:
         """One scrolling box."""
@@ -58,7 +58,7 @@ class HelpScreen(Dialog[None]):
     def _blocks(self, width: int) -> list[list[Text]]:
         palette = self.host.palette
         groups: dict[str, list[Text]] = {}
-        for key in self._keys:
+        for key in keymap.useful(self._scope, self.host.there):
             line = Text(no_wrap=True, overflow="ellipsis")
             line.append(f"{filled(self.host.keys_for(key.id), _KEYS_WIDTH)} ", palette.key)
             words = Text(key.help, palette.text)

@@ -33,7 +33,9 @@ _LEAST_PAUSE_NS = 500_000_000
 _LEFT_EVERY_NS = 1_500_000_000
 _COST_SHARE = 50
 _HOST_SAMPLES = 60
-_REFINING = frozenset({ev.VmUsage, ev.HostSample, ev.QmpSeen, ev.VmConsole})
+_REFINING = frozenset(
+    {ev.VmUsage, ev.HostSample, ev.QmpSeen, ev.VmConsole, ev.ConsoleLine, ev.StageSeen}
+)
 _NEWS = frozenset({ev.VmBooted, ev.VmFailed, ev.VmTimedOut, ev.VmKilled, ev.EngineFailed})
 _ANSWERS = (ev.RunStarted, ev.RunEnded, ev.EngineFailed)
 _RUNNING = frozenset({VmState.QUEUED, VmState.LAUNCHING, VmState.CONNECTED, VmState.BOOTED})
@@ -261,7 +263,7 @@ class Model:
         seen: set[Any] = set()
         kept: list[ev.Event] = []
         for event in reversed(self._waiting):
-            if isinstance(event, (ev.VmUsage, ev.VmConsole)):
+            if isinstance(event, (ev.VmUsage, ev.VmConsole, ev.ConsoleLine)):
                 who = (type(event), event.vm, event.attempt)
                 if who in seen:
                     continue

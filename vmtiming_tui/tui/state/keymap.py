@@ -30,11 +30,28 @@ class Scope(StrEnum):
     HELP = "The help"
 
 
+class Need(StrEnum):
+    """What a key needs to be of any use; where that is not there, it is neither obeyed nor shown.
+
+    ``engine``: there is one that obeys. ``terminal``: the dashboard is in the user's own.
+    ``player``: a stored run is played, at a pace that can be changed.
+    """
+
+    ENGINE = "engine"
+    TERMINAL = "terminal"
+    PLAYER = "player"
+
+
+LIVE = frozenset({Need.ENGINE, Need.TERMINAL})
+"""What is there where a run is made and shown at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """One key: ``label`` for the footer, ``help`` for the rest; ``rank`` orders the footer.
 
-    ``comes_first`` has it obeyed before what has the focus sees it.
+    ``comes_first`` has it obeyed before what has the focus sees it. It is of use only where what it
+    ``needs`` is there.
     """
 
     id: str
@@ -46,6 +63,7 @@ class Key:
     rank: int = 0
     display: str = ""
     comes_first: bool = False
+    needs: Need | None = None
 
     def binding(self) -> Binding:
         """Return Textual's form of it."""
@@ -100,21 +118,23 @@ ANYWHERE = (
     Key("theme", "ctrl+t", "app.switch_theme", "theme",
         "Switch between the dark and the light theme", "Anywhere", 85),
     Key("suspend", "ctrl+z", "suspend_process", "suspend",
-        "Go back to the shell; the run goes on (fg comes back)", "Anywhere"),
+        "Go back to the shell; the run goes on (fg comes back)", "Anywhere", needs=Need.TERMINAL),
     Key("quit", "q,ctrl+q,ctrl+c", "leave", "quit", "Leave; asks while VMs run", "Anywhere", 2,
-        "q"),
+        "q", needs=Need.TERMINAL),
 )  # fmt: skip
 
 MAIN = (
     Key("main.detail", "enter", "detail", "detail", "Look into the VM under the cursor", "VMs", 10),
     Key("main.rerun", "r", "rerun", "rerun", "Boot the marked VMs again, or the current one",
-        "Runs", 11),
+        "Runs", 11, needs=Need.ENGINE),
     Key("main.rerun_failed", "R", "rerun_failed", "rerun failed",
-        "Boot every VM again that failed, timed out or was killed", "Runs", 22),
-    Key("main.rerun_all", "ctrl+r", "rerun_all", "rerun all", "Boot every VM again", "Runs", 60),
-    Key("main.new_run", "n", "new_run", "new run", "Start a run with other settings", "Runs", 16),
+        "Boot every VM again that failed, timed out or was killed", "Runs", 22, needs=Need.ENGINE),
+    Key("main.rerun_all", "ctrl+r", "rerun_all", "rerun all", "Boot every VM again", "Runs", 60,
+        needs=Need.ENGINE),
+    Key("main.new_run", "n", "new_run", "new run", "Start a run with other settings", "Runs", 16,
+        needs=Need.ENGINE),
     Key("main.kill", "K", "kill", "kill", "Kill the marked VMs, or the current one; asks first",
-        "Runs", 26),
+        "Runs", 26, needs=Need.ENGINE),
     Key("main.export", "e", "export", "export", "Write the figures to a file", "Results", 12),
     Key("main.copy", "y", "copy", "copy cmd", "Copy the VM's QEMU command", "Results", 50),
     Key("main.history", "H", "history", "history", "Past runs, and this run beside one of them",
@@ -166,12 +186,16 @@ DETAIL = (
         "One VM", 40),
     Key("detail.newer", "full_stop", "attempt(1)", "newer attempt",
         "Show the attempt after this one", "One VM", 41),
-    Key("detail.rerun", "r", "rerun", "rerun", "Boot this VM again", "One VM", 20),
-    Key("detail.pause", "P", "pause", "pause VM", "Pause this VM, or let it go on", "One VM", 22),
+    Key("detail.rerun", "r", "rerun", "rerun", "Boot this VM again", "One VM", 20,
+        needs=Need.ENGINE),
+    Key("detail.pause", "P", "pause", "pause VM", "Pause this VM, or let it go on",
+        "One VM", 22, needs=Need.ENGINE),
     Key("detail.powerdown", "D", "powerdown", "power down",
-        "Press this VM's power button; asks first", "One VM", 24),
-    Key("detail.reset", "X", "reset", "reset", "Reset this VM; asks first", "One VM", 25),
-    Key("detail.kill", "K", "kill", "kill", "Kill this VM; asks first", "One VM", 26),
+        "Press this VM's power button; asks first", "One VM", 24, needs=Need.ENGINE),
+    Key("detail.reset", "X", "reset", "reset", "Reset this VM; asks first", "One VM", 25,
+        needs=Need.ENGINE),
+    Key("detail.kill", "K", "kill", "kill", "Kill this VM; asks first", "One VM", 26,
+        needs=Need.ENGINE),
     Key("detail.copy", "y", "copy", "copy cmd", "Copy the QEMU command", "One VM", 30),
     Key("detail.pane", "tab", "pane(1)", "next pane", "The next pane", "Panes", 12),
     Key("detail.pane_back", "shift+tab", "pane(-1)", "previous pane", "The pane before", "Panes"),
@@ -343,8 +367,19 @@ _REACH = {
 
 
 def reached(scope: Scope) -> tuple[Key, ...]:
-    """Return every key that works in a scope: its own first, then those that reach into it."""
+    """Return every key that may work in a scope: its own first, then those that reach into it."""
     return _REACH[scope]
+
+
+def useful(scope: Scope, there: frozenset[Need]) -> tuple[Key, ...]:
+    """Return those keys of a scope that are of use with what is there."""
+    return tuple(key for key in reached(scope) if key.needs is None or key.needs in there)
+
+
+def is_useless(action: str, scope: Scope, there: frozenset[Need]) -> bool:
+    """Return whether an action, by its name alone, is only of keys that are of no use here."""
+    keys = [key for key in reached(scope) if key.action.partition("(")[0].endswith(action)]
+    return bool(keys) and all(key.needs is not None and key.needs not in there for key in keys)
 
 
 def clashes(changed: Mapping[str, str]) -> list[str]:

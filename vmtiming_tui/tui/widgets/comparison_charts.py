@@ -2,8 +2,8 @@
 
 from rich.style import Style
 
-from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.summary import Summary
+from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.tui.drawing.braille import ascii_rows, braille_rows, outline_rows, step_heights
 from vmtiming_tui.tui.drawing.scale_bars import QUARTERED, BarMaker, cells_of, nice_ceiling
 from vmtiming_tui.tui.drawing.styled import Part, clip, filled, shown

@@ -1,6 +1,6 @@
 """The lines that say how a run stands: header, figures, what is shown, what went wrong, keys."""
 
-from collections.abc import Sequence
+from operator import attrgetter
 
 from rich.cells import cell_len
 from textual import events
@@ -8,12 +8,12 @@ from textual.message import Message
 
 from vmtiming_tui.analysis.phase_count import phase_count
 from vmtiming_tui.analysis.progress import TimeLeft
-from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.model.config import BootMode
 from vmtiming_tui.model.fleet import RunState
 from vmtiming_tui.model.plan import StormKind
+from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.model.storm import Storm
 from vmtiming_tui.report.findings import decision_lines
 from vmtiming_tui.tui.drawing.braille import sparkline
@@ -30,7 +30,7 @@ from vmtiming_tui.tui.drawing.styled import (
     to_come,
 )
 from vmtiming_tui.tui.state.dashboard import Model
-from vmtiming_tui.tui.state.keymap import Key
+from vmtiming_tui.tui.state.keymap import Scope, useful
 from vmtiming_tui.tui.state.view import Sort
 from vmtiming_tui.tui.widgets.lines_widget import LinesWidget, ModelLines
 
@@ -312,9 +312,9 @@ class Footer(LinesWidget):
             super().__init__()
             self.action = action
 
-    def __init__(self, keys: Sequence[Key], *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, scope: Scope, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self._keys = sorted((key for key in keys if key.rank), key=lambda key: key.rank)
+        self._scope = scope
         self._spots: list[tuple[int, int, str]] = []
 
     def lines(self, width: int) -> list[list[Part]]:
@@ -323,7 +323,9 @@ class Footer(LinesWidget):
         parts: list[Part] = []
         self._spots = []
         x = 0
-        for key in self._keys:
+        for key in sorted(useful(self._scope, self.host.there), key=attrgetter("rank")):
+            if not key.rank:
+                continue
             name = self.host.key_for(key.id)
             text = f" {name} "
             cells = cell_len(text) + cell_len(key.label) + 1

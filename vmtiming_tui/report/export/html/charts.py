@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.summary import StormSummary, boots_s
+from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.report.export.document import ExportedBoot
 from vmtiming_tui.report.export.html.markup import Markup, join, tag
 from vmtiming_tui.report.wording import exact_seconds

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from vmtiming_tui.analysis.stages import Stage
 from vmtiming_tui.analysis.summary import Group, Summary, completion
 from vmtiming_tui.analysis.units.boot_chart import chart_of_boots
 from vmtiming_tui.analysis.units.many_boots import units_of_run
 from vmtiming_tui.analysis.units.unit_sort import UnitSort
 from vmtiming_tui.escape import plural, shell_line
+from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.report.export.document import (
     Document,
     ExportedBoot,
