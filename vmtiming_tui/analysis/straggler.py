@@ -17,6 +17,7 @@ from vmtiming_tui.model.guest_events import UnitOrder
 from vmtiming_tui.model.stage import Stage
 
 MAX_UNITS = 5
+MAX_USUAL = 100
 MIN_NOISE_NS = 50_000_000
 NOISE_PART = 50  # of the median: 2 %
 _BLAME = re.compile(r"\s*((?:[\d.]+(?:month|min|ms|us|µs|y|w|d|h|s)\s+)+)(\S.*)")
@@ -46,7 +47,8 @@ class Straggler:
 
     ``storm`` names its storm where the run has several. ``booted`` is how many of ``number`` did.
     ``median_ns`` and what ``added_ns`` tells by stage, the largest first, are against the medians
-    of ``summary``. ``units`` are those whose own time was longest beyond the other VMs' median.
+    of ``summary``. ``units`` are those whose own time was longest beyond the other VMs' median;
+    of many VMs ``MAX_USUAL`` stand for all, from the fastest to the slowest.
     ``waited_share`` is how much of the time its vCPUs could have run they waited for a core, 0 to
     1, ``usual_waited_share`` the other VMs' median of it.
     """
@@ -182,7 +184,8 @@ def _units(
     slowest: Attempt, others: Sequence[Attempt], order: UnitOrder | None
 ) -> tuple[BlamedUnit, ...]:
     orderings = Orderings(order)
-    ours, usual = _own_ns([slowest], orderings), _own_ns(others, orderings)
+    some = others[:: math.ceil(len(others) / MAX_USUAL)]
+    ours, usual = _own_ns([slowest], orderings), _own_ns(some, orderings)
     chain = {link.name for link in critical_chain(slowest, order)}
     units = [
         BlamedUnit(name, ns, usual.get(name), name in chain if chain else None)
