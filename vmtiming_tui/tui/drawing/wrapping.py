@@ -4,7 +4,7 @@ import re
 
 from rich.cells import cell_len, chop_cells
 
-_WORDS = re.compile(r"\S+\s*")
+_WORDS = re.compile(r"(\S+)(\s*)")
 
 
 def wrapped(text: str, width: int, *, hang: int = 0) -> list[str]:
@@ -19,13 +19,13 @@ def wrapped(text: str, width: int, *, hang: int = 0) -> list[str]:
     most = min(width // 2, max(width - 2, 0))
     line, indent = (" " * min(cells, most) for cells in (begins, begins + hang))
     lines: list[str] = []
-    for word in _WORDS.findall(text):
-        if line.strip() and cell_len(line) + cell_len(word.rstrip()) > width:
+    for word, blanks in _WORDS.findall(text):
+        if line.strip() and cell_len(line) + cell_len(word) > width:
             lines.append(line.rstrip())
             line = indent
-        if cell_len(line) + cell_len(word.rstrip()) > width:
-            *whole, word = chop_cells(word, max(width - len(indent), 1))  # noqa: PLW2901
-            lines += [f"{line}{whole[0]}", *(f"{indent}{piece}" for piece in whole[1:])]
+        *whole, rest = chop_cells(word, max(width - len(indent), 1))
+        for piece in whole:
+            lines.append(line + piece)
             line = indent
-        line += word
+        line += rest + blanks
     return [*lines, line.rstrip()]
