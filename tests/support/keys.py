@@ -23,6 +23,7 @@ from vmtiming_tui.tui.screens.sweep import SweepScreen
 from vmtiming_tui.tui.screens.too_small import TooSmallScreen
 from vmtiming_tui.tui.screens.trend import TrendScreen
 from vmtiming_tui.tui.screens.units import UnitsScreen
+from vmtiming_tui.tui.screens.warnings import WarningsScreen
 from vmtiming_tui.tui.state.keymap import Scope
 
 Check = Callable[[Stage], Awaitable[None]]
@@ -103,6 +104,17 @@ async def units(stage: Stage) -> UnitsScreen:
     return screen
 
 
+async def warnings(stage: Stage) -> WarningsScreen:
+    screen = await any_warnings(stage)
+    await stage.sees("Boots that were lost")
+    return screen
+
+
+async def any_warnings(stage: Stage) -> WarningsScreen:
+    await stage.press("W")
+    return await stage.comes(WarningsScreen)
+
+
 async def all_vms(stage: Stage) -> StormScreen:
     return stage.on(StormScreen)
 
@@ -151,6 +163,7 @@ WAYS = {
     Scope.SWEEP: sweep,
     Scope.TREND: trend,
     Scope.UNITS: units,
+    Scope.WARNINGS: any_warnings,
     Scope.DIALOG: question,
     Scope.CONFIRM: question,
     Scope.FORM: export_form,

@@ -43,19 +43,25 @@ def _seconds(value_s: float) -> str:
 
 def lost_words(lost: LostFor) -> str:
     """Return how many boots were lost for a reason, the reason, and the VMs: ``2 failed: ...``."""
+    such = f", such as VM {lost.boots[0].vm}" if lost.one_of_many else ""
     why = f": {one_line(lost.why)}" if lost.why else ""
-    return f"{lost.boots:,} {lost.state}{why} ({vms_words(lost.vms)})"
+    return f"{len(lost.boots):,} {lost.state}{such}{why} ({vms_words(lost.vms)})"
 
 
-def vms_words(vms: Sequence[int], most: int = _NAMED) -> str:
-    """Return which VMs are meant, the first so many of them: ``VMs 3-5, 9``."""
+def vms_words(vms: Sequence[int]) -> str:
+    """Return which VMs are meant, the first few of them: ``VMs 3-5, 9``."""
+    return f"VM{'s' if len(vms) > 1 else ''} {ranges(vms, _NAMED)}"
+
+
+def ranges(numbers: Sequence[int], most: int) -> str:
+    """Return rising numbers, those that follow each other as one: ``3-5, 9 and 12 more``."""
     runs: list[list[int]] = []
-    for vm in vms:
-        if runs and vm == runs[-1][-1] + 1:
-            runs[-1].append(vm)
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
         else:
-            runs.append([vm])
+            runs.append([number])
     texts = [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
     left_out = sum(map(len, runs[most:]))
     more = f" and {left_out:,} more" if left_out else ""
-    return f"VM{'s' if len(vms) > 1 else ''} {', '.join(texts[:most])}{more}"
+    return f"{', '.join(texts[:most])}{more}"

@@ -33,6 +33,7 @@ _LINES_AROUND = 5
 _LEAST_CURVE, _MOST_CURVE = 4, 24
 _BIG_FLEET_CURVE = 8
 _CURVE_EVERY = 5
+_OF_TROUBLE = frozenset({"main.warnings"})
 
 
 class StormScreen(VmScreen[None]):
@@ -113,6 +114,8 @@ class StormScreen(VmScreen[None]):
         self.area.tick(change)
         super().tick(change)
         self.trouble.renew()
+        self.footer.left_out = frozenset() if self.trouble.count else _OF_TROUBLE
+        self.footer.renew()
         self._turns += not change.between
         if change.figures or change.vms:
             self.stats.renew()
@@ -341,6 +344,12 @@ class StormScreen(VmScreen[None]):
             self.app.notify(words, severity="warning")
         else:
             self.app.push_screen(SweepScreen(self.model, sweep))
+
+    def action_warnings(self) -> None:
+        """Show all that went wrong, was warned of or noticed."""
+        from vmtiming_tui.tui.screens.warnings import WarningsScreen
+
+        self.app.push_screen(WarningsScreen(self.model))
 
     def action_units(self) -> None:
         """Show what each unit took."""
