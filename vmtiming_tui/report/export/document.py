@@ -11,6 +11,7 @@ from vmtiming_tui.analysis.conditions import Conditions, conditions_of
 from vmtiming_tui.analysis.counted import counts, kind_of
 from vmtiming_tui.analysis.kernel_times import KernelFigures, kernel_figures
 from vmtiming_tui.analysis.stages import Stages, stages_of
+from vmtiming_tui.analysis.straggler import Straggler, straggler_of
 from vmtiming_tui.analysis.summary import Group, Summary, counted_groups, summarise_fleet
 from vmtiming_tui.analysis.sweep import Sweep, sweep_of
 from vmtiming_tui.analysis.thresholds import Judged, judged
@@ -67,7 +68,7 @@ class Document:
     the run was started with, ``comparison`` what came of it: None without one, and where nothing is
     known of it but which run it was. ``judged`` is what became of the thresholds, and
     ``decisions`` of what was to be decided, of all VMs. ``kernels`` is what kernels took for their
-    parts, where they were asked.
+    parts, where they were asked. ``slowest`` is the VM that fell furthest behind, where one did.
     """
 
     fleet: Fleet
@@ -83,6 +84,7 @@ class Document:
     judged: tuple[Judged, ...] = ()
     decisions: tuple[Decision, ...] = ()
     kernels: tuple[KernelFigures, ...] = ()
+    slowest: Straggler | None = None
 
     @property
     def is_partial(self) -> bool:
@@ -153,6 +155,7 @@ def document_of(
         judged=judged(fleet),
         decisions=told(fleet, baseline),
         kernels=tuple(kernel_figures(fleet, scope)),
+        slowest=straggler_of(fleet, scope),
     )
 
 

@@ -20,7 +20,7 @@ from vmtiming_tui.report.export.html.boot_chart import boot_chart, chart_style
 from vmtiming_tui.report.export.html.markup import Content, Markup, join, tag
 from vmtiming_tui.report.export.html.parts import Drawings, html_table, legend, pairs, table_notes
 from vmtiming_tui.report.export.html.whole import whole_page
-from vmtiming_tui.report.findings import comparison_lines, decision_lines
+from vmtiming_tui.report.findings import comparison_lines, decision_lines, slowest_lines
 from vmtiming_tui.report.kernel_report import kernel_table, kernel_title
 from vmtiming_tui.report.tables import (
     Align,
@@ -52,6 +52,7 @@ def _main(document: Document) -> Markup:
         "main",
         _header(document),
         _tiles(document),
+        _slowest(document),
         _curves(document),
         _sweep(document),
         _storms(document),
@@ -105,6 +106,10 @@ def _tiles(document: Document) -> Markup:
         ),
         class_="tiles",
     )
+
+
+def _slowest(document: Document) -> Markup:
+    return join(*(tag("p", line, class_="answer") for line in slowest_lines(document.slowest)))
 
 
 def _between(low: float, high: float) -> str:
