@@ -53,6 +53,11 @@ class ExportedBoot:
         return f"{self.attempt.number}{rerun}"
 
     @property
+    def storm_word(self) -> str:
+        """Its storm's number, and what that was for where it does not count."""
+        return f"{self.attempt.storm}" if self.counts else f"{self.attempt.storm}, {self.kind}"
+
+    @property
     def doubts(self) -> str:
         """Why its stages are in no figure, in a few words; the cautions say it in full."""
         grave = (str(doubt.code) for doubt in self.stages.doubts if doubt.code.is_grave)
@@ -254,15 +259,17 @@ def _beside(boots: Sequence[ExportedBoot]) -> Mapping[str, Callable[[Attempt], i
     }
 
 
-def boot_table(boots: Sequence[ExportedBoot]) -> Table:
+def boot_table(boots: Sequence[ExportedBoot], *, with_storms: bool = False) -> Table:
     """Return a row for each boot: how it ended, how long it took, and its stages.
 
-    Its shutdown, and for how long others disturbed it, stand beside where any boot has some.
+    Its shutdown, and for how long others disturbed it, stand beside where any boot has some;
+    ``with_storms`` says in which storm it was, too.
     """
     stages, beside = known_stages(boots), _beside(boots)
     return Table(
         heads=(
             Head("VM", Align.LEFT),
+            *([Head("storm", Align.LEFT)] if with_storms else []),
             Head("state", Align.LEFT),
             Head("attempt"),
             Head("boot"),
@@ -272,6 +279,7 @@ def boot_table(boots: Sequence[ExportedBoot]) -> Table:
         rows=tuple(
             (
                 own(str(boot.attempt.vm)),
+                *([own(boot.storm_word)] if with_storms else []),
                 state_word(boot.attempt.state),
                 own(boot.attempt_word),
                 took_ns(boot.attempt.boot_ns),
