@@ -3,7 +3,7 @@
 import pytest
 
 from support.making import FAILED, TIMED_OUT, fleet_of, run_failing_for
-from vmtiming_tui.analysis.failures import lost_for
+from vmtiming_tui.analysis.failures import failures_of
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.result import lost_words, result_figures, vms_words
@@ -41,9 +41,9 @@ def test_settings_have_no_figure_in_common():
 
 def test_boots_lost_for_the_same_reason_are_told_together_most_of_them_first():
     fleet = fleet_of([[TIMED_OUT, FAILED, FAILED, 5.0], [FAILED, 5.0, 5.0, 5.0]])
-    found = lost_for(fleet.attempts)
+    found = failures_of(fleet.attempts)
 
-    assert [(str(each.state), len(each.boots), each.vms) for each in found] == [
+    assert [(str(each.state), len(each.attempts), each.vms) for each in found] == [
         ("failed", 3, (0, 1, 2)), ("timed out", 1, (0,)),
     ]  # fmt: skip
     assert lost_words(found[0]).startswith("3 failed: ")
@@ -52,7 +52,7 @@ def test_boots_lost_for_the_same_reason_are_told_together_most_of_them_first():
 
 def test_reasons_that_differ_in_figures_alone_are_one_told_as_an_example():
     fleet = Fleet(run_failing_for("no word for 17 s", "no word for 18 s"))
-    (found,) = lost_for(fleet.attempts)
+    (found,) = failures_of(fleet.attempts)
 
     assert lost_words(found) == "2 failed, such as VM 0: no word for 17 s (VMs 0-1)"
 

@@ -1,4 +1,4 @@
-"""Why boots did not succeed, each reason once: how many VMs it held up, and which."""
+"""Boots that were lost, gathered by why: what befell hundreds of VMs alike is one thing to mend."""
 
 import re
 from collections.abc import Iterable
@@ -6,41 +6,60 @@ from dataclasses import dataclass
 
 from vmtiming_tui.model.attempt import Attempt, VmState
 
-_FIGURES = re.compile(r"\d+")
+_NUMBER = re.compile(r"\d+")
 
 
 def alike(text: str) -> str:
-    """Return what sentences have in common that differ in their figures alone."""
-    return _FIGURES.sub("0", text)
+    """Return what sentences have in common that differ in their numbers alone."""
+    return _NUMBER.sub("#", text)
 
 
-@dataclass(frozen=True, slots=True)
-class LostFor:
-    """A reason, and the boots lost for it, by VM.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One reason, and the boots that were lost by it, in the order of their VMs.
 
-    ``why`` is in the words of the first of them where those of others differ in figures alone:
-    then it is ``one_of_many``.
+    ``why`` and ``hint`` are those of ``example``, the one with the most to show; in the others'
+    words numbers may differ, such as those of their images.
     """
 
     state: VmState
     why: str
-    boots: tuple[Attempt, ...]
-    one_of_many: bool
+    hint: str
+    attempts: tuple[Attempt, ...]
+    example: Attempt
 
     @property
     def vms(self) -> tuple[int, ...]:
-        """The VMs that were lost for it."""
-        return tuple(sorted({attempt.vm for attempt in self.boots}))
+        """The VMs it befell, each once."""
+        return tuple(dict.fromkeys(attempt.vm for attempt in self.attempts))
+
+    @property
+    def varies(self) -> bool:
+        """Whether others' words differ from ``why``."""
+        return any(attempt.why != self.why for attempt in self.attempts)
 
 
-def lost_for(attempts: Iterable[Attempt]) -> tuple[LostFor, ...]:
-    """Return why boots were lost, what held up most of them first."""
-    found: dict[tuple[VmState, str], list[Attempt]] = {}
+def failures_of(attempts: Iterable[Attempt]) -> list[Failure]:
+    """Return why boots were lost, what befell the most of them first."""
+    found: dict[tuple[VmState, str, str], list[Attempt]] = {}
     for attempt in attempts:
         if attempt.state.is_lost:
-            found.setdefault((attempt.state, alike(attempt.why)), []).append(attempt)
-    told = [
-        LostFor(state, boots[0].why, tuple(boots), len({boot.why for boot in boots}) > 1)
-        for (state, _), boots in found.items()
-    ]
-    return tuple(sorted(told, key=lambda each: -len(each.boots)))
+            reason = attempt.state, alike(attempt.why), alike(attempt.hint)
+            found.setdefault(reason, []).append(attempt)
+    return sorted(map(_failure, found.values()), key=lambda each: -len(each.attempts))
+
+
+def _failure(found: list[Attempt]) -> Failure:
+    example = max(found, key=_shows)
+    return Failure(
+        state=example.state,
+        why=example.why,
+        hint=example.hint,
+        attempts=tuple(sorted(found, key=lambda attempt: attempt.key)),
+        example=example,
+    )
+
+
+def _shows(attempt: Attempt) -> tuple[bool, bool]:
+    """Return whether a boot has a console's end and QEMU's words to show."""
+    return bool(attempt.console and attempt.console.text.strip()), bool(attempt.stderr)

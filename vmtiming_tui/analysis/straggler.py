@@ -18,8 +18,8 @@ from vmtiming_tui.model.stage import Stage
 
 MAX_UNITS = 5
 MAX_USUAL = 100
-MIN_NOISE_NS = 50_000_000
-NOISE_PART = 50  # of the median: 2 %
+MIN_NOISE_NS = 20_000_000
+NOISE_SHARE = 0.03
 _BLAME = re.compile(r"\s*((?:[\d.]+(?:month|min|ms|us|µs|y|w|d|h|s)\s+)+)(\S.*)")
 
 
@@ -77,7 +77,7 @@ class Straggler:
     @property
     def noise_ns(self) -> int:
         """What is too little to be told from chance."""
-        return max(MIN_NOISE_NS, self.median_ns // NOISE_PART, self.slowest.uncertainty_ns)
+        return max(MIN_NOISE_NS, round(NOISE_SHARE * self.median_ns), self.slowest.uncertainty_ns)
 
     @property
     def is_slow(self) -> bool:

@@ -194,6 +194,11 @@ def straggler_words(found: Straggler) -> str:
     return ": ".join([_who(found), *([", ".join(parts)] if parts else [])])
 
 
+def slowest_lines(found: Straggler | None) -> list[str]:
+    """Return the sentence on the slowest VM as a line; nothing where there is none to be told."""
+    return [straggler_words(found)] if found else []
+
+
 def _much_the_same(found: Straggler) -> str:
     all_of_them = "All" if found.booted == found.number else "The"
     that = "" if found.booted == found.number else " that booted"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from vmtiming_tui.analysis.failures import LostFor
+from vmtiming_tui.analysis.failures import Failure
 from vmtiming_tui.analysis.summary import Summary
 from vmtiming_tui.escape import one_line, plural
 
@@ -41,20 +41,20 @@ def _seconds(value_s: float) -> str:
     return f"{value_s:.2f} s"
 
 
-def lost_words(lost: LostFor) -> str:
+def lost_words(lost: Failure) -> str:
     """Return how many boots were lost for a reason, the reason, and the VMs: ``2 failed: ...``."""
-    such = f", such as VM {lost.boots[0].vm}" if lost.one_of_many else ""
+    such = f", such as VM {lost.example.vm}" if lost.varies else ""
     why = f": {one_line(lost.why)}" if lost.why else ""
-    return f"{len(lost.boots):,} {lost.state}{such}{why} ({vms_words(lost.vms)})"
+    return f"{len(lost.attempts):,} {lost.state}{such}{why} ({vms_words(lost.vms)})"
 
 
-def vms_words(vms: Sequence[int]) -> str:
-    """Return which VMs are meant, the first few of them: ``VMs 3-5, 9``."""
-    return f"VM{'s' if len(vms) > 1 else ''} {ranges(vms, _NAMED)}"
+def vms_words(vms: Sequence[int], most: int = _NAMED) -> str:
+    """Return which VMs are meant, the first so many ranges of them: ``VMs 3-5, 9``."""
+    return f"VM{'s' if len(vms) > 1 else ''} {ranges(vms, most)}"
 
 
-def ranges(numbers: Sequence[int], most: int) -> str:
-    """Return rising numbers, those that follow each other as one: ``3-5, 9 and 12 more``."""
+def ranges(numbers: Sequence[int], most: int = _NAMED) -> str:
+    """Return ascending numbers, those beside each other as one range; a few ranges of many."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][-1] + 1:
@@ -63,5 +63,4 @@ def ranges(numbers: Sequence[int], most: int) -> str:
             runs.append([number])
     texts = [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
     left_out = sum(map(len, runs[most:]))
-    more = f" and {left_out:,} more" if left_out else ""
-    return f"{', '.join(texts[:most])}{more}"
+    return ", ".join(texts[:most]) + (f" and {left_out:,} more" if left_out else "")

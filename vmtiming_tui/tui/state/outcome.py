@@ -7,7 +7,7 @@ from vmtiming_tui.analysis.comparison.compare import Comparison, GroupComparison
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN, Side, side_of
 from vmtiming_tui.analysis.comparison.sequential import told
 from vmtiming_tui.analysis.counted import counted_attempts, counted_by_storm
-from vmtiming_tui.analysis.failures import LostFor, lost_for
+from vmtiming_tui.analysis.failures import Failure, failures_of
 from vmtiming_tui.analysis.straggler import Straggler, straggler_of
 from vmtiming_tui.analysis.summary import Summary, settings_label, summarise
 from vmtiming_tui.analysis.sweep import sweep_of
@@ -28,7 +28,7 @@ class Outcome:
     storms: int
     settings: int
     slowest: Straggler | None
-    lost: tuple[LostFor, ...]
+    lost: tuple[Failure, ...]
     verdicts: tuple[str, ...]
     doubts: tuple[str, ...]
 
@@ -45,7 +45,7 @@ def outcome_of(fleet: Fleet, baseline: Side | None) -> Outcome | None:
         storms=len(storms),
         settings=len({settings_label(storm.parameters) for storm in known}),
         slowest=straggler_of(fleet),
-        lost=lost_for(attempts),
+        lost=tuple(failures_of(attempts)),
         verdicts=tuple(_verdicts(fleet, baseline, held)),
         doubts=doubts_of(fleet, held),
     )

@@ -55,7 +55,7 @@ class Answer(ModelLines):
         for lost in outcome.lost[:most]:
             yield shown(lost_words(lost)), palette.states[lost.state]
         if (more := outcome.lost[most:]) and most > 1:
-            boots = plural(sum(len(each.boots) for each in more), "more boot")
+            boots = plural(sum(len(each.attempts) for each in more), "more boot")
             yield f"{boots} lost for {plural(len(more), 'other reason')}", palette.warning
         if outcome.slowest is not None:
             yield shown(straggler_words(outcome.slowest)), palette.text
