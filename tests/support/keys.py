@@ -19,7 +19,7 @@ from vmtiming_tui.tui.screens.help import HelpScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
 from vmtiming_tui.tui.screens.new_run import NewRunScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
-from vmtiming_tui.tui.screens.sweep import SweepScreen
+from vmtiming_tui.tui.screens.storms import StormsScreen
 from vmtiming_tui.tui.screens.too_small import TooSmallScreen
 from vmtiming_tui.tui.screens.trend import TrendScreen
 from vmtiming_tui.tui.screens.units import UnitsScreen
@@ -78,10 +78,12 @@ def swept_run(settings: int) -> list[ev.Event]:
     return run_events(boots, parameters=[{"smp": str(1 + smp)} for smp in turns], run="swept")
 
 
-async def sweep(stage: Stage, settings: int = 2) -> SweepScreen:
+async def storms(stage: Stage, settings: int = 2) -> StormsScreen:
     await stage.feed(swept_run(settings), at=DONE * 5)
     await stage.press("w")
-    return await stage.comes(SweepScreen)
+    screen = await stage.comes(StormsScreen)
+    await stage.sees("The verdict")
+    return screen
 
 
 async def trend(stage: Stage) -> TrendScreen:
@@ -160,7 +162,7 @@ WAYS = {
     Scope.DETAIL: opened,
     Scope.HISTORY: history,
     Scope.COMPARE: comparison,
-    Scope.SWEEP: sweep,
+    Scope.STORMS: storms,
     Scope.TREND: trend,
     Scope.UNITS: units,
     Scope.WARNINGS: any_warnings,

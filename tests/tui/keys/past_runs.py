@@ -1,21 +1,21 @@
-"""The keys of the history, of the comparison and of the sweep."""
+"""The keys of the history, of the comparison of the storms and of warnings."""
 
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from support.keys import Check, Checks, any_warnings, comparison, history, sweep, trend, warnings
+from support.keys import Check, Checks, any_warnings, comparison, history, storms, trend, warnings
 from support.past_runs import keep_named
 from support.stage import Stage
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
-from vmtiming_tui.tui.screens.sweep import SweepScreen
+from vmtiming_tui.tui.screens.storms import StormsScreen
 from vmtiming_tui.tui.screens.trend import TrendScreen
 from vmtiming_tui.tui.screens.warnings import WarningsScreen
 
-Paned = CompareScreen | SweepScreen | TrendScreen | WarningsScreen
+Paned = CompareScreen | StormsScreen | TrendScreen | WarningsScreen
 
 key = Checks()
 
@@ -106,24 +106,20 @@ def _scrolls(opened: Callable[[Stage], Awaitable[Paned]], down: str, up: str) ->
     return check
 
 
-@key("main.sweep")
+@key("main.storms")
 async def _(stage):
-    await stage.press("w")
-    await stage.until(lambda: stage.app.told, "that nothing was varied")
-    assert stage.app.told[-1].startswith("Nothing was varied.")
-    await sweep(stage)
-    await stage.sees("smp=2: slower by ")
+    await storms(stage)
 
 
-@key("sweep.back")
+@key("storms.back")
 async def _(stage):
-    await sweep(stage)
+    await storms(stage)
     await stage.press("escape")
     stage.on(StormScreen)
 
 
-async def _long_sweep(stage: Stage) -> SweepScreen:
-    return await sweep(stage, 60)
+async def _many_storms(stage: Stage) -> StormsScreen:
+    return await storms(stage, 12)
 
 
 def _scrolls_all(scope: str, opened: Callable[[Stage], Awaitable[Paned]]) -> None:
@@ -140,7 +136,7 @@ async def _many_warnings(stage: Stage) -> WarningsScreen:
     return screen
 
 
-_scrolls_all("sweep", _long_sweep)
+_scrolls_all("storms", _many_storms)
 _scrolls_all("compare", comparison)
 _scrolls_all("trend", _long_trend)
 _scrolls_all("warnings", _many_warnings)

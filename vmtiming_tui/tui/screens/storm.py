@@ -1,6 +1,5 @@
 """All VMs: header, figures, the curve, the grid or the list, what went wrong, and the keys."""
 
-import asyncio
 from collections.abc import Iterable
 from functools import partial
 from typing import ClassVar
@@ -9,7 +8,6 @@ from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
-from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.commands import Act, Rerun, VmAction
 from vmtiming_tui.model.fleet import RunState
@@ -330,20 +328,11 @@ class StormScreen(VmScreen[None]):
         screen = HistoryScreen(self.model, compares=True)
         self.app.push_screen(screen)
 
-    def action_sweep(self) -> None:
-        """Show what was varied, and each setting against the first."""
-        self.run_worker(self._sweep(), exclusive=True, group="sweep")
+    def action_storms(self) -> None:
+        """Show the storms so far, or each setting against the first."""
+        from vmtiming_tui.tui.screens.storms import StormsScreen
 
-    async def _sweep(self) -> None:
-        from vmtiming_tui.tui.screens.sweep import SweepScreen
-
-        with self.model.held():  # its events wait, as the fleet is read by a thread
-            sweep = await asyncio.to_thread(sweep_of, self.model.fleet)
-        if sweep is None:
-            words = "Nothing was varied. -L VAR A,B boots settings in turn."
-            self.app.notify(words, severity="warning")
-        else:
-            self.app.push_screen(SweepScreen(self.model, sweep))
+        self.app.push_screen(StormsScreen(self.model))
 
     def action_warnings(self) -> None:
         """Show all that went wrong, was warned of or noticed."""

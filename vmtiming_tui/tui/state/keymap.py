@@ -18,7 +18,7 @@ class Scope(StrEnum):
     DETAIL = "One VM"
     HISTORY = "The history"
     COMPARE = "The comparison"
-    SWEEP = "The sweep"
+    STORMS = "The storms"
     TREND = "The trend"
     UNITS = "The units"
     WARNINGS = "Warnings and notices"
@@ -142,8 +142,8 @@ MAIN = (
         "Results", 30),
     Key("main.compare", "c", "compare", "compare",
         "Hold this run beside the newest one before it", "Results", 32),
-    Key("main.sweep", "w", "sweep", "sweep",
-        "What was varied (-L), and each setting against the first", "Results"),
+    Key("main.storms", "w", "storms", "storms",
+        "The storms one by one, each setting against the first, and what is left", "Results", 33),
     Key("main.units", "u", "units", "units", "What each unit of the guests took, over all boots",
         "Results", 31),
     Key("main.warnings", "W", "warnings", "warnings",
@@ -257,9 +257,9 @@ COMPARE = (
     Key("compare.swap", "s", "swap", "swap", "Turn the comparison around", "Comparison", 10),
     *_scrolls("compare", "Comparison"),
 )
-SWEEP = (
-    Key("sweep.back", "escape", "back", "back", "Back to all VMs", "Sweep", 5),
-    *_scrolls("sweep", "Sweep"),
+STORMS = (
+    Key("storms.back", "escape", "back", "back", "Back to all VMs", "Storms", 5),
+    *_scrolls("storms", "Storms"),
 )
 WARNINGS = (
     Key("warnings.back", "escape", "back", "back", "Back to all VMs", "Warnings", 5),
@@ -333,7 +333,7 @@ SCOPES = {
     Scope.DETAIL: DETAIL,
     Scope.HISTORY: HISTORY,
     Scope.COMPARE: COMPARE,
-    Scope.SWEEP: SWEEP,
+    Scope.STORMS: STORMS,
     Scope.TREND: TREND,
     Scope.UNITS: UNITS,
     Scope.WARNINGS: WARNINGS,
@@ -359,7 +359,7 @@ _REACH = {
     Scope.DETAIL: (*DETAIL, *ANYWHERE),
     Scope.HISTORY: (*HISTORY, *ANYWHERE),
     Scope.COMPARE: (*COMPARE, *ANYWHERE),
-    Scope.SWEEP: (*SWEEP, *ANYWHERE),
+    Scope.STORMS: (*STORMS, *ANYWHERE),
     Scope.TREND: (*TREND, *ANYWHERE),
     Scope.UNITS: (*UNITS, *ANYWHERE),
     Scope.WARNINGS: (*WARNINGS, *ANYWHERE),

@@ -41,7 +41,7 @@ def outcome_of(fleet: Fleet, baseline: Side | None) -> Outcome | None:
         figures=tuple(result_figures(fleet)),
         slowest=straggler_of(fleet),
         lost=tuple(failures_of(attempts)),
-        verdicts=tuple(_verdicts(fleet, baseline, held)),
+        verdicts=tuple(verdicts_of(fleet, baseline, held)),
         doubts=doubts_of(fleet, held),
     )
 
@@ -51,7 +51,8 @@ def doubts_of(fleet: Fleet, held: Comparison | None) -> tuple[str, ...]:
     return (*map(str, cautions(fleet)), *(held.cautions if held else ()))
 
 
-def _verdicts(fleet: Fleet, baseline: Side | None, held: Comparison | None) -> list[str]:
+def verdicts_of(fleet: Fleet, baseline: Side | None, held: Comparison | None) -> list[str]:
+    """Return what is decided of a run, or told of it against its baseline or its first setting."""
     if decided := decision_lines(fleet, told(fleet, baseline)):
         return [" ".join(map(str.strip, decided))]
     if held is not None:
