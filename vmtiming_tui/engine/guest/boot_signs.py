@@ -46,9 +46,9 @@ _USERSPACE = re.compile(
 
 # One of these stands in every line with a sign of what comes after the kernel.
 _WORDS = (
-    b"as init process", b"Switching root", b"please wait", b"Begin: ", b"hook", b"dracut", b"Alpine Init",
-    b"systemd[1]: ", b"Welcome to ", b"initrd of ", b"  OK  ", b"FAILED", b"DEPEND",
-    b"INIT: ", b"OpenRC ",
+    b"as init process", b"Switching root", b"please wait", b"Begin: ", b"hook", b"dracut",
+    b"Alpine Init", b"systemd[1]: ", b"Welcome to ", b"initrd of ", b"  OK  ", b"FAILED",
+    b"DEPEND", b"INIT: ", b"OpenRC ",
 )  # fmt: skip
 _ORDER = tuple(Stage)
 
