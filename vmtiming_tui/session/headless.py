@@ -150,9 +150,16 @@ def _words_only(streams: Streams) -> Iterator[None]:
 
 
 def final_report(
-    fleet: Fleet, wishes: Wishes, streams: Streams, received: list[signal.Signals]
+    fleet: Fleet,
+    wishes: Wishes,
+    streams: Streams,
+    received: list[signal.Signals],
+    *,
+    first: Sequence[str] = (),
 ) -> Conclusion:
     """Report what a run came to, export it, and see it all written; return what it came to.
+
+    ``first`` is what is said of it before all that makes it doubtful.
 
     That a terminal which hung up takes no more is part of the hang-up.
     """
@@ -161,7 +168,7 @@ def final_report(
         streams.report.write_lines(PlainReport(fleet).final_lines())
     if wishes.printed:
         out.write_document(render(wishes.printed, fleet, baseline=wishes.baseline))
-    concluded = conclude(fleet, wishes, streams.say)
+    concluded = conclude(fleet, wishes, streams.say, first=first)
     streams.finish()
     if out.trouble and not (out.was_left or hung_up):
         streams.say(f"Error: the report cannot be written: {out.trouble.strerror}")

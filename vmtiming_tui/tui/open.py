@@ -12,6 +12,7 @@ from vmtiming_tui.model.events import Event
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.own_faults import kept_fault
 from vmtiming_tui.report.plain import PlainReport
+from vmtiming_tui.report.result import result_lines
 from vmtiming_tui.session.conclude import conclude
 from vmtiming_tui.session.deciding import DecidingSource
 from vmtiming_tui.session.headless import final_report, follow, outlive_hangups
@@ -113,9 +114,12 @@ def run_dashboard(
         record=record,
         go_on=go_on,
     )
+    is_kept = record is not None
     if app.crash is not None:
-        return final_report(app.model.fleet, wishes, streams, received).code
-    return _afterwards(app, wishes, streams)
+        fleet = app.model.fleet
+        first = result_lines(fleet, is_kept=is_kept)
+        return final_report(fleet, wishes, streams, received, first=first).code
+    return _afterwards(app, wishes, streams, is_kept=is_kept)
 
 
 async def _report_the_rest(app: "VmTimingApp", streams: Streams) -> list[signal.Signals]:
@@ -134,7 +138,7 @@ def _tell_of_crash(app: "VmTimingApp", say: Callable[[str], None], then: str = "
     say(f"  {fault.hint}")
 
 
-def _afterwards(app: "VmTimingApp", wishes: Wishes, streams: Streams) -> int:
+def _afterwards(app: "VmTimingApp", wishes: Wishes, streams: Streams, *, is_kept: bool) -> int:
     if app.signal is signal.SIGHUP:
         outlive_hangups()
     app.model.freeze(on=False)
@@ -143,7 +147,7 @@ def _afterwards(app: "VmTimingApp", wishes: Wishes, streams: Streams) -> int:
     if fleet.failure is not None:
         for line in PlainReport(fleet).diagnostics_for(fleet.failure):
             streams.say(line)
-    code = conclude(fleet, wishes, streams.say).code
+    code = conclude(fleet, wishes, streams.say, first=result_lines(fleet, is_kept=is_kept)).code
     return code if app.signal is None else 130
 
 

@@ -1,6 +1,5 @@
 """All VMs: header, figures, the curve, the grid or the list, what went wrong, and the keys."""
 
-import asyncio
 from collections.abc import Iterable
 from functools import partial
 from typing import ClassVar
@@ -9,7 +8,6 @@ from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
-from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.commands import Act, Rerun, VmAction
 from vmtiming_tui.model.fleet import RunState
@@ -33,6 +31,7 @@ _LINES_AROUND = 5
 _LEAST_CURVE, _MOST_CURVE = 4, 24
 _BIG_FLEET_CURVE = 8
 _CURVE_EVERY = 5
+_OF_TROUBLE = frozenset({"main.warnings"})
 
 
 class StormScreen(VmScreen[None]):
@@ -113,6 +112,8 @@ class StormScreen(VmScreen[None]):
         self.area.tick(change)
         super().tick(change)
         self.trouble.renew()
+        self.footer.left_out = frozenset() if self.trouble.count else _OF_TROUBLE
+        self.footer.renew()
         self._turns += not change.between
         if change.figures or change.vms:
             self.stats.renew()
@@ -327,20 +328,17 @@ class StormScreen(VmScreen[None]):
         screen = HistoryScreen(self.model, compares=True)
         self.app.push_screen(screen)
 
-    def action_sweep(self) -> None:
-        """Show what was varied, and each setting against the first."""
-        self.run_worker(self._sweep(), exclusive=True, group="sweep")
+    def action_storms(self) -> None:
+        """Show the storms so far, or each setting against the first."""
+        from vmtiming_tui.tui.screens.storms import StormsScreen
 
-    async def _sweep(self) -> None:
-        from vmtiming_tui.tui.screens.sweep import SweepScreen
+        self.app.push_screen(StormsScreen(self.model))
 
-        with self.model.held():  # its events wait, as the fleet is read by a thread
-            sweep = await asyncio.to_thread(sweep_of, self.model.fleet)
-        if sweep is None:
-            words = "Nothing was varied. -L VAR A,B boots settings in turn."
-            self.app.notify(words, severity="warning")
-        else:
-            self.app.push_screen(SweepScreen(self.model, sweep))
+    def action_warnings(self) -> None:
+        """Show all that went wrong, was warned of or noticed."""
+        from vmtiming_tui.tui.screens.warnings import WarningsScreen
+
+        self.app.push_screen(WarningsScreen(self.model))
 
     def action_units(self) -> None:
         """Show what each unit took."""
