@@ -9,6 +9,7 @@ from support.past_runs import keep_named
 from support.stage import Stage
 from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
+from vmtiming_tui.tui.screens.played import PlayedScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.screens.sweep import SweepScreen
 from vmtiming_tui.tui.screens.trend import TrendScreen
@@ -23,6 +24,23 @@ async def _(stage):
     await history(stage)
     await stage.press("escape")
     stage.on(StormScreen)
+
+
+@key("history.open")
+async def _(stage):
+    await history(stage)
+    await stage.press("enter")
+    screen = await stage.comes(PlayedScreen)
+    await stage.sees(" REPLAY: FINISHED ")
+    assert screen.model.called == "second"
+
+
+@key("history.replay")
+async def _(stage):
+    await history(stage)
+    await stage.press("r")
+    await stage.comes(PlayedScreen)
+    await stage.sees(" REPLAY ")
 
 
 @key("history.compare")

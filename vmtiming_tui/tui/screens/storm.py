@@ -20,6 +20,7 @@ from vmtiming_tui.tui.state.questions import about_killing
 from vmtiming_tui.tui.widgets.curve import Curve
 from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.tui.widgets.grid import VmGrid
+from vmtiming_tui.tui.widgets.player_line import PlayerLine
 from vmtiming_tui.tui.widgets.status_lines import StatsLine, TroubleLine, ViewLine
 from vmtiming_tui.tui.widgets.table import TableHead, VmTable
 from vmtiming_tui.tui.widgets.vm_area import VmArea
@@ -76,7 +77,7 @@ class StormScreen(VmScreen[None]):
     def _fit(self) -> None:
         """Give the VMs the lines they need and the curve what is left, within reason."""
         height = self.size.height
-        rest = height - _LINES_AROUND - self.table_head.display
+        rest = height - _LINES_AROUND - self.table_head.display - len(self.query(PlayerLine))
         count = len(self.model.fleet.vms) or self.model.plan.number
         wanted = _BIG_FLEET_CURVE if height >= 36 else _LEAST_CURVE + (height >= 28)
         if count <= rest - _LEAST_CURVE - 2:
