@@ -41,8 +41,8 @@ class PlayedRun(Model):
         self.player = player
         self.called = called
         self._heading_ns: int | None = None
-        self._is_folding = False
-        self._is_other = False
+        self._found: Fleet | None = None
+        self._is_folding = self._is_other = False
 
     @property
     def place_ns(self) -> int:
@@ -57,12 +57,12 @@ class PlayedRun(Model):
 
     def turn(self, *, everything: bool = False, between: bool = False) -> Change:
         """Fold the events whose time has come; say what changed."""
-        if not (self._holds or self._is_folding):
+        self._adopt_found()
+        if not (self._holds or self.is_seeking):
             self.take(self.player.due())
         change = super().turn(everything=True, between=between)
         if self._is_other and not self._holds:
             self._is_other = False
-            self.reorder(now=True)
             return Change(frozenset(self.fleet.vms), True, True, change.figures, between)
         return change
 
@@ -100,6 +100,7 @@ class PlayedRun(Model):
     def head_for(self, place_ns: int) -> None:
         """Wish for another moment, in ns since the begin; ``arrive`` gets there."""
         self._heading_ns = self.player.begin_ns + max(0, min(place_ns, self.length_ns))
+        self._found = None
 
     @property
     def is_seeking(self) -> bool:
@@ -109,31 +110,37 @@ class PlayedRun(Model):
     @property
     def is_elsewhere(self) -> bool:
         """Whether another moment is wished for, and nobody is on the way there yet."""
-        return self._heading_ns is not None and not self._is_folding
+        return self.is_seeking and not self._is_folding and self._found is None
 
     async def arrive(self) -> None:
         """Get to the moment that is wished for, and to later wishes of the time this takes."""
         self._is_folding = True
         try:
-            while (at_ns := self._heading_ns) is not None:
+            while (at_ns := self._heading_ns) is not None and self._found is None:
                 fleet = await asyncio.to_thread(folded, self.player.before(at_ns))
                 if at_ns == self._heading_ns:
-                    self._adopt(fleet, at_ns)
+                    self._found = fleet
+                    self._adopt_found()
         finally:
             self._is_folding = False
 
-    def _adopt(self, fleet: Fleet, at_ns: int) -> None:
-        self._heading_ns = None
-        self.fleet = fleet
-        self.plan = self.asked = fleet.plan or self.plan
+    def _adopt_found(self) -> None:
+        """Be at the moment that was got to, once no thread reads what was shown before it."""
+        if self._holds or self._found is None or self._heading_ns is None:
+            return
+        at_ns, self._heading_ns = self._heading_ns, None
+        self.fleet, self._found = self._found, None
+        self.plan = self.asked = self.fleet.plan or self.plan
         self.player.put(at_ns)
         self._waiting.clear()
-        self._stale_figures, self._figures_due_ns = True, 0
+        self._stale_figures, self._figures_due_ns, self.reckoned = True, 0, None
+        self.reorder(now=True)  # it may be painted before the next turn
         self._is_other = True
 
     def begin_at_end(self) -> None:
         """Be there as it ended, for who wants to look at it rather than to see it go; blocks."""
         self.player.is_paused = True
-        self._adopt(folded(self.player.events), self.player.end_ns)
+        self.head_for(self.length_ns)
+        self._found = folded(self.player.events)
+        self._adopt_found()
         self.settle()
-        self.reorder(now=True)
