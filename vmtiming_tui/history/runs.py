@@ -25,12 +25,14 @@ from vmtiming_tui.history.database import (
     failure,
     is_damage,
     open_store,
+    storable,
     transaction,
 )
 from vmtiming_tui.history.finding import called, chosen
 from vmtiming_tui.history.recorder import Recorder, keep_storms, update_row
 from vmtiming_tui.history.retention import Retention
 from vmtiming_tui.history.rows import (
+    Row,
     StoredRun,
     figures_of,
     packed_points,
@@ -120,8 +122,13 @@ class History:
         return called(self.runs(), text)
 
     def lines(self, run: StoredRun) -> Iterator[bytes]:
-        """Yield a run's events as the lines they came as, without newlines."""
+        """Yield a run's events as the lines they came as, without newlines.
+
+        Raises ``HistoryError`` for a run that was forgotten since it was listed.
+        """
         with self._worded():
+            if self._now(run) is None:
+                raise _gone(run)
             chunks = self._connection.execute(
                 "SELECT lines FROM chunks WHERE run = ? ORDER BY sequence", (run.key,)
             )
@@ -129,7 +136,7 @@ class History:
                 yield from unpacked(blob)
 
     def events(self, run: StoredRun) -> list[ev.Event]:
-        """Return a run's events.
+        """Return a run's events, which begin with the name and the notes that it has now.
 
         A run that was cut off gets an end that says so; lines that cannot be read are left out,
         and a notice says how many.
@@ -143,7 +150,7 @@ class History:
             except EventError:
                 unread += 1
                 continue
-            events.append(event)
+            events.append(_renamed(event, run) if isinstance(event, ev.RunStarted) else event)
             last_ns = max(last_ns, event.at_ns)
             over = isinstance(event, ev.RunEnded) or (over and not _reopens(event))
         if unread:
@@ -260,16 +267,35 @@ class History:
         """Return what a file of that ending would hold of a run."""
         return render(ending, self.load(run), baseline=self.baseline_of(run))
 
+    def rename(self, run: StoredRun, name: str) -> None:
+        """Call a run so from now on; raise ``HistoryError`` where it was forgotten meanwhile."""
+        self._change(run, {"name": storable(name)})
+
+    def note(self, run: StoredRun, notes: str) -> None:
+        """Keep these notes with a run; raise ``HistoryError`` where it was forgotten meanwhile."""
+        self._change(run, {"notes": storable(notes)})
+
+    def _change(self, run: StoredRun, row: Row) -> None:
+        with self._worded(), transaction(self._connection):
+            if self._now(run) is None:
+                raise _gone(run)
+            update_row(self._connection, run.key, row)
+
+    def _now(self, run: StoredRun) -> StoredRun | None:
+        """Return a run as it is kept now; None where its key is nobody's any more, or another's."""
+        row = self._connection.execute("SELECT * FROM runs WHERE key = ?", (run.key,)).fetchone()
+        kept = read_row(row) if row is not None else None
+        is_same = kept is not None and (kept.run, kept.wall_ns) == (run.run, run.wall_ns)
+        return kept if is_same else None
+
     def remove(self, run: StoredRun) -> None:
         """Forget a run; raise ``HistoryError`` while it is being recorded."""
         with self._worded():
             with transaction(self._connection):
-                row = self._connection.execute(
-                    "SELECT * FROM runs WHERE key = ?", (run.key,)
-                ).fetchone()
-                if row is None:
+                kept = self._now(run)
+                if kept is None:
                     return
-                if read_row(row).state is RunState.RUNNING:
+                if kept.state is RunState.RUNNING:
                     raise HistoryError(
                         f"run {printable(run.label)} still goes on", hint="stop it first"
                     )
@@ -330,6 +356,21 @@ class History:
             raise HistoryError(
                 f"the history {where} failed: {failure(error)}", hint=hint
             ) from error
+
+
+def _gone(run: StoredRun) -> HistoryError:
+    return HistoryError(
+        f"run {printable(run.label)} is not in the history any more",
+        hint="somebody has removed it meanwhile",
+    )
+
+
+def _renamed(event: ev.RunStarted, run: StoredRun) -> ev.RunStarted:
+    """Return a run's begin with the name and the notes that it has now."""
+    plan = event.plan
+    if plan is None or (storable(plan.name), storable(plan.notes)) == (run.name, run.notes):
+        return event
+    return replace(event, plan=replace(plan, name=run.name, notes=run.notes))
 
 
 def _reopens(event: ev.Event) -> bool:

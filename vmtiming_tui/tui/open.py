@@ -4,10 +4,10 @@ import asyncio
 import gc
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from vmtiming_tui.analysis.comparison.samples import Side
+from vmtiming_tui.analysis.comparison.samples import THIS_RUN, Side
 from vmtiming_tui.model.events import Event
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.own_faults import kept_fault
@@ -20,7 +20,7 @@ from vmtiming_tui.session.streams import Streams
 from vmtiming_tui.session.wishes import Wishes
 from vmtiming_tui.sources.event_lines import Told
 from vmtiming_tui.sources.live_engine import EngineClient
-from vmtiming_tui.sources.replay import ReplaySource
+from vmtiming_tui.sources.replay import Player
 from vmtiming_tui.sources.source import EventSource
 
 if TYPE_CHECKING:
@@ -151,6 +151,10 @@ def _afterwards(app: "VmTimingApp", wishes: Wishes, streams: Streams, *, is_kept
     return code if app.signal is None else 130
 
 
+def _no_engine() -> AbstractAsyncContextManager[EventSource]:
+    raise AssertionError("a stored run has no engine")
+
+
 def replay_dashboard(
     events: Sequence[Event],
     plan: RunPlan,
@@ -161,36 +165,24 @@ def replay_dashboard(
 ) -> int:
     """Show a stored run as it went, ``speed`` times as fast; return the exit code."""
 
-    async def played() -> "VmTimingApp":
-        from dataclasses import replace
-
+    async def shown() -> "VmTimingApp":
         from vmtiming_tui.tui.app import VmTimingApp
-        from vmtiming_tui.tui.state.keymap import Need
+        from vmtiming_tui.tui.state.played_run import PlayedRun
 
-        source = ReplaySource(events, speed)
-
-        @asynccontextmanager
-        async def connect() -> AsyncIterator[EventSource]:
-            yield source
-
-        settings = replace(_settings(ascii_only=ascii_only), clock=source.now_ns)
+        player = Player(events, speed)
         app = VmTimingApp(
-            connect,
+            _no_engine,
             plan,
-            settings,
-            there=frozenset({Need.TERMINAL}),
+            _settings(ascii_only=ascii_only),
             terminal=streams.err,
-            baseline=baseline,
+            played=PlayedRun(player, plan, called=plan.name or THIS_RUN, baseline=baseline),
         )
-        try:
-            await _show(app)
-        finally:
-            await app.link.close()
+        await _show(app)
         return app
 
     with Streams() as streams:
         streams.patience_s = _PATIENCE_S
-        app = asyncio.run(played())
+        app = asyncio.run(shown())
         if app.crash is not None:
             _tell_of_crash(app, streams.say)
             return 1

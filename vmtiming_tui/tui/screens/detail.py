@@ -31,7 +31,9 @@ class DetailScreen(VmScreen[int]):
     """Returns the VM it was left at."""
 
     SCOPE = Scope.DETAIL
-    BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings(keymap.DETAIL)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *keymap.bindings((*keymap.DETAIL, *keymap.PLAYER_IN_DETAIL))
+    ]
 
     def __init__(self, model: Model, vm: int) -> None:
         super().__init__(model)

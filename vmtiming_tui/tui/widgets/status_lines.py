@@ -31,8 +31,10 @@ from vmtiming_tui.tui.drawing.styled import (
 )
 from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.keymap import Scope, useful
+from vmtiming_tui.tui.state.played_run import PlayedRun
 from vmtiming_tui.tui.state.view import Sort
 from vmtiming_tui.tui.widgets.lines_widget import LinesWidget, ModelLines
+from vmtiming_tui.tui.widgets.player_line import chip_of
 
 _SPARK = 12
 _OVER = 40
@@ -43,9 +45,11 @@ class Header(ModelLines):
 
     def _chip(self) -> Part:
         palette, model = self.host.palette, self.model
+        if isinstance(model, PlayedRun):
+            return chip_of(model, palette)
         if model.is_frozen:
             return " HELD ", palette.chip_bad
-        if self.host.live and model.engine_is_lost:
+        if model.engine_is_lost:
             return " ENGINE LOST ", palette.chip_bad
         if model.is_beginning:
             return " STARTING ", palette.chip_live
