@@ -9,7 +9,7 @@ import math
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -18,15 +18,15 @@ from vmtiming_tui.analysis.comparison.parts import part_of
 from vmtiming_tui.analysis.comparison.samples import Identity, Side, side_of
 from vmtiming_tui.analysis.comparison.tolerance import KnownRun, Setting
 from vmtiming_tui.analysis.trend import TrendPoint, TrendRun, points_of
-from vmtiming_tui.errors import EventError, HistoryError
-from vmtiming_tui.escape import are, plural, printable
+from vmtiming_tui.errors import HistoryError
+from vmtiming_tui.escape import printable
 from vmtiming_tui.history.database import (
     default_path,
-    failure,
-    is_damage,
     open_store,
     transaction,
+    worded,
 )
+from vmtiming_tui.history.event_reader import EventReader
 from vmtiming_tui.history.finding import called, chosen
 from vmtiming_tui.history.recorder import Recorder, keep_storms, update_row
 from vmtiming_tui.history.retention import Retention
@@ -40,6 +40,7 @@ from vmtiming_tui.history.rows import (
 from vmtiming_tui.history.stored_lines import unpacked
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet, RunState
+from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.report.export import render, write_export
 
 
@@ -134,27 +135,23 @@ class History:
         A run that was cut off gets an end that says so; lines that cannot be read are left out,
         and a notice says how many.
         """
-        events, unread = list[ev.Event](), 0
-        last_ns = 0
-        over = False
-        for line in self.lines(run):
-            try:
-                event = ev.decode(line)
-            except EventError:
-                unread += 1
-                continue
-            events.append(event)
-            last_ns = max(last_ns, event.at_ns)
-            over = isinstance(event, ev.RunEnded) or (over and not _reopens(event))
-        if unread:
-            text = (
-                f"{plural(unread, 'event')} of this stored run could not be read and "
-                f"{are(unread)} left out"
-            )
-            events.append(ev.Notice(at_ns=last_ns, level=ev.Level.ERROR, text=text))
-        if run.state is RunState.INTERRUPTED and not over:
-            events.append(ev.RunEnded(at_ns=last_ns, outcome=ev.Outcome.INTERRUPTED))
+        reader = EventReader()
+        events = reader.take(self.lines(run))
+        events += reader.unread_notice()
+        if run.state is RunState.INTERRUPTED:
+            events += reader.cut_off()
         return events
+
+    def plan(self, run: StoredRun) -> RunPlan:
+        """Return what a run was asked to do; raise ``HistoryError`` where that is not known."""
+        for event in EventReader().take(itertools.islice(self.lines(run), 1)):
+            if isinstance(event, ev.RunStarted) and event.plan is not None:
+                return event.plan
+        label = printable(run.label)
+        raise HistoryError(
+            f"what run {label} was asked to do is not known",
+            hint=f"`vm-timing-report show {label}` prints what is",
+        )
 
     def load(self, run: StoredRun) -> Fleet:
         """Return a run as its events left it."""
@@ -315,22 +312,5 @@ class History:
                 update_row(self._connection, run.key, settled)
                 keep_storms(self._connection, run.key, fleet)
 
-    @contextmanager
-    def _worded(self) -> Iterator[None]:
-        """Word the database's errors for the user."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            hint = (
-                f"`sqlite3 {printable(str(self.path))} .recover` may bring its runs back"
-                if is_damage(error)
-                else "try again; --no-history does without it"
-            )
-            where = printable(str(self.path))
-            raise HistoryError(
-                f"the history {where} failed: {failure(error)}", hint=hint
-            ) from error
-
-
-def _reopens(event: ev.Event) -> bool:
-    return isinstance(event, ev.StormStarted)
+    def _worded(self) -> AbstractContextManager[None]:
+        return worded(self.path)
