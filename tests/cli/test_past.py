@@ -22,7 +22,7 @@ def test_runs_are_listed_newest_first_and_shown_as_they_were_printed(run, argume
     assert run("history")[1] == "No run has been kept yet.\n"
     run(*arguments(2, "", "--no-history"))
     assert run("history")[1] == "No run has been kept yet.\n"
-    _, printed, _ = run(*arguments(2, "", "--name", "first"))
+    _, printed, said = run(*arguments(2, "", "--name", "first"))
     run(*arguments(1, "", "--name", "second"))
 
     listed = run("history")[1].splitlines()
@@ -32,8 +32,9 @@ def test_runs_are_listed_newest_first_and_shown_as_they_were_printed(run, argume
         (False, True),
         (True, False),
     ]
-    *as_printed, shutdown = shown.splitlines()
+    *as_printed, slowest, shutdown = shown.splitlines()
     assert as_printed[-4:] == printed.splitlines()[-4:]
+    assert slowest in said.splitlines()
     assert shutdown.startswith("Shutdown: median ")
 
 

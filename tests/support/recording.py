@@ -1,8 +1,9 @@
 """A live run, written down step by step: all that an engine tells, for the dashboard.
 
 The boots are those of ``making``, their times drawn from a seed; beside them stands what only a
-live run has: what is seen of each boot, and how busy the host is. Guests go on at once after their
-report and no phase is told, as by earlier versions; ``phased`` tells such a run in phases.
+live run has: what is seen of each boot while it goes on and when it is over, and how busy the host
+is. Guests go on at once after their report and no phase is told, as by earlier versions; ``phased``
+tells such a run in phases.
 """
 
 import random
@@ -12,7 +13,9 @@ from dataclasses import dataclass, field, replace
 from support.facts import MS, SECOND, plan, run_started
 from support.making import FAILED, KILLED, TIMED_OUT, Fate, Guest, boot_events, opening_events
 from support.sightings import sightings
+from support.signs import signs
 from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.model.config import Accel
 from vmtiming_tui.model.plan import RunPlan, StormKind
 
@@ -60,7 +63,9 @@ class Recorder:
     failing: frozenset[int] = frozenset()
     hanging: frozenset[int] = frozenset()
     killed: frozenset[int] = frozenset()
+    hang_s: float = 20.0
     usage: bool = True
+    signs: bool = True
     started: Mapping[str, object] = field(default_factory=dict)
     events: list[ev.Event] = field(default_factory=list)
     attempts: dict[int, int] = field(default_factory=dict)
@@ -96,22 +101,35 @@ class Recorder:
 
     def _boot(self, vm: int, at_ns: int, slow: float) -> Iterator[ev.Event]:
         ready_ns = 85 * MS + self._dice.randrange(20 * MS)
-        boot = self._fate(vm, slow)
-        life = boot_events(
-            vm, boot, attempt=self.attempts[vm], at_ns=at_ns, ready_ns=ready_ns, guest=GUEST
-        )
-        return sightings(life, self.usage)
+        length_s = self._length_s(vm, slow)
+        boot = self._fate(vm, length_s)
+        attempt, go_ns = self.attempts[vm], at_ns + ready_ns
+        life = boot_events(vm, boot, attempt=attempt, at_ns=at_ns, ready_ns=ready_ns, guest=GUEST)
+        if self.signs:
+            yield from self._signs(vm, boot, length_s, go_ns)
+        yield from sightings(life, self.usage)
 
-    def _fate(self, vm: int, slow: float) -> float | Fate:
+    def _signs(
+        self, vm: int, boot: float | Fate, length_s: float, go_ns: int
+    ) -> Iterator[ev.Event]:
+        is_lost = isinstance(boot, Fate)
+        end_ns = go_ns + round(boot.after_s * SECOND) if is_lost else None
+        return signs(
+            vm, self.attempts[vm], GUEST, go_ns=go_ns, boot_s=length_s,
+            is_stuck=is_lost and boot.state is VmState.TIMED_OUT, until_ns=end_ns,
+        )  # fmt: skip
+
+    def _length_s(self, vm: int, slow: float) -> float:
         length_s = self.mean_s * slow * max(0.55, self._dice.gauss(1, 0.12))
-        if vm % 17 == 5:
-            length_s *= 1.45
+        return length_s * 1.45 if vm % 17 == 5 else length_s
+
+    def _fate(self, vm: int, length_s: float) -> float | Fate:
         if self.attempts[vm] > 1:
             return length_s
         if vm in self.failing:
             return replace(FAILED, after_s=min(length_s, 2.2), off_s=0.06)
         if vm in self.hanging:
-            return replace(TIMED_OUT, after_s=20.0, off_s=0.2)
+            return replace(TIMED_OUT, after_s=self.hang_s, off_s=0.2)
         if vm in self.killed:
             return replace(KILLED, after_s=length_s / 2, off_s=0.1)
         return length_s
@@ -159,6 +177,15 @@ def troubled_run(number: int) -> list[ev.Event]:
     recorder.end(end)
     again = recorder.storm(end + 3, [2, 5], StormKind.RERUN, slow=1.6)
     recorder.end(again)
+    return recorder.ordered()
+
+
+def stuck_run(number: int, stuck: int = 17) -> list[ev.Event]:
+    """Return a run in which every VM boots but one, which hangs for ten times as long."""
+    recorder = Recorder(
+        number, hanging=frozenset({stuck}), hang_s=58.0, stagger_s=2.0 / number, usage=number <= 300
+    )
+    recorder.end(recorder.storm(0.1, range(number)))
     return recorder.ordered()
 
 

@@ -138,6 +138,14 @@ def share(part: int, whole: int) -> Cell:
     return Cell(f"{part} of {whole}", f"{part}/{whole}")
 
 
+def share_of(value: float | None) -> Cell:
+    """Return a part of a whole in percent."""
+    if value is None:
+        return Cell(NOTHING, SHORT_NOTHING, "")
+    words = f"{100 * value:.0f} %"
+    return Cell(words, words, repr(value))
+
+
 def _median(figures: Figures | None) -> Cell:
     return took(figures.median if figures else None)
 
@@ -149,6 +157,12 @@ def _between(figures: Figures | None) -> Cell:
     interval = figures.interval
     low, high = (interval.low, interval.high) if interval else (figures.min, figures.max)
     return own(f"{short_seconds(low)}..{short_seconds(high)}")
+
+
+def _reach(interval: Interval | None) -> Cell:
+    if interval is None:
+        return own(NOTHING)
+    return own(f"{interval.low:.3f} to {interval.high:.3f} s")
 
 
 def _changes(interval: Interval | None) -> Cell:
@@ -359,12 +373,14 @@ def stage_table(summary: Summary) -> Table:
 def storm_table(groups: Sequence[Group], storms: Iterable[StormSummary]) -> Table:
     """Return a row for each of these storms of the groups, and a note on each group's spread."""
     labels = {storm.number: group.label for group in groups for storm in group.storms}
+    is_varied = any(labels.values())
     return Table(
         heads=(
             Head("storm", Align.LEFT),
-            Head("settings", Align.LEFT),
+            *([Head("settings", Align.LEFT)] if is_varied else []),
             Head("booted"),
             Head("median"),
+            Head("interval", is_detail=True),
             Head("p95"),
             Head("slowest", is_detail=True),
             Head("all booted in"),
@@ -372,9 +388,10 @@ def storm_table(groups: Sequence[Group], storms: Iterable[StormSummary]) -> Tabl
         rows=tuple(
             (
                 own(str(storm.number)),
-                foreign(labels[storm.number] or NOTHING),
+                *([foreign(labels[storm.number] or NOTHING)] if is_varied else []),
                 share(storm.summary.booted, storm.summary.number),
                 took(storm.summary.median_s),
+                _reach(storm.summary.median_interval),
                 took(storm.summary.p95_s),
                 took(storm.summary.max_s),
                 took(storm.summary.all_booted_in_s),

@@ -11,6 +11,7 @@ from vmtiming_tui.analysis.comparison.samples import THIS_RUN, side_of
 from vmtiming_tui.analysis.comparison.sequential import told
 from vmtiming_tui.analysis.exit_code import ExitCode, exit_code, reasons
 from vmtiming_tui.analysis.kernel_times import kernel_figures
+from vmtiming_tui.analysis.straggler import straggler_of
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.analysis.thresholds import judged
@@ -28,6 +29,7 @@ from vmtiming_tui.report.findings import (
     comparison_lines,
     decision_lines,
     shutdown_lines,
+    slowest_lines,
     sweep_verdict_lines,
     threshold_lines,
 )
@@ -153,7 +155,7 @@ def conclude(fleet: Fleet, wishes: Wishes, say: Say) -> Conclusion:
     """
     written, failed = write_exports(fleet, wishes)
     failed += _append_summary(fleet, wishes)
-    for line in shutdown_lines(summarise_fleet(fleet)):
+    for line in (*slowest_lines(straggler_of(fleet)), *shutdown_lines(summarise_fleet(fleet))):
         say(line)
     for line in kernel_lines(kernel_figures(fleet)):
         say(line)
