@@ -5,9 +5,12 @@ import gc
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN, Side
+from vmtiming_tui.history.following import FollowedRun
+from vmtiming_tui.history.rows import StoredRun
 from vmtiming_tui.model.events import Event
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.own_faults import kept_fault
@@ -183,6 +186,58 @@ def replay_dashboard(
     with Streams() as streams:
         streams.patience_s = _PATIENCE_S
         app = asyncio.run(shown())
+        if app.crash is not None:
+            _tell_of_crash(app, streams.say)
+            return 1
+        return 0 if app.signal is None else 130
+
+
+def watch_dashboard(
+    path: Path,
+    run: StoredRun,
+    plan: RunPlan,
+    *,
+    goes_on: bool = False,
+    ascii_only: bool = False,
+    baseline: Side | None = None,
+) -> int:
+    """Show a run that another process makes, as it goes; return the exit code.
+
+    ``path`` is the history's that the run is written to. Where it ``goes_on``, newer runs follow.
+    """
+
+    async def watched() -> "VmTimingApp":
+        from dataclasses import replace
+
+        from vmtiming_tui.tui.app import VmTimingApp
+        from vmtiming_tui.tui.state.keymap import Need
+
+        def hold_against(side: Side | None) -> None:
+            app.model.baseline = side
+
+        source = FollowedRun(path, run, goes_on=goes_on, on_next=hold_against)
+
+        @asynccontextmanager
+        async def connect() -> AsyncIterator[EventSource]:
+            yield source
+
+        app = VmTimingApp(
+            connect,
+            plan,
+            replace(_settings(ascii_only=ascii_only), clock=source.now_ns),
+            there=frozenset({Need.TERMINAL}),
+            terminal=streams.err,
+            baseline=baseline,
+        )
+        try:
+            await _show(app)
+        finally:
+            await app.link.close()
+        return app
+
+    with Streams() as streams:
+        streams.patience_s = _PATIENCE_S
+        app = asyncio.run(watched())
         if app.crash is not None:
             _tell_of_crash(app, streams.say)
             return 1
