@@ -118,7 +118,7 @@ class Stage:
             self.clock.at = at
         self.source.feed(events)
         await self.pilot.pause()
-        show(self.app)
+        await settle(self.app)
         await self.pilot.pause()
 
     async def link_ended(self) -> None:
@@ -200,6 +200,13 @@ def show(app: VmTimingApp) -> None:
     app._watch_for_failure()
 
 
+async def settle(app: VmTimingApp) -> None:
+    """Show all that has come, and what is reckoned of it beside the loop."""
+    await app.workers.wait_for_complete()
+    show(app)
+    await app.workers.wait_for_complete()
+
+
 def make(
     events: Iterable[ev.Event] = (),
     at: float = 0.0,
@@ -230,7 +237,7 @@ async def dashboard(
     app, source, clock = make(events, at, number, **settings)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
-        show(app)
+        await settle(app)
         await pilot.pause()
         yield Stage(app, pilot, source, clock)
     source.end()

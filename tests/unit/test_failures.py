@@ -2,13 +2,10 @@
 
 from dataclasses import replace
 
-import pytest
-
 from support.making import FAILED, KILLED, TIMED_OUT, run_events
 from vmtiming_tui.analysis.failures import failures_of
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
-from vmtiming_tui.report.export.html.failures import ranges
 
 
 def found(row, change=lambda event: [event]):
@@ -44,16 +41,3 @@ def test_the_one_that_is_shown_is_one_with_a_console():
 
     (reason,) = found([FAILED] * 4, only_vm_2_wrote)
     assert reason.example.vm == 2
-
-
-@pytest.mark.parametrize(
-    ("numbers", "words"),
-    [
-        ([3], "3"),
-        ([4, 3], "3, 4"),
-        ([0, 1, 2, 7, 9, 10], "0 to 2, 7, 9, 10"),
-        (range(0, 60, 2), "0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30 and 14 more"),
-    ],
-)
-def test_vms_beside_each_other_are_one_range_and_very_many_are_counted(numbers, words):
-    assert ranges(numbers) == words

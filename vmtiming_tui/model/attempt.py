@@ -135,6 +135,11 @@ class Attempt:
         earlier = (each for each in self.stages_seen if order.index(each[0]) < order.index(stage))
         self.stages_seen = (*earlier, (stage, at_ns))
 
+    def forget_stages(self, before_ns: int) -> None:
+        """Take in that it was reset: what was seen before is of a boot that was cut off."""
+        if self.report_ns is None:
+            self.stages_seen = tuple(seen for seen in self.stages_seen if seen[1] >= before_ns)
+
     @property
     def phase(self) -> Phase | None:
         """Where it is after its report; None where there is none."""

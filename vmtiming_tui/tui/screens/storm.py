@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -11,12 +12,16 @@ from textual.widgets import Input
 from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.commands import Act, Rerun, VmAction
+from vmtiming_tui.model.fleet import RunState
 from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.tui.screens.reckoning import Reckoning
 from vmtiming_tui.tui.screens.vm_screen import VmScreen
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import Change, Model, is_running
 from vmtiming_tui.tui.state.keymap import Scope
+from vmtiming_tui.tui.state.outcome import Outcome, outcome_of
 from vmtiming_tui.tui.state.questions import about_killing
+from vmtiming_tui.tui.widgets.answer import Answer
 from vmtiming_tui.tui.widgets.curve import Curve
 from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.tui.widgets.grid import VmGrid
@@ -39,6 +44,10 @@ class StormScreen(VmScreen[None]):
     def __init__(self, model: Model) -> None:
         super().__init__(model)
         self.stats = StatsLine(model, id="stats")
+        self.answer = Answer(model, id="answer")
+        self._reckoning = Reckoning(
+            self, model, partial(outcome_of, baseline=model.baseline), self._show_outcome
+        )
         self.curve = Curve(model, id="curve")
         self.view_line = ViewLine(model, id="view")
         self.table_head = TableHead(model, id="table-head")
@@ -51,6 +60,7 @@ class StormScreen(VmScreen[None]):
     def body(self) -> Iterable[Widget]:
         """Figures, the curve, the VMs, and what went wrong."""
         yield self.stats
+        yield self.answer
         yield self.curve
         yield self.view_line
         yield self.table_head
@@ -76,7 +86,11 @@ class StormScreen(VmScreen[None]):
     def _fit(self) -> None:
         """Give the VMs the lines they need and the curve what is left, within reason."""
         height = self.size.height
-        rest = height - _LINES_AROUND - self.table_head.display
+        told = self.answer.height_wanted(self.size.width)
+        self.answer.styles.height, self.answer.display = told, told > 0
+        self.stats.display = not told or self.model.fleet.state is RunState.RUNNING
+        around = _LINES_AROUND - (not self.stats.display)
+        rest = height - around - self.table_head.display - told
         count = len(self.model.fleet.vms) or self.model.plan.number
         wanted = _BIG_FLEET_CURVE if height >= 36 else _LEAST_CURVE + (height >= 28)
         if count <= rest - _LEAST_CURVE - 2:
@@ -91,7 +105,10 @@ class StormScreen(VmScreen[None]):
 
     def tick(self, change: Change) -> None:
         """Show what one turn brought."""
-        if change.new_run or change.order:
+        if self.model.is_decided and (change.vms or change.new_run or change.figures):
+            self._reckoning.spoil()
+        self._reckoning.tick()
+        if change.new_run or change.order or self.answer.display != bool(self.model.outcome):
             self._fit()
         self.area.tick(change)
         super().tick(change)
@@ -103,6 +120,13 @@ class StormScreen(VmScreen[None]):
             self.stats.renew()
             self.curve.renew()
             self._renew_view_line()
+
+    def _show_outcome(self, outcome: Outcome | None) -> None:
+        self.model.reckoned = outcome
+        self._fit()
+        self.answer.renew()
+        self.stats.renew()
+        self.trouble.renew()
 
     def _renew_view_line(self) -> None:
         shows_grid = self.area is self.grid_area

@@ -23,6 +23,7 @@ from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.model.storm import Storm, StormPhase
+from vmtiming_tui.tui.state.outcome import Outcome
 from vmtiming_tui.tui.state.view import View
 
 MUCH = 0.2
@@ -38,6 +39,7 @@ _REFINING = frozenset(
 )
 _NEWS = frozenset({ev.VmBooted, ev.VmFailed, ev.VmTimedOut, ev.VmKilled, ev.EngineFailed})
 _ANSWERS = (ev.RunStarted, ev.RunEnded, ev.EngineFailed)
+_UNDECIDED = tuple(state for state in VmState if not state.is_decided)
 _RUNNING = frozenset({VmState.QUEUED, VmState.LAUNCHING, VmState.CONNECTED, VmState.BOOTED})
 
 
@@ -157,7 +159,8 @@ class Model:
 
     ``plan`` is that of the run that is shown; ``asked`` the one last asked for, which may have been
     refused, or of which, while ``is_beginning``, nothing was heard yet. ``baseline``
-    is the run that all of them are compared with, if any.
+    is the run that all of them are compared with, if any. ``reckoned`` is what the boots came to
+    when that was last looked at.
     """
 
     def __init__(
@@ -168,6 +171,7 @@ class Model:
         self.fleet = Fleet()
         self.view = View()
         self.figures = LiveFigures()
+        self.reckoned: Outcome | None = None
         self.stream_over = False
         self.is_beginning = False
         self._clock = clock
@@ -233,6 +237,20 @@ class Model:
         """The memory that running VMs hold, as far as it is known."""
         usages = (self.fleet.vms[vm].newest.usage for vm in self.running)
         return sum(usage.rss_bytes for usage in usages if usage is not None)
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether every boot that was started is decided."""
+        fleet, storm = self.fleet, self.fleet.storm
+        if storm is None or fleet.ran_to_end:
+            return fleet.ran_to_end
+        is_begun = len(storm.attempts) >= len(storm.vms)
+        return is_begun and not any(fleet.counts[state] for state in _UNDECIDED)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What the boots came to; None while some are under way, and till it is reckoned."""
+        return self.reckoned if self.is_decided else None
 
     @property
     def is_busy(self) -> bool:
@@ -312,6 +330,7 @@ class Model:
         self.view.marked.clear()
         self.view.shown = []
         self.figures = LiveFigures()
+        self.reckoned = None
         return True
 
     # Figures and order, no more often than they can be afforded.

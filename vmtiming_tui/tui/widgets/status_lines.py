@@ -156,11 +156,12 @@ class StatsLine(ModelLines):
     def _figures(self, *, brief: bool, p95: bool) -> list[Part]:
         palette, figures = self.host.palette, self.model.figures
         parts: list[Part] = []
-        for name, ns in (
+        known = (
             ("median", figures.median_ns),
             *([("p95", figures.p95_ns)] if p95 else []),
             ("max", figures.max_ns),
-        ):
+        )
+        for name, ns in known if self.model.outcome is None else ():  # which tells them, and more
             parts.append((f" {name} ", palette.dim))
             parts.append((f"{seconds(ns)} s" if ns is not None else "-", palette.strong))
             parts.append((" ", palette.text))

@@ -6,6 +6,7 @@ from vmtiming_tui.analysis.straggler import waited_share
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt, Phase, Vm, VmState
 from vmtiming_tui.model.events import ReleaseCause, VmConsole
+from vmtiming_tui.report.findings import straggler_words
 from vmtiming_tui.tui.drawing.scale_bars import BarMaker, scale_for
 from vmtiming_tui.tui.drawing.styled import (
     Part,
@@ -18,6 +19,7 @@ from vmtiming_tui.tui.drawing.styled import (
     size,
     spread,
 )
+from vmtiming_tui.tui.drawing.wrapping import wrapped
 from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.phases import awaits_details, phase_of, phase_words, told_phase
 from vmtiming_tui.tui.widgets.lines_widget import ModelLines
@@ -212,7 +214,7 @@ class StageBar(VmLine):
         room = width - _BAR_AT - 2
         lines = [self._bar(attempt, scale_ns, room) for attempt in attempts]
         lines.append(self._names(self.attempt, width))
-        return lines + self._words(self.attempt, width)
+        return [*lines, *self._words(self.attempt, width), *self._why_slow(self.attempt, width)]
 
     def _bar(self, attempt: Attempt, scale_ns: int, room: int) -> list[Part]:
         palette, glyphs = self.host.palette, self.host.glyphs
@@ -255,6 +257,14 @@ class StageBar(VmLine):
     def _figure(self, name: str, text: str) -> list[Part]:
         palette = self.host.palette
         return [(f"{name} ", palette.dim), (f"{text} ", palette.text)]
+
+    def _why_slow(self, attempt: Attempt, width: int) -> list[list[Part]]:
+        """Return why this was the slowest boot, where it was."""
+        found = self.model.outcome.slowest if self.model.outcome else None
+        if found is None or found.slowest is not attempt or not found.is_slow:
+            return []
+        words, style = shown(straggler_words(found)), self.host.palette.strong
+        return [[(line, style)] for line in wrapped(f"  {words}", width, hang=2)]
 
     def _words(self, attempt: Attempt, width: int) -> list[list[Part]]:
         palette, glyphs = self.host.palette, self.host.glyphs

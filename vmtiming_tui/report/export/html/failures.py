@@ -1,12 +1,13 @@
 """Why VMs did not boot, on the page: each reason once, with whom it befell and what to do."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from vmtiming_tui.analysis.failures import Failure, failures_of
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.report.export.html.markup import Content, Markup, tag
 from vmtiming_tui.report.export.html.parts import STATE_STYLES, section
+from vmtiming_tui.report.result import ranges, vms_words
 from vmtiming_tui.report.wording import STATE_SIGNS
 
 _MOST_RANGES = 16
@@ -42,28 +43,9 @@ def _reason(found: Failure) -> Markup:
 
 
 def _where(found: Failure) -> str:
-    vms = f"VM{'s' if len(found.vms) > 1 else ''} {ranges(found.vms)}"
+    vms = vms_words(found.vms, _MOST_RANGES)
     storms = sorted({attempt.storm for attempt in found.attempts})
-    return f"{vms} in {'storms' if len(storms) > 1 else 'storm'} {ranges(storms)}"
-
-
-def ranges(numbers: Sequence[int]) -> str:
-    """Return numbers in words, those beside each other as one range; a few of very many."""
-    found: list[list[int]] = []
-    for number in sorted(numbers):
-        if found and number == found[-1][1] + 1:
-            found[-1][1] = number
-        else:
-            found.append([number, number])
-    shown = [_range(low, high) for low, high in found[:_MOST_RANGES]]
-    left = sum(high - low + 1 for low, high in found[_MOST_RANGES:])
-    return ", ".join(shown) + (f" and {left:,} more" if left else "")
-
-
-def _range(low: int, high: int) -> str:
-    if low == high:
-        return str(low)
-    return f"{low} to {high}" if high > low + 1 else f"{low}, {high}"
+    return f"{vms} in {'storms' if len(storms) > 1 else 'storm'} {ranges(storms, _MOST_RANGES)}"
 
 
 def _shown(example: Attempt) -> list[Markup]:
