@@ -18,6 +18,7 @@ from vmtiming_tui.tui.screens.export import ExportScreen
 from vmtiming_tui.tui.screens.help import HelpScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
 from vmtiming_tui.tui.screens.new_run import NewRunScreen
+from vmtiming_tui.tui.screens.played import PlayedScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.screens.storms import StormsScreen
 from vmtiming_tui.tui.screens.too_small import TooSmallScreen
@@ -61,6 +62,13 @@ async def history(stage: Stage) -> HistoryScreen:
     screen = await stage.comes(HistoryScreen)
     await stage.sees("2 runs")
     return screen
+
+
+async def played(stage: Stage) -> PlayedScreen:
+    """Open the newest stored run as it ended, over the run that is on the stage."""
+    await history(stage)
+    await stage.press("enter")
+    return await stage.comes(PlayedScreen)
 
 
 async def comparison(stage: Stage) -> CompareScreen:
@@ -160,6 +168,7 @@ WAYS = {
     Scope.ANYWHERE: all_vms,
     Scope.MAIN: all_vms,
     Scope.DETAIL: opened,
+    Scope.PLAYER: played,
     Scope.HISTORY: history,
     Scope.COMPARE: comparison,
     Scope.STORMS: storms,

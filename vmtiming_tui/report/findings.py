@@ -14,9 +14,9 @@ from vmtiming_tui.model.decision import Decision, Standing
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.report.aligned import aligned_lines
+from vmtiming_tui.report.comparison_tables import comparison_table
 from vmtiming_tui.report.movement import movement_lines
 from vmtiming_tui.report.tables import (
-    comparison_table,
     sweep_notes,
     sweep_table,
     threshold_table,

@@ -10,6 +10,7 @@ from support.stage import Stage
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
+from vmtiming_tui.tui.screens.played import PlayedScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.screens.storms import StormsScreen
 from vmtiming_tui.tui.screens.trend import TrendScreen
@@ -25,6 +26,23 @@ async def _(stage):
     await history(stage)
     await stage.press("escape")
     stage.on(StormScreen)
+
+
+@key("history.open")
+async def _(stage):
+    await history(stage)
+    await stage.press("enter")
+    screen = await stage.comes(PlayedScreen)
+    await stage.sees(" REPLAY: FINISHED ")
+    assert screen.model.called == "second"
+
+
+@key("history.replay")
+async def _(stage):
+    await history(stage)
+    await stage.press("r")
+    await stage.comes(PlayedScreen)
+    await stage.sees(" REPLAY ")
 
 
 @key("history.compare")

@@ -23,6 +23,7 @@ from vmtiming_tui.tui.widgets.answer import Answer
 from vmtiming_tui.tui.widgets.curve import Curve
 from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.tui.widgets.grid import VmGrid
+from vmtiming_tui.tui.widgets.player_line import PlayerLine
 from vmtiming_tui.tui.widgets.status_lines import StatsLine, TroubleLine, ViewLine
 from vmtiming_tui.tui.widgets.table import TableHead, VmTable
 from vmtiming_tui.tui.widgets.vm_area import VmArea
@@ -88,7 +89,7 @@ class StormScreen(VmScreen[None]):
         told = self.answer.height_wanted(self.size.width)
         self.answer.styles.height, self.answer.display = told, told > 0
         self.stats.display = not told or self.model.fleet.state is RunState.RUNNING
-        around = _LINES_AROUND - (not self.stats.display)
+        around = _LINES_AROUND - (not self.stats.display) + len(self.query(PlayerLine))
         rest = height - around - self.table_head.display - told
         count = len(self.model.fleet.vms) or self.model.plan.number
         wanted = _BIG_FLEET_CURVE if height >= 36 else _LEAST_CURVE + (height >= 28)

@@ -30,9 +30,11 @@ from vmtiming_tui.tui.drawing.styled import (
     to_come,
 )
 from vmtiming_tui.tui.state.dashboard import Model
-from vmtiming_tui.tui.state.keymap import Scope, useful
+from vmtiming_tui.tui.state.keymap import Need, Scope, useful
+from vmtiming_tui.tui.state.played_run import PlayedRun
 from vmtiming_tui.tui.state.view import Sort
 from vmtiming_tui.tui.widgets.lines_widget import LinesWidget, ModelLines
+from vmtiming_tui.tui.widgets.player_line import chip_of
 
 _SPARK = 12
 _OVER = 40
@@ -43,9 +45,11 @@ class Header(ModelLines):
 
     def _chip(self) -> Part:
         palette, model = self.host.palette, self.model
+        if isinstance(model, PlayedRun):
+            return chip_of(model, palette)
         if model.is_frozen:
             return " HELD ", palette.chip_bad
-        if self.host.live and model.engine_is_lost:
+        if model.engine_is_lost:
             return " ENGINE LOST ", palette.chip_bad
         if model.is_beginning:
             return " STARTING ", palette.chip_live
@@ -60,6 +64,12 @@ class Header(ModelLines):
                 return " STARTING ", palette.chip_live
             case state:
                 return f" {state.upper()} ", palette.chip_bad
+
+    def _watching(self) -> list[Part]:
+        """Say that another process makes the run, where one is followed."""
+        there = self.host.there
+        is_followed = Need.ENGINE not in there and Need.PLAYER not in there
+        return [("WATCHING  ", self.host.palette.accent)] if is_followed else []
 
     def _title(self, *, long: bool) -> list[Part]:
         palette, glyphs, model = self.host.palette, self.host.glyphs, self.model
@@ -127,6 +137,7 @@ class Header(ModelLines):
         right: list[Part] = [
             (f"{shown(accel)}  " if accel else "", palette.dim),
             (f"{clock(elapsed)}  " if elapsed is not None else "", palette.strong),
+            *self._watching(),
             self._chip(),
         ]
         room = width - parts_width(right)
