@@ -19,8 +19,9 @@ from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import write_export
 from vmtiming_tui.tui.drawing.braille import outline_rows
 from vmtiming_tui.tui.drawing.glyphs import UNICODE
+from vmtiming_tui.tui.drawing.run_columns import spark_values
 from vmtiming_tui.tui.screens.compare import CompareScreen
-from vmtiming_tui.tui.screens.history import HistoryScreen, spark_values
+from vmtiming_tui.tui.screens.history import HistoryScreen
 from vmtiming_tui.tui.screens.trend import TrendScreen
 from vmtiming_tui.tui.state.dashboard import ns_of, reckon
 from vmtiming_tui.tui.widgets.status_lines import StatsLine, left_words
