@@ -8,6 +8,7 @@ from support.keys import Check, Checks, comparison, history, sweep, trend
 from support.past_runs import keep_named
 from support.stage import Stage
 from vmtiming_tui.tui.screens.compare import CompareScreen
+from vmtiming_tui.tui.screens.export_comparison import ExportComparisonScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.screens.sweep import SweepScreen
@@ -75,6 +76,13 @@ async def _(stage):
     await stage.press("s")
     await stage.until(lambda: stage.screen is not first, "the other way round")
     stage.on(CompareScreen)
+
+
+@key("compare.export")
+async def _(stage):
+    await comparison(stage)
+    await stage.press("e")
+    await stage.comes(ExportComparisonScreen)
 
 
 @key("trend.back")
