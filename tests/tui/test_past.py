@@ -44,7 +44,7 @@ async def test_past_runs_are_listed_newest_first_and_one_is_held_beside_this_run
         await stage.sees("2 runs")
         assert [run.name for run in screen.runs] == ["second", "first"]
 
-        await stage.press("enter")
+        await stage.press("c")
         await stage.comes(CompareScreen)
         await stage.sees("this run")
         await stage.press("escape")

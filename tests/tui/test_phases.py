@@ -304,7 +304,7 @@ async def test_a_frozen_vm_can_be_resumed_and_frozen_again():
 
 async def test_a_stored_runs_frozen_vm_is_only_looked_at():
     async with dashboard(SMOOTH, BOOTING) as stage:
-        stage.app.there = frozenset({Need.TERMINAL})
+        stage.app.model.there = frozenset({Need.TERMINAL})
         await opened(stage)
         await stage.press("P")
         assert not sent(stage, Act)

@@ -78,9 +78,13 @@ def sweep_lines(sweep: Sweep) -> list[str]:
     lines = aligned_lines(table)
     if table.notes:
         lines += ["", *(printable(str(note)) for note in table.notes)]
-    if sweep.penalties:
-        lines += ["", *map(_penalty_line, sweep.penalties)]
-    return [*lines, *map(_knee_line, sweep.knees)]
+    costs = cost_lines(sweep)
+    return [*lines, *([""] if sweep.penalties else []), *costs]
+
+
+def cost_lines(sweep: Sweep) -> list[str]:
+    """Return what many VMs at once cost, and from where on more of them do not pay."""
+    return [*map(_penalty_line, sweep.penalties), *map(_knee_line, sweep.knees)]
 
 
 def sweep_verdict_lines(sweep: Sweep) -> list[str]:

@@ -92,13 +92,13 @@ class ExportScreen(Dialog[None]):
     def tell_partial(self) -> None:
         """Say of a run that goes on that not all of it will be in the file."""
         partial, fleet = self.query_one("#partial", Static), self._model.fleet
-        if self._model.is_busy:
+        if self._model.goes_on:
             awaited = any(awaits_details(fleet, vm.newest) for vm in fleet.vms.values())
             later = " Details are collected when all have booted." if awaited else ""
             partial.update(f"The run goes on: the file will say that it is partial.{later}")
         elif self._model.is_frozen:
             partial.update("The picture is held still: the file will hold what is on it.")
-        partial.display = self._model.is_busy or self._model.is_frozen
+        partial.display = self._model.goes_on or self._model.is_frozen
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Say which format the ending means."""

@@ -1,6 +1,5 @@
 """All VMs: header, figures, the curve, the grid or the list, what went wrong, and the keys."""
 
-import asyncio
 from collections.abc import Iterable
 from functools import partial
 from typing import ClassVar
@@ -9,7 +8,6 @@ from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
-from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.commands import Act, Rerun, VmAction
 from vmtiming_tui.model.fleet import RunState
@@ -25,6 +23,7 @@ from vmtiming_tui.tui.widgets.answer import Answer
 from vmtiming_tui.tui.widgets.curve import Curve
 from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.tui.widgets.grid import VmGrid
+from vmtiming_tui.tui.widgets.player_line import PlayerLine
 from vmtiming_tui.tui.widgets.status_lines import StatsLine, TroubleLine, ViewLine
 from vmtiming_tui.tui.widgets.table import TableHead, VmTable
 from vmtiming_tui.tui.widgets.vm_area import VmArea
@@ -33,6 +32,7 @@ _LINES_AROUND = 5
 _LEAST_CURVE, _MOST_CURVE = 4, 24
 _BIG_FLEET_CURVE = 8
 _CURVE_EVERY = 5
+_OF_TROUBLE = frozenset({"main.warnings"})
 
 
 class StormScreen(VmScreen[None]):
@@ -89,7 +89,7 @@ class StormScreen(VmScreen[None]):
         told = self.answer.height_wanted(self.size.width)
         self.answer.styles.height, self.answer.display = told, told > 0
         self.stats.display = not told or self.model.fleet.state is RunState.RUNNING
-        around = _LINES_AROUND - (not self.stats.display)
+        around = _LINES_AROUND - (not self.stats.display) + len(self.query(PlayerLine))
         rest = height - around - self.table_head.display - told
         count = len(self.model.fleet.vms) or self.model.plan.number
         wanted = _BIG_FLEET_CURVE if height >= 36 else _LEAST_CURVE + (height >= 28)
@@ -113,6 +113,8 @@ class StormScreen(VmScreen[None]):
         self.area.tick(change)
         super().tick(change)
         self.trouble.renew()
+        self.footer.left_out = frozenset() if self.trouble.count else _OF_TROUBLE
+        self.footer.renew()
         self._turns += not change.between
         if change.figures or change.vms:
             self.stats.renew()
@@ -327,20 +329,17 @@ class StormScreen(VmScreen[None]):
         screen = HistoryScreen(self.model, compares=True)
         self.app.push_screen(screen)
 
-    def action_sweep(self) -> None:
-        """Show what was varied, and each setting against the first."""
-        self.run_worker(self._sweep(), exclusive=True, group="sweep")
+    def action_storms(self) -> None:
+        """Show the storms so far, or each setting against the first."""
+        from vmtiming_tui.tui.screens.storms import StormsScreen
 
-    async def _sweep(self) -> None:
-        from vmtiming_tui.tui.screens.sweep import SweepScreen
+        self.app.push_screen(StormsScreen(self.model))
 
-        with self.model.held():  # its events wait, as the fleet is read by a thread
-            sweep = await asyncio.to_thread(sweep_of, self.model.fleet)
-        if sweep is None:
-            words = "Nothing was varied. -L VAR A,B boots settings in turn."
-            self.app.notify(words, severity="warning")
-        else:
-            self.app.push_screen(SweepScreen(self.model, sweep))
+    def action_warnings(self) -> None:
+        """Show all that went wrong, was warned of or noticed."""
+        from vmtiming_tui.tui.screens.warnings import WarningsScreen
+
+        self.app.push_screen(WarningsScreen(self.model))
 
     def action_units(self) -> None:
         """Show what each unit took."""

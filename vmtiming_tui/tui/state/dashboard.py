@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vmtiming_tui.analysis import stats
-from vmtiming_tui.analysis.comparison.samples import Side
+from vmtiming_tui.analysis.comparison.samples import THIS_RUN, Side
 from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.progress import TimeLeft, time_left
 from vmtiming_tui.analysis.summary import boots_s, completion, lost_of, zeros_ns
@@ -23,6 +23,7 @@ from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.model.storm import Storm, StormPhase
+from vmtiming_tui.tui.state.keymap import LIVE, Need
 from vmtiming_tui.tui.state.outcome import Outcome
 from vmtiming_tui.tui.state.view import View
 
@@ -160,13 +161,20 @@ class Model:
     ``plan`` is that of the run that is shown; ``asked`` the one last asked for, which may have been
     refused, or of which, while ``is_beginning``, nothing was heard yet. ``baseline``
     is the run that all of them are compared with, if any. ``reckoned`` is what the boots came to
-    when that was last looked at.
+    when that was last looked at. ``there`` is what there is for keys that need something, and
+    ``called`` what the run is called among others.
     """
 
     def __init__(
-        self, plan: RunPlan, clock: Callable[[], int], baseline: Side | None = None
+        self,
+        plan: RunPlan,
+        clock: Callable[[], int],
+        baseline: Side | None = None,
+        there: frozenset[Need] = LIVE,
     ) -> None:
         self.baseline = baseline
+        self.there = there
+        self.called = THIS_RUN
         self.plan = self.asked = plan
         self.fleet = Fleet()
         self.view = View()
@@ -239,6 +247,16 @@ class Model:
         return sum(usage.rss_bytes for usage in usages if usage is not None)
 
     @property
+    def live(self) -> bool:
+        """Whether there is, or was, an engine that obeys."""
+        return Need.ENGINE in self.there
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether this is not all of the run yet."""
+        return not self.stream_over and (self.is_beginning or not self.fleet.ran_to_end)
+
+    @property
     def is_decided(self) -> bool:
         """Whether every boot that was started is decided."""
         fleet, storm = self.fleet, self.fleet.storm
@@ -255,12 +273,12 @@ class Model:
     @property
     def is_busy(self) -> bool:
         """Whether leaving now would end something that runs or is about to."""
-        return not self.stream_over and (self.is_beginning or not self.fleet.ran_to_end)
+        return self.live and self.goes_on
 
     @property
     def engine_is_lost(self) -> bool:
         """Whether the engine has ended, and not as it should."""
-        return self.stream_over and self.fleet.failure is not None
+        return self.live and self.stream_over and self.fleet.failure is not None
 
     @property
     def lost(self) -> list[int]:
@@ -350,7 +368,7 @@ class Model:
 
     def _reckon(self) -> bool:
         late_ns = time.perf_counter_ns() - self._figures_due_ns
-        if late_ns < 0 or not (self._stale_figures or (late_ns > _LEFT_EVERY_NS and self.is_busy)):
+        if late_ns < 0 or not (self._stale_figures or (late_ns > _LEFT_EVERY_NS and self.goes_on)):
             return False
         began = time.perf_counter()
         self.figures = reckon(self.fleet, self.plan, self.now_ns)

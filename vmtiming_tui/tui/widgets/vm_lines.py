@@ -1,6 +1,7 @@
 """One VM's boot drawn to scale, its attempts under one another, and what its QEMU has used."""
 
 from vmtiming_tui.analysis.stages import DoubtCode, stages_of, was_disturbed
+from vmtiming_tui.analysis.stages_seen import seen_pieces
 from vmtiming_tui.analysis.stop_jobs import StopJob, stop_jobs_of
 from vmtiming_tui.analysis.straggler import waited_share
 from vmtiming_tui.escape import plural
@@ -27,6 +28,7 @@ from vmtiming_tui.tui.widgets.lines_widget import ModelLines
 MAX_ATTEMPTS = 6
 _BAR_AT = 8 + 12 + 9
 _MUCH_WAITING = 0.2
+NOT_SEEN = "not seen yet"
 _MOST_JOBS = 2
 _PASSING = (Phase.COLLECTING, Phase.ENDING)
 _WAYS = {
@@ -237,12 +239,10 @@ class StageBar(VmLine):
     def _names(self, attempt: Attempt, width: int) -> list[Part]:
         palette = self.host.palette
         stages = stages_of(attempt)
-        if not stages.claimed:
-            median = self.model.figures.median_ns
-            words = f"{self.host.glyphs.median} median {seconds(median)} s" if median else ""
-            return [(" " * _BAR_AT, palette.dim), (words, palette.dim)]
-        groups: list[list[Part]] = [[(" ", palette.dim)]]
         maker = BarMaker(palette, self.host.glyphs)
+        if not stages.claimed:
+            return fitting(self._seen(attempt, maker), width)
+        groups: list[list[Part]] = [[(" ", palette.dim)]]
         for stage, ns in stages.claimed:
             sign = maker.stage_part(str(stage), 1)
             groups.append([(" ", palette.dim), sign, *self._figure(f" {stage}", seconds(ns))])
@@ -253,6 +253,18 @@ class StageBar(VmLine):
         if stages.qemu_ns is not None:
             groups.append(self._figure("  before: qemu", seconds(stages.qemu_ns)))
         return fitting(groups, width)
+
+    def _seen(self, attempt: Attempt, maker: BarMaker) -> list[list[Part]]:
+        """Return the stages as the host saw them, and the median boot."""
+        palette, figure_of = self.host.palette, seconds if attempt.state.is_decided else passing
+        groups: list[list[Part]] = [[(" ", palette.dim)]]
+        for stage, ns in seen_pieces(attempt, self.model.now_ns):
+            sign = maker.stage_part(str(stage or ""), 1)
+            figure = self._figure(f" {stage or NOT_SEEN}", figure_of(ns))
+            groups.append([(" ", palette.dim), sign, *figure])
+        if median := self.model.figures.median_ns:
+            groups.append(self._figure(f"  {self.host.glyphs.median} median", seconds(median)))
+        return groups
 
     def _figure(self, name: str, text: str) -> list[Part]:
         palette = self.host.palette
