@@ -81,7 +81,7 @@ def test_why_vms_failed_is_told_once_with_what_qemu_said_of_one():
     words = page(fleet_of([[5.0, FAILED, FAILED, TIMED_OUT]])).text
 
     assert "Why 3 boots did not succeed: 2 reasons" in words
-    assert "VMs 1, 2 in storm 1" in words
+    assert "VMs 1-2 in storm 1" in words
     assert words.count("What QEMU said of VM") == 1
 
 
