@@ -11,6 +11,7 @@ from vmtiming_tui.model import events as ev
 from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.export import ExportScreen
+from vmtiming_tui.tui.screens.export_comparison import ExportComparisonScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
 from vmtiming_tui.tui.screens.played import PlayedScreen
 from vmtiming_tui.tui.screens.run_words import RunWordsScreen
@@ -157,6 +158,13 @@ async def _(stage):
     await stage.press("s")
     await stage.until(lambda: stage.screen is not first, "the other way round")
     stage.on(CompareScreen)
+
+
+@key("compare.export")
+async def _(stage):
+    await comparison(stage)
+    await stage.press("e")
+    await stage.comes(ExportComparisonScreen)
 
 
 @key("trend.back")
