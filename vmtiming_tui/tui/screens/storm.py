@@ -110,8 +110,10 @@ class StormScreen(VmScreen[None]):
         if self.model.is_decided and (change.vms or change.new_run or change.figures):
             self._reckoning.spoil()
         self._reckoning.tick()
-        if change.new_run or change.order or self.answer.display != bool(self.model.outcome):
+        told = self.answer.height_wanted(self.size.width)
+        if change.new_run or change.order or self.answer.size.height != told:
             self._fit()
+        self.answer.renew()
         self.area.tick(change)
         super().tick(change)
         self.trouble.renew()
@@ -126,7 +128,7 @@ class StormScreen(VmScreen[None]):
             self._renew_view_line()
 
     def _show_outcome(self, outcome: Outcome | None) -> None:
-        self.model.reckoned = outcome
+        self.model.outcome = outcome
         self._fit()
         self.answer.renew()
         self.stats.renew()
