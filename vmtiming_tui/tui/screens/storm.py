@@ -107,9 +107,10 @@ class StormScreen(VmScreen[None]):
 
     def tick(self, change: Change) -> None:
         """Show what one turn brought."""
-        if self.model.is_decided and (change.vms or change.new_run or change.figures):
-            self._reckoning.spoil()
-        self._reckoning.tick()
+        if self.model.is_decided:
+            if change.vms or change.new_run or change.figures:
+                self._reckoning.spoil()
+            self._reckoning.tick()
         told = self.answer.height_wanted(self.size.width)
         if change.new_run or change.order or self.answer.size.height != told:
             self._fit()
