@@ -42,9 +42,15 @@ _FROM = {
     RunColumn.LABELS: 140,
     RunColumn.AGAINST: 160,
 }
-FIGURES = frozenset(
+_FIGURES = frozenset(
     {RunColumn.BOOTED, RunColumn.MEDIAN, RunColumn.P95, RunColumn.ALL_BOOTED_IN, RunColumn.STORMS}
 )
+_FIGURE = 7
+
+
+def aligned(column: RunColumn, text: str) -> str:
+    """Return a column's head or cell as it stands in it: figures at the right."""
+    return text.rjust(max(len(column), _FIGURE)) if column in _FIGURES else text
 
 
 def run_columns(width: int) -> tuple[RunColumn, ...]:
