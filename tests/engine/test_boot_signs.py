@@ -98,6 +98,7 @@ def test_an_initrd_that_greets_as_the_system_does_is_told_by_its_log():
         (b"Alpine Init 3.8.1-r0", INITRD),
         (b"Booting initrd of NixOS 26.05 (Yarara) (Initrd).", INITRD),
         (b"[    1.928728] Run /sbin/init as init process", USERSPACE),
+        (b"[    3.1] dracut: Switching root", USERSPACE),
         (b"INIT: version 3.06 booting", USERSPACE),
         (b"   OpenRC 0.54 is starting up Linux 6.6.7-0-virt (x86_64)", USERSPACE),
         (b"[  OK  ] Started cron.service - Regular background program.", USERSPACE),

@@ -23,6 +23,7 @@ from vmtiming_tui.tui.drawing.braille import outline_rows
 from vmtiming_tui.tui.drawing.glyphs import UNICODE
 from vmtiming_tui.tui.drawing.run_columns import spark_values
 from vmtiming_tui.tui.screens.compare import CompareScreen
+from vmtiming_tui.tui.screens.export_comparison import ExportComparisonScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
 from vmtiming_tui.tui.screens.played import PlayedScreen
 from vmtiming_tui.tui.screens.trend import TrendScreen
@@ -67,6 +68,22 @@ async def test_two_past_runs_are_held_beside_each_other_and_turned_around(histor
 
         await stage.press("s")
         await stage.sees("━━ first ━━ second")
+
+
+async def test_e_writes_the_comparison_as_the_command_line_does(history, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    async with dashboard(smooth_run(8), DONE) as stage:
+        await stage.press("c")
+        await stage.comes(CompareScreen)
+        await stage.press("e")
+        await stage.comes(ExportComparisonScreen)
+        await stage.sees("this-run-against-second.md")
+        await stage.sees("Format md")
+        await stage.press("enter")
+        await stage.sees("Wrote ")
+
+    written = (tmp_path / "this-run-against-second.md").read_text()
+    assert written.startswith("## Boot times: this run against second\n")
 
 
 async def test_c_holds_this_run_beside_the_newest_before_it_with_figures_and_straggler(history):

@@ -5,7 +5,10 @@ import re
 import pytest
 
 from support.exported import Elements
-from support.making import FAILED, TIMED_OUT, fleet_of
+from support.facts import SECOND
+from support.making import FAILED, TIMED_OUT, fleet_of, run_events
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import render
 from vmtiming_tui.report.export.html.boots import MOST_OPEN
 from vmtiming_tui.report.export.html.distribution import (
@@ -81,7 +84,7 @@ def test_why_vms_failed_is_told_once_with_what_qemu_said_of_one():
     words = page(fleet_of([[5.0, FAILED, FAILED, TIMED_OUT]])).text
 
     assert "Why 3 boots did not succeed: 2 reasons" in words
-    assert "VMs 1, 2 in storm 1" in words
+    assert "VMs 1-2 in storm 1" in words
     assert words.count("What QEMU said of VM") == 1
 
 
@@ -107,6 +110,14 @@ def test_cautions_of_one_kind_stand_together():
 
     assert "size:" in read.text
     assert nested > 1
+
+
+def test_what_the_run_warned_of_while_it_went_on_is_told_once():
+    notice = ev.Notice(at_ns=SECOND, level=ev.Level.WARNING, text="no KVM: TCG is used")
+    first, *rest = run_events([[5.0]])
+    words = page(Fleet([first, notice, notice, *rest])).text
+
+    assert words.count("no KVM: TCG is used") == 1
 
 
 def test_all_drawings_say_in_words_what_they_show():

@@ -9,6 +9,11 @@ from vmtiming_tui.model.attempt import Attempt, VmState
 _NUMBER = re.compile(r"\d+")
 
 
+def alike(text: str) -> str:
+    """Return what sentences have in common that differ in their numbers alone."""
+    return _NUMBER.sub("#", text)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """One reason, and the boots that were lost by it, in the order of their VMs.
@@ -28,15 +33,20 @@ class Failure:
         """The VMs it befell, each once."""
         return tuple(dict.fromkeys(attempt.vm for attempt in self.attempts))
 
+    @property
+    def varies(self) -> bool:
+        """Whether others' words differ from ``why``."""
+        return any(attempt.why != self.why for attempt in self.attempts)
+
 
 def failures_of(attempts: Iterable[Attempt]) -> list[Failure]:
     """Return why boots were lost, what befell the most of them first."""
-    alike: dict[tuple[VmState, str, str], list[Attempt]] = {}
+    found: dict[tuple[VmState, str, str], list[Attempt]] = {}
     for attempt in attempts:
         if attempt.state.is_lost:
-            why, hint = (_NUMBER.sub("#", text) for text in (attempt.why, attempt.hint))
-            alike.setdefault((attempt.state, why, hint), []).append(attempt)
-    return sorted(map(_failure, alike.values()), key=lambda each: -len(each.attempts))
+            reason = attempt.state, alike(attempt.why), alike(attempt.hint)
+            found.setdefault(reason, []).append(attempt)
+    return sorted(map(_failure, found.values()), key=lambda each: -len(each.attempts))
 
 
 def _failure(found: list[Attempt]) -> Failure:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.stages import stages_of, timespan_ns
-from vmtiming_tui.analysis.summary import Summary, boots_s, counted_groups, lost_of
+from vmtiming_tui.analysis.summary import Group, Summary, boots_s, counted_groups, lost_of
 from vmtiming_tui.analysis.units.one_boot import critical_chain
 from vmtiming_tui.analysis.units.ordering import Orderings
 from vmtiming_tui.analysis.units.own_times import OwnTimes
@@ -155,11 +155,16 @@ def straggler(
 
 def straggler_of(fleet: Fleet, scope: Collection[int] | None = None) -> Straggler | None:
     """Return the VM that fell furthest behind the median of its storm, of all that count."""
-    storms = [storm for group in counted_groups(fleet, scope) for storm in group.storms]
+    return furthest_behind(counted_groups(fleet, scope), fleet.unit_order)
+
+
+def furthest_behind(groups: Iterable[Group], order: UnitOrder | None) -> Straggler | None:
+    """Return the VM of these storms that fell furthest behind the median of its own."""
+    storms = [storm for group in groups for storm in group.storms]
     far = max(storms, key=lambda storm: _reach_s(storm.summary), default=None)
     if far is None:
         return None
-    return straggler(far.attempts, fleet.unit_order, storm=far.label if len(storms) > 1 else "")
+    return straggler(far.attempts, order, storm=far.label if len(storms) > 1 else "")
 
 
 def _reach_s(summary: Summary) -> float:

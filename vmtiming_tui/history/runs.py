@@ -9,7 +9,7 @@ import math
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -18,16 +18,16 @@ from vmtiming_tui.analysis.comparison.parts import part_of
 from vmtiming_tui.analysis.comparison.samples import Identity, Side, side_of
 from vmtiming_tui.analysis.comparison.tolerance import KnownRun, Setting
 from vmtiming_tui.analysis.trend import TrendPoint, TrendRun, points_of
-from vmtiming_tui.errors import EventError, HistoryError
-from vmtiming_tui.escape import are, plural, printable
+from vmtiming_tui.errors import HistoryError
+from vmtiming_tui.escape import printable
 from vmtiming_tui.history.database import (
     default_path,
-    failure,
-    is_damage,
     open_store,
     storable,
     transaction,
+    worded,
 )
+from vmtiming_tui.history.event_reader import EventReader
 from vmtiming_tui.history.finding import called, chosen
 from vmtiming_tui.history.recorder import Recorder, keep_storms, update_row
 from vmtiming_tui.history.retention import Retention
@@ -42,6 +42,7 @@ from vmtiming_tui.history.rows import (
 from vmtiming_tui.history.stored_lines import unpacked
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet, RunState
+from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.report.export import render, write_export
 
 
@@ -141,27 +142,23 @@ class History:
         A run that was cut off gets an end that says so; lines that cannot be read are left out,
         and a notice says how many.
         """
-        events, unread = list[ev.Event](), 0
-        last_ns = 0
-        over = False
-        for line in self.lines(run):
-            try:
-                event = ev.decode(line)
-            except EventError:
-                unread += 1
-                continue
-            events.append(_renamed(event, run) if isinstance(event, ev.RunStarted) else event)
-            last_ns = max(last_ns, event.at_ns)
-            over = isinstance(event, ev.RunEnded) or (over and not _reopens(event))
-        if unread:
-            text = (
-                f"{plural(unread, 'event')} of this stored run could not be read and "
-                f"{are(unread)} left out"
-            )
-            events.append(ev.Notice(at_ns=last_ns, level=ev.Level.ERROR, text=text))
-        if run.state is RunState.INTERRUPTED and not over:
-            events.append(ev.RunEnded(at_ns=last_ns, outcome=ev.Outcome.INTERRUPTED))
+        reader = EventReader()
+        events = [_renamed(event, run) for event in reader.take(self.lines(run))]
+        events += reader.unread_notice()
+        if run.state is RunState.INTERRUPTED:
+            events += reader.cut_off()
         return events
+
+    def plan(self, run: StoredRun) -> RunPlan:
+        """Return what a run was asked to do; raise ``HistoryError`` where that is not known."""
+        for event in EventReader().take(itertools.islice(self.lines(run), 1)):
+            if isinstance(event, ev.RunStarted) and event.plan is not None:
+                return event.plan
+        label = printable(run.label)
+        raise HistoryError(
+            f"what run {label} was asked to do is not known",
+            hint=f"`vm-timing-report show {label}` prints what is",
+        )
 
     def load(self, run: StoredRun) -> Fleet:
         """Return a run as its events left it."""
@@ -341,21 +338,8 @@ class History:
                 update_row(self._connection, run.key, settled)
                 keep_storms(self._connection, run.key, fleet)
 
-    @contextmanager
-    def _worded(self) -> Iterator[None]:
-        """Word the database's errors for the user."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            hint = (
-                f"`sqlite3 {printable(str(self.path))} .recover` may bring its runs back"
-                if is_damage(error)
-                else "try again; --no-history does without it"
-            )
-            where = printable(str(self.path))
-            raise HistoryError(
-                f"the history {where} failed: {failure(error)}", hint=hint
-            ) from error
+    def _worded(self) -> AbstractContextManager[None]:
+        return worded(self.path)
 
 
 def _gone(run: StoredRun) -> HistoryError:
@@ -365,13 +349,11 @@ def _gone(run: StoredRun) -> HistoryError:
     )
 
 
-def _renamed(event: ev.RunStarted, run: StoredRun) -> ev.RunStarted:
-    """Return a run's begin with the name and the notes that it has now."""
+def _renamed(event: ev.Event, run: StoredRun) -> ev.Event:
+    """Return an event, a run's begin with the name and the notes that it has now."""
+    if not isinstance(event, ev.RunStarted):
+        return event
     plan = event.plan
     if plan is None or (storable(plan.name), storable(plan.notes)) == (run.name, run.notes):
         return event
     return replace(event, plan=replace(plan, name=run.name, notes=run.notes))
-
-
-def _reopens(event: ev.Event) -> bool:
-    return isinstance(event, ev.StormStarted)

@@ -14,9 +14,9 @@ from vmtiming_tui.model.decision import Decision, Standing
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.report.aligned import aligned_lines
+from vmtiming_tui.report.comparison_tables import comparison_table
 from vmtiming_tui.report.movement import movement_lines
 from vmtiming_tui.report.tables import (
-    comparison_table,
     sweep_notes,
     sweep_table,
     threshold_table,
@@ -78,9 +78,13 @@ def sweep_lines(sweep: Sweep) -> list[str]:
     lines = aligned_lines(table)
     if table.notes:
         lines += ["", *(printable(str(note)) for note in table.notes)]
-    if sweep.penalties:
-        lines += ["", *map(_penalty_line, sweep.penalties)]
-    return [*lines, *map(_knee_line, sweep.knees)]
+    costs = cost_lines(sweep)
+    return [*lines, *([""] if sweep.penalties else []), *costs]
+
+
+def cost_lines(sweep: Sweep) -> list[str]:
+    """Return what many VMs at once cost, and from where on more of them do not pay."""
+    return [*map(_penalty_line, sweep.penalties), *map(_knee_line, sweep.knees)]
 
 
 def sweep_verdict_lines(sweep: Sweep) -> list[str]:

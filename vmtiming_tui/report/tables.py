@@ -4,14 +4,11 @@ A cell carries its two wordings and what they mean; marks, colours, escapes and 
 rendering's.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 from typing import Self
 
-from vmtiming_tui.analysis.comparison.compare import Comparison, GroupComparison
-from vmtiming_tui.analysis.comparison.difference import Difference
 from vmtiming_tui.analysis.stats import Figures, Interval
 from vmtiming_tui.analysis.summary import Group, StormSummary, Summary, settings_label
 from vmtiming_tui.analysis.sweep import Sweep
@@ -146,11 +143,12 @@ def share_of(value: float | None) -> Cell:
     return Cell(words, words, repr(value))
 
 
-def _median(figures: Figures | None) -> Cell:
+def median_cell(figures: Figures | None) -> Cell:
+    """Return a sample's median (s)."""
     return took(figures.median if figures else None)
 
 
-def _between(figures: Figures | None) -> Cell:
+def between_cell(figures: Figures | None) -> Cell:
     """Return the median's interval, or the range where there are too few values for one."""
     if figures is None or figures.size < 2:
         return own(SHORT_NOTHING)
@@ -165,48 +163,7 @@ def _reach(interval: Interval | None) -> Cell:
     return own(f"{interval.low:.3f} to {interval.high:.3f} s")
 
 
-def _changes(interval: Interval | None) -> Cell:
-    if interval is None:
-        return own(SHORT_NOTHING)
-    high = short_change(interval.high) if math.isfinite(interval.high) else "?"
-    return own(f"{short_change(interval.low)}..{high}")
-
-
-# What comparing and sweeping found.
-
-
-def comparison_table(comparison: Comparison, group: GroupComparison) -> Table:
-    """Return the differences of one setting; the intervals of the two sides and p are details."""
-    said = (f"{sentence}." for sentence in group.sentences)
-    return Table(
-        heads=(
-            Head("stage", Align.LEFT),
-            Head(comparison.first or "first"),
-            Head("interval", is_detail=True),
-            Head(comparison.second or "second"),
-            Head("interval", is_detail=True),
-            Head("change"),
-            Head("interval"),
-            Head("p", is_detail=True),
-            Head(""),
-        ),
-        rows=tuple(map(_difference_row, group.differences)),
-        notes=tuple(map(Note, said)),
-    )
-
-
-def _difference_row(each: Difference) -> tuple[Cell, ...]:
-    return (
-        own(each.name),
-        _median(each.first),
-        _between(each.first),
-        _median(each.second),
-        _between(each.second),
-        own(short_change(each.percent)),
-        _changes(each.percent_interval),
-        figure(each.p_value, ".3f", ".3f"),
-        own(str(each.verdict)),
-    )
+# What sweeping and limits found.
 
 
 def threshold_table(judged: Sequence[Judged]) -> Table:
@@ -257,9 +214,9 @@ def sweep_table(sweep: Sweep) -> Table:
                 *(foreign(row.parameters.get(name, "")) for name in sweep.names),
                 own(str(row.storms)),
                 share(row.booted, row.attempts),
-                _median(row.boot),
-                _between(row.boot),
-                _median(row.all_booted_in),
+                median_cell(row.boot),
+                between_cell(row.boot),
+                median_cell(row.all_booted_in),
                 figure(row.vms_per_s, RATE, ".3g"),
                 figure(row.relative, ".2f", ".2f"),
             )

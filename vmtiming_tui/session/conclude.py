@@ -147,15 +147,21 @@ class Conclusion:
         return annotation_lines(title, self.reasons, self.warnings)
 
 
-def conclude(fleet: Fleet, wishes: Wishes, say: Say) -> Conclusion:
+def conclude(fleet: Fleet, wishes: Wishes, say: Say, *, first: Iterable[str] = ()) -> Conclusion:
     """Export what was asked for, say what is left to say, and return what the run came to.
+
+    ``first`` is said before all else.
 
     The exports come first: nobody may be there to be told anything. Not all booted outranks too
     slow, which outranks what cannot be told.
     """
     written, failed = write_exports(fleet, wishes)
     failed += _append_summary(fleet, wishes)
-    for line in (*slowest_lines(straggler_of(fleet)), *shutdown_lines(summarise_fleet(fleet))):
+    for line in (
+        *first,
+        *slowest_lines(straggler_of(fleet)),
+        *shutdown_lines(summarise_fleet(fleet)),
+    ):
         say(line)
     for line in kernel_lines(kernel_figures(fleet)):
         say(line)

@@ -233,7 +233,9 @@ class VmTimingApp(App[None], inherit_bindings=False):
             self.refresh()
 
     def _watch_for_failure(self) -> None:
-        failure = self.model.fleet.failure if self.model.live else None
+        if not self.model.live:
+            return  # nobody here can start it anew; the line of troubles says it
+        failure = self.model.fleet.failure
         if failure is not None and failure is not self._failure_seen and not self._leaving:
             self._failure_seen = failure
             self._next_plan = None  # it is offered again, where there is somebody to carry it out
@@ -376,8 +378,9 @@ class VmTimingApp(App[None], inherit_bindings=False):
         self._leaving = True
         self.model.freeze(on=False)
         self.link.send(Quit())
-        again = self.key_for("quit")
-        self.notify(f"Ending the VMs; {again} again leaves at once.", timeout=_LEAVE_LIMIT_S)
+        if self.live:
+            again = self.key_for("quit")
+            self.notify(f"Ending the VMs; {again} again leaves at once.", timeout=_LEAVE_LIMIT_S)
         await self.link.ended(_LEAVE_LIMIT_S)
         self.exit()
 

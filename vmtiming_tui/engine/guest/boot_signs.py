@@ -40,15 +40,15 @@ _UNIT = re.compile(
     rb"|systemd\[1\]: (?:Queued start job|Reached target|Start(?:ing|ed) |Listening on|Created sl)"
 )
 _USERSPACE = re.compile(
-    rb"systemd\[1\]: Switching root|Run /(?!init )\S{1,200} as init process"
+    rb"Switching root|Run /(?!init )\S{1,200} as init process"
     rb"|INIT: version \d|OpenRC \S{1,40} is starting up"
 )
 
 # One of these stands in every line with a sign of what comes after the kernel.
 _WORDS = (
-    b"as init process", b"please wait", b"Begin: ", b"hook", b"dracut", b"Alpine Init",
-    b"systemd[1]: ", b"Welcome to ", b"initrd of ", b"  OK  ", b"FAILED", b"DEPEND",
-    b"INIT: ", b"OpenRC ",
+    b"as init process", b"Switching root", b"please wait", b"Begin: ", b"hook", b"dracut",
+    b"Alpine Init", b"systemd[1]: ", b"Welcome to ", b"initrd of ", b"  OK  ", b"FAILED",
+    b"DEPEND", b"INIT: ", b"OpenRC ",
 )  # fmt: skip
 _ORDER = tuple(Stage)
 
@@ -124,6 +124,8 @@ class BootSigns:
         return Stage.KERNEL if self._stage is None and not line.isspace() else None
 
     def _after_kernel(self, line: bytes) -> Stage | None:
+        if _USERSPACE.search(line):
+            return Stage.USERSPACE
         if _MANAGER.search(line):
             self._initrd = _Initrd.MANAGER
             return Stage.INITRD
@@ -140,8 +142,6 @@ class BootSigns:
         if _NEW_MANAGER.search(line):
             # The first may be an initrd's: it says so soon.
             return None if self._initrd is _Initrd.NOTHING else Stage.USERSPACE
-        if _USERSPACE.search(line):
-            return Stage.USERSPACE
         if _UNIT.search(line) and not self._initrd.is_managed:
             return Stage.USERSPACE
         return None

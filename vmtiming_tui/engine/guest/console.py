@@ -21,12 +21,16 @@ _WAY_BYTES = 1 << 20
 _NEWEST_BYTES = 2048
 _MAX_LINE = 200
 
-STEERING = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")  # colours and cursor moves, well-formed
+# Colours and cursor moves, well-formed.
+STEERING = re.compile(rb"\x1b(?:\[[0-9;?]*[A-Za-z]|[78DEMc])")
+_LINE_ENDS = (b"\r\r\n", b"\r\n", b"\r")  # what writes the second gets a \r more of its terminal
 
 
 def readable(raw: bytes) -> str:
     """Return console bytes as text: colours and cursor moves left out, the rest made visible."""
-    plain = STEERING.sub(b"", raw).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    plain = STEERING.sub(b"", raw)
+    for end in _LINE_ENDS:
+        plain = plain.replace(end, b"\n")
     return printable(plain, keep="\t\n")
 
 

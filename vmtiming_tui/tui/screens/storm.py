@@ -1,6 +1,5 @@
 """All VMs: header, figures, the curve, the grid or the list, what went wrong, and the keys."""
 
-import asyncio
 from collections.abc import Iterable
 from functools import partial
 from typing import ClassVar
@@ -9,11 +8,11 @@ from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
-from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.commands import Act, Rerun, VmAction
 from vmtiming_tui.model.fleet import RunState
 from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.tui.drawing.styled import shown
 from vmtiming_tui.tui.screens.reckoning import Reckoning
 from vmtiming_tui.tui.screens.vm_screen import VmScreen
 from vmtiming_tui.tui.state import keymap
@@ -21,19 +20,21 @@ from vmtiming_tui.tui.state.dashboard import Change, Model, is_running
 from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.state.outcome import Outcome, outcome_of
 from vmtiming_tui.tui.state.questions import about_killing
+from vmtiming_tui.tui.state.view import Sort
 from vmtiming_tui.tui.widgets.answer import Answer
 from vmtiming_tui.tui.widgets.curve import Curve
 from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.tui.widgets.grid import VmGrid
 from vmtiming_tui.tui.widgets.player_line import PlayerLine
 from vmtiming_tui.tui.widgets.status_lines import StatsLine, TroubleLine, ViewLine
-from vmtiming_tui.tui.widgets.table import TableHead, VmTable
+from vmtiming_tui.tui.widgets.table import TableHead, VmTable, layout
 from vmtiming_tui.tui.widgets.vm_area import VmArea
 
 _LINES_AROUND = 5
 _LEAST_CURVE, _MOST_CURVE = 4, 24
 _BIG_FLEET_CURVE = 8
 _CURVE_EVERY = 5
+_OF_TROUBLE = frozenset({"main.warnings"})
 
 
 class StormScreen(VmScreen[None]):
@@ -114,6 +115,8 @@ class StormScreen(VmScreen[None]):
         self.area.tick(change)
         super().tick(change)
         self.trouble.renew()
+        self.footer.left_out = frozenset() if self.trouble.count else _OF_TROUBLE
+        self.footer.renew()
         self._turns += not change.between
         if change.figures or change.vms:
             self.stats.renew()
@@ -200,6 +203,8 @@ class StormScreen(VmScreen[None]):
         lists = not self.table_area.display
         self.table_area.display = self.table_head.display = lists
         self.grid_area.display = not lists
+        self.model.view.is_list = lists
+        self.model.reorder(now=True)
         self._fit()
         self.area.rebuild()
         if vm is not None:
@@ -214,7 +219,10 @@ class StormScreen(VmScreen[None]):
 
     def action_sort(self, step: int) -> None:
         """Order by the next column, or the one before."""
-        self.model.view.step_sort(step)
+        sorts = list(Sort)
+        if self.table_area.display:
+            sorts = [sort for sort, _, _ in layout(self.model, self.size.width)]
+        self.model.view.step_sort(step, sorts)
         self._changed_view()
 
     def on_table_head_sorted(self, message: TableHead.Sorted) -> None:
@@ -224,7 +232,8 @@ class StormScreen(VmScreen[None]):
 
     def action_reverse(self) -> None:
         """Turn the order around."""
-        self.model.view.descending = not self.model.view.descending
+        order = self.model.view.order
+        order.descending = not order.descending
         self._changed_view()
 
     def action_by_state(self, number: int) -> None:
@@ -250,7 +259,10 @@ class StormScreen(VmScreen[None]):
         self._end_filter()
 
     def _end_filter(self) -> None:
-        self.model.view.fault = ""
+        view = self.model.view
+        if fault := view.drop_fault():
+            stays = f"{shown(view.filter_text)} stays" if view.filter_text else "all are shown"
+            self.app.notify(f"No such filter: {fault}; {stays}.", severity="warning", markup=False)
         self._renew_view_line()
         self.filter.display = False
         self.set_focus(None)
@@ -328,20 +340,17 @@ class StormScreen(VmScreen[None]):
         screen = HistoryScreen(self.model, compares=True)
         self.app.push_screen(screen)
 
-    def action_sweep(self) -> None:
-        """Show what was varied, and each setting against the first."""
-        self.run_worker(self._sweep(), exclusive=True, group="sweep")
+    def action_storms(self) -> None:
+        """Show the storms so far, or each setting against the first."""
+        from vmtiming_tui.tui.screens.storms import StormsScreen
 
-    async def _sweep(self) -> None:
-        from vmtiming_tui.tui.screens.sweep import SweepScreen
+        self.app.push_screen(StormsScreen(self.model))
 
-        with self.model.held():  # its events wait, as the fleet is read by a thread
-            sweep = await asyncio.to_thread(sweep_of, self.model.fleet)
-        if sweep is None:
-            words = "Nothing was varied. -L VAR A,B boots settings in turn."
-            self.app.notify(words, severity="warning")
-        else:
-            self.app.push_screen(SweepScreen(self.model, sweep))
+    def action_warnings(self) -> None:
+        """Show all that went wrong, was warned of or noticed."""
+        from vmtiming_tui.tui.screens.warnings import WarningsScreen
+
+        self.app.push_screen(WarningsScreen(self.model))
 
     def action_units(self) -> None:
         """Show what each unit took."""

@@ -31,9 +31,10 @@ class Scope(StrEnum):
     PLAYER = "A stored run"
     HISTORY = "The history"
     COMPARE = "The comparison"
-    SWEEP = "The sweep"
+    STORMS = "The storms"
     TREND = "The trend"
     UNITS = "The units"
+    WARNINGS = "Warnings and notices"
     DIALOG = "Any dialog"
     CONFIRM = "A question"
     FORM = "Any form"
@@ -77,10 +78,12 @@ MAIN = (
         "Results", 30),
     Key("main.compare", "c", "compare", "compare",
         "Hold this run beside the newest one before it", "Results", 32),
-    Key("main.sweep", "w", "sweep", "sweep",
-        "What was varied (-L), and each setting against the first", "Results"),
+    Key("main.storms", "w", "storms", "storms",
+        "The storms one by one, each setting against the first, and what is left", "Results", 33),
     Key("main.units", "u", "units", "units", "What each unit of the guests took, over all boots",
         "Results", 31),
+    Key("main.warnings", "W", "warnings", "warnings",
+        "Everything that went wrong, was warned of or noticed", "Results", 14),
     Key("main.view", "v", "toggle_view", "list/grid", "Switch between the grid and the list",
         "View", 15),
     Key("main.freeze", "p", "freeze", "hold",
@@ -164,20 +167,28 @@ def _scrolls(scope: str, group: str) -> tuple[Key, ...]:
     return (
         Key(f"{scope}.down", "down,j", "scroll_by(1)", "down", "One line down", group),
         Key(f"{scope}.up", "up,k", "scroll_by(-1)", "up", "One line up", group),
-        Key(f"{scope}.page_down", "pagedown", "scroll_by(10)", "page down", "Ten lines down",
-            group),
-        Key(f"{scope}.page_up", "pageup", "scroll_by(-10)", "page up", "Ten lines up", group),
+        Key(f"{scope}.page_down", "pagedown,space", "scroll_pages(1)", "page down",
+            "One page down", group),
+        Key(f"{scope}.page_up", "pageup", "scroll_pages(-1)", "page up", "One page up", group),
+        Key(f"{scope}.top", "home,g", "to_end(-1)", "top", "The first line", group),
+        Key(f"{scope}.bottom", "end,G", "to_end(1)", "bottom", "The last line", group),
     )  # fmt: skip
 
 
 COMPARE = (
     Key("compare.back", "escape", "back", "back", "Back to the history", "Comparison", 5),
     Key("compare.swap", "s", "swap", "swap", "Turn the comparison around", "Comparison", 10),
+    Key("compare.export", "e", "export", "export", "Write the comparison to a file", "Comparison",
+        20, needs=Need.TERMINAL),
     *_scrolls("compare", "Comparison"),
+)  # fmt: skip
+STORMS = (
+    Key("storms.back", "escape", "back", "back", "Back to all VMs", "Storms", 5),
+    *_scrolls("storms", "Storms"),
 )
-SWEEP = (
-    Key("sweep.back", "escape", "back", "back", "Back to all VMs", "Sweep", 5),
-    *_scrolls("sweep", "Sweep"),
+WARNINGS = (
+    Key("warnings.back", "escape", "back", "back", "Back to all VMs", "Warnings", 5),
+    *_scrolls("warnings", "Warnings"),
 )
 TREND = (
     Key("trend.back", "escape", "back", "back", "Back to the history", "Trend", 5),
@@ -238,12 +249,8 @@ ENGINE_ERROR = (
 
 HELP = (
     Key("help.close", "question_mark,f1,q,enter", "cancel", "back", "Close the help", "Help"),
-    Key("help.down", "down,j", "scroll(1)", "down", "One line down", "Help"),
-    Key("help.up", "up,k", "scroll(-1)", "up", "One line up", "Help"),
-    Key("help.page_down", "pagedown,space", "scroll(15)", "page down", "Fifteen lines down",
-        "Help"),
-    Key("help.page_up", "pageup", "scroll(-15)", "page up", "Fifteen lines up", "Help"),
-)  # fmt: skip
+    *_scrolls("help", "Help"),
+)
 
 SCOPES = {
     Scope.ANYWHERE: ANYWHERE,
@@ -252,9 +259,10 @@ SCOPES = {
     Scope.PLAYER: PLAYER,
     Scope.HISTORY: HISTORY,
     Scope.COMPARE: COMPARE,
-    Scope.SWEEP: SWEEP,
+    Scope.STORMS: STORMS,
     Scope.TREND: TREND,
     Scope.UNITS: UNITS,
+    Scope.WARNINGS: WARNINGS,
     Scope.DIALOG: DIALOG,
     Scope.CONFIRM: CONFIRM,
     Scope.FORM: FORM,
@@ -279,9 +287,10 @@ _REACH = {
     Scope.PLAYER: (*PLAYER, *_IN_PLAYER, *ANYWHERE),
     Scope.HISTORY: (*HISTORY, *ANYWHERE),
     Scope.COMPARE: (*COMPARE, *ANYWHERE),
-    Scope.SWEEP: (*SWEEP, *ANYWHERE),
+    Scope.STORMS: (*STORMS, *ANYWHERE),
     Scope.TREND: (*TREND, *ANYWHERE),
     Scope.UNITS: (*UNITS, *ANYWHERE),
+    Scope.WARNINGS: (*WARNINGS, *ANYWHERE),
     Scope.DIALOG: _DIALOG,
     Scope.CONFIRM: (*CONFIRM, *_DIALOG),
     Scope.FORM: (*FORM, *_DIALOG),

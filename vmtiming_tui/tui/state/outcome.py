@@ -6,27 +6,25 @@ from vmtiming_tui.analysis.cautions import cautions
 from vmtiming_tui.analysis.comparison.compare import Comparison, GroupComparison, compare_sides
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN, Side, side_of
 from vmtiming_tui.analysis.comparison.sequential import told
-from vmtiming_tui.analysis.counted import counted_attempts, counted_by_storm
+from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.failures import Failure, failures_of
 from vmtiming_tui.analysis.straggler import Straggler, straggler_of
-from vmtiming_tui.analysis.summary import Summary, settings_label, summarise
+from vmtiming_tui.analysis.summary import settings_label
 from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.findings import decision_lines
+from vmtiming_tui.report.result import result_figures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The figures of every boot that counts, and what explains them.
+    """The figures of every boot that counts, each with its name, and what explains them.
 
-    There were so many ``storms``, of so many ``settings``. ``verdicts`` are sentences: what the run
-    is against its baseline, or each of its settings against the first. ``doubts`` are what makes
-    all of this less sure than it looks.
+    ``verdicts`` are sentences: what the run is against its baseline, or each of its settings
+    against the first. ``doubts`` are what makes all of this less sure than it looks.
     """
 
-    summary: Summary
-    storms: int
-    settings: int
+    figures: tuple[tuple[str, str], ...]
     slowest: Straggler | None
     lost: tuple[Failure, ...]
     verdicts: tuple[str, ...]
@@ -35,18 +33,15 @@ class Outcome:
 
 def outcome_of(fleet: Fleet, baseline: Side | None) -> Outcome | None:
     """Return what the boots so far came to; None where none of them counts."""
-    attempts, storms = counted_attempts(fleet), counted_by_storm(fleet)
+    attempts = counted_attempts(fleet)
     if not attempts:
         return None
-    known = [fleet.storms[number] for number in storms if number in fleet.storms]
     held = compare_sides(baseline, side_of(fleet, THIS_RUN)) if baseline else None
     return Outcome(
-        summary=summarise(attempts),
-        storms=len(storms),
-        settings=len({settings_label(storm.parameters) for storm in known}),
+        figures=tuple(result_figures(fleet)),
         slowest=straggler_of(fleet),
         lost=tuple(failures_of(attempts)),
-        verdicts=tuple(_verdicts(fleet, baseline, held)),
+        verdicts=tuple(verdicts_of(fleet, baseline, held)),
         doubts=doubts_of(fleet, held),
     )
 
@@ -56,7 +51,8 @@ def doubts_of(fleet: Fleet, held: Comparison | None) -> tuple[str, ...]:
     return (*map(str, cautions(fleet)), *(held.cautions if held else ()))
 
 
-def _verdicts(fleet: Fleet, baseline: Side | None, held: Comparison | None) -> list[str]:
+def verdicts_of(fleet: Fleet, baseline: Side | None, held: Comparison | None) -> list[str]:
+    """Return what is decided of a run, or told of it against its baseline or its first setting."""
     if decided := decision_lines(fleet, told(fleet, baseline)):
         return [" ".join(map(str.strip, decided))]
     if held is not None:

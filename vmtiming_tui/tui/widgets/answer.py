@@ -6,7 +6,7 @@ from rich.style import Style
 
 from vmtiming_tui.escape import plural
 from vmtiming_tui.report.findings import straggler_words
-from vmtiming_tui.report.result import lost_words, result_figures
+from vmtiming_tui.report.result import lost_words
 from vmtiming_tui.tui.drawing.styled import Part, clip, fitting, shown
 from vmtiming_tui.tui.drawing.wrapping import wrapped
 from vmtiming_tui.tui.state.outcome import Outcome
@@ -42,8 +42,7 @@ class Answer(ModelLines):
 
     def _figures(self, outcome: Outcome) -> Iterator[list[Part]]:
         palette, dot = self.host.palette, self.host.glyphs.dot
-        figures = result_figures(outcome.summary, outcome.storms, outcome.settings)
-        for at, (name, figure) in enumerate(figures):
+        for at, (name, figure) in enumerate(outcome.figures):
             before = f" {dot} " if at else " "
             yield [(f"{before}{name} ", palette.dim), (figure, palette.strong)]
 

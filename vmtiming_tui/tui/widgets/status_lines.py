@@ -30,7 +30,7 @@ from vmtiming_tui.tui.drawing.styled import (
     to_come,
 )
 from vmtiming_tui.tui.state.dashboard import Model
-from vmtiming_tui.tui.state.keymap import Scope, useful
+from vmtiming_tui.tui.state.keymap import Need, Scope, useful
 from vmtiming_tui.tui.state.played_run import PlayedRun
 from vmtiming_tui.tui.state.view import Sort
 from vmtiming_tui.tui.widgets.lines_widget import LinesWidget, ModelLines
@@ -64,6 +64,12 @@ class Header(ModelLines):
                 return " STARTING ", palette.chip_live
             case state:
                 return f" {state.upper()} ", palette.chip_bad
+
+    def _watching(self) -> list[Part]:
+        """Say that another process makes the run, where one is followed."""
+        there = self.host.there
+        is_followed = Need.ENGINE not in there and Need.PLAYER not in there
+        return [("WATCHING  ", self.host.palette.accent)] if is_followed else []
 
     def _title(self, *, long: bool) -> list[Part]:
         palette, glyphs, model = self.host.palette, self.host.glyphs, self.model
@@ -131,6 +137,7 @@ class Header(ModelLines):
         right: list[Part] = [
             (f"{shown(accel)}  " if accel else "", palette.dim),
             (f"{clock(elapsed)}  " if elapsed is not None else "", palette.strong),
+            *self._watching(),
             self._chip(),
         ]
         room = width - parts_width(right)
@@ -223,8 +230,8 @@ class ViewLine(ModelLines):
     def lines(self, width: int) -> list[list[Part]]:
         """Return one line, a faint rule where nothing is said."""
         palette, glyphs, model = self.host.palette, self.host.glyphs, self.model
-        view = model.view
-        arrow = glyphs.descending if view.descending else glyphs.ascending
+        view, order = model.view, model.view.order
+        arrow = glyphs.descending if order.descending else glyphs.ascending
         left: list[Part] = [(f"{glyphs.rule} ", palette.faint)]
         if view.filter_text:
             left += [
@@ -237,8 +244,8 @@ class ViewLine(ModelLines):
             left.append((f"no such filter: {view.fault}  ", palette.error))
         if view.marked:
             left.append((f"{len(view.marked):,} marked  ", palette.accent))
-        if view.sort is not Sort.ID or view.descending:
-            left += [("by ", palette.dim), (f"{view.sort} {arrow}  ", palette.strong)]
+        if order.sort is not Sort.ID or order.descending:
+            left += [("by ", palette.dim), (f"{order.sort} {arrow}  ", palette.strong)]
         if model.is_frozen:
             words = f"held, {plural(model.waiting, 'event')} waiting"
             goes_on = f"{self.host.key_for('main.freeze')} goes on"
@@ -281,15 +288,31 @@ class ViewLine(ModelLines):
 
 
 class TroubleLine(ModelLines):
-    """What went wrong last, and how much more there is."""
+    """What went wrong last, else what makes the figures doubtful; and how much more there is."""
+
+    @property
+    def _doubts(self) -> tuple[str, ...]:
+        return self.model.outcome.doubts if self.model.outcome else ()
+
+    @property
+    def count(self) -> int:
+        """How much there is to heed."""
+        return len(self.model.fleet.troubles) + len(self._doubts)
 
     def lines(self, width: int) -> list[list[Part]]:
         """Return the newest trouble; empty while all is well."""
-        palette, glyphs, model = self.host.palette, self.host.glyphs, self.model
-        troubles = model.fleet.troubles
-        if not troubles:
+        palette, glyphs = self.host.palette, self.host.glyphs
+        if not self.count:
             return [[("", palette.text)]]
-        newest = troubles[0]
+        key = self.host.key_for("main.warnings")
+        more = f"{self.count - 1:,} more: {key}" if self.count > 1 else f"{key} shows it whole"
+        left = self._newest() if self.model.fleet.troubles else self._doubt(self._doubts[0])
+        right: list[Part] = [(f" {glyphs.dot} {more} ", palette.dim)]
+        return [spread(left, right, width, glyphs.ellipsis)]
+
+    def _newest(self) -> list[Part]:
+        palette, glyphs, model = self.host.palette, self.host.glyphs, self.model
+        newest = model.fleet.troubles[0]
         since = f"{clock(newest.at_ns - model.fleet.run.at_ns)} " if model.fleet.run else ""
         who = f"VM {newest.vm}: " if newest.vm is not None else ""
         style = palette.warning
@@ -297,18 +320,22 @@ class TroubleLine(ModelLines):
         attempt = model.attempt_of(newest.vm) if newest.vm is not None else None
         if attempt is not None and attempt.state.is_lost:
             style, glyph = palette.states[attempt.state], glyphs.states[attempt.state]
-        more = f" {glyphs.dot} {len(troubles) - 1} more" if len(troubles) > 1 else ""
-        right: list[Part] = [(f"{more} ", palette.dim)] if more else []
-        left: list[Part] = [
+        return [
             (f" {glyph} ", style),
             (since, palette.dim),
             (f"{who}{shown(newest.text)}", style),
         ]
-        return [spread(left, right, width, glyphs.ellipsis)]
+
+    def _doubt(self, words: str) -> list[Part]:
+        glyph, style = self.host.glyphs.states[VmState.TIMED_OUT], self.host.palette.warning
+        return [(f" {glyph} {shown(words)}", style)]
 
 
 class Footer(LinesWidget):
-    """The keys that work here, the most wanted ones first, as many as fit; each can be clicked."""
+    """The keys that work here, the most wanted ones first, as many as fit; each can be clicked.
+
+    Keys that are ``left_out`` would show nothing yet.
+    """
 
     class Pressed(Message):
         """A key's name was clicked."""
@@ -320,6 +347,7 @@ class Footer(LinesWidget):
     def __init__(self, scope: Scope, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._scope = scope
+        self.left_out: frozenset[str] = frozenset()
         self._spots: list[tuple[int, int, str]] = []
 
     def lines(self, width: int) -> list[list[Part]]:
@@ -329,7 +357,7 @@ class Footer(LinesWidget):
         self._spots = []
         x = 0
         for key in sorted(useful(self._scope, self.host.there), key=attrgetter("rank")):
-            if not key.rank:
+            if not key.rank or key.id in self.left_out:
                 continue
             name = self.host.key_for(key.id)
             text = f" {name} "

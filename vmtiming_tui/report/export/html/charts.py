@@ -26,6 +26,7 @@ from vmtiming_tui.report.wording import exact_seconds
 BAR_WIDTH = 240.0
 _MOST_POINTS = 400
 _MOST_DOTS = 200
+_ROW_HEIGHT = 52.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,16 @@ def _thinned(points: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
     return [*points[:-1:step], *points[-1:]]
 
 
-def completion_chart(all_series: Sequence[Series]) -> Markup:
-    """Return how many VMs had booted over the time since the storm's first start."""
+def completion_chart(
+    all_series: Sequence[Series],
+    title: str = "VMs booted over time",
+    x_label: str = "seconds since the first start",
+    unit: str = "",
+) -> Markup:
+    """Return how many VMs had booted over the time since the storm's first start.
+
+    Another title, and what it counts in, say what else it is of.
+    """
     drawn = [series for series in all_series if series.points]
     if not drawn:
         return Markup("")
@@ -55,12 +64,12 @@ def completion_chart(all_series: Sequence[Series]) -> Markup:
     frame = Frame(300.0, last * 1.02 or 1.0, float(max(series.number for series in drawn)))
     whole = [value for value in ticks(frame.top_y, 6) if value == int(value)]
     below = [value for value in whole if value < 0.93 * frame.top_y]
-    y_ticks = [(value, f"{value:g}") for value in (*below, frame.top_y)]
-    curves = [_curve(frame, series) for series in drawn]
+    y_ticks = [(value, f"{value:g}{unit}") for value in (*below, frame.top_y)]
+    curves = [_curve(frame, series, unit) for series in drawn]
     return svg(
         frame.height,
-        "VMs booted over time",
-        frame.axes("seconds since the first start", y_ticks),
+        title,
+        frame.axes(x_label, y_ticks),
         *curves,
         tag("line", class_="cursor", y1=TOP, y2=frame.y(0), x1=-9, x2=-9),
         tag("text", "", class_="readout", x=LEFT + 10, y=TOP + 14),
@@ -71,20 +80,20 @@ def completion_chart(all_series: Sequence[Series]) -> Markup:
     )
 
 
-def _curve(frame: Frame, series: Series) -> Markup:
+def _curve(frame: Frame, series: Series, unit: str) -> Markup:
     points = _thinned(series.points)
     steps = [f"M{LEFT:.1f} {frame.y(0):.1f}"]
     steps += [f"H{frame.x(at):.1f}V{frame.y(k):.1f}" for at, k in points]
     return tag(
         "g",
-        tag("title", f"{series.label}: {points[-1][1]} of {series.number} booted"),
+        tag("title", f"{series.label}: {points[-1][1]} of {series.number}{unit} booted"),
         tag("path", class_="curve", d="".join(steps)),
         class_=series.style,
         data_points=" ".join(f"{at:.3f},{k}" for at, k in points)
         if series.style != "faint"
         else None,
         data_label=series.label,
-        data_number=series.number,
+        data_number=f"{series.number}{unit}",
     )
 
 
@@ -113,6 +122,28 @@ def stage_bar(boot: ExportedBoot, longest_ns: int) -> Markup:
         preserveAspectRatio="none",
         aria_hidden="true",
     )
+
+
+def stage_rows(rows: Sequence[tuple[str, Mapping[Stage, float]]]) -> Markup:
+    """Return stages' medians (s) of each row as a bar, all to the scale of the longest."""
+    longest = max((math.fsum(medians.values()) for _, medians in rows), default=0.0)
+    if not longest:
+        return Markup("")
+    parts, words, room = [], [], WIDTH - 90
+    for place, (label, medians) in enumerate(rows):
+        y, at = place * _ROW_HEIGHT, 0.0
+        parts.append(tag("text", label, class_="told-of", x=0, y=y + 13))
+        for stage, value in medians.items():
+            width = room * max(value, 0) / longest
+            title = tag("title", f"{label}, {stage}: {exact_seconds(value)}")
+            rect = tag("rect", class_=f"stage-{stage}", x=at, y=y + 19, width=width, height=20)
+            parts.append(tag("g", title, rect))
+            at += width
+        whole = exact_seconds(math.fsum(medians.values()))
+        parts.append(tag("text", whole, x=at + 8, y=y + 34))
+        told = ", ".join(f"{stage} {exact_seconds(value)}" for stage, value in medians.items())
+        words.append(f"{label}: {told}")
+    return svg(len(rows) * _ROW_HEIGHT, f"Median stages. {'; '.join(words)}", *parts)
 
 
 def median_bar(medians_s: Sequence[tuple[Stage, float]]) -> Markup:

@@ -8,6 +8,7 @@ from vmtiming_tui.analysis.units.boot_chart import chart_of_boots
 from vmtiming_tui.analysis.units.many_boots import units_of_run
 from vmtiming_tui.analysis.units.unit_sort import UnitSort
 from vmtiming_tui.escape import plural, shell_line
+from vmtiming_tui.model import events as ev
 from vmtiming_tui.report.export.document import Document, fact_table
 from vmtiming_tui.report.export.html import charts
 from vmtiming_tui.report.export.html.boot_chart import boot_chart, chart_style
@@ -312,13 +313,23 @@ def _keep_in_mind(document: Document) -> Markup:
     kinds: dict[CautionKind, list[str]] = {}
     for caution in document.cautions:
         kinds.setdefault(caution.kind, []).append(caution.text)
-    items += [_caution(kind, texts) for kind, texts in kinds.items()]
+    items += [_caution(str(kind), texts) for kind, texts in kinds.items()]
+    if told := _told(document):
+        items.append(_caution("said while it ran", told))
     if not items:
         return Markup("")
     return section("Keep in mind", tag("ul", *items, class_="notes"))
 
 
-def _caution(kind: CautionKind, texts: Sequence[str]) -> Markup:
+def _told(document: Document) -> list[str]:
+    """Return the warnings of the run itself, each once, without those that a caution repeats."""
+    known = {caution.text for caution in document.cautions}
+    notices = document.fleet.notices
+    told = dict.fromkeys(each.text for each in notices if each.level is not ev.Level.INFO)
+    return [text for text in told if text not in known]
+
+
+def _caution(kind: str, texts: Sequence[str]) -> Markup:
     if len(texts) == 1:
         return tag("li", tag("strong", f"{kind}: "), texts[0])
     return tag("li", tag("strong", f"{kind}:"), tag("ul", *(tag("li", text) for text in texts)))
