@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from rich.cells import cell_len
 
 from support.making import as_told, run_events
 from support.past_runs import keep_named, named_run, wait_for
@@ -20,14 +21,17 @@ from vmtiming_tui.model.decision import Decision, Standing, UntilDecided
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import write_export
 from vmtiming_tui.tui.drawing.braille import outline_rows
-from vmtiming_tui.tui.drawing.glyphs import UNICODE
+from vmtiming_tui.tui.drawing.glyphs import UNICODE, glyphs_for
 from vmtiming_tui.tui.drawing.run_columns import spark_values
+from vmtiming_tui.tui.drawing.run_glance import RunGlance
+from vmtiming_tui.tui.drawing.theme import palette_for
 from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.export_comparison import ExportComparisonScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
 from vmtiming_tui.tui.screens.played import PlayedScreen
 from vmtiming_tui.tui.screens.trend import TrendScreen
 from vmtiming_tui.tui.state.dashboard import ns_of, reckon
+from vmtiming_tui.tui.state.glance import glance_of
 from vmtiming_tui.tui.widgets.status_lines import StatsLine, left_words
 
 DONE, SECOND = 90.0, 1_000_000_000
@@ -261,6 +265,23 @@ async def test_foreign_words_of_a_run_are_shown_escaped(tmp_path, monkeypatch, s
     for char in "\x1b\x07\x9b\u202e":
         assert char not in "".join(texts)
     assert all("\\x1b[2J" in text for text in texts[:4])
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_a_glance_fits_its_width_and_has_a_curve_where_there_is_room(history, ascii_only):
+    keep_named(history, EVIL, notes=EVIL * 20, labels={"os": "debian " * 30})
+    with History.open() as kept:
+        run = kept.find("last")
+        told = glance_of(kept.load(run))
+    palette = palette_for(dark=True, colour=True)
+    glyphs = glyphs_for(ascii_only=ascii_only, colour=True)
+    for width in (45, 76, 200):
+        glance = RunGlance(run, told, palette, glyphs)
+        lines = ["".join(text for text, _ in line).rstrip() for line in glance.lines(width, 40)]
+        assert max(map(cell_len, lines)) <= width
+        assert any("booted over time" in line for line in lines)
+        assert "".join(lines).isascii() or not ascii_only
+        assert len(glance.lines(width, 12)) < len(lines)
 
 
 async def test_an_empty_history_says_so(tmp_path, monkeypatch):

@@ -36,11 +36,11 @@ class RunColumn(StrEnum):
 _FROM = {
     RunColumn.P95: _YEAR_FROM,
     RunColumn.ALL_BOOTED_IN: 96,
-    RunColumn.COMPLETION: 112,
-    RunColumn.STORMS: 120,
-    RunColumn.ACCEL: 128,
-    RunColumn.LABELS: 140,
-    RunColumn.AGAINST: 160,
+    RunColumn.COMPLETION: 122,
+    RunColumn.STORMS: 134,
+    RunColumn.ACCEL: 142,
+    RunColumn.LABELS: 150,
+    RunColumn.AGAINST: 170,
 }
 _FIGURES = frozenset(
     {RunColumn.BOOTED, RunColumn.MEDIAN, RunColumn.P95, RunColumn.ALL_BOOTED_IN, RunColumn.STORMS}
