@@ -141,10 +141,12 @@ def test_over_storms_it_is_told_in_which_one_it_fell_behind():
     [
         (0.82, None, ", waited for a CPU 82 %"),
         (0.82, 0.4, ", waited for a CPU 82 % (median 40 %)"),
-        (0.1, 0.1, ""),
+        (0.1, 0.0, ""),
+        (0.8, 0.79, ""),
+        (0.3, 0.8, ""),
     ],
 )
-def test_waiting_for_a_cpu_is_told_where_it_was_much(share, usual, said):
+def test_waiting_for_a_cpu_is_told_where_it_was_much_and_more_than_the_others(share, usual, said):
     result = replace(found(net=1000), waited_share=share, usual_waited_share=usual)
 
     assert straggler_words(result).endswith(f"kernel +0.4{said}")
