@@ -215,6 +215,8 @@ def _who(found: Straggler) -> str:
     behind = _added(found, found.behind_ns)
     if found.storm:
         where = printable(found.storm)
+        if found.is_mostly_slow:
+            where += f" (the slowest in {found.slowest_in} of {found.of_storms} storms)"
         return f"VM {found.slowest.vm} fell furthest behind, in {where}: {behind} s to its median"
     of_those = "" if found.booted == found.number else f" of the {found.booted} that booted"
     return f"VM {found.slowest.vm} was the slowest{of_those}: {behind} s to the median"
