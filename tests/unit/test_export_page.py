@@ -40,6 +40,13 @@ def test_a_single_boot_has_no_spread_and_no_curve():
     assert "VMs booted over time" not in words
 
 
+@pytest.mark.parametrize(
+    "storms", [[[5.0] * 20], [[5.0, 5.0]] * 3, [[0.0, 0.0]] * 2, [[FAILED] * 3] * 2]
+)
+def test_whatever_a_run_came_to_can_be_drawn(storms):
+    assert "<h1>Run run-1</h1>" in render(".html", fleet_of(storms))
+
+
 def test_few_boots_are_points_and_many_are_bars():
     few, many = chart([5.0, 5.5, 7.0]), chart([5 + at / 40 for at in range(60)])
 

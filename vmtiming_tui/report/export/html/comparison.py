@@ -119,7 +119,8 @@ def _curves(document: ComparisonDocument) -> Markup:
         for place, sample in sorted(settings[0].samples.items())
     ]
     title = "VMs that took no longer than that"
-    chart = charts.completion_chart(series, title, "seconds from a VM's start to its report", " %")
+    label = "seconds from a VM's start to its report"
+    chart = charts.completion_chart(series, title, label, " %", from_zero=False)
     if not chart:
         return Markup("")
     return section(title, chart, legend((each.style, each.label) for each in series))
