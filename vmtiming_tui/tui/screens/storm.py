@@ -107,11 +107,14 @@ class StormScreen(VmScreen[None]):
 
     def tick(self, change: Change) -> None:
         """Show what one turn brought."""
-        if self.model.is_decided and (change.vms or change.new_run or change.figures):
-            self._reckoning.spoil()
-        self._reckoning.tick()
-        if change.new_run or change.order or self.answer.display != bool(self.model.outcome):
+        if self.model.is_decided:
+            if change.vms or change.new_run or change.figures:
+                self._reckoning.spoil()
+            self._reckoning.tick()
+        told = self.answer.height_wanted(self.size.width)
+        if change.new_run or change.order or self.answer.size.height != told:
             self._fit()
+        self.answer.renew()
         self.area.tick(change)
         super().tick(change)
         self.trouble.renew()
@@ -126,7 +129,7 @@ class StormScreen(VmScreen[None]):
             self._renew_view_line()
 
     def _show_outcome(self, outcome: Outcome | None) -> None:
-        self.model.reckoned = outcome
+        self.model.outcome = outcome
         self._fit()
         self.answer.renew()
         self.stats.renew()
