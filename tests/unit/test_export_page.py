@@ -7,6 +7,7 @@ import pytest
 from support.exported import Elements
 from support.facts import SECOND
 from support.making import FAILED, TIMED_OUT, fleet_of, run_events
+from vmtiming_tui.analysis.comparison.samples import side_of
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import render
@@ -37,6 +38,13 @@ def test_a_single_boot_has_no_spread_and_no_curve():
 
     assert "How boot times are spread" not in words
     assert "VMs booted over time" not in words
+
+
+@pytest.mark.parametrize(
+    "storms", [[[5.0] * 20], [[5.0, 5.0]] * 3, [[0.0, 0.0]] * 2, [[FAILED] * 3] * 2]
+)
+def test_whatever_a_run_came_to_can_be_drawn(storms):
+    assert "<h1>Run run-1</h1>" in render(".html", fleet_of(storms))
 
 
 def test_few_boots_are_points_and_many_are_bars():
@@ -101,6 +109,16 @@ def test_very_many_boots_are_folded(boots, is_folded):
     words = page(fleet_of([[5.0] * boots], skew_s=0.001)).text
 
     assert (f"All {boots} boots as a table" in words) is is_folded
+
+
+def test_a_run_with_a_baseline_tells_every_figure_of_both():
+    base = side_of(fleet_of([[5.0, 5.1]] * 8, run="base"), "base")
+    read = Elements()
+    read.feed(render(".html", fleet_of([[8.0, 8.1]] * 8), None, base))
+    ids = [each.get("id") for name, each in read.found if name == "table"]
+
+    assert "boot: slower by " in read.text
+    assert "figures-0-0" in ids
 
 
 def test_cautions_of_one_kind_stand_together():
