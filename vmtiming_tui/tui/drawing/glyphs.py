@@ -16,6 +16,10 @@ class Glyphs:
     phases: Mapping[Phase, str]
     stages: Mapping[Stage, str]
     residual: str
+    unseen: str
+    shadow: str
+    under: str
+    beyond: str
     bar: str
     bar_end: str
     median: str
@@ -47,8 +51,12 @@ UNICODE = Glyphs(
         Phase.ENDING: "↓",
         Phase.OFF: "∘",
     },
-    stages=dict.fromkeys(Stage, "━"),
-    residual="━",
+    stages=dict.fromkeys(Stage, "▆"),
+    residual="▆",
+    unseen="▆",
+    shadow="▁",
+    under="▀",
+    beyond="→",
     bar="━",
     bar_end="╸",
     median="╎",
@@ -71,13 +79,13 @@ UNICODE = Glyphs(
     braille=True,
 )
 
-_STROKES = {
+_TEXTURES = {
     Stage.FIRMWARE: "┄",
-    Stage.LOADER: "╌",
-    Stage.KERNEL: "─",
-    Stage.INITRD: "═",
-    Stage.USERSPACE: "━",
-    Stage.LAG: "·",
+    Stage.LOADER: "╍",
+    Stage.KERNEL: "░",
+    Stage.INITRD: "▒",
+    Stage.USERSPACE: "█",
+    Stage.LAG: "▌",
 }
 
 _LETTERS = {
@@ -101,7 +109,11 @@ ASCII = Glyphs(
     },
     phases={phase: phase[0] for phase in Phase},
     stages=_LETTERS,
-    residual="?",
+    residual="=",
+    unseen="?",
+    shadow="-",
+    under="-",
+    beyond=">",
     bar="=",
     bar_end="-",
     median=":",
@@ -126,9 +138,9 @@ ASCII = Glyphs(
 
 
 def glyphs_for(*, ascii_only: bool, colour: bool) -> Glyphs:
-    """Return what to draw with; without colour the stages differ by their stroke."""
+    """Return what to draw with; without colour the stages differ by their texture."""
     if ascii_only:
         return ASCII
     if colour:
         return UNICODE
-    return replace(UNICODE, stages=_STROKES, residual="?")
+    return replace(UNICODE, stages=_TEXTURES, residual="═", unseen="·")

@@ -1,4 +1,4 @@
-"""All VMs: header, figures, the curve, the grid or the list, what went wrong, and the keys."""
+"""All VMs: header, figures, charts, the VMs in a picture or a list, what went wrong, the keys."""
 
 import asyncio
 from collections.abc import Iterable
@@ -12,22 +12,27 @@ from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.commands import Act, Rerun, VmAction
 from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.tui.drawing.axis import LEAST_AXIS
+from vmtiming_tui.tui.drawing.pictures import Picture, best_picture, charts_height, pictures_of
 from vmtiming_tui.tui.screens.vm_screen import VmScreen
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import Change, Model, is_running
 from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.state.questions import about_killing
-from vmtiming_tui.tui.widgets.curve import Curve
+from vmtiming_tui.tui.widgets.cells import VmCells
+from vmtiming_tui.tui.widgets.charts import Charts
+from vmtiming_tui.tui.widgets.current_lane import CurrentLane
 from vmtiming_tui.tui.widgets.field import Field
-from vmtiming_tui.tui.widgets.grid import VmGrid
-from vmtiming_tui.tui.widgets.status_lines import StatsLine, TroubleLine, ViewLine
+from vmtiming_tui.tui.widgets.grid import VmGrid, common_scale_ns
+from vmtiming_tui.tui.widgets.lane_axis import LaneAxis
+from vmtiming_tui.tui.widgets.status_lines import StatsLine
 from vmtiming_tui.tui.widgets.table import TableHead, VmTable
-from vmtiming_tui.tui.widgets.vm_area import VmArea
+from vmtiming_tui.tui.widgets.trouble_line import TroubleLine
+from vmtiming_tui.tui.widgets.view_line import ViewLine
+from vmtiming_tui.tui.widgets.vm_area import SignedArea, VmArea
 
-_LINES_AROUND = 5
-_LEAST_CURVE, _MOST_CURVE = 4, 24
-_BIG_FLEET_CURVE = 8
-_CURVE_EVERY = 5
+_LINES_AROUND = 4
+_CHARTS_EVERY = 5
 
 
 class StormScreen(VmScreen[None]):
@@ -39,53 +44,80 @@ class StormScreen(VmScreen[None]):
     def __init__(self, model: Model) -> None:
         super().__init__(model)
         self.stats = StatsLine(model, id="stats")
-        self.curve = Curve(model, id="curve")
+        self.charts = Charts(model, id="charts")
         self.view_line = ViewLine(model, id="view")
         self.table_head = TableHead(model, id="table-head")
         self.grid_area = VmGrid(model, id="grid")
+        self.axis = LaneAxis(model, self.grid_area, id="axis")
+        self.cells_area = VmCells(model, id="cells")
+        self.lane = CurrentLane(model, lambda: self.cells_area.current, id="lane")
         self.table_area = VmTable(model, id="table")
         self.trouble = TroubleLine(model, id="trouble")
         self.filter = Field(placeholder="state, id, 3-7, >20, word; ! inverts", id="filter")
         self._turns = 0
+        self._chosen: Picture | None = None
 
     def body(self) -> Iterable[Widget]:
-        """Figures, the curve, the VMs, and what went wrong."""
+        """Figures, charts, the VMs, and what went wrong."""
         yield self.stats
-        yield self.curve
+        yield self.charts
         yield self.view_line
         yield self.table_head
+        yield self.axis
         yield self.grid_area
+        yield self.cells_area
+        yield self.lane
         yield self.table_area
         yield self.filter
         yield self.trouble
 
     def on_mount(self) -> None:
-        """Begin with the grid."""
+        """Begin with a picture."""
         self.table_area.display = self.table_head.display = self.filter.display = False
         self._fit()
 
     @property
     def area(self) -> VmArea:
-        """The grid or the list, whichever is seen."""
-        return self.table_area if self.table_area.display else self.grid_area
+        """The lanes, the cells or the list, whichever is seen."""
+        areas = (self.table_area, self.grid_area, self.cells_area)
+        return next((area for area in areas if area.display), self.grid_area)
 
     def on_resize(self) -> None:
         """Divide the height anew."""
         self._fit()
 
+    @property
+    def _count(self) -> int:
+        return len(self.model.fleet.vms) or self.model.plan.number
+
+    @property
+    def _room(self) -> tuple[int, int]:
+        """The width, and the height there is for the VMs and their charts."""
+        legend = self.view_line.height_wanted(self.size.width)
+        return self.size.width, max(self.size.height - _LINES_AROUND - legend, 1)
+
+    @property
+    def picture(self) -> Picture:
+        """What the VMs are drawn as: what was chosen, else what suits their number."""
+        width, height = self._room
+        highest = max(self.model.fleet.vms, default=self._count - 1)
+        if self._chosen in pictures_of(self._count):
+            return self._chosen
+        return best_picture(self._count, width, height - 1, highest)
+
     def _fit(self) -> None:
-        """Give the VMs the lines they need and the curve what is left, within reason."""
-        height = self.size.height
-        rest = height - _LINES_AROUND - self.table_head.display
-        count = len(self.model.fleet.vms) or self.model.plan.number
-        wanted = _BIG_FLEET_CURVE if height >= 36 else _LEAST_CURVE + (height >= 28)
-        if count <= rest - _LEAST_CURVE - 2:
-            room = rest - _LEAST_CURVE - 2
-            lines = next(high for high in (4, 3, 2, 1) if high == 1 or count * high <= room)
-            wanted = min(max(rest - count * lines, _LEAST_CURVE), _MOST_CURVE)
-        curve_height = max(min(wanted, rest - 4), _LEAST_CURVE)
-        if self.curve.styles.height is None or self.curve.size.height != curve_height:
-            self.curve.styles.height = curve_height
+        """Show the picture, and give the charts the lines that its VMs leave."""
+        picture, lists = self.picture, self.table_area.display
+        has_lanes = picture is Picture.LANES
+        self.grid_area.display = self.axis.display = has_lanes and not lists
+        self.cells_area.display = self.lane.display = not has_lanes and not lists
+        width, height = self._room
+        self.view_line.styles.height = self.view_line.height_wanted(width)
+        highest = max(self.model.fleet.vms, default=self._count - 1)
+        high = charts_height(picture, self._count, width, height - 1, highest)
+        self.charts.display = high > 0
+        if high and (self.charts.styles.height is None or self.charts.size.height != high):
+            self.charts.styles.height = high
 
     # What changes.
 
@@ -97,19 +129,40 @@ class StormScreen(VmScreen[None]):
         super().tick(change)
         self.trouble.renew()
         self._turns += not change.between
+        if self.lane.display:
+            self.lane.renew()
         if change.figures or change.vms:
             self.stats.renew()
-        if change.order or not (self._turns % _CURVE_EVERY or change.between):
+        if change.order or not (self._turns % _CHARTS_EVERY or change.between):
             self.stats.renew()
-            self.curve.renew()
+            self.charts.renew()
+            self.lane.scale_ns = common_scale_ns(self.model)
             self._renew_view_line()
 
     def _renew_view_line(self) -> None:
-        shows_grid = self.area is self.grid_area
-        self.view_line.scale_ns = self.grid_area.scale_ns if shows_grid else None
-        self.view_line.renew()
+        line, area = self.view_line, self.area
+        signs = area.take_signs() if isinstance(area, SignedArea) else frozenset()
+        if self.charts.display:
+            signs |= self.charts.signs
+        if self.lane.display:
+            signs |= self.lane.signs
+        painter = self.grid_area.painter
+        has_axis = painter is not None and painter.shape.bar >= LEAST_AXIS
+        scales = (self.lane, self.lane.scale_ns), (self.grid_area, self.grid_area.scale_ns)
+        line.scale_ns = next((ns for each, ns in scales if each.display), None)
+        if area is self.grid_area and has_axis:
+            line.scale_ns = None
+        line.signs = signs
+        if line.height_wanted(self.size.width) != line.size.height:
+            self._fit()
+        line.renew()
+        self.axis.renew()
         if self.table_head.display:
             self.table_head.renew()
+
+    def on_signed_area_signs_changed(self) -> None:
+        """Other stages are drawn: the legend follows."""
+        self._renew_view_line()
 
     def _changed_view(self) -> None:
         """The filter, the order or the marks are others: show it at once."""
@@ -170,11 +223,25 @@ class StormScreen(VmScreen[None]):
     # What is shown.
 
     def action_toggle_view(self) -> None:
-        """Switch between the grid and the list."""
+        """Switch between the picture and the list."""
+        self._show_as(self._chosen, lists=not self.table_area.display)
+
+    def action_next_picture(self) -> None:
+        """Draw the VMs in another way, those that suit their number in turn."""
+        pictures = pictures_of(self._count)
+        if len(pictures) == 1:
+            self.app.notify("One VM has one picture.", timeout=3)
+            return
+        was = self.picture
+        after = (
+            was if self.table_area.display else pictures[(pictures.index(was) + 1) % len(pictures)]
+        )
+        self._show_as(after, lists=False)
+
+    def _show_as(self, picture: Picture | None, *, lists: bool) -> None:
         vm = self.area.current
-        lists = not self.table_area.display
+        self._chosen = picture
         self.table_area.display = self.table_head.display = lists
-        self.grid_area.display = not lists
         self._fit()
         self.area.rebuild()
         if vm is not None:

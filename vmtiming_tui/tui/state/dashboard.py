@@ -17,6 +17,7 @@ from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.progress import TimeLeft, time_left
 from vmtiming_tui.analysis.summary import boots_s, completion, lost_of, zeros_ns
 from vmtiming_tui.analysis.thresholds import Finding, judged
+from vmtiming_tui.analysis.typical_boot import Typical, typical_boot
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.attempt import Attempt, Vm, VmState
 from vmtiming_tui.model.config import RunConfig
@@ -46,8 +47,9 @@ class LiveFigures:
     """The live figures, in ns; None where there is nothing to reckon them from.
 
     ``curve`` is (ns since the storm's first start, how many had booted by then), where the time
-    between rounds is left out: ``curve_start_ns`` is where its axis begins for the newest. ``over``
-    are the thresholds that do not hold so far.
+    between rounds is left out: ``curve_start_ns`` is where its axis begins for the newest.
+    ``typical`` is what boots are held against while they go on, ``boots_ns`` what those that count
+    took, rising. ``over`` are the thresholds that do not hold so far.
     """
 
     booted: int = 0
@@ -58,6 +60,8 @@ class LiveFigures:
     curve: tuple[tuple[int, int], ...] = ()
     curve_number: int = 0
     curve_start_ns: int | None = None
+    typical: Typical | None = None
+    boots_ns: tuple[int, ...] = ()
     over: tuple[str, ...] = ()
 
 
@@ -106,7 +110,7 @@ def last_decided_ns(storm: Storm) -> int | None:
     return max(known, default=None) if len(known) == len(decided) else None
 
 
-def reckon(fleet: Fleet, plan: RunPlan, now_ns: int) -> LiveFigures:
+def reckon(fleet: Fleet, plan: RunPlan, now_ns: int, baseline: Side | None = None) -> LiveFigures:
     """Return the live figures of a fleet: of every boot that counts, and the newest storm's curve.
 
     Reckoned as the summary's are, so that the dashboard and every export say the same. While no
@@ -128,6 +132,8 @@ def reckon(fleet: Fleet, plan: RunPlan, now_ns: int) -> LiveFigures:
         curve=tuple(completion(in_storm)),
         curve_number=len(storm.vms) if storm else 0,
         curve_start_ns=zeros[-1] if zeros else None,
+        typical=typical_boot(fleet, baseline),
+        boots_ns=tuple(map(ns_of, times)),
         over=tuple(
             dict.fromkeys(
                 each.threshold.text for each in judged(fleet) if each.finding is Finding.FAILED
@@ -334,7 +340,7 @@ class Model:
         if late_ns < 0 or not (self._stale_figures or (late_ns > _LEFT_EVERY_NS and self.is_busy)):
             return False
         began = time.perf_counter()
-        self.figures = reckon(self.fleet, self.plan, self.now_ns)
+        self.figures = reckon(self.fleet, self.plan, self.now_ns, self.baseline)
         cost_ns = ns_of(time.perf_counter() - began)
         self._figures_due_ns = time.perf_counter_ns() + max(_LEAST_PAUSE_NS, _COST_SHARE * cost_ns)
         self._stale_figures = False
@@ -349,7 +355,7 @@ class Model:
     def settle(self) -> None:
         """Fold everything there is and reckon from all of it: for the end, and for exports."""
         self.turn(everything=True)
-        self.figures = reckon(self.fleet, self.plan, self.now_ns)
+        self.figures = reckon(self.fleet, self.plan, self.now_ns, self.baseline)
 
     # What the user means.
 

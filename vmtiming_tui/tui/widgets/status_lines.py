@@ -1,24 +1,14 @@
-"""The lines that say how a run stands: header, figures, what is shown, what went wrong, keys."""
-
-from operator import attrgetter
-
-from rich.cells import cell_len
-from textual import events
-from textual.message import Message
+"""The lines that say how a run stands: the header, and the figures below it."""
 
 from vmtiming_tui.analysis.phase_count import phase_count
 from vmtiming_tui.analysis.progress import TimeLeft
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import VmState
-from vmtiming_tui.model.config import BootMode
 from vmtiming_tui.model.fleet import RunState
 from vmtiming_tui.model.plan import StormKind
-from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.model.storm import Storm
-from vmtiming_tui.report.findings import decision_lines
 from vmtiming_tui.tui.drawing.braille import sparkline
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
-from vmtiming_tui.tui.drawing.scale_bars import BarMaker
 from vmtiming_tui.tui.drawing.styled import (
     Part,
     clip,
@@ -29,13 +19,9 @@ from vmtiming_tui.tui.drawing.styled import (
     spread,
     to_come,
 )
-from vmtiming_tui.tui.state.dashboard import Model
-from vmtiming_tui.tui.state.keymap import Scope, useful
-from vmtiming_tui.tui.state.view import Sort
-from vmtiming_tui.tui.widgets.lines_widget import LinesWidget, ModelLines
+from vmtiming_tui.tui.widgets.lines_widget import ModelLines
 
 _SPARK = 12
-_OVER = 40
 
 
 class Header(ModelLines):
@@ -206,139 +192,3 @@ class StatsLine(ModelLines):
             if parts_width(left) < width - parts_width(right):
                 break
         return [spread(left, right, width, glyphs.ellipsis)]
-
-
-class ViewLine(ModelLines):
-    """What is shown: filter, order, marks; and what the bars mean."""
-
-    def __init__(self, model: Model, *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(model, id=id)
-        self.scale_ns: int | None = None
-
-    def lines(self, width: int) -> list[list[Part]]:
-        """Return one line, a faint rule where nothing is said."""
-        palette, glyphs, model = self.host.palette, self.host.glyphs, self.model
-        view = model.view
-        arrow = glyphs.descending if view.descending else glyphs.ascending
-        left: list[Part] = [(f"{glyphs.rule} ", palette.faint)]
-        if view.filter_text:
-            left += [
-                (f"{len(view.shown):,} of {plural(len(model.fleet.vms), 'VM')}", palette.strong),
-                ("  filter ", palette.dim),
-                (shown(view.filter_text), palette.accent),
-                ("  ", palette.text),
-            ]
-        if view.fault:
-            left.append((f"no such filter: {view.fault}  ", palette.error))
-        if view.marked:
-            left.append((f"{len(view.marked):,} marked  ", palette.accent))
-        if view.sort is not Sort.ID or view.descending:
-            left += [("by ", palette.dim), (f"{view.sort} {arrow}  ", palette.strong)]
-        if model.is_frozen:
-            words = f"held, {plural(model.waiting, 'event')} waiting"
-            goes_on = f"{self.host.key_for('main.freeze')} goes on"
-            left.append((f"{words}, {goes_on}  ", palette.warning))
-        if model.baseline is not None and model.figures.booted:
-            left.append((f"against {shown(str(model.baseline.identity))}  ", palette.dim))
-        if over := model.figures.over:
-            limits = clip(shown(", ".join(over)), _OVER, glyphs.ellipsis)
-            left.append((f"over {limits}  ", palette.warning))
-        if model.fleet.concluded is not None:
-            said = decision_lines(model.fleet, model.fleet.concluded.decisions)
-            words = " ".join(map(str.strip, said))
-            room = max(width - parts_width(left) - 2, 0)
-            left.append((f"{clip(shown(words), room, glyphs.ellipsis)}  ", palette.strong))
-        if len(left) == 1:
-            left.append(
-                (f"{plural(len(model.fleet.vms) or model.plan.number, 'VM')} ", palette.dim)
-            )
-        right = self._legend(width)
-        used = parts_width(left) + parts_width(right)
-        if used > width:
-            right, used = [], parts_width(left)
-        rule = (glyphs.rule * max(width - used, 0), palette.faint)
-        return [[*left, rule, *right]]
-
-    def _legend(self, width: int) -> list[Part]:
-        if self.scale_ns is None or width < 60:
-            return []
-        palette, model = self.host.palette, self.model
-        hidden = {Stage.LAG}
-        if model.config.boot is not BootMode.FIRMWARE:
-            hidden.add(Stage.LOADER)
-        names = [str(stage) for stage in Stage if stage not in hidden]
-        parts: list[Part] = [(" ", palette.text)]
-        if model.figures.booted and width >= 76:
-            if width >= 100:
-                names.append(str(Stage.LAG))
-            parts += BarMaker(palette, self.host.glyphs).legend(names)
-        return [*parts, (f"full bar {self.scale_ns / 1e9:g} s ", palette.dim)]
-
-
-class TroubleLine(ModelLines):
-    """What went wrong last, and how much more there is."""
-
-    def lines(self, width: int) -> list[list[Part]]:
-        """Return the newest trouble; empty while all is well."""
-        palette, glyphs, model = self.host.palette, self.host.glyphs, self.model
-        troubles = model.fleet.troubles
-        if not troubles:
-            return [[("", palette.text)]]
-        newest = troubles[0]
-        since = f"{clock(newest.at_ns - model.fleet.run.at_ns)} " if model.fleet.run else ""
-        who = f"VM {newest.vm}: " if newest.vm is not None else ""
-        style = palette.warning
-        glyph = glyphs.states[VmState.TIMED_OUT]
-        attempt = model.attempt_of(newest.vm) if newest.vm is not None else None
-        if attempt is not None and attempt.state.is_lost:
-            style, glyph = palette.states[attempt.state], glyphs.states[attempt.state]
-        more = f" {glyphs.dot} {len(troubles) - 1} more" if len(troubles) > 1 else ""
-        right: list[Part] = [(f"{more} ", palette.dim)] if more else []
-        left: list[Part] = [
-            (f" {glyph} ", style),
-            (since, palette.dim),
-            (f"{who}{shown(newest.text)}", style),
-        ]
-        return [spread(left, right, width, glyphs.ellipsis)]
-
-
-class Footer(LinesWidget):
-    """The keys that work here, the most wanted ones first, as many as fit; each can be clicked."""
-
-    class Pressed(Message):
-        """A key's name was clicked."""
-
-        def __init__(self, action: str) -> None:
-            super().__init__()
-            self.action = action
-
-    def __init__(self, scope: Scope, *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id)
-        self._scope = scope
-        self._spots: list[tuple[int, int, str]] = []
-
-    def lines(self, width: int) -> list[list[Part]]:
-        """Return the keys that fit."""
-        palette = self.host.palette
-        parts: list[Part] = []
-        self._spots = []
-        x = 0
-        for key in sorted(useful(self._scope, self.host.there), key=attrgetter("rank")):
-            if not key.rank:
-                continue
-            name = self.host.key_for(key.id)
-            text = f" {name} "
-            cells = cell_len(text) + cell_len(key.label) + 1
-            if x + cells > width:
-                continue
-            parts += [(text, palette.key), (f"{key.label} ", palette.dim)]
-            self._spots.append((x, x + cells, key.action))
-            x += cells
-        return [parts]
-
-    def on_click(self, event: events.Click) -> None:
-        """Do what the clicked key does."""
-        for first, end, action in self._spots:
-            if first <= event.x < end:
-                self.post_message(self.Pressed(action))
-                return
