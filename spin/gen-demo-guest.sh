@@ -14,6 +14,10 @@
 # The initrd holds a static busybox and the few modules between the kernel and /dev/vda. It hands
 # systemd the moment it began in the way systemd hands on its own state, so that systemd-analyze
 # tells kernel, initrd and userspace apart as it does with a systemd in the initrd.
+#
+# What is written to the console shows how far a boot is, and costs a guest without KVM some 0.1 ms a
+# byte: the initrd says when it begins and ends, and systemd names the units that it starts, without
+# colours and descriptions.
 set -euo pipefail
 export PATH=$PATH:/sbin:/usr/sbin
 
@@ -49,6 +53,9 @@ configure_root() {
     mkdir -p "$root/etc/systemd/journald.conf.d" "$root/etc/systemd/system-generators"
     printf '[Journal]\nStorage=volatile\nRuntimeMaxUse=4M\n' \
         >"$root/etc/systemd/journald.conf.d/demo.conf"
+    mkdir -p "$root/etc/systemd/system.conf.d"
+    [ "$variant" = quick ] || printf '[Manager]\nShowStatus=yes\nStatusUnitFormat=name\n' \
+        >"$root/etc/systemd/system.conf.d/demo.conf"
     install -m 0755 "$assets/vm-report.sh" "$root/usr/bin/vm-report"
     install -m 0644 "$assets/vm-report.service" "$root/lib/systemd/system/vm-report.service"
     ln -sf /lib/systemd/system/vm-report.service \
@@ -90,6 +97,7 @@ while read -r first second third rest; do
     [ "$first $second" = 'now at' ] && began=$third && break
 done </proc/timer_list
 /bin/busybox mount -t devtmpfs dev /dev
+echo 'Loading, please wait...' >/dev/console
 while read -r module; do
     /bin/busybox insmod "/modules/$module"
 done </modules/order
@@ -108,7 +116,9 @@ done
 # The key and the two clocks (wall, monotonic; microseconds) as systemd writes its own state down.
 echo "initrd-timestamp=$(/bin/busybox date +%s)000000 ${began%???}" >/state
 /bin/busybox umount /proc
+echo 'Switching root.' >/root/dev/console
 exec 3</state
+export SYSTEMD_COLORS=0
 exec /bin/busybox switch_root /root /sbin/init --switched-root --system --deserialize 3
 INIT
 }

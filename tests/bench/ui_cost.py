@@ -1,17 +1,21 @@
 """What the dashboard costs on a 200x60 terminal while every VM's cell changes ten times a second.
 
-    python tests/bench/ui_cost.py [VMS ...]        (default: 8 100 1000 5000)
+    python tests/bench/ui_cost.py [VMS ...]        (default: 8 100 1000 5000 20000)
 
 Each dashboard runs on a pty of its own and reads events from a process of its own, through the
-real client: a storm of that many VMs, none of which ends, usage samples as often as the engine
-gives them, and some VMs that boot and are rerun at random moments. An empty Textual app with one
-line that changes ten times a second runs before and after; CPU is given as a ratio to it.
+real client: a storm of that many VMs, none of which ends, usage samples, stages and console lines
+as often as the engine gives them, and some VMs that boot and are rerun at random moments. More
+than 5,000 VMs are those of hosts with 1,000 each, whose engines all tell as much as one.
+
+An empty Textual app with one line that changes ten times a second runs before and after; CPU is
+given as a ratio to it.
 
 - CPU: user and system time of the dashboard's process over the window, as a share of one core
 - lag: how late a 5 ms timer of its event loop fires
 - event to paint: from the event's write to the pipe until its figure's bytes leave the pty
 - key to paint: from the key's bytes into the pty until its effect's bytes leave it
 - first paint: from the start of the process until its first line leaves the pty
+- frames: how often in a second something leaves the pty after it was still for 20 ms
 """
 
 import argparse
@@ -30,6 +34,7 @@ import sys
 import tempfile
 import termios
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +43,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 COLUMNS, ROWS = 200, 60
 WARM_UP_S, WINDOW_S, LAG_S, KEYS = 4.0, 8.0, 6.0, 30
 MARKERS_PER_S = 4
+HOST_VMS, ONE_HOST = 1000, 5000
+STILL_NS = 20_000_000
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -51,6 +58,11 @@ def feed(number: int, log: Path) -> None:
     from vmtiming_tui.engine.host.usage import PER_SECOND, TURNS_PER_SECOND
     from vmtiming_tui.model import events as ev
     from vmtiming_tui.model.plan import StormKind
+    from vmtiming_tui.model.stage import Stage
+
+    seen = (Stage.KERNEL, Stage.INITRD, Stage.USERSPACE)
+    hosts = number // HOST_VMS if number > ONE_HOST else 1
+    at_once = hosts * PER_SECOND // TURNS_PER_SECOND
 
     def say(*events: ev.Event) -> None:
         data = b"".join(ev.encode(event).encode() + b"\n" for event in events)
@@ -74,13 +86,23 @@ def feed(number: int, log: Path) -> None:
             ev.VmStarted(go_ns=at, **who),
         ]
 
+    attempts, told = [1] * number, [0] * number
+
+    def news(vm: int, at: int) -> Iterator[ev.Event]:
+        told[vm] += 1
+        who = {"at_ns": at, "vm": vm, "attempt": attempts[vm]}
+        yield ev.VmUsage(rss_bytes=300 << 20, disk_read_bytes=80 << 20, cpu_ns=at % 10**10,
+                         vcpu_run_ns=1, vcpu_wait_ns=1, **who)  # fmt: skip
+        if told[vm] % 3 == 0:
+            yield ev.StageSeen(stage=seen[min(told[vm] // 3, len(seen)) - 1], **who)
+        yield ev.ConsoleLine(text=f"[  OK  ] Started unit-{told[vm]}.service.", **who)
+
     for vm in range(number):
         os.set_blocking(1, True)
         say(*start(vm, 1))
         if vm % 100 == 99:
             time.sleep(0.02)
     dice = random.Random(1)
-    attempts = [1] * number
     usage_vms = itertools.cycle(range(number))
     usage_due = marker = 0
     marker_due = now() + 2_000_000_000
@@ -92,20 +114,11 @@ def feed(number: int, log: Path) -> None:
             at = now()
             if at > usage_due:
                 usage_due = at + 1_000_000_000 // TURNS_PER_SECOND
-                vms = [next(usage_vms) for _ in range(PER_SECOND // TURNS_PER_SECOND)]
-                say(
-                    *(
-                        ev.VmUsage(
-                            at_ns=at, vm=vm, attempt=attempts[vm], rss_bytes=300 << 20,
-                            disk_read_bytes=80 << 20, cpu_ns=at % 10**10,
-                            vcpu_run_ns=1, vcpu_wait_ns=1,
-                        )
-                        for vm in vms
-                    )
-                )  # fmt: skip
+                vms = [next(usage_vms) for _ in range(at_once)]
+                say(*(event for vm in vms for event in news(vm, at)))
             if restart and at > restart[1]:
                 vm = restart[0]
-                attempts[vm] += 1
+                attempts[vm], told[vm] = attempts[vm] + 1, 0
                 say(*start(vm, attempts[vm]))
                 restart = None
             if at > marker_due and restart is None:
@@ -279,6 +292,7 @@ def one(number: int | None, folder: Path) -> dict[str, float]:
     passed = time.monotonic() - at
     figures["cpu"] = (terminal.cpu_s() - cpu) / passed
     figures["bytes_per_s"] = (terminal.bytes - sent) / passed
+    figures["frames_per_s"] = frames(terminal, at, passed)
     if number is not None:
         figures |= paint_times(terminal, log)
         figures |= key_times(terminal)
@@ -291,11 +305,18 @@ def one(number: int | None, folder: Path) -> dict[str, float]:
     return figures
 
 
+def frames(terminal: Terminal, since_s: float, length_s: float) -> float:
+    """Return how often something was drawn in a second of a time."""
+    began_ns = int(since_s * 1e9)
+    times = [at for at, _ in terminal.pieces if began_ns <= at <= began_ns + length_s * 1e9]
+    return sum(later - at > STILL_NS for at, later in itertools.pairwise(times)) / length_s
+
+
 def paint_times(terminal: Terminal, log: Path) -> dict[str, float]:
     """Return how long markers took to the screen, in ms."""
     times = []
     pieces = terminal.pieces
-    for line in log.read_text().splitlines()[:-2]:
+    for line in log.read_text().splitlines()[:-2]:  # the last may still be on their way
         figure, written = line.split()
         wanted = re.compile(rb"\xe2\x9c\x93(?: booted)? +" + figure.encode())
         written_ns = int(written)
@@ -344,7 +365,7 @@ def main() -> None:
     elif given.dashboard:
         run_dashboard(given.dashboard, given.log, given.result)
     else:
-        compare(given.vms or [8, 100, 1000, 5000])
+        compare(given.vms or [8, 100, 1000, 5000, 20_000])
 
 
 def compare(fleets: list[int]) -> None:
@@ -357,7 +378,7 @@ def compare(fleets: list[int]) -> None:
         empties.append(one(None, folder))
     base = sum(empty["cpu"] for empty in empties) / 2
     heads = ("VMs", "CPU", "ratio", "lag p99", "event p50", "event p99", "key p99", "kB/s", "MiB",
-             "first paint")  # fmt: skip
+             "frames/s", "first paint")  # fmt: skip
     print(" ".join(f"{head:>11}" for head in heads))
     for label, figures in [("empty", empties[0]), *rows, ("empty", empties[1])]:
         cells = (
@@ -370,6 +391,7 @@ def compare(fleets: list[int]) -> None:
             f"{figures.get('key_p99_ms', 0):.0f} ms",
             f"{figures['bytes_per_s'] / 1000:.0f}",
             f"{figures['peak_mib']:.0f}",
+            f"{figures['frames_per_s']:.1f}",
             f"{figures['first_paint_s']:.2f} s",
         )
         print(" ".join(f"{cell:>11}" for cell in cells))

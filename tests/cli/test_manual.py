@@ -99,8 +99,9 @@ def test_the_run_that_the_manual_follows_is_a_run(run, arguments):
     _, out, _ = run(*arguments(1), "--json")
 
     seen = {json.loads(line)["event"] for line in out.splitlines()}
-    # A run may well end before it has any of the first two; the last comes where it is asked for.
-    now_and_then = {"notice", "host_sample", "vm_kernel"}
+    # A run may well end before it has any of the first two; the others come where a guest has a
+    # console, and where they are asked for.
+    now_and_then = {"notice", "host_sample", "console_line", "vm_kernel"}
     assert set(followed) - now_and_then == seen - now_and_then
 
 

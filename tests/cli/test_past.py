@@ -22,7 +22,7 @@ def test_runs_are_listed_newest_first_and_shown_as_they_were_printed(run, argume
     assert run("history")[1] == "No run has been kept yet.\n"
     run(*arguments(2, "", "--no-history"))
     assert run("history")[1] == "No run has been kept yet.\n"
-    _, printed, _ = run(*arguments(2, "", "--name", "first"))
+    _, printed, said = run(*arguments(2, "", "--name", "first"))
     run(*arguments(1, "", "--name", "second"))
 
     listed = run("history")[1].splitlines()
@@ -32,8 +32,9 @@ def test_runs_are_listed_newest_first_and_shown_as_they_were_printed(run, argume
         (False, True),
         (True, False),
     ]
-    *as_printed, shutdown = shown.splitlines()
+    *as_printed, slowest, shutdown = shown.splitlines()
     assert as_printed[-4:] == printed.splitlines()[-4:]
+    assert slowest in said.splitlines()
     assert shutdown.startswith("Shutdown: median ")
 
 
@@ -44,6 +45,35 @@ def test_a_slower_run_is_called_so_and_fails_a_build_only_when_it_is_sure(run, t
     assert run("compare", "old", "new.json", "--fail-slower", "50")[0] == 3
     assert run("compare", "old", "old", "--fail-slower", "900")[0] == 0
     assert run("compare", "new", "old", "--fail-slower", "1")[0] == 0
+
+
+def test_a_comparison_is_written_for_a_pull_request_and_the_gate_is_as_without(run, two_runs, lab):
+    gate = ("compare", "old", "new.json", "--fail-slower", "50")
+    code, out, err = run(*gate, "-o", "pr.md", "-o", "-", "--format", "json")
+
+    assert code == 3
+    assert json.loads(out)["comparisons"][0]["gate"] == "too slow"
+    assert "slower" in err
+    assert (lab.folder / "pr.md").read_text().startswith("## Boot times: new.json against old\n")
+
+    code, out, err = run(*gate, "-o", "pr.md")
+    assert (code, out, "\n  --force replaces it" in err) == (1, "", True)
+    assert run(*gate, "-o", "pr.md", "--force")[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("-o", "pr.csv"), "end the file's name in one of .md .json .html"),
+        (("-o", "-"), "--format goes with -o -, and is one of md, json, html"),
+        (("--format", "md"), "--format goes with -o -"),
+        (("-o", "-", "-o", "-", "--format", "md"), "-o - twice"),
+    ],
+)
+def test_what_a_comparison_cannot_be_written_to_is_said_before_anything(run, words, told):
+    code, out, err = run("compare", "nobody", "nobody", *words)
+
+    assert (code in (1, 2), out, told in err) == (True, "", True)
 
 
 def test_a_run_can_be_held_against_a_baseline(run, arguments, two_runs):

@@ -47,6 +47,10 @@ def test_a_full_disk_costs_the_older_part_only(tmp_path: Path):
 
 
 def test_colours_are_left_out_and_what_steers_a_terminal_is_made_visible():
-    raw = b"\x1b[0;32m  OK  \x1b[0m Reached\r\n\x1b]0;title\x07caf\xc3\xa9\xff\n"
+    raw = b"\x1bc\x1b[0;32m  OK  \x1b[0m Reached\r\n\x1bM\x1b]0;title\x07caf\xc3\xa9\xff\n"
 
     assert readable(raw) == "  OK   Reached\n\\x1b]0;title\\x07café\\xff\n"
+
+
+def test_a_line_ends_once_however_often_the_cursor_went_back():
+    assert readable(b"one\r\r\ntwo\rthree\n\nfour") == "one\ntwo\nthree\n\nfour"

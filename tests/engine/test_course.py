@@ -165,7 +165,7 @@ STRAIGHT = [
     (State.LETTING_GO, State.SETTLING, []),
     (State.SETTLING, State.BOOTING, ["VmStarted", "QmpSeen"]),
     (State.BOOTING, State.REPORTED, ["ask stop"]),
-    (State.REPORTED, State.FREEZING, ["VmBooted", "TellUsage", "QmpSeen"]),
+    (State.REPORTED, State.FREEZING, ["VmBooted", "TellSoFar", "QmpSeen"]),
     (State.FREEZING, State.STANDING_BY, ["VmFrozen", "await COLLECT", "LeavePlace"]),
     (State.STANDING_BY, State.DETAILING, ["released: collect", "ask cont", "tell details"]),
     (State.DETAILING, State.TOLD, ["VmDetails", "await END", "LeaveCollect"]),
@@ -194,8 +194,8 @@ def test_a_boot_begins_by_waiting_for_its_place():
 
 
 LEFT = ["LeavePlace", "LeaveCollect"]
-LOST = ["TellUsage", *LEFT]
-BOOTED = ["VmBooted", "TellUsage"]
+LOST = ["TellSoFar", *LEFT]
+BOOTED = ["VmBooted", "TellSoFar"]
 GONE = ["Abandon", *LEFT, "await LAST_WORDS"]
 CUT = ["Abandon", *LEFT]
 KILLED = ["Abandon", "VmKilled", *LOST]

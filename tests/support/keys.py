@@ -18,11 +18,13 @@ from vmtiming_tui.tui.screens.export import ExportScreen
 from vmtiming_tui.tui.screens.help import HelpScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
 from vmtiming_tui.tui.screens.new_run import NewRunScreen
+from vmtiming_tui.tui.screens.played import PlayedScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
-from vmtiming_tui.tui.screens.sweep import SweepScreen
+from vmtiming_tui.tui.screens.storms import StormsScreen
 from vmtiming_tui.tui.screens.too_small import TooSmallScreen
 from vmtiming_tui.tui.screens.trend import TrendScreen
 from vmtiming_tui.tui.screens.units import UnitsScreen
+from vmtiming_tui.tui.screens.warnings import WarningsScreen
 from vmtiming_tui.tui.state.keymap import Scope
 
 Check = Callable[[Stage], Awaitable[None]]
@@ -62,6 +64,13 @@ async def history(stage: Stage) -> HistoryScreen:
     return screen
 
 
+async def played(stage: Stage) -> PlayedScreen:
+    """Open the newest stored run as it ended, over the run that is on the stage."""
+    await history(stage)
+    await stage.press("enter")
+    return await stage.comes(PlayedScreen)
+
+
 async def comparison(stage: Stage) -> CompareScreen:
     keep_named(Path(os.environ["XDG_STATE_HOME"]), "first", "second")
     await stage.press("c")
@@ -77,10 +86,12 @@ def swept_run(settings: int) -> list[ev.Event]:
     return run_events(boots, parameters=[{"smp": str(1 + smp)} for smp in turns], run="swept")
 
 
-async def sweep(stage: Stage, settings: int = 2) -> SweepScreen:
+async def storms(stage: Stage, settings: int = 2) -> StormsScreen:
     await stage.feed(swept_run(settings), at=DONE * 5)
     await stage.press("w")
-    return await stage.comes(SweepScreen)
+    screen = await stage.comes(StormsScreen)
+    await stage.sees("The verdict")
+    return screen
 
 
 async def trend(stage: Stage) -> TrendScreen:
@@ -101,6 +112,17 @@ async def units(stage: Stage) -> UnitsScreen:
     screen = await stage.comes(UnitsScreen)
     await stage.sees("median of 6 boots")
     return screen
+
+
+async def warnings(stage: Stage) -> WarningsScreen:
+    screen = await any_warnings(stage)
+    await stage.sees("Boots that were lost")
+    return screen
+
+
+async def any_warnings(stage: Stage) -> WarningsScreen:
+    await stage.press("W")
+    return await stage.comes(WarningsScreen)
 
 
 async def all_vms(stage: Stage) -> StormScreen:
@@ -146,11 +168,13 @@ WAYS = {
     Scope.ANYWHERE: all_vms,
     Scope.MAIN: all_vms,
     Scope.DETAIL: opened,
+    Scope.PLAYER: played,
     Scope.HISTORY: history,
     Scope.COMPARE: comparison,
-    Scope.SWEEP: sweep,
+    Scope.STORMS: storms,
     Scope.TREND: trend,
     Scope.UNITS: units,
+    Scope.WARNINGS: any_warnings,
     Scope.DIALOG: question,
     Scope.CONFIRM: question,
     Scope.FORM: export_form,

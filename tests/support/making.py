@@ -252,6 +252,15 @@ def fleet_of(storms: Iterable[Sequence[float | str]], **options: object) -> Flee
     return Fleet(run_events(storms, **options))
 
 
+def run_failing_for(*reasons: str) -> list[ev.Event]:
+    """A storm in which each VM fails for one of these reasons."""
+    why = iter(reasons)
+    return [
+        replace(event, why=next(why)) if isinstance(event, ev.VmFailed) else event
+        for event in run_events([[FAILED] * len(reasons)])
+    ]
+
+
 def held_to(fleet: Fleet, *limits: str) -> Fleet:
     """Return the run as if it had been started with these limits (``--fail-over``)."""
     assert fleet.run is not None and fleet.plan is not None

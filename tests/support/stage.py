@@ -18,10 +18,12 @@ from support.recording import ZERO_NS, plan_for, until
 from vmtiming_tui.analysis.comparison.samples import Side
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import Command, Quit
+from vmtiming_tui.sources.replay import Player
 from vmtiming_tui.tui.app import VmTimingApp
 from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.state.dashboard import Change
 from vmtiming_tui.tui.state.dashboard_settings import DashboardSettings
+from vmtiming_tui.tui.state.played_run import PlayedRun
 
 S = TypeVar("S")
 
@@ -118,7 +120,7 @@ class Stage:
             self.clock.at = at
         self.source.feed(events)
         await self.pilot.pause()
-        show(self.app)
+        await settle(self.app)
         await self.pilot.pause()
 
     async def link_ended(self) -> None:
@@ -200,6 +202,13 @@ def show(app: VmTimingApp) -> None:
     app._watch_for_failure()
 
 
+async def settle(app: VmTimingApp) -> None:
+    """Show all that has come, and what is reckoned of it beside the loop."""
+    await app.workers.wait_for_complete()
+    show(app)
+    await app.workers.wait_for_complete()
+
+
 def make(
     events: Iterable[ev.Event] = (),
     at: float = 0.0,
@@ -230,8 +239,70 @@ async def dashboard(
     app, source, clock = make(events, at, number, **settings)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
-        show(app)
+        await settle(app)
         await pilot.pause()
         yield Stage(app, pilot, source, clock)
     source.end()
     await app.link.close()
+
+
+class Watch:
+    """The clock of a person who watches a replay; it goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> int:
+        return int(self.now_s * SECOND)
+
+
+@asynccontextmanager
+async def replayed(
+    events: Iterable[ev.Event],
+    size: tuple[int, int] = (120, 40),
+    number: int = 8,
+    speed: float = 1.0,
+    **settings: Any,
+) -> AsyncIterator["Replay"]:
+    """Run a dashboard that plays a stored run for a person whose clock stands."""
+    watch, source = Watch(), RecordedSource()
+    player = Player(list(events), speed, watch)
+    app = HeardApp(
+        source.connect,
+        plan_for(number),
+        DashboardSettings(**settings),
+        played=PlayedRun(player, plan_for(number), called="r1"),
+    )
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        show(app)
+        await pilot.pause()
+        yield Replay(app, pilot, source, FrozenClock(), watch, player)
+
+
+@dataclass
+class Replay(Stage):
+    """A stage on which a stored run is played."""
+
+    watch: Watch
+    player: Player
+
+    @property
+    def place_s(self) -> float:
+        """How far the run is played."""
+        return (self.player.now_ns - self.player.begin_ns) / SECOND
+
+    async def play(self, passed_s: float) -> None:
+        """Let the person watch for so long."""
+        for _ in range(round(passed_s * 10)):
+            self.watch.now_s += 0.1
+            self.app.model.turn()
+        await self.shown()
+
+    async def shown(self) -> None:
+        """Wait till the moment that was wished for is there, and drawn."""
+        played = self.app.model
+        assert isinstance(played, PlayedRun)
+        await self.until(lambda: not played.is_seeking, "the other moment")
+        show(self.app)
+        await self.pilot.pause()

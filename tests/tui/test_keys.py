@@ -10,7 +10,7 @@ from textual.screen import Screen
 from support.keys import WAYS, opened
 from support.recording import smooth_run, troubled_run
 from support.stage import dashboard
-from tui.keys import all_vms, anywhere, dialogs, one_vm, past_runs, units
+from tui.keys import all_vms, anywhere, dialogs, one_vm, past_runs, playing, units
 from vmtiming_tui.model.commands import ReadConsole
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.help import HelpScreen
@@ -18,7 +18,7 @@ from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.keymap import Scope
 
-KEYS = (anywhere, all_vms, one_vm, past_runs, units, dialogs)
+KEYS = (anywhere, all_vms, one_vm, past_runs, playing, units, dialogs)
 CHECKS = {name: check for keys in KEYS for name, check in keys.key.items()}
 
 
@@ -54,7 +54,7 @@ async def test_help_has_every_key(scope, tmp_path, monkeypatch):
         await WAYS[scope](stage)
         await stage.press("f1")
         shown = re.sub(r"[\s│]+", " ", stage.text)
-        for one in keymap.reached(scope):
+        for one in keymap.useful(scope, stage.app.there):
             assert re.sub(r"\s+", " ", one.help) in shown
 
 
@@ -66,7 +66,7 @@ async def test_palette_has_every_key(scope, tmp_path, monkeypatch):
     async with dashboard(smooth_run(8), 60) as stage:
         await WAYS[scope](stage)
         offered = [command.help for command in stage.app.get_system_commands(stage.screen)]
-        for one in keymap.reached(scope):
+        for one in keymap.useful(scope, stage.app.there):
             assert one.id == "palette" or any(words.startswith(one.help) for words in offered)
 
 

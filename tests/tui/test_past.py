@@ -23,7 +23,7 @@ from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen, spark_values
 from vmtiming_tui.tui.screens.trend import TrendScreen
 from vmtiming_tui.tui.state.dashboard import ns_of, reckon
-from vmtiming_tui.tui.widgets.status_lines import StatsLine, left_words
+from vmtiming_tui.tui.widgets.stats_line import StatsLine, left_words
 
 DONE, SECOND = 90.0, 1_000_000_000
 
@@ -43,7 +43,7 @@ async def test_past_runs_are_listed_newest_first_and_one_is_held_beside_this_run
         await stage.sees("2 runs")
         assert [run.name for run in screen.runs] == ["second", "first"]
 
-        await stage.press("enter")
+        await stage.press("c")
         await stage.comes(CompareScreen)
         await stage.sees("this run")
         await stage.press("escape")

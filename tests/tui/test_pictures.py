@@ -7,7 +7,7 @@ import pytest
 
 from support.phased import Aftermath, phased
 from support.recording import smooth_run, troubled_run
-from support.stage import make, show
+from support.stage import make, settle
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x60": (200, 60)}
 HALF, DONE = 7.5, 90.0
@@ -36,14 +36,14 @@ def pictured(snap_compare, monkeypatch):
 
         async def prepare(pilot):
             await pilot.pause()
-            show(app)
+            await settle(app)
             await pilot.pause()
             for key in keys:
                 await pilot.press(key)
                 await pilot.pause()
             for widget in app.screen.query("Input"):
                 widget.cursor_blink = False
-            show(app)
+            await settle(app)
             await pilot.pause()
             source.end()
 

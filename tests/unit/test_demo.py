@@ -70,3 +70,10 @@ def test_what_the_user_asks_for_goes_before_what_the_demo_would_do(kitchen):
 
     raw = demo_raw({"memory_mib": "512"}, guest)
     assert (raw["number"], raw["memory_mib"], raw["base"]) == ("4", "512", str(guest.rootfs))
+
+
+def test_kernel_arguments_are_added_to_the_demos_own_which_they_win_over(kitchen):
+    guest = build_guest(DemoVariant.DEMO, kitchen / "cache")
+
+    assert demo_raw({}, guest)["append"] == "loglevel=6"
+    assert demo_raw({"append": "loglevel=3 x=1"}, guest)["append"] == "loglevel=6 loglevel=3 x=1"

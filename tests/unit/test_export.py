@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import errno
+import html
 import io
 import os
 import re
@@ -278,6 +279,15 @@ def test_csv_stays_a_table_whatever_guests_write(texts):
     rows = list(csv.reader(io.StringIO(render(".csv", Fleet(stream)), newline="")))
     assert len(rows) == len(texts) + 1
     assert len({len(row) for row in rows}) == 1
+
+
+@pytest.mark.parametrize("suffix", [".md", ".txt", ".html", ".json"])
+def test_what_made_the_slowest_vm_slow_is_told_in_every_text(suffix):
+    fleet = fleet_of([[5.0, 5.1, 9.0], [5.0, 5.1, 5.2]])
+    words = "VM 2 fell furthest behind, in storm 1: +3.9 s to its median: userspace"
+
+    assert words in html.unescape(render(suffix, fleet))
+    assert words not in html.unescape(render(suffix, fleet, {2}))
 
 
 def test_text_is_the_plain_report():

@@ -1,8 +1,8 @@
 """The figures of one stored run are the same wherever they are read."""
 
-import asyncio
 import csv
 import io
+import itertools
 import json
 import re
 import statistics
@@ -17,7 +17,7 @@ from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import render
 from vmtiming_tui.report.export.from_json import fleet_of as fleet_of_export
 from vmtiming_tui.report.plain import PlainReport
-from vmtiming_tui.sources.replay import replay
+from vmtiming_tui.sources.replay import Player
 
 BOOTS = [5.1234, 6.789, 5.5, 7.25, 6.0, 5.75, 6.125, TIMED_OUT]
 
@@ -39,12 +39,8 @@ def stored(request, tmp_path):
         if request.param == "history":
             return fleet
 
-        async def replayed():
-            return Fleet(
-                [each async for batch in replay(history.events(run), 1e9) for each in batch]
-            )
-
-        return asyncio.run(replayed())
+        player = Player(history.events(run), 1e9, itertools.count(step=10**9).__next__)
+        return Fleet(itertools.chain.from_iterable(iter(player.due, ())))
 
 
 def worded(text):

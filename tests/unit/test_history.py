@@ -56,6 +56,48 @@ def test_the_list_shows_what_a_run_came_to(history):
     assert run.curve == ((6.0, 1), (7.1, 2))
 
 
+def test_a_run_is_called_and_noted_otherwise_wherever_it_is_shown(history):
+    keep(history, run_events([[5, 6]], started=named("nightly", "cold")))
+    (run,) = history.runs()
+    history.rename(run, "warm\ud800")
+    history.note(history.find("last"), "with the new kernel")
+
+    kept = history.find("warm\\ud800")
+    assert (kept.key, kept.notes) == (run.key, "with the new kernel")
+    plan = history.load(kept).plan
+    assert (plan.name, plan.notes) == (kept.name, kept.notes)
+    assert "with the new kernel" in history.rendered(kept, ".md")
+    history.rename(kept, "")
+    assert history.find("last").label == "run-1"
+
+
+def test_a_run_under_way_can_be_renamed_and_keeps_that(history):
+    *most, last = as_told(run_events([[5, 6]], started=named("nightly")))
+    with history.recorder() as recorder:
+        recorder.write(most)
+        (run,) = wait_for(history.runs)
+        history.rename(run, "mine")
+        recorder.write([last])
+    assert history.find("mine").state is RunState.FINISHED
+
+
+def test_a_run_that_was_forgotten_meanwhile_is_a_sentence_and_no_other_run(history):
+    keep(history, run_events([[5, 6]], run="gone"))
+    (run,) = history.runs()
+    history.remove(run)
+    keep(history, run_events([[5, 6]], run="other"))
+    assert history.find("other").key == run.key
+    for do in (
+        history.load,
+        lambda run: history.rename(run, "x"),
+        lambda run: history.note(run, ""),
+    ):
+        with pytest.raises(HistoryError, match="run gone is not in the history any more"):
+            do(run)
+    history.remove(run)
+    assert [each.run for each in history.runs()] == ["other"]
+
+
 def test_a_long_curve_is_thinned_but_keeps_its_end(history):
     keep(history, run_events([[5 + vm / 10 for vm in range(500)]], skew_s=0))
     (run,) = history.runs()

@@ -5,10 +5,13 @@ from dataclasses import replace
 import pytest
 
 from support.made_units import MadeUnit, fleet_with_units, run_with_units
-from vmtiming_tui.analysis.straggler import Straggler, straggler
+from support.making import FAILED, fleet_of
+from vmtiming_tui.analysis.straggler import Straggler, straggler, straggler_of
+from vmtiming_tui.analysis.summary import counted_groups
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
-from vmtiming_tui.report.findings import straggler_lines
+from vmtiming_tui.model.stage import Stage
+from vmtiming_tui.report.findings import straggler_lines, straggler_words
 
 UNITS = (
     MadeUnit("disk.service", 200),
@@ -69,3 +72,87 @@ def test_a_unit_that_no_other_vm_has_is_told_without_a_figure():
     result = straggler(Fleet(own).newest)
 
     assert any("lone.service: " in line and "against -" in line for line in straggler_lines(result))
+
+
+def test_one_sentence_names_the_vm_its_delay_and_the_stages_and_units_that_made_it():
+    words = straggler_words(found(net=1000))
+
+    assert words == (
+        "VM 3 was the slowest: +2.0 s to the median: "
+        "userspace +1.0 (net +1.0), initrd +0.6, kernel +0.4"
+    )
+
+
+def test_what_the_boot_did_not_wait_for_explains_nothing_in_the_sentence():
+    assert "side" not in straggler_words(found(net=1000, side=1200))
+
+
+def test_the_median_is_the_one_that_the_tables_tell():
+    fleet = fleet_of([[5.0, 6.0, 7.0, 8.0, FAILED, 12.0]])
+    result = straggler_of(fleet)
+    (group,) = counted_groups(fleet)
+
+    assert result is not None
+    assert result.median_ns / 1e9 == group.storms[0].summary.median_s == 7.5
+    assert straggler_words(result).startswith(
+        "VM 5 was the slowest of the 5 that booted: +4.5 s to the median"
+    )
+
+
+@pytest.mark.parametrize(
+    ("boots", "words"),
+    [
+        ([5.0, 5.04], "All 2 VMs took much the same: 5.00 to 5.04 s"),
+        ([5.0] * 3, "All 3 VMs took much the same: 5.00 s"),
+        (
+            [5.0, 5.05, FAILED, 5.06, 5.06],
+            "The 4 VMs that booted took much the same: 5.00 to 5.06 s",
+        ),
+    ],
+)
+def test_nobody_is_blamed_for_what_chance_makes(boots, words):
+    result = straggler_of(fleet_of([boots]))
+
+    assert result is not None
+    assert straggler_words(result) == words
+
+
+@pytest.mark.parametrize(
+    "boots",
+    [[], [5.0], [5.0, FAILED], [5.0, 9.0, FAILED, FAILED, FAILED], [2.0, 9.0, 9.0, 9.0]],
+    ids=["nothing", "one", "one booted", "the median is hidden", "none is behind the median"],
+)
+def test_nothing_is_said_where_nobody_can_be_told_to_be_slow(boots):
+    assert straggler_of(fleet_of([boots] if boots else [])) is None
+
+
+def test_over_storms_it_is_told_in_which_one_it_fell_behind():
+    fleet = fleet_of([[5.0, 5.1, 5.2], [8.0, 8.1, 9.9], [5.0, 5.1, 5.2]])
+    result = straggler_of(fleet)
+
+    assert result is not None
+    assert straggler_words(result).startswith(
+        "VM 2 fell furthest behind, in storm 2: +1.8 s to its median"
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "usual", "said"),
+    [
+        (0.82, None, ", waited for a CPU 82 %"),
+        (0.82, 0.4, ", waited for a CPU 82 % (median 40 %)"),
+        (0.1, 0.1, ""),
+    ],
+)
+def test_waiting_for_a_cpu_is_told_where_it_was_much(share, usual, said):
+    result = replace(found(net=1000), waited_share=share, usual_waited_share=usual)
+
+    assert straggler_words(result).endswith(f"kernel +0.4{said}")
+
+
+def test_a_stage_that_makes_up_little_of_the_delay_is_left_out():
+    result = replace(
+        found(net=1000), added_ns={Stage.USERSPACE: 1_900_000_000, Stage.LAG: 90_000_000}
+    )
+
+    assert straggler_words(result).endswith(": userspace +1.9 (net +1.0)")

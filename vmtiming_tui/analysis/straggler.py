@@ -1,19 +1,25 @@
-"""Why the slowest VM was slow: its stages against the VM in the middle, its units against all."""
+"""Why the slowest VM was slow: its stages and its units against the medians of its storm."""
 
+import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.stages import stages_of, timespan_ns
+from vmtiming_tui.analysis.summary import Summary, boots_s, counted_groups, lost_of
 from vmtiming_tui.analysis.units.one_boot import critical_chain
 from vmtiming_tui.analysis.units.ordering import Orderings
 from vmtiming_tui.analysis.units.own_times import OwnTimes
 from vmtiming_tui.model.attempt import Attempt
+from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.guest_events import UnitOrder
 from vmtiming_tui.model.stage import Stage
 
 MAX_UNITS = 5
+MAX_USUAL = 100
+MIN_NOISE_NS = 20_000_000
+NOISE_SHARE = 0.03
 _BLAME = re.compile(r"\s*((?:[\d.]+(?:month|min|ms|us|µs|y|w|d|h|s)\s+)+)(\S.*)")
 
 
@@ -37,19 +43,46 @@ class BlamedUnit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Straggler:
-    """The slowest VM beside the one in the middle; all times in ns.
+    """The slowest VM that booted in a storm, beside the storm's medians; all times in ns.
 
-    ``added_ns`` is by stage, the largest first. ``units`` are those whose own time was longest
-    beyond the other VMs' median. ``waited_share`` is how much of the time its vCPUs could have run
-    they waited for a core, 0 to 1.
+    ``storm`` names its storm where the run has several. ``booted`` is how many of ``number`` did.
+    ``median_ns`` and what ``added_ns`` tells by stage, the largest first, are against the medians
+    of ``summary``. ``units`` are those whose own time was longest beyond the other VMs' median;
+    of many VMs ``MAX_USUAL`` stand for all, from the fastest to the slowest.
+    ``waited_share`` is how much of the time its vCPUs could have run they waited for a core, 0 to
+    1, ``usual_waited_share`` the other VMs' median of it.
     """
 
     slowest: Attempt
-    middle: Attempt
-    behind_ns: int
+    storm: str = ""
+    booted: int
+    number: int
+    fastest_ns: int
+    median_ns: int
     added_ns: dict[Stage, int]
     units: tuple[BlamedUnit, ...]
     waited_share: float | None
+    usual_waited_share: float | None
+
+    @property
+    def slowest_ns(self) -> int:
+        """How long it took to boot."""
+        return self.slowest.boot_ns or 0
+
+    @property
+    def behind_ns(self) -> int:
+        """How much longer it took than the median."""
+        return self.slowest_ns - self.median_ns
+
+    @property
+    def noise_ns(self) -> int:
+        """What is too little to be told from chance."""
+        return max(MIN_NOISE_NS, round(NOISE_SHARE * self.median_ns), self.slowest.uncertainty_ns)
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it stands out at all; else all of them took much the same."""
+        return self.behind_ns > self.noise_ns
 
     def explained(self, unit: BlamedUnit) -> float | None:
         """Return how much of the delay a unit's added time makes up; None without a delay."""
@@ -87,32 +120,72 @@ def waited_share(attempt: Attempt) -> float | None:
     return usage.vcpu_wait_ns / (usage.vcpu_run_ns + usage.vcpu_wait_ns)
 
 
-def straggler(attempts: Sequence[Attempt], order: UnitOrder | None = None) -> Straggler | None:
-    """Return the slowest VM that booted against their lower median; None for fewer than two."""
+def straggler(
+    attempts: Sequence[Attempt], order: UnitOrder | None = None, *, storm: str = ""
+) -> Straggler | None:
+    """Return the slowest VM of one storm that booted, and what made it slow.
+
+    None for fewer than two, where the lost ones hide the median, and where the slowest is as good
+    as at the median though others were faster.
+    """
     booted = sorted(
         (attempt for attempt in attempts if attempt.boot_ns is not None),
         key=lambda attempt: (attempt.boot_ns or 0, attempt.vm),
     )
-    if len(booted) < 2:
+    median_s = stats.worst_rank_percentile(boots_s(booted), lost_of(attempts), 50)
+    if len(booted) < 2 or median_s is None:
         return None
-    slowest, middle = booted[-1], booted[(len(booted) - 1) // 2]
-    ours, theirs = dict(stages_of(slowest).known), dict(stages_of(middle).known)
-    added = {stage: ours[stage] - theirs[stage] for stage in Stage if stage in ours.keys() & theirs}
-    return Straggler(
+    slowest, others = booted[-1], booted[:-1]
+    waited = [share for share in map(waited_share, others) if share is not None]
+    found = Straggler(
         slowest=slowest,
-        middle=middle,
-        behind_ns=(slowest.boot_ns or 0) - (middle.boot_ns or 0),
-        added_ns=dict(sorted(added.items(), key=lambda item: -item[1])),
-        units=_units(slowest, booted[:-1], order),
+        storm=storm,
+        booted=len(booted),
+        number=len(attempts),
+        fastest_ns=booted[0].boot_ns or 0,
+        median_ns=round(median_s * 1e9),
+        added_ns=_added_ns(slowest, booted),
+        units=_units(slowest, others, order),
         waited_share=waited_share(slowest),
+        usual_waited_share=stats.median(waited) if waited else None,
     )
+    is_level = found.slowest_ns - found.fastest_ns <= 2 * found.noise_ns
+    return found if found.is_slow or is_level else None
+
+
+def straggler_of(fleet: Fleet, scope: Collection[int] | None = None) -> Straggler | None:
+    """Return the VM that fell furthest behind the median of its storm, of all that count."""
+    storms = [storm for group in counted_groups(fleet, scope) for storm in group.storms]
+    far = max(storms, key=lambda storm: _reach_s(storm.summary), default=None)
+    if far is None:
+        return None
+    return straggler(far.attempts, fleet.unit_order, storm=far.label if len(storms) > 1 else "")
+
+
+def _reach_s(summary: Summary) -> float:
+    """Return how far the slowest VM was behind the median; minus infinity where it is hidden."""
+    if summary.max_s is None or summary.median_s is None:
+        return -math.inf
+    return summary.max_s - summary.median_s
+
+
+def _added_ns(slowest: Attempt, booted: Iterable[Attempt]) -> dict[Stage, int]:
+    samples: dict[Stage, list[int]] = {}
+    for attempt in booted:
+        for stage, ns in stages_of(attempt).known:
+            samples.setdefault(stage, []).append(ns)
+    added = {
+        stage: ns - round(stats.median(samples[stage])) for stage, ns in stages_of(slowest).known
+    }
+    return dict(sorted(added.items(), key=lambda item: -item[1]))
 
 
 def _units(
     slowest: Attempt, others: Sequence[Attempt], order: UnitOrder | None
 ) -> tuple[BlamedUnit, ...]:
     orderings = Orderings(order)
-    ours, usual = _own_ns([slowest], orderings), _own_ns(others, orderings)
+    some = others[:: math.ceil(len(others) / MAX_USUAL)]
+    ours, usual = _own_ns([slowest], orderings), _own_ns(some, orderings)
     chain = {link.name for link in critical_chain(slowest, order)}
     units = [
         BlamedUnit(name, ns, usual.get(name), name in chain if chain else None)

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from vmtiming_tui.analysis.comparison.samples import Side
-from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.stages import stages_of
+from vmtiming_tui.analysis.stats import worst_rank_percentile
+from vmtiming_tui.analysis.summary import boots_s, lost_of
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.stage import Stage
 
-MOST = 200
-"""As many boots are looked at, the newest ones: a median of more says nothing else."""
+MOST = 60
+"""The stages of as many boots are looked at, of the last ones; those of more say little else."""
 
 Pieces: TypeAlias = tuple[tuple[Stage | None, int], ...]
 
@@ -36,22 +37,26 @@ class Typical:
         return sum(ns for _, ns in self.pieces)
 
 
-def typical_boot(fleet: Fleet, baseline: Side | None = None) -> Typical | None:
-    """Return the median of the boots that count and are over.
+def typical_boot(
+    fleet: Fleet, counted: Sequence[Attempt], median_ns: int | None, baseline: Side | None = None
+) -> Typical | None:
+    """Return the median of the boots that count, where there is one, and how it divides.
 
-    Where none is it is that of those that do not count, as in a warm-up; else that of the baseline.
+    Else it is that of all boots there were, those of warm-ups; else that of the baseline.
     """
-    for attempts in (counted_attempts(fleet), fleet.attempts):
-        booted = [attempt for attempt in attempts if attempt.boot_ns is not None]
-        if booted:
-            newest = sorted(booted, key=lambda attempt: attempt.report_ns or 0)[-MOST:]
-            return _typical(newest)
+    if median_ns is not None:
+        return _typical(counted, median_ns)
+    if len(fleet.storms) > 1:
+        attempts = list(fleet.attempts)
+        median_s = worst_rank_percentile(boots_s(attempts), lost_of(attempts), 50)
+        if median_s is not None:
+            return _typical(attempts, round(median_s * 1e9))
     return _of_baseline(baseline) if baseline is not None else None
 
 
-def _typical(booted: Sequence[Attempt]) -> Typical:
-    median_ns = round(statistics.median(attempt.boot_ns or 0 for attempt in booted))
-    known = [dict(stages_of(attempt).known) for attempt in booted]
+def _typical(attempts: Sequence[Attempt], median_ns: int) -> Typical:
+    booted = [attempt for attempt in attempts if attempt.report_ns is not None]
+    known = [dict(stages_of(attempt).known) for attempt in booted[-MOST:]]
     lengths = {stage: [each[stage] for each in known if stage in each] for stage in Stage}
     return Typical(len(booted), _stretched(lengths.items(), median_ns))
 

@@ -29,6 +29,7 @@ from vmtiming_tui.cli.past import PAST_COMMANDS
 from vmtiming_tui.cli.printing import echo, say
 from vmtiming_tui.cli.sections import GroupInSections
 from vmtiming_tui.cli.terminal import let_go, take_every_character
+from vmtiming_tui.cli.watching import WATCH_COMMANDS
 from vmtiming_tui.errors import ConfigError, Problem, VmTimingError
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.plan import RunPlan
@@ -320,7 +321,7 @@ def _check_home() -> None:
     )
 
 
-for command in (*PAST_COMMANDS, *HELP_COMMANDS):
+for command in (*PAST_COMMANDS, *WATCH_COMMANDS, *HELP_COMMANDS):
     cli.add_command(command)
 
 

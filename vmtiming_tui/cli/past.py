@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 import click
 
 from vmtiming_tui.analysis.units.unit_sort import UnitSort
+from vmtiming_tui.cli.comparing import compare
 from vmtiming_tui.cli.completing import files, runs, runs_or_files
 from vmtiming_tui.cli.labelled import LABELS, LabelledGroup
-from vmtiming_tui.cli.printing import echo, echo_document, say
+from vmtiming_tui.cli.printing import check_free, echo, echo_document, say
 from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii, takes
-from vmtiming_tui.errors import ConfigError, ExportError, Problem
+from vmtiming_tui.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from vmtiming_tui.analysis.comparison.parts import BootsOfRun
@@ -144,12 +145,6 @@ def show(run: str) -> None:
         echo(f"Warning: {caution}", err=True)
 
 
-def _check_free(file: Path, *, force: bool) -> None:
-    if not force and file.is_file():
-        raise ExportError(f"{file} is there already and was left as it is",
-                          hint="--force replaces it; or give another name")  # fmt: skip
-
-
 @click.command(short_help="Write a run to a file.")
 @run_argument
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
@@ -174,7 +169,7 @@ def export(run: str, file: Path, force: bool, document: str) -> None:
         with History.open() as kept:
             echo_document(kept.rendered(kept.find(run), NAMED[document.lower()]))
         return
-    _check_free(file, force=force)
+    check_free(file, force=force)
     with History.open() as kept:
         path = kept.export(kept.find(run), file, overwrite=force)
     echo(f"Wrote {path}")
@@ -218,41 +213,6 @@ def replay(ctx: click.Context, /, run: str, speed: float, ascii_only: bool) -> N
         raise ConfigError([Problem("run", f"{run}: what this run was asked to do is not known")])
     ascii_only = ascii_only or shows_only_ascii()
     ctx.exit(replay_dashboard(events, plan, speed=speed, ascii_only=ascii_only, baseline=baseline))
-
-
-@click.command(short_help="Say whether runs are faster than another.")
-@click.argument("first", metavar="A", shell_complete=runs_or_files)
-@click.argument("others", metavar="B...", nargs=-1, required=True, shell_complete=runs_or_files)
-@click.option(
-    "--fail-slower", type=click.FloatRange(min=0), metavar="PCT",
-    help="Exit 3 when one is slower than A by more than that for sure, 4 when that cannot be told.",
-)  # fmt: skip
-@click.option("--allow-undecided", is_flag=True, help="Exit 0 where it would be 4.")
-@click.pass_context
-def compare(
-    ctx: click.Context,
-    /,
-    first: str,
-    others: tuple[str, ...],
-    fail_slower: float | None,
-    allow_undecided: bool,
-) -> None:
-    """Say whether run B, and others after it, are faster or slower than run A.
-
-    Runs are ids, names, or exported JSON files. RUN:smp=2 is that setting of a sweep; settings of
-    one run are compared round by round.
-    """
-    from vmtiming_tui.analysis.comparison.compare import compare_all
-    from vmtiming_tui.history.lookup import side_named
-    from vmtiming_tui.report.findings import comparison_lines
-    from vmtiming_tui.session.conclude import gates_code
-
-    comparisons = compare_all(side_named(first), [side_named(other) for other in others])
-    for line in comparison_lines(*comparisons):
-        echo(line)
-    if fail_slower is not None:
-        code = gates_code(comparisons, fail_slower, allow_undecided=allow_undecided, say=say)
-        ctx.exit(code)
 
 
 def _say_of_settings(boots: "BootsOfRun") -> None:
@@ -307,7 +267,7 @@ def plot(run: str, output: Path, vm: int | None, force: bool) -> None:
     from vmtiming_tui.report.export.as_svg import render_svg
     from vmtiming_tui.report.export.atomic import write_whole
 
-    _check_free(output, force=force)
+    check_free(output, force=force)
     boots = boots_named(run)
     if vm is None:
         _say_of_settings(boots)

@@ -1,8 +1,10 @@
-"""What a command prints."""
+"""What a command prints, and what it may write over."""
 
 import contextlib
 import sys
+from pathlib import Path
 
+from vmtiming_tui.errors import ExportError
 from vmtiming_tui.escape import printable
 
 
@@ -28,3 +30,10 @@ def say(text: str) -> None:
     """
     with contextlib.suppress(OSError):
         echo(text, err=True)
+
+
+def check_free(file: Path, *, force: bool) -> None:
+    """Raise ``ExportError`` where a file is there that may not be replaced."""
+    if not force and file.is_file():
+        raise ExportError(f"{file} is there already and was left as it is",
+                          hint="--force replaces it; or give another name")  # fmt: skip

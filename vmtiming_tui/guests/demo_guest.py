@@ -24,6 +24,9 @@ from vmtiming_tui.resources import resource
 
 KEPT_UNUSED_S = 7 * 24 * 3600
 
+CONSOLE = "loglevel=6"
+"""What has the guest's kernel say on its console who it is, and little more."""
+
 BUILDER = "gen-demo-guest.sh"
 INGREDIENTS = (
     ("spin", BUILDER),
@@ -76,6 +79,7 @@ class Guest:
             "initrd": str(self.initrd),
             "base": str(self.rootfs),
             "memory_mib": "340",
+            "append": CONSOLE,
         }
 
 
@@ -127,5 +131,11 @@ def build_guest(variant: DemoVariant, cache: Path | None = None) -> Guest:
 
 
 def demo_raw(given: Mapping[str, Raw], guest: Guest) -> dict[str, Raw]:
-    """Return the demo's settings with what the user asked for laid over them."""
-    return {"number": "4"} | guest.raw_config() | dict(given)
+    """Return the demo's settings with what the user asked for laid over them.
+
+    Kernel arguments are added to the demo's own, which they win over.
+    """
+    raw = {"number": "4"} | guest.raw_config() | dict(given)
+    if append := given.get("append"):
+        raw["append"] = f"{CONSOLE} {append}"
+    return raw

@@ -150,7 +150,25 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 def connect(path: Path) -> sqlite3.Connection:
     """Return a connection to a database known to be good; raise ``sqlite3.Error``."""
-    connection = sqlite3.connect(path, timeout=_BUSY_LIMIT_S, isolation_level=None)
+    return _prepared(sqlite3.connect(path, timeout=_BUSY_LIMIT_S, isolation_level=None))
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Return a connection that can change nothing and is in no writer's way, as WAL has it.
+
+    Any thread may use it, one at a time. Raises ``sqlite3.Error``.
+    """
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro",
+        uri=True,
+        timeout=_BUSY_LIMIT_S,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    return _prepared(connection)
+
+
+def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -281,3 +299,19 @@ def storable(text: str) -> str:
 def failure(error: OSError | sqlite3.Error) -> str:
     """Return what went wrong, in words."""
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
+@contextmanager
+def worded(path: Path) -> Iterator[None]:
+    """Word the database's errors for the user: what is inside raises ``HistoryError``."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        hint = (
+            f"`sqlite3 {printable(str(path))} .recover` may bring its runs back"
+            if is_damage(error)
+            else "try again; --no-history does without it"
+        )
+        raise HistoryError(
+            f"the history {printable(str(path))} failed: {failure(error)}", hint=hint
+        ) from error

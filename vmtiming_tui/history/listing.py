@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from vmtiming_tui.analysis.comparison.samples import moment
 from vmtiming_tui.analysis.comparison.sequential import told
 from vmtiming_tui.analysis.kernel_times import kernel_figures
+from vmtiming_tui.analysis.straggler import straggler_of
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.analysis.thresholds import judged
@@ -15,6 +16,7 @@ from vmtiming_tui.report.aligned import aligned_lines
 from vmtiming_tui.report.findings import (
     decision_lines,
     shutdown_lines,
+    slowest_lines,
     sweep_lines,
     threshold_lines,
 )
@@ -73,6 +75,7 @@ def show_lines(run: StoredRun, fleet: Fleet) -> list[str]:
         *words,
         "",
         *PlainReport(fleet).final_lines(),
+        *slowest_lines(straggler_of(fleet)),
         *shutdown_lines(summary),
         *kernel_lines(kernel_figures(fleet)),
         *decision_lines(fleet, told(fleet, None)),

@@ -35,7 +35,8 @@ class StoredRun:
     ``median_s`` and ``p95_s`` are of all boots, ``all_booted_in_s`` the median over storms.
     ``counts`` is by how the boots ended. ``curve`` is of its last storm: (s, how many had
     booted), at most some 40 points. ``baseline`` is the run it was started to be held against.
-    ``labels`` are those it was given.
+    ``labels`` are those it was given. ``owner`` is the process that keeps it, as
+    ``owner_of`` tells it.
     """
 
     key: int
@@ -59,6 +60,7 @@ class StoredRun:
     curve: tuple[tuple[float, int], ...] = ()
     baseline: Identity | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    owner: str = ""
 
     @property
     def label(self) -> str:
@@ -104,7 +106,7 @@ def unpacked_points(text: str) -> tuple[TrendPoint, ...] | None:
 
 def read_row(row: sqlite3.Row) -> StoredRun:
     """Return a row of the list; a damaged one may hold anything anywhere."""
-    texts = ("run", "name", "notes", "host", "accel", "qemu_version", "tool_version")
+    texts = ("run", "name", "notes", "host", "accel", "qemu_version", "tool_version", "owner")
     wholes = ("wall_ns", "number", "storms", "boots", "booted")
     seconds = {"median_s": "median_s", "p95_s": "p95_s", "all_booted_in_s": "cluster_s"}
     values: dict[str, Any] = {name: str(row[name]) for name in texts}

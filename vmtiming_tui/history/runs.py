@@ -9,7 +9,7 @@ import math
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -18,19 +18,21 @@ from vmtiming_tui.analysis.comparison.parts import part_of
 from vmtiming_tui.analysis.comparison.samples import Identity, Side, side_of
 from vmtiming_tui.analysis.comparison.tolerance import KnownRun, Setting
 from vmtiming_tui.analysis.trend import TrendPoint, TrendRun, points_of
-from vmtiming_tui.errors import EventError, HistoryError
-from vmtiming_tui.escape import are, plural, printable
+from vmtiming_tui.errors import HistoryError
+from vmtiming_tui.escape import printable
 from vmtiming_tui.history.database import (
     default_path,
-    failure,
-    is_damage,
     open_store,
+    storable,
     transaction,
+    worded,
 )
+from vmtiming_tui.history.event_reader import EventReader
 from vmtiming_tui.history.finding import called, chosen
 from vmtiming_tui.history.recorder import Recorder, keep_storms, update_row
 from vmtiming_tui.history.retention import Retention
 from vmtiming_tui.history.rows import (
+    Row,
     StoredRun,
     figures_of,
     packed_points,
@@ -40,6 +42,7 @@ from vmtiming_tui.history.rows import (
 from vmtiming_tui.history.stored_lines import unpacked
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet, RunState
+from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.report.export import render, write_export
 
 
@@ -120,8 +123,13 @@ class History:
         return called(self.runs(), text)
 
     def lines(self, run: StoredRun) -> Iterator[bytes]:
-        """Yield a run's events as the lines they came as, without newlines."""
+        """Yield a run's events as the lines they came as, without newlines.
+
+        Raises ``HistoryError`` for a run that was forgotten since it was listed.
+        """
         with self._worded():
+            if self._now(run) is None:
+                raise _gone(run)
             chunks = self._connection.execute(
                 "SELECT lines FROM chunks WHERE run = ? ORDER BY sequence", (run.key,)
             )
@@ -129,32 +137,28 @@ class History:
                 yield from unpacked(blob)
 
     def events(self, run: StoredRun) -> list[ev.Event]:
-        """Return a run's events.
+        """Return a run's events, which begin with the name and the notes that it has now.
 
         A run that was cut off gets an end that says so; lines that cannot be read are left out,
         and a notice says how many.
         """
-        events, unread = list[ev.Event](), 0
-        last_ns = 0
-        over = False
-        for line in self.lines(run):
-            try:
-                event = ev.decode(line)
-            except EventError:
-                unread += 1
-                continue
-            events.append(event)
-            last_ns = max(last_ns, event.at_ns)
-            over = isinstance(event, ev.RunEnded) or (over and not _reopens(event))
-        if unread:
-            text = (
-                f"{plural(unread, 'event')} of this stored run could not be read and "
-                f"{are(unread)} left out"
-            )
-            events.append(ev.Notice(at_ns=last_ns, level=ev.Level.ERROR, text=text))
-        if run.state is RunState.INTERRUPTED and not over:
-            events.append(ev.RunEnded(at_ns=last_ns, outcome=ev.Outcome.INTERRUPTED))
+        reader = EventReader()
+        events = [_renamed(event, run) for event in reader.take(self.lines(run))]
+        events += reader.unread_notice()
+        if run.state is RunState.INTERRUPTED:
+            events += reader.cut_off()
         return events
+
+    def plan(self, run: StoredRun) -> RunPlan:
+        """Return what a run was asked to do; raise ``HistoryError`` where that is not known."""
+        for event in EventReader().take(itertools.islice(self.lines(run), 1)):
+            if isinstance(event, ev.RunStarted) and event.plan is not None:
+                return event.plan
+        label = printable(run.label)
+        raise HistoryError(
+            f"what run {label} was asked to do is not known",
+            hint=f"`vm-timing-report show {label}` prints what is",
+        )
 
     def load(self, run: StoredRun) -> Fleet:
         """Return a run as its events left it."""
@@ -260,16 +264,35 @@ class History:
         """Return what a file of that ending would hold of a run."""
         return render(ending, self.load(run), baseline=self.baseline_of(run))
 
+    def rename(self, run: StoredRun, name: str) -> None:
+        """Call a run so from now on; raise ``HistoryError`` where it was forgotten meanwhile."""
+        self._change(run, {"name": storable(name)})
+
+    def note(self, run: StoredRun, notes: str) -> None:
+        """Keep these notes with a run; raise ``HistoryError`` where it was forgotten meanwhile."""
+        self._change(run, {"notes": storable(notes)})
+
+    def _change(self, run: StoredRun, row: Row) -> None:
+        with self._worded(), transaction(self._connection):
+            if self._now(run) is None:
+                raise _gone(run)
+            update_row(self._connection, run.key, row)
+
+    def _now(self, run: StoredRun) -> StoredRun | None:
+        """Return a run as it is kept now; None where its key is nobody's any more, or another's."""
+        row = self._connection.execute("SELECT * FROM runs WHERE key = ?", (run.key,)).fetchone()
+        kept = read_row(row) if row is not None else None
+        is_same = kept is not None and (kept.run, kept.wall_ns) == (run.run, run.wall_ns)
+        return kept if is_same else None
+
     def remove(self, run: StoredRun) -> None:
         """Forget a run; raise ``HistoryError`` while it is being recorded."""
         with self._worded():
             with transaction(self._connection):
-                row = self._connection.execute(
-                    "SELECT * FROM runs WHERE key = ?", (run.key,)
-                ).fetchone()
-                if row is None:
+                kept = self._now(run)
+                if kept is None:
                     return
-                if read_row(row).state is RunState.RUNNING:
+                if kept.state is RunState.RUNNING:
                     raise HistoryError(
                         f"run {printable(run.label)} still goes on", hint="stop it first"
                     )
@@ -315,22 +338,22 @@ class History:
                 update_row(self._connection, run.key, settled)
                 keep_storms(self._connection, run.key, fleet)
 
-    @contextmanager
-    def _worded(self) -> Iterator[None]:
-        """Word the database's errors for the user."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            hint = (
-                f"`sqlite3 {printable(str(self.path))} .recover` may bring its runs back"
-                if is_damage(error)
-                else "try again; --no-history does without it"
-            )
-            where = printable(str(self.path))
-            raise HistoryError(
-                f"the history {where} failed: {failure(error)}", hint=hint
-            ) from error
+    def _worded(self) -> AbstractContextManager[None]:
+        return worded(self.path)
 
 
-def _reopens(event: ev.Event) -> bool:
-    return isinstance(event, ev.StormStarted)
+def _gone(run: StoredRun) -> HistoryError:
+    return HistoryError(
+        f"run {printable(run.label)} is not in the history any more",
+        hint="somebody has removed it meanwhile",
+    )
+
+
+def _renamed(event: ev.Event, run: StoredRun) -> ev.Event:
+    """Return an event, a run's begin with the name and the notes that it has now."""
+    if not isinstance(event, ev.RunStarted):
+        return event
+    plan = event.plan
+    if plan is None or (storable(plan.name), storable(plan.notes)) == (run.name, run.notes):
+        return event
+    return replace(event, plan=replace(plan, name=run.name, notes=run.notes))

@@ -11,7 +11,7 @@ from vmtiming_tui.model.kernel_events import KernelLog
 from vmtiming_tui.model.stage import Stage
 
 MAX_QMP_EVENTS = 200
-MAX_CONSOLE_LINES = 16
+MAX_CONSOLE_LINES = 24
 
 
 class VmState(StrEnum):
@@ -141,6 +141,11 @@ class Attempt:
         order = list(Stage)
         earlier = (each for each in self.stages_seen if order.index(each[0]) < order.index(stage))
         self.stages_seen = (*earlier, (stage, at_ns))
+
+    def forget_stages(self, before_ns: int) -> None:
+        """Take in that it was reset: what was seen before is of a boot that was cut off."""
+        if self.report_ns is None:
+            self.stages_seen = tuple(seen for seen in self.stages_seen if seen[1] >= before_ns)
 
     @property
     def phase(self) -> Phase | None:

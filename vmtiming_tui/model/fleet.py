@@ -404,6 +404,7 @@ class Fleet:
                 attempt.paused = False
             case "RESET" if event.data.get("reason") != "guest-reset":  # not the firmware's own
                 attempt.resets += attempt.go_ns is not None and attempt.report_ns is None
+                attempt.forget_stages(event.qemu_ns or event.at_ns)
             case "GUEST_PANICKED" | "GUEST_CRASHLOADED" if attempt.report_ns is None:
                 attempt.panicked = True
                 self._trouble(event.at_ns, attempt, "the guest's kernel panicked")

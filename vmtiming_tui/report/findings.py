@@ -5,22 +5,29 @@ from collections.abc import Mapping, Sequence
 from vmtiming_tui.analysis.comparison.compare import Comparison, GroupComparison
 from vmtiming_tui.analysis.comparison.difference import signed
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN
-from vmtiming_tui.analysis.straggler import BlamedUnit, Straggler
+from vmtiming_tui.analysis.straggler import MIN_NOISE_NS, BlamedUnit, Straggler
 from vmtiming_tui.analysis.summary import Summary, settings_label
 from vmtiming_tui.analysis.sweep import Knee, Penalty, Sweep
 from vmtiming_tui.analysis.thresholds import Judged
 from vmtiming_tui.escape import plural, printable
 from vmtiming_tui.model.decision import Decision, Standing
 from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.report.aligned import aligned_lines
+from vmtiming_tui.report.comparison_tables import comparison_table
 from vmtiming_tui.report.movement import movement_lines
 from vmtiming_tui.report.tables import (
-    comparison_table,
     sweep_notes,
     sweep_table,
     threshold_table,
 )
 from vmtiming_tui.report.wording import in_seconds, short_seconds
+
+MAX_STAGES = 3
+MAX_NAMED = 2
+TELLING_SHARE = 0.1
+UNIT_SHARE = 0.2
+MUCH_WAITED = 0.2
 
 
 def _named(parameters: Mapping[str, str]) -> str:
@@ -71,9 +78,13 @@ def sweep_lines(sweep: Sweep) -> list[str]:
     lines = aligned_lines(table)
     if table.notes:
         lines += ["", *(printable(str(note)) for note in table.notes)]
-    if sweep.penalties:
-        lines += ["", *map(_penalty_line, sweep.penalties)]
-    return [*lines, *map(_knee_line, sweep.knees)]
+    costs = cost_lines(sweep)
+    return [*lines, *([""] if sweep.penalties else []), *costs]
+
+
+def cost_lines(sweep: Sweep) -> list[str]:
+    """Return what many VMs at once cost, and from where on more of them do not pay."""
+    return [*map(_penalty_line, sweep.penalties), *map(_knee_line, sweep.knees)]
 
 
 def sweep_verdict_lines(sweep: Sweep) -> list[str]:
@@ -173,13 +184,76 @@ def _blamed(found: Straggler, unit: BlamedUnit) -> str:
     return f"{took}{', which the boot did not wait for' if unit.on_chain is False else explains}"
 
 
+def straggler_words(found: Straggler) -> str:
+    """Return in a sentence which VM was the slowest, by how much, and what made it so.
+
+    Only what makes up a good part of its delay is named. Where none stands out it says that.
+    """
+    if not found.is_slow:
+        where = f"{printable(found.storm)}: " if found.storm else ""
+        return f"{where}{_much_the_same(found)}"
+    parts = [_stage_words(found, stage) for stage in _telling(found)]
+    if found.waited_share is not None and found.waited_share >= MUCH_WAITED:
+        parts.append(_waited_words(found.waited_share, found.usual_waited_share))
+    return ": ".join([_who(found), *([", ".join(parts)] if parts else [])])
+
+
+def slowest_lines(found: Straggler | None) -> list[str]:
+    """Return the sentence on the slowest VM as a line; nothing where there is none to be told."""
+    return [straggler_words(found)] if found else []
+
+
+def _much_the_same(found: Straggler) -> str:
+    all_of_them = "All" if found.booted == found.number else "The"
+    that = "" if found.booted == found.number else " that booted"
+    ends = dict.fromkeys(f"{ns / 1e9:.2f}" for ns in (found.fastest_ns, found.slowest_ns))
+    vms = plural(found.booted, "VM")
+    return f"{all_of_them} {vms}{that} took much the same: {' to '.join(ends)} s"
+
+
+def _who(found: Straggler) -> str:
+    behind = _added(found, found.behind_ns)
+    if found.storm:
+        where = printable(found.storm)
+        return f"VM {found.slowest.vm} fell furthest behind, in {where}: {behind} s to its median"
+    of_those = "" if found.booted == found.number else f" of the {found.booted} that booted"
+    return f"VM {found.slowest.vm} was the slowest{of_those}: {behind} s to the median"
+
+
+def _telling(found: Straggler) -> list[Stage]:
+    """Return the stages that make up a good part of the delay, the largest first."""
+    least_ns = max(TELLING_SHARE * found.behind_ns, MIN_NOISE_NS)
+    return [stage for stage, ns in found.added_ns.items() if ns >= least_ns][:MAX_STAGES]
+
+
+def _stage_words(found: Straggler, stage: Stage) -> str:
+    added_ns = found.added_ns[stage]
+    units = [
+        f"{printable(unit.name.removesuffix('.service'))} {_added(found, unit.added_ns)}"
+        for unit in found.units
+        if stage is Stage.USERSPACE
+        and unit.on_chain is not False
+        and unit.added_ns >= max(UNIT_SHARE * added_ns, MIN_NOISE_NS)
+    ][:MAX_NAMED]
+    named = f" ({', '.join(units)})" if units else ""
+    return f"{stage} {_added(found, added_ns)}{named}"
+
+
+def _waited_words(share: float, usual: float | None) -> str:
+    waited = f"waited for a CPU {100 * share:.0f} %"
+    return waited if usual is None else f"{waited} (median {100 * usual:.0f} %)"
+
+
+def _added(found: Straggler, ns: int) -> str:
+    """Return what is more or less than a median (s), in as many digits as the delay is told."""
+    return f"{ns / 1e9:+.{1 if found.behind_ns >= 950_000_000 else 2}f}"
+
+
 def straggler_lines(found: Straggler) -> list[str]:
     """Return why the slowest VM was slow, as far as it can be told."""
-    slow, middle = found.slowest, found.middle
-    lines = [
-        f"VM {slow.vm} was the slowest: {short_seconds((slow.boot_ns or 0) / 1e9)}, "
-        f"{short_seconds(found.behind_ns / 1e9)} behind VM {middle.vm} in the middle"
-    ]
+    if not found.is_slow:
+        return [straggler_words(found)]
+    lines = [f"{_who(found)}, {short_seconds(found.slowest_ns / 1e9)} in all"]
     added = [f"{stage} {ns / 1e9:+.3g}s" for stage, ns in found.added_ns.items()]
     if added:
         lines.append(f"  by stage: {', '.join(added)}")

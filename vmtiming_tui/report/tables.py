@@ -4,14 +4,11 @@ A cell carries its two wordings and what they mean; marks, colours, escapes and 
 rendering's.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 from typing import Self
 
-from vmtiming_tui.analysis.comparison.compare import Comparison, GroupComparison
-from vmtiming_tui.analysis.comparison.difference import Difference
 from vmtiming_tui.analysis.stats import Figures, Interval
 from vmtiming_tui.analysis.summary import Group, StormSummary, Summary, settings_label
 from vmtiming_tui.analysis.sweep import Sweep
@@ -138,11 +135,20 @@ def share(part: int, whole: int) -> Cell:
     return Cell(f"{part} of {whole}", f"{part}/{whole}")
 
 
-def _median(figures: Figures | None) -> Cell:
+def share_of(value: float | None) -> Cell:
+    """Return a part of a whole in percent."""
+    if value is None:
+        return Cell(NOTHING, SHORT_NOTHING, "")
+    words = f"{100 * value:.0f} %"
+    return Cell(words, words, repr(value))
+
+
+def median_cell(figures: Figures | None) -> Cell:
+    """Return a sample's median (s)."""
     return took(figures.median if figures else None)
 
 
-def _between(figures: Figures | None) -> Cell:
+def between_cell(figures: Figures | None) -> Cell:
     """Return the median's interval, or the range where there are too few values for one."""
     if figures is None or figures.size < 2:
         return own(SHORT_NOTHING)
@@ -151,48 +157,13 @@ def _between(figures: Figures | None) -> Cell:
     return own(f"{short_seconds(low)}..{short_seconds(high)}")
 
 
-def _changes(interval: Interval | None) -> Cell:
+def _reach(interval: Interval | None) -> Cell:
     if interval is None:
-        return own(SHORT_NOTHING)
-    high = short_change(interval.high) if math.isfinite(interval.high) else "?"
-    return own(f"{short_change(interval.low)}..{high}")
+        return own(NOTHING)
+    return own(f"{interval.low:.3f} to {interval.high:.3f} s")
 
 
-# What comparing and sweeping found.
-
-
-def comparison_table(comparison: Comparison, group: GroupComparison) -> Table:
-    """Return the differences of one setting; the intervals of the two sides and p are details."""
-    said = (f"{sentence}." for sentence in group.sentences)
-    return Table(
-        heads=(
-            Head("stage", Align.LEFT),
-            Head(comparison.first or "first"),
-            Head("interval", is_detail=True),
-            Head(comparison.second or "second"),
-            Head("interval", is_detail=True),
-            Head("change"),
-            Head("interval"),
-            Head("p", is_detail=True),
-            Head(""),
-        ),
-        rows=tuple(map(_difference_row, group.differences)),
-        notes=tuple(map(Note, said)),
-    )
-
-
-def _difference_row(each: Difference) -> tuple[Cell, ...]:
-    return (
-        own(each.name),
-        _median(each.first),
-        _between(each.first),
-        _median(each.second),
-        _between(each.second),
-        own(short_change(each.percent)),
-        _changes(each.percent_interval),
-        figure(each.p_value, ".3f", ".3f"),
-        own(str(each.verdict)),
-    )
+# What sweeping and limits found.
 
 
 def threshold_table(judged: Sequence[Judged]) -> Table:
@@ -243,9 +214,9 @@ def sweep_table(sweep: Sweep) -> Table:
                 *(foreign(row.parameters.get(name, "")) for name in sweep.names),
                 own(str(row.storms)),
                 share(row.booted, row.attempts),
-                _median(row.boot),
-                _between(row.boot),
-                _median(row.all_booted_in),
+                median_cell(row.boot),
+                between_cell(row.boot),
+                median_cell(row.all_booted_in),
                 figure(row.vms_per_s, RATE, ".3g"),
                 figure(row.relative, ".2f", ".2f"),
             )
@@ -359,12 +330,14 @@ def stage_table(summary: Summary) -> Table:
 def storm_table(groups: Sequence[Group], storms: Iterable[StormSummary]) -> Table:
     """Return a row for each of these storms of the groups, and a note on each group's spread."""
     labels = {storm.number: group.label for group in groups for storm in group.storms}
+    is_varied = any(labels.values())
     return Table(
         heads=(
             Head("storm", Align.LEFT),
-            Head("settings", Align.LEFT),
+            *([Head("settings", Align.LEFT)] if is_varied else []),
             Head("booted"),
             Head("median"),
+            Head("interval", is_detail=True),
             Head("p95"),
             Head("slowest", is_detail=True),
             Head("all booted in"),
@@ -372,9 +345,10 @@ def storm_table(groups: Sequence[Group], storms: Iterable[StormSummary]) -> Tabl
         rows=tuple(
             (
                 own(str(storm.number)),
-                foreign(labels[storm.number] or NOTHING),
+                *([foreign(labels[storm.number] or NOTHING)] if is_varied else []),
                 share(storm.summary.booted, storm.summary.number),
                 took(storm.summary.median_s),
+                _reach(storm.summary.median_interval),
                 took(storm.summary.p95_s),
                 took(storm.summary.max_s),
                 took(storm.summary.all_booted_in_s),

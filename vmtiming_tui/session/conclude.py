@@ -11,6 +11,7 @@ from vmtiming_tui.analysis.comparison.samples import THIS_RUN, side_of
 from vmtiming_tui.analysis.comparison.sequential import told
 from vmtiming_tui.analysis.exit_code import ExitCode, exit_code, reasons
 from vmtiming_tui.analysis.kernel_times import kernel_figures
+from vmtiming_tui.analysis.straggler import straggler_of
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.analysis.thresholds import judged
@@ -28,6 +29,7 @@ from vmtiming_tui.report.findings import (
     comparison_lines,
     decision_lines,
     shutdown_lines,
+    slowest_lines,
     sweep_verdict_lines,
     threshold_lines,
 )
@@ -145,15 +147,21 @@ class Conclusion:
         return annotation_lines(title, self.reasons, self.warnings)
 
 
-def conclude(fleet: Fleet, wishes: Wishes, say: Say) -> Conclusion:
+def conclude(fleet: Fleet, wishes: Wishes, say: Say, *, first: Iterable[str] = ()) -> Conclusion:
     """Export what was asked for, say what is left to say, and return what the run came to.
+
+    ``first`` is said before all else.
 
     The exports come first: nobody may be there to be told anything. Not all booted outranks too
     slow, which outranks what cannot be told.
     """
     written, failed = write_exports(fleet, wishes)
     failed += _append_summary(fleet, wishes)
-    for line in shutdown_lines(summarise_fleet(fleet)):
+    for line in (
+        *first,
+        *slowest_lines(straggler_of(fleet)),
+        *shutdown_lines(summarise_fleet(fleet)),
+    ):
         say(line)
     for line in kernel_lines(kernel_figures(fleet)):
         say(line)

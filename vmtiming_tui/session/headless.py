@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
+from vmtiming_tui.analysis.comparison.samples import Side
 from vmtiming_tui.analysis.exit_code import ExitCode
 from vmtiming_tui.model.commands import Quit, Start, Stop
 from vmtiming_tui.model.fleet import Fleet
@@ -36,7 +37,9 @@ def outlive_hangups() -> None:
 
 
 @contextmanager
-def _stopping_on_signals(source: EventSource, streams: Streams) -> Iterator[list[signal.Signals]]:
+def _stopping_on_signals(
+    source: EventSource, streams: Streams, words: str
+) -> Iterator[list[signal.Signals]]:
     """Let the first signal end the run in order, the second at once; yields those that came.
 
     After one, a reader that does not read is not waited for as long as it likes; after two not
@@ -48,7 +51,8 @@ def _stopping_on_signals(source: EventSource, streams: Streams) -> Iterator[list
         received.append(number)
         if len(received) == 1:
             streams.patience_s = _PATIENCE_S
-            streams.say("Stopping; once more ends everything at once.")
+            if words:
+                streams.say(words)
             source.send(Stop())
         else:
             streams.patience_s = 0
@@ -67,16 +71,21 @@ def _stopping_on_signals(source: EventSource, streams: Streams) -> Iterator[list
 
 
 async def follow(
-    source: EventSource, fleet: Fleet, streams: Streams, *, as_json: bool = False
+    source: EventSource,
+    fleet: Fleet,
+    streams: Streams,
+    *,
+    as_json: bool = False,
+    when_stopped: str = "Stopping; once more ends everything at once.",
 ) -> list[signal.Signals]:
     """Report a run as it goes, and end its engine after it; return the signals that came meanwhile.
 
     Standard output that takes no more (its reader went away, its disk is full) ends the run like
-    Ctrl-C. With ``as_json`` it is left to others.
+    Ctrl-C. With ``as_json`` it is left to others. ``when_stopped`` is said at the first signal.
     """
     report, progress = PlainReport(fleet), PhaseProgress(fleet, streams)
     stops = leaves = False
-    with _stopping_on_signals(source, streams) as received:
+    with _stopping_on_signals(source, streams, when_stopped) as received:
         async for batch in source.batches():
             for event in batch:
                 fleet.fold(event)
@@ -137,6 +146,18 @@ def run_headless(
     return concluded.code
 
 
+def watch_headless(source: EventSource, streams: Streams, baseline: Side | None = None) -> int:
+    """Report a run that another process makes until it is over; return the run's exit code.
+
+    A signal ends the report alone, with 130.
+    """
+    fleet = Fleet()
+    received = asyncio.run(follow(source, fleet, streams, when_stopped=""))
+    if received:
+        return ExitCode.INTERRUPTED
+    return final_report(fleet, Wishes(baseline=baseline), streams, received).code
+
+
 @contextmanager
 def _words_only(streams: Streams) -> Iterator[None]:
     """Keep GitHub from taking a line that a guest made up for a command to the step."""
@@ -150,9 +171,16 @@ def _words_only(streams: Streams) -> Iterator[None]:
 
 
 def final_report(
-    fleet: Fleet, wishes: Wishes, streams: Streams, received: list[signal.Signals]
+    fleet: Fleet,
+    wishes: Wishes,
+    streams: Streams,
+    received: list[signal.Signals],
+    *,
+    first: Sequence[str] = (),
 ) -> Conclusion:
     """Report what a run came to, export it, and see it all written; return what it came to.
+
+    ``first`` is what is said of it before all that makes it doubtful.
 
     That a terminal which hung up takes no more is part of the hang-up.
     """
@@ -161,7 +189,7 @@ def final_report(
         streams.report.write_lines(PlainReport(fleet).final_lines())
     if wishes.printed:
         out.write_document(render(wishes.printed, fleet, baseline=wishes.baseline))
-    concluded = conclude(fleet, wishes, streams.say)
+    concluded = conclude(fleet, wishes, streams.say, first=first)
     streams.finish()
     if out.trouble and not (out.was_left or hung_up):
         streams.say(f"Error: the report cannot be written: {out.trouble.strerror}")

@@ -40,12 +40,15 @@ from vmtiming_tui.tui.drawing.theme import (
     palette_for,
 )
 from vmtiming_tui.tui.driver import driver_for
+from vmtiming_tui.tui.screens.full_screen import models_of
+from vmtiming_tui.tui.screens.played import PlayedScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.dashboard_settings import DashboardSettings
 from vmtiming_tui.tui.state.engine_link import Connect, EngineLink
 from vmtiming_tui.tui.state.keymap import LIVE, Need, Scope
+from vmtiming_tui.tui.state.played_run import PlayedRun
 from vmtiming_tui.tui.state.questions import about_leaving
 from vmtiming_tui.tui.widgets.footer import Footer
 
@@ -88,7 +91,8 @@ def _scope_of(screen: Screen[Any]) -> Scope:
 class VmTimingApp(App[None], inherit_bindings=False):
     """Folds events ten times a second, and the end of a boot sooner; shows what they add up to.
 
-    ``terminal`` is what it draws on where that is one, and which it does not wait for.
+    ``terminal`` is what it draws on where that is one, and which it does not wait for. Where a
+    stored run is ``played``, nothing is connected to.
     """
 
     CSS_PATH = Path(__file__).with_name("app.tcss")
@@ -105,6 +109,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
         there: frozenset[Need] = LIVE,
         baseline: Side | None = None,
         terminal: Stream | None = None,
+        played: PlayedRun | None = None,
     ) -> None:
         self.terminal = terminal
         self.settings = settings or DashboardSettings()
@@ -114,9 +119,8 @@ class VmTimingApp(App[None], inherit_bindings=False):
         ScrollBar.renderer = AsciiScrollBar if self.settings.ascii_only else ScrollBarRender
         self.set_class(self.settings.ascii_only, "-ascii")
         self.glyphs = glyphs_for(ascii_only=self.settings.ascii_only, colour=not plain)
-        self.model = Model(plan, self.settings.clock, baseline)
+        self.model = played or Model(plan, self.settings.clock, baseline, there)
         self.link = EngineLink(connect, self.model, self.settings.clock, self._hurry)
-        self.there = there
         self.crash: Exception | None = None
         self.signal: signal.Signals | None = None
         self._turned_s = 0.0
@@ -151,11 +155,13 @@ class VmTimingApp(App[None], inherit_bindings=False):
 
     def get_default_screen(self) -> Screen[Any]:
         """Begin with all VMs."""
+        if isinstance(self.model, PlayedRun):
+            return PlayedScreen(self.model)
         return StormScreen(self.model)
 
     def on_mount(self) -> None:
         """Start the run, the timer, and an orderly way out for signals."""
-        if not self.link.is_open:
+        if not (self.link.is_open or isinstance(self.model, PlayedRun)):
             self.link.start(self.model.plan)
         self.set_interval(TURN_S, self.turn)
         self.set_timer(_SETTLED_S, _spare_the_collector)
@@ -204,10 +210,12 @@ class VmTimingApp(App[None], inherit_bindings=False):
             self._news.stop()
             self._news = None
         self._turned_s = time.monotonic()
-        change = self.model.turn(between=between)
-        for screen in self.screen_stack:
+        screens = self.screen_stack
+        models = models_of(screens, self.model)
+        changes = {model: model.turn(between=between) for model in dict.fromkeys(models)}
+        for screen, model in zip(screens, models, strict=False):
             if isinstance(screen, HostedScreen):
-                screen.tick(change)
+                screen.tick(changes[model])
         self._watch_for_failure()
         if self._next_plan is not None and self.model.fleet.ran_to_end:
             plan, self._next_plan = self._next_plan, None
@@ -225,6 +233,8 @@ class VmTimingApp(App[None], inherit_bindings=False):
             self.refresh()
 
     def _watch_for_failure(self) -> None:
+        if not self.model.live:
+            return  # nobody here can start it anew; the line of troubles says it
         failure = self.model.fleet.failure
         if failure is not None and failure is not self._failure_seen and not self._leaving:
             self._failure_seen = failure
@@ -297,9 +307,18 @@ class VmTimingApp(App[None], inherit_bindings=False):
         return super().check_action(action, parameters)
 
     @property
+    def _looked_at(self) -> Model:
+        return models_of(self.screen_stack, self.model)[-1]
+
+    @property
+    def there(self) -> frozenset[Need]:
+        """What is there for keys that need something, as to the run that is looked at."""
+        return self._looked_at.there
+
+    @property
     def live(self) -> bool:
         """Whether there is, or was, an engine; a stored run has none."""
-        return Need.ENGINE in self.there
+        return self._looked_at.live
 
     # Commands and the way out.
 
@@ -324,6 +343,10 @@ class VmTimingApp(App[None], inherit_bindings=False):
         question = "The engine is gone, and its VMs with it. Start the whole run anew?"
         self.push_screen(ConfirmScreen("Start anew", question, yes="Start anew"), answered)
 
+    def look_at(self, played: PlayedRun) -> None:
+        """Show a stored run over what is shown; one can come back from it."""
+        self.push_screen(PlayedScreen(played))
+
     def begin(self, plan: RunPlan) -> None:
         """Start a run; one that is under way is stopped first."""
         self.model.asked = plan
@@ -335,7 +358,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
 
     async def action_leave(self) -> None:
         """Leave; ask first while VMs run."""
-        if not (self.live and self.model.is_busy) or self._leaving:
+        if not self.model.is_busy or self._leaving:
             await self.leave()
             return
         from vmtiming_tui.tui.screens.confirm import ConfirmScreen
@@ -355,8 +378,9 @@ class VmTimingApp(App[None], inherit_bindings=False):
         self._leaving = True
         self.model.freeze(on=False)
         self.link.send(Quit())
-        again = self.key_for("quit")
-        self.notify(f"Ending the VMs; {again} again leaves at once.", timeout=_LEAVE_LIMIT_S)
+        if self.live:
+            again = self.key_for("quit")
+            self.notify(f"Ending the VMs; {again} again leaves at once.", timeout=_LEAVE_LIMIT_S)
         await self.link.ended(_LEAVE_LIMIT_S)
         self.exit()
 

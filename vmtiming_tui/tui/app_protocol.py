@@ -10,6 +10,7 @@ from vmtiming_tui.tui.drawing.glyphs import Glyphs
 from vmtiming_tui.tui.drawing.theme import Palette
 from vmtiming_tui.tui.state.dashboard import Change
 from vmtiming_tui.tui.state.keymap import Need, Scope, is_useless
+from vmtiming_tui.tui.state.played_run import PlayedRun
 
 
 class AppProtocol(Protocol):
@@ -47,6 +48,10 @@ class AppProtocol(Protocol):
 
     def send(self, command: Command) -> None:
         """Ask the engine for something; a stored run obeys nothing."""
+        ...
+
+    def look_at(self, played: PlayedRun) -> None:
+        """Show a stored run over what is shown; one can come back from it."""
         ...
 
     def begin(self, plan: RunPlan) -> None:

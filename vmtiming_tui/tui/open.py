@@ -4,14 +4,18 @@ import asyncio
 import gc
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmtiming_tui.analysis.comparison.samples import Side
+from vmtiming_tui.analysis.comparison.samples import THIS_RUN, Side
+from vmtiming_tui.history.following import FollowedRun
+from vmtiming_tui.history.rows import StoredRun
 from vmtiming_tui.model.events import Event
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.own_faults import kept_fault
 from vmtiming_tui.report.plain import PlainReport
+from vmtiming_tui.report.result import result_lines
 from vmtiming_tui.session.conclude import conclude
 from vmtiming_tui.session.deciding import DecidingSource
 from vmtiming_tui.session.headless import final_report, follow, outlive_hangups
@@ -19,7 +23,7 @@ from vmtiming_tui.session.streams import Streams
 from vmtiming_tui.session.wishes import Wishes
 from vmtiming_tui.sources.event_lines import Told
 from vmtiming_tui.sources.live_engine import EngineClient
-from vmtiming_tui.sources.replay import ReplaySource
+from vmtiming_tui.sources.replay import Player
 from vmtiming_tui.sources.source import EventSource
 
 if TYPE_CHECKING:
@@ -113,9 +117,12 @@ def run_dashboard(
         record=record,
         go_on=go_on,
     )
+    is_kept = record is not None
     if app.crash is not None:
-        return final_report(app.model.fleet, wishes, streams, received).code
-    return _afterwards(app, wishes, streams)
+        fleet = app.model.fleet
+        first = result_lines(fleet, is_kept=is_kept)
+        return final_report(fleet, wishes, streams, received, first=first).code
+    return _afterwards(app, wishes, streams, is_kept=is_kept)
 
 
 async def _report_the_rest(app: "VmTimingApp", streams: Streams) -> list[signal.Signals]:
@@ -134,7 +141,7 @@ def _tell_of_crash(app: "VmTimingApp", say: Callable[[str], None], then: str = "
     say(f"  {fault.hint}")
 
 
-def _afterwards(app: "VmTimingApp", wishes: Wishes, streams: Streams) -> int:
+def _afterwards(app: "VmTimingApp", wishes: Wishes, streams: Streams, *, is_kept: bool) -> int:
     if app.signal is signal.SIGHUP:
         outlive_hangups()
     app.model.freeze(on=False)
@@ -143,8 +150,12 @@ def _afterwards(app: "VmTimingApp", wishes: Wishes, streams: Streams) -> int:
     if fleet.failure is not None:
         for line in PlainReport(fleet).diagnostics_for(fleet.failure):
             streams.say(line)
-    code = conclude(fleet, wishes, streams.say).code
+    code = conclude(fleet, wishes, streams.say, first=result_lines(fleet, is_kept=is_kept)).code
     return code if app.signal is None else 130
+
+
+def _no_engine() -> AbstractAsyncContextManager[EventSource]:
+    raise AssertionError("a stored run has no engine")
 
 
 def replay_dashboard(
@@ -157,23 +168,63 @@ def replay_dashboard(
 ) -> int:
     """Show a stored run as it went, ``speed`` times as fast; return the exit code."""
 
-    async def played() -> "VmTimingApp":
+    async def shown() -> "VmTimingApp":
+        from vmtiming_tui.tui.app import VmTimingApp
+        from vmtiming_tui.tui.state.played_run import PlayedRun
+
+        player = Player(events, speed)
+        app = VmTimingApp(
+            _no_engine,
+            plan,
+            _settings(ascii_only=ascii_only),
+            terminal=streams.err,
+            played=PlayedRun(player, plan, called=plan.name or THIS_RUN, baseline=baseline),
+        )
+        await _show(app)
+        return app
+
+    with Streams() as streams:
+        streams.patience_s = _PATIENCE_S
+        app = asyncio.run(shown())
+        if app.crash is not None:
+            _tell_of_crash(app, streams.say)
+            return 1
+        return 0 if app.signal is None else 130
+
+
+def watch_dashboard(
+    path: Path,
+    run: StoredRun,
+    plan: RunPlan,
+    *,
+    goes_on: bool = False,
+    ascii_only: bool = False,
+    baseline: Side | None = None,
+) -> int:
+    """Show a run that another process makes, as it goes; return the exit code.
+
+    ``path`` is the history's that the run is written to. Where it ``goes_on``, newer runs follow.
+    """
+
+    async def watched() -> "VmTimingApp":
         from dataclasses import replace
 
         from vmtiming_tui.tui.app import VmTimingApp
         from vmtiming_tui.tui.state.keymap import Need
 
-        source = ReplaySource(events, speed)
+        def hold_against(side: Side | None) -> None:
+            app.model.baseline = side
+
+        source = FollowedRun(path, run, goes_on=goes_on, on_next=hold_against)
 
         @asynccontextmanager
         async def connect() -> AsyncIterator[EventSource]:
             yield source
 
-        settings = replace(_settings(ascii_only=ascii_only), clock=source.now_ns)
         app = VmTimingApp(
             connect,
             plan,
-            settings,
+            replace(_settings(ascii_only=ascii_only), clock=source.now_ns),
             there=frozenset({Need.TERMINAL}),
             terminal=streams.err,
             baseline=baseline,
@@ -186,7 +237,7 @@ def replay_dashboard(
 
     with Streams() as streams:
         streams.patience_s = _PATIENCE_S
-        app = asyncio.run(played())
+        app = asyncio.run(watched())
         if app.crash is not None:
             _tell_of_crash(app, streams.say)
             return 1

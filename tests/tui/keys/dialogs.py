@@ -136,6 +136,11 @@ async def _(stage):
     await _scrolls(stage, (("pagedown", "pageup"), ("space", "pageup")))
 
 
+@key("help.top", "help.bottom")
+async def _(stage):
+    await _scrolls(stage, (("end", "home"), ("G", "g")))
+
+
 async def _scrolls(stage: Stage, ways: tuple[tuple[str, str], ...]) -> None:
     box = (await help_of_all_vms(stage)).query_one("#help")
     for down, up in ways:

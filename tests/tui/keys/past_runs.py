@@ -1,19 +1,22 @@
-"""The keys of the history, of the comparison and of the sweep."""
+"""The keys of the history, of the comparison of the storms and of warnings."""
 
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from support.keys import Check, Checks, comparison, history, sweep, trend
+from support.keys import Check, Checks, any_warnings, comparison, history, storms, trend, warnings
 from support.past_runs import keep_named
 from support.stage import Stage
+from vmtiming_tui.model import events as ev
 from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
+from vmtiming_tui.tui.screens.played import PlayedScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
-from vmtiming_tui.tui.screens.sweep import SweepScreen
+from vmtiming_tui.tui.screens.storms import StormsScreen
 from vmtiming_tui.tui.screens.trend import TrendScreen
+from vmtiming_tui.tui.screens.warnings import WarningsScreen
 
-Paned = CompareScreen | SweepScreen | TrendScreen
+Paned = CompareScreen | StormsScreen | TrendScreen | WarningsScreen
 
 key = Checks()
 
@@ -23,6 +26,23 @@ async def _(stage):
     await history(stage)
     await stage.press("escape")
     stage.on(StormScreen)
+
+
+@key("history.open")
+async def _(stage):
+    await history(stage)
+    await stage.press("enter")
+    screen = await stage.comes(PlayedScreen)
+    await stage.sees(" REPLAY: FINISHED ")
+    assert screen.model.called == "second"
+
+
+@key("history.replay")
+async def _(stage):
+    await history(stage)
+    await stage.press("r")
+    await stage.comes(PlayedScreen)
+    await stage.sees(" REPLAY ")
 
 
 @key("history.compare")
@@ -104,29 +124,49 @@ def _scrolls(opened: Callable[[Stage], Awaitable[Paned]], down: str, up: str) ->
     return check
 
 
-@key("main.sweep")
+@key("main.storms")
 async def _(stage):
-    await stage.press("w")
-    await stage.until(lambda: stage.app.told, "that nothing was varied")
-    assert stage.app.told[-1].startswith("Nothing was varied.")
-    await sweep(stage)
-    await stage.sees("smp=2: slower by ")
+    await storms(stage)
 
 
-@key("sweep.back")
+@key("storms.back")
 async def _(stage):
-    await sweep(stage)
+    await storms(stage)
     await stage.press("escape")
     stage.on(StormScreen)
 
 
-async def _long_sweep(stage: Stage) -> SweepScreen:
-    return await sweep(stage, 60)
+async def _many_storms(stage: Stage) -> StormsScreen:
+    return await storms(stage, 12)
 
 
-key("sweep.down", "sweep.up")(_scrolls(_long_sweep, "j", "k"))
-key("sweep.page_down", "sweep.page_up")(_scrolls(_long_sweep, "pagedown", "pageup"))
-key("compare.down", "compare.up")(_scrolls(comparison, "j", "k"))
-key("compare.page_down", "compare.page_up")(_scrolls(comparison, "pagedown", "pageup"))
-key("trend.down", "trend.up")(_scrolls(_long_trend, "j", "k"))
-key("trend.page_down", "trend.page_up")(_scrolls(_long_trend, "pagedown", "pageup"))
+def _scrolls_all(scope: str, opened: Callable[[Stage], Awaitable[Paned]]) -> None:
+    key(f"{scope}.down", f"{scope}.up")(_scrolls(opened, "j", "k"))
+    key(f"{scope}.page_down", f"{scope}.page_up")(_scrolls(opened, "space", "pageup"))
+    key(f"{scope}.top", f"{scope}.bottom")(_scrolls(opened, "G", "home"))
+
+
+async def _many_warnings(stage: Stage) -> WarningsScreen:
+    await stage.feed(ev.Notice(at_ns=at, level=ev.Level.WARNING, text="ab"[at % 2] * at)
+                     for at in range(1, 60))  # fmt: skip
+    screen = await any_warnings(stage)
+    await stage.sees("bbb")
+    return screen
+
+
+_scrolls_all("storms", _many_storms)
+_scrolls_all("compare", comparison)
+_scrolls_all("trend", _long_trend)
+_scrolls_all("warnings", _many_warnings)
+
+
+@key("main.warnings")
+async def _(stage):
+    await warnings(stage)
+
+
+@key("warnings.back")
+async def _(stage):
+    await warnings(stage)
+    await stage.press("escape")
+    stage.on(StormScreen)

@@ -29,6 +29,7 @@ from vmtiming_tui.engine.boot.facts import (
 )
 from vmtiming_tui.engine.boot.instructions import Instruction
 from vmtiming_tui.engine.boot.narrator import FINAL_CONSOLE_BYTES, Narrator
+from vmtiming_tui.engine.boot.onlooker import Onlooker
 from vmtiming_tui.engine.boot.qemu_process import QemuProcess, spawn_trouble
 from vmtiming_tui.engine.boot.rounds import Round
 from vmtiming_tui.engine.boot.standing import State
@@ -60,7 +61,8 @@ class AttemptRunner:
         self._course = Course(self._narrator, context.limits, spec.config)
         self._facts: asyncio.Queue[Fact] = asyncio.Queue()
         self._begun: set[asyncio.Task[Fact]] = set()
-        self._console = ConsoleLog(context.folder.console(spec.vm))
+        self._onlooker = Onlooker(self._narrator, self._emit, spec.config.boot)
+        self._console = ConsoleLog(context.folder.console(spec.vm), self._look)
         self._process: QemuProcess | None = None
         self._told_exit = False
         self.was_reset = asyncio.Event()
@@ -85,7 +87,12 @@ class AttemptRunner:
     def _hear(self, event: QmpEvent) -> None:
         if event.name == "RESET":
             self.was_reset.set()
+        self._onlooker.hear(event)
         self._facts.put_nowait(event)
+
+    def _look(self, written: bytes) -> None:
+        if self._course.is_booting:
+            self._onlooker.look(written)
 
     def kill(self, why: str) -> None:
         """End it at once, or never begin it."""
@@ -151,10 +158,11 @@ class AttemptRunner:
         """Return the end of the console as it is now."""
         return self._narrator.console(time.monotonic_ns(), self._console, limit_bytes)
 
-    def tell_usage(self) -> None:
-        """Say what its QEMU has used so far; the last time is when the report is in."""
+    def tell_so_far(self) -> None:
+        """Say what its QEMU has used, and where it is; the last time is when it is decided."""
         if usage := usage_of(self.pid, self._course.vcpu_tids):
             self._emit(self._narrator.usage(time.monotonic_ns(), usage))
+        self._onlooker.tell_line(self._console)
 
     # Its own life.
 
@@ -227,8 +235,8 @@ class AttemptRunner:
                 self._round.collected(self.vm)
             case do.Kill():
                 self._running.kill()
-            case do.TellUsage():
-                self.tell_usage()
+            case do.TellSoFar():
+                self.tell_so_far()
             case do.TellExit(ended, reason, shutdown_ns):
                 self._tell_exit(ended, reason, shutdown_ns)
             case _:

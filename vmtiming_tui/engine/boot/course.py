@@ -223,7 +223,7 @@ class Course:
             case State.OVER if is_second:
                 return []  # it may have come of saying so
             case State.REPORTED if not is_second:
-                figure = [self._tell_booted(), do.TellUsage(), do.LeavePlace()]
+                figure = [self._tell_booted(), do.TellSoFar(), do.LeavePlace()]
             case _ if self.is_undecided or self.state is State.REPORTED:
                 return self._lose(do.Fail(Why(f"the tool failed: {fault.what}", fault.hint)))
             case _:
@@ -381,10 +381,10 @@ class Course:
     def _lose(self, loss: Instruction) -> list[Instruction]:
         self._lost = True
         left: list[Instruction] = [do.LeavePlace(), do.LeaveCollect()]
-        return [do.Abandon(), loss, do.TellUsage(), *left, *self._aftermath.end()]
+        return [do.Abandon(), loss, do.TellSoFar(), *left, *self._aftermath.end()]
 
     def _has_booted(self) -> list[Instruction]:
-        return [self._tell_booted(), do.TellUsage(), *self._aftermath.follow()]
+        return [self._tell_booted(), do.TellSoFar(), *self._aftermath.follow()]
 
     def _tell_booted(self) -> Instruction:
         stamp = self._timing.settle_report(self._received_ns)

@@ -98,8 +98,8 @@ class TimeOut:
 
 
 @dataclass(frozen=True, slots=True)
-class TellUsage:
-    """Say what QEMU has used so far."""
+class TellSoFar:
+    """Say what QEMU has used so far, and what its guest wrote last on the console."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ Instruction: TypeAlias = (
     | Emit
     | Fail
     | TimeOut
-    | TellUsage
+    | TellSoFar
     | TellExit
     | EndLaunch
     | LeavePlace

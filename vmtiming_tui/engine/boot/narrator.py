@@ -14,6 +14,7 @@ from vmtiming_tui.engine.qmp.controller import QmpEvent
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import End
 from vmtiming_tui.model.kernel_events import KernelLog
+from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.own_faults import OwnFault
 
 FINAL_CONSOLE_BYTES = 16 * 1024
@@ -105,6 +106,14 @@ class Narrator:
         )
 
     # What it and others say meanwhile.
+
+    def stage_seen(self, at_ns: int, stage: Stage) -> ev.StageSeen:
+        """The host saw it in a stage for the first time."""
+        return ev.StageSeen(**self._who(at_ns), stage=stage)
+
+    def console_line(self, at_ns: int, text: str) -> ev.ConsoleLine:
+        """The console's last line is another."""
+        return ev.ConsoleLine(**self._who(at_ns), text=text)
 
     def text(self, at_ns: int, text: str) -> ev.ReportText:
         """The guest finished the line it reported by."""

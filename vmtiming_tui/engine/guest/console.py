@@ -4,10 +4,11 @@ import asyncio
 import os
 import re
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 from vmtiming_tui.engine.guest.byte_allowance import Allowance
-from vmtiming_tui.escape import printable
+from vmtiming_tui.escape import one_line, printable
 
 KEPT_BYTES = 256 * 1024
 BURST_BYTES = 2 << 20
@@ -17,13 +18,19 @@ _READ_BYTES = 512 * 1024
 _PAUSE_S = 0.001
 _FLOOD_PAUSE_S = 0.05
 _WAY_BYTES = 1 << 20
+_NEWEST_BYTES = 2048
+_MAX_LINE = 200
 
-_STEERING = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")  # colours and cursor moves, well-formed
+# Colours and cursor moves, well-formed.
+STEERING = re.compile(rb"\x1b(?:\[[0-9;?]*[A-Za-z]|[78DEMc])")
+_LINE_ENDS = (b"\r\r\n", b"\r\n", b"\r")  # what writes the second gets a \r more of its terminal
 
 
 def readable(raw: bytes) -> str:
     """Return console bytes as text: colours and cursor moves left out, the rest made visible."""
-    plain = _STEERING.sub(b"", raw).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    plain = STEERING.sub(b"", raw)
+    for end in _LINE_ENDS:
+        plain = plain.replace(end, b"\n")
     return printable(plain, keep="\t\n")
 
 
@@ -47,11 +54,12 @@ class ConsoleLog:
 
     It is read with a pause after each piece, since a serial port writes a byte at a time, and to
     wake up for each costs a whole core. A guest that writes more than any boot has to say is read
-    with longer pauses, and waits as it would for a slow terminal.
+    with longer pauses, and waits as it would for a slow terminal. ``look`` is shown each piece.
     """
 
-    def __init__(self, spill: Path) -> None:
+    def __init__(self, spill: Path, look: Callable[[bytes], None] | None = None) -> None:
         self._spill = spill
+        self._look = look
         self._memory = bytearray()
         self._spilled = 0
         self._readable_from = 0
@@ -73,6 +81,8 @@ class ConsoleLog:
         if len(self._memory) > 2 * _MEMORY_BYTES:
             self._write(bytes(self._memory[:-_MEMORY_BYTES]))
             del self._memory[:-_MEMORY_BYTES]
+        if self._look is not None:
+            self._look(data)
 
     def _write(self, data: bytes) -> None:
         size = KEPT_BYTES - 2 * _MEMORY_BYTES
@@ -110,6 +120,14 @@ class ConsoleLog:
             return bytes(self._memory)
         start = (self._spilled - wanted) % size
         return (ring[start:] + ring[:start])[:wanted] + bytes(self._memory)
+
+    def last_line(self) -> str:
+        """Return the last whole line that is not blank, or its end; readable, and none too long."""
+        whole = bytes(self._memory[-_NEWEST_BYTES:]).rpartition(b"\n")[0]
+        for line in reversed(readable(whole).splitlines()):
+            if text := line.expandtabs().strip():
+                return one_line(text, _MAX_LINE)
+        return ""
 
     def attach(self, fd: int) -> None:
         """Read from a descriptor, which becomes ours, as the guest writes."""

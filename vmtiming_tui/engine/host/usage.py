@@ -1,4 +1,4 @@
-"""What each QEMU has used so far, read from /proc a little at a time."""
+"""What each QEMU has used so far, read from /proc, and told a little at a time."""
 
 import asyncio
 import contextlib
@@ -76,12 +76,12 @@ class Watched(Protocol):
     def is_booting(self) -> bool:
         """Whether there is something to look at."""
 
-    def tell_usage(self) -> None:
-        """Say what it uses, as an event."""
+    def tell_so_far(self) -> None:
+        """Say what it uses and where it is, as events."""
 
 
 class UsageWatch:
-    """Says what each VM that boots uses, once a second, or less often where there are many.
+    """Has it told how far each VM is that boots, once a second, or less often where there are many.
 
     ``PER_SECOND`` VMs are looked at per second at most, a few at each of at most
     ``TURNS_PER_SECOND`` turns, so that the cost to the engine, and to whoever it wakes with the
@@ -110,6 +110,6 @@ class UsageWatch:
                 await asyncio.sleep(at_once / min(len(booting), PER_SECOND))
                 for watched in booting[first : first + at_once]:
                     if watched.is_booting:
-                        watched.tell_usage()
+                        watched.tell_so_far()
             if not booting:
                 await asyncio.sleep(0.5)

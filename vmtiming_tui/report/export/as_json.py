@@ -7,12 +7,8 @@ one is added. Keys name their unit. ``*_at_s`` are seconds since the run's start
 """
 
 import json
-import math
 
 from vmtiming_tui.analysis import stats
-from vmtiming_tui.analysis.comparison.compare import Comparison, GroupComparison
-from vmtiming_tui.analysis.comparison.difference import Difference
-from vmtiming_tui.analysis.comparison.samples import Identity
 from vmtiming_tui.analysis.kernel_times import KernelFigures
 from vmtiming_tui.analysis.summary import Group, Summary, boots_s, summarise
 from vmtiming_tui.analysis.sweep import Sweep
@@ -21,7 +17,14 @@ from vmtiming_tui.model.codec import to_json
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.storm import Storm
 from vmtiming_tui.report.export.document import Document
-from vmtiming_tui.report.export.json_boots import Body, Clock, boots_by_vm, without
+from vmtiming_tui.report.export.json_boots import Body, Clock, boots_by_vm, slowest_body, without
+from vmtiming_tui.report.export.json_comparison import (
+    compared_body,
+    comparison_body,
+    figures_body,
+    identity_body,
+    interval_body,
+)
 from vmtiming_tui.report.wording import utc
 
 FORMAT = "vm-timing-report"
@@ -56,6 +59,7 @@ def body_of(document: Document) -> Body:
         "plan": to_json(fleet.plan) if fleet.plan else {},
         "files": to_json(fleet.files),
         "summary": summary_body(document.summary),
+        "slowest": slowest_body(document.slowest),
         "groups": [_group(group) for group in document.groups],
         "sweep": _sweep(document.sweep) if document.sweep else None,
         "decision": _decision(document, clock),
@@ -105,20 +109,7 @@ def _run(document: Document, clock: Clock) -> Body | None:
         "accel_reason": run.accel_reason,
         "qemu_version": run.qemu_version,
         "tool_version": run.tool_version,
-        "baseline": _identity(document.against),
-    }
-
-
-def _identity(identity: Identity | None) -> Body | None:
-    """Return which run one is, as it is told to people too."""
-    if identity is None:
-        return None
-    return {
-        "run": identity.run,
-        "name": identity.name,
-        "started": utc(identity.wall_ns),
-        "wall_ns": identity.wall_ns,
-        "setting": identity.setting,
+        "baseline": identity_body(document.against),
     }
 
 
@@ -135,19 +126,6 @@ def _failure(fleet: Fleet, clock: Clock) -> Body | None:
     return {"at_s": clock.at(failure.at_ns), "why": failure.why, "hint": failure.hint}
 
 
-def _interval(interval: stats.Interval | None) -> Body | None:
-    if interval is None or not interval.is_bounded:
-        return None
-    return {"low": interval.low, "high": interval.high, "confidence": interval.confidence}
-
-
-def figures_body(figures: stats.Figures | None) -> Body | None:
-    """Return one sample's figures; in seconds where the key they stand under says nothing else."""
-    if figures is None:
-        return None
-    return {**without(to_json(figures), "interval"), "interval": _interval(figures.interval)}
-
-
 def summary_body(summary: Summary) -> Body:
     """Return a summary's figures, each under the name of its field."""
     samples = ("qemu", "shutdown", "qemu_exit")
@@ -156,7 +134,7 @@ def summary_body(summary: Summary) -> Body:
     return {
         **plain,
         "counts": {str(state): count for state, count in summary.counts.items()},
-        "median_interval_s": _interval(summary.median_interval),
+        "median_interval_s": interval_body(summary.median_interval),
         "time_to_s": {str(share): at for share, at in summary.time_to_s.items()},
         **{name: figures_body(getattr(summary, name)) for name in samples},
         "stages": {str(stage): figures_body(each) for stage, each in summary.stages.items()},
@@ -192,7 +170,7 @@ def _sweep(sweep: Sweep) -> Body:
             for row in sweep.rows
         ],
         "reference": dict(sweep.reference),
-        "against": [_compared(group) for group in sweep.against],
+        "against": [compared_body(group) for group in sweep.against],
         "penalties": to_json(sweep.penalties),
         "knees": to_json(sweep.knees),
     }
@@ -221,55 +199,6 @@ def _judged(each: Judged) -> Body:
         "finding": str(each.finding),
         "why": each.why,
     }
-
-
-def comparison_body(comparison: Comparison | None) -> Body | None:
-    """Return what this run is against its baseline, and which run that was; None without one."""
-    if comparison is None:
-        return None
-    return {
-        "against": _identity(comparison.against),
-        "verdict": str(comparison.verdict),
-        "groups": [_compared(group) for group in comparison.groups],
-        "cautions": list(comparison.cautions),
-    }
-
-
-def _compared(group: GroupComparison) -> Body:
-    return {
-        "parameters": dict(group.parameters),
-        "differences": [_difference(each) for each in group.differences],
-        "losses": to_json(group.losses),
-        "unpaired": group.unpaired,
-        "parts": to_json(group.parts),
-    }
-
-
-def _difference(each: Difference) -> Body:
-    return {
-        "name": each.name,
-        "first_s": figures_body(each.first),
-        "second_s": figures_body(each.second),
-        "percent": each.percent,
-        "percent_interval": _percent_interval(each.percent_interval),
-        "same_interval": _percent_interval(each.same_interval),
-        "rounds": each.rounds,
-        "tolerance": to_json(each.tolerance),
-        "p_value": each.p_value,
-        "verdict": str(each.verdict),
-        "sentence": each.sentence,
-    }
-
-
-def _percent_interval(interval: stats.Interval | None) -> Body | None:
-    if interval is None:
-        return None
-    low, high = _finite(interval.low), _finite(interval.high)
-    return {"low": low, "high": high, "confidence": interval.confidence}
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _storm(storm: Storm, clock: Clock, scope: frozenset[int] | None) -> Body:

@@ -7,7 +7,7 @@ from vmtiming_tui.analysis.summary import Group
 from vmtiming_tui.analysis.sweep import Sweep
 from vmtiming_tui.escape import one_line
 from vmtiming_tui.report.export.document import Document, ExportedBoot, boot_table, fact_table
-from vmtiming_tui.report.findings import comparison_lines, decision_lines
+from vmtiming_tui.report.findings import comparison_lines, decision_lines, slowest_lines
 from vmtiming_tui.report.kernel_report import kernel_table, kernel_title
 from vmtiming_tui.report.tables import (
     Align,
@@ -78,6 +78,7 @@ def render_markdown(document: Document) -> str:
         lines += _storms(document.groups)
     lines += [f"## {document.figures_title}", ""]
     lines += markdown_table(figure_table(document.summary))
+    lines += [f"{escaped(line)}\n" for line in slowest_lines(document.slowest)]
     lines += _stages(document)
     lines += _kernels(document)
     lines += _decision(document)

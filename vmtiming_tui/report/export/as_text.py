@@ -6,6 +6,7 @@ from vmtiming_tui.report.findings import (
     comparison_lines,
     decision_lines,
     shutdown_lines,
+    slowest_lines,
     sweep_verdict_lines,
     threshold_lines,
 )
@@ -27,7 +28,11 @@ def render_text(document: Document) -> str:
     against = [f"Held against {printable(str(document.against))}."] if document.against else []
     if document.comparison is not None:
         against = comparison_lines(document.comparison)
-    after = [*shutdown_lines(document.summary), *kernel_lines(document.kernels)]
+    after = [
+        *slowest_lines(document.slowest),
+        *shutdown_lines(document.summary),
+        *kernel_lines(document.kernels),
+    ]
     varied = sweep_verdict_lines(document.sweep) if document.sweep else []
     held = threshold_lines(document.judged)
     decided = decision_lines(document.fleet, document.decisions)

@@ -11,6 +11,7 @@ from vmtiming_tui.analysis.conditions import Conditions, conditions_of
 from vmtiming_tui.analysis.counted import counts, kind_of
 from vmtiming_tui.analysis.kernel_times import KernelFigures, kernel_figures
 from vmtiming_tui.analysis.stages import Stages, stages_of
+from vmtiming_tui.analysis.straggler import Straggler, straggler_of
 from vmtiming_tui.analysis.summary import Group, Summary, counted_groups, summarise_fleet
 from vmtiming_tui.analysis.sweep import Sweep, sweep_of
 from vmtiming_tui.analysis.thresholds import Judged, judged
@@ -52,6 +53,11 @@ class ExportedBoot:
         return f"{self.attempt.number}{rerun}"
 
     @property
+    def storm_word(self) -> str:
+        """Its storm's number, and what that was for where it does not count."""
+        return f"{self.attempt.storm}" if self.counts else f"{self.attempt.storm}, {self.kind}"
+
+    @property
     def doubts(self) -> str:
         """Why its stages are in no figure, in a few words; the cautions say it in full."""
         grave = (str(doubt.code) for doubt in self.stages.doubts if doubt.code.is_grave)
@@ -67,7 +73,7 @@ class Document:
     the run was started with, ``comparison`` what came of it: None without one, and where nothing is
     known of it but which run it was. ``judged`` is what became of the thresholds, and
     ``decisions`` of what was to be decided, of all VMs. ``kernels`` is what kernels took for their
-    parts, where they were asked.
+    parts, where they were asked. ``slowest`` is the VM that fell furthest behind, where one did.
     """
 
     fleet: Fleet
@@ -83,6 +89,7 @@ class Document:
     judged: tuple[Judged, ...] = ()
     decisions: tuple[Decision, ...] = ()
     kernels: tuple[KernelFigures, ...] = ()
+    slowest: Straggler | None = None
 
     @property
     def is_partial(self) -> bool:
@@ -153,6 +160,7 @@ def document_of(
         judged=judged(fleet),
         decisions=told(fleet, baseline),
         kernels=tuple(kernel_figures(fleet, scope)),
+        slowest=straggler_of(fleet, scope),
     )
 
 
@@ -251,15 +259,17 @@ def _beside(boots: Sequence[ExportedBoot]) -> Mapping[str, Callable[[Attempt], i
     }
 
 
-def boot_table(boots: Sequence[ExportedBoot]) -> Table:
+def boot_table(boots: Sequence[ExportedBoot], *, with_storms: bool = False) -> Table:
     """Return a row for each boot: how it ended, how long it took, and its stages.
 
-    Its shutdown, and for how long others disturbed it, stand beside where any boot has some.
+    Its shutdown, and for how long others disturbed it, stand beside where any boot has some;
+    ``with_storms`` says in which storm it was, too.
     """
     stages, beside = known_stages(boots), _beside(boots)
     return Table(
         heads=(
             Head("VM", Align.LEFT),
+            *([Head("storm", Align.LEFT)] if with_storms else []),
             Head("state", Align.LEFT),
             Head("attempt"),
             Head("boot"),
@@ -269,6 +279,7 @@ def boot_table(boots: Sequence[ExportedBoot]) -> Table:
         rows=tuple(
             (
                 own(str(boot.attempt.vm)),
+                *([own(boot.storm_word)] if with_storms else []),
                 state_word(boot.attempt.state),
                 own(boot.attempt_word),
                 took_ns(boot.attempt.boot_ns),

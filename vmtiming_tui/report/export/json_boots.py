@@ -4,12 +4,14 @@ from typing import Any
 
 from vmtiming_tui.analysis.stages import Stages
 from vmtiming_tui.analysis.stop_jobs import stop_jobs_of
+from vmtiming_tui.analysis.straggler import Straggler
 from vmtiming_tui.analysis.units.one_boot import chain_lines, slowest_lines
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.codec import to_json
 from vmtiming_tui.model.guest_events import UnitOrder, UnitTimes
 from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.report.export.document import Document, ExportedBoot
+from vmtiming_tui.report.findings import straggler_words
 from vmtiming_tui.report.wording import in_seconds
 
 UNIT_STAMPS = ("activating", "active", "deactivating", "inactive")
@@ -40,6 +42,34 @@ def boots_by_vm(document: Document, clock: Clock) -> list[Body]:
     for boot in document.boots:
         by_vm.setdefault(boot.attempt.vm, []).append(_attempt(boot, clock, order))
     return [{"vm": vm, "attempts": attempts} for vm, attempts in by_vm.items()]
+
+
+def slowest_body(found: Straggler | None) -> Body | None:
+    """Return the slowest VM beside the median; None where there is none to be told."""
+    if found is None:
+        return None
+    return {
+        "vm": found.slowest.vm,
+        "attempt": found.slowest.number,
+        "storm": found.slowest.storm,
+        "boot_s": in_seconds(found.slowest_ns),
+        "median_s": in_seconds(found.median_ns),
+        "behind_s": in_seconds(found.behind_ns),
+        "stands_out": found.is_slow,
+        "added_s": {str(stage): in_seconds(ns) for stage, ns in found.added_ns.items()},
+        "units": [
+            {
+                "name": unit.name,
+                "slowest_s": in_seconds(unit.slowest_ns),
+                "usual_s": in_seconds(unit.usual_ns),
+                "on_chain": unit.on_chain,
+            }
+            for unit in found.units
+        ],
+        "waited_share": found.waited_share,
+        "usual_waited_share": found.usual_waited_share,
+        "sentence": straggler_words(found),
+    }
 
 
 def _attempt(boot: ExportedBoot, clock: Clock, order: UnitOrder | None) -> Body:

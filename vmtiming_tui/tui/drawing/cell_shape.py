@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 _BARE = 2
 _WIDTHS = (4, 3, 2, 1)
+_ID_SIGN = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,16 @@ class CellShape:
     label: int
 
     @property
+    def sign(self) -> int:
+        """How wide a stage is drawn."""
+        return _ID_SIGN if self.has_ids else max(self.cell - 1, 1)
+
+    @property
+    def gap(self) -> int:
+        """How much room there is behind it."""
+        return 0 if self.has_ids else min(self.cell - 1, 1)
+
+    @property
     def has_ids(self) -> bool:
         """Whether each cell has its id."""
         return not self.label
@@ -28,7 +39,7 @@ def cell_shape(width: int, height: int, count: int, highest_id: int) -> CellShap
     """Return the layout of ``count`` cells; where nothing fits they are as small as can be."""
     id_width = max(len(str(highest_id)), 2)
     label = id_width + 2
-    with_ids = id_width + 3
+    with_ids = id_width + 2 + _ID_SIGN
     shapes = [CellShape(max(width // with_ids, 1), with_ids, id_width, 0)]
     shapes += [
         CellShape(max((width - label) // cell, 1), cell, id_width, label) for cell in _WIDTHS

@@ -10,7 +10,10 @@ from vmtiming_tui.report.wording import STATE_SIGNS
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
-    """Every character the dashboard draws with that is no letter; each is one cell wide."""
+    """Every character the dashboard draws with that is no letter; each is one cell wide.
+
+    ``here`` is what a block is drawn as under the cursor; empty where it is no block.
+    """
 
     states: Mapping[VmState, str]
     phases: Mapping[Phase, str]
@@ -24,6 +27,7 @@ class Glyphs:
     bar_end: str
     median: str
     mark: str
+    here: str
     slower: str
     faster: str
     paused: str
@@ -61,6 +65,7 @@ UNICODE = Glyphs(
     bar_end="╸",
     median="╎",
     mark="▌",
+    here="◆",
     slower="▲",
     faster="▼",
     paused="‖",
@@ -118,6 +123,7 @@ ASCII = Glyphs(
     bar_end="-",
     median=":",
     mark="*",
+    here="",
     slower="^",
     faster="v",
     paused="P",
@@ -143,4 +149,4 @@ def glyphs_for(*, ascii_only: bool, colour: bool) -> Glyphs:
         return ASCII
     if colour:
         return UNICODE
-    return replace(UNICODE, stages=_TEXTURES, residual="═", unseen="·")
+    return replace(UNICODE, stages=_TEXTURES, residual="═", unseen="·", here="")

@@ -9,8 +9,8 @@ from vmtiming_tui.model.attempt import Attempt, Phase, Vm, VmState
 from vmtiming_tui.tui.drawing.boot_sign import AFTER_GLYPH, AFTER_WORD, boot_sign, phase_part
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
 from vmtiming_tui.tui.drawing.grid_shape import SECONDS_WIDTH, GridShape
-from vmtiming_tui.tui.drawing.lane_lines import LaneLines, note_words
-from vmtiming_tui.tui.drawing.scale_bars import LEAST_MARKED, UNSEEN, BarMaker
+from vmtiming_tui.tui.drawing.lane_lines import WITH_SHADOW, LaneLines, note_words
+from vmtiming_tui.tui.drawing.scale_bars import BEYOND, LEAST_MARKED, UNSEEN, BarMaker
 from vmtiming_tui.tui.drawing.styled import (
     BLANK,
     Part,
@@ -114,8 +114,7 @@ class CellPainter:
         found = self._tails.get((char, tenths))
         if found is None:
             width = self.shape.bar
-            count = max(0, min(tenths * 100_000_000 * width // self.scale_ns, width))
-            bar = (char * count).ljust(width)
+            bar = self._short_bar(char, tenths * 100_000_000).ljust(width)
             found = self._tails[char, tenths] = f"{tenths / 10:6.1f}  {bar}{self._gap}"
         return found
 
@@ -140,12 +139,28 @@ class CellPainter:
         if self._plain and attempt.state in _BOOTING and attempt.go_ns is not None:
             name, (char, style) = self._now(attempt)
             self.bars.drawn.add(name)
-            count = max(0, min((elapsed_ns or 0) * width // self.scale_ns, width))
-            return [(char * count, style), (" " * (width - count), BLANK)]
-        typical = None if self._plain or self.shape.row_height > 3 else self.typical
+            if self.is_beyond(elapsed_ns or 0):
+                self.bars.drawn.add(BEYOND)
+            bar = self._short_bar(char, elapsed_ns or 0)
+            return [(bar, style), (" " * (width - len(bar)), BLANK)]
+        typical, median_ns = self.typical, self.median_ns
+        if self._plain:
+            typical = None
+        elif self.shape.row_height >= WITH_SHADOW:
+            typical = median_ns = None  # it has a line of its own
         return self.bars.attempt(
-            attempt, elapsed_ns, self.scale_ns, width, median_ns=self.median_ns, typical=typical
+            attempt, elapsed_ns, self.scale_ns, width, median_ns=median_ns, typical=typical
         )
+
+    def _short_bar(self, char: str, passed_ns: int) -> str:
+        width = self.shape.bar
+        if self.is_beyond(passed_ns) and width:
+            return char * (width - 1) + self._glyphs.beyond
+        return char * max(0, min(passed_ns * width // self.scale_ns, width))
+
+    def is_beyond(self, passed_ns: int) -> bool:
+        """Return whether a boot that has taken so long goes on beyond the axis."""
+        return passed_ns > self.scale_ns
 
     def _why(self, attempt: Attempt, width: int) -> list[Part]:
         why = clip(shown(attempt.why), width, self._glyphs.ellipsis)

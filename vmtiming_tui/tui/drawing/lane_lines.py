@@ -6,6 +6,7 @@ from vmtiming_tui.analysis.stages import stages_of
 from vmtiming_tui.analysis.stages_seen import seen_pieces
 from vmtiming_tui.analysis.straggler import waited_share
 from vmtiming_tui.analysis.typical_boot import Typical
+from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
 from vmtiming_tui.tui.drawing.grid_shape import GridShape
@@ -23,8 +24,11 @@ from vmtiming_tui.tui.drawing.styled import (
 )
 from vmtiming_tui.tui.drawing.theme import Palette
 
-_WITH_SHADOW = 4
+WITH_SHADOW = 4
+"""A lane of so many lines has one for the median boot."""
+
 _WITH_GAP = 5
+_BIG = 14
 
 
 def stage_words(attempt: Attempt, glyphs: Glyphs) -> str:
@@ -59,7 +63,10 @@ class LaneLines:
         """
         height = self._shape.row_height
         lines: list[list[Part]] = []
-        if height >= _WITH_SHADOW:
+        if height >= _BIG:
+            whole = self._thick_bar(attempt, now_ns, scale_ns)
+            lines += [whole, whole]
+        if height >= WITH_SHADOW:
             lines.append(self._below_bar(attempt, now_ns, scale_ns, typical))
         figures = self._figures(attempt, now_ns, phase_words)
         room = height - 1 - len(lines) - (height >= _WITH_GAP)
@@ -67,8 +74,34 @@ class LaneLines:
             last = note_words(attempt, self._glyphs) if not attempt.state.is_decided else ""
             return [*lines, self._indented(_joined(figures, last, self._glyphs))]
         lines.append(self._indented(figures))
+        if height >= _BIG:
+            lines += [self._indented(self._typical_words(typical)), self._indented("")]
+            room -= 2
         lines += [self._indented(line) for line in self._console(attempt, room - 1)]
         return lines + [self._indented("")] * (height - 1 - len(lines))
+
+    def _typical_words(self, typical: Typical | None) -> str:
+        """Return what the median boot took, by its stages."""
+        if typical is None:
+            return "no boot before it to hold it against"
+        stages = [f"{stage} {seconds(ns)}" for stage, ns in typical.pieces if stage is not None]
+        of = "of the baseline" if typical.is_baseline else f"of {plural(typical.boots, 'boot')}"
+        words = f"median {of} {seconds(typical.median_ns)} s"
+        return f"{words}: {f' {self._glyphs.dot} '.join(stages)}" if stages else words
+
+    def _thick_bar(self, attempt: Attempt, now_ns: int, scale_ns: int) -> list[Part]:
+        """Return the bar once more, so that it is thicker."""
+        shape = self._shape
+        bar = self._bars.attempt(attempt, attempt.elapsed_ns(now_ns), scale_ns, shape.bar)
+        if self._is_smooth:
+            bar = [("█" * len(text), style) if text.strip() else (text, style)
+                   for text, style in bar]  # fmt: skip
+        before, after = shape.bar_at, shape.cell - shape.bar_at - shape.bar
+        return [(" " * before, BLANK), *bar, (" " * after, BLANK)]
+
+    @property
+    def _is_smooth(self) -> bool:
+        return self._palette.colour and self._glyphs.braille
 
     def _below_bar(
         self, attempt: Attempt, now_ns: int, scale_ns: int, typical: Typical | None
@@ -80,8 +113,7 @@ class LaneLines:
         else:
             elapsed_ns = attempt.elapsed_ns(now_ns)
             whole = self._bars.attempt(attempt, elapsed_ns, scale_ns, shape.bar)
-            is_smooth = self._palette.colour and self._glyphs.braille
-            bar = [(under * len(text), style) if is_smooth and text.strip() else (text, style)
+            bar = [(under * len(text), style) if self._is_smooth and text.strip() else (text, style)
                    for text, style in whole]  # fmt: skip
         before, after = shape.bar_at, shape.cell - shape.bar_at - shape.bar
         return [(" " * before, BLANK), *bar, (" " * after, BLANK)]

@@ -11,19 +11,19 @@ from vmtiming_tui.tui.drawing.scale_bars import BEYOND, MEDIAN, UNEXPLAINED, UNS
 from vmtiming_tui.tui.drawing.styled import Part, seconds
 from vmtiming_tui.tui.drawing.theme import Palette
 
-_STAGES = {**{str(stage): str(stage) for stage in Stage}, UNEXPLAINED: "unexplained",
-           UNSEEN: "not seen yet"}  # fmt: skip
+_STAGES = {**{str(stage): str(stage) for stage in Stage}, UNEXPLAINED: "unexplained"}
 
 
 def legend(
     signs: Collection[str], palette: Palette, glyphs: Glyphs, *,
-    typical: Typical | None = None, scale_words: str = "",
+    typical: Typical | None = None, scale_words: str = "", is_booting: bool = False,
 ) -> list[list[Part]]:  # fmt: skip
     """Return what each of these signs means, in the order of a boot, and how long a full bar is."""
     bars = BarMaker(palette, glyphs)
+    unseen = "not seen yet" if is_booting else "not seen"
     groups: list[list[Part]] = [
         [bars.stage_part(name, 1), (f" {words}  ", palette.dim)]
-        for name, words in _STAGES.items()
+        for name, words in {**_STAGES, UNSEEN: unseen}.items()
         if name in signs
     ]
     groups += [

@@ -2,14 +2,14 @@
 
 from enum import StrEnum
 
-from vmtiming_tui.tui.drawing.cell_shape import rows_needed
+from vmtiming_tui.tui.drawing.cell_shape import cell_shape, rows_needed
 from vmtiming_tui.tui.drawing.grid_shape import TALLEST, most_columns
 
 LEAST_CHART = 5
 """Charts lower than this tell nothing."""
 
 _MOST_CHART = 14
-_MOST_CHART_OVER_CELLS = 22
+_MOST_CHART_OVER_CELLS = 30
 _FEW = 8
 _LOW, _HIGH = 22, 30
 
@@ -47,7 +47,8 @@ def charts_height(picture: Picture, count: int, width: int, height: int, highest
         case Picture.LANES:
             return _over_columns(count, width, height, highest_id)
         case Picture.CELLS:
-            wanted = min(height * 2 // 5, _MOST_CHART_OVER_CELLS)
+            shape = cell_shape(width, height - height * 2 // 5, count, highest_id)
+            wanted = min(height - -(-count // shape.columns), _MOST_CHART_OVER_CELLS)
         case Picture.CHARTS:
             wanted = height
     left = height - max(min(rows_needed(count, width), height // 3), 1)
@@ -63,8 +64,11 @@ def _over_lanes(count: int, height: int) -> int:
 
 def _over_columns(count: int, width: int, height: int, highest_id: int) -> int:
     wanted = 8 if height >= _HIGH else LEAST_CHART if height >= _LOW else 0
-    rows = -(-count // most_columns(width, highest_id))
-    return wanted if rows <= height - wanted or rows > height else 0
+    most = most_columns(width, highest_id)
+    if -(-count // most) > height - wanted:
+        return wanted if -(-count // most) > height else 0
+    columns = -(-count // (height - wanted))
+    return _if_enough(min(height - -(-count // columns), _MOST_CHART))
 
 
 def _if_enough(height: int) -> int:

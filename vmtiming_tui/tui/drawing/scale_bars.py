@@ -88,6 +88,7 @@ class BarMaker:
         }
         self._stages[UNEXPLAINED] = (glyphs.residual, palette.residual)
         self._stages[UNSEEN] = (glyphs.unseen, palette.unseen)
+        self._shadow: tuple[object, list[Part]] = (None, [])
         self._ghosts = {str(stage): style for stage, style in palette.ghosts.items()}
 
     def stage_part(self, name: str, count: int) -> Part:
@@ -124,11 +125,17 @@ class BarMaker:
 
     def shadow(self, typical: Typical, scale_ns: int, width: int, char: str) -> list[Part]:
         """Return exactly ``width`` cells of a typical boot's stages, faint."""
+        self.drawn.add(MEDIAN)
+        which = (typical, scale_ns, width, char)
+        if self._shadow[0] != which:
+            self._shadow = (which, self._shadow_of(typical, scale_ns, width, char))
+        return self._shadow[1]
+
+    def _shadow_of(self, typical: Typical, scale_ns: int, width: int, char: str) -> list[Part]:
         names = [(UNSEEN if stage is None else str(stage), ns) for stage, ns in typical.pieces]
         faint, ghosts = self._palette.faint, self._ghosts
         cells = [(name, n) for name, n in cells_of(names, scale_ns, width) if n]
         parts = [(char * n, ghosts.get(name, faint)) for name, n in cells]
-        self.drawn.add(MEDIAN)
         return [*parts, (" " * (width - sum(n for _, n in cells)), BLANK)]
 
     def _parts(self, pieces: Sequence[tuple[str, int]], scale_ns: int, width: int) -> list[Part]:

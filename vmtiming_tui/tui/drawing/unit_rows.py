@@ -10,7 +10,7 @@ from vmtiming_tui.analysis.units.boot_chart import BarKind, UnitRow
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.model.stage import Stage
-from vmtiming_tui.report.export.html.charts import tick_text, ticks
+from vmtiming_tui.report.export.html.axes import tick_text, ticks
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
 from vmtiming_tui.tui.drawing.styled import BLANK, Part, clip, filled, fitting, shown
 from vmtiming_tui.tui.drawing.theme import Palette

@@ -18,6 +18,7 @@ from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.state.phases import silence_words, told_phase
 from vmtiming_tui.tui.state.questions import about_one, going_on, refusal
 from vmtiming_tui.tui.widgets.field import Field
+from vmtiming_tui.tui.widgets.now_line import NowLine
 from vmtiming_tui.tui.widgets.pane import Pane
 from vmtiming_tui.tui.widgets.vm_lines import AfterLine, StageBar, UsageLine, VmLine, VmTitle
 
@@ -30,7 +31,9 @@ class DetailScreen(VmScreen[int]):
     """Returns the VM it was left at."""
 
     SCOPE = Scope.DETAIL
-    BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings(keymap.DETAIL)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *keymap.bindings((*keymap.DETAIL, *keymap.PLAYER_IN_DETAIL))
+    ]
 
     def __init__(self, model: Model, vm: int) -> None:
         super().__init__(model)
@@ -38,6 +41,7 @@ class DetailScreen(VmScreen[int]):
         self.attempt_number = 0
         self.title_line = VmTitle(model, id="vm-title")
         self.stages = StageBar(model, id="stages")
+        self.now = NowLine(model, id="now")
         self.after = AfterLine(model, id="after")
         self.usage = UsageLine(model, id="usage")
         self.panes = Pane(id="guest"), Pane(id="console"), Pane(id="events"), Pane(id="qemu")
@@ -51,6 +55,7 @@ class DetailScreen(VmScreen[int]):
         """The VM's lines, its panes, and the line to search with."""
         yield self.title_line
         yield self.stages
+        yield self.now
         yield self.after
         yield self.usage
         yield Container(*self.panes, id="panes")
@@ -83,7 +88,7 @@ class DetailScreen(VmScreen[int]):
             self.attempt_number = count
         for line in self.query(VmLine):
             line.vm_id, line.attempt_number = self.vm_id, self.attempt_number
-        for lines in (self.stages, self.after):
+        for lines in (self.stages, self.now, self.after):
             _give_height(lines, self.app.size.width)
         for line in self.query(VmLine):
             line.renew()
@@ -307,7 +312,7 @@ class DetailScreen(VmScreen[int]):
         self.copy_command(self.vm_id, self.attempt)
 
 
-def _give_height(lines: StageBar | AfterLine, width: int) -> None:
+def _give_height(lines: StageBar | NowLine | AfterLine, width: int) -> None:
     height = lines.height_wanted(width)
     if lines.styles.height is None or lines.styles.height.value != height:
         lines.styles.height = height

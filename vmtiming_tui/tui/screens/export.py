@@ -84,13 +84,13 @@ class ExportScreen(Dialog[None]):
         """Say what kind of export this would be."""
         self.query_one("#copy").display = False
         partial, fleet = self.query_one("#partial", Static), self._model.fleet
-        if self._model.is_busy:
+        if self._model.goes_on:
             awaited = any(awaits_details(fleet, vm.newest) for vm in fleet.vms.values())
             later = " Details are collected when all have booted." if awaited else ""
             partial.update(f"The run goes on: the file will say that it is partial.{later}")
         elif self._model.is_frozen:
             partial.update("The picture is held still: the file will hold what is on it.")
-        partial.display = self._model.is_busy or self._model.is_frozen
+        partial.display = self._model.goes_on or self._model.is_frozen
         self._judge()
 
     def on_input_changed(self, event: Input.Changed) -> None:

@@ -7,11 +7,13 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
+from textual.widget import Widget
 from textual.widgets import Static
 
 from vmtiming_tui.model.attempt import Phase, VmState
 from vmtiming_tui.tui.drawing.styled import filled
 from vmtiming_tui.tui.screens.dialog import Dialog
+from vmtiming_tui.tui.screens.scrolling import Scrolling
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.keymap import Scope
 
@@ -26,7 +28,7 @@ _PHASES = {
 }
 
 
-class HelpScreen(Dialog[None]):
+class HelpScreen(Scrolling, Dialog[None]):
     """Keys by group; two columns where there is room."""
 
     SCOPE = Scope.HELP
@@ -35,6 +37,11 @@ class HelpScreen(Dialog[None]):
     def __init__(self, scope: Scope) -> None:
         super().__init__()
         self._scope = scope
+
+    @property
+    def scrolled(self) -> Widget:
+        """The box."""
+        return self.query_one("#help")
 
     def compose(self) -> ComposeResult:
         """One scrolling box."""
@@ -111,7 +118,3 @@ class HelpScreen(Dialog[None]):
             line.rstrip()
             rows.append(line)
         self.query_one("#help-text", Static).update(Text("\n").join(rows))
-
-    def action_scroll(self, lines: int) -> None:
-        """Scroll by lines."""
-        self.query_one("#help").scroll_relative(y=lines, animate=False)

@@ -1,8 +1,7 @@
-"""Past runs: a still table, newest first; the way to a comparison."""
+"""Past runs: a still table, newest first; the way to each of them, and to comparisons."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar
 
@@ -12,12 +11,9 @@ from textual.coordinate import Coordinate
 from textual.widget import Widget
 from textual.widgets import DataTable, Static
 
-from vmtiming_tui.analysis.comparison.samples import THIS_RUN
-from vmtiming_tui.analysis.trend import Trend, trends_of
 from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.escape import plural
 from vmtiming_tui.history.rows import StoredRun
-from vmtiming_tui.history.runs import History
 from vmtiming_tui.report.wording import short_seconds
 from vmtiming_tui.request.labels import label_words
 from vmtiming_tui.tui.drawing.braille import sparkline
@@ -25,8 +21,15 @@ from vmtiming_tui.tui.drawing.styled import shown
 from vmtiming_tui.tui.screens.full_screen import FullScreen
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import Model
-from vmtiming_tui.tui.state.keymap import Scope
-from vmtiming_tui.tui.state.run_pair import HeldRun, held_run, pair_of
+from vmtiming_tui.tui.state.keymap import Need, Scope
+from vmtiming_tui.tui.state.past_runs import (
+    brief,
+    load_held,
+    load_played,
+    load_runs,
+    load_trends,
+)
+from vmtiming_tui.tui.state.run_pair import held_run, pair_of
 
 _SPARK_WIDTH = 12
 _ROWS_AT_ONCE = 100
@@ -49,33 +52,8 @@ def spark_values(run: StoredRun, width: int = _SPARK_WIDTH) -> list[float]:
     ]
 
 
-def brief(run: StoredRun) -> str:
-    """Return a run's name, or the end of its id, which tells it from others well enough."""
-    return run.name or run.run.rpartition("-")[2]
-
-
-def load_runs() -> tuple[list[StoredRun], str]:
-    """Return the runs of the user's history, and what should be said of it."""
-    with History.open() as history:
-        return history.runs(), history.word
-
-
-def load_run(run: StoredRun) -> HeldRun:
-    """Return what is shown of a stored run beside another."""
-    with History.open() as history:
-        held = held_run(history.load(run), brief(run))
-        return replace(held, side=history.with_known(held.side))
-
-
-def load_trends(run: StoredRun, runs: Sequence[StoredRun]) -> list[Trend]:
-    """Return how it went over the runs like this one: of its name, where it has one."""
-    alike = [each for each in runs if each.name == run.name] if run.name else runs
-    with History.open() as history:
-        return trends_of(history.trend_of(alike), of=run.run)
-
-
 class HistoryScreen(FullScreen[None]):
-    """The runs that were kept; one of them beside this run, or beside another, on enter."""
+    """The runs that were kept: to open, to play, to hold beside this run or beside each other."""
 
     SCOPE = Scope.HISTORY
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings(keymap.HISTORY)]
@@ -119,11 +97,15 @@ class HistoryScreen(FullScreen[None]):
                 await asyncio.sleep(0)
 
     def _say(self, word: str = "") -> None:
-        says = f"{plural(len(self.runs), 'run')}; enter holds one beside {self._other()}"
+        compare = self.host.key_for("history.compare")
+        says = (
+            f"{plural(len(self.runs), 'run')}; enter opens one, "
+            f"{compare} holds it beside {self._other()}"
+        )
         self.words.update(shown(word) or (says if self.runs else "No other run has been kept yet."))
 
     def _other(self) -> str:
-        return shown(self.marked.label) if self.marked else THIS_RUN
+        return shown(self.marked.label) if self.marked else shown(self.model.called)
 
     def _row(self, run: StoredRun) -> list[Text]:
         when = datetime.fromtimestamp(run.wall_ns / 1e9).astimezone().strftime("%Y-%m-%d %H:%M")
@@ -173,8 +155,38 @@ class HistoryScreen(FullScreen[None]):
         return Text(sign, self.host.palette.warning)
 
     def on_data_table_row_selected(self) -> None:
-        """Enter and a click do what ``c`` does."""
-        self.action_compare()
+        """Enter and a click open the run."""
+        self.action_open()
+
+    def action_open(self) -> None:
+        """Look at the run under the cursor as it ended."""
+        self._show_played(at_end=True)
+
+    def action_replay(self) -> None:
+        """Play the run under the cursor from its begin."""
+        self._show_played(at_end=False)
+
+    def _show_played(self, *, at_end: bool) -> None:
+        if self.current is not None:
+            self.run_worker(
+                self._open(self.current, at_end=at_end), exclusive=True, group="compare"
+            )
+
+    async def _open(self, run: StoredRun, *, at_end: bool) -> None:
+        self.words.update(f"Opening {shown(brief(run))} ...")
+        there = self.host.there - {Need.ENGINE}
+        try:
+            played = await asyncio.to_thread(load_played, run, there, at_end=at_end)
+        except HistoryError as error:
+            self._complain(error)
+            return
+        finally:
+            self._say()
+        self.host.look_at(played)
+
+    def _complain(self, error: HistoryError) -> None:
+        hint = f"; {error.hint}" if error.hint else ""
+        self.app.notify(shown(f"{error.message}{hint}"), severity="error", markup=False)
 
     def action_compare(self) -> None:
         """Hold the run under the cursor beside the marked one, or beside this run."""
@@ -193,7 +205,7 @@ class HistoryScreen(FullScreen[None]):
         try:
             trends = await asyncio.to_thread(load_trends, run, self.runs)
         except HistoryError as error:
-            self.app.notify(shown(error.message), severity="error", markup=False)
+            self._complain(error)
             return
         finally:
             self._say()
@@ -213,16 +225,16 @@ class HistoryScreen(FullScreen[None]):
 
         self.words.update(f"Holding {shown(brief(run))} beside {self._other()} ...")
         try:
-            held = await asyncio.to_thread(load_run, run)
+            held = await asyncio.to_thread(load_held, run)
             if other is None:
                 with self.model.held():  # its events wait, as the fleet is read by a thread
-                    ours = await asyncio.to_thread(held_run, self.model.fleet, THIS_RUN)
+                    ours = await asyncio.to_thread(held_run, self.model.fleet, self.model.called)
                 first, second = held, ours
             else:
-                first, second = await asyncio.to_thread(load_run, other), held
+                first, second = await asyncio.to_thread(load_held, other), held
             both = await asyncio.to_thread(pair_of, first, second)
         except HistoryError as error:
-            self.app.notify(shown(error.message), severity="error", markup=False)
+            self._complain(error)
             return
         finally:
             self._say()

@@ -1,41 +1,42 @@
 """All VMs: header, figures, charts, the VMs in a picture or a list, what went wrong, the keys."""
 
-import asyncio
 from collections.abc import Iterable
+from functools import partial
 from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
-from vmtiming_tui.analysis.sweep import sweep_of
-from vmtiming_tui.escape import plural
-from vmtiming_tui.model.commands import Act, Rerun, VmAction
-from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.model.fleet import RunState
 from vmtiming_tui.tui.drawing.axis import LEAST_AXIS
 from vmtiming_tui.tui.drawing.pictures import Picture, best_picture, charts_height, pictures_of
-from vmtiming_tui.tui.screens.vm_screen import VmScreen
+from vmtiming_tui.tui.screens.reckoning import Reckoning
+from vmtiming_tui.tui.screens.storm_deeds import StormDeeds
 from vmtiming_tui.tui.state import keymap
-from vmtiming_tui.tui.state.dashboard import Change, Model, is_running
+from vmtiming_tui.tui.state.dashboard import Change, Model
 from vmtiming_tui.tui.state.keymap import Scope
-from vmtiming_tui.tui.state.questions import about_killing
+from vmtiming_tui.tui.state.outcome import Outcome, outcome_of
+from vmtiming_tui.tui.widgets.answer import Answer
 from vmtiming_tui.tui.widgets.cells import VmCells
 from vmtiming_tui.tui.widgets.charts import Charts
 from vmtiming_tui.tui.widgets.current_lane import CurrentLane
 from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.tui.widgets.grid import VmGrid, common_scale_ns
 from vmtiming_tui.tui.widgets.lane_axis import LaneAxis
-from vmtiming_tui.tui.widgets.status_lines import StatsLine
+from vmtiming_tui.tui.widgets.player_line import PlayerLine
+from vmtiming_tui.tui.widgets.stats_line import StatsLine
 from vmtiming_tui.tui.widgets.table import TableHead, VmTable
 from vmtiming_tui.tui.widgets.trouble_line import TroubleLine
 from vmtiming_tui.tui.widgets.view_line import ViewLine
 from vmtiming_tui.tui.widgets.vm_area import SignedArea, VmArea
 
-_LINES_AROUND = 4
+_HEADER_AND_FOOTER = 2
 _CHARTS_EVERY = 5
+_OF_TROUBLE = frozenset({"main.warnings"})
 
 
-class StormScreen(VmScreen[None]):
+class StormScreen(StormDeeds):
     """The first screen and the one everything returns to."""
 
     SCOPE = Scope.MAIN
@@ -44,6 +45,10 @@ class StormScreen(VmScreen[None]):
     def __init__(self, model: Model) -> None:
         super().__init__(model)
         self.stats = StatsLine(model, id="stats")
+        self.answer = Answer(model, id="answer")
+        self._reckoning = Reckoning(
+            self, model, partial(outcome_of, baseline=model.baseline), self._show_outcome
+        )
         self.charts = Charts(model, id="charts")
         self.view_line = ViewLine(model, id="view")
         self.table_head = TableHead(model, id="table-head")
@@ -60,6 +65,7 @@ class StormScreen(VmScreen[None]):
     def body(self) -> Iterable[Widget]:
         """Figures, charts, the VMs, and what went wrong."""
         yield self.stats
+        yield self.answer
         yield self.charts
         yield self.view_line
         yield self.table_head
@@ -93,8 +99,10 @@ class StormScreen(VmScreen[None]):
     @property
     def _room(self) -> tuple[int, int]:
         """The width, and the height there is for the VMs and their charts."""
-        legend = self.view_line.height_wanted(self.size.width)
-        return self.size.width, max(self.size.height - _LINES_AROUND - legend, 1)
+        width, height = self.size
+        taken = self.view_line.height_wanted(width) + self.answer.height_wanted(width)
+        taken += self.stats.display + self.trouble.display + len(self.query(PlayerLine))
+        return width, max(height - _HEADER_AND_FOOTER - taken, 1)
 
     @property
     def picture(self) -> Picture:
@@ -107,6 +115,9 @@ class StormScreen(VmScreen[None]):
 
     def _fit(self) -> None:
         """Show the picture, and give the charts the lines that its VMs leave."""
+        told = self.answer.height_wanted(self.size.width)
+        self.answer.styles.height, self.answer.display = told, told > 0
+        self.stats.display = not told or self.model.fleet.state is RunState.RUNNING
         picture, lists = self.picture, self.table_area.display
         has_lanes = picture is Picture.LANES
         self.grid_area.display = self.axis.display = has_lanes and not lists
@@ -123,11 +134,16 @@ class StormScreen(VmScreen[None]):
 
     def tick(self, change: Change) -> None:
         """Show what one turn brought."""
-        if change.new_run or change.order:
+        if self.model.is_decided and (change.vms or change.new_run or change.figures):
+            self._reckoning.spoil()
+        self._reckoning.tick()
+        if change.new_run or change.order or self.answer.display != bool(self.model.outcome):
             self._fit()
         self.area.tick(change)
         super().tick(change)
         self.trouble.renew()
+        self.footer.left_out = frozenset() if self.trouble.count else _OF_TROUBLE
+        self.footer.renew()
         self._turns += not change.between
         if self.lane.display:
             self.lane.renew()
@@ -135,9 +151,18 @@ class StormScreen(VmScreen[None]):
             self.stats.renew()
         if change.order or not (self._turns % _CHARTS_EVERY or change.between):
             self.stats.renew()
+            if change.order and change.figures:
+                self.charts.spoil()
             self.charts.renew()
             self.lane.scale_ns = common_scale_ns(self.model)
             self._renew_view_line()
+
+    def _show_outcome(self, outcome: Outcome | None) -> None:
+        self.model.reckoned = outcome
+        self._fit()
+        self.answer.renew()
+        self.stats.renew()
+        self.trouble.renew()
 
     def _renew_view_line(self) -> None:
         line, area = self.view_line, self.area
@@ -308,94 +333,3 @@ class StormScreen(VmScreen[None]):
         elif view.marked:
             view.marked.clear()
             self._changed_view()
-
-    # What is done.
-
-    def action_rerun(self) -> None:
-        """Boot the marked VMs again, or the current one."""
-        self._rerun(self.model.chosen(self.area.current))
-
-    def action_rerun_failed(self) -> None:
-        """Boot again what did not boot."""
-        self._rerun(tuple(self.model.lost))
-
-    def action_rerun_all(self) -> None:
-        """Boot every VM again."""
-        self._rerun(tuple(self.model.fleet.vms))
-
-    def _rerun(self, vms: tuple[int, ...]) -> None:
-        if self.host.engine_is_gone:
-            self.host.offer_another()
-            return
-        fleet = self.model.fleet
-        idle = tuple(vm for vm in vms if vm in fleet.vms and not _is_booting(self.model, vm))
-        if not idle:
-            self.app.notify("No such VM: those chosen are booting now." if vms else "No such VM.",
-                            severity="warning")  # fmt: skip
-            return
-        self.host.send(Rerun(vms=idle))
-        self.say_rerun(plural(len(idle), "VM"))
-
-    def action_kill(self) -> None:
-        """Kill the marked VMs or the current one, after a question."""
-        fleet = self.model.fleet
-        chosen = self.model.chosen(self.area.current)
-        vms = tuple(vm for vm in chosen if vm in fleet.vms and is_running(fleet.vms[vm]))
-        if not vms:
-            self.app.notify("Not running, so there is nothing to kill.", severity="warning")
-            return
-        question = about_killing(fleet, [fleet.vms[vm].newest for vm in vms])
-        self.act_if_sure(Act(action=VmAction.KILL, vms=vms), "Kill", question)
-
-    def action_new_run(self) -> None:
-        """Ask for other settings and start a run with them."""
-        from vmtiming_tui.tui.screens.new_run import NewRunScreen
-
-        def answered(plan: RunPlan | None) -> None:
-            if plan is not None:
-                self.host.begin(plan)
-
-        self.app.push_screen(NewRunScreen(self.model), answered)
-
-    def action_history(self) -> None:
-        """Show past runs."""
-        from vmtiming_tui.tui.screens.history import HistoryScreen
-
-        self.app.push_screen(HistoryScreen(self.model))
-
-    def action_compare(self) -> None:
-        """Hold this run beside the newest one before it."""
-        from vmtiming_tui.tui.screens.history import HistoryScreen
-
-        screen = HistoryScreen(self.model, compares=True)
-        self.app.push_screen(screen)
-
-    def action_sweep(self) -> None:
-        """Show what was varied, and each setting against the first."""
-        self.run_worker(self._sweep(), exclusive=True, group="sweep")
-
-    async def _sweep(self) -> None:
-        from vmtiming_tui.tui.screens.sweep import SweepScreen
-
-        with self.model.held():  # its events wait, as the fleet is read by a thread
-            sweep = await asyncio.to_thread(sweep_of, self.model.fleet)
-        if sweep is None:
-            words = "Nothing was varied. -L VAR A,B boots settings in turn."
-            self.app.notify(words, severity="warning")
-        else:
-            self.app.push_screen(SweepScreen(self.model, sweep))
-
-    def action_units(self) -> None:
-        """Show what each unit took."""
-        from vmtiming_tui.tui.screens.units import UnitsScreen
-
-        self.app.push_screen(UnitsScreen(self.model))
-
-    def action_copy(self) -> None:
-        """Copy the QEMU command of the VM under the cursor."""
-        vm = self.area.current
-        self.copy_command(vm, self.model.attempt_of(vm) if vm is not None else None)
-
-
-def _is_booting(model: Model, vm: int) -> bool:
-    return not model.fleet.vms[vm].state.is_decided

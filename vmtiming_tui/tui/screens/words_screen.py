@@ -2,13 +2,19 @@
 
 from vmtiming_tui.tui.drawing.styled import Part
 from vmtiming_tui.tui.screens.full_screen import FullScreen
+from vmtiming_tui.tui.screens.scrolling import Scrolling
 from vmtiming_tui.tui.widgets.pane import Pane
 
 
-class WordsScreen(FullScreen[None]):
+class WordsScreen(Scrolling, FullScreen[None]):
     """Says its words in the width and the colours there are; a subclass makes its pane."""
 
     pane: Pane
+
+    @property
+    def scrolled(self) -> Pane:
+        """The pane."""
+        return self.pane
 
     def words(self) -> list[Part]:
         """Return what there is to say, a line each."""
@@ -25,7 +31,3 @@ class WordsScreen(FullScreen[None]):
     def action_back(self) -> None:
         """Go back to where one came from."""
         self.dismiss()
-
-    def action_scroll_by(self, lines: int) -> None:
-        """Scroll the words."""
-        self.pane.scroll_relative(y=lines, animate=False)

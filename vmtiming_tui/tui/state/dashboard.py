@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vmtiming_tui.analysis import stats
-from vmtiming_tui.analysis.comparison.samples import Side
+from vmtiming_tui.analysis.comparison.samples import THIS_RUN, Side
 from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.progress import TimeLeft, time_left
 from vmtiming_tui.analysis.summary import boots_s, completion, lost_of, zeros_ns
@@ -24,6 +24,8 @@ from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.model.storm import Storm, StormPhase
+from vmtiming_tui.tui.state.keymap import LIVE, Need
+from vmtiming_tui.tui.state.outcome import Outcome
 from vmtiming_tui.tui.state.view import View
 
 MUCH = 0.2
@@ -39,6 +41,7 @@ _REFINING = frozenset(
 )
 _NEWS = frozenset({ev.VmBooted, ev.VmFailed, ev.VmTimedOut, ev.VmKilled, ev.EngineFailed})
 _ANSWERS = (ev.RunStarted, ev.RunEnded, ev.EngineFailed)
+_UNDECIDED = tuple(state for state in VmState if not state.is_decided)
 _RUNNING = frozenset({VmState.QUEUED, VmState.LAUNCHING, VmState.CONNECTED, VmState.BOOTED})
 
 
@@ -121,18 +124,19 @@ def reckon(fleet: Fleet, plan: RunPlan, now_ns: int, baseline: Side | None = Non
     attempts = counted_attempts(fleet) or in_storm
     times, lost = sorted(boots_s(attempts)), lost_of(attempts)
     median_s, p95_s = (stats.worst_rank_percentile(times, lost, percent) for percent in (50, 95))
+    median_ns = None if median_s is None else ns_of(median_s)
     is_running = fleet.state is RunState.RUNNING
     zeros = list(zeros_ns(in_storm).values())
     return LiveFigures(
         booted=len(times),
-        median_ns=None if median_s is None else ns_of(median_s),
+        median_ns=median_ns,
         p95_ns=None if p95_s is None else ns_of(p95_s),
         max_ns=ns_of(times[-1]) if times else None,
         left=time_left(fleet, plan, now_ns) if is_running else TimeLeft(),
         curve=tuple(completion(in_storm)),
         curve_number=len(storm.vms) if storm else 0,
         curve_start_ns=zeros[-1] if zeros else None,
-        typical=typical_boot(fleet, baseline),
+        typical=typical_boot(fleet, attempts, median_ns, baseline),
         boots_ns=tuple(map(ns_of, times)),
         over=tuple(
             dict.fromkeys(
@@ -163,17 +167,26 @@ class Model:
 
     ``plan`` is that of the run that is shown; ``asked`` the one last asked for, which may have been
     refused, or of which, while ``is_beginning``, nothing was heard yet. ``baseline``
-    is the run that all of them are compared with, if any.
+    is the run that all of them are compared with, if any. ``reckoned`` is what the boots came to
+    when that was last looked at. ``there`` is what there is for keys that need something, and
+    ``called`` what the run is called among others.
     """
 
     def __init__(
-        self, plan: RunPlan, clock: Callable[[], int], baseline: Side | None = None
+        self,
+        plan: RunPlan,
+        clock: Callable[[], int],
+        baseline: Side | None = None,
+        there: frozenset[Need] = LIVE,
     ) -> None:
         self.baseline = baseline
+        self.there = there
+        self.called = THIS_RUN
         self.plan = self.asked = plan
         self.fleet = Fleet()
         self.view = View()
         self.figures = LiveFigures()
+        self.reckoned: Outcome | None = None
         self.stream_over = False
         self.is_beginning = False
         self._clock = clock
@@ -226,8 +239,9 @@ class Model:
 
     @property
     def config(self) -> RunConfig:
-        """The settings of what runs now."""
-        return self.plan.config
+        """The settings of what runs now: those of the newest storm."""
+        storm = self.fleet.storm
+        return self.plan.config if storm is None else self.plan.config_of(storm.parameters)
 
     @property
     def running(self) -> list[int]:
@@ -241,14 +255,38 @@ class Model:
         return sum(usage.rss_bytes for usage in usages if usage is not None)
 
     @property
+    def live(self) -> bool:
+        """Whether there is, or was, an engine that obeys."""
+        return Need.ENGINE in self.there
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether this is not all of the run yet."""
+        return not self.stream_over and (self.is_beginning or not self.fleet.ran_to_end)
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether every boot that was started is decided."""
+        fleet, storm = self.fleet, self.fleet.storm
+        if storm is None or fleet.ran_to_end:
+            return fleet.ran_to_end
+        is_begun = len(storm.attempts) >= len(storm.vms)
+        return is_begun and not any(fleet.counts[state] for state in _UNDECIDED)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What the boots came to; None while some are under way, and till it is reckoned."""
+        return self.reckoned if self.is_decided else None
+
+    @property
     def is_busy(self) -> bool:
         """Whether leaving now would end something that runs or is about to."""
-        return not self.stream_over and (self.is_beginning or not self.fleet.ran_to_end)
+        return self.live and self.goes_on
 
     @property
     def engine_is_lost(self) -> bool:
         """Whether the engine has ended, and not as it should."""
-        return self.stream_over and self.fleet.failure is not None
+        return self.live and self.stream_over and self.fleet.failure is not None
 
     @property
     def lost(self) -> list[int]:
@@ -318,6 +356,7 @@ class Model:
         self.view.marked.clear()
         self.view.shown = []
         self.figures = LiveFigures()
+        self.reckoned = None
         return True
 
     # Figures and order, no more often than they can be afforded.
@@ -337,7 +376,7 @@ class Model:
 
     def _reckon(self) -> bool:
         late_ns = time.perf_counter_ns() - self._figures_due_ns
-        if late_ns < 0 or not (self._stale_figures or (late_ns > _LEFT_EVERY_NS and self.is_busy)):
+        if late_ns < 0 or not (self._stale_figures or (late_ns > _LEFT_EVERY_NS and self.goes_on)):
             return False
         began = time.perf_counter()
         self.figures = reckon(self.fleet, self.plan, self.now_ns, self.baseline)

@@ -4,10 +4,22 @@ A user's keymap (``[keys]`` in ``config.toml``) names a key by its id: ``"main.r
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from textual.binding import Binding
+
+from vmtiming_tui.tui.state.key import (
+    LIVE as LIVE,
+    Key as Key,
+    Need as Need,
+    key_name as key_name,
+    key_names as key_names,
+)
+from vmtiming_tui.tui.state.past_keys import (
+    HISTORY as HISTORY,
+    PLAYER as PLAYER,
+    PLAYER_IN_DETAIL as PLAYER_IN_DETAIL,
+)
 
 
 class Scope(StrEnum):
@@ -16,11 +28,13 @@ class Scope(StrEnum):
     ANYWHERE = "Anywhere"
     MAIN = "All VMs"
     DETAIL = "One VM"
+    PLAYER = "A stored run"
     HISTORY = "The history"
     COMPARE = "The comparison"
-    SWEEP = "The sweep"
+    STORMS = "The storms"
     TREND = "The trend"
     UNITS = "The units"
+    WARNINGS = "Warnings and notices"
     DIALOG = "Any dialog"
     CONFIRM = "A question"
     FORM = "Any form"
@@ -28,83 +42,6 @@ class Scope(StrEnum):
     NEW_RUN = "A new run"
     ENGINE_ERROR = "What went wrong with the engine"
     HELP = "The help"
-
-
-class Need(StrEnum):
-    """What a key needs to be of any use; where that is not there, it is neither obeyed nor shown.
-
-    ``engine``: there is one that obeys. ``terminal``: the dashboard is in the user's own.
-    ``player``: a stored run is played, at a pace that can be changed.
-    """
-
-    ENGINE = "engine"
-    TERMINAL = "terminal"
-    PLAYER = "player"
-
-
-LIVE = frozenset({Need.ENGINE, Need.TERMINAL})
-"""What is there where a run is made and shown at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One key: ``label`` for the footer, ``help`` for the rest; ``rank`` orders the footer.
-
-    ``comes_first`` has it obeyed before what has the focus sees it. It is of use only where what it
-    ``needs`` is there.
-    """
-
-    id: str
-    keys: str
-    action: str
-    label: str
-    help: str
-    group: str
-    rank: int = 0
-    display: str = ""
-    comes_first: bool = False
-    needs: Need | None = None
-
-    def binding(self) -> Binding:
-        """Return Textual's form of it."""
-        return Binding(
-            self.keys,
-            self.action,
-            self.label,
-            show=self.rank > 0,
-            key_display=self.display or None,
-            tooltip=self.help,
-            id=self.id,
-            priority=self.comes_first,
-        )
-
-
-_NAMES = {
-    "question_mark": "?",
-    "slash": "/",
-    "less_than_sign": "<",
-    "greater_than_sign": ">",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "comma": ",",
-    "full_stop": ".",
-    "escape": "esc",
-    "question": "?",
-}
-
-
-def key_name(key: str) -> str:
-    """Return a key as it is written in the help: ``question_mark`` is ``?``, ``f1`` is ``F1``."""
-    if key in _NAMES:
-        return _NAMES[key]
-    if len(key) > 1 and key[0] == "f" and key[1:].isdigit():
-        return key.upper()
-    return key
-
-
-def key_names(keys: str) -> str:
-    """Return keys as a binding has them (``down,j``) as a person reads them."""
-    return " ".join(key_name(key.strip()) for key in keys.split(","))
 
 
 STATE_KEYS = ("starting", "connected", "booted", "failed", "timed out", "killed")
@@ -141,10 +78,12 @@ MAIN = (
         "Results", 30),
     Key("main.compare", "c", "compare", "compare",
         "Hold this run beside the newest one before it", "Results", 32),
-    Key("main.sweep", "w", "sweep", "sweep",
-        "What was varied (-L), and each setting against the first", "Results"),
+    Key("main.storms", "w", "storms", "storms",
+        "The storms one by one, each setting against the first, and what is left", "Results", 33),
     Key("main.units", "u", "units", "units", "What each unit of the guests took, over all boots",
         "Results", 31),
+    Key("main.warnings", "W", "warnings", "warnings",
+        "Everything that went wrong, was warned of or noticed", "Results", 14),
     Key("main.view", "v", "toggle_view", "list/grid", "Switch between the grid and the list",
         "View", 15),
     Key("main.picture", "t", "next_picture", "picture",
@@ -225,28 +164,17 @@ DETAIL = (
     Key("detail.export", "e", "export", "export", "Write the figures to a file", "One VM", 32),
 )  # fmt: skip
 
-HISTORY = (
-    Key("history.back", "escape", "back", "back", "Back to all VMs", "History", 5),
-    Key("history.compare", "c", "compare", "compare",
-        "Hold this run, or the marked one, beside the one under the cursor; enter too", "History",
-        10),
-    Key("history.mark", "space", "mark", "mark", "Mark a run to hold the next one beside it",
-        "History", 11),
-    Key("history.trend", "t", "trend", "trend",
-        "How boot times went over the runs like this one, and where they stepped", "History", 12),
-    Key("history.down", "j", "move(1)", "down", "One run down", "History"),
-    Key("history.up", "k", "move(-1)", "up", "One run up", "History"),
-)  # fmt: skip
-
 
 def _scrolls(scope: str, group: str) -> tuple[Key, ...]:
     """Return the keys that scroll a screen of words."""
     return (
         Key(f"{scope}.down", "down,j", "scroll_by(1)", "down", "One line down", group),
         Key(f"{scope}.up", "up,k", "scroll_by(-1)", "up", "One line up", group),
-        Key(f"{scope}.page_down", "pagedown", "scroll_by(10)", "page down", "Ten lines down",
-            group),
-        Key(f"{scope}.page_up", "pageup", "scroll_by(-10)", "page up", "Ten lines up", group),
+        Key(f"{scope}.page_down", "pagedown,space", "scroll_pages(1)", "page down",
+            "One page down", group),
+        Key(f"{scope}.page_up", "pageup", "scroll_pages(-1)", "page up", "One page up", group),
+        Key(f"{scope}.top", "home,g", "to_end(-1)", "top", "The first line", group),
+        Key(f"{scope}.bottom", "end,G", "to_end(1)", "bottom", "The last line", group),
     )  # fmt: skip
 
 
@@ -255,9 +183,13 @@ COMPARE = (
     Key("compare.swap", "s", "swap", "swap", "Turn the comparison around", "Comparison", 10),
     *_scrolls("compare", "Comparison"),
 )
-SWEEP = (
-    Key("sweep.back", "escape", "back", "back", "Back to all VMs", "Sweep", 5),
-    *_scrolls("sweep", "Sweep"),
+STORMS = (
+    Key("storms.back", "escape", "back", "back", "Back to all VMs", "Storms", 5),
+    *_scrolls("storms", "Storms"),
+)
+WARNINGS = (
+    Key("warnings.back", "escape", "back", "back", "Back to all VMs", "Warnings", 5),
+    *_scrolls("warnings", "Warnings"),
 )
 TREND = (
     Key("trend.back", "escape", "back", "back", "Back to the history", "Trend", 5),
@@ -318,22 +250,20 @@ ENGINE_ERROR = (
 
 HELP = (
     Key("help.close", "question_mark,f1,q,enter", "cancel", "back", "Close the help", "Help"),
-    Key("help.down", "down,j", "scroll(1)", "down", "One line down", "Help"),
-    Key("help.up", "up,k", "scroll(-1)", "up", "One line up", "Help"),
-    Key("help.page_down", "pagedown,space", "scroll(15)", "page down", "Fifteen lines down",
-        "Help"),
-    Key("help.page_up", "pageup", "scroll(-15)", "page up", "Fifteen lines up", "Help"),
-)  # fmt: skip
+    *_scrolls("help", "Help"),
+)
 
 SCOPES = {
     Scope.ANYWHERE: ANYWHERE,
     Scope.MAIN: MAIN,
     Scope.DETAIL: DETAIL,
+    Scope.PLAYER: PLAYER,
     Scope.HISTORY: HISTORY,
     Scope.COMPARE: COMPARE,
-    Scope.SWEEP: SWEEP,
+    Scope.STORMS: STORMS,
     Scope.TREND: TREND,
     Scope.UNITS: UNITS,
+    Scope.WARNINGS: WARNINGS,
     Scope.DIALOG: DIALOG,
     Scope.CONFIRM: CONFIRM,
     Scope.FORM: FORM,
@@ -350,15 +280,18 @@ EVEN_IN_DIALOGS = tuple(BY_ID[name] for name in ("help", "screenshot", "theme"))
 """A dialog lies over the app's own keys; these work all the same."""
 
 _DIALOG = (*DIALOG, *EVEN_IN_DIALOGS)
+_IN_PLAYER = tuple(key for key in MAIN if key.id not in ("main.back", "main.freeze"))
 _REACH = {
     Scope.ANYWHERE: ANYWHERE,
     Scope.MAIN: (*MAIN, *ANYWHERE),
-    Scope.DETAIL: (*DETAIL, *ANYWHERE),
+    Scope.DETAIL: (*DETAIL, *PLAYER_IN_DETAIL, *ANYWHERE),
+    Scope.PLAYER: (*PLAYER, *_IN_PLAYER, *ANYWHERE),
     Scope.HISTORY: (*HISTORY, *ANYWHERE),
     Scope.COMPARE: (*COMPARE, *ANYWHERE),
-    Scope.SWEEP: (*SWEEP, *ANYWHERE),
+    Scope.STORMS: (*STORMS, *ANYWHERE),
     Scope.TREND: (*TREND, *ANYWHERE),
     Scope.UNITS: (*UNITS, *ANYWHERE),
+    Scope.WARNINGS: (*WARNINGS, *ANYWHERE),
     Scope.DIALOG: _DIALOG,
     Scope.CONFIRM: (*CONFIRM, *_DIALOG),
     Scope.FORM: (*FORM, *_DIALOG),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from vmtiming_tui.analysis.comparison.compare import Comparison, compare_sides
 from vmtiming_tui.analysis.comparison.samples import Side, side_of
 from vmtiming_tui.analysis.counted import counted_attempts
-from vmtiming_tui.analysis.straggler import straggler
+from vmtiming_tui.analysis.straggler import straggler_of
 from vmtiming_tui.analysis.summary import Summary, completion, summarise
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.findings import straggler_lines
@@ -43,7 +43,7 @@ class RunPair:
 def held_run(fleet: Fleet, label: str) -> HeldRun:
     """Return what is shown of a run."""
     attempts = counted_attempts(fleet)
-    found = straggler(attempts, fleet.unit_order)
+    found = straggler_of(fleet)
     return HeldRun(
         side=side_of(fleet, label),
         number=len(attempts),

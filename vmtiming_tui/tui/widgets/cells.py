@@ -7,11 +7,9 @@ from rich.style import Style
 from vmtiming_tui.model.attempt import Attempt, VmState
 from vmtiming_tui.tui.drawing.cell_shape import CellShape, cell_shape
 from vmtiming_tui.tui.drawing.scale_bars import UNSEEN, BarMaker
-from vmtiming_tui.tui.drawing.styled import BLANK, Part
+from vmtiming_tui.tui.drawing.styled import Part
 from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.widgets.vm_area import Line, SignedArea
-
-_MARKED = Style(underline=True)
 
 
 class VmCells(SignedArea):
@@ -45,12 +43,8 @@ class VmCells(SignedArea):
 
     def draw_row(self, row: int, now_ns: int) -> tuple[list[Line], bool]:
         """Return a row's line; the clock does not change it."""
-        view, vms, palette, shape = (
-            self.model.view,
-            self.model.fleet.vms,
-            self.host.palette,
-            self._shape,
-        )
+        view, vms, shape = self.model.view, self.model.fleet.vms, self._shape
+        palette, marked = self.host.palette, self.model.view.marked
         first = row * self.columns
         here = view.shown[first : first + self.columns]
         parts: list[Part] = []
@@ -59,25 +53,21 @@ class VmCells(SignedArea):
         signs: set[str] = set()
         for index, vm_id in enumerate(here, first):
             name, sign, style = self._sign(vms[vm_id].attempts[-1])
-            signs.add(name)
-            is_marked = vm_id in view.marked
-            if is_marked:
-                style += _MARKED
-            cell = self._cell(vm_id, sign, style, is_marked=is_marked)
+            if name:
+                signs.add(name)
+                sign = sign * shape.sign if index != self.cursor else self.host.glyphs.here or sign
+            room = shape.sign + shape.gap
+            cell = [(f"{sign:<{room}}", style)]
+            if vm_id in marked:
+                mark = (self.host.glyphs.mark, palette.accent)
+                cell = [mark, (f"{sign[: room - 1]:<{room - 1}}", style)]
+            if shape.has_ids:
+                cell.insert(0, (f"{vm_id:>{shape.id_width + 1}} ", palette.dim))
             if index == self.cursor:
                 cell = [(text, style + palette.cursor) for text, style in cell]
             parts += cell
-        self.note_signs(row, frozenset(signs - {""}))
+        self.note_signs(row, frozenset(signs))
         return [(parts, shape.label + len(here) * shape.cell)], False
-
-    def _cell(self, vm: int, sign: str, style: Style, *, is_marked: bool) -> list[Part]:
-        shape, palette = self._shape, self.host.palette
-        if shape.has_ids:
-            id_style = palette.accent if is_marked else palette.dim
-            return [(f"{vm:>{shape.id_width + 1}} ", id_style), (sign, style)]
-        return (
-            [(sign, style), (" " * (shape.cell - 1), BLANK)] if shape.cell > 1 else [(sign, style)]
-        )
 
     def _sign(self, attempt: Attempt) -> tuple[str, str, Style]:
         """Return the name of the stage that is drawn, if it is one, its sign and its style."""

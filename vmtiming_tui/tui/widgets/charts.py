@@ -9,7 +9,6 @@ from vmtiming_tui.tui.drawing.scale_bars import (
     BEYOND,
     FENCE,
     QUARTERED,
-    longest_of_most,
     nice_ceiling,
 )
 from vmtiming_tui.tui.drawing.stage_chart import StageChart
@@ -20,7 +19,7 @@ from vmtiming_tui.tui.widgets.lines_widget import ModelLines
 _BOTH_FROM = 100
 _HISTOGRAM_SHARE = 0.4
 _GAP = 2
-_MOST_LEFT = 0.1
+_MOST = 0.9
 _ROOM_AFTER = 30
 _COST_SHARE = 50
 
@@ -37,26 +36,29 @@ class Charts(ModelLines):
         self.signs: frozenset[str] = frozenset()
 
     def renew(self) -> None:
-        """Count anew, no more often than can be afforded, and draw what differs."""
-        self._count()
-        super().renew()
-
-    def restyle(self) -> None:
-        """Draw again, whatever has changed."""
-        self._due_ns = 0
-        self._count()
-        super().restyle()
-
-    def _count(self) -> None:
-        began_ns = time.perf_counter_ns()
-        storm = shown_storm(self.model.fleet)
+        """Count and draw anew, no more often than can be afforded."""
+        began_ns, storm = time.perf_counter_ns(), shown_storm(self.model.fleet)
         if storm is self._of and began_ns < self._due_ns:
             return
         if storm is not self._of:
             self._kept.clear()
         self._of = storm
-        self._counts = stage_counts(storm.attempts.values() if storm else (), self._kept)
+        self._count()
+        super().renew()
         self._due_ns = began_ns + _COST_SHARE * (time.perf_counter_ns() - began_ns)
+
+    def spoil(self) -> None:
+        """Have it renewed next, whatever that costs."""
+        self._due_ns = 0
+
+    def restyle(self) -> None:
+        """Draw again, whatever has changed."""
+        self._count()
+        super().restyle()
+
+    def _count(self) -> None:
+        storm = shown_storm(self.model.fleet)
+        self._counts = stage_counts(storm.attempts.values() if storm else (), self._kept)
 
     def lines(self, width: int) -> list[list[Part]]:
         """Return as many lines as the widget is high."""
@@ -91,13 +93,13 @@ class Charts(ModelLines):
 
     def _span_ns(self, until_ns: int, top: int) -> tuple[int, bool]:
         """Return how long the axis is, and whether few VMs are so late that it ends before them."""
-        booted = self._counts.booted
-        usual_ns = booted[len(booted) // 2] if booted else None
-        goes_on = False
-        if usual_ns is not None and len(booted) >= (1 - _MOST_LEFT) * top:
-            last_ns = longest_of_most(booted, usual_ns)
-            goes_on = until_ns > FENCE * last_ns
-            until_ns = round(last_ns * 1.1) if goes_on else until_ns
+        counts, goes_on = self._counts, False
+        if len(counts.booted) * 2 >= top:
+            limit_ns = round(FENCE * counts.booted[len(counts.booted) // 2])
+            in_time = counts.at(limit_ns)
+            goes_on = until_ns > limit_ns and in_time.booted + in_time.lost >= _MOST * top
+            if goes_on:
+                until_ns = round(1.1 * max(ns for ns in counts.booted if ns <= limit_ns))
         end_s = nice_ceiling(until_ns / 1e9, QUARTERED)
         return max(round(end_s * 1e9), 1_000_000_000), goes_on
 

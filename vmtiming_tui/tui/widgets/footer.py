@@ -12,7 +12,10 @@ from vmtiming_tui.tui.widgets.lines_widget import LinesWidget
 
 
 class Footer(LinesWidget):
-    """The keys that work here, the most wanted ones first, as many as fit; each can be clicked."""
+    """The keys that work here, the most wanted ones first, as many as fit; each can be clicked.
+
+    Keys that are ``left_out`` would show nothing yet.
+    """
 
     class Pressed(Message):
         """A key's name was clicked."""
@@ -24,6 +27,7 @@ class Footer(LinesWidget):
     def __init__(self, scope: Scope, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._scope = scope
+        self.left_out: frozenset[str] = frozenset()
         self._spots: list[tuple[int, int, str]] = []
 
     def lines(self, width: int) -> list[list[Part]]:
@@ -33,7 +37,7 @@ class Footer(LinesWidget):
         self._spots = []
         x = 0
         for key in sorted(useful(self._scope, self.host.there), key=attrgetter("rank")):
-            if not key.rank:
+            if not key.rank or key.id in self.left_out:
                 continue
             name = self.host.key_for(key.id)
             text = f" {name} "

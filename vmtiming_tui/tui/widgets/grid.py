@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from vmtiming_tui.model.attempt import Vm
 from vmtiming_tui.tui.drawing.grid_cell import CellPainter, Simple
 from vmtiming_tui.tui.drawing.grid_shape import GridShape, shape_for
-from vmtiming_tui.tui.drawing.scale_bars import longest_of_most, scale_for
+from vmtiming_tui.tui.drawing.scale_bars import BEYOND, longest_of_most, scale_for
 from vmtiming_tui.tui.drawing.styled import Part
 from vmtiming_tui.tui.state.dashboard import Change, Model
 from vmtiming_tui.tui.state.phases import phase_words, told_phase
@@ -101,12 +101,15 @@ class VmGrid(SignedArea):
         first, cursor = row * self.columns, self.cursor if len(view.shown) > 1 else -1
         parts: list[Part] = []
         signs: set[str] = set()
-        any_moving = False
+        any_moving, end_ns = False, painter.scale_ns
         for index, vm_id in enumerate(view.shown[first : first + self.columns], first):
             if index != cursor and (quick := simple.get(vm_id)):
                 head, zero_ns, name, char, style = quick
-                parts.append((head + tail((now_ns - zero_ns) // 100_000_000, char), style))
+                passed_ns = now_ns - zero_ns
+                parts.append((head + tail(passed_ns // 100_000_000, char), style))
                 signs.add(name)
+                if passed_ns > end_ns:
+                    signs.add(BEYOND)
                 any_moving = True
                 continue
             kept = still.get(vm_id)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from rich.cells import chop_cells
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -13,13 +12,14 @@ from textual.strip import Strip
 
 from vmtiming_tui.tui.app_protocol import Hosted
 from vmtiming_tui.tui.drawing.styled import Part, as_ascii
+from vmtiming_tui.tui.drawing.wrapping import wrapped
 from vmtiming_tui.tui.widgets.lines_widget import ground
 
 _LEAST_WIDTH = 8
 
 
 class Pane(Hosted, ScrollView, can_focus=False):
-    """Lines of one style each, wrapped to the width."""
+    """Lines of one style each, wrapped at words to the width."""
 
     DEFAULT_CSS = """
     Pane {
@@ -67,8 +67,7 @@ class Pane(Hosted, ScrollView, can_focus=False):
             self._rows, self._first_row = [], []
             for text, style in self._lines:
                 self._first_row.append(len(self._rows))
-                pieces = chop_cells(text, width) or [""]
-                self._rows += [(piece, style) for piece in pieces]
+                self._rows += [(piece, style) for piece in wrapped(text, width)]
             if len(self._rows) <= whole.height:
                 break
         self.virtual_size = Size(width, len(self._rows))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from vmtiming_tui.escape import plural
+from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.report.findings import decision_lines
 from vmtiming_tui.tui.drawing.legend import legend
 from vmtiming_tui.tui.drawing.styled import Part, clip, flowing, parts_width, shown
@@ -36,6 +37,7 @@ class ViewLine(ModelLines):
         groups = legend(
             self.signs, palette, glyphs,
             typical=model.figures.typical, scale_words=self._scale_words(),
+            is_booting=bool(model.fleet.counts[VmState.CONNECTED]),
         )  # fmt: skip
         needed = sum(map(parts_width, groups)) + 1
         if not said:
@@ -44,7 +46,7 @@ class ViewLine(ModelLines):
         left = [begin, *said]
         if parts_width(left) + needed <= width or not groups:
             return [self._line(left, groups, width)]
-        below = flowing(groups, width - 1) if groups else []
+        below = flowing(groups, width - 3)
         above = [self._line(left, [], width)] if said else []
         return [*above, *(self._line([begin], [line], width) for line in below)]
 

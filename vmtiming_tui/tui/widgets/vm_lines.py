@@ -1,11 +1,13 @@
 """One VM's boot drawn to scale, its attempts under one another, and what its QEMU has used."""
 
 from vmtiming_tui.analysis.stages import DoubtCode, stages_of, was_disturbed
+from vmtiming_tui.analysis.stages_seen import seen_pieces
 from vmtiming_tui.analysis.stop_jobs import StopJob, stop_jobs_of
 from vmtiming_tui.analysis.straggler import waited_share
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt, Phase, Vm, VmState
 from vmtiming_tui.model.events import ReleaseCause, VmConsole
+from vmtiming_tui.report.findings import straggler_words
 from vmtiming_tui.tui.drawing.scale_bars import BarMaker, scale_for
 from vmtiming_tui.tui.drawing.styled import (
     Part,
@@ -18,6 +20,7 @@ from vmtiming_tui.tui.drawing.styled import (
     size,
     spread,
 )
+from vmtiming_tui.tui.drawing.wrapping import wrapped
 from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.phases import awaits_details, phase_of, phase_words, told_phase
 from vmtiming_tui.tui.widgets.lines_widget import ModelLines
@@ -25,6 +28,7 @@ from vmtiming_tui.tui.widgets.lines_widget import ModelLines
 MAX_ATTEMPTS = 6
 _BAR_AT = 8 + 12 + 9
 _MUCH_WAITING = 0.2
+NOT_SEEN = "not seen yet"
 _MOST_JOBS = 2
 _PASSING = (Phase.COLLECTING, Phase.ENDING)
 _WAYS = {
@@ -212,7 +216,7 @@ class StageBar(VmLine):
         room = width - _BAR_AT - 2
         lines = [self._bar(attempt, scale_ns, room) for attempt in attempts]
         lines.append(self._names(self.attempt, width))
-        return lines + self._words(self.attempt, width)
+        return [*lines, *self._words(self.attempt, width), *self._why_slow(self.attempt, width)]
 
     def _bar(self, attempt: Attempt, scale_ns: int, room: int) -> list[Part]:
         palette, glyphs = self.host.palette, self.host.glyphs
@@ -235,12 +239,10 @@ class StageBar(VmLine):
     def _names(self, attempt: Attempt, width: int) -> list[Part]:
         palette = self.host.palette
         stages = stages_of(attempt)
-        if not stages.claimed:
-            median = self.model.figures.median_ns
-            words = f"{self.host.glyphs.median} median {seconds(median)} s" if median else ""
-            return [(" " * _BAR_AT, palette.dim), (words, palette.dim)]
-        groups: list[list[Part]] = [[(" ", palette.dim)]]
         maker = BarMaker(palette, self.host.glyphs)
+        if not stages.claimed:
+            return fitting(self._seen(attempt, maker), width)
+        groups: list[list[Part]] = [[(" ", palette.dim)]]
         for stage, ns in stages.claimed:
             sign = maker.stage_part(str(stage), 1)
             groups.append([(" ", palette.dim), sign, *self._figure(f" {stage}", seconds(ns))])
@@ -252,9 +254,29 @@ class StageBar(VmLine):
             groups.append(self._figure("  before: qemu", seconds(stages.qemu_ns)))
         return fitting(groups, width)
 
+    def _seen(self, attempt: Attempt, maker: BarMaker) -> list[list[Part]]:
+        """Return the stages as the host saw them, and the median boot."""
+        palette, figure_of = self.host.palette, seconds if attempt.state.is_decided else passing
+        groups: list[list[Part]] = [[(" ", palette.dim)]]
+        for stage, ns in seen_pieces(attempt, self.model.now_ns):
+            sign = maker.stage_part(str(stage or ""), 1)
+            figure = self._figure(f" {stage or NOT_SEEN}", figure_of(ns))
+            groups.append([(" ", palette.dim), sign, *figure])
+        if median := self.model.figures.median_ns:
+            groups.append(self._figure(f"  {self.host.glyphs.median} median", seconds(median)))
+        return groups
+
     def _figure(self, name: str, text: str) -> list[Part]:
         palette = self.host.palette
         return [(f"{name} ", palette.dim), (f"{text} ", palette.text)]
+
+    def _why_slow(self, attempt: Attempt, width: int) -> list[list[Part]]:
+        """Return why this was the slowest boot, where it was."""
+        found = self.model.outcome.slowest if self.model.outcome else None
+        if found is None or found.slowest is not attempt or not found.is_slow:
+            return []
+        words, style = shown(straggler_words(found)), self.host.palette.strong
+        return [[(line, style)] for line in wrapped(f"  {words}", width, hang=2)]
 
     def _words(self, attempt: Attempt, width: int) -> list[list[Part]]:
         palette, glyphs = self.host.palette, self.host.glyphs

@@ -10,7 +10,7 @@ from importlib import resources
 
 from vmtiming_tui.analysis.units.boot_chart import Bar, BarKind, BootChart, StageBar, UnitRow
 from vmtiming_tui.escape import plural
-from vmtiming_tui.report.export.html.charts import tick_text, ticks
+from vmtiming_tui.report.export.html.axes import tick_text, ticks
 from vmtiming_tui.report.export.html.markup import Markup, join, tag
 
 WIDTH = 1100.0

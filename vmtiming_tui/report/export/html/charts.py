@@ -4,19 +4,29 @@ Colours are classes, so that the page's style gives them for dark and light alik
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vmtiming_tui.analysis.summary import StormSummary, boots_s
+from vmtiming_tui.analysis.summary import StormSummary, boots_s, settings_label
 from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.report.export.document import ExportedBoot
-from vmtiming_tui.report.export.html.markup import Markup, join, tag
+from vmtiming_tui.report.export.html.axes import (
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Frame,
+    svg,
+    tick_text,
+    ticks,
+)
+from vmtiming_tui.report.export.html.markup import Markup, tag
 from vmtiming_tui.report.wording import exact_seconds
 
-WIDTH, LEFT, RIGHT, TOP, BOTTOM = 960.0, 52.0, 20.0, 14.0, 40.0
 BAR_WIDTH = 240.0
 _MOST_POINTS = 400
 _MOST_DOTS = 200
+_ROW_HEIGHT = 52.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,78 +42,34 @@ class Series:
     points: Sequence[tuple[float, int]]
 
 
-def ticks(top: float, most: int = 8) -> list[float]:
-    """Return round values from 0 up to ``top``, at most so many steps of 1, 2 or 5 times 10^n."""
-    if not top > 0:
-        return [0.0]
-    raw = top / most
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * (1 - 1e-9))
-    return [step * index for index in range(math.floor(top / step * (1 + 1e-9)) + 1)]
-
-
-def tick_text(value: float) -> str:
-    """Return a round value as it stands at an axis."""
-    return f"{value:.6g}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """Where values fall in a drawing; ``top_x`` and ``top_y`` are the axes' ends."""
-
-    height: float
-    top_x: float
-    top_y: float
-
-    def x(self, value: float) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * value / self.top_x
-
-    def y(self, value: float) -> float:
-        return self.height - BOTTOM - (self.height - TOP - BOTTOM) * value / self.top_y
-
-    def axes(self, x_label: str, y_ticks: Iterable[tuple[float, str]]) -> Markup:
-        floor = self.y(0)
-        parts = []
-        for value, shown in y_ticks:
-            y = self.y(value)
-            parts.append(tag("line", class_="grid", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y))
-            parts.append(tag("text", shown, class_="end", x=LEFT - 8, y=y + 4))
-        for value in ticks(self.top_x, 10):
-            x = self.x(value)
-            parts.append(tag("line", class_="tick", x1=x, x2=x, y1=floor, y2=floor + 5))
-            parts.append(tag("text", tick_text(value), class_="middle", x=x, y=floor + 19))
-        parts.append(tag("line", class_="axis", x1=LEFT, x2=WIDTH - RIGHT, y1=floor, y2=floor))
-        parts.append(
-            tag("text", x_label, class_="middle dim", x=(LEFT + WIDTH) / 2, y=self.height - 4)
-        )
-        return join(*parts)
-
-
-def _svg(height: float, label: str, *parts: Markup, **attributes: str | float) -> Markup:
-    box = f"0 0 {WIDTH:g} {height:g}"
-    return tag("svg", *parts, viewBox=box, role="img", aria_label=label, **attributes)
-
-
 def _thinned(points: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
     step = max(1, len(points) // _MOST_POINTS)
     return [*points[:-1:step], *points[-1:]]
 
 
-def completion_chart(all_series: Sequence[Series]) -> Markup:
-    """Return how many VMs had booted over the time since the storm's first start."""
+def completion_chart(
+    all_series: Sequence[Series],
+    title: str = "VMs booted over time",
+    x_label: str = "seconds since the first start",
+    unit: str = "",
+) -> Markup:
+    """Return how many VMs had booted over the time since the storm's first start.
+
+    Another title, and what it counts in, say what else it is of.
+    """
     drawn = [series for series in all_series if series.points]
     if not drawn:
         return Markup("")
     last = max(series.points[-1][0] for series in drawn)
-    frame = _Frame(300.0, last * 1.02 or 1.0, float(max(series.number for series in drawn)))
+    frame = Frame(300.0, last * 1.02 or 1.0, float(max(series.number for series in drawn)))
     whole = [value for value in ticks(frame.top_y, 6) if value == int(value)]
     below = [value for value in whole if value < 0.93 * frame.top_y]
-    y_ticks = [(value, f"{value:g}") for value in (*below, frame.top_y)]
-    curves = [_curve(frame, series) for series in drawn]
-    return _svg(
+    y_ticks = [(value, f"{value:g}{unit}") for value in (*below, frame.top_y)]
+    curves = [_curve(frame, series, unit) for series in drawn]
+    return svg(
         frame.height,
-        "VMs booted over time",
-        frame.axes("seconds since the first start", y_ticks),
+        title,
+        frame.axes(x_label, y_ticks),
         *curves,
         tag("line", class_="cursor", y1=TOP, y2=frame.y(0), x1=-9, x2=-9),
         tag("text", "", class_="readout", x=LEFT + 10, y=TOP + 14),
@@ -114,25 +80,28 @@ def completion_chart(all_series: Sequence[Series]) -> Markup:
     )
 
 
-def _curve(frame: _Frame, series: Series) -> Markup:
+def _curve(frame: Frame, series: Series, unit: str) -> Markup:
     points = _thinned(series.points)
     steps = [f"M{LEFT:.1f} {frame.y(0):.1f}"]
     steps += [f"H{frame.x(at):.1f}V{frame.y(k):.1f}" for at, k in points]
     return tag(
         "g",
-        tag("title", f"{series.label}: {points[-1][1]} of {series.number} booted"),
+        tag("title", f"{series.label}: {points[-1][1]} of {series.number}{unit} booted"),
         tag("path", class_="curve", d="".join(steps)),
         class_=series.style,
         data_points=" ".join(f"{at:.3f},{k}" for at, k in points)
         if series.style != "faint"
         else None,
         data_label=series.label,
-        data_number=series.number,
+        data_number=f"{series.number}{unit}",
     )
 
 
 def stage_bar(boot: ExportedBoot, longest_ns: int) -> Markup:
-    """Return one VM's boot as a bar of its stages, to the scale of the slowest."""
+    """Return one VM's boot as a bar of its stages, to the scale of the slowest.
+
+    It says nothing that the figures beside it do not.
+    """
     boot_ns = boot.attempt.boot_ns
     if boot_ns is None or longest_ns <= 0:
         return Markup("")
@@ -145,16 +114,36 @@ def stage_bar(boot: ExportedBoot, longest_ns: int) -> Markup:
     rest = BAR_WIDTH * boot_ns / longest_ns - at
     if rest > 0.5:
         parts.append(tag("rect", class_="rest", x=at, width=rest, height=12))
-    said = ", ".join(f"{stage} {exact_seconds(ns / 1e9)}" for stage, ns in known)
     return tag(
         "svg",
-        tag("title", said or "stages unknown"),
         *parts,
         class_="bar",
         viewBox=f"0 0 {BAR_WIDTH:g} 12",
         preserveAspectRatio="none",
-        role="img",
+        aria_hidden="true",
     )
+
+
+def stage_rows(rows: Sequence[tuple[str, Mapping[Stage, float]]]) -> Markup:
+    """Return stages' medians (s) of each row as a bar, all to the scale of the longest."""
+    longest = max((math.fsum(medians.values()) for _, medians in rows), default=0.0)
+    if not longest:
+        return Markup("")
+    parts, words, room = [], [], WIDTH - 90
+    for place, (label, medians) in enumerate(rows):
+        y, at = place * _ROW_HEIGHT, 0.0
+        parts.append(tag("text", label, class_="told-of", x=0, y=y + 13))
+        for stage, value in medians.items():
+            width = room * max(value, 0) / longest
+            title = tag("title", f"{label}, {stage}: {exact_seconds(value)}")
+            rect = tag("rect", class_=f"stage-{stage}", x=at, y=y + 19, width=width, height=20)
+            parts.append(tag("g", title, rect))
+            at += width
+        whole = exact_seconds(math.fsum(medians.values()))
+        parts.append(tag("text", whole, x=at + 8, y=y + 34))
+        told = ", ".join(f"{stage} {exact_seconds(value)}" for stage, value in medians.items())
+        words.append(f"{label}: {told}")
+    return svg(len(rows) * _ROW_HEIGHT, f"Median stages. {'; '.join(words)}", *parts)
 
 
 def median_bar(medians_s: Sequence[tuple[Stage, float]]) -> Markup:
@@ -172,16 +161,19 @@ def median_bar(medians_s: Sequence[tuple[Stage, float]]) -> Markup:
             share = f"{100 * value / whole:.0f} %"
             parts.append(tag("text", share, class_="inside", x=at + width / 2, y=22))
         at += width
-    return _svg(34, "median of each stage", *parts, class_="medians")
+    return svg(34, "median of each stage", *parts, class_="medians")
 
 
-def storm_chart(storms: Sequence[StormSummary]) -> Markup:
-    """Return each storm's boot times as dots over its number, its median as a stroke."""
+def storm_chart(storms: Sequence[StormSummary], styles: Mapping[str, str]) -> Markup:
+    """Return each storm's boot times as dots over its number, its median as a stroke.
+
+    ``styles`` are the classes of the settings' colours, where any varied.
+    """
     samples = [(storm, sorted(boots_s(storm.attempts))) for storm in storms]
     top = max((times[-1] for _, times in samples if times), default=0.0)
     if not top:
         return Markup("")
-    frame = _Frame(240.0, float(len(storms) + 1), top * 1.05)
+    frame = Frame(240.0, float(len(storms) + 1), top * 1.05)
     y_ticks = [(value, f"{tick_text(value)} s") for value in ticks(frame.top_y, 5)]
     parts: list[Markup] = []
     for value, shown in y_ticks:
@@ -190,17 +182,20 @@ def storm_chart(storms: Sequence[StormSummary]) -> Markup:
         parts.append(tag("text", shown, class_="end", x=LEFT - 8, y=y + 4))
     every = max(1, len(storms) // 20)
     for index, (storm, times) in enumerate(samples, start=1):
-        parts.append(_storm_column(frame, index, storm, times))
+        style = styles.get(settings_label(storm.parameters))
+        parts.append(_storm_column(frame, index, storm, times, style))
         if (index - 1) % every == 0:
             label = str(storm.number)
             parts.append(tag("text", label, class_="middle", x=frame.x(index), y=frame.y(0) + 19))
     floor = frame.y(0)
     parts.append(tag("line", class_="axis", x1=LEFT, x2=WIDTH - RIGHT, y1=floor, y2=floor))
     parts.append(tag("text", "storm", class_="middle dim", x=(LEFT + WIDTH) / 2, y=236))
-    return _svg(frame.height, "boot times by storm", *parts, class_="storms")
+    return svg(frame.height, "boot times by storm", *parts, class_="storms")
 
 
-def _storm_column(frame: _Frame, index: int, storm: StormSummary, times: Sequence[float]) -> Markup:
+def _storm_column(
+    frame: Frame, index: int, storm: StormSummary, times: Sequence[float], style: str | None
+) -> Markup:
     x = frame.x(index)
     dots = times[:: max(1, len(times) // _MOST_DOTS)]
     parts = [tag("circle", class_="dot", cx=x, cy=frame.y(value), r=3) for value in dots]
@@ -209,4 +204,5 @@ def _storm_column(frame: _Frame, index: int, storm: StormSummary, times: Sequenc
         reach = min(14.0, (WIDTH - LEFT - RIGHT) / frame.top_x / 2.5)
         y = frame.y(median)
         parts.append(tag("line", class_="median", x1=x - reach, x2=x + reach, y1=y, y2=y))
-    return tag("g", tag("title", f"{storm.label}: median {exact_seconds(median)}"), *parts)
+    title = tag("title", f"{storm.label}: median {exact_seconds(median)}")
+    return tag("g", title, *parts, class_=style)

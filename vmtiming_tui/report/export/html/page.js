@@ -28,10 +28,13 @@ for (const table of document.querySelectorAll("table.sortable")) {
 }
 
 for (const input of document.querySelectorAll("input[data-filters]")) {
-  const body = document.getElementById(input.dataset.filters).tBodies[0];
+  const table = document.getElementById(input.dataset.filters);
+  const body = table.tBodies[0];
+  const fold = table.closest("details");
   input.hidden = false;
   input.addEventListener("input", () => {
     const words = input.value.toLowerCase();
+    if (fold) fold.open = true;
     for (const row of body.rows) row.hidden = !row.textContent.toLowerCase().includes(words);
   });
 }

@@ -1,32 +1,37 @@
 """A run as one HTML page that needs nothing but itself."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from vmtiming_tui.analysis.cautions import CautionKind
 from vmtiming_tui.analysis.summary import Group, Summary, completion
 from vmtiming_tui.analysis.units.boot_chart import chart_of_boots
 from vmtiming_tui.analysis.units.many_boots import units_of_run
 from vmtiming_tui.analysis.units.unit_sort import UnitSort
 from vmtiming_tui.escape import plural, shell_line
-from vmtiming_tui.model.stage import Stage
-from vmtiming_tui.report.export.document import (
-    Document,
-    ExportedBoot,
-    boot_table,
-    fact_table,
-    known_stages,
-)
+from vmtiming_tui.report.export.document import Document, fact_table
 from vmtiming_tui.report.export.html import charts
 from vmtiming_tui.report.export.html.boot_chart import boot_chart, chart_style
-from vmtiming_tui.report.export.html.markup import Content, Markup, join, tag
-from vmtiming_tui.report.export.html.parts import Drawings, html_table, legend, pairs, table_notes
+from vmtiming_tui.report.export.html.boots import boot_section
+from vmtiming_tui.report.export.html.distribution import (
+    distribution_chart,
+    distribution_notes,
+    spreads_of,
+)
+from vmtiming_tui.report.export.html.failures import failure_section
+from vmtiming_tui.report.export.html.markup import Markup, join, tag
+from vmtiming_tui.report.export.html.parts import (
+    html_table,
+    legend,
+    pairs,
+    section,
+    stage_legend,
+    table_notes,
+)
 from vmtiming_tui.report.export.html.whole import whole_page
-from vmtiming_tui.report.findings import comparison_lines, decision_lines
+from vmtiming_tui.report.findings import comparison_lines, decision_lines, slowest_lines
 from vmtiming_tui.report.kernel_report import kernel_table, kernel_title
 from vmtiming_tui.report.tables import (
-    Align,
-    Head,
     figure_table,
-    foreign,
     stage_table,
     storm_table,
     sweep_table,
@@ -37,8 +42,6 @@ from vmtiming_tui.report.wording import exact_rate, exact_seconds, exact_seconds
 
 _SERIES = 6
 _MOST_FAINT = 20
-_MOST_TEXT = 2000
-_BAR_PLACE = 4  # right of the time of the boot it draws
 
 
 def render_html(document: Document) -> str:
@@ -52,6 +55,9 @@ def _main(document: Document) -> Markup:
         "main",
         _header(document),
         _tiles(document),
+        _slowest(document),
+        failure_section(boot.attempt for boot in document.boots if boot.counts),
+        _distribution(document),
         _curves(document),
         _sweep(document),
         _storms(document),
@@ -62,14 +68,10 @@ def _main(document: Document) -> Markup:
         _thresholds(document),
         _comparison(document),
         _keep_in_mind(document),
-        _vms(document),
+        boot_section(document),
         _circumstances(document),
         _footer(document),
     )
-
-
-def _section(title: str, *parts: Content) -> Markup:
-    return tag("section", tag("h2", title), *parts)
 
 
 def _header(document: Document) -> Markup:
@@ -97,6 +99,8 @@ def _tiles(document: Document) -> Markup:
         return Markup("")
     several = document.has_several_storms
     tiles = _storm_tiles(document.groups[0]) if several else _boot_tiles(document.summary)
+    if document.summary.number == 1:
+        tiles = _one_boot_tiles(document.summary)
     return tag(
         "dl",
         *(
@@ -105,6 +109,10 @@ def _tiles(document: Document) -> Markup:
         ),
         class_="tiles",
     )
+
+
+def _slowest(document: Document) -> Markup:
+    return join(*(tag("p", line, class_="answer") for line in slowest_lines(document.slowest)))
 
 
 def _between(low: float, high: float) -> str:
@@ -134,6 +142,14 @@ def _boot_tiles(summary: Summary) -> list[tuple[str, str, str]]:
         ("p95", exact_seconds(summary.p95_s), p99),
         ("fastest", exact_seconds(summary.min_s), ""),
         ("slowest", exact_seconds(summary.max_s), ""),
+    ]
+
+
+def _one_boot_tiles(summary: Summary) -> list[tuple[str, str, str]]:
+    """Return a single boot and its stages: it has no other figure."""
+    stages = [(str(stage), value) for stage, value in summary.stage_medians_s.items()]
+    return [
+        (name, exact_seconds(value), "") for name, value in (("boot", summary.median_s), *stages)
     ]
 
 
@@ -179,6 +195,8 @@ def _series(groups: Sequence[Group]) -> list[charts.Series]:
 
 
 def _curves(document: Document) -> Markup:
+    if document.summary.number == 1:
+        return Markup("")
     series = _series(document.groups)
     chart = charts.completion_chart(series)
     if not chart:
@@ -188,7 +206,15 @@ def _curves(document: Document) -> Markup:
     if len(strong) < len(series):
         keys.append(("faint", "storms before" if len(document.groups) == 1 else "further settings"))
     keyed = legend(keys) if len(series) > 1 else Markup("")
-    return _section("VMs booted over time", chart, keyed)
+    return section("VMs booted over time", chart, keyed)
+
+
+def _distribution(document: Document) -> Markup:
+    spreads = spreads_of(document.groups, _SERIES)
+    chart = distribution_chart(spreads)
+    if not chart:
+        return Markup("")
+    return section("How boot times are spread", chart, *distribution_notes(spreads))
 
 
 def _storms(document: Document) -> Markup:
@@ -198,17 +224,20 @@ def _storms(document: Document) -> Markup:
         (storm for group in document.groups for storm in group.storms),
         key=lambda storm: storm.number,
     )
+    styles = {group.label: f"series-{at % _SERIES}" for at, group in enumerate(document.groups)}
+    is_varied = len(styles) > 1
+    chart = charts.storm_chart(storms, styles if is_varied else {})
+    keys = legend((style, label) for label, style in styles.items()) if is_varied else ""
     table = storm_table(document.groups, storms)
-    return _section(
-        "Storms", charts.storm_chart(storms), *table_notes(table), html_table(table, name="storms")
-    )
+    listed = html_table(table, name="storms")
+    return section("Storms", chart, keys, *table_notes(table), listed)
 
 
 def _sweep(document: Document) -> Markup:
     if document.sweep is None:
         return Markup("")
     table = sweep_table(document.sweep).without_details()
-    return _section("Sweep", *table_notes(table), html_table(table, name="sweep"))
+    return section("Sweep", *table_notes(table), html_table(table, name="sweep"))
 
 
 def _stages(document: Document) -> Markup:
@@ -216,10 +245,10 @@ def _stages(document: Document) -> Markup:
     if not table.rows:
         return Markup("")
     medians = list(document.summary.stage_medians_s.items())
-    return _section(
+    return section(
         "Stages",
         charts.median_bar(medians),
-        _stage_legend([stage for stage, _ in medians]),
+        stage_legend([stage for stage, _ in medians]),
         tag("h3", "Over the boots that can be believed"),
         *table_notes(table),
         html_table(table, name="stages"),
@@ -236,7 +265,7 @@ def _units(document: Document) -> Markup:
         return Markup("")
     title = f"Units, the median of {plural(found.boots, 'boot')}"
     table = unit_table(found, UnitSort.OWN)
-    return _section(
+    return section(
         title,
         tag("div", boot_chart(chart, title), class_="chart"),
         tag(
@@ -253,23 +282,19 @@ def _kernels(document: Document) -> Markup:
     for number, figures in enumerate(document.kernels):
         table = kernel_table(figures)
         listed = html_table(table, name=f"kernel-{number}")
-        sections.append(_section(kernel_title(figures), *table_notes(table), listed))
+        sections.append(section(kernel_title(figures), *table_notes(table), listed))
     return join(*sections)
-
-
-def _stage_legend(stages: Iterable[Stage]) -> Markup:
-    return legend((f"stage-{stage}", str(stage)) for stage in stages)
 
 
 def _decision(document: Document) -> Markup:
     lines = decision_lines(document.fleet, document.decisions)
-    return _section("Decision", tag("pre", "\n".join(lines))) if lines else Markup("")
+    return section("Decision", tag("pre", "\n".join(lines))) if lines else Markup("")
 
 
 def _thresholds(document: Document) -> Markup:
     if not document.judged:
         return Markup("")
-    return _section("Thresholds", html_table(threshold_table(document.judged), name="thresholds"))
+    return section("Thresholds", html_table(threshold_table(document.judged), name="thresholds"))
 
 
 def _comparison(document: Document) -> Markup:
@@ -277,43 +302,26 @@ def _comparison(document: Document) -> Markup:
     if comparison is None:
         return Markup("")
     lines = comparison_lines(comparison)
-    return _section("Against the baseline", tag("pre", "\n".join(lines)))
+    return section("Against the baseline", tag("pre", "\n".join(lines)))
 
 
 def _keep_in_mind(document: Document) -> Markup:
+    """Return what makes the figures doubtful, what is of one kind together."""
     failure = document.fleet.failure
-    texts = [failure.why] if failure is not None else []
-    texts += [str(caution) for caution in document.cautions]
-    if not texts:
+    items = [tag("li", failure.why)] if failure is not None else []
+    kinds: dict[CautionKind, list[str]] = {}
+    for caution in document.cautions:
+        kinds.setdefault(caution.kind, []).append(caution.text)
+    items += [_caution(kind, texts) for kind, texts in kinds.items()]
+    if not items:
         return Markup("")
-    return _section("Keep in mind", tag("ul", *(tag("li", each) for each in texts), class_="notes"))
+    return section("Keep in mind", tag("ul", *items, class_="notes"))
 
 
-def _vms(document: Document) -> Markup:
-    boots = document.listed
-    if not boots:
-        return Markup("")
-    longest_ns = max((boot.attempt.boot_ns or 0 for boot in boots), default=0)
-    bars = [charts.stage_bar(boot, longest_ns) for boot in boots]
-    table, words = boot_table(boots), [foreign(_words(boot)) for boot in boots]
-    if any(cell.text for cell in words):
-        table = table.with_column(Head("words", Align.WRAPPED), words)
-    listed = html_table(table, name="vms", drawings=Drawings("stages", _BAR_PLACE, bars))
-    field = tag(
-        "input", type="search", placeholder="filter", aria_label="filter the VMs", hidden=True,
-        data_filters="vms",
-    )  # fmt: skip
-    title = "VMs, the newest boot of each that counts" if document.has_several_storms else "VMs"
-    above = tag("div", tag("h2", title), field, class_="above")
-    return tag("section", above, _stage_legend(known_stages(boots)), listed)
-
-
-def _words(boot: ExportedBoot) -> str:
-    """Return what is to be said of a boot: why it failed, or the guest's words if that is all."""
-    if boot.attempt.why:
-        return boot.attempt.why
-    text = boot.attempt.text[:_MOST_TEXT] if boot.stages.from_text else ""
-    return "; ".join(words for words in (boot.doubts, text) if words)
+def _caution(kind: CautionKind, texts: Sequence[str]) -> Markup:
+    if len(texts) == 1:
+        return tag("li", tag("strong", f"{kind}: "), texts[0])
+    return tag("li", tag("strong", f"{kind}:"), tag("ul", *(tag("li", text) for text in texts)))
 
 
 def _circumstances(document: Document) -> Markup:

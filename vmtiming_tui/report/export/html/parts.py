@@ -4,16 +4,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vmtiming_tui.model.attempt import VmState
-from vmtiming_tui.report.export.html.markup import Markup, tag
+from vmtiming_tui.model.stage import Stage
+from vmtiming_tui.report.export.html.markup import Content, Markup, tag
 from vmtiming_tui.report.tables import Align, Cell, Head, Table
 from vmtiming_tui.report.wording import STATE_SIGNS
 
-_STATE_STYLES = {
+STATE_STYLES = {
     VmState.BOOTED: "booted",
     VmState.FAILED: "failed",
     VmState.TIMED_OUT: "late",
 }
 _STYLES = {Align.LEFT: "left", Align.WRAPPED: "said"}
+
+
+def section(title: str, *parts: Content) -> Markup:
+    """Return a part of the page under its title."""
+    return tag("section", tag("h2", title), *parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,7 @@ def _cell(head: Head, cell: Cell) -> Markup:
     text, style = cell.text, _STYLES.get(head.align)
     if cell.state is not None:
         text = f"{STATE_SIGNS[cell.state]} {text}"
-        style = f"{style} {_STATE_STYLES.get(cell.state, 'dim')}"
+        style = f"{style} {STATE_STYLES.get(cell.state, 'dim')}"
     return tag("td", text, data_value=cell.sorts_as, class_=style)
 
 
@@ -84,3 +90,8 @@ def legend(keys: Iterable[tuple[str, str]]) -> Markup:
         )
         items.append(tag("li", swatch, label, class_=style))
     return tag("ul", *items, class_="legend")
+
+
+def stage_legend(stages: Iterable[Stage]) -> Markup:
+    """Return what the colours of stages stand for."""
+    return legend((f"stage-{stage}", str(stage)) for stage in stages)

@@ -9,7 +9,7 @@ from vmtiming_tui.analysis.comparison.samples import moment
 from vmtiming_tui.analysis.summary import settings_label
 from vmtiming_tui.analysis.trend import Trend, TrendRun
 from vmtiming_tui.escape import plural
-from vmtiming_tui.report.export.html.charts import WIDTH, ticks
+from vmtiming_tui.report.export.html.axes import WIDTH, ticks
 from vmtiming_tui.report.export.html.markup import Markup, tag
 from vmtiming_tui.report.export.html.parts import html_table
 from vmtiming_tui.report.export.html.whole import whole_page

@@ -1,0 +1,140 @@
+"""A comparison as Markdown, short enough for a comment on a pull request: the verdict first.
+
+GitHub takes 65,536 characters a comment. What folds away in ``<details>`` is left out where the
+whole would be too long.
+"""
+
+from collections.abc import Mapping
+
+from vmtiming_tui.analysis.comparison.compare import Comparison, Gate, GroupComparison
+from vmtiming_tui.analysis.comparison.difference import Verdict
+from vmtiming_tui.analysis.comparison.moved import FEWEST_STORMS, Movement
+from vmtiming_tui.analysis.summary import settings_label
+from vmtiming_tui.escape import plural
+from vmtiming_tui.report.comparison_tables import (
+    circumstance_table,
+    comparison_table,
+    setting_table,
+)
+from vmtiming_tui.report.export.as_markdown import escaped, markdown_table
+from vmtiming_tui.report.export.comparison.document import ComparisonDocument
+from vmtiming_tui.report.movement import movement_table
+
+MOST_CHARACTERS = 60_000
+_MOST_MOVED = 5
+_MOST_CAUTIONS = 4
+_SIGNS: Mapping[Verdict, str] = {
+    Verdict.SLOWER: "🔴",
+    Verdict.FASTER: "🟢",
+    Verdict.THE_SAME: "⚪",
+    Verdict.CANNOT_TELL: "❔",
+    Verdict.NOT_COMPARED: "❔",
+}
+_GATES: Mapping[Gate, str] = {
+    Gate.PASSED: "passed",
+    Gate.TOO_SLOW: "**too slow**",
+    Gate.CANNOT_TELL: "cannot be told",
+}
+
+
+def render_markdown(document: ComparisonDocument) -> str:
+    """Return the comparison as a comment: verdicts, a table each, what moved, cautions."""
+    whole = _rendered(document, is_whole=True)
+    if len(whole) <= MOST_CHARACTERS:
+        return whole
+    return f"{_rendered(document, is_whole=False)}\nDetails are left out: they were too long.\n"
+
+
+def _rendered(document: ComparisonDocument, *, is_whole: bool) -> str:
+    lines = [f"## Boot times: {escaped(document.title)}", ""]
+    for comparison in document.comparisons:
+        lines += _comparison(document, comparison, is_whole=is_whole)
+    lines += _cautions(document, is_whole=is_whole)
+    if is_whole:
+        table = markdown_table(circumstance_table(document.sides))
+        lines += _folded("The runs and their circumstances", table)
+    return "\n".join(lines)
+
+
+def _folded(title: str, lines: list[str]) -> list[str]:
+    return [f"<details><summary>{title}</summary>", "", *lines, "</details>", ""]
+
+
+def _comparison(
+    document: ComparisonDocument, comparison: Comparison, *, is_whole: bool
+) -> list[str]:
+    groups = comparison.groups
+    if not groups:
+        pair = f"{escaped(comparison.second)} and {escaped(comparison.first)}"
+        return [f"**{pair} have no setting in common that both booted.**", ""]
+    is_one_of_many = len(document.comparisons) > 1
+    title = f"{escaped(comparison.second)} against {escaped(comparison.first)}"
+    lines = [f"### {title}", ""] if is_one_of_many else []
+    lines += [*_verdict(comparison), *_gate(document, comparison)]
+    if len(groups) == 1:
+        lines += markdown_table(comparison_table(comparison, groups[0]).without_details())
+        return lines + _moved(groups[0], is_whole=is_whole)
+    lines += markdown_table(setting_table(comparison).without_details())
+    if is_whole:
+        for group in groups:
+            table = markdown_table(comparison_table(comparison, group).without_details())
+            shown = [*table, *_moved(group, is_whole=False)]
+            lines += _folded(escaped(settings_label(group.parameters)), shown)
+    return lines
+
+
+def _verdict(comparison: Comparison) -> list[str]:
+    """Return the verdict in a sentence; of several settings the worst, and how many are what."""
+    if len(comparison.groups) == 1:
+        boot = comparison.groups[0].boot
+        beside = [f"{escaped(sentence)}  " for sentence in comparison.groups[0].sentences[1:]]
+        return [f"{_SIGNS[boot.verdict]} **{boot.words}**  ", *beside, ""]
+    counted: dict[Verdict, int] = {}
+    for group in comparison.groups:
+        counted[group.boot.verdict] = counted.get(group.boot.verdict, 0) + 1
+    told = ", ".join(f"{verdict} in {count}" for verdict, count in counted.items())
+    settings = plural(len(comparison.groups), "setting")
+    return [f"{_SIGNS[comparison.verdict]} **{settings}: {told}**", ""]
+
+
+def _gate(document: ComparisonDocument, comparison: Comparison) -> list[str]:
+    gate = document.gate_of(comparison)
+    if gate is None:
+        return []
+    return [f"Limit: at most {document.limit_percent:g} % slower: {_GATES[gate]}", ""]
+
+
+def _moved(group: GroupComparison, *, is_whole: bool) -> list[str]:
+    lines: list[str] = []
+    for kind, parts in group.parts.items():
+        lines += _moved_of(kind, parts, group.boot.shift_s, is_whole=is_whole)
+    return lines
+
+
+def _moved_of(kind: str, parts: Movement, whole_s: float | None, *, is_whole: bool) -> list[str]:
+    if parts.tested is None:
+        return [f"{kind.capitalize()}: which moved takes {FEWEST_STORMS} storms a side to say.", ""]
+    many = f"{len(parts.moved) or 'none'} of {parts.tested:,} long enough to tell"
+    lines = [f"{kind.capitalize()} that moved: {many}", ""]
+    if parts.moved:
+        table = markdown_table(movement_table(parts, whole_s))
+        lines += [*table[: 2 + _MOST_MOVED], ""]
+        if is_whole and len(parts.moved) > _MOST_MOVED:
+            lines += _folded(f"All {len(parts.moved)} {kind} that moved", table)
+    for what, names in (("came", parts.came), ("went", parts.went)):
+        if names:
+            shown = ", ".join(map(escaped, names[:_MOST_MOVED]))
+            more = f" and {len(names) - _MOST_MOVED} more" if len(names) > _MOST_MOVED else ""
+            lines += [f"{kind.capitalize()} that {what}: {shown}{more}", ""]
+    return lines
+
+
+def _cautions(document: ComparisonDocument, *, is_whole: bool) -> list[str]:
+    listed = [f"- {escaped(caution)}" for caution in document.cautions]
+    if not listed:
+        return []
+    lines = ["Keep in mind:", "", *listed[:_MOST_CAUTIONS], ""]
+    if rest := listed[_MOST_CAUTIONS:]:
+        more = f"{len(rest)} more to keep in mind"
+        lines += _folded(more, [*rest, ""]) if is_whole else [f"And {more}.", ""]
+    return lines
