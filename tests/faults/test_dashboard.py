@@ -18,7 +18,7 @@ from support.terminal import Terminal
 from support.traces import nothing_left
 
 FAILS_ONCE = """
-from vmtiming_tui.tui.widgets.status_lines import Header
+from vmtiming_tui.tui.widgets.header import Header
 def lines(self, width):
     if self.model.figures.booted:
         raise ValueError("a fault of the dashboard")

@@ -228,7 +228,7 @@ class StageBar(VmLine):
         style = palette.states[attempt.state]
         figure = seconds(elapsed_ns) if attempt.state.is_decided else f"{passing(elapsed_ns)} "
         bar = BarMaker(palette, glyphs).attempt(
-            attempt, elapsed_ns, scale_ns, room, self.model.figures.median_ns
+            attempt, elapsed_ns, scale_ns, room, median_ns=self.model.figures.median_ns
         )
         return [
             (mark, palette.accent),
