@@ -96,7 +96,9 @@ def test_a_thousand_vms_half_way(pictured):
 
 
 @pytest.mark.parametrize(
-    "how", [{"ascii_only": True}, {"colour": False}, {"theme": "light"}], ids=lambda how: [*how][0]
+    "how",
+    [{"ascii_only": True}, {"colour": False}, {"theme": "light"}],
+    ids=["ascii", "no colour", "light"],
 )
 def test_many_vms_half_way_as_they_can_look(pictured, how):
     assert pictured(STUCK, 5.0, (120, 40), "right", "space", number=300, **how)

@@ -11,12 +11,14 @@ from textual.widgets import Input
 from vmtiming_tui.model.fleet import RunState
 from vmtiming_tui.tui.drawing.axis import LEAST_AXIS
 from vmtiming_tui.tui.drawing.pictures import Picture, best_picture, charts_height, pictures_of
+from vmtiming_tui.tui.drawing.styled import shown
 from vmtiming_tui.tui.screens.reckoning import Reckoning
 from vmtiming_tui.tui.screens.storm_deeds import StormDeeds
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import Change, Model
 from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.state.outcome import Outcome, outcome_of
+from vmtiming_tui.tui.state.view import Sort
 from vmtiming_tui.tui.widgets.answer import Answer
 from vmtiming_tui.tui.widgets.cells import VmCells
 from vmtiming_tui.tui.widgets.charts import Charts
@@ -26,7 +28,7 @@ from vmtiming_tui.tui.widgets.grid import VmGrid, common_scale_ns
 from vmtiming_tui.tui.widgets.lane_axis import LaneAxis
 from vmtiming_tui.tui.widgets.player_line import PlayerLine
 from vmtiming_tui.tui.widgets.stats_line import StatsLine
-from vmtiming_tui.tui.widgets.table import TableHead, VmTable
+from vmtiming_tui.tui.widgets.table import TableHead, VmTable, layout
 from vmtiming_tui.tui.widgets.trouble_line import TroubleLine
 from vmtiming_tui.tui.widgets.view_line import ViewLine
 from vmtiming_tui.tui.widgets.vm_area import SignedArea, VmArea
@@ -134,11 +136,14 @@ class StormScreen(StormDeeds):
 
     def tick(self, change: Change) -> None:
         """Show what one turn brought."""
-        if self.model.is_decided and (change.vms or change.new_run or change.figures):
-            self._reckoning.spoil()
-        self._reckoning.tick()
-        if change.new_run or change.order or self.answer.display != bool(self.model.outcome):
+        if self.model.is_decided:
+            if change.vms or change.new_run or change.figures:
+                self._reckoning.spoil()
+            self._reckoning.tick()
+        told = self.answer.height_wanted(self.size.width)
+        if change.new_run or change.order or self.answer.size.height != told:
             self._fit()
+        self.answer.renew()
         self.area.tick(change)
         super().tick(change)
         self.trouble.renew()
@@ -158,7 +163,7 @@ class StormScreen(StormDeeds):
             self._renew_view_line()
 
     def _show_outcome(self, outcome: Outcome | None) -> None:
-        self.model.reckoned = outcome
+        self.model.outcome = outcome
         self._fit()
         self.answer.renew()
         self.stats.renew()
@@ -267,6 +272,8 @@ class StormScreen(StormDeeds):
         vm = self.area.current
         self._chosen = picture
         self.table_area.display = self.table_head.display = lists
+        self.model.view.is_list = lists
+        self.model.reorder(now=True)
         self._fit()
         self.area.rebuild()
         if vm is not None:
@@ -281,7 +288,10 @@ class StormScreen(StormDeeds):
 
     def action_sort(self, step: int) -> None:
         """Order by the next column, or the one before."""
-        self.model.view.step_sort(step)
+        sorts = list(Sort)
+        if self.table_area.display:
+            sorts = [sort for sort, _, _ in layout(self.model, self.size.width)]
+        self.model.view.step_sort(step, sorts)
         self._changed_view()
 
     def on_table_head_sorted(self, message: TableHead.Sorted) -> None:
@@ -291,7 +301,8 @@ class StormScreen(StormDeeds):
 
     def action_reverse(self) -> None:
         """Turn the order around."""
-        self.model.view.descending = not self.model.view.descending
+        order = self.model.view.order
+        order.descending = not order.descending
         self._changed_view()
 
     def action_by_state(self, number: int) -> None:
@@ -317,7 +328,10 @@ class StormScreen(StormDeeds):
         self._end_filter()
 
     def _end_filter(self) -> None:
-        self.model.view.fault = ""
+        view = self.model.view
+        if fault := view.drop_fault():
+            stays = f"{shown(view.filter_text)} stays" if view.filter_text else "all are shown"
+            self.app.notify(f"No such filter: {fault}; {stays}.", severity="warning", markup=False)
         self._renew_view_line()
         self.filter.display = False
         self.set_focus(None)

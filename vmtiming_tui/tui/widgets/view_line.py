@@ -63,8 +63,8 @@ class ViewLine(ModelLines):
     def _said(self, width: int) -> list[Part]:
         """Return what differs from all VMs by their ids, and what else is to be said."""
         palette, glyphs, model = self.host.palette, self.host.glyphs, self.model
-        view = model.view
-        arrow = glyphs.descending if view.descending else glyphs.ascending
+        view, order = model.view, model.view.order
+        arrow = glyphs.descending if order.descending else glyphs.ascending
         parts: list[Part] = []
         if view.filter_text:
             parts += [
@@ -77,8 +77,8 @@ class ViewLine(ModelLines):
             parts.append((f"no such filter: {view.fault}  ", palette.error))
         if view.marked:
             parts.append((f"{len(view.marked):,} marked  ", palette.accent))
-        if view.sort is not Sort.ID or view.descending:
-            parts += [("by ", palette.dim), (f"{view.sort} {arrow}  ", palette.strong)]
+        if order.sort is not Sort.ID or order.descending:
+            parts += [("by ", palette.dim), (f"{order.sort} {arrow}  ", palette.strong)]
         if model.is_frozen:
             words = f"held, {plural(model.waiting, 'event')} waiting"
             goes_on = f"{self.host.key_for('main.freeze')} goes on"
