@@ -1,6 +1,6 @@
 """Which of the runs that are kept is meant: by id, name, label or pattern."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from vmtiming_tui.errors import HistoryError
@@ -60,11 +60,11 @@ def chosen(runs: Sequence[StoredRun], name: str | None, searches: Sequence[str])
 
 
 def matching(runs: Sequence[StoredRun], text: str) -> list[StoredRun]:
-    """Return the runs that every word of a text is about, in their order.
+    """Return the runs that every word of a text is about, in their order; for who types it still.
 
-    ``label:key=value`` is a label; a word with ``*``, ``?`` or ``[`` a pattern of the name; any
-    other is looked for in name, id, notes, state, accelerator, host, labels, and in how boots
-    ended. ``!`` before a word inverts it. Raises ``ValueError`` for a label that is none.
+    ``label:key=value`` is a label, and ``label:key`` any whose key begins so; a word with ``*``,
+    ``?`` or ``[`` is a pattern of the name; any other is looked for in name, id, notes, state,
+    accelerator, host, labels, and in how boots ended. ``!`` before a word inverts it.
     """
     tests = [_test(word) for word in text.split()]
     return [run for run in runs if all(test(run) for test in tests)]
@@ -73,16 +73,20 @@ def matching(runs: Sequence[StoredRun], text: str) -> list[StoredRun]:
 def _test(word: str) -> Callable[[StoredRun], bool]:
     plain = word.lstrip("!")
     is_inverse = (len(word) - len(plain)) % 2 == 1
-    label = searched_label(plain)
+    key, equals, value = plain.removeprefix(SEARCH).partition("=")
 
     def is_meant(run: StoredRun) -> bool:
-        if label is not None:
-            return label in run.labels.items()
+        if plain.startswith(SEARCH):
+            return run.labels.get(key) == value if equals else _begin_so(run.labels, key)
         if set(plain) & set("*?["):
             return fnmatchcase(run.name.lower(), plain.lower())
         return plain.lower() in _words(run)
 
     return lambda run: is_meant(run) != is_inverse
+
+
+def _begin_so(labels: Iterable[str], begun: str) -> bool:
+    return any(key.startswith(begun) for key in labels)
 
 
 def _words(run: StoredRun) -> str:

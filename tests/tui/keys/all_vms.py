@@ -90,12 +90,12 @@ async def _(stage):
 
 @key("main.view")
 async def _(stage):
-    assert "residual" not in stage.text
+    assert "host s" not in stage.text
     await stage.press("right", "v")
-    assert "residual" in stage.text
+    assert "host s" in stage.text
     assert stage.main.area.current == 1
     await stage.press("v")
-    assert "residual" not in stage.text
+    assert "host s" not in stage.text
 
 
 @key("main.freeze", at=7.0)

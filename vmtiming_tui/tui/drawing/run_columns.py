@@ -36,15 +36,21 @@ class RunColumn(StrEnum):
 _FROM = {
     RunColumn.P95: _YEAR_FROM,
     RunColumn.ALL_BOOTED_IN: 96,
-    RunColumn.COMPLETION: 112,
-    RunColumn.STORMS: 120,
-    RunColumn.ACCEL: 128,
-    RunColumn.LABELS: 140,
-    RunColumn.AGAINST: 160,
+    RunColumn.COMPLETION: 122,
+    RunColumn.STORMS: 134,
+    RunColumn.ACCEL: 142,
+    RunColumn.LABELS: 150,
+    RunColumn.AGAINST: 170,
 }
-FIGURES = frozenset(
+_FIGURES = frozenset(
     {RunColumn.BOOTED, RunColumn.MEDIAN, RunColumn.P95, RunColumn.ALL_BOOTED_IN, RunColumn.STORMS}
 )
+_FIGURE = 7
+
+
+def aligned(column: RunColumn, text: str) -> str:
+    """Return a column's head or cell as it stands in it: figures at the right."""
+    return text.rjust(max(len(column), _FIGURE)) if column in _FIGURES else text
 
 
 def run_columns(width: int) -> tuple[RunColumn, ...]:

@@ -14,7 +14,7 @@ from vmtiming_tui.request.labels import label_words
 from vmtiming_tui.tui.drawing.braille import ascii_rows, braille_rows, step_heights
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
 from vmtiming_tui.tui.drawing.scale_bars import QUARTERED, BarMaker, cells_of, nice_ceiling
-from vmtiming_tui.tui.drawing.styled import Part, clip, filled, flowing, shown
+from vmtiming_tui.tui.drawing.styled import Part, as_ascii, clip, filled, flowing, shown
 from vmtiming_tui.tui.drawing.theme import Palette
 from vmtiming_tui.tui.drawing.wrapping import wrapped
 from vmtiming_tui.tui.state.glance import Glance
@@ -47,18 +47,21 @@ class RunGlance:
             drawn += [*([blank] if drawn and height >= _CURVE_FROM else []), *block]
         return drawn
 
+    def _safe(self, text: str) -> str:
+        return shown(text) if self.glyphs.braille else as_ascii(shown(text))
+
     def _title(self, width: int) -> Iterator[list[Part]]:
         run, palette = self.run, self.palette
         is_whole = run.state is RunState.FINISHED
         live = run.state in (RunState.RUNNING, RunState.WAITING)
         chip = palette.chip_done if is_whole else palette.chip_live if live else palette.chip_bad
         state = f" {run.state.upper()} "
-        name = clip(shown(run.label), max(width - len(state) - 2, 1), self.glyphs.ellipsis)
+        name = clip(self._safe(run.label), max(width - len(state) - 2, 1), self.glyphs.ellipsis)
         yield [(name, palette.strong), ("  ", palette.text), (state, chip)]
         where = [run.run if run.name else "", moment(run.wall_ns), run.host, run.accel.upper(),
                  f"QEMU {run.qemu_version}" if run.qemu_version else ""]  # fmt: skip
         dot = f" {self.glyphs.dot} "
-        for line in wrapped(dot.join(shown(word) for word in where if word), width):
+        for line in wrapped(dot.join(self._safe(word) for word in where if word), width):
             yield [(line, palette.dim)]
 
     def _figures(self, width: int) -> list[list[Part]]:
@@ -151,9 +154,9 @@ class RunGlance:
 
     def _named(self, name: str, words: str, width: int) -> Iterator[list[Part]]:
         palette = self.palette
-        for at, line in enumerate(wrapped(shown(words), max(width - _NAME, 8))):
+        for at, line in enumerate(wrapped(self._safe(words), max(width - _NAME, 8))):
             yield [(filled("" if at else name, _NAME), palette.dim), (line, palette.text)]
 
     def _wrapped(self, text: str, width: int, style: Style) -> Iterator[list[Part]]:
-        for line in wrapped(shown(text), width, hang=2):
+        for line in wrapped(self._safe(text), width, hang=2):
             yield [(line, style)]

@@ -21,7 +21,7 @@ from vmtiming_tui.history.finding import matching
 from vmtiming_tui.history.rows import StoredRun
 from vmtiming_tui.model.fleet import RunState
 from vmtiming_tui.request.labels import read_name
-from vmtiming_tui.tui.drawing.run_columns import FIGURES, RunColumn, run_cell, run_columns
+from vmtiming_tui.tui.drawing.run_columns import RunColumn, aligned, run_cell, run_columns
 from vmtiming_tui.tui.drawing.styled import BLANK, shown
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.full_screen import FullScreen
@@ -67,7 +67,7 @@ class HistoryScreen(FullScreen[None]):
         self.marked: StoredRun | None = None
         self._all: list[StoredRun] = []
         self._columns: tuple[RunColumn, ...] = ()
-        self._word = self._filter_text = self._fault = ""
+        self._word = self._filter_text = ""
 
     def body(self) -> Iterable[Widget]:
         """What is to be said, the runs, and the one under the cursor."""
@@ -117,7 +117,7 @@ class HistoryScreen(FullScreen[None]):
         if columns != self._columns:
             self._columns = columns
             self.table.clear(columns=True)
-            self.table.add_columns(*(Text(column) for column in columns))
+            self.table.add_columns(*(Text(aligned(column, column)) for column in columns))
         else:
             self.table.clear()
         again = self._again(self.runs, cursor_on)
@@ -132,16 +132,13 @@ class HistoryScreen(FullScreen[None]):
         self.preview.look_at(self.current)
 
     def _row(self, run: StoredRun) -> list[Text]:
-        width = self._list_width
-        cells = [
-            (column, run_cell(run, column, width, self.host.glyphs)) for column in self._columns
-        ]
-        return [
-            Text(cell, self._style(column), justify="right" if column in FIGURES else "left")
-            if column is not RunColumn.MARK
-            else self._mark(run)
-            for column, cell in cells
-        ]
+        return [self._cell(run, column) for column in self._columns]
+
+    def _cell(self, run: StoredRun, column: RunColumn) -> Text:
+        if column is RunColumn.MARK:
+            return self._mark(run)
+        cell = run_cell(run, column, self._list_width, self.host.glyphs)
+        return Text(aligned(column, cell), self._style(column))
 
     def _style(self, column: RunColumn) -> Style:
         return self.host.palette.curve[-1] if column is RunColumn.COMPLETION else BLANK
@@ -177,8 +174,7 @@ class HistoryScreen(FullScreen[None]):
     # What is said.
 
     def _say(self, doing: str = "") -> None:
-        self.words.update(shown(doing or self._fault or self._word or self._says()))
-        self.words.set_class(bool(self._fault and not doing), "fault")
+        self.words.update(shown(doing or self._word or self._says()))
 
     def _says(self) -> str:
         if not self._all:
@@ -239,21 +235,13 @@ class HistoryScreen(FullScreen[None]):
         self._end_filter()
 
     def _set_filter(self, text: str) -> None:
-        """Show what matches; what cannot be meant is said, and what was shown stays."""
-        try:
-            matching((), text)
-        except ValueError as error:
-            self._fault = f"no such filter: {error}"
-            self._say()
-            return
-        cursor_on, self._filter_text, self._fault = self.current, text.strip(), ""
+        """Show what matches."""
+        cursor_on, self._filter_text = self.current, text.strip()
         self._choose(cursor_on)
 
     def _end_filter(self) -> None:
-        self._fault = ""
         self.filter.display = False
         self.table.focus()
-        self._say()
 
     def action_back(self) -> None:
         """Leave the filter's line; drop the filter; go back to the VMs."""

@@ -144,3 +144,4 @@ class PlayedRun(Model):
         self._found = folded(self.player.events)
         self._adopt_found()
         self.settle()
+        self._is_other = True
