@@ -15,8 +15,8 @@ from vmtiming_tui.model.attempt import Attempt, VmState
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.report.aligned import aligned_lines
-from vmtiming_tui.report.export.as_markdown import markdown_table
 from vmtiming_tui.report.export.html.parts import html_table
+from vmtiming_tui.report.export.markdown_parts import markdown_table
 from vmtiming_tui.report.findings import (
     comparison_lines,
     found_lines,
