@@ -34,7 +34,7 @@ MUCH = 0.2
 _FOLD_BUDGET_S = 0.008
 _LEAST_PAUSE_NS = 500_000_000
 _LEFT_EVERY_NS = 1_500_000_000
-_COST_SHARE = 50
+_COST_SHARE = 100
 _HOST_SAMPLES = 60
 _REFINING = frozenset(
     {ev.VmUsage, ev.HostSample, ev.QmpSeen, ev.VmConsole, ev.ConsoleLine, ev.StageSeen}

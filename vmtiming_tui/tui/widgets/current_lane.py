@@ -1,6 +1,6 @@
 """The lane of the VM under the cursor, where VMs are drawn too small to have one each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from vmtiming_tui.tui.drawing.grid_cell import CellPainter
 from vmtiming_tui.tui.drawing.grid_shape import shape_for
@@ -22,8 +22,15 @@ class CurrentLane(ModelLines):
     ) -> None:
         super().__init__(model, id=id)
         self._current = current
+        self._number = self._highest = 0
         self.scale_ns = 1_000_000_000
         self.signs: frozenset[str] = frozenset()
+
+    def _highest_of(self, vms: Collection[int]) -> int:
+        """Return the highest number of a VM, looked for where VMs have come or gone."""
+        if len(vms) != self._number:
+            self._number, self._highest = len(vms), max(vms)
+        return self._highest
 
     def lines(self, width: int) -> list[list[Part]]:
         """Return one line; a blank one where no VM is shown."""
@@ -31,7 +38,7 @@ class CurrentLane(ModelLines):
         vm = model.fleet.vms.get(vm_id) if vm_id is not None else None
         if vm is None:
             return [[(" " * width, BLANK)]]
-        shape = shape_for(width, 1, 1, max(model.fleet.vms))
+        shape = shape_for(width, 1, 1, self._highest_of(model.fleet.vms))
         painter = CellPainter(self.host.palette, self.host.glyphs, shape)
         painter.set_scale(self.scale_ns, model.figures.median_ns, model.figures.typical)
         phase = told_phase(model.fleet, vm.newest)
