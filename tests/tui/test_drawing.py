@@ -1,5 +1,6 @@
 """What the drawing functions make of VMs, without an app and without a terminal."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ from support.facts import SECOND
 from support.kernels import log
 from support.recording import ZERO_NS, Recorder, plan_for, smooth_run, troubled_run, until
 from support.stage import FrozenClock
+from vmtiming_tui.analysis.typical_boot import Typical
 from vmtiming_tui.model.attempt import Attempt, VmState
 from vmtiming_tui.model.guest_events import UnitOrder, UnitTimes, VmDetails, VmUnits
 from vmtiming_tui.model.plan import StormKind
@@ -22,9 +24,13 @@ from vmtiming_tui.tui.drawing.grid_cell import CellPainter
 from vmtiming_tui.tui.drawing.grid_shape import shape_for
 from vmtiming_tui.tui.drawing.pane_text import guest_lines, qemu_lines
 from vmtiming_tui.tui.drawing.scale_bars import (
+    BEYOND,
+    MEDIAN,
     QUARTERED,
+    UNSEEN,
     BarMaker,
     cells_of,
+    longest_of_most,
     nice_ceiling,
     scale_for,
 )
@@ -47,7 +53,7 @@ from vmtiming_tui.tui.drawing.theme import DARK, LIGHT, Palette
 from vmtiming_tui.tui.state.dashboard import Model, shown_storm
 from vmtiming_tui.tui.state.keymap import LIVE
 from vmtiming_tui.tui.widgets.grid import VmGrid
-from vmtiming_tui.tui.widgets.status_lines import Header
+from vmtiming_tui.tui.widgets.header import Header
 from vmtiming_tui.tui.widgets.table import VmTable
 
 PALETTE = Palette.of(DARK)
@@ -105,6 +111,8 @@ def test_every_vm_is_drawn_with_id_glyph_and_seconds():
         elapsed = vm.newest.elapsed_ns(model.now_ns)
         figure = seconds(elapsed) if vm.state.is_decided else passing(elapsed)
         sign, word = UNICODE.states[vm.state], vm.state
+        if vm.state is VmState.CONNECTED:
+            word = vm.newest.stage_seen or word
         assert f"{vm.id:>2} {sign} {word:<9} {figure:>6}" in text
 
 
@@ -161,7 +169,8 @@ def test_shape_has_room_for_every_figure_and_shows_all_where_it_can(width, heigh
 
 def test_few_vms_get_the_whole_width_and_many_get_small_cells():
     assert shape_for(200, 45, 8, 7).columns == 1
-    assert shape_for(200, 45, 8, 7).row_height == 4
+    assert shape_for(200, 45, 8, 7).row_height == 5
+    assert shape_for(200, 45, 1, 0).row_height == 45
     assert shape_for(200, 45, 100, 99).columns == 3
     assert shape_for(200, 45, 5000, 4999).bar >= 3
 
@@ -200,12 +209,42 @@ def test_stages_are_drawn_in_order_and_to_scale():
     assert text.count("u") == pytest.approx(62, abs=2)
 
 
-def test_progress_has_half_cells_and_the_median_beyond_it():
+def test_a_boot_under_way_is_drawn_as_the_stages_seen_so_far_with_the_median_behind_it():
     model = model_at(smooth_run(8), 3.0, 8)
     attempt = model.fleet.vms[0].newest
-    parts = BarMaker(PALETTE, UNICODE).attempt(attempt, 25 * SECOND, 100 * SECOND, 50, 50 * SECOND)
+    elapsed_ns = attempt.elapsed_ns(model.now_ns)
+    typical = Typical(9, ((Stage.KERNEL, 2 * SECOND), (Stage.USERSPACE, 4 * SECOND)))
+    bars = BarMaker(PALETTE, ASCII)
+    parts = bars.attempt(attempt, elapsed_ns, 10 * SECOND, 50, typical=typical)
     text = "".join(text for text, _ in parts)
-    assert text == "━" * 12 + "╸" + " " * 12 + "╎" + " " * 24
+    assert re.fullmatch(r"\?{3}k+i+u*-+ {20}", text), text
+    assert len(text) == 50
+    assert bars.drawn >= {UNSEEN, "kernel", "initrd", MEDIAN}
+    assert BEYOND not in bars.drawn
+
+
+def test_a_bar_ends_with_a_mark_where_the_boot_goes_on_beyond_the_axis():
+    model = model_at(smooth_run(8), 3.0, 8)
+    attempt = model.fleet.vms[0].newest
+    bars = BarMaker(PALETTE, ASCII)
+    text = "".join(text for text, _ in bars.attempt(attempt, 25 * SECOND, 10 * SECOND, 50))
+    assert text.endswith(ASCII.beyond)
+    assert len(text) == 50
+    assert BEYOND in bars.drawn
+
+
+@pytest.mark.parametrize(
+    ("lengths", "usual", "longest"),
+    [
+        ([], None, 0),
+        ([3, 58], None, 58),  # nothing tells that it is stuck
+        ([5, 6, 7, 58], 6, 7),
+        ([2, 6, 6, 6], 2, 6),  # most are slower than what has booted
+        ([5, 6, 7, 14], 6, 14),
+    ],
+)
+def test_an_axis_is_as_long_as_most_boots_need(lengths, usual, longest):
+    assert longest_of_most(lengths, usual) == longest
 
 
 def test_curve_rises_in_steps_and_only_all_reach_the_top():
@@ -326,16 +365,27 @@ def test_foreign_text_cannot_steer_the_terminal():
     assert "[bold red]" in shown("[bold red]x")
 
 
-def test_cells_of_a_storm_are_one_piece_each():
+def test_small_cells_of_a_storm_are_one_piece_each_in_the_style_of_their_stage():
     model = model_at(smooth_run(400, stagger_s=0.001, mean_s=100), 4.0, 400)
     shape = shape_for(200, 20, 400, 399)
     painter = CellPainter(PALETTE, UNICODE, shape)
     for vm in list(model.fleet.vms.values())[:20]:
-        head, zero_ns = painter.simple(vm)
-        text = head + painter.tail((ZERO_NS + 4 * SECOND - zero_ns) // 100_000_000)
+        head, zero_ns, name, char, style = painter.simple(vm)
+        text = head + painter.tail((ZERO_NS + 4 * SECOND - zero_ns) // 100_000_000, char)
         slow = painter.line(vm, ZERO_NS + 4 * SECOND, marked=False)
         assert text == "".join(part for part, _ in slow)
-        assert painter.booting_style == PALETTE.states[VmState.CONNECTED]
+        assert name == vm.newest.stage_seen
+        assert style == PALETTE.stages[Stage(name)]
+
+
+@pytest.mark.parametrize("colours", [DARK, LIGHT], ids=["dark", "light"])
+def test_no_state_has_the_colour_of_a_stage(colours):
+    stages = [*colours.stages.values(), colours.unseen, colours.residual]
+    assert not {*colours.states.values(), colours.warning, colours.accent} & {*stages}
+    assert len(set(stages)) == len(stages)
+    for name in stages:
+        for ground in (colours.background, colours.cursor):
+            assert ratio(name, ground) >= 4.5, (name, ground)
 
 
 def test_a_guests_tree_has_a_likeness_in_ascii():

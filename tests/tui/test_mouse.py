@@ -49,7 +49,8 @@ async def test_click_on_a_heading_sorts_and_again_reverses():
 
 async def test_wheel_scrolls():
     async with dashboard(troubled_run(400), DONE, size=(80, 24), number=400) as stage:
-        grid = stage.main.grid_area
+        await stage.press("v")
+        grid = stage.main.area
         turned = events.MouseScrollDown(grid, 5, 5, 0, 0, 0, False, False, False)
         grid.post_message(turned)
         await stage.until(lambda: grid.scroll_y > 0, "a scrolled grid")
@@ -57,7 +58,7 @@ async def test_wheel_scrolls():
 
 async def test_cursor_is_scrolled_into_view():
     async with dashboard(troubled_run(400), DONE, size=(80, 24), number=400) as stage:
-        await stage.press("G")
+        await stage.press("v", "G")
         assert "399 " in stage.text
         await stage.press("g")
-        assert stage.main.grid_area.scroll_y == 0
+        assert stage.main.area.scroll_y == 0

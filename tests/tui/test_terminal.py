@@ -31,7 +31,7 @@ sys.exit(replay_dashboard(smooth_run(4), plan_for(4), speed={speed}))
 """
 
 CRASH = """
-from vmtiming_tui.tui.widgets.status_lines import Header
+from vmtiming_tui.tui.widgets.header import Header
 def lines(self, width):
     if self.model.figures.booted:
         raise ValueError("a fault of the dashboard")

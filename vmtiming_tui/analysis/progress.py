@@ -302,12 +302,6 @@ def _ahead_about_ns(past: _Past, plan: RunPlan, ahead: Sequence[StormPlan]) -> i
     return total_ns
 
 
-def _config_of(plan: RunPlan, storm: Storm) -> RunConfig:
-    wanted = dict(storm.parameters)
-    like = (each.config for each in plan.variants if dict(each.parameters) == wanted)
-    return next(like, plan.config)
-
-
 def _about_ns(
     past: _Past, plan: RunPlan, storm: Storm, current: _Storm, ahead: Sequence[StormPlan]
 ) -> int | None:
@@ -367,7 +361,7 @@ def time_left(fleet: Fleet, plan: RunPlan, now_ns: int) -> TimeLeft:
     if storm is None:
         return TimeLeft()
     past, host = _Past(fleet), _host_of(fleet)
-    current = _Storm(storm, _config_of(plan, storm), now_ns, host)
+    current = _Storm(storm, plan.config_of(storm.parameters), now_ns, host)
     ahead = _ahead(fleet, plan, storm)
     at_most_ns = _whole_at_most_ns(past, plan, current, ahead, host)
     has_hung = any(attempt.state is VmState.TIMED_OUT for attempt in fleet.attempts)

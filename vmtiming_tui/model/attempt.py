@@ -11,6 +11,7 @@ from vmtiming_tui.model.kernel_events import KernelLog
 from vmtiming_tui.model.stage import Stage
 
 MAX_QMP_EVENTS = 200
+MAX_CONSOLE_LINES = 24
 
 
 class VmState(StrEnum):
@@ -61,7 +62,8 @@ class Attempt:
 
     ``disturbed_ns`` is how much of its boot others of the run that had reported were not idle.
     ``was_resumed`` says that somebody let it go on while others booted.
-    ``stages_seen`` are the stages that the host saw it in, with when it did first, in order.
+    ``stages_seen`` are the stages that the host saw it in, with when it did first, in order;
+    ``console_lines`` the newest lines of its console that were told while it booted, oldest first.
     ``overran`` says that its guest was asked to shut down and had not within its limit.
     """
 
@@ -107,7 +109,7 @@ class Attempt:
     rejected: tuple[ev.ReportRejected, ...] = ()
     usage: ev.VmUsage | None = None
     console: ev.VmConsole | None = None
-    console_line: str = ""
+    console_lines: tuple[str, ...] = ()
     stages_seen: tuple[tuple[Stage, int], ...] = ()
     qmp: deque[ev.QmpSeen] = field(default_factory=lambda: deque(maxlen=MAX_QMP_EVENTS))
     qmp_left_out: Mapping[str, int] = field(default_factory=dict)
@@ -123,6 +125,11 @@ class Attempt:
         if self.go_ns is None or self.report_ns is None:
             return None
         return self.report_ns - self.go_ns
+
+    @property
+    def console_line(self) -> str:
+        """The last line of its console that was told while it booted; empty where none was."""
+        return self.console_lines[-1] if self.console_lines else ""
 
     @property
     def stage_seen(self) -> Stage | None:

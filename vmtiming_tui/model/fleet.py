@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from vmtiming_tui.model import events as ev
-from vmtiming_tui.model.attempt import Attempt, Vm, VmState
+from vmtiming_tui.model.attempt import MAX_CONSOLE_LINES, Attempt, Vm, VmState
 from vmtiming_tui.model.config import End
 from vmtiming_tui.model.host import HostFacts
 from vmtiming_tui.model.plan import RunPlan
@@ -373,7 +373,7 @@ class Fleet:
             case ev.VmConsole():
                 attempt.console = event
             case ev.ConsoleLine():
-                attempt.console_line = event.text
+                attempt.console_lines = (*attempt.console_lines, event.text)[-MAX_CONSOLE_LINES:]
             case ev.StageSeen():
                 attempt.see(event.stage, event.at_ns)
             case ev.ReportText():

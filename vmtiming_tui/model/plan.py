@@ -75,6 +75,12 @@ class RunPlan:
         """The first variant's config: what a rerun or a new form starts from."""
         return self.variants[0].config
 
+    def config_of(self, parameters: Mapping[str, str]) -> RunConfig:
+        """Return the config of the variant with these parameters, else the first one's."""
+        wanted = dict(parameters)
+        like = (each.config for each in self.variants if dict(each.parameters) == wanted)
+        return next(like, self.config)
+
     @property
     def configs(self) -> list[RunConfig]:
         """Every config that a storm of it boots."""

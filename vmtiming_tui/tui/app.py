@@ -50,7 +50,7 @@ from vmtiming_tui.tui.state.engine_link import Connect, EngineLink
 from vmtiming_tui.tui.state.keymap import LIVE, Need, Scope
 from vmtiming_tui.tui.state.played_run import PlayedRun
 from vmtiming_tui.tui.state.questions import about_leaving
-from vmtiming_tui.tui.widgets.status_lines import Footer
+from vmtiming_tui.tui.widgets.footer import Footer
 
 TURN_S = 0.1
 NEWS_S = TURN_S / 2

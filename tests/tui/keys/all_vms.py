@@ -4,6 +4,7 @@ from support.keys import DONE, Checks, comparison, history, sent
 from support.recording import troubled_run, until
 from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.model.commands import Act, Rerun, VmAction
+from vmtiming_tui.tui.drawing.pictures import Picture
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.detail import DetailScreen
 from vmtiming_tui.tui.screens.export import ExportScreen
@@ -96,6 +97,17 @@ async def _(stage):
     assert stage.main.area.current == 1
     await stage.press("v")
     assert "host s" not in stage.text
+
+
+@key("main.picture")
+async def _(stage):
+    pictures = []
+    for _ in Picture:
+        pictures.append(stage.main.picture)
+        await stage.press("right", "t")
+    assert len(set(pictures)) == len(Picture)
+    assert stage.main.picture is pictures[0]
+    assert stage.main.area.current == len(Picture)
 
 
 @key("main.freeze", at=7.0)

@@ -10,16 +10,24 @@ from vmtiming_tui.report.wording import STATE_SIGNS
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
-    """Every character the dashboard draws with that is no letter; each is one cell wide."""
+    """Every character the dashboard draws with that is no letter; each is one cell wide.
+
+    ``here`` is what a block is drawn as under the cursor; empty where it is no block.
+    """
 
     states: Mapping[VmState, str]
     phases: Mapping[Phase, str]
     stages: Mapping[Stage, str]
     residual: str
+    unseen: str
+    shadow: str
+    under: str
+    beyond: str
     bar: str
     bar_end: str
     median: str
     mark: str
+    here: str
     slower: str
     faster: str
     paused: str
@@ -47,12 +55,17 @@ UNICODE = Glyphs(
         Phase.ENDING: "↓",
         Phase.OFF: "∘",
     },
-    stages=dict.fromkeys(Stage, "━"),
-    residual="━",
+    stages=dict.fromkeys(Stage, "▆"),
+    residual="▆",
+    unseen="▆",
+    shadow="▁",
+    under="▀",
+    beyond="→",
     bar="━",
     bar_end="╸",
     median="╎",
     mark="▌",
+    here="◆",
     slower="▲",
     faster="▼",
     paused="‖",
@@ -71,13 +84,13 @@ UNICODE = Glyphs(
     braille=True,
 )
 
-_STROKES = {
+_TEXTURES = {
     Stage.FIRMWARE: "┄",
-    Stage.LOADER: "╌",
-    Stage.KERNEL: "─",
-    Stage.INITRD: "═",
-    Stage.USERSPACE: "━",
-    Stage.LAG: "·",
+    Stage.LOADER: "╍",
+    Stage.KERNEL: "░",
+    Stage.INITRD: "▒",
+    Stage.USERSPACE: "█",
+    Stage.LAG: "▌",
 }
 
 _LETTERS = {
@@ -101,11 +114,16 @@ ASCII = Glyphs(
     },
     phases={phase: phase[0] for phase in Phase},
     stages=_LETTERS,
-    residual="?",
+    residual="=",
+    unseen="?",
+    shadow="-",
+    under="-",
+    beyond=">",
     bar="=",
     bar_end="-",
     median=":",
     mark="*",
+    here="",
     slower="^",
     faster="v",
     paused="P",
@@ -126,9 +144,9 @@ ASCII = Glyphs(
 
 
 def glyphs_for(*, ascii_only: bool, colour: bool) -> Glyphs:
-    """Return what to draw with; without colour the stages differ by their stroke."""
+    """Return what to draw with; without colour the stages differ by their texture."""
     if ascii_only:
         return ASCII
     if colour:
         return UNICODE
-    return replace(UNICODE, stages=_STROKES, residual="?")
+    return replace(UNICODE, stages=_TEXTURES, residual="═", unseen="·", here="")

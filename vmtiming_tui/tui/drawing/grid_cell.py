@@ -2,22 +2,23 @@
 
 from typing import TypeAlias
 
-from vmtiming_tui.analysis.stages import stages_of
-from vmtiming_tui.analysis.straggler import waited_share
+from rich.style import Style
+
+from vmtiming_tui.analysis.typical_boot import Typical
 from vmtiming_tui.model.attempt import Attempt, Phase, Vm, VmState
 from vmtiming_tui.tui.drawing.boot_sign import AFTER_GLYPH, AFTER_WORD, boot_sign, phase_part
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
 from vmtiming_tui.tui.drawing.grid_shape import SECONDS_WIDTH, GridShape
-from vmtiming_tui.tui.drawing.scale_bars import BarMaker
+from vmtiming_tui.tui.drawing.lane_lines import WITH_SHADOW, LaneLines, note_words
+from vmtiming_tui.tui.drawing.scale_bars import BEYOND, LEAST_MARKED, UNSEEN, BarMaker
 from vmtiming_tui.tui.drawing.styled import (
     BLANK,
     Part,
     clip,
-    parts_width,
+    filled,
     passing,
     seconds,
     shown,
-    size,
     with_sign,
 )
 from vmtiming_tui.tui.drawing.theme import Palette
@@ -27,28 +28,25 @@ _WORDY_BAR = 24
 _PLAIN_BAR = 12
 
 
-Simple: TypeAlias = tuple[str, int]
+Simple: TypeAlias = tuple[str, int, str, str, Style]
 
 
 class CellPainter:
-    """Paints cells of one shape; ``scale_ns`` and ``median_ns`` are common to all bars."""
+    """Paints cells of one shape; ``scale_ns`` and ``median_ns`` are common to all bars.
+
+    ``typical`` is the boot that others are held against, if there is one.
+    """
 
     def __init__(self, palette: Palette, glyphs: Glyphs, shape: GridShape) -> None:
         self.shape, self._palette, self._glyphs = shape, palette, glyphs
-        self._bars = BarMaker(palette, glyphs)
+        self.bars = BarMaker(palette, glyphs)
+        self.lower = LaneLines(palette, glyphs, shape, self.bars)
         self.scale_ns = 1_000_000_000
         self.median_ns: int | None = None
+        self.typical: Typical | None = None
         self._plain = shape.bar <= _PLAIN_BAR and not shape.word
-        self._gap = " " * max(shape.cell - shape.bar_at - shape.bar, 0)
-        self._tails: dict[int, str] = {}
-        self._halves = 2 * shape.bar
-        self.booting_style = palette.states[VmState.CONNECTED]
-        self._progress = [
-            "  "
-            + (glyphs.bar * (halves // 2) + glyphs.bar_end * (halves % 2)).ljust(shape.bar)
-            + self._gap
-            for halves in range(2 * shape.bar + 1)
-        ]
+        self._gap = " " * max(shape.cell - shape.bar_at - shape.bar - shape.note, 0)
+        self._tails: dict[tuple[str, int], str] = {}
 
     def is_moving(self, attempt: Attempt) -> bool:
         """Return whether the cell changes by the clock alone."""
@@ -57,31 +55,40 @@ class CellPainter:
     def line(self, vm: Vm, now_ns: int, *, marked: bool, phase: Phase | None = None) -> list[Part]:
         """Return a VM's first line, exactly as wide as a cell.
 
-        Its ``phase`` after its report is a small mark beside its state.
+        Its ``phase`` after its report is a small mark beside its state. While it boots the stage it
+        is in stands in the place of the word for its state.
         """
         attempt = vm.attempts[-1]
-        state = attempt.state
         sign = boot_sign(vm, self._glyphs)
         elapsed_ns = attempt.elapsed_ns(now_ns)
-        figure = seconds(elapsed_ns) if state.is_decided else passing(elapsed_ns)
+        figure = seconds(elapsed_ns) if attempt.state.is_decided else passing(elapsed_ns)
         shape, palette = self.shape, self._palette
-        style = palette.states[state]
-        word, at = (f" {state:<9}", AFTER_WORD) if shape.word else ("", AFTER_GLYPH)
-        state_and_time = f"{self._glyphs.states[state]}{word} {figure:>{SECONDS_WIDTH}}"
         head = [
             (self._glyphs.mark, palette.accent) if marked else (" ", BLANK),
             (f"{vm.id:>{shape.id_width}} ", palette.strong if marked else palette.dim),
-            *with_sign(state_and_time, at, style, phase_part(phase, palette, self._glyphs)),
+            *self._state(attempt, f"{figure:>{SECONDS_WIDTH}}", phase),
             (sign, palette.warning) if sign else (" ", BLANK),
             (" ", BLANK),
         ]
-        return [*head, *self._tail(attempt, elapsed_ns), (self._gap, BLANK)]
+        return [*head, *self._tail(attempt, elapsed_ns), (self._gap, BLANK), *self._note(attempt)]
+
+    def _state(self, attempt: Attempt, figure: str, phase: Phase | None) -> list[Part]:
+        state, palette, glyph = attempt.state, self._palette, self._glyphs.states[attempt.state]
+        style, stage = palette.states[state], attempt.stage_seen
+        if not self.shape.word:
+            after = phase_part(phase, palette, self._glyphs)
+            return with_sign(f"{glyph} {figure}", AFTER_GLYPH, style, after)
+        if stage is not None and state in _BOOTING:
+            word = (f" {stage:<9} ", palette.stages[stage])
+            return [(glyph, style), word, (figure, style)]
+        after = phase_part(phase, palette, self._glyphs)
+        return with_sign(f"{glyph} {state:<9} {figure}", AFTER_WORD, style, after)
 
     def simple(self, vm: Vm) -> Simple | None:
-        """Return how a booting VM's small cell begins, and its zero; None if it needs more.
+        """Return how a booting VM's small cell begins, its zero, and its stage: name, sign, style.
 
-        Such a cell is this and ``tail`` of the time passed, in ``booting_style``: hundreds are
-        drawn ten times a second.
+        None if it needs more. Such a cell is this and ``tail`` of the time passed, all of it in the
+        style of the stage it is in: hundreds are drawn ten times a second.
         """
         attempts = vm.attempts
         attempt = attempts[-1]
@@ -95,69 +102,79 @@ class CellPainter:
         ):
             return None
         sign = self._glyphs.states[VmState.CONNECTED]
-        return f" {vm.id:>{self.shape.id_width}} {sign} ", attempt.go_ns
+        name, (char, style) = self._now(attempt)
+        return f" {vm.id:>{self.shape.id_width}} {sign} ", attempt.go_ns, name, char, style
 
-    def tail(self, tenths: int) -> str:
+    def _now(self, attempt: Attempt) -> tuple[str, Part]:
+        name = str(attempt.stage_seen or UNSEEN)
+        return name, self.bars.stage_part(name, 1)
+
+    def tail(self, tenths: int, char: str) -> str:
         """Return how a simple cell ends so many tenths of a second after the VM's start."""
-        found = self._tails.get(tenths)
+        found = self._tails.get((char, tenths))
         if found is None:
-            halves = tenths * 100_000_000 * self._halves // self.scale_ns
-            progress = self._progress[max(0, min(halves, self._halves))]
-            found = self._tails[tenths] = f"{tenths / 10:6.1f}{progress}"
+            width = self.shape.bar
+            bar = self._short_bar(char, tenths * 100_000_000).ljust(width)
+            found = self._tails[char, tenths] = f"{tenths / 10:6.1f}  {bar}{self._gap}"
         return found
 
-    def set_scale(self, scale_ns: int, median_ns: int | None) -> None:
+    def marks(self) -> tuple[object, ...]:
+        """Return all that the median draws in a bar, to see whether that has changed."""
+        width = self.shape.bar
+        if self._plain or self.typical is None:
+            median_ns = self.median_ns if width >= LEAST_MARKED else None
+            return (median_ns and median_ns * width // self.scale_ns,)
+        return tuple(self.bars.shadow(self.typical, self.scale_ns, width, " "))
+
+    def set_scale(self, scale_ns: int, median_ns: int | None, typical: Typical | None) -> None:
         """Draw bars to another scale."""
-        self.scale_ns, self.median_ns = scale_ns, median_ns
+        self.scale_ns, self.median_ns, self.typical = scale_ns, median_ns, typical
         self._tails.clear()
 
     def _tail(self, attempt: Attempt, elapsed_ns: int | None) -> list[Part]:
         width = self.shape.bar
-        if attempt.state.is_lost and width >= _WORDY_BAR:
-            why = clip(shown(attempt.why), width, self._glyphs.ellipsis)
-            style = self._palette.states[attempt.state]
-            return [(why, style), (" " * (width - parts_width([(why, style)])), style)]
-        return self._bars.attempt(attempt, elapsed_ns, self.scale_ns, width, self.median_ns)
+        is_alone = self.shape.row_height == 1 and not self.shape.note
+        if attempt.state.is_lost and width >= _WORDY_BAR and is_alone:
+            return self._why(attempt, width)
+        if self._plain and attempt.state in _BOOTING and attempt.go_ns is not None:
+            name, (char, style) = self._now(attempt)
+            self.bars.drawn.add(name)
+            if self.is_beyond(elapsed_ns or 0):
+                self.bars.drawn.add(BEYOND)
+            bar = self._short_bar(char, elapsed_ns or 0)
+            return [(bar, style), (" " * (width - len(bar)), BLANK)]
+        typical, median_ns = self.typical, self.median_ns
+        if self._plain:
+            typical = None
+        elif self.shape.row_height >= WITH_SHADOW:
+            typical = median_ns = None  # it has a line of its own
+        return self.bars.attempt(
+            attempt, elapsed_ns, self.scale_ns, width, median_ns=median_ns, typical=typical
+        )
 
-    def second_line(self, vm: Vm, phase_words: str = "") -> list[Part]:
-        """Return what stands under a tall cell's bar: the stages' figures, or what to do.
+    def _short_bar(self, char: str, passed_ns: int) -> str:
+        width = self.shape.bar
+        if self.is_beyond(passed_ns) and width:
+            return char * (width - 1) + self._glyphs.beyond
+        return char * max(0, min(passed_ns * width // self.scale_ns, width))
 
-        Where no stages are told yet it is what the VM is at, in ``phase_words``; where none will
-        be, why.
-        """
-        attempt = vm.newest
-        if attempt.state.is_booted:
-            stages = stages_of(attempt)
-            words = [f"{stage} {seconds(ns)}" for stage, ns in stages.known]
-            if not words and attempt.exited_ns is not None:
-                words = [str(doubt) for doubt in stages.doubts if doubt.code.is_grave]
-            text = shown(f" {self._glyphs.dot} ".join(words)) or phase_words
-        elif attempt.state.is_lost:
-            text = shown(attempt.hint)
-        else:
-            text = self._use(attempt)
-        return self._indented(text)
+    def is_beyond(self, passed_ns: int) -> bool:
+        """Return whether a boot that has taken so long goes on beyond the axis."""
+        return passed_ns > self.scale_ns
 
-    def third_line(self, vm: Vm) -> list[Part]:
-        """Return what stands under that: the guest's own words."""
-        text = shown(vm.newest.text)
-        return self._indented(text)
+    def _why(self, attempt: Attempt, width: int) -> list[Part]:
+        why = clip(shown(attempt.why), width, self._glyphs.ellipsis)
+        return [(filled(why, width), self._palette.states[attempt.state])]
 
-    def _indented(self, text: str) -> list[Part]:
-        room = self.shape.cell - self.shape.bar_at
-        text = clip(text, room, self._glyphs.ellipsis)
-        rest = room - parts_width([(text, self._palette.dim)])
-        return [(f"{' ' * self.shape.bar_at}{text}{' ' * rest}", self._palette.dim)]
-
-    def _use(self, attempt: Attempt) -> str:
-        """Return what a booting VM's QEMU has used so far."""
-        usage = attempt.usage
-        if usage is None:
-            return ""
-        words = [f"RSS {size(usage.rss_bytes)}", f"CPU {seconds(usage.cpu_ns, 1)} s"]
-        if (waited := waited_share(attempt)) is not None:
-            words.append(f"waited for a CPU {100 * waited:.0f} %")
-        return f" {self._glyphs.dot} ".join(words)
+    def _note(self, attempt: Attempt) -> list[Part]:
+        """Return what stands to the right of the bar."""
+        width = self.shape.note
+        if not width:
+            return []
+        if attempt.state.is_lost:
+            return self._why(attempt, width)
+        words = clip(note_words(attempt, self._glyphs), width, self._glyphs.ellipsis)
+        return [(filled(words, width), self._palette.dim)]
 
     def under_cursor(self, parts: list[Part]) -> list[Part]:
         """Return parts as they look where the cursor is."""

@@ -1,21 +1,36 @@
-"""Bars to scale: the stages of a boot, its progress against the median, and axes; pure."""
+"""Bars to scale: the stages of a boot, as they are told or as they are seen, and axes; pure."""
 
 import math
+import statistics
 from collections.abc import Sequence
 
 from rich.style import Style
 
 from vmtiming_tui.analysis.stages import Stages, stages_of
-from vmtiming_tui.model.attempt import Attempt, VmState
+from vmtiming_tui.analysis.stages_seen import seen_pieces
+from vmtiming_tui.analysis.typical_boot import Typical
+from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
 from vmtiming_tui.tui.drawing.styled import BLANK, Part
 from vmtiming_tui.tui.drawing.theme import Palette
 
-LEAST_STAGES = 8
-"""A bar shorter than this cannot show stages: it shows the whole."""
+UNEXPLAINED = ""
+"""The name of what no stage explains of a boot that told its stages."""
+
+UNSEEN = "?"
+"""The name of what came before a boot's first sign of a stage."""
+
+MEDIAN, BEYOND = "median", "beyond"
+"""What else a bar shows: the median boot behind it, and that it goes on beyond the axis."""
 
 QUARTERED = (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 4.8, 6, 8, 10)
 """Ends of an axis whose quarters are round as well."""
+
+LEAST_MARKED = 10
+"""A bar shorter than this has no mark where the median boot ends."""
+
+FENCE = 2.5
+"""A boot that takes more than this times the median is not what an axis is made for."""
 
 _STEPS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
@@ -36,8 +51,18 @@ def spans(stages: Stages, boot_ns: int) -> list[tuple[str, int]]:
     known = [(str(stage), max(ns, 0)) for stage, ns in stages.known]
     rest = boot_ns - sum(ns for _, ns in known)
     if rest > boot_ns // 100:
-        return [("", rest), *known]
+        return [(UNEXPLAINED, rest), *known]
     return known
+
+
+def pieces_of(attempt: Attempt, now_ns: int) -> list[tuple[str, int]]:
+    """Return how an attempt divides, by stage name: as its guest told, else as the host saw it."""
+    if attempt.boot_ns is not None and (attempt.text or attempt.details is not None):
+        stages = stages_of(attempt)
+        if stages.known:
+            return spans(stages, attempt.boot_ns)
+    seen = seen_pieces(attempt, now_ns)
+    return [(UNSEEN if stage is None else str(stage), ns) for stage, ns in seen]
 
 
 def cells_of(pieces: Sequence[tuple[str, int]], scale_ns: int, width: int) -> list[tuple[str, int]]:
@@ -53,71 +78,112 @@ def cells_of(pieces: Sequence[tuple[str, int]], scale_ns: int, width: int) -> li
 
 
 class BarMaker:
-    """Draws bars with one palette and one set of glyphs."""
+    """Draws bars with one palette and one set of glyphs, and notes what it drew in ``drawn``."""
 
     def __init__(self, palette: Palette, glyphs: Glyphs) -> None:
         self._palette, self._glyphs = palette, glyphs
+        self.drawn: set[str] = set()
         self._stages: dict[str, tuple[str, Style]] = {
             str(stage): (glyphs.stages[stage], style) for stage, style in palette.stages.items()
         }
-        self._stages[""] = (glyphs.residual, palette.residual)
+        self._stages[UNEXPLAINED] = (glyphs.residual, palette.residual)
+        self._stages[UNSEEN] = (glyphs.unseen, palette.unseen)
+        self._shadow: tuple[object, list[Part]] = (None, [])
+        self._ghosts = {str(stage): style for stage, style in palette.ghosts.items()}
 
     def stage_part(self, name: str, count: int) -> Part:
         """Return ``count`` cells of a stage."""
         char, style = self._stages[name]
         return char * count, style
 
-    def legend(self, names: Sequence[str]) -> list[Part]:
-        """Return what each stage looks like."""
-        parts: list[Part] = []
-        for name in names:
-            parts.append(self.stage_part(name, 2))
-            parts.append((f" {name or 'unexplained'}  ", self._palette.dim))
-        return parts
+    def stage_style(self, name: str) -> Style:
+        """Return the style of a stage."""
+        return self._stages[name][1]
 
     def stages(self, attempt: Attempt, scale_ns: int, width: int) -> list[Part]:
         """Return a booted attempt's stages, at most ``width`` cells for ``scale_ns``."""
-        boot_ns = attempt.boot_ns or 0
-        pieces = spans(stages_of(attempt), boot_ns)
-        return [
-            self.stage_part(name, count)
-            for name, count in cells_of(pieces, scale_ns, width)
-            if count
-        ]
+        return self._parts(pieces_of(attempt, attempt.report_ns or 0), scale_ns, width)
 
     def attempt(
-        self, attempt: Attempt, elapsed_ns: int | None, scale_ns: int, width: int,
-        median_ns: int | None,
+        self, attempt: Attempt, elapsed_ns: int | None, scale_ns: int, width: int, *,
+        median_ns: int | None = None, typical: Typical | None = None,
     ) -> list[Part]:  # fmt: skip
-        """Return exactly ``width`` cells: stages where they are told, else progress; the median."""
-        if elapsed_ns is None or width <= 0:
+        """Return exactly ``width`` cells: the stages so far, and where the median boot ends.
+
+        A ``typical`` boot is drawn faintly where this one has not come yet.
+        """
+        if elapsed_ns is None or attempt.go_ns is None or width <= 0:
             return [(" " * width, BLANK)]
-        is_told = bool(attempt.text) or attempt.details is not None
-        if width >= LEAST_STAGES and is_told and attempt.boot_ns is not None:
-            parts = self.stages(attempt, scale_ns, width)
-        else:
-            parts = self._progress(attempt.state, elapsed_ns, scale_ns, width)
+        parts = self._parts(pieces_of(attempt, attempt.go_ns + elapsed_ns), scale_ns, width)
+        if elapsed_ns > scale_ns and parts:
+            return self._cut(parts)
         drawn = sum(len(text) for text, _ in parts)
+        if typical is not None:
+            rest = self.shadow(typical, scale_ns, width, self._glyphs.shadow)
+            return [*parts, *_without(rest, drawn)]
         return [*parts, *self._rest(drawn, width, scale_ns, median_ns)]
 
-    def _progress(self, state: VmState, elapsed_ns: int, scale_ns: int, width: int) -> list[Part]:
-        halves = min(elapsed_ns * width * 2 // scale_ns, width * 2) if scale_ns > 0 else 0
-        full, half = divmod(max(int(halves), 0), 2)
-        text = self._glyphs.bar * full + self._glyphs.bar_end * half
-        return [(text, self._palette.states[state])] if text else []
+    def shadow(self, typical: Typical, scale_ns: int, width: int, char: str) -> list[Part]:
+        """Return exactly ``width`` cells of a typical boot's stages, faint."""
+        self.drawn.add(MEDIAN)
+        which = (typical, scale_ns, width, char)
+        if self._shadow[0] != which:
+            self._shadow = (which, self._shadow_of(typical, scale_ns, width, char))
+        return self._shadow[1]
+
+    def _shadow_of(self, typical: Typical, scale_ns: int, width: int, char: str) -> list[Part]:
+        names = [(UNSEEN if stage is None else str(stage), ns) for stage, ns in typical.pieces]
+        faint, ghosts = self._palette.faint, self._ghosts
+        cells = [(name, n) for name, n in cells_of(names, scale_ns, width) if n]
+        parts = [(char * n, ghosts.get(name, faint)) for name, n in cells]
+        return [*parts, (" " * (width - sum(n for _, n in cells)), BLANK)]
+
+    def _parts(self, pieces: Sequence[tuple[str, int]], scale_ns: int, width: int) -> list[Part]:
+        cells = [(name, count) for name, count in cells_of(pieces, scale_ns, width) if count]
+        self.drawn.update(name for name, _ in cells)
+        return [self.stage_part(name, count) for name, count in cells]
+
+    def _cut(self, parts: list[Part]) -> list[Part]:
+        """Return parts whose last cell says that there is more beyond."""
+        self.drawn.add(BEYOND)
+        *others, (text, style) = parts
+        return [*others, (text[:-1], style), (self._glyphs.beyond, style)]
 
     def _rest(self, drawn: int, width: int, scale_ns: int, median_ns: int | None) -> list[Part]:
         palette = self._palette
-        if median_ns is None or width < 10 or scale_ns <= 0:
+        if median_ns is None or width < LEAST_MARKED or scale_ns <= 0:
             return [(" " * (width - drawn), BLANK)]
         at = min(median_ns * width // scale_ns, width - 1)
         if at < drawn:
             return [(" " * (width - drawn), BLANK)]
+        self.drawn.add(MEDIAN)
         return [
             (" " * (at - drawn), BLANK),
             (self._glyphs.median, palette.faint),
             (" " * (width - at - 1), BLANK),
         ]
+
+
+def _without(parts: Sequence[Part], cells: int) -> list[Part]:
+    """Return parts of characters of one cell each, without the first ``cells``."""
+    kept = []
+    for text, style in parts:
+        if cells < len(text):
+            kept.append((text[cells:], style))
+        cells = max(cells - len(text), 0)
+    return kept
+
+
+def longest_of_most(lengths: Sequence[int], usual_ns: int | None) -> int:
+    """Return the longest of these times but for those far beyond what is usual.
+
+    That is ``FENCE`` times ``usual_ns``, or what half of them have reached; so one VM that is stuck
+    does not flatten the others. Where nothing is known to be usual none is left out.
+    """
+    if not lengths or usual_ns is None:
+        return max(lengths, default=0)
+    limit_ns = FENCE * max(usual_ns, statistics.median_low(lengths))
+    return max((length for length in lengths if length <= limit_ns), default=0)
 
 
 def scale_for(longest_ns: int, median_ns: int | None) -> int:

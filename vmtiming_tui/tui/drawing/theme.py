@@ -1,7 +1,8 @@
 """Colours: one dark and one light theme, and every style the widgets draw with, resolved once.
 
 Each colour that carries text has a contrast of 4.5 or more to its background (WCAG 2.1 AA), which
-a test holds. Red is for failure only. Without colour there is bold, dim, underline and reverse.
+a test holds. Red is for failure only, and no state has the colour of a stage. Without colour there
+is bold, dim, underline and reverse.
 """
 
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ class Colours:
     states: Mapping[VmState, str]
     stages: Mapping[Stage, str]
     residual: str
+    unseen: str
     curve: tuple[str, ...]
 
 
@@ -42,27 +44,28 @@ DARK = Colours(
     text="#dce3ee",
     dim="#9ba7b9",
     faint="#465266",
-    accent="#6cb6ff",
+    accent="#9cc9ff",
     cursor="#26374f",
-    warning="#f2b44f",
+    warning="#ffa95c",
     states={
         VmState.QUEUED: "#9ba7b9",
-        VmState.LAUNCHING: "#c8a6ff",
-        VmState.CONNECTED: "#63b7ff",
+        VmState.LAUNCHING: "#b9c4d4",
+        VmState.CONNECTED: "#dce3ee",
         VmState.BOOTED: "#5dd48f",
         VmState.FAILED: "#ff8078",
-        VmState.TIMED_OUT: "#f2b44f",
+        VmState.TIMED_OUT: "#ffa95c",
         VmState.KILLED: "#a9b3c2",
     },
     stages={
-        Stage.FIRMWARE: "#b69cf0",
-        Stage.LOADER: "#e79ac8",
-        Stage.KERNEL: "#63b7ff",
-        Stage.INITRD: "#45d0c5",
-        Stage.USERSPACE: "#8fd66b",
-        Stage.LAG: "#e8c55c",
+        Stage.FIRMWARE: "#b294fa",
+        Stage.LOADER: "#e08fd0",
+        Stage.KERNEL: "#669ffb",
+        Stage.INITRD: "#2fc3cf",
+        Stage.USERSPACE: "#dfd45e",
+        Stage.LAG: "#f5ecc4",
     },
-    residual="#9ba7b9",
+    residual="#b59a83",
+    unseen="#97a3b7",
     curve=("#2c6e4d", "#388a5f", "#46a873", "#52bf82", "#5dd48f"),
 )
 
@@ -73,29 +76,39 @@ LIGHT = Colours(
     text="#1b232e",
     dim="#556173",
     faint="#b3bdcb",
-    accent="#0b5cad",
+    accent="#2a5488",
     cursor="#cfe0f5",
-    warning="#7d4f00",
+    warning="#9a4700",
     states={
         VmState.QUEUED: "#556173",
-        VmState.LAUNCHING: "#6f35b8",
-        VmState.CONNECTED: "#0b5cad",
+        VmState.LAUNCHING: "#3d4858",
+        VmState.CONNECTED: "#1b232e",
         VmState.BOOTED: "#0b6b35",
         VmState.FAILED: "#b3202a",
-        VmState.TIMED_OUT: "#7d4f00",
+        VmState.TIMED_OUT: "#8f4300",
         VmState.KILLED: "#556173",
     },
     stages={
-        Stage.FIRMWARE: "#7350bd",
+        Stage.FIRMWARE: "#6b3fc9",
         Stage.LOADER: "#a0347c",
-        Stage.KERNEL: "#0b5cad",
-        Stage.INITRD: "#00726c",
-        Stage.USERSPACE: "#37701a",
-        Stage.LAG: "#805c00",
+        Stage.KERNEL: "#1a56c4",
+        Stage.INITRD: "#00697a",
+        Stage.USERSPACE: "#6a5d00",
+        Stage.LAG: "#655c3c",
     },
-    residual="#556173",
+    residual="#75563f",
+    unseen="#525e6e",
     curve=("#9fd5b6", "#7cc39b", "#57ad7e", "#339462", "#0b7a3c"),
 )
+
+
+_GHOST = 0.5
+
+
+def _mixed(colour: str, ground: str) -> str:
+    """Return a colour with as much of the ground in it as makes it faint."""
+    pairs = ((int(each[at : at + 2], 16) for each in (colour, ground)) for at in (1, 3, 5))
+    return "#" + "".join(f"{round(a * _GHOST + b * (1 - _GHOST)):02x}" for a, b in pairs)
 
 
 def _theme(name: str, colours: Colours, *, dark: bool) -> Theme:
@@ -160,7 +173,9 @@ class Palette:
     chip_bad: Style
     states: Mapping[VmState, Style]
     stages: Mapping[Stage, Style]
+    ghosts: Mapping[Stage, Style]
     residual: Style
+    unseen: Style
     curve: tuple[Style, ...]
     colour: bool
 
@@ -182,12 +197,17 @@ class Palette:
             key=Style(color=colours.accent, bold=True),
             cursor=Style(bgcolor=colours.cursor, bold=True),
             match=Style(color=colours.background, bgcolor=colours.warning),
-            chip_live=chip(colours.states[VmState.CONNECTED]),
+            chip_live=chip(colours.accent),
             chip_done=chip(colours.states[VmState.BOOTED]),
             chip_bad=chip(colours.warning),
             states={state: Style(color=name) for state, name in colours.states.items()},
             stages={stage: Style(color=name) for stage, name in colours.stages.items()},
+            ghosts={
+                stage: Style(color=_mixed(name, colours.background))
+                for stage, name in colours.stages.items()
+            },
             residual=Style(color=colours.residual),
+            unseen=Style(color=colours.unseen),
             curve=tuple(Style(color=name) for name in colours.curve),
             colour=True,
         )
@@ -218,7 +238,9 @@ class Palette:
             chip_bad=reverse + bold,
             states=states,
             stages=dict.fromkeys(Stage, text),
+            ghosts=dict.fromkeys(Stage, dim),
             residual=text,
+            unseen=dim,
             curve=(text,),
             colour=False,
         )

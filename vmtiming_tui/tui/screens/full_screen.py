@@ -9,7 +9,8 @@ from textual.widget import Widget
 
 from vmtiming_tui.tui.app_protocol import HostedScreen
 from vmtiming_tui.tui.state.dashboard import Change, Model
-from vmtiming_tui.tui.widgets.status_lines import Footer, Header
+from vmtiming_tui.tui.widgets.footer import Footer
+from vmtiming_tui.tui.widgets.header import Header
 
 Answer = TypeVar("Answer")
 

@@ -1,4 +1,4 @@
-"""All VMs: header, figures, the curve, the grid or the list, what went wrong, and the keys."""
+"""All VMs: header, figures, charts, the VMs in a picture or a list, what went wrong, the keys."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -8,36 +8,37 @@ from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
-from vmtiming_tui.escape import plural
-from vmtiming_tui.model.commands import Act, Rerun, VmAction
 from vmtiming_tui.model.fleet import RunState
-from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.tui.drawing.axis import LEAST_AXIS
+from vmtiming_tui.tui.drawing.pictures import Picture, best_picture, charts_height, pictures_of
 from vmtiming_tui.tui.drawing.styled import shown
 from vmtiming_tui.tui.screens.reckoning import Reckoning
-from vmtiming_tui.tui.screens.vm_screen import VmScreen
+from vmtiming_tui.tui.screens.storm_deeds import StormDeeds
 from vmtiming_tui.tui.state import keymap
-from vmtiming_tui.tui.state.dashboard import Change, Model, is_running
+from vmtiming_tui.tui.state.dashboard import Change, Model
 from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.state.outcome import Outcome, outcome_of
-from vmtiming_tui.tui.state.questions import about_killing
 from vmtiming_tui.tui.state.view import Sort
 from vmtiming_tui.tui.widgets.answer import Answer
-from vmtiming_tui.tui.widgets.curve import Curve
+from vmtiming_tui.tui.widgets.cells import VmCells
+from vmtiming_tui.tui.widgets.charts import Charts
+from vmtiming_tui.tui.widgets.current_lane import CurrentLane
 from vmtiming_tui.tui.widgets.field import Field
-from vmtiming_tui.tui.widgets.grid import VmGrid
+from vmtiming_tui.tui.widgets.grid import VmGrid, common_scale_ns
+from vmtiming_tui.tui.widgets.lane_axis import LaneAxis
 from vmtiming_tui.tui.widgets.player_line import PlayerLine
-from vmtiming_tui.tui.widgets.status_lines import StatsLine, TroubleLine, ViewLine
+from vmtiming_tui.tui.widgets.stats_line import StatsLine
 from vmtiming_tui.tui.widgets.table import TableHead, VmTable, layout
-from vmtiming_tui.tui.widgets.vm_area import VmArea
+from vmtiming_tui.tui.widgets.trouble_line import TroubleLine
+from vmtiming_tui.tui.widgets.view_line import ViewLine
+from vmtiming_tui.tui.widgets.vm_area import SignedArea, VmArea
 
-_LINES_AROUND = 5
-_LEAST_CURVE, _MOST_CURVE = 4, 24
-_BIG_FLEET_CURVE = 8
-_CURVE_EVERY = 5
+_HEADER_AND_FOOTER = 2
+_CHARTS_EVERY = 5
 _OF_TROUBLE = frozenset({"main.warnings"})
 
 
-class StormScreen(VmScreen[None]):
+class StormScreen(StormDeeds):
     """The first screen and the one everything returns to."""
 
     SCOPE = Scope.MAIN
@@ -50,58 +51,86 @@ class StormScreen(VmScreen[None]):
         self._reckoning = Reckoning(
             self, model, partial(outcome_of, baseline=model.baseline), self._show_outcome
         )
-        self.curve = Curve(model, id="curve")
+        self.charts = Charts(model, id="charts")
         self.view_line = ViewLine(model, id="view")
         self.table_head = TableHead(model, id="table-head")
         self.grid_area = VmGrid(model, id="grid")
+        self.axis = LaneAxis(model, self.grid_area, id="axis")
+        self.cells_area = VmCells(model, id="cells")
+        self.lane = CurrentLane(model, lambda: self.cells_area.current, id="lane")
         self.table_area = VmTable(model, id="table")
         self.trouble = TroubleLine(model, id="trouble")
         self.filter = Field(placeholder="state, id, 3-7, >20, word; ! inverts", id="filter")
         self._turns = 0
+        self._chosen: Picture | None = None
 
     def body(self) -> Iterable[Widget]:
-        """Figures, the curve, the VMs, and what went wrong."""
+        """Figures, charts, the VMs, and what went wrong."""
         yield self.stats
         yield self.answer
-        yield self.curve
+        yield self.charts
         yield self.view_line
         yield self.table_head
+        yield self.axis
         yield self.grid_area
+        yield self.cells_area
+        yield self.lane
         yield self.table_area
         yield self.filter
         yield self.trouble
 
     def on_mount(self) -> None:
-        """Begin with the grid."""
+        """Begin with a picture."""
         self.table_area.display = self.table_head.display = self.filter.display = False
         self._fit()
 
     @property
     def area(self) -> VmArea:
-        """The grid or the list, whichever is seen."""
-        return self.table_area if self.table_area.display else self.grid_area
+        """The lanes, the cells or the list, whichever is seen."""
+        areas = (self.table_area, self.grid_area, self.cells_area)
+        return next((area for area in areas if area.display), self.grid_area)
 
     def on_resize(self) -> None:
         """Divide the height anew."""
         self._fit()
 
+    @property
+    def _count(self) -> int:
+        return len(self.model.fleet.vms) or self.model.plan.number
+
+    @property
+    def _room(self) -> tuple[int, int]:
+        """The width, and the height there is for the VMs and their charts."""
+        width, height = self.size
+        taken = self.view_line.height_wanted(width) + self.answer.height_wanted(width)
+        taken += self.stats.display + self.trouble.display + len(self.query(PlayerLine))
+        return width, max(height - _HEADER_AND_FOOTER - taken, 1)
+
+    @property
+    def picture(self) -> Picture:
+        """What the VMs are drawn as: what was chosen, else what suits their number."""
+        width, height = self._room
+        highest = max(self.model.fleet.vms, default=self._count - 1)
+        if self._chosen in pictures_of(self._count):
+            return self._chosen
+        return best_picture(self._count, width, height - 1, highest)
+
     def _fit(self) -> None:
-        """Give the VMs the lines they need and the curve what is left, within reason."""
-        height = self.size.height
+        """Show the picture, and give the charts the lines that its VMs leave."""
         told = self.answer.height_wanted(self.size.width)
         self.answer.styles.height, self.answer.display = told, told > 0
         self.stats.display = not told or self.model.fleet.state is RunState.RUNNING
-        around = _LINES_AROUND - (not self.stats.display) + len(self.query(PlayerLine))
-        rest = height - around - self.table_head.display - told
-        count = len(self.model.fleet.vms) or self.model.plan.number
-        wanted = _BIG_FLEET_CURVE if height >= 36 else _LEAST_CURVE + (height >= 28)
-        if count <= rest - _LEAST_CURVE - 2:
-            room = rest - _LEAST_CURVE - 2
-            lines = next(high for high in (4, 3, 2, 1) if high == 1 or count * high <= room)
-            wanted = min(max(rest - count * lines, _LEAST_CURVE), _MOST_CURVE)
-        curve_height = max(min(wanted, rest - 4), _LEAST_CURVE)
-        if self.curve.styles.height is None or self.curve.size.height != curve_height:
-            self.curve.styles.height = curve_height
+        picture, lists = self.picture, self.table_area.display
+        has_lanes = picture is Picture.LANES
+        self.grid_area.display = self.axis.display = has_lanes and not lists
+        self.cells_area.display = self.lane.display = not has_lanes and not lists
+        width, height = self._room
+        self.view_line.styles.height = self.view_line.height_wanted(width)
+        highest = max(self.model.fleet.vms, default=self._count - 1)
+        high = charts_height(picture, self._count, width, height - 1, highest)
+        self.charts.display = high > 0
+        if high and (self.charts.styles.height is None or self.charts.size.height != high):
+            self.charts.styles.height = high
 
     # What changes.
 
@@ -121,11 +150,16 @@ class StormScreen(VmScreen[None]):
         self.footer.left_out = frozenset() if self.trouble.count else _OF_TROUBLE
         self.footer.renew()
         self._turns += not change.between
+        if self.lane.display:
+            self.lane.renew()
         if change.figures or change.vms:
             self.stats.renew()
-        if change.order or not (self._turns % _CURVE_EVERY or change.between):
+        if change.order or not (self._turns % _CHARTS_EVERY or change.between):
             self.stats.renew()
-            self.curve.renew()
+            if change.order and change.figures:
+                self.charts.spoil()
+            self.charts.renew()
+            self.lane.scale_ns = common_scale_ns(self.model)
             self._renew_view_line()
 
     def _show_outcome(self, outcome: Outcome | None) -> None:
@@ -136,11 +170,29 @@ class StormScreen(VmScreen[None]):
         self.trouble.renew()
 
     def _renew_view_line(self) -> None:
-        shows_grid = self.area is self.grid_area
-        self.view_line.scale_ns = self.grid_area.scale_ns if shows_grid else None
-        self.view_line.renew()
+        line, area = self.view_line, self.area
+        signs = area.take_signs() if isinstance(area, SignedArea) else frozenset()
+        if self.charts.display:
+            signs |= self.charts.signs
+        if self.lane.display:
+            signs |= self.lane.signs
+        painter = self.grid_area.painter
+        has_axis = painter is not None and painter.shape.bar >= LEAST_AXIS
+        scales = (self.lane, self.lane.scale_ns), (self.grid_area, self.grid_area.scale_ns)
+        line.scale_ns = next((ns for each, ns in scales if each.display), None)
+        if area is self.grid_area and has_axis:
+            line.scale_ns = None
+        line.signs = signs
+        if line.height_wanted(self.size.width) != line.size.height:
+            self._fit()
+        line.renew()
+        self.axis.renew()
         if self.table_head.display:
             self.table_head.renew()
+
+    def on_signed_area_signs_changed(self) -> None:
+        """Other stages are drawn: the legend follows."""
+        self._renew_view_line()
 
     def _changed_view(self) -> None:
         """The filter, the order or the marks are others: show it at once."""
@@ -201,11 +253,25 @@ class StormScreen(VmScreen[None]):
     # What is shown.
 
     def action_toggle_view(self) -> None:
-        """Switch between the grid and the list."""
+        """Switch between the picture and the list."""
+        self._show_as(self._chosen, lists=not self.table_area.display)
+
+    def action_next_picture(self) -> None:
+        """Draw the VMs in another way, those that suit their number in turn."""
+        pictures = pictures_of(self._count)
+        if len(pictures) == 1:
+            self.app.notify("One VM has one picture.", timeout=3)
+            return
+        was = self.picture
+        after = (
+            was if self.table_area.display else pictures[(pictures.index(was) + 1) % len(pictures)]
+        )
+        self._show_as(after, lists=False)
+
+    def _show_as(self, picture: Picture | None, *, lists: bool) -> None:
         vm = self.area.current
-        lists = not self.table_area.display
+        self._chosen = picture
         self.table_area.display = self.table_head.display = lists
-        self.grid_area.display = not lists
         self.model.view.is_list = lists
         self.model.reorder(now=True)
         self._fit()
@@ -281,91 +347,3 @@ class StormScreen(VmScreen[None]):
         elif view.marked:
             view.marked.clear()
             self._changed_view()
-
-    # What is done.
-
-    def action_rerun(self) -> None:
-        """Boot the marked VMs again, or the current one."""
-        self._rerun(self.model.chosen(self.area.current))
-
-    def action_rerun_failed(self) -> None:
-        """Boot again what did not boot."""
-        self._rerun(tuple(self.model.lost))
-
-    def action_rerun_all(self) -> None:
-        """Boot every VM again."""
-        self._rerun(tuple(self.model.fleet.vms))
-
-    def _rerun(self, vms: tuple[int, ...]) -> None:
-        if self.host.engine_is_gone:
-            self.host.offer_another()
-            return
-        fleet = self.model.fleet
-        idle = tuple(vm for vm in vms if vm in fleet.vms and not _is_booting(self.model, vm))
-        if not idle:
-            self.app.notify("No such VM: those chosen are booting now." if vms else "No such VM.",
-                            severity="warning")  # fmt: skip
-            return
-        self.host.send(Rerun(vms=idle))
-        self.say_rerun(plural(len(idle), "VM"))
-
-    def action_kill(self) -> None:
-        """Kill the marked VMs or the current one, after a question."""
-        fleet = self.model.fleet
-        chosen = self.model.chosen(self.area.current)
-        vms = tuple(vm for vm in chosen if vm in fleet.vms and is_running(fleet.vms[vm]))
-        if not vms:
-            self.app.notify("Not running, so there is nothing to kill.", severity="warning")
-            return
-        question = about_killing(fleet, [fleet.vms[vm].newest for vm in vms])
-        self.act_if_sure(Act(action=VmAction.KILL, vms=vms), "Kill", question)
-
-    def action_new_run(self) -> None:
-        """Ask for other settings and start a run with them."""
-        from vmtiming_tui.tui.screens.new_run import NewRunScreen
-
-        def answered(plan: RunPlan | None) -> None:
-            if plan is not None:
-                self.host.begin(plan)
-
-        self.app.push_screen(NewRunScreen(self.model), answered)
-
-    def action_history(self) -> None:
-        """Show past runs."""
-        from vmtiming_tui.tui.screens.history import HistoryScreen
-
-        self.app.push_screen(HistoryScreen(self.model))
-
-    def action_compare(self) -> None:
-        """Hold this run beside the newest one before it."""
-        from vmtiming_tui.tui.screens.history import HistoryScreen
-
-        screen = HistoryScreen(self.model, compares=True)
-        self.app.push_screen(screen)
-
-    def action_storms(self) -> None:
-        """Show the storms so far, or each setting against the first."""
-        from vmtiming_tui.tui.screens.storms import StormsScreen
-
-        self.app.push_screen(StormsScreen(self.model))
-
-    def action_warnings(self) -> None:
-        """Show all that went wrong, was warned of or noticed."""
-        from vmtiming_tui.tui.screens.warnings import WarningsScreen
-
-        self.app.push_screen(WarningsScreen(self.model))
-
-    def action_units(self) -> None:
-        """Show what each unit took."""
-        from vmtiming_tui.tui.screens.units import UnitsScreen
-
-        self.app.push_screen(UnitsScreen(self.model))
-
-    def action_copy(self) -> None:
-        """Copy the QEMU command of the VM under the cursor."""
-        vm = self.area.current
-        self.copy_command(vm, self.model.attempt_of(vm) if vm is not None else None)
-
-
-def _is_booting(model: Model, vm: int) -> bool:
-    return not model.fleet.vms[vm].state.is_decided

@@ -18,7 +18,7 @@ from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.state.storms import Storms, storms_of
 from vmtiming_tui.tui.widgets.lines_widget import ModelLines
 from vmtiming_tui.tui.widgets.pane import Pane
-from vmtiming_tui.tui.widgets.status_lines import left_words
+from vmtiming_tui.tui.widgets.stats_line import left_words
 
 _FRAME = 5
 HOW = "-r 5 boots as many storms alike, -L VAR A,B settings in turn"

@@ -17,6 +17,7 @@ from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.progress import TimeLeft, time_left
 from vmtiming_tui.analysis.summary import boots_s, completion, lost_of, zeros_ns
 from vmtiming_tui.analysis.thresholds import Finding, judged
+from vmtiming_tui.analysis.typical_boot import Typical, typical_boot
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.attempt import Attempt, Vm, VmState
 from vmtiming_tui.model.config import RunConfig
@@ -49,8 +50,9 @@ class LiveFigures:
     """The live figures, in ns; None where there is nothing to reckon them from.
 
     ``curve`` is (ns since the storm's first start, how many had booted by then), where the time
-    between rounds is left out: ``curve_start_ns`` is where its axis begins for the newest. ``over``
-    are the thresholds that do not hold so far.
+    between rounds is left out: ``curve_start_ns`` is where its axis begins for the newest.
+    ``typical`` is what boots are held against while they go on, ``boots_ns`` what those that count
+    took, rising. ``over`` are the thresholds that do not hold so far.
     """
 
     booted: int = 0
@@ -61,6 +63,8 @@ class LiveFigures:
     curve: tuple[tuple[int, int], ...] = ()
     curve_number: int = 0
     curve_start_ns: int | None = None
+    typical: Typical | None = None
+    boots_ns: tuple[int, ...] = ()
     over: tuple[str, ...] = ()
 
 
@@ -109,7 +113,7 @@ def last_decided_ns(storm: Storm) -> int | None:
     return max(known, default=None) if len(known) == len(decided) else None
 
 
-def reckon(fleet: Fleet, plan: RunPlan, now_ns: int) -> LiveFigures:
+def reckon(fleet: Fleet, plan: RunPlan, now_ns: int, baseline: Side | None = None) -> LiveFigures:
     """Return the live figures of a fleet: of every boot that counts, and the newest storm's curve.
 
     Reckoned as the summary's are, so that the dashboard and every export say the same. While no
@@ -120,17 +124,20 @@ def reckon(fleet: Fleet, plan: RunPlan, now_ns: int) -> LiveFigures:
     attempts = counted_attempts(fleet) or in_storm
     times, lost = sorted(boots_s(attempts)), lost_of(attempts)
     median_s, p95_s = (stats.worst_rank_percentile(times, lost, percent) for percent in (50, 95))
+    median_ns = None if median_s is None else ns_of(median_s)
     is_running = fleet.state is RunState.RUNNING
     zeros = list(zeros_ns(in_storm).values())
     return LiveFigures(
         booted=len(times),
-        median_ns=None if median_s is None else ns_of(median_s),
+        median_ns=median_ns,
         p95_ns=None if p95_s is None else ns_of(p95_s),
         max_ns=ns_of(times[-1]) if times else None,
         left=time_left(fleet, plan, now_ns) if is_running else TimeLeft(),
         curve=tuple(completion(in_storm)),
         curve_number=len(storm.vms) if storm else 0,
         curve_start_ns=zeros[-1] if zeros else None,
+        typical=typical_boot(fleet, attempts, median_ns, baseline),
+        boots_ns=tuple(map(ns_of, times)),
         over=tuple(
             dict.fromkeys(
                 each.threshold.text for each in judged(fleet) if each.finding is Finding.FAILED
@@ -232,8 +239,9 @@ class Model:
 
     @property
     def config(self) -> RunConfig:
-        """The settings of what runs now."""
-        return self.plan.config
+        """The settings of what runs now: those of the newest storm."""
+        storm = self.fleet.storm
+        return self.plan.config if storm is None else self.plan.config_of(storm.parameters)
 
     @property
     def running(self) -> list[int]:
@@ -366,7 +374,7 @@ class Model:
         if late_ns < 0 or not (self._stale_figures or (late_ns > _LEFT_EVERY_NS and self.goes_on)):
             return False
         began = time.perf_counter()
-        self.figures = reckon(self.fleet, self.plan, self.now_ns)
+        self.figures = reckon(self.fleet, self.plan, self.now_ns, self.baseline)
         cost_ns = ns_of(time.perf_counter() - began)
         self._figures_due_ns = time.perf_counter_ns() + max(_LEAST_PAUSE_NS, _COST_SHARE * cost_ns)
         self._stale_figures = False
@@ -381,7 +389,7 @@ class Model:
     def settle(self) -> None:
         """Fold everything there is and reckon from all of it: for the end, and for exports."""
         self.turn(everything=True)
-        self.figures = reckon(self.fleet, self.plan, self.now_ns)
+        self.figures = reckon(self.fleet, self.plan, self.now_ns, self.baseline)
 
     # What the user means.
 

@@ -3,8 +3,8 @@
 from rich.style import Style
 
 from vmtiming_tui.analysis.summary import Summary
-from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.tui.drawing.braille import ascii_rows, braille_rows, outline_rows, step_heights
+from vmtiming_tui.tui.drawing.legend import legend
 from vmtiming_tui.tui.drawing.scale_bars import QUARTERED, BarMaker, cells_of, nice_ceiling
 from vmtiming_tui.tui.drawing.styled import Part, clip, filled, shown
 from vmtiming_tui.tui.state.run_pair import HeldRun
@@ -96,8 +96,10 @@ class StagePair(_Pair):
             self._bar(maker, label, run.summary, scale_ns, room)
             for label, run in zip(self._labels, self._runs, strict=True)
         ]
-        names = [str(stage) for stage in Stage if any(str(stage) in dict(each) for each in pieces)]
-        return [*lines, [(" " * _LABEL, self.host.palette.text), *maker.legend(names)]]
+        names = {name for each in pieces for name, _ in each}
+        means = [part for group in legend(names, self.host.palette, self.host.glyphs)
+                 for part in group]  # fmt: skip
+        return [*lines, [(" " * _LABEL, self.host.palette.text), *means]]
 
     def _bar(
         self, maker: BarMaker, label: str, summary: Summary, scale_ns: int, room: int

@@ -6,25 +6,43 @@ from collections.abc import Iterable
 from vmtiming_tui.model.attempt import Vm
 from vmtiming_tui.tui.drawing.grid_cell import CellPainter, Simple
 from vmtiming_tui.tui.drawing.grid_shape import GridShape, shape_for
-from vmtiming_tui.tui.drawing.scale_bars import scale_for
+from vmtiming_tui.tui.drawing.scale_bars import BEYOND, longest_of_most, scale_for
 from vmtiming_tui.tui.drawing.styled import Part
 from vmtiming_tui.tui.state.dashboard import Change, Model
 from vmtiming_tui.tui.state.phases import phase_words, told_phase
-from vmtiming_tui.tui.widgets.vm_area import Line, VmArea
+from vmtiming_tui.tui.widgets.vm_area import Line, SignedArea
 
 _SCALE_EVERY_NS = 500_000_000
 
 
-class VmGrid(VmArea):
+def common_scale_ns(model: Model) -> int:
+    """Return how long the axis of all bars is now."""
+    now_ns, figures = model.now_ns, model.figures
+    lengths = [
+        elapsed_ns
+        for attempt in model.fleet.newest
+        if (elapsed_ns := attempt.elapsed_ns(now_ns)) is not None
+    ]
+    usual_ns = figures.typical.median_ns if figures.typical is not None else figures.median_ns
+    return scale_for(longest_of_most(lengths, usual_ns), usual_ns)
+
+
+class VmGrid(SignedArea):
     """Cells of id, glyph, seconds and a bar to a common scale."""
 
     def __init__(self, model: Model, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(model, id=id)
         self._painter: CellPainter | None = None
-        self._still: dict[int, list[Part]] = {}
+        self._still: dict[int, tuple[list[Part], frozenset[str]]] = {}
         self._simple: dict[int, Simple] = {}
         self._scale_due_ns = 0
+        self._marks: tuple[object, ...] = ()
         self.scale_ns = 1_000_000_000
+
+    @property
+    def painter(self) -> CellPainter | None:
+        """What draws the cells, once there is a layout."""
+        return self._painter
 
     @property
     def cell_width(self) -> int:
@@ -44,6 +62,7 @@ class VmGrid(VmArea):
         self._painter = CellPainter(self.host.palette, self.host.glyphs, shape)
         self._still.clear()
         self._simple.clear()
+        self._signs.clear()
         self._scale_due_ns = 0
         self._rescale()
 
@@ -56,21 +75,16 @@ class VmGrid(VmArea):
         super().tick(change)
 
     def _rescale(self) -> bool:
-        model, painter = self.model, self._painter
-        now_ns, this_ns = model.now_ns, time.perf_counter_ns()
+        model, painter, this_ns = self.model, self._painter, time.perf_counter_ns()
         if painter is None or this_ns < self._scale_due_ns:
             return False
         self._scale_due_ns = this_ns + _SCALE_EVERY_NS
-        longest = max(
-            (attempt.elapsed_ns(now_ns) or 0 for attempt in model.fleet.newest), default=0
-        )
-        scale_ns, median_ns = scale_for(longest, model.figures.median_ns), model.figures.median_ns
-        same = scale_ns == painter.scale_ns and (
-            median_ns == painter.median_ns or painter.shape.bar < 10
-        )
-        painter.set_scale(scale_ns, median_ns)
+        figures = model.figures
+        typical, median_ns, scale_ns = figures.typical, figures.median_ns, common_scale_ns(model)
+        painter.set_scale(scale_ns, median_ns, typical)
+        before, self._marks = self._marks, (scale_ns, *painter.marks())
         self.scale_ns = scale_ns
-        return not same
+        return self._marks != before
 
     def forget(self, vms: Iterable[int]) -> None:
         """Drop the cells kept of these VMs."""
@@ -83,40 +97,48 @@ class VmGrid(VmArea):
         painter = self._painter
         assert painter is not None  # noqa: S101  made by reshape, before anything is drawn
         view, vms, still = self.model.view, self.model.fleet.vms, self._still
-        marked, simple, tail, style = view.marked, self._simple, painter.tail, painter.booting_style
-        first = row * self.columns
+        marked, simple, tail, drawn = view.marked, self._simple, painter.tail, painter.bars.drawn
+        first, cursor = row * self.columns, self.cursor if len(view.shown) > 1 else -1
         parts: list[Part] = []
-        any_moving = False
+        signs: set[str] = set()
+        any_moving, end_ns = False, painter.scale_ns
         for index, vm_id in enumerate(view.shown[first : first + self.columns], first):
-            if index != self.cursor and (quick := simple.get(vm_id)):
-                head, zero_ns = quick
-                parts.append((head + tail((now_ns - zero_ns) // 100_000_000), style))
+            if index != cursor and (quick := simple.get(vm_id)):
+                head, zero_ns, name, char, style = quick
+                passed_ns = now_ns - zero_ns
+                parts.append((head + tail(passed_ns // 100_000_000, char), style))
+                signs.add(name)
+                if passed_ns > end_ns:
+                    signs.add(BEYOND)
                 any_moving = True
                 continue
-            cell = still.get(vm_id)
-            if cell is None:
+            kept = still.get(vm_id)
+            if kept is None:
                 vm = vms[vm_id]
                 phase = told_phase(self.model.fleet, vm.attempts[-1])
+                drawn.clear()
                 cell = painter.line(vm, now_ns, marked=vm_id in marked, phase=phase)
+                kept = cell, frozenset(drawn)
                 if painter.is_moving(vm.attempts[-1]):
                     any_moving = True
                     if vm_id not in marked and (quick := painter.simple(vm)):
                         simple[vm_id] = quick
                 else:
-                    still[vm_id] = cell
-            parts += painter.under_cursor(cell) if index == self.cursor else cell
+                    still[vm_id] = kept
+            cell, names = kept
+            signs |= names
+            parts += painter.under_cursor(cell) if index == cursor else cell
         count = min(self.columns, len(view.shown) - first)
         lines: list[Line] = [(parts, count * painter.shape.cell)]
+        drawn.clear()
         if self.row_height > 1:
-            lines += self._lower_lines(painter, vms[view.shown[first]], first == self.cursor)
+            lines += self._lower_lines(vms[view.shown[first]], now_ns)
+        self.note_signs(row, frozenset(signs | drawn))
         return lines, any_moving
 
-    def _lower_lines(self, painter: CellPainter, vm: Vm, has_cursor: bool) -> list[Line]:
-        if self.row_height == 2:
-            return [([], 0)]
-        lines = [painter.second_line(vm, phase_words(self.model.fleet, vm.newest))]
-        if self.row_height > 3:
-            lines.append(painter.third_line(vm))
-        if has_cursor:
-            lines = [painter.under_cursor(parts) for parts in lines]
-        return [*((parts, painter.shape.cell) for parts in lines), ([], 0)]
+    def _lower_lines(self, vm: Vm, now_ns: int) -> list[Line]:
+        painter = self._painter
+        assert painter is not None  # noqa: S101
+        words = phase_words(self.model.fleet, vm.newest)
+        lines = painter.lower.of(vm.newest, now_ns, words, painter.scale_ns, painter.typical)
+        return [(parts, painter.shape.cell) for parts in lines]

@@ -36,13 +36,16 @@ class LinesWidget(Hosted, Widget):
 
     def renew(self) -> None:
         """Draw again if what is to be shown has changed."""
-        width = self.size.width
-        if not width:
+        if not (width := self.size.width):
             return
-        lines = self.lines(width)
-        if width != self._drawn_width or lines != self._now:
+        before, lines = self._now, self.lines(width)
+        if width != self._drawn_width or len(lines) != len(before):
             self._draw(lines, width)
             self.refresh()
+        elif lines != before:
+            self._draw(lines, width)
+            pairs = enumerate(zip(lines, before, strict=True))
+            self.refresh(*(Region(0, y, width, 1) for y, (now, was) in pairs if now != was))
 
     def restyle(self) -> None:
         """Draw again, whatever has changed."""

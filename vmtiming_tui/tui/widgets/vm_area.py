@@ -260,9 +260,9 @@ class VmArea(Hosted, ScrollView, can_focus=False):
 
     def _index_at(self, event: events.Click) -> int | None:
         row = (event.y + self.scroll_offset.y) // self.row_height
-        column = event.x * self.columns // max(self.columns * self.cell_width, 1)
+        column = (event.x - self.left) // max(self.cell_width, 1)
         index = row * self.columns + column
-        if column >= self.columns or index >= len(self.model.view.shown):
+        if not 0 <= column < self.columns or index >= len(self.model.view.shown):
             return None
         return index
 
@@ -270,6 +270,11 @@ class VmArea(Hosted, ScrollView, can_focus=False):
     def cell_width(self) -> int:
         """How wide one VM is."""
         return self.room.width
+
+    @property
+    def left(self) -> int:
+        """How much room there is before the first VM of a row."""
+        return 0
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor where the click is; a second click opens, with ctrl or shift it marks."""
@@ -291,3 +296,29 @@ class VmArea(Hosted, ScrollView, can_focus=False):
             self.forget([vm])
             self.repaint({self.cursor // self.columns})
             self.post_message(self.Moved())
+
+
+class SignedArea(VmArea):
+    """One that knows the names of the signs it is drawn with, for a legend that matches."""
+
+    class SignsChanged(Message):
+        """Rows were drawn with other signs than before."""
+
+    def __init__(self, model: Model, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(model, id=id)
+        self._signs: dict[int, frozenset[str]] = {}
+        self._is_telling = False
+
+    def note_signs(self, row: int, signs: frozenset[str]) -> None:
+        """Take in what a row was drawn with; told once till somebody asks."""
+        if self._signs.get(row) != signs and not self._is_telling:
+            self._is_telling = True
+            self.post_message(self.SignsChanged())
+        self._signs[row] = signs
+
+    def take_signs(self) -> frozenset[str]:
+        """Return the names of what the rows that can be seen are drawn with."""
+        self._is_telling = False
+        last = -(-len(self.model.view.shown) // self.columns)
+        rows = (row for row in self._visible_rows() if row < last)
+        return frozenset().union(*(self._signs[row] for row in rows if row in self._signs))

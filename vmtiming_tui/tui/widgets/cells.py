@@ -1,0 +1,79 @@
+"""Every VM as one sign: its stage while it boots, its state before and after."""
+
+from collections.abc import Iterable
+
+from rich.style import Style
+
+from vmtiming_tui.model.attempt import Attempt, VmState
+from vmtiming_tui.tui.drawing.cell_shape import CellShape, cell_shape
+from vmtiming_tui.tui.drawing.scale_bars import UNSEEN, BarMaker
+from vmtiming_tui.tui.drawing.styled import Part
+from vmtiming_tui.tui.state.dashboard import Model
+from vmtiming_tui.tui.widgets.vm_area import Line, SignedArea
+
+
+class VmCells(SignedArea):
+    """Cells of one sign; nothing in them moves by the clock alone."""
+
+    def __init__(self, model: Model, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(model, id=id)
+        self._shape = CellShape(1, 1, 2, 0)
+        self._bars: BarMaker | None = None
+
+    @property
+    def cell_width(self) -> int:
+        """How wide one VM is."""
+        return self._shape.cell
+
+    @property
+    def left(self) -> int:
+        """How much room there is before the first VM of a row."""
+        return self._shape.label
+
+    def reshape(self) -> None:
+        """Lay out for the size."""
+        size, shown = self.room, self.model.view.shown
+        highest = max(self.model.fleet.vms, default=0)
+        self._shape = cell_shape(size.width, size.height, len(shown), highest)
+        self.columns, self.row_height = self._shape.columns, 1
+        self._bars = BarMaker(self.host.palette, self.host.glyphs)
+
+    def forget(self, vms: Iterable[int]) -> None:
+        """Nothing is kept of a VM by itself."""
+
+    def draw_row(self, row: int, now_ns: int) -> tuple[list[Line], bool]:
+        """Return a row's line; the clock does not change it."""
+        view, vms, shape = self.model.view, self.model.fleet.vms, self._shape
+        palette, marked = self.host.palette, self.model.view.marked
+        first = row * self.columns
+        here = view.shown[first : first + self.columns]
+        parts: list[Part] = []
+        if shape.label:
+            parts.append((f"{here[0]:>{shape.id_width + 1}} ", palette.dim))
+        signs: set[str] = set()
+        for index, vm_id in enumerate(here, first):
+            name, sign, style = self._sign(vms[vm_id].attempts[-1])
+            if name:
+                signs.add(name)
+                sign = sign * shape.sign if index != self.cursor else self.host.glyphs.here or sign
+            room = shape.sign + shape.gap
+            cell = [(f"{sign:<{room}}", style)]
+            if vm_id in marked:
+                mark = (self.host.glyphs.mark, palette.accent)
+                cell = [mark, (f"{sign[: room - 1]:<{room - 1}}", style)]
+            if shape.has_ids:
+                cell.insert(0, (f"{vm_id:>{shape.id_width + 1}} ", palette.dim))
+            if index == self.cursor:
+                cell = [(text, style + palette.cursor) for text, style in cell]
+            parts += cell
+        self.note_signs(row, frozenset(signs))
+        return [(parts, shape.label + len(here) * shape.cell)], False
+
+    def _sign(self, attempt: Attempt) -> tuple[str, str, Style]:
+        """Return the name of the stage that is drawn, if it is one, its sign and its style."""
+        if attempt.state is VmState.CONNECTED and attempt.go_ns is not None:
+            assert self._bars is not None  # noqa: S101  made by reshape, before anything is drawn
+            name = str(attempt.stage_seen or UNSEEN)
+            return name, *self._bars.stage_part(name, 1)
+        state = attempt.state
+        return "", self.host.glyphs.states[state], self.host.palette.states[state]

@@ -1,0 +1,41 @@
+"""The lane of the VM under the cursor, where VMs are drawn too small to have one each."""
+
+from collections.abc import Callable
+
+from vmtiming_tui.tui.drawing.grid_cell import CellPainter
+from vmtiming_tui.tui.drawing.grid_shape import shape_for
+from vmtiming_tui.tui.drawing.styled import BLANK, Part
+from vmtiming_tui.tui.state.dashboard import Model
+from vmtiming_tui.tui.state.phases import told_phase
+from vmtiming_tui.tui.widgets.lines_widget import ModelLines
+
+
+class CurrentLane(ModelLines):
+    """One VM's lane, a full bar of it ``scale_ns`` long."""
+
+    def __init__(
+        self,
+        model: Model,
+        current: Callable[[], int | None],
+        *,
+        id: str | None = None,  # noqa: A002
+    ) -> None:
+        super().__init__(model, id=id)
+        self._current = current
+        self.scale_ns = 1_000_000_000
+        self.signs: frozenset[str] = frozenset()
+
+    def lines(self, width: int) -> list[list[Part]]:
+        """Return one line; a blank one where no VM is shown."""
+        model, vm_id = self.model, self._current()
+        vm = model.fleet.vms.get(vm_id) if vm_id is not None else None
+        if vm is None:
+            return [[(" " * width, BLANK)]]
+        shape = shape_for(width, 1, 1, max(model.fleet.vms))
+        painter = CellPainter(self.host.palette, self.host.glyphs, shape)
+        painter.set_scale(self.scale_ns, model.figures.median_ns, model.figures.typical)
+        phase = told_phase(model.fleet, vm.newest)
+        marked = vm.id in model.view.marked
+        line = painter.line(vm, model.now_ns, marked=marked, phase=phase)
+        self.signs = frozenset(painter.bars.drawn)
+        return [line]
