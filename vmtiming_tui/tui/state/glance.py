@@ -12,7 +12,7 @@ from vmtiming_tui.model.config import BootMode, StartMode
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.model.stage import Stage
-from vmtiming_tui.report.findings import straggler_words
+from vmtiming_tui.report.straggler import straggler_words
 from vmtiming_tui.report.wording import short_seconds
 
 
