@@ -43,7 +43,7 @@ class Reckoning(Generic[Found]):
         """Reckon anew where that is called for."""
         if self._is_stale and not self._is_busy and time.monotonic() >= self._due_s:
             self._is_stale, self._is_busy = False, True
-            self._screen.run_worker(self._work())
+            self._screen.run_worker(self._work)
 
     async def _work(self) -> None:
         began_s = time.monotonic()
