@@ -67,7 +67,7 @@ class Header(ModelLines):
 
     def _watching(self) -> list[Part]:
         """Say that another process makes the run, where one is followed."""
-        there = self.host.there
+        there = self.model.there
         is_followed = Need.ENGINE not in there and Need.PLAYER not in there
         return [("WATCHING  ", self.host.palette.accent)] if is_followed else []
 
