@@ -8,7 +8,8 @@ as often as the engine gives them, and some VMs that boot and are rerun at rando
 than 5,000 VMs are those of hosts with 1,000 each, whose engines all tell as much as one.
 
 An empty Textual app with one line that changes ten times a second runs before and after; CPU is
-given as a ratio to it.
+given as a ratio to it. The VM that boots now and then is that under the cursor, which every picture
+shows with its figure.
 
 - CPU: user and system time of the dashboard's process over the window, as a share of one core
 - lag: how late a 5 ms timer of its event loop fires
@@ -122,7 +123,7 @@ def feed(number: int, log: Path) -> None:
                 say(*start(vm, attempts[vm]))
                 restart = None
             if at > marker_due and restart is None:
-                vm, figure = marker % min(number, 40), 20 + marker * 0.01
+                vm, figure = 0, 20 + marker * 0.01
                 go = at - int(figure * 1e9)
                 who = {"vm": vm, "attempt": attempts[vm]}
                 lines = [

@@ -18,6 +18,25 @@ def two_runs(run, arguments):
     assert run(*arguments(2, "boot=1", "--name", "new", "-r", "6", "-o", "new.json"))[0] == 0
 
 
+def test_a_run_is_given_another_name_and_notes(run, arguments):
+    run(*arguments(1, "", "--name", "old", "--notes", "cold"))
+    assert run("name", "old", "new")[:2] == (0, "old is called new\n")
+    assert run("note", "new", "warm, at last")[:2] == (0, "Noted to new\n")
+
+    _, shown, _ = run("show", "new")
+    assert shown.splitlines()[1:3] == ["new", "warm, at last"]
+    assert run("name", "new", "")[0] == 0
+    assert "new" not in run("history")[1]
+
+    for words, wanted, said in (
+        (("name", "nobody", "x"), 1, "no run in the history is called 'nobody'"),
+        (("name", "last", "label:x"), 2, "label: begins a search by label"),
+    ):
+        code, _, err = run(*words)
+        assert code == wanted
+        assert said in err
+
+
 def test_runs_are_listed_newest_first_and_shown_as_they_were_printed(run, arguments):
     assert run("history")[1] == "No run has been kept yet.\n"
     run(*arguments(2, "", "--no-history"))

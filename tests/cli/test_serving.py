@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -23,10 +23,9 @@ LIMIT_S = 60.0
 
 @dataclass
 class Served:
-    """A run under way, and a server of it: both processes, and the address that was told."""
+    """A server, and the address that it told."""
 
-    making: "subprocess.Popen[str]"
-    serving: "subprocess.Popen[str]"
+    process: "subprocess.Popen[str]"
     address: str
 
     @property
@@ -35,21 +34,33 @@ class Served:
 
     @property
     def viewers(self) -> list[int]:
-        return children_of(self.serving.pid)
+        return children_of(self.process.pid)
 
 
 @pytest.fixture
-def served(tool, arguments) -> Iterator[Served]:
-    making = tool(*arguments(2, "boot=5 1.boot=120", "--name", "made"))
-    serving = tool("serve")
-    yield Served(making, serving, serving.stdout.readline().strip())
-    for process in (making, serving):
-        process.send_signal(signal.SIGINT)
-    making.communicate(timeout=LIMIT_S)
-    assert serving.wait(LIMIT_S) == 0
-    assert serving.stderr.read().splitlines() == [
+def served(tool) -> Iterator[Served]:
+    process = tool("serve")
+    yield Served(process, process.stdout.readline().strip())
+    process.send_signal(signal.SIGINT)
+    assert process.wait(LIMIT_S) == 0
+    assert process.stderr.read().splitlines() == [
         "Who has this address can watch, and nobody can change anything. Ctrl-C ends it."
     ]
+
+
+@pytest.fixture
+def begin(tool, arguments) -> Iterator[Callable[[], "subprocess.Popen[str]"]]:
+    """Begin a run of which one VM boots soon, and the other not as long as anybody looks."""
+    begun = []
+
+    def start() -> "subprocess.Popen[str]":
+        begun.append(tool(*arguments(2, "boot=5 1.boot=120", "--name", "made")))
+        return begun[-1]
+
+    yield start
+    for process in begun:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=LIMIT_S)
 
 
 async def status(address: str, **headers: str) -> int:
@@ -98,7 +109,7 @@ def downloaded(folder: Path, ending: str) -> Path:
     return wait_for(lambda: next(folder.glob(f"*{ending}"), None), LIMIT_S)
 
 
-def test_a_browser_sees_a_run_go_on_and_can_do_nothing_to_it(served, tmp_path):
+def test_a_browser_sees_a_run_go_on_and_can_do_nothing_to_it(served, begin, tmp_path):
     asyncio.run(assert_nothing_is_served_without_the_token(served))
     asyncio.run(assert_no_other_page_gets_at_it(served))
     assert served.viewers == []
@@ -109,6 +120,7 @@ def test_a_browser_sees_a_run_go_on_and_can_do_nothing_to_it(served, tmp_path):
     with Browser() as browser:
         browser.download_to(tmp_path)
         browser.visit(served.address)
+        making = begin()
         sees("made", "WATCHING", "2 connected")
         sees("1 booted", "1 connected")
         assert len(served.viewers) == 1
@@ -131,23 +143,25 @@ def test_a_browser_sees_a_run_go_on_and_can_do_nothing_to_it(served, tmp_path):
         assert browser.seen("Runtime.exceptionThrown") == []
         browser.visit("about:blank")
         wait_for(lambda: not served.viewers, LIMIT_S)
-    assert served.making.poll() is None
+    assert making.poll() is None
 
 
-def test_viewers_end_with_a_server_that_is_killed_and_the_run_goes_on(tool, served):
+def test_viewers_end_with_a_server_that_is_killed_and_the_run_goes_on(tool, begin):
+    making = begin()
+
     async def killed_while_watched() -> None:
-        other = tool("serve", "made")
-        address = other.stdout.readline().strip()
+        serving = tool("serve")
+        address = serving.stdout.readline().strip()
         origin = address.rstrip("/").rpartition("/")[0]
         async with watching(address, origin) as socket:
             assert (await socket.receive_json(timeout=LIMIT_S))[0] == "instance_id"
             assert await socket.receive_bytes(timeout=LIMIT_S)
-            (viewer,) = children_of(other.pid)
-            other.kill()
+            (viewer,) = children_of(serving.pid)
+            serving.kill()
             wait_for(lambda: not owner_of(viewer), LIMIT_S)
 
     asyncio.run(killed_while_watched())
-    assert served.making.poll() is None
+    assert making.poll() is None
 
 
 def test_what_it_needs_is_said_where_it_is_not_there(the_tool, tmp_path):

@@ -18,12 +18,12 @@ from support.terminal import Terminal
 from support.traces import nothing_left
 
 FAILS_ONCE = """
-from vmtiming_tui.tui.widgets.status_lines import StatsLine
+from vmtiming_tui.tui.widgets.status_lines import Header
 def lines(self, width):
     if self.model.figures.booted:
         raise ValueError("a fault of the dashboard")
     return []
-StatsLine.lines = lines
+Header.lines = lines
 """
 
 NEVER_STARTS = """

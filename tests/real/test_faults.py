@@ -13,6 +13,7 @@ from support.facts import plan_of
 from support.traces import nothing_left
 from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.model.commands import VmAction
+from vmtiming_tui.model.stage import Stage
 
 pytestmark = pytest.mark.usefixtures("somebody_else")
 
@@ -194,6 +195,18 @@ def test_a_guest_reset_or_paused_on_its_way_reports_all_the_same(guests, vm):
 
     assert attempt.boot_ns is not None, attempt.why
     assert "Startup finished in" in attempt.text
+
+
+@pytest.mark.parametrize("vm", [RESET, PAUSED])
+def test_the_host_sees_a_guest_that_is_not_silent_go_through_its_stages(guests, vm):
+    attempt = guests.fleet.vms[vm].newest
+    stages, times = zip(*attempt.stages_seen, strict=True)
+
+    assert stages == (Stage.KERNEL, Stage.INITRD, Stage.USERSPACE, Stage.LAG)
+    assert [attempt.go_ns, *times, attempt.report_ns] == sorted(
+        [attempt.go_ns, *times, attempt.report_ns]
+    )
+    assert attempt.console_line
 
 
 def test_a_reset_is_one_whatever_the_firmware_makes_of_it(guests):

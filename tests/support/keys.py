@@ -2,14 +2,17 @@
 
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
+from support.facts import plan
 from support.made_units import run_with_units, some_units
 from support.making import run_events
 from support.past_runs import keep_named
 from support.recording import ENGINE_LOST
 from support.stage import Stage
 from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.plan import Variant
 from vmtiming_tui.tui.screens.compare import CompareScreen
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.detail import DetailScreen
@@ -83,7 +86,11 @@ def swept_run(settings: int) -> list[ev.Event]:
     """A run of so many settings, each booted six times and slower than the one before."""
     turns = [smp for _ in range(6) for smp in range(settings)]
     boots = [[5.0 + at / 40 + smp] * 3 for at, smp in enumerate(turns)]
-    return run_events(boots, parameters=[{"smp": str(1 + smp)} for smp in turns], run="swept")
+    each = [{"smp": str(1 + smp)} for smp in turns]
+    asked = plan(3, 6)
+    variants = (Variant(config=asked.config, parameters=one) for one in each[:settings])
+    started = {"plan": replace(asked, variants=tuple(variants))}
+    return run_events(boots, parameters=each, run="swept", started=started)
 
 
 async def storms(stage: Stage, settings: int = 2) -> StormsScreen:

@@ -256,6 +256,18 @@ class Watch:
         return int(self.now_s * SECOND)
 
 
+def make_replay(
+    events: Iterable[ev.Event], number: int = 8, speed: float = 1.0, **settings: Any
+) -> tuple[HeardApp, Watch]:
+    """Return an app that plays a stored run, not started yet, and the clock of who watches."""
+    watch = Watch()
+    played = PlayedRun(Player(list(events), speed, watch), plan_for(number), called="r1")
+    app = HeardApp(
+        RecordedSource().connect, plan_for(number), DashboardSettings(**settings), played=played
+    )
+    return app, watch
+
+
 @asynccontextmanager
 async def replayed(
     events: Iterable[ev.Event],
@@ -265,19 +277,12 @@ async def replayed(
     **settings: Any,
 ) -> AsyncIterator["Replay"]:
     """Run a dashboard that plays a stored run for a person whose clock stands."""
-    watch, source = Watch(), RecordedSource()
-    player = Player(list(events), speed, watch)
-    app = HeardApp(
-        source.connect,
-        plan_for(number),
-        DashboardSettings(**settings),
-        played=PlayedRun(player, plan_for(number), called="r1"),
-    )
+    app, watch = make_replay(events, number, speed, **settings)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         show(app)
         await pilot.pause()
-        yield Replay(app, pilot, source, FrozenClock(), watch, player)
+        yield Replay(app, pilot, RecordedSource(), FrozenClock(), watch)
 
 
 @dataclass
@@ -285,7 +290,13 @@ class Replay(Stage):
     """A stage on which a stored run is played."""
 
     watch: Watch
-    player: Player
+
+    @property
+    def player(self) -> Player:
+        """What plays the run."""
+        played = self.app.model
+        assert isinstance(played, PlayedRun)
+        return played.player
 
     @property
     def place_s(self) -> float:

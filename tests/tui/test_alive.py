@@ -72,7 +72,7 @@ async def test_keys_are_answered_while_a_long_history_is_read_and_a_large_run_co
             assert screen.table.cursor_row == 10
             await stage.until(lambda: screen.table.row_count == RUNS + 1, "all rows")
         async with busy_stretches() as comparing:
-            await stage.press(*["k"] * 10, "enter")
+            await stage.press(*["k"] * 10, "c")
             for _ in range(200):
                 if isinstance(stage.app.screen, CompareScreen):
                     break

@@ -3,7 +3,7 @@
 import pytest
 
 from support.keys import swept_run
-from support.making import FAILED, run_events
+from support.making import FAILED, PENDING, run_events
 from support.recording import smooth_run, troubled_run, until
 from support.stage import dashboard
 from vmtiming_tui.analysis.comparison.samples import side_of
@@ -26,6 +26,17 @@ async def test_nothing_is_told_while_a_boot_is_under_way():
         assert stage.app.model.figures.booted
         assert "slowest" not in stage.text
         assert " median " in stage.text
+
+
+async def test_while_another_storm_boots_the_figures_of_those_before_it_stand():
+    events = run_events([[5.0, 6.0], [5.0, PENDING]], outcome=None)
+    begins = next(event for event in events if getattr(event, "storm", 1) == 2)
+    first = events[: events.index(begins)]
+    async with dashboard(first, DONE, number=2) as stage:
+        await stage.sees("VM 1 was the slowest")
+        await stage.feed(events[len(first) :])
+        await stage.sees("so far: all booted in 6.10 s")
+        assert "was the slowest" not in stage.text
 
 
 async def test_what_was_lost_is_told_once_a_reason():

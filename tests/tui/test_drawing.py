@@ -45,6 +45,7 @@ from vmtiming_tui.tui.drawing.styled import (
 )
 from vmtiming_tui.tui.drawing.theme import DARK, LIGHT, Palette
 from vmtiming_tui.tui.state.dashboard import Model, shown_storm
+from vmtiming_tui.tui.state.keymap import LIVE
 from vmtiming_tui.tui.widgets.grid import VmGrid
 from vmtiming_tui.tui.widgets.status_lines import Header
 from vmtiming_tui.tui.widgets.table import VmTable
@@ -65,7 +66,7 @@ def bare(kind, model, width, height, *, laid_out=True):
     """Return a grid or a list that belongs to no app."""
 
     class Bare(kind):
-        host = SimpleNamespace(palette=PALETTE, glyphs=UNICODE, live=False)
+        host = SimpleNamespace(palette=PALETTE, glyphs=UNICODE, live=False, there=LIVE)
         outer_size = size = Size(width, height)
         scroll_offset = Offset(0, 0)
 

@@ -156,6 +156,8 @@ async def test_a_refused_filter_is_said_where_the_filter_is(tmp_path):
         await stage.press("enter")
         assert "no such filter" not in stage.text
         assert "filter 3-5" in stage.text
+        assert stage.app.told[-1].startswith("No such filter: it is longer than 200")
+        assert stage.app.told[-1].endswith("3-5 stays.")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from vmtiming_tui.report.export import write_export
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.engine_error import EngineErrorScreen
 from vmtiming_tui.tui.screens.export import ExportScreen
-from vmtiming_tui.tui.screens.new_run import NewRunScreen
+from vmtiming_tui.tui.screens.new_run import FIELDS, NewRunScreen
 
 DONE = 90.0
 
@@ -64,6 +64,10 @@ async def test_new_run_is_validated_while_typing_with_the_command_lines_words(bo
             ("after_report", "stop", "none of freeze, run, off"),
             ("end", "kill", "none of poweroff, quit"),
             ("shutdown_timeout_s", "0", "--end quit"),
+            ("parallel", "0", "out of range"),
+            ("runs", "", "0 is out of range"),
+            ("warmup", "some", "no whole number"),
+            ("name", "x" * 300, "give one line of at most"),
         ):
             good = screen.query_one(f"#{field}", Input).value
             await type_into(stage, field, text)
@@ -81,14 +85,33 @@ async def test_new_run_starts_with_the_settings_given(bootable):
         await type_into(stage, "after_report", "run")
         await type_into(stage, "end", "quit")
         await type_into(stage, "shutdown_timeout_s", "30")
+        await type_into(stage, "parallel", "2")
+        await type_into(stage, "runs", "3")
+        await type_into(stage, "warmup", "1")
+        await type_into(stage, "name", "again")
         await submit(stage)
         starts = [command for command in stage.source.sent if isinstance(command, Start)]
         wanted = replace(
             bootable, number=4, append="quiet splash", after_report=AfterReport.RUN,
-            end=End.QUIT, shutdown_timeout_s=30.0,
+            end=End.QUIT, shutdown_timeout_s=30.0, parallel=2,
         )  # fmt: skip
-        assert starts[-1].plan.config == wanted
+        plan = starts[-1].plan
+        assert plan.config == wanted
+        assert (plan.runs, plan.warmup, plan.name) == (3, 1, "again")
         assert starts[-1].interactive
+
+
+async def test_every_field_of_the_form_is_reached_by_tab_and_seen_on_a_small_terminal(bootable):
+    async with dashboard(run_of(bootable), DONE, (80, 24), number=2) as stage:
+        await stage.press("n")
+        screen = stage.on(NewRunScreen)
+        await type_into(stage, "number", "0")
+        for name, label, _ in FIELDS:
+            assert screen.focused.id == name
+            await stage.sees(label)
+            await stage.press("tab")
+        assert screen.focused.id == "cancel"
+        await stage.sees("Start (enter)")
 
 
 async def test_new_run_says_which_files_are_missing(bootable):

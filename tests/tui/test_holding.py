@@ -24,8 +24,9 @@ def fleet():
     return Fleet(TROUBLED)
 
 
-def shown(fleet, text="", **how):
-    view = View(**how)
+def shown(fleet, text="", sort=Sort.ID, descending=False):
+    view = View()
+    view.order.sort, view.order.descending = sort, descending
     view.set_filter(text)
     view.refresh(fleet, fleet.last_ns)
     return view.shown
@@ -65,6 +66,28 @@ def test_every_order_has_every_vm_and_unknown_figures_last(fleet, sort, descendi
 def test_sort_by_time_is_by_host_seconds(fleet):
     times = [fleet.vms[vm].newest.elapsed_ns(0) for vm in shown(fleet, sort=Sort.TIME)]
     assert times == sorted(times)
+
+
+def test_grid_and_list_have_an_order_each(fleet):
+    view = View()
+    view.sort_by(Sort.TIME)
+    view.is_list = True
+    view.sort_by(Sort.STATE)
+    view.sort_by(Sort.STATE)
+    view.is_list = False
+    assert (view.order.sort, view.order.descending) == (Sort.TIME, False)
+    view.is_list = True
+    assert (view.order.sort, view.order.descending) == (Sort.STATE, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("7-3", "such as 3-7"), (">", "follows >, such as >20"), ("!<soon", "follows <, such as <20")],
+)
+def test_a_filter_that_can_match_nothing_is_refused_with_what_was_meant(text, why):
+    view = View()
+    view.set_filter(text)
+    assert why in view.fault
 
 
 def test_live_figures_are_the_summarys():

@@ -42,7 +42,7 @@ async def test_click_on_a_heading_sorts_and_again_reverses():
         first = stage.app.model.view.shown
         await stage.pilot.click(head, offset=(x, 0))
         await stage.pilot.pause()
-        assert stage.app.model.view.descending
+        assert stage.app.model.view.order.descending
         times = [stage.app.model.fleet.vms[vm].newest.elapsed_ns(0) for vm in first]
         assert times == sorted(times)
 

@@ -3,26 +3,35 @@
 from dataclasses import replace
 
 import pytest
+from rich.cells import cell_len
 
 from support.making import as_told, run_events
-from support.past_runs import keep_named
+from support.past_runs import keep_named, named_run, wait_for
 from support.recording import plan_for, smooth_run, troubled_run, until
 from support.stage import dashboard
+from tui.test_foreign_words import EVIL
 from vmtiming_tui.analysis.comparison.samples import Identity, side_of
 from vmtiming_tui.analysis.progress import TimeLeft
 from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.analysis.thresholds import parse_threshold
 from vmtiming_tui.history.runs import History
 from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.commands import Start
 from vmtiming_tui.model.decision import Decision, Standing, UntilDecided
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import write_export
 from vmtiming_tui.tui.drawing.braille import outline_rows
-from vmtiming_tui.tui.drawing.glyphs import UNICODE
+from vmtiming_tui.tui.drawing.glyphs import UNICODE, glyphs_for
+from vmtiming_tui.tui.drawing.run_columns import spark_values
+from vmtiming_tui.tui.drawing.run_glance import RunGlance
+from vmtiming_tui.tui.drawing.theme import palette_for
 from vmtiming_tui.tui.screens.compare import CompareScreen
-from vmtiming_tui.tui.screens.history import HistoryScreen, spark_values
+from vmtiming_tui.tui.screens.export_comparison import ExportComparisonScreen
+from vmtiming_tui.tui.screens.history import HistoryScreen
+from vmtiming_tui.tui.screens.played import PlayedScreen
 from vmtiming_tui.tui.screens.trend import TrendScreen
 from vmtiming_tui.tui.state.dashboard import ns_of, reckon
+from vmtiming_tui.tui.state.glance import glance_of
 from vmtiming_tui.tui.widgets.status_lines import StatsLine, left_words
 
 DONE, SECOND = 90.0, 1_000_000_000
@@ -63,6 +72,22 @@ async def test_two_past_runs_are_held_beside_each_other_and_turned_around(histor
 
         await stage.press("s")
         await stage.sees("━━ first ━━ second")
+
+
+async def test_e_writes_the_comparison_as_the_command_line_does(history, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    async with dashboard(smooth_run(8), DONE) as stage:
+        await stage.press("c")
+        await stage.comes(CompareScreen)
+        await stage.press("e")
+        await stage.comes(ExportComparisonScreen)
+        await stage.sees("this-run-against-second.md")
+        await stage.sees("Format md")
+        await stage.press("enter")
+        await stage.sees("Wrote ")
+
+    written = (tmp_path / "this-run-against-second.md").read_text()
+    assert written.startswith("## Boot times: this run against second\n")
 
 
 async def test_c_holds_this_run_beside_the_newest_before_it_with_figures_and_straggler(history):
@@ -144,6 +169,119 @@ async def test_t_shows_how_it_went_over_the_runs_of_the_same_name(tmp_path, monk
         await stage.press("escape")
         await stage.press("k", "t")
         await stage.sees("1 run with a median: a step can be told from 6 on.")
+
+
+async def test_a_stored_run_is_looked_at_while_the_live_one_goes_on_beneath(history):
+    run = smooth_run(8)
+    async with dashboard(until(run, 4.0), 4.0) as stage:
+        await stage.press("H")
+        await stage.sees("2 runs")
+        await stage.press("enter")
+        opened = await stage.comes(PlayedScreen)
+        await stage.sees(" REPLAY: FINISHED ")
+        await stage.press("r", "K", "n")
+        assert stage.screen is opened
+
+        await stage.feed(run[len(until(run, 4.0)) :], at=DONE)
+        assert stage.app.model.fleet.ran_to_end
+        assert "second" in stage.text.splitlines()[0]
+        await stage.press("escape", "escape")
+        assert stage.screen is stage.main
+        await stage.sees(" FINISHED ")
+        assert [type(command) for command in stage.source.sent] == [Start]
+
+
+async def test_leaving_from_a_stored_run_asks_for_the_live_one(history):
+    async with dashboard(smooth_run(8), 4.0) as stage:
+        await stage.press("H")
+        await stage.sees("2 runs")
+        await stage.press("r")
+        await stage.comes(PlayedScreen)
+        await stage.press("q")
+        await stage.sees("8 VMs still running")
+
+
+async def test_a_stored_run_is_held_beside_another_by_its_name(history):
+    async with dashboard(smooth_run(8), 4.0) as stage:
+        await stage.press("H")
+        await stage.sees("2 runs")
+        await stage.press("enter")
+        await stage.comes(PlayedScreen)
+        await stage.press("H", "j")
+        await stage.sees("holds it beside second")
+
+
+async def test_a_run_that_another_process_removed_is_a_sentence(history):
+    async with dashboard(smooth_run(8), 4.0) as stage:
+        await stage.press("H")
+        screen = await stage.comes(HistoryScreen)
+        await stage.sees("2 runs")
+        with History.open() as kept:
+            kept.remove(kept.find("second"))
+        await stage.press("enter")
+        await stage.until(lambda: "second is not in the history any more" in stage.notes, "words")
+        await stage.until(lambda: [run.name for run in screen.runs] == ["first"], "what is left")
+        await stage.press("enter")
+        await stage.comes(PlayedScreen)
+
+
+async def test_a_run_under_way_can_be_looked_at_and_is_not_forgotten(history):
+    with History.open() as kept, kept.recorder() as recorder:
+        recorder.write(as_told(named_run("going", -1)[:60]))
+        wait_for(lambda: len(kept.runs()) == 3)
+        async with dashboard(smooth_run(8), 4.0) as stage:
+            await stage.press("H")
+            await stage.sees("3 runs")
+            await stage.press("d")
+            await stage.until(lambda: "going still goes on" in stage.notes, "the word")
+            await stage.press("enter")
+            await stage.sees(" REPLAY: SO FAR ")
+
+
+async def test_the_preview_says_what_the_run_was_and_only_of_where_the_cursor_rests(history):
+    keep_named(history, "third", labels={"branch": "main"}, notes="after the new initrd")
+    async with dashboard(smooth_run(8), 4.0) as stage:
+        await stage.press("H")
+        await stage.sees("3 runs")
+        for words in ("VM 5 was the slowest", "after the new initrd", "branch=main", "userspace"):
+            await stage.sees(words)
+        await stage.press("j", "k", "j")
+        await stage.sees("2026-second-1")
+        assert "after the new initrd" not in stage.text
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)])
+async def test_foreign_words_of_a_run_are_shown_escaped(tmp_path, monkeypatch, size):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    keep_named(tmp_path, EVIL, notes=EVIL, labels={"os": EVIL})
+    async with dashboard(smooth_run(8), 4.0, size) as stage:
+        await stage.press("H")
+        await stage.sees("slowest")
+        texts = [stage.text]
+        for keys in (("n",), ("escape", "N"), ("escape", "d"), ("escape", "enter"), ("e",)):
+            await stage.press(*keys)
+            await stage.pilot.pause(0.2)
+            texts.append(stage.text)
+    for char in "\x1b\x07\x9b\u202e":
+        assert char not in "".join(texts)
+    assert all("\\x1b[2J" in text for text in texts[:4])
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_a_glance_fits_its_width_and_has_a_curve_where_there_is_room(history, ascii_only):
+    keep_named(history, EVIL, notes=EVIL * 20, labels={"os": "debian " * 30})
+    with History.open() as kept:
+        run = kept.find("last")
+        told = glance_of(kept.load(run))
+    palette = palette_for(dark=True, colour=True)
+    glyphs = glyphs_for(ascii_only=ascii_only, colour=True)
+    for width in (45, 76, 200):
+        glance = RunGlance(run, told, palette, glyphs)
+        lines = ["".join(text for text, _ in line).rstrip() for line in glance.lines(width, 40)]
+        assert max(map(cell_len, lines)) <= width
+        assert any("booted over time" in line for line in lines)
+        assert "".join(lines).isascii() or not ascii_only
+        assert len(glance.lines(width, 12)) < len(lines)
 
 
 async def test_an_empty_history_says_so(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from support.stage import dashboard
 from vmtiming_tui.analysis.comparison.samples import side_of
 from vmtiming_tui.analysis.stats import Interval
 from vmtiming_tui.model.fleet import Fleet
-from vmtiming_tui.model.plan import StormKind
+from vmtiming_tui.model.plan import StormKind, Variant
 from vmtiming_tui.tui.drawing.whisker import Axis
 from vmtiming_tui.tui.screens.storms import StormsScreen
 from vmtiming_tui.tui.state.storms import storms_of
@@ -53,6 +53,17 @@ def test_settings_are_told_against_the_first():
     assert [round(row.change.percent) for row in found.settings[1:]] == [20, 40]
 
 
+def test_a_setting_whose_turn_has_not_come_is_a_row_already():
+    one = plan(1).config
+    variants = [Variant(config=one, parameters={"smp": text}) for text in ("1", "2")]
+    asked = replace(plan(1, 6), variants=tuple(variants))
+    first = run_events([[5.0]], parameters=[{"smp": "1"}], started={"plan": asked}, outcome=None)
+    found = storms_of(Fleet(first), None)
+
+    assert [len(row.storms) for row in found.settings] == [1, 0]
+    assert found.planned == 12
+
+
 @pytest.mark.parametrize(
     ("figure", "interval", "drawn"),
     [
@@ -76,8 +87,8 @@ async def test_storms_are_rows_and_it_is_said_what_is_left_of_the_plan():
         stage.on(StormsScreen)
         await stage.sees("2 of 5 storms over · left ")
         await stage.sees("Median of 2 storms: 5.88 s   ▁█ 5.50 to 6.25 s")
-        assert "1 warm-up not counted" in stage.text
-        assert "4 booting" in stage.text
+        assert "1  warm-up not counted" in stage.text
+        assert "4  booting" in stage.text
 
 
 async def test_a_row_comes_as_a_storm_is_over():

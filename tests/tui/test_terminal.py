@@ -31,12 +31,12 @@ sys.exit(replay_dashboard(smooth_run(4), plan_for(4), speed={speed}))
 """
 
 CRASH = """
-from vmtiming_tui.tui.widgets.status_lines import StatsLine
+from vmtiming_tui.tui.widgets.status_lines import Header
 def lines(self, width):
     if self.model.figures.booted:
         raise ValueError("a fault of the dashboard")
     return []
-StatsLine.lines = lines
+Header.lines = lines
 """
 
 

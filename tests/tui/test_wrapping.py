@@ -3,7 +3,7 @@
 from hypothesis import given, settings, strategies as st
 from rich.cells import cell_len
 
-from vmtiming_tui.tui.drawing.wrapping import wrapped
+from vmtiming_tui.tui.drawing.wrapping import first_lines, wrapped
 
 
 def test_lines_break_between_words_and_go_on_below_the_first_word():
@@ -20,6 +20,12 @@ def test_a_word_longer_than_a_line_is_cut():
 
 def test_wide_characters_take_two_cells():
     assert wrapped("起動 計測 起動", 5) == ["起動", "計測", "起動"]
+
+
+def test_of_too_many_lines_the_last_one_says_so():
+    assert first_lines(["one", "two", "three"], 2, 5, "…") == ["one", "two …"]
+    assert first_lines(["one", "twofor", "three"], 2, 6, "…") == ["one", "twofo…"]
+    assert first_lines(["one", "two"], 2, 5, "…") == ["one", "two"]
 
 
 @settings(max_examples=60)

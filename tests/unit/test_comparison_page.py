@@ -72,6 +72,14 @@ def test_an_ending_that_is_none_is_refused_with_those_that_are(tmp_path, moved):
     assert ".md .json .html" in caught.value.hint
 
 
+@pytest.mark.parametrize("ending", FORMATS)
+@pytest.mark.parametrize("row", [[5.0], [5.0, 5.0], [FAILED], [0.0]])
+def test_whatever_two_runs_came_to_can_be_written(ending, row):
+    held = document(a=fleet_of([row]), b=fleet_of([row]))
+
+    assert "cannot tell" in FORMATS[ending](held) or "no setting" in FORMATS[ending](held)
+
+
 # JSON.
 
 

@@ -1,12 +1,14 @@
-"""The HTML page in a real browser: it stands alone, sorts, filters, reads out, and obeys nobody."""
+"""The HTML pages in a real browser: alone, sorted, filtered, read out, and obeying nobody."""
 
 import pytest
 
 from support.browser import Browser
+from support.compared import document
 from support.exported import HOSTILE, hostile_fleet
 from support.making import FAILED, TIMED_OUT, fleet_of, run_events
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import write_export
+from vmtiming_tui.report.export.comparison_formats import write_comparison
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +134,24 @@ def test_does_not_scroll_sideways_on_a_small_screen(page):
         assert opened.run("document.documentElement.scrollWidth") <= 390
     finally:
         opened.ask("Emulation.clearDeviceMetricsOverride")
+
+
+def test_the_page_of_a_comparison_stands_alone_is_readable_and_fits_a_small_screen(
+    browser, tmp_path
+):
+    held = document(5.0, before=fleet_of([[5, 6, FAILED]] * 8), after=fleet_of([[8, 9]] * 8))
+    browser.ask(
+        "Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1,
+        mobile=False,
+    )  # fmt: skip
+    try:
+        browser.open(write_comparison(tmp_path / "pr.html", held))
+        assert browser.run("document.documentElement.scrollWidth") <= 390
+    finally:
+        browser.ask("Emulation.clearDeviceMetricsOverride")
+    assert len(browser.seen("Network.requestWillBeSent")) == 1
+    assert browser.seen("Log.entryAdded") == browser.seen("Runtime.exceptionThrown") == []
+    assert min(browser.run(CONTRASTS)) >= 4.5
 
 
 def test_a_guests_words_are_shown_and_do_nothing(page):

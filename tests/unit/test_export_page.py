@@ -5,7 +5,11 @@ import re
 import pytest
 
 from support.exported import Elements
-from support.making import FAILED, TIMED_OUT, fleet_of
+from support.facts import SECOND
+from support.making import FAILED, TIMED_OUT, fleet_of, run_events
+from vmtiming_tui.analysis.comparison.samples import side_of
+from vmtiming_tui.model import events as ev
+from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import render
 from vmtiming_tui.report.export.html.boots import MOST_OPEN
 from vmtiming_tui.report.export.html.distribution import (
@@ -34,6 +38,13 @@ def test_a_single_boot_has_no_spread_and_no_curve():
 
     assert "How boot times are spread" not in words
     assert "VMs booted over time" not in words
+
+
+@pytest.mark.parametrize(
+    "storms", [[[5.0] * 20], [[5.0, 5.0]] * 3, [[0.0, 0.0]] * 2, [[FAILED] * 3] * 2]
+)
+def test_whatever_a_run_came_to_can_be_drawn(storms):
+    assert "<h1>Run run-1</h1>" in render(".html", fleet_of(storms))
 
 
 def test_few_boots_are_points_and_many_are_bars():
@@ -81,7 +92,7 @@ def test_why_vms_failed_is_told_once_with_what_qemu_said_of_one():
     words = page(fleet_of([[5.0, FAILED, FAILED, TIMED_OUT]])).text
 
     assert "Why 3 boots did not succeed: 2 reasons" in words
-    assert "VMs 1, 2 in storm 1" in words
+    assert "VMs 1-2 in storm 1" in words
     assert words.count("What QEMU said of VM") == 1
 
 
@@ -100,6 +111,16 @@ def test_very_many_boots_are_folded(boots, is_folded):
     assert (f"All {boots} boots as a table" in words) is is_folded
 
 
+def test_a_run_with_a_baseline_tells_every_figure_of_both():
+    base = side_of(fleet_of([[5.0, 5.1]] * 8, run="base"), "base")
+    read = Elements()
+    read.feed(render(".html", fleet_of([[8.0, 8.1]] * 8), None, base))
+    ids = [each.get("id") for name, each in read.found if name == "table"]
+
+    assert "boot: slower by " in read.text
+    assert "figures-0-0" in ids
+
+
 def test_cautions_of_one_kind_stand_together():
     busy = fleet_of([[5.0] * 20], skew_s=0.001)
     read = page(busy)
@@ -107,6 +128,14 @@ def test_cautions_of_one_kind_stand_together():
 
     assert "size:" in read.text
     assert nested > 1
+
+
+def test_what_the_run_warned_of_while_it_went_on_is_told_once():
+    notice = ev.Notice(at_ns=SECOND, level=ev.Level.WARNING, text="no KVM: TCG is used")
+    first, *rest = run_events([[5.0]])
+    words = page(Fleet([first, notice, notice, *rest])).text
+
+    assert words.count("no KVM: TCG is used") == 1
 
 
 def test_all_drawings_say_in_words_what_they_show():

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from vmtiming_tui.analysis.summary import summarise_fleet
 from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.history import recorder as recorder_module
 from vmtiming_tui.history.database import connect
+from vmtiming_tui.history.finding import matching
 from vmtiming_tui.history.owner import is_alive, owner_of
 from vmtiming_tui.history.runs import History
 from vmtiming_tui.model import events as ev
@@ -54,6 +56,31 @@ def test_the_list_shows_what_a_run_came_to(history):
     assert run.all_booted_in_s is None
     assert run.counts == {"booted": 5, "timed out": 1}
     assert run.curve == ((6.0, 1), (7.1, 2))
+
+
+FILTERS = {
+    "": ["a", "b", "c"],
+    "night*": ["a", "b"],
+    "night* label:branch=main": ["a"],
+    "label:bran": ["a", "b"],
+    "!label:branch=main": ["b", "c"],
+    "COLD": ["c"],
+    "timed": ["b"],
+    "finished !night": ["c"],
+    "label:no=where": [],
+}
+
+
+def test_runs_match_every_word_of_a_filter(history):
+    for name, run, more, boots in (
+        ("weekly", "c", {"notes": "cold"}, [5, 6]),
+        ("nightly", "b", {"labels": {"branch": "work"}}, [5, TIMED_OUT]),
+        ("nightly", "a", {"labels": {"branch": "main"}}, [5, 6]),
+    ):
+        started = {"plan": replace(plan(2), name=name, **more)}
+        keep(history, run_events([boots], run=run, started=started))
+    runs = history.runs()
+    assert {text: [run.run for run in matching(runs, text)] for text in FILTERS} == FILTERS
 
 
 def test_a_run_is_called_and_noted_otherwise_wherever_it_is_shown(history):

@@ -80,8 +80,8 @@ def test_a_run_that_is_kept_says_how_to_see_it_again():
 
     assert result_lines(fleet, is_kept=True) == [
         "2 of 2 booted, all booted in 6.10 s, median 5.50 s, p95 5.95 s, slowest 6.00 s",
-        "Kept as at night (r7): "
-        "vm-timing-report show 'at night'; vm-timing-report replay 'at night'",
+        "Kept as at night (r7); "
+        "see it again by vm-timing-report show 'at night', or replay 'at night'",
     ]
     assert len(result_lines(fleet, is_kept=False)) == 1
 

@@ -127,7 +127,7 @@ def test_nothing_is_said_where_nobody_can_be_told_to_be_slow(boots):
 
 
 def test_over_storms_it_is_told_in_which_one_it_fell_behind():
-    fleet = fleet_of([[5.0, 5.1, 5.2], [8.0, 8.1, 9.9], [5.0, 5.1, 5.2]])
+    fleet = fleet_of([[5.2, 5.1, 5.0], [8.0, 8.1, 9.9], [5.2, 5.1, 5.0]])
     result = straggler_of(fleet)
 
     assert result is not None
@@ -137,14 +137,33 @@ def test_over_storms_it_is_told_in_which_one_it_fell_behind():
 
 
 @pytest.mark.parametrize(
+    ("storms", "said"),
+    [
+        ([[5.0, 5.1, 9.0]] * 4 + [[5.0, 6.0, 5.1]], " (the slowest in 4 of 5 storms)"),
+        ([[5.0, 5.1, 9.0], [5.0, 6.0, 5.1], [6.0, 5.0, 5.1]], ""),
+        ([[5.0, 5.1, 9.0]] * 2, ""),
+        ([[5.0, 9.0]] * 5, ""),
+    ],
+    ids=["most storms", "a storm of three", "too few storms", "too few VMs"],
+)
+def test_a_vm_that_is_the_slowest_in_most_storms_is_told_to_be(storms, said):
+    result = straggler_of(fleet_of(storms))
+
+    assert result is not None
+    assert straggler_words(result).partition(", in storm 1")[2].startswith(f"{said}: +")
+
+
+@pytest.mark.parametrize(
     ("share", "usual", "said"),
     [
         (0.82, None, ", waited for a CPU 82 %"),
         (0.82, 0.4, ", waited for a CPU 82 % (median 40 %)"),
-        (0.1, 0.1, ""),
+        (0.1, 0.0, ""),
+        (0.8, 0.79, ""),
+        (0.3, 0.8, ""),
     ],
 )
-def test_waiting_for_a_cpu_is_told_where_it_was_much(share, usual, said):
+def test_waiting_for_a_cpu_is_told_where_it_was_much_and_more_than_the_others(share, usual, said):
     result = replace(found(net=1000), waited_share=share, usual_waited_share=usual)
 
     assert straggler_words(result).endswith(f"kernel +0.4{said}")

@@ -47,7 +47,7 @@ def drift(settings: Sequence[Sequence[tuple[int, float]]]) -> Drift | None:
     placed = [
         (place, median / middle)
         for storms in settings
-        if storms and math.isfinite(middle := stats.median([median for _, median in storms]))
+        if storms and 0 < (middle := stats.median([median for _, median in storms])) < math.inf
         for place, median in storms
     ]
     values = [value for _, value in sorted(placed, key=lambda each: each[0])]

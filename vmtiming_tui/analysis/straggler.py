@@ -3,11 +3,11 @@
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.stages import stages_of, timespan_ns
-from vmtiming_tui.analysis.summary import Summary, boots_s, counted_groups, lost_of
+from vmtiming_tui.analysis.summary import Group, Summary, boots_s, counted_groups, lost_of
 from vmtiming_tui.analysis.units.one_boot import critical_chain
 from vmtiming_tui.analysis.units.ordering import Orderings
 from vmtiming_tui.analysis.units.own_times import OwnTimes
@@ -18,6 +18,8 @@ from vmtiming_tui.model.stage import Stage
 
 MAX_UNITS = 5
 MAX_USUAL = 100
+FEWEST_VMS = 3
+FEWEST_STORMS = 3
 MIN_NOISE_NS = 20_000_000
 NOISE_SHARE = 0.03
 _BLAME = re.compile(r"\s*((?:[\d.]+(?:month|min|ms|us|µs|y|w|d|h|s)\s+)+)(\S.*)")
@@ -50,7 +52,8 @@ class Straggler:
     of ``summary``. ``units`` are those whose own time was longest beyond the other VMs' median;
     of many VMs ``MAX_USUAL`` stand for all, from the fastest to the slowest.
     ``waited_share`` is how much of the time its vCPUs could have run they waited for a core, 0 to
-    1, ``usual_waited_share`` the other VMs' median of it.
+    1, ``usual_waited_share`` the other VMs' median of it. It was the slowest of ``slowest_in``
+    among ``of_storms`` storms that booted ``FEWEST_VMS`` or more.
     """
 
     slowest: Attempt
@@ -63,6 +66,13 @@ class Straggler:
     units: tuple[BlamedUnit, ...]
     waited_share: float | None
     usual_waited_share: float | None
+    slowest_in: int = 0
+    of_storms: int = 0
+
+    @property
+    def is_mostly_slow(self) -> bool:
+        """Whether it was the slowest of most storms: then it is not chance, but this VM."""
+        return self.of_storms >= FEWEST_STORMS and 2 * self.slowest_in > self.of_storms
 
     @property
     def slowest_ns(self) -> int:
@@ -155,11 +165,26 @@ def straggler(
 
 def straggler_of(fleet: Fleet, scope: Collection[int] | None = None) -> Straggler | None:
     """Return the VM that fell furthest behind the median of its storm, of all that count."""
-    storms = [storm for group in counted_groups(fleet, scope) for storm in group.storms]
+    return furthest_behind(counted_groups(fleet, scope), fleet.unit_order)
+
+
+def furthest_behind(groups: Iterable[Group], order: UnitOrder | None) -> Straggler | None:
+    """Return the VM of these storms that fell furthest behind the median of its own."""
+    storms = [storm for group in groups for storm in group.storms]
     far = max(storms, key=lambda storm: _reach_s(storm.summary), default=None)
     if far is None:
         return None
-    return straggler(far.attempts, fleet.unit_order, storm=far.label if len(storms) > 1 else "")
+    found = straggler(far.attempts, order, storm=far.label if len(storms) > 1 else "")
+    slowest = [vm for storm in storms if (vm := _slowest_vm(storm.attempts)) is not None]
+    if found is None:
+        return None
+    return replace(found, slowest_in=slowest.count(found.slowest.vm), of_storms=len(slowest))
+
+
+def _slowest_vm(attempts: Iterable[Attempt]) -> int | None:
+    """Return the VM that took the longest; None of a storm of too few to tell."""
+    boots = [(attempt.boot_ns, attempt.vm) for attempt in attempts if attempt.boot_ns is not None]
+    return max(boots)[1] if len(boots) >= FEWEST_VMS else None
 
 
 def _reach_s(summary: Summary) -> float:

@@ -1,4 +1,4 @@
-"""Commands on runs that are over: history, show, export, rm, replay, compare, units, plot."""
+"""Commands on runs that are over: what is kept of them, listed, shown, changed and compared."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -189,6 +189,37 @@ def rm(runs: tuple[str, ...]) -> None:
 
 @click.command()
 @run_argument
+@click.argument("name")
+def name(run: str, name: str) -> None:
+    """Call a run NAME from now on; an empty one takes its name away."""
+    from vmtiming_tui.history.runs import History
+    from vmtiming_tui.request.labels import read_name
+
+    try:
+        read_name(name)
+    except ValueError as error:
+        raise ConfigError([Problem("name", f"NAME: {error}")]) from None
+    with History.open() as kept:
+        stored = kept.find(run)
+        kept.rename(stored, name)
+    echo(f"{stored.label} is called {name}" if name else f"{stored.label} has no name")
+
+
+@click.command()
+@run_argument
+@click.argument("text")
+def note(run: str, text: str) -> None:
+    """Keep TEXT as the notes to a run, in place of what was noted before."""
+    from vmtiming_tui.history.runs import History
+
+    with History.open() as kept:
+        stored = kept.find(run)
+        kept.note(stored, text)
+    echo(f"Noted to {stored.label}")
+
+
+@click.command()
+@run_argument
 @click.option("--speed", default=1.0, show_default=True, help="How many times as fast.")
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw in plain ASCII.")
 @click.pass_context
@@ -279,4 +310,4 @@ def plot(run: str, output: Path, vm: int | None, force: bool) -> None:
     echo(f"Wrote {output}")
 
 
-PAST_COMMANDS = (history, show, export, rm, replay, compare, units, plot)
+PAST_COMMANDS = (history, show, export, rm, name, note, replay, compare, units, plot)

@@ -1,6 +1,6 @@
 """Which of the runs that are kept is meant: by id, name, label or pattern."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from vmtiming_tui.errors import HistoryError
@@ -57,6 +57,43 @@ def chosen(runs: Sequence[StoredRun], name: str | None, searches: Sequence[str])
             "quotes",
         )
     return found
+
+
+def matching(runs: Sequence[StoredRun], text: str) -> list[StoredRun]:
+    """Return the runs that every word of a text is about, in their order; for who types it still.
+
+    ``label:key=value`` is a label, and ``label:key`` any whose key begins so; a word with ``*``,
+    ``?`` or ``[`` is a pattern of the name; any other is looked for in name, id, notes, state,
+    accelerator, host, labels, and in how boots ended. ``!`` before a word inverts it.
+    """
+    tests = [_test(word) for word in text.split()]
+    return [run for run in runs if all(test(run) for test in tests)]
+
+
+def _test(word: str) -> Callable[[StoredRun], bool]:
+    plain = word.lstrip("!")
+    is_inverse = (len(word) - len(plain)) % 2 == 1
+    key, equals, value = plain.removeprefix(SEARCH).partition("=")
+
+    def is_meant(run: StoredRun) -> bool:
+        if plain.startswith(SEARCH):
+            return run.labels.get(key) == value if equals else _begin_so(run.labels, key)
+        if set(plain) & set("*?["):
+            return fnmatchcase(run.name.lower(), plain.lower())
+        return plain.lower() in _words(run)
+
+    return lambda run: is_meant(run) != is_inverse
+
+
+def _begin_so(labels: Iterable[str], begun: str) -> bool:
+    return any(key.startswith(begun) for key in labels)
+
+
+def _words(run: StoredRun) -> str:
+    ended = [state for state, count in run.counts.items() if count]
+    labels = label_words(run.labels.items())
+    words = (run.name, run.run, run.notes, run.state, run.accel, run.host, labels, *ended)
+    return "\n".join(words).lower()
 
 
 def _labelled(runs: Sequence[StoredRun], searches: Sequence[str]) -> list[StoredRun]:

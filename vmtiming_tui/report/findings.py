@@ -28,6 +28,7 @@ MAX_NAMED = 2
 TELLING_SHARE = 0.1
 UNIT_SHARE = 0.2
 MUCH_WAITED = 0.2
+MORE_WAITED = 0.05
 
 
 def _named(parameters: Mapping[str, str]) -> str:
@@ -193,8 +194,7 @@ def straggler_words(found: Straggler) -> str:
         where = f"{printable(found.storm)}: " if found.storm else ""
         return f"{where}{_much_the_same(found)}"
     parts = [_stage_words(found, stage) for stage in _telling(found)]
-    if found.waited_share is not None and found.waited_share >= MUCH_WAITED:
-        parts.append(_waited_words(found.waited_share, found.usual_waited_share))
+    parts += _waited_words(found.waited_share, found.usual_waited_share)
     return ": ".join([_who(found), *([", ".join(parts)] if parts else [])])
 
 
@@ -215,6 +215,8 @@ def _who(found: Straggler) -> str:
     behind = _added(found, found.behind_ns)
     if found.storm:
         where = printable(found.storm)
+        if found.is_mostly_slow:
+            where += f" (the slowest in {found.slowest_in} of {found.of_storms} storms)"
         return f"VM {found.slowest.vm} fell furthest behind, in {where}: {behind} s to its median"
     of_those = "" if found.booted == found.number else f" of the {found.booted} that booted"
     return f"VM {found.slowest.vm} was the slowest{of_those}: {behind} s to the median"
@@ -239,9 +241,15 @@ def _stage_words(found: Straggler, stage: Stage) -> str:
     return f"{stage} {_added(found, added_ns)}{named}"
 
 
-def _waited_words(share: float, usual: float | None) -> str:
-    waited = f"waited for a CPU {100 * share:.0f} %"
-    return waited if usual is None else f"{waited} (median {100 * usual:.0f} %)"
+def _waited_words(share: float | None, usual: float | None) -> list[str]:
+    """Return how much it waited for a CPU, where that is much, and more than the others did."""
+    if share is None or share < MUCH_WAITED:
+        return []
+    if usual is None:
+        return [f"waited for a CPU {100 * share:.0f} %"]
+    if share < usual + MORE_WAITED:
+        return []
+    return [f"waited for a CPU {100 * share:.0f} % (median {100 * usual:.0f} %)"]
 
 
 def _added(found: Straggler, ns: int) -> str:

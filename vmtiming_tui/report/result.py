@@ -66,9 +66,9 @@ def result_lines(fleet: Fleet, *, is_kept: bool) -> list[str]:
         return [told]
     name = run.plan.name if run.plan else ""
     called = f"{printable(name)} ({printable(run.run)})" if name else printable(run.run)
-    again = shlex.quote(printable(name or run.run))
-    see = f"vm-timing-report show {again}; vm-timing-report replay {again}"
-    return [told, f"Kept as {called}: {see}"]
+    again = shlex.quote(printable(name)) if name else "last"
+    see = f"see it again by vm-timing-report show {again}, or replay {again}"
+    return [told, f"Kept as {called}; {see}"]
 
 
 def lost_words(lost: Failure) -> str:

@@ -1,10 +1,14 @@
-"""Labels of runs as a person gives them: ``key=value``, and ``label:key=value`` to find them by."""
+"""What runs are found by, as a person gives it: a name, and labels, ``key=value``.
+
+``label:key=value`` is a search for the latter.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
 
 MAX_LABELS = 32
 MAX_VALUE = 200
+MAX_NAME = 200
 SEARCH = "label:"
 
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
@@ -49,6 +53,15 @@ def read_labels(texts: Sequence[str]) -> dict[str, str]:
     if len(labels) > MAX_LABELS:
         raise ValueError(f"{len(labels)} labels are too many; keep to {MAX_LABELS}")
     return labels
+
+
+def read_name(text: str) -> str:
+    """Return a run's name, which may be empty; raise ``ValueError`` with what to write instead."""
+    if not text.isprintable() or len(text) > MAX_NAME:
+        raise ValueError(f"give one line of at most {MAX_NAME} characters")
+    if text.startswith(SEARCH):
+        raise ValueError(f"{SEARCH} begins a search by label; give another name, or --label")
+    return text
 
 
 def searched_label(text: str) -> tuple[str, str] | None:

@@ -12,7 +12,7 @@ from vmtiming_tui.errors import ConfigError, Problem
 from vmtiming_tui.model.decision import UntilDecided
 from vmtiming_tui.model.plan import RunPlan, Variant
 from vmtiming_tui.model.threshold import Threshold
-from vmtiming_tui.request.labels import SEARCH, read_labels
+from vmtiming_tui.request.labels import read_labels, read_name
 from vmtiming_tui.request.settings import Raw, build_config
 
 T = TypeVar("T")
@@ -38,7 +38,6 @@ SWEPT: Mapping[str, str] = {
 _MAY_BE_EMPTY = ("append", "initrd", "machine", "cpu", "parallel")
 MAX_VARIANTS = 1000
 MAX_STORMS = 10_000
-MAX_NAME = 200
 MOST_PERCENT = 100
 MOST_STORMS = 40
 """How many storms of each setting at most, where a run is to go on until it is decided.
@@ -67,15 +66,6 @@ def _until(percent: Raw, runs: Raw | None) -> UntilDecided | None:
     if runs is not None:
         raise ValueError("-r says how many storms, and this that it is to show; give --max-runs")
     return UntilDecided(percent=value)
-
-
-def _name(text: Raw) -> str:
-    name = str(text)
-    if not name.isprintable() or len(name) > MAX_NAME:
-        raise ValueError(f"give one line of at most {MAX_NAME} characters")
-    if name.startswith(SEARCH):
-        raise ValueError(f"{SEARCH} begins a search by label; give another name, or --label")
-    return name
 
 
 def sweep_values(text: str) -> list[str]:
@@ -186,7 +176,7 @@ def build_plan(
         counted = checked("max_runs", "--max-runs", lambda: _whole(most, 1, "20"), 1)
     elif max_runs is not None:
         problems.append(Problem("max_runs", "--max-runs: goes with --until-decided PCT; else -r K"))
-    called = checked("name", "--name", lambda: _name(name), "")
+    called = checked("name", "--name", lambda: read_name(str(name)), "")
     no_labels: dict[str, str] = {}
     labelled = checked("labels", "--label", lambda: read_labels(labels), no_labels)
     no_thresholds: tuple[Threshold, ...] = ()

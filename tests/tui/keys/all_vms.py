@@ -90,12 +90,12 @@ async def _(stage):
 
 @key("main.view")
 async def _(stage):
-    assert "residual" not in stage.text
+    assert "host s" not in stage.text
     await stage.press("right", "v")
-    assert "residual" in stage.text
+    assert "host s" in stage.text
     assert stage.main.area.current == 1
     await stage.press("v")
-    assert "residual" not in stage.text
+    assert "host s" not in stage.text
 
 
 @key("main.freeze", at=7.0)
@@ -141,7 +141,7 @@ for _number, _states in enumerate(
 @key("main.sort_right")
 async def _(stage):
     await stage.press("greater_than_sign", "greater_than_sign")
-    assert stage.app.model.view.sort is Sort.TIME
+    assert stage.app.model.view.order.sort is Sort.TIME
     times = [
         stage.app.model.fleet.vms[vm].newest.elapsed_ns(0) for vm in stage.app.model.view.shown
     ]
@@ -152,7 +152,7 @@ async def _(stage):
 @key("main.sort_left")
 async def _(stage):
     await stage.press("less_than_sign")
-    assert stage.app.model.view.sort is Sort.CPU
+    assert stage.app.model.view.order.sort is Sort.CPU
 
 
 @key("main.reverse")

@@ -9,8 +9,12 @@ from support.past_runs import keep_named
 from support.stage import Stage
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.tui.screens.compare import CompareScreen
+from vmtiming_tui.tui.screens.confirm import ConfirmScreen
+from vmtiming_tui.tui.screens.export import ExportScreen
+from vmtiming_tui.tui.screens.export_comparison import ExportComparisonScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
 from vmtiming_tui.tui.screens.played import PlayedScreen
+from vmtiming_tui.tui.screens.run_words import RunWordsScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.screens.storms import StormsScreen
 from vmtiming_tui.tui.screens.trend import TrendScreen
@@ -68,6 +72,65 @@ async def _(stage):
     await stage.comes(TrendScreen)
 
 
+@key("history.export")
+async def _(stage):
+    await history(stage)
+    await stage.press("e")
+    await stage.comes(ExportScreen)
+    await stage.sees("all (8)")
+
+
+@key("history.name")
+async def _(stage):
+    screen = await history(stage)
+    await stage.press("n")
+    await stage.comes(RunWordsScreen)
+    await stage.press("X", "enter")
+    await stage.until(lambda: screen.current and screen.current.name == "X", "its new name")
+
+
+@key("history.note")
+async def _(stage):
+    screen = await history(stage)
+    await stage.press("N")
+    await stage.comes(RunWordsScreen)
+    await stage.press(*"warm", "enter")
+    await stage.until(lambda: screen.current and screen.current.notes == "warm", "its notes")
+    await stage.sees("notes       warm")
+
+
+@key("history.delete")
+async def _(stage):
+    screen = await history(stage)
+    for name in ("d", "delete"):
+        await stage.press(name)
+        await stage.comes(ConfirmScreen)
+        await stage.press("enter")
+        assert len(screen.runs) == 2
+    await stage.press("d", "y")
+    await stage.until(lambda: [run.name for run in screen.runs] == ["first"], "one run less")
+
+
+@key("history.filter")
+async def _(stage):
+    screen = await history(stage)
+    await stage.press("slash", *"fir*", "enter")
+    await stage.until(lambda: [run.name for run in screen.runs] == ["first"], "one run")
+    await stage.sees("1 of 2 runs match fir*")
+    await stage.press("escape")
+    await stage.until(lambda: len(screen.runs) == 2, "all runs")
+    stage.on(HistoryScreen)
+
+
+@key("history.first", "history.last")
+async def _(stage):
+    screen = await history(stage)
+    await stage.press("G")
+    assert screen.current is screen.runs[-1]
+    await stage.press("g")
+    assert screen.current is screen.runs[0]
+
+
 @key("history.down")
 async def _(stage):
     screen = await history(stage)
@@ -95,6 +158,13 @@ async def _(stage):
     await stage.press("s")
     await stage.until(lambda: stage.screen is not first, "the other way round")
     stage.on(CompareScreen)
+
+
+@key("compare.export")
+async def _(stage):
+    await comparison(stage)
+    await stage.press("e")
+    await stage.comes(ExportComparisonScreen)
 
 
 @key("trend.back")

@@ -42,7 +42,7 @@ class Onlooker:
                 which == REPORT_ID and not self._has_opened
             ):
                 self._has_opened = True
-                self._see(Stage.LAG, event.received_ns)
+                self._see(Stage.LAG, event.qemu_ns or event.received_ns)
 
     def _begin(self, event: QmpEvent) -> None:
         self._runs = True

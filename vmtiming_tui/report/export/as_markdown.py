@@ -72,13 +72,13 @@ def render_markdown(document: Document) -> str:
     lines = [f"# {escaped(document.title)}", ""]
     if document.word:
         lines += [f"**{document.word}**", ""]
+    lines += [f"{escaped(line)}\n" for line in slowest_lines(document.slowest)]
     if document.sweep is not None:
         lines += _sweep(document.sweep)
     if document.has_several_storms:
         lines += _storms(document.groups)
     lines += [f"## {document.figures_title}", ""]
     lines += markdown_table(figure_table(document.summary))
-    lines += [f"{escaped(line)}\n" for line in slowest_lines(document.slowest)]
     lines += _stages(document)
     lines += _kernels(document)
     lines += _decision(document)

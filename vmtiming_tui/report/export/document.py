@@ -11,7 +11,7 @@ from vmtiming_tui.analysis.conditions import Conditions, conditions_of
 from vmtiming_tui.analysis.counted import counts, kind_of
 from vmtiming_tui.analysis.kernel_times import KernelFigures, kernel_figures
 from vmtiming_tui.analysis.stages import Stages, stages_of
-from vmtiming_tui.analysis.straggler import Straggler, straggler_of
+from vmtiming_tui.analysis.straggler import Straggler, furthest_behind
 from vmtiming_tui.analysis.summary import Group, Summary, counted_groups, summarise_fleet
 from vmtiming_tui.analysis.sweep import Sweep, sweep_of
 from vmtiming_tui.analysis.thresholds import Judged, judged
@@ -139,12 +139,13 @@ def document_of(
     fleet: Fleet, scope: Collection[int] | None = None, baseline: Side | None = None
 ) -> Document:
     """Return a run ready to be written; ``scope`` keeps only these VMs."""
+    groups = tuple(counted_groups(fleet, scope))
     return Document(
         fleet=fleet,
         scope=None if scope is None else frozenset(scope),
         plan=fleet.plan,
         summary=summarise_fleet(fleet, scope),
-        groups=tuple(counted_groups(fleet, scope)),
+        groups=groups,
         sweep=sweep_of(fleet),
         cautions=tuple(cautions(fleet, scope)),
         boots=tuple(
@@ -160,7 +161,7 @@ def document_of(
         judged=judged(fleet),
         decisions=told(fleet, baseline),
         kernels=tuple(kernel_figures(fleet, scope)),
-        slowest=straggler_of(fleet, scope),
+        slowest=furthest_behind(groups, fleet.unit_order),
     )
 
 

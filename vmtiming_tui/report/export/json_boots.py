@@ -68,6 +68,8 @@ def slowest_body(found: Straggler | None) -> Body | None:
         ],
         "waited_share": found.waited_share,
         "usual_waited_share": found.usual_waited_share,
+        "slowest_in": found.slowest_in,
+        "of_storms": found.of_storms,
         "sentence": straggler_words(found),
     }
 

@@ -89,7 +89,6 @@ def _spark(setting: SettingRow, glyphs: Glyphs) -> str:
 
 
 def _setting_lines(found: Storms, width: int, palette: Palette, glyphs: Glyphs) -> list[Part]:
-    runs = max(found.planned // len(found.settings), 1)
     table = Table(
         heads=(
             Head("setting", Align.LEFT),
@@ -102,7 +101,7 @@ def _setting_lines(found: Storms, width: int, palette: Palette, glyphs: Glyphs) 
             Head("", Align.LEFT),
             Head("medians", Align.LEFT, is_detail=True),
         ),
-        rows=tuple(_setting_cells(row, runs, glyphs) for row in found.settings),
+        rows=tuple(_setting_cells(row, found.runs, glyphs) for row in found.settings),
     )
     figures = [
         (row.medians.median, row.medians.interval) if row.medians else (None, None)
@@ -134,7 +133,8 @@ def _row_lines(
 ) -> list[Part]:
     table = Table(
         heads=(
-            Head("storm", Align.LEFT),
+            Head("storm"),
+            *([Head("", Align.LEFT)] if any(map(_what, rows)) else []),
             Head("booted"),
             Head("median"),
             Head("interval"),
@@ -142,7 +142,7 @@ def _row_lines(
             Head("slowest", is_detail=True),
             Head("all booted in"),
         ),
-        rows=tuple(map(_row_cells, rows)),
+        rows=tuple(_row_cells(row, has_words=any(map(_what, rows))) for row in rows),
     )
     figures = [(row.median_s, row.interval) for row in rows]
     head, *body = _with_whiskers(table, figures, width, palette, glyphs)
@@ -156,12 +156,21 @@ def _style(row: StormRow, palette: Palette) -> Style:
     return palette.text if row.kind is StormKind.RUN else palette.dim
 
 
-def _row_cells(row: StormRow) -> tuple[Cell, ...]:
-    parts = [str(row.number), _KINDS.get(row.kind, ""), settings_label(row.parameters)]
-    not_counted = ["not counted"] if row.kind is StormKind.WARMUP else []
-    now = [] if row.is_over else ["booting"]
+def _what(row: StormRow) -> str:
+    """Return what sets a storm apart: what it is for, what was varied, and whether it boots."""
+    parts = (
+        settings_label(row.parameters),
+        _KINDS.get(row.kind, ""),
+        "not counted" if row.kind is StormKind.WARMUP else "",
+        "" if row.is_over else "booting",
+    )
+    return " ".join(part for part in parts if part)
+
+
+def _row_cells(row: StormRow, *, has_words: bool) -> tuple[Cell, ...]:
     return (
-        foreign(" ".join(part for part in (*parts, *not_counted, *now) if part)),
+        own(str(row.number)),
+        *([foreign(_what(row))] if has_words else []),
         own(f"{row.booted}/{row.vms}"),
         own(_seconds(row.median_s)),
         own(_between(row.interval)),

@@ -4,6 +4,8 @@ import re
 
 from rich.cells import cell_len, chop_cells
 
+from vmtiming_tui.tui.drawing.styled import clip
+
 _WORDS = re.compile(r"(\S+)(\s*)")
 
 
@@ -29,3 +31,10 @@ def wrapped(text: str, width: int, *, hang: int = 0) -> list[str]:
             line = indent
         line += rest + blanks
     return [*lines, line.rstrip()]
+
+
+def first_lines(lines: list[str], most: int, width: int, ellipsis: str) -> list[str]:
+    """Return so many lines at the most; the last one tells where there were more."""
+    if len(lines) <= most:
+        return lines
+    return [*lines[: most - 1], clip(f"{lines[most - 1]} {ellipsis}", width, ellipsis)]

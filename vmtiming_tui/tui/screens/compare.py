@@ -53,6 +53,17 @@ class CompareScreen(WordsScreen):
                 lines += [(text, palette.text) for text in run.slowest]
         return [(shown(text) if text.strip() == text else text, style) for text, style in lines]
 
+    def action_export(self) -> None:
+        """Ask where to write the comparison."""
+        from vmtiming_tui.report.export.comparison.document import ComparisonDocument
+        from vmtiming_tui.tui.screens.exporting import export_of_comparison
+
+        first, second = self._held.runs
+        document = ComparisonDocument(
+            sides=(first.side, second.side), comparisons=(self._held.comparison,)
+        )
+        self.app.push_screen(export_of_comparison(self.model, document))
+
     def action_swap(self) -> None:
         """Hold the first against the second."""
         self.run_worker(self._swap(), exclusive=True)

@@ -53,6 +53,7 @@ class ExportScreen(Dialog[None]):
     SCOPE = Scope.EXPORT
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings((*keymap.EXPORT, *keymap.FORM))]
     AUTO_FOCUS = "#path"
+    ENDINGS: ClassVar[Collection[str]] = FORMATS.keys()
 
     def __init__(self, model: Model) -> None:
         super().__init__()
@@ -71,23 +72,33 @@ class ExportScreen(Dialog[None]):
             yield Static("", id="partial", markup=False, classes="warn")
             yield Static("", id="result", markup=False)
             with Horizontal(classes="buttons"):
-                yield Button(self.way_out("Cancel"), id="cancel", compact=True)
-                yield Button("Write (enter)", id="write", variant="primary", compact=True)
-                yield Button(
-                    f"Copy path ({self.host.key_for('export.copy')})", id="copy", compact=True
-                )
+                yield from self.buttons()
+
+    def buttons(self) -> ComposeResult:
+        """Leave, write, and what to do with the file once it is written."""
+        yield Button(self.way_out("Cancel"), id="cancel", compact=True)
+        yield Button("Write (enter)", id="write", variant="primary", compact=True)
+        yield Button(f"Copy path ({self.host.key_for('export.copy')})", id="copy", compact=True)
 
     def on_mount(self) -> None:
         """Say what kind of export this would be."""
         self.query_one("#copy").display = False
+        self.tell_partial()
+        self._judge()
+
+    def tell_partial(self) -> None:
+        """Say of a run that goes on that not all of it will be in the file."""
         partial = self.query_one("#partial", Static)
         partial.update(partial_words(self._model))
         partial.display = bool(partial.content)
-        self._judge()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Say which format the ending means."""
         self._judge()
+
+    def ending_of(self, path: Path) -> str:
+        """Return the ending that tells a file's format, empty where it is none of these."""
+        return ending_of(path)
 
     def _path(self) -> Path:
         path = Path(self.query_one("#path", Input).value.strip())
@@ -98,9 +109,9 @@ class ExportScreen(Dialog[None]):
     def _judge(self) -> None:
         path = self._path()
         fault = ""
-        if not ending_of(path):
+        if not self.ending_of(path):
             ending = shown(clip(path.suffix, _MOST_ENDING))
-            fault = f"Unknown ending {ending!r}; use one of {' '.join(FORMATS)}"
+            fault = f"Unknown ending {ending!r}; use one of {' '.join(self.ENDINGS)}"
         elif why := unreachable(path):
             fault = f"This cannot be written: {why}"
         elif path.is_dir():
@@ -109,9 +120,13 @@ class ExportScreen(Dialog[None]):
             fault = f"There is no folder {shown(str(path.parent))}; make it first"
         note = self.query_one("#format", Static)
         exists = " (exists; asks before it is replaced)" if not fault and path.exists() else ""
-        note.update(fault or f"Format {ending_of(path).lstrip('.')}{exists}")
+        note.update(fault or f"Format {self.ending_of(path).lstrip('.')}{exists}")
         note.set_class(bool(fault), "fault")
         self.query_one("#write", Button).disabled = bool(fault)
+
+    def scope(self) -> Collection[int] | None:
+        """Return the VMs that were chosen; None for all."""
+        return self.query_one(VmScope).chosen
 
     def on_input_submitted(self) -> None:
         """Enter writes."""
@@ -148,7 +163,7 @@ class ExportScreen(Dialog[None]):
         result.remove_class("fault")
         result.add_class("-told")
         result.update("Writing ...")
-        scope = self.query_one(VmScope).chosen
+        scope = self.scope()
         try:
             with self._model.held():
                 size = await asyncio.to_thread(self._write_now, path, scope)
@@ -163,15 +178,17 @@ class ExportScreen(Dialog[None]):
         self.query_one("#copy").focus()
 
     def _write_now(self, path: Path, scope: Collection[int] | None) -> int:
-        model = self._model
-        written = write_export(
-            path, model.fleet, scope=scope, baseline=model.baseline, overwrite=True
-        )
+        written = self.write_file(path, scope)
         try:
             self._written = written.resolve()
             return self._written.stat().st_size
         except OSError as error:
             raise ExportError(f"{path}, once written, is gone: {error.strerror}") from None
+
+    def write_file(self, path: Path, scope: Collection[int] | None) -> Path:
+        """Write the file and return its path; raises ``ExportError``."""
+        model = self._model
+        return write_export(path, model.fleet, scope=scope, baseline=model.baseline, overwrite=True)
 
     def action_copy(self) -> None:
         """Copy the path of the file written."""

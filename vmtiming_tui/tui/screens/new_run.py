@@ -1,6 +1,7 @@
 """A form for a run with other settings, validated while typing by the command line's own code."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import ClassVar
 
@@ -9,13 +10,15 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button, Input, Label, Static
 
+from vmtiming_tui.analysis.comparison.sequential import with_looks
 from vmtiming_tui.errors import ConfigError
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.model.codec import to_json
 from vmtiming_tui.model.config import Accel, AfterReport, End, RunConfig
-from vmtiming_tui.model.plan import RunPlan, Variant
-from vmtiming_tui.request.settings import Raw, build_config, field_problem
+from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.request.settings import Raw, field_problem
+from vmtiming_tui.request.sweeps import build_plan
 from vmtiming_tui.tui.drawing.styled import clip, shown_lines
 from vmtiming_tui.tui.screens.dialog import Dialog
 from vmtiming_tui.tui.state import keymap
@@ -23,26 +26,47 @@ from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.widgets.field import Field
 
-FIELDS = (
+CONFIG_FIELDS = (
     ("number", "Number of VMs", ""),
     ("memory_mib", "Memory", "MiB each"),
     ("smp", "vCPUs", "each"),
     ("accel", "Accelerator", ", ".join(Accel)),
     ("append", "Kernel arguments", ""),
+    ("parallel", "At once", "VMs boot; empty for all"),
     ("stagger_s", "Stagger", "s between two starts"),
     ("timeout_s", "Timeout", "s for each VM"),
     ("after_report", "After the report", ", ".join(AfterReport)),
     ("end", "End", ", ".join(End)),
     ("shutdown_timeout_s", "Shutdown limit", "s for each VM"),
 )
+PLAN_FIELDS = (
+    ("runs", "Storms", "alike that count"),
+    ("warmup", "Warm-up", "storms that do not count"),
+    ("name", "Name", ""),
+)
+FIELDS = (*CONFIG_FIELDS, *PLAN_FIELDS)
+"""The settings that can be changed: (its field, what it is called, what it is given in)."""
 
+_WIDE = frozenset({"append", "name"})
 _MOST_FAULT = 300
 
 
 def _as_typed(value: object) -> str:
+    if value is None:
+        return ""
     if isinstance(value, float):
         return f"{value:g}"
     return str(value)
+
+
+def _askable(model: Model) -> RunPlan:
+    """Return what was last asked for, as far as one setting can be booted so.
+
+    Where it was to decide between several settings, nothing is left to be decided.
+    """
+    if model.asked.until_decided is not None and model.baseline is None:
+        return replace(model.asked, until_decided=None, runs=1)
+    return model.asked
 
 
 class NewRunScreen(Dialog[RunPlan]):
@@ -55,7 +79,7 @@ class NewRunScreen(Dialog[RunPlan]):
     def __init__(self, model: Model) -> None:
         super().__init__()
         self._model = model
-        self._config: RunConfig = model.asked.config
+        self._asked = _askable(model)
         self._host_problems: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
@@ -66,8 +90,8 @@ class NewRunScreen(Dialog[RunPlan]):
                 for name, label, unit in FIELDS:
                     with Horizontal(classes="field"):
                         yield Label(label, classes="name")
-                        value = _as_typed(getattr(self._config, name))
-                        classes = "wide" if name == "append" else ""
+                        value = _as_typed(self._given(name))
+                        classes = "wide" if name in _WIDE else ""
                         yield Field(value, id=name, classes=classes)
                         if unit:
                             yield Label(unit, classes="unit")
@@ -81,13 +105,34 @@ class NewRunScreen(Dialog[RunPlan]):
                 yield Button(self.way_out("Cancel"), id="cancel", compact=True)
                 yield Button("Start (enter)", id="start", variant="primary", compact=True)
 
-    def _raw(self) -> dict[str, Raw]:
-        body = to_json(self._config)
+    def _given(self, name: str) -> object:
+        """Return what was last asked for."""
+        is_of_plan = any(name == field for field, _, _ in PLAN_FIELDS)
+        return getattr(self._asked if is_of_plan else self._asked.config, name)
+
+    def _typed(self, fields: Iterable[tuple[str, str, str]]) -> dict[str, str]:
+        return {name: self.query_one(f"#{name}", Input).value for name, _, _ in fields}
+
+    def _build(self, *, files: bool = True) -> RunPlan:
+        """Return the plan last asked for, with what was typed and none besides.
+
+        Raises ``ConfigError`` with every fault there is.
+        """
+        body = to_json(self._asked.config)
         assert isinstance(body, dict)  # noqa: S101  a dataclass becomes an object
-        raw: dict[str, Raw] = dict(body)
-        for name, _, _ in FIELDS:
-            raw[name] = self.query_one(f"#{name}", Input).value
-        return raw
+        raw: dict[str, Raw] = {**body, **self._typed(CONFIG_FIELDS)}
+        typed = self._typed(PLAN_FIELDS)
+        built = build_plan(
+            raw, runs=typed["runs"] or "0", warmup=typed["warmup"], name=typed["name"], files=files
+        )
+        plan = replace(
+            self._asked,
+            variants=built.variants,
+            runs=built.runs,
+            warmup=built.warmup,
+            name=built.name,
+        )
+        return with_looks(plan, self._model.baseline)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Say what is wrong as it is typed."""
@@ -99,13 +144,13 @@ class NewRunScreen(Dialog[RunPlan]):
         self._show_faults()
 
     def _faults(self) -> dict[str, str]:
-        raw = self._raw()
-        faults = {name: text for name, _, _ in FIELDS if (text := field_problem(name, raw[name]))}
-        if not faults:
-            try:
-                build_config(raw, files=False)
-            except ConfigError as error:
-                faults = {problem.field: problem.text for problem in error.problems}
+        typed = self._typed(CONFIG_FIELDS)
+        faults = {name: text for name, raw in typed.items() if (text := field_problem(name, raw))}
+        try:
+            self._build(files=False)
+        except ConfigError as error:
+            for problem in error.problems:
+                faults.setdefault(problem.field, problem.text)
         return faults
 
     def _show_faults(self) -> bool:
@@ -143,23 +188,13 @@ class NewRunScreen(Dialog[RunPlan]):
 
     async def _check_and_answer(self) -> None:
         try:
-            config = await asyncio.to_thread(build_config, self._raw())
+            plan = await asyncio.to_thread(self._build)
         except ConfigError as error:
             self._host_problems = {problem.field: problem.text for problem in error.problems}
         else:
-            self._host_problems = await asyncio.to_thread(self._shortages, config)
+            self._host_problems = await asyncio.to_thread(self._shortages, plan.config)
         if not self._show_faults():
-            self.dismiss(self._plan(config))
-
-    def _plan(self, config: RunConfig) -> RunPlan:
-        """Return the plan last asked for, with these settings and none besides.
-
-        Where it was to decide between several settings, nothing is left to be decided.
-        """
-        asked = self._model.asked
-        if asked.until_decided is not None and self._model.baseline is None:
-            asked = replace(asked, until_decided=None, runs=1)
-        return replace(asked, variants=(Variant(config=config),))
+            self.dismiss(plan)
 
     def _shortages(self, config: RunConfig) -> dict[str, str]:
         """Return what the host has too little of: the engine would say so too, but after the end

@@ -12,6 +12,7 @@ from vmtiming_tui.escape import plural
 from vmtiming_tui.model.commands import Act, Rerun, VmAction
 from vmtiming_tui.model.fleet import RunState
 from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.tui.drawing.styled import shown
 from vmtiming_tui.tui.screens.reckoning import Reckoning
 from vmtiming_tui.tui.screens.vm_screen import VmScreen
 from vmtiming_tui.tui.state import keymap
@@ -19,13 +20,14 @@ from vmtiming_tui.tui.state.dashboard import Change, Model, is_running
 from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.state.outcome import Outcome, outcome_of
 from vmtiming_tui.tui.state.questions import about_killing
+from vmtiming_tui.tui.state.view import Sort
 from vmtiming_tui.tui.widgets.answer import Answer
 from vmtiming_tui.tui.widgets.curve import Curve
 from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.tui.widgets.grid import VmGrid
 from vmtiming_tui.tui.widgets.player_line import PlayerLine
 from vmtiming_tui.tui.widgets.status_lines import StatsLine, TroubleLine, ViewLine
-from vmtiming_tui.tui.widgets.table import TableHead, VmTable
+from vmtiming_tui.tui.widgets.table import TableHead, VmTable, layout
 from vmtiming_tui.tui.widgets.vm_area import VmArea
 
 _LINES_AROUND = 5
@@ -105,11 +107,14 @@ class StormScreen(VmScreen[None]):
 
     def tick(self, change: Change) -> None:
         """Show what one turn brought."""
-        if self.model.is_decided and (change.vms or change.new_run or change.figures):
-            self._reckoning.spoil()
-        self._reckoning.tick()
-        if change.new_run or change.order or self.answer.display != bool(self.model.outcome):
+        if self.model.is_decided:
+            if change.vms or change.new_run or change.figures:
+                self._reckoning.spoil()
+            self._reckoning.tick()
+        told = self.answer.height_wanted(self.size.width)
+        if change.new_run or change.order or self.answer.size.height != told:
             self._fit()
+        self.answer.renew()
         self.area.tick(change)
         super().tick(change)
         self.trouble.renew()
@@ -124,7 +129,7 @@ class StormScreen(VmScreen[None]):
             self._renew_view_line()
 
     def _show_outcome(self, outcome: Outcome | None) -> None:
-        self.model.reckoned = outcome
+        self.model.outcome = outcome
         self._fit()
         self.answer.renew()
         self.stats.renew()
@@ -201,6 +206,8 @@ class StormScreen(VmScreen[None]):
         lists = not self.table_area.display
         self.table_area.display = self.table_head.display = lists
         self.grid_area.display = not lists
+        self.model.view.is_list = lists
+        self.model.reorder(now=True)
         self._fit()
         self.area.rebuild()
         if vm is not None:
@@ -215,7 +222,10 @@ class StormScreen(VmScreen[None]):
 
     def action_sort(self, step: int) -> None:
         """Order by the next column, or the one before."""
-        self.model.view.step_sort(step)
+        sorts = list(Sort)
+        if self.table_area.display:
+            sorts = [sort for sort, _, _ in layout(self.model, self.size.width)]
+        self.model.view.step_sort(step, sorts)
         self._changed_view()
 
     def on_table_head_sorted(self, message: TableHead.Sorted) -> None:
@@ -225,7 +235,8 @@ class StormScreen(VmScreen[None]):
 
     def action_reverse(self) -> None:
         """Turn the order around."""
-        self.model.view.descending = not self.model.view.descending
+        order = self.model.view.order
+        order.descending = not order.descending
         self._changed_view()
 
     def action_by_state(self, number: int) -> None:
@@ -251,7 +262,10 @@ class StormScreen(VmScreen[None]):
         self._end_filter()
 
     def _end_filter(self) -> None:
-        self.model.view.fault = ""
+        view = self.model.view
+        if fault := view.drop_fault():
+            stays = f"{shown(view.filter_text)} stays" if view.filter_text else "all are shown"
+            self.app.notify(f"No such filter: {fault}; {stays}.", severity="warning", markup=False)
         self._renew_view_line()
         self.filter.display = False
         self.set_focus(None)

@@ -7,7 +7,6 @@ from vmtiming_tui.model.commands import Act
 from vmtiming_tui.tui.drawing.pane_text import command_line
 from vmtiming_tui.tui.screens.full_screen import Answer, FullScreen
 from vmtiming_tui.tui.state.dashboard import Change
-from vmtiming_tui.tui.state.keymap import Need
 from vmtiming_tui.tui.state.played_run import PlayedRun
 from vmtiming_tui.tui.widgets.player_line import PlayerLine
 
@@ -72,11 +71,6 @@ class VmScreen(FullScreen[Answer]):
 
     def action_export(self) -> None:
         """Ask where to write the figures, or as what a browser is to have them."""
-        if Need.TERMINAL not in self.host.there:
-            from vmtiming_tui.tui.screens.download import DownloadScreen
+        from vmtiming_tui.tui.screens.exporting import export_of_run
 
-            self.app.push_screen(DownloadScreen(self.model))
-            return
-        from vmtiming_tui.tui.screens.export import ExportScreen
-
-        self.app.push_screen(ExportScreen(self.model))
+        self.app.push_screen(export_of_run(self.model))

@@ -31,7 +31,7 @@ class WarningsScreen(WordsScreen):
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
-        self.pane = Pane(id="warnings", title="Warnings and notices")
+        self.pane = Pane(id="warnings", title="Warnings and notices", hang=2)
         self._sayings: tuple[Saying, ...] | None = None
         reckon = partial(sayings_of, baseline=model.baseline)
         self._reckoning = Reckoning(self, model, reckon, self._say)

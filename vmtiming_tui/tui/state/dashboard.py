@@ -160,7 +160,7 @@ class Model:
 
     ``plan`` is that of the run that is shown; ``asked`` the one last asked for, which may have been
     refused, or of which, while ``is_beginning``, nothing was heard yet. ``baseline``
-    is the run that all of them are compared with, if any. ``reckoned`` is what the boots came to
+    is the run that all of them are compared with, if any. ``outcome`` is what the boots came to
     when that was last looked at. ``there`` is what there is for keys that need something, and
     ``called`` what the run is called among others.
     """
@@ -179,7 +179,7 @@ class Model:
         self.fleet = Fleet()
         self.view = View()
         self.figures = LiveFigures()
-        self.reckoned: Outcome | None = None
+        self.outcome: Outcome | None = None
         self.stream_over = False
         self.is_beginning = False
         self._clock = clock
@@ -266,11 +266,6 @@ class Model:
         return is_begun and not any(fleet.counts[state] for state in _UNDECIDED)
 
     @property
-    def outcome(self) -> Outcome | None:
-        """What the boots came to; None while some are under way, and till it is reckoned."""
-        return self.reckoned if self.is_decided else None
-
-    @property
     def is_busy(self) -> bool:
         """Whether leaving now would end something that runs or is about to."""
         return self.live and self.goes_on
@@ -348,7 +343,7 @@ class Model:
         self.view.marked.clear()
         self.view.shown = []
         self.figures = LiveFigures()
-        self.reckoned = None
+        self.outcome = None
         return True
 
     # Figures and order, no more often than they can be afforded.

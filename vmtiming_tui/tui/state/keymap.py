@@ -179,8 +179,10 @@ def _scrolls(scope: str, group: str) -> tuple[Key, ...]:
 COMPARE = (
     Key("compare.back", "escape", "back", "back", "Back to the history", "Comparison", 5),
     Key("compare.swap", "s", "swap", "swap", "Turn the comparison around", "Comparison", 10),
+    Key("compare.export", "e", "export", "export", "Write the comparison to a file", "Comparison",
+        20, needs=Need.TERMINAL),
     *_scrolls("compare", "Comparison"),
-)
+)  # fmt: skip
 STORMS = (
     Key("storms.back", "escape", "back", "back", "Back to all VMs", "Storms", 5),
     *_scrolls("storms", "Storms"),

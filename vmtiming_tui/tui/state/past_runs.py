@@ -12,6 +12,7 @@ from vmtiming_tui.escape import printable
 from vmtiming_tui.history.rows import StoredRun
 from vmtiming_tui.history.runs import History
 from vmtiming_tui.sources.replay import Player
+from vmtiming_tui.tui.state.glance import Glance, glance_of
 from vmtiming_tui.tui.state.keymap import Need
 from vmtiming_tui.tui.state.played_run import PlayedRun, folded
 from vmtiming_tui.tui.state.run_pair import HeldRun, held_run
@@ -26,6 +27,30 @@ def load_runs() -> tuple[list[StoredRun], str]:
     """Return the runs of the user's history, and what should be said of it."""
     with History.open() as history:
         return history.runs(), history.word
+
+
+def load_glance(run: StoredRun) -> Glance:
+    """Return what a run's events tell at a glance."""
+    with History.open() as history:
+        return glance_of(history.load(run))
+
+
+def rename_run(run: StoredRun, name: str) -> None:
+    """Call a run so from now on."""
+    with History.open() as history:
+        history.rename(run, name)
+
+
+def note_run(run: StoredRun, notes: str) -> None:
+    """Keep these notes with a run."""
+    with History.open() as history:
+        history.note(run, notes)
+
+
+def remove_run(run: StoredRun) -> None:
+    """Forget a run."""
+    with History.open() as history:
+        history.remove(run)
 
 
 def load_held(run: StoredRun) -> HeldRun:

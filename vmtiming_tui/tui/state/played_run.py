@@ -133,7 +133,7 @@ class PlayedRun(Model):
         self.plan = self.asked = self.fleet.plan or self.plan
         self.player.put(at_ns)
         self._waiting.clear()
-        self._stale_figures, self._figures_due_ns, self.reckoned = True, 0, None
+        self._stale_figures, self._figures_due_ns, self.outcome = True, 0, None
         self.reorder(now=True)  # it may be painted before the next turn
         self._is_other = True
 
@@ -144,3 +144,4 @@ class PlayedRun(Model):
         self._found = folded(self.player.events)
         self._adopt_found()
         self.settle()
+        self._is_other = True

@@ -64,7 +64,7 @@ class SettingRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storms:
-    """All of a run's storms so far; ``planned`` is how many are to count.
+    """All of a run's storms so far, of which so many are to count of each setting: ``runs``.
 
     ``verdicts`` say what is told of them so far, ``costs`` what many VMs at once cost.
     It ``is_over`` when no more come by themselves.
@@ -72,7 +72,7 @@ class Storms:
 
     rows: tuple[StormRow, ...]
     settings: tuple[SettingRow, ...]
-    planned: int
+    runs: int
     verdicts: tuple[str, ...]
     costs: tuple[str, ...]
     is_over: bool
@@ -81,6 +81,11 @@ class Storms:
     def counted(self) -> tuple[StormRow, ...]:
         """The storms that count."""
         return tuple(row for row in self.rows if row.kind is StormKind.RUN)
+
+    @property
+    def planned(self) -> int:
+        """How many storms are to count."""
+        return self.runs * max(len(self.settings), 1)
 
     @property
     def is_varied(self) -> bool:
@@ -97,10 +102,11 @@ def storms_of(fleet: Fleet, baseline: Side | None) -> Storms:
     groups = sweep.against if sweep else ()
     against = {settings_label(group.parameters): group.boot for group in groups}
     reference = settings_label(sweep.reference) if sweep else ""
+    variants = [variant.parameters for variant in plan.variants] if plan else []
     return Storms(
         rows=rows,
-        settings=tuple(_settings(rows, against, reference)),
-        planned=plan.runs * len(plan.variants) if plan else 0,
+        settings=tuple(_settings(rows, variants, against, reference)),
+        runs=plan.runs if plan else 0,
         verdicts=tuple(verdicts_of(fleet, baseline, held)),
         costs=tuple(cost_lines(sweep)) if sweep else (),
         is_over=fleet.ran_to_end,
@@ -137,15 +143,22 @@ def _measured(
 
 
 def _settings(
-    rows: Iterable[StormRow], against: Mapping[str, Difference], reference: str
+    rows: Iterable[StormRow],
+    variants: Iterable[Mapping[str, str]],
+    against: Mapping[str, Difference],
+    reference: str,
 ) -> Iterable[SettingRow]:
-    groups: dict[str, list[StormRow]] = {}
-    for row in rows:
-        if row.kind is StormKind.RUN and row.is_over:
-            groups.setdefault(settings_label(row.parameters), []).append(row)
-    for label, storms in groups.items():
+    """Yield a row for every setting of the plan, and for those that were booted besides."""
+    over = [row for row in rows if row.kind is StormKind.RUN and row.is_over]
+    known = [*variants, *(row.parameters for row in over)]
+    groups: dict[str, list[StormRow]] = {settings_label(each): [] for each in known}
+    for row in over:
+        groups[settings_label(row.parameters)].append(row)
+    for parameters in {settings_label(each): each for each in known}.values():
+        label = settings_label(parameters)
+        storms = groups[label]
         yield SettingRow(
-            parameters=storms[0].parameters,
+            parameters=parameters,
             storms=tuple(storms),
             medians=_over(storm.median_s for storm in storms),
             all_booted_in=_over(storm.all_booted_in_s for storm in storms),

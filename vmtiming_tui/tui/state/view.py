@@ -1,12 +1,14 @@
 """Which VMs are shown, in which order, and which of them are marked; pure, no Textual."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from vmtiming_tui.analysis.stages import stages_of
+from vmtiming_tui.analysis.stages import Stages, stages_of
+from vmtiming_tui.analysis.stages_seen import seen_pieces
+from vmtiming_tui.analysis.straggler import waited_share
 from vmtiming_tui.errors import VmTimingError
 from vmtiming_tui.model.attempt import Attempt, Phase, Vm, VmState
 from vmtiming_tui.model.fleet import Fleet
@@ -27,14 +29,28 @@ class Sort(StrEnum):
     ID = "VM"
     STATE = "state"
     TIME = "host s"
+    FIRMWARE = "firmware"
+    LOADER = "loader"
     KERNEL = "kernel"
     INITRD = "initrd"
     USERSPACE = "userspace"
+    LAG = "lag"
     RESIDUAL = "residual"
+    WAITED = "waited"
     RSS = "RSS"
     DISK = "disk read"
     CPU = "CPU s"
 
+
+STAGES: Mapping[Sort, Stage] = {
+    Sort.FIRMWARE: Stage.FIRMWARE,
+    Sort.LOADER: Stage.LOADER,
+    Sort.KERNEL: Stage.KERNEL,
+    Sort.INITRD: Stage.INITRD,
+    Sort.USERSPACE: Stage.USERSPACE,
+    Sort.LAG: Stage.LAG,
+}
+"""The orders that are a stage's time."""
 
 _ORDER = {state: place for place, state in enumerate(VmState)}
 
@@ -47,13 +63,24 @@ STATE_GROUPS: tuple[frozenset[VmState], ...] = (
     frozenset({VmState.KILLED}),
 )
 
+
+def stage_ns(attempt: Attempt, stages: Stages, stage: Stage, now_ns: int) -> int | None:
+    """Return how long a stage took: as the guest tells it, else as far as the host saw it."""
+    if stages.known:
+        return stages.of(stage)
+    return dict(seen_pieces(attempt, now_ns)).get(stage)
+
+
+def _of_stage(stage: Stage) -> Sortable:
+    return lambda attempt, now_ns: stage_ns(attempt, stages_of(attempt), stage, now_ns)
+
+
 _SORTS: dict[Sort, Sortable] = {
     Sort.STATE: lambda attempt, _: _ORDER[attempt.state],
     Sort.TIME: lambda attempt, now_ns: attempt.elapsed_ns(now_ns),
-    Sort.KERNEL: lambda attempt, _: stages_of(attempt).of(Stage.KERNEL),
-    Sort.INITRD: lambda attempt, _: stages_of(attempt).of(Stage.INITRD),
-    Sort.USERSPACE: lambda attempt, _: stages_of(attempt).of(Stage.USERSPACE),
+    **{sort: _of_stage(stage) for sort, stage in STAGES.items()},
     Sort.RESIDUAL: lambda attempt, _: stages_of(attempt).residual_ns,
+    Sort.WAITED: lambda attempt, _: waited_share(attempt),
     Sort.RSS: lambda attempt, _: attempt.usage.rss_bytes if attempt.usage else None,
     Sort.DISK: lambda attempt, _: attempt.usage.disk_read_bytes if attempt.usage else None,
     Sort.CPU: lambda attempt, _: attempt.usage.cpu_ns if attempt.usage else None,
@@ -110,9 +137,13 @@ def _parse_plain(text: str) -> Test:
         return lambda vm, _: vm.id == wanted
     if match := _RANGE.fullmatch(text):
         low, high = int(match[1]), int(match[2])
+        if low > high:
+            raise FilterError(f"a range begins with the smaller one, such as {high}-{low}")
         return lambda vm, _: low <= vm.id <= high
     if match := _LIMIT.fullmatch(text):
         return _faster_or_slower(match[1], float(match[2]) * 1e9)
+    if text[0] in "<>":
+        raise FilterError(f"a number of seconds follows {text[0]}, such as {text[0]}20")
     if text == "starting":
         return _in_state(STATE_GROUPS[0])
     if text in set(Phase):
@@ -123,19 +154,34 @@ def _parse_plain(text: str) -> Test:
 
 
 @dataclass(slots=True)
+class Order:
+    """By what the VMs are ordered, and which way."""
+
+    sort: Sort = Sort.ID
+    descending: bool = False
+
+
+@dataclass(slots=True)
 class View:
     """What the user chose to see; ``shown`` holds the ids that result, in order.
 
-    ``fault`` says what is wrong with a filter that was refused; the one before it holds.
+    Grid and list have an order each; ``order`` is that of what is seen. ``fault`` says what is
+    wrong with a filter that was refused; the one before it holds.
     """
 
     filter_text: str = ""
     fault: str = ""
-    sort: Sort = Sort.ID
-    descending: bool = False
+    is_list: bool = False
     marked: set[int] = field(default_factory=set)
     shown: list[int] = field(default_factory=list)
     _test: Test = field(default_factory=lambda: parse_filter(""))
+    _of_grid: Order = field(default_factory=Order)
+    _of_list: Order = field(default_factory=Order)
+
+    @property
+    def order(self) -> Order:
+        """The order of what is seen."""
+        return self._of_list if self.is_list else self._of_grid
 
     def set_filter(self, text: str) -> None:
         """Show only VMs that match; an empty text shows all, one that is refused what was shown."""
@@ -146,20 +192,27 @@ class View:
         else:
             self.filter_text, self.fault = text.strip(), ""
 
-    def step_sort(self, step: int) -> None:
-        """Order by the next column, or the one before."""
-        columns = list(Sort)
-        self.sort = columns[(columns.index(self.sort) + step) % len(columns)]
+    def drop_fault(self) -> str:
+        """Forget a filter that was refused; return why it was, empty where none was."""
+        fault, self.fault = self.fault, ""
+        return fault
+
+    def step_sort(self, step: int, among: Sequence[Sort]) -> None:
+        """Order by the next of these, or the one before."""
+        order = self.order
+        at = among.index(order.sort) if order.sort in among else 0
+        order.sort = among[(at + step) % len(among)]
 
     def sort_by(self, sort: Sort) -> None:
         """Order by this column; by the same one again turns the order around."""
-        self.descending = not self.descending if sort is self.sort else False
-        self.sort = sort
+        order = self.order
+        order.descending = not order.descending if sort is order.sort else False
+        order.sort = sort
 
     @property
     def moves(self) -> bool:
         """Whether the order or the choice may change without any VM being added."""
-        return bool(self.filter_text) or self.sort is not Sort.ID
+        return bool(self.filter_text) or self.order.sort is not Sort.ID
 
     def toggle_mark(self, vm: int) -> None:
         """Mark a VM, or take its mark away."""
@@ -181,10 +234,10 @@ class View:
         return True
 
     def _ordered(self, vms: Iterable[Vm], now_ns: int) -> list[int]:
-        if self.sort is Sort.ID:
+        if self.order.sort is Sort.ID:
             ids = [vm.id for vm in vms]
-            return ids[::-1] if self.descending else ids
-        key = _SORTS[self.sort]
+            return ids[::-1] if self.order.descending else ids
+        key = _SORTS[self.order.sort]
         known, unknown = [], []
         for vm in vms:
             value = key(vm.newest, now_ns)
@@ -192,6 +245,6 @@ class View:
                 unknown.append(vm.id)
             else:
                 known.append((value, vm.id))
-        sign = -1 if self.descending else 1
+        sign = -1 if self.order.descending else 1
         known.sort(key=lambda pair: (sign * pair[0], pair[1]))
         return [vm for _, vm in known] + unknown

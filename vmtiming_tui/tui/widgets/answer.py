@@ -25,9 +25,16 @@ class Answer(ModelLines):
         return len(self.lines(width))
 
     def lines(self, width: int) -> list[list[Part]]:
-        """Return the figures, then a sentence for all else; cut to a line each if room is short."""
+        """Return the figures, then a sentence for all else; cut to a line each if room is short.
+
+        While others boot it is the figures so far alone.
+        """
         if (outcome := self.model.outcome) is None:
             return []
+        if not self.model.is_decided:
+            return [
+                fitting([[(" so far:", self.host.palette.dim)], *self._figures(outcome)], width)
+            ]
         ellipsis, is_high = self.host.glyphs.ellipsis, self.app.size.height >= _HIGH_SCREEN
         most = _MOST_LINES if is_high else _MOST_LINES_LOW
         sentences = list(self._sentences(outcome, _OF_A_KIND if is_high else 1))

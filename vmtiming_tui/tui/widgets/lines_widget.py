@@ -37,8 +37,11 @@ class LinesWidget(Hosted, Widget):
     def renew(self) -> None:
         """Draw again if what is to be shown has changed."""
         width = self.size.width
-        if width and (width != self._drawn_width or self.lines(width) != self._now):
-            self._draw(width)
+        if not width:
+            return
+        lines = self.lines(width)
+        if width != self._drawn_width or lines != self._now:
+            self._draw(lines, width)
             self.refresh()
 
     def restyle(self) -> None:
@@ -50,8 +53,8 @@ class LinesWidget(Hosted, Widget):
         """Draw again for the new size."""
         self.restyle()
 
-    def _draw(self, width: int) -> None:
-        self._now, self._drawn_width = self.lines(width), width
+    def _draw(self, lines: list[list[Part]], width: int) -> None:
+        self._now, self._drawn_width = lines, width
         self._under = ground(self, self.host.palette)
         self._strips = [
             Strip(segments(parts, self._under)).adjust_cell_length(width, self._under)
@@ -69,7 +72,7 @@ class LinesWidget(Hosted, Widget):
         """Return one line."""
         width = self.size.width
         if width != self._drawn_width:
-            self._draw(width)
+            self._draw(self.lines(width), width)
         if y >= len(self._strips):
             return Strip.blank(width, self._under)
         return self._strips[y]

@@ -19,7 +19,7 @@ _LEAST_WIDTH = 8
 
 
 class Pane(Hosted, ScrollView, can_focus=False):
-    """Lines of one style each, wrapped at words to the width."""
+    """Lines of one style each, wrapped at words to the width; what goes on may ``hang``."""
 
     DEFAULT_CSS = """
     Pane {
@@ -37,8 +37,9 @@ class Pane(Hosted, ScrollView, can_focus=False):
             super().__init__()
             self.pane = pane
 
-    def __init__(self, *, id: str, title: str = "") -> None:  # noqa: A002  Textual's name
+    def __init__(self, *, id: str, title: str = "", hang: int = 0) -> None:  # noqa: A002
         super().__init__(id=id)
+        self._hang = hang
         self.border_title = title
         self.follows = False
         self.note = ""
@@ -67,7 +68,7 @@ class Pane(Hosted, ScrollView, can_focus=False):
             self._rows, self._first_row = [], []
             for text, style in self._lines:
                 self._first_row.append(len(self._rows))
-                self._rows += [(piece, style) for piece in wrapped(text, width)]
+                self._rows += [(piece, style) for piece in wrapped(text, width, hang=self._hang)]
             if len(self._rows) <= whole.height:
                 break
         self.virtual_size = Size(width, len(self._rows))

@@ -42,7 +42,7 @@ class PlayerLine(LinesWidget):
         """Return one line; the bar takes what is left."""
         palette, glyphs, played = self.host.palette, self.host.glyphs, self._played
         left: list[Part] = [
-            (f" {clock(played.place_ns)}", palette.strong),
+            (f" {self._place()}", palette.strong),
             (f" / {clock(played.length_ns)} ", palette.dim),
         ]
         right: list[Part] = [
@@ -58,6 +58,13 @@ class PlayerLine(LinesWidget):
             (glyphs.rule * (cells - done), palette.faint),
         ]
         return [[*left, *bar, *right]]
+
+    def _place(self) -> str:
+        """Return the moment, to the millisecond where the run stands: a step may be no longer."""
+        played = self._played
+        whole = clock(played.place_ns)
+        stands = played.player.is_paused and "." in whole
+        return f"{whole}{played.place_ns // 1_000_000 % 100:02d}" if stands else whole
 
     def _words(self) -> str:
         played, player = self._played, self._played.player

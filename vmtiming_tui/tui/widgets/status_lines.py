@@ -230,8 +230,8 @@ class ViewLine(ModelLines):
     def lines(self, width: int) -> list[list[Part]]:
         """Return one line, a faint rule where nothing is said."""
         palette, glyphs, model = self.host.palette, self.host.glyphs, self.model
-        view = model.view
-        arrow = glyphs.descending if view.descending else glyphs.ascending
+        view, order = model.view, model.view.order
+        arrow = glyphs.descending if order.descending else glyphs.ascending
         left: list[Part] = [(f"{glyphs.rule} ", palette.faint)]
         if view.filter_text:
             left += [
@@ -244,8 +244,8 @@ class ViewLine(ModelLines):
             left.append((f"no such filter: {view.fault}  ", palette.error))
         if view.marked:
             left.append((f"{len(view.marked):,} marked  ", palette.accent))
-        if view.sort is not Sort.ID or view.descending:
-            left += [("by ", palette.dim), (f"{view.sort} {arrow}  ", palette.strong)]
+        if order.sort is not Sort.ID or order.descending:
+            left += [("by ", palette.dim), (f"{order.sort} {arrow}  ", palette.strong)]
         if model.is_frozen:
             words = f"held, {plural(model.waiting, 'event')} waiting"
             goes_on = f"{self.host.key_for('main.freeze')} goes on"

@@ -5,18 +5,24 @@ from collections.abc import Iterable
 from textual import events
 from textual.message import Message
 
+from vmtiming_tui.analysis.failures import alike
 from vmtiming_tui.analysis.stages import Stages, stages_of
+from vmtiming_tui.model.attempt import Attempt, Phase
+from vmtiming_tui.model.config import BootMode
 from vmtiming_tui.tui.drawing.boot_sign import AFTER_WORD, boot_sign, phase_part
 from vmtiming_tui.tui.drawing.styled import Part, clip, parts_width, shown, with_sign
-from vmtiming_tui.tui.drawing.table_columns import COLUMNS, NARROW, value
+from vmtiming_tui.tui.drawing.table_columns import columns_for, value
 from vmtiming_tui.tui.state.dashboard import Model
-from vmtiming_tui.tui.state.phases import phase_words, told_phase
+from vmtiming_tui.tui.state.phases import told_phase
 from vmtiming_tui.tui.state.view import Sort
 from vmtiming_tui.tui.widgets.lines_widget import ModelLines
 from vmtiming_tui.tui.widgets.vm_area import Line, VmArea
 
 STATE_WIDTH = 12
-_WHY_FROM, _TEXT_FROM = 16, 60
+_WORDS_FROM = 116
+_LEAST_WORDS = 20
+_SCROLL_BAR = 1
+_BEFORE_WORDS = 3
 
 
 def _id_width(model: Model) -> int:
@@ -24,18 +30,19 @@ def _id_width(model: Model) -> int:
 
 
 def layout(model: Model, width: int) -> list[tuple[Sort, str, int]]:
-    """Return (sort, heading, width) of every column on this width; the first has the mark in it."""
-    narrow = width < NARROW
-    return [
+    """Return (sort, heading, width) of every column on this width; the first has the mark in it.
+
+    Room is left for a scroll bar, and where it is wide for words beside them.
+    """
+    first = [
         (Sort.ID, "VM", _id_width(model) + 1),
         (Sort.STATE, "state", STATE_WIDTH),
-        *(
-            (column.sort, column.short, column.short_width)
-            if narrow
-            else (column.sort, column.heading, column.width)
-            for column in COLUMNS
-        ),
     ]
+    room = width - _SCROLL_BAR - 1 - sum(cells for _, _, cells in first)
+    room -= _LEAST_WORDS + _BEFORE_WORDS if width >= _WORDS_FROM else 0
+    without = () if model.config.boot is BootMode.FIRMWARE else (Sort.LOADER,)
+    columns = columns_for(room, without)
+    return [*first, *((each.sort, each.heading, each.width) for each in columns)]
 
 
 class VmTable(VmArea):
@@ -44,13 +51,15 @@ class VmTable(VmArea):
     def __init__(self, model: Model, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(model, id=id)
         self._stages: dict[int, Stages] = {}
+        self._first_lost: dict[str, int] | None = None
 
     def reshape(self) -> None:
         """A row is a line, always."""
         self.columns = self.row_height = 1
 
     def forget(self, vms: Iterable[int]) -> None:
-        """Drop the stages kept of these VMs."""
+        """Drop the stages kept of these VMs, and who was lost first."""
+        self._first_lost = None
         for vm in vms:
             self._stages.pop(vm, None)
 
@@ -75,13 +84,12 @@ class VmTable(VmArea):
             (boot_sign(vm, glyphs) or " ", palette.warning),
         ]
         used = 3 + _id_width(model) + STATE_WIDTH - 1
-        for sort, _, cells in layout(model, width)[2:]:
+        for sort, _, cells in layout(model, self.outer_size.width)[2:]:
             text = value(sort, attempt, stages, now_ns)
             parts.append((f"{text:>{cells}}", style if sort is Sort.TIME else palette.text))
             used += cells
-        room = width - used - 3
-        if room >= (_WHY_FROM if attempt.why else _TEXT_FROM):
-            words = shown(attempt.why or attempt.text) or phase_words(model.fleet, attempt)
+        room = width - used - _BEFORE_WORDS
+        if room >= _LEAST_WORDS and (words := self._words(attempt, stages)):
             parts.append((f"   {clip(words, room, glyphs.ellipsis)}", palette.dim))
         text_width = parts_width(parts)
         parts.append((" " * max(width - text_width, 0), palette.text))
@@ -89,6 +97,28 @@ class VmTable(VmArea):
             parts = [(text, style + palette.cursor) for text, style in parts]
         moving = attempt.go_ns is not None and not attempt.state.is_decided
         return [(parts, width)], moving
+
+    def _words(self, attempt: Attempt, stages: Stages) -> str:
+        """Return what the columns do not say of a VM: why it was lost, what it does, or says."""
+        if attempt.state.is_lost:
+            return self._why(attempt)
+        if not attempt.state.is_decided:
+            return shown(attempt.console_line)
+        if not stages.known and attempt.text:
+            return shown(attempt.text)
+        phase = told_phase(self.model.fleet, attempt)
+        return str(phase) if phase not in (None, Phase.OFF) else ""
+
+    def _why(self, attempt: Attempt) -> str:
+        """Return why a VM was lost; of those lost alike all but the first shown name that one."""
+        if self._first_lost is None:
+            vms = self.model.fleet.vms
+            lost = (vm for vm in self.model.view.shown if vms[vm].state.is_lost)
+            self._first_lost = {}
+            for vm in lost:
+                self._first_lost.setdefault(alike(vms[vm].newest.why), vm)
+        first = self._first_lost.get(alike(attempt.why), attempt.vm)
+        return shown(attempt.why) if first == attempt.vm else f"as VM {first}"
 
 
 class TableHead(ModelLines):
@@ -104,10 +134,11 @@ class TableHead(ModelLines):
     def lines(self, width: int) -> list[list[Part]]:
         """Return the headings, the sorted one with its arrow."""
         palette, glyphs, view = self.host.palette, self.host.glyphs, self.model.view
-        arrow = glyphs.descending if view.descending else glyphs.ascending
+        order = view.order
+        arrow = glyphs.descending if order.descending else glyphs.ascending
         parts: list[Part] = [(" ", palette.dim)]
         for sort, heading, cells in layout(self.model, width):
-            is_sorted = sort is view.sort
+            is_sorted = sort is order.sort
             style = palette.accent if is_sorted else palette.dim
             text = f"{heading}{arrow}" if is_sorted else heading
             if sort is Sort.STATE:

@@ -1,5 +1,7 @@
 """One VM's boot drawn to scale, its attempts under one another, and what its QEMU has used."""
 
+from rich.style import Style
+
 from vmtiming_tui.analysis.stages import DoubtCode, stages_of, was_disturbed
 from vmtiming_tui.analysis.stages_seen import seen_pieces
 from vmtiming_tui.analysis.stop_jobs import StopJob, stop_jobs_of
@@ -11,7 +13,6 @@ from vmtiming_tui.report.findings import straggler_words
 from vmtiming_tui.tui.drawing.scale_bars import BarMaker, scale_for
 from vmtiming_tui.tui.drawing.styled import (
     Part,
-    clip,
     fitting,
     flowing,
     passing,
@@ -20,7 +21,7 @@ from vmtiming_tui.tui.drawing.styled import (
     size,
     spread,
 )
-from vmtiming_tui.tui.drawing.wrapping import wrapped
+from vmtiming_tui.tui.drawing.wrapping import first_lines, wrapped
 from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.phases import awaits_details, phase_of, phase_words, told_phase
 from vmtiming_tui.tui.widgets.lines_widget import ModelLines
@@ -30,6 +31,7 @@ _BAR_AT = 8 + 12 + 9
 _MUCH_WAITING = 0.2
 NOT_SEEN = "not seen yet"
 _MOST_JOBS = 2
+_MOST_WORDS = 3
 _PASSING = (Phase.COLLECTING, Phase.ENDING)
 _WAYS = {
     ReleaseCause.OWN_WAY: "its guest waits for nobody",
@@ -275,15 +277,21 @@ class StageBar(VmLine):
         found = self.model.outcome.slowest if self.model.outcome else None
         if found is None or found.slowest is not attempt or not found.is_slow:
             return []
-        words, style = shown(straggler_words(found)), self.host.palette.strong
-        return [[(line, style)] for line in wrapped(f"  {words}", width, hang=2)]
+        words = f"  {shown(straggler_words(found))}"
+        return self._wrapped(words, self.host.palette.strong, width)
+
+    def _wrapped(self, words: str, style: Style, width: int) -> list[list[Part]]:
+        """Return words as a few lines at the most."""
+        lines = wrapped(words, width, hang=2)
+        few = first_lines(lines, _MOST_WORDS, width, self.host.glyphs.ellipsis)
+        return [[(line, style)] for line in few]
 
     def _words(self, attempt: Attempt, width: int) -> list[list[Part]]:
         palette, glyphs = self.host.palette, self.host.glyphs
         if attempt.state.is_lost:
-            hint = f"  {shown(attempt.hint)}" if attempt.hint else ""
-            why = f"  {shown(attempt.why)}", palette.states[attempt.state]
-            return [spread([why, (hint, palette.dim)], [], width, glyphs.ellipsis)]
+            why = self._wrapped(f"  {shown(attempt.why)}", palette.states[attempt.state], width)
+            hint = self._wrapped(f"  {shown(attempt.hint)}", palette.dim, width)
+            return [*why, *(hint if attempt.hint else [])]
         stages = stages_of(attempt)
         doubts = stages.doubts
         if awaits_details(self.model.fleet, attempt):
@@ -297,5 +305,4 @@ class StageBar(VmLine):
             words = [f"  {plural(len(attempt.rejected), 'message')} of this guest rejected"]
         else:
             words = []
-        clipped = [clip(word, width, glyphs.ellipsis) for word in words]
-        return flowing([[(word, palette.warning)] for word in clipped], width)
+        return [line for each in words for line in self._wrapped(each, palette.warning, width)]

@@ -19,6 +19,15 @@ def ticks(top: float, most: int = 8) -> list[float]:
     return [step * index for index in range(math.floor(top / step * (1 + 1e-9)) + 1)]
 
 
+def marks(low: float, high: float, most: int = 8) -> list[float]:
+    """Return the round values from ``low`` to ``high``, in steps as those of ``ticks``."""
+    if not high > low:
+        return [low]
+    step = ticks(high - low, most)[1]
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [step * index for index in range(first, last + 1)]
+
+
 def tick_text(value: float) -> str:
     """Return a round value as it stands at an axis."""
     return f"{value:.6g}"
@@ -26,29 +35,36 @@ def tick_text(value: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where values fall in a drawing; ``top_x`` and ``top_y`` are the axes' ends."""
+    """Where values fall in a drawing; ``top_x`` and ``top_y`` are the axes' ends.
+
+    ``low_x`` and ``low_y`` are where they begin.
+    """
 
     height: float
     top_x: float
     top_y: float
+    low_x: float = 0.0
+    low_y: float = 0.0
 
     def x(self, value: float) -> float:
         """Return where a value of the lower axis stands."""
-        return LEFT + (WIDTH - LEFT - RIGHT) * value / self.top_x
+        share = (value - self.low_x) / (self.top_x - self.low_x)
+        return LEFT + (WIDTH - LEFT - RIGHT) * share
 
     def y(self, value: float) -> float:
         """Return how high a value stands."""
-        return self.height - BOTTOM - (self.height - TOP - BOTTOM) * value / self.top_y
+        share = (value - self.low_y) / (self.top_y - self.low_y)
+        return self.height - BOTTOM - (self.height - TOP - BOTTOM) * share
 
     def axes(self, x_label: str, y_ticks: Iterable[tuple[float, str]]) -> Markup:
         """Return both axes, with these values and their words at the upright one."""
-        floor = self.y(0)
+        floor = self.y(self.low_y)
         parts = []
         for value, shown in y_ticks:
             y = self.y(value)
             parts.append(tag("line", class_="grid", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y))
             parts.append(tag("text", shown, class_="end", x=LEFT - 8, y=y + 4))
-        for value in ticks(self.top_x, 10):
+        for value in marks(self.low_x, self.top_x, 10):
             x = self.x(value)
             parts.append(tag("line", class_="tick", x1=x, x2=x, y1=floor, y2=floor + 5))
             parts.append(tag("text", tick_text(value), class_="middle", x=x, y=floor + 19))

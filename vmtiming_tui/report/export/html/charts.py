@@ -16,6 +16,7 @@ from vmtiming_tui.report.export.html.axes import (
     TOP,
     WIDTH,
     Frame,
+    marks,
     svg,
     tick_text,
     ticks,
@@ -52,16 +53,23 @@ def completion_chart(
     title: str = "VMs booted over time",
     x_label: str = "seconds since the first start",
     unit: str = "",
+    *,
+    from_zero: bool = True,
 ) -> Markup:
     """Return how many VMs had booted over the time since the storm's first start.
 
-    Another title, and what it counts in, say what else it is of.
+    Another title, and what it counts in, say what else it is of. Where the time does not begin at
+    0, the axis begins before the first.
     """
     drawn = [series for series in all_series if series.points]
     if not drawn:
         return Markup("")
     last = max(series.points[-1][0] for series in drawn)
-    frame = Frame(300.0, last * 1.02 or 1.0, float(max(series.number for series in drawn)))
+    first = 0.0 if from_zero else min(series.points[0][0] for series in drawn)
+    room = 0.02 * (last - first) or 0.02 * last or 1.0
+    low, high = max(first - room, 0.0), last + room
+    number = float(max(series.number for series in drawn))
+    frame = Frame(300.0, high, number, low_x=low)
     whole = [value for value in ticks(frame.top_y, 6) if value == int(value)]
     below = [value for value in whole if value < 0.93 * frame.top_y]
     y_ticks = [(value, f"{value:g}{unit}") for value in (*below, frame.top_y)]
@@ -71,18 +79,19 @@ def completion_chart(
         title,
         frame.axes(x_label, y_ticks),
         *curves,
-        tag("line", class_="cursor", y1=TOP, y2=frame.y(0), x1=-9, x2=-9),
+        tag("line", class_="cursor", y1=TOP, y2=frame.y(frame.low_y), x1=-9, x2=-9),
         tag("text", "", class_="readout", x=LEFT + 10, y=TOP + 14),
         class_="curve",
         data_left=LEFT,
         data_right=WIDTH - RIGHT,
+        data_low=f"{frame.low_x!r}",
         data_top=f"{frame.top_x!r}",
     )
 
 
 def _curve(frame: Frame, series: Series, unit: str) -> Markup:
     points = _thinned(series.points)
-    steps = [f"M{LEFT:.1f} {frame.y(0):.1f}"]
+    steps = [f"M{LEFT:.1f} {frame.y(frame.low_y):.1f}"]
     steps += [f"H{frame.x(at):.1f}V{frame.y(k):.1f}" for at, k in points]
     return tag(
         "g",
@@ -167,14 +176,18 @@ def median_bar(medians_s: Sequence[tuple[Stage, float]]) -> Markup:
 def storm_chart(storms: Sequence[StormSummary], styles: Mapping[str, str]) -> Markup:
     """Return each storm's boot times as dots over its number, its median as a stroke.
 
+    The axis begins below the fastest, not at 0.
+
     ``styles`` are the classes of the settings' colours, where any varied.
     """
     samples = [(storm, sorted(boots_s(storm.attempts))) for storm in storms]
-    top = max((times[-1] for _, times in samples if times), default=0.0)
-    if not top:
+    booted = [times for _, times in samples if times]
+    if not booted:
         return Markup("")
-    frame = Frame(240.0, float(len(storms) + 1), top * 1.05)
-    y_ticks = [(value, f"{tick_text(value)} s") for value in ticks(frame.top_y, 5)]
+    low, high = min(times[0] for times in booted), max(times[-1] for times in booted)
+    room = 0.15 * (high - low) or 0.1 * high or 1.0
+    frame = Frame(240.0, float(len(storms) + 1), high + room, low_y=max(low - room, 0.0))
+    y_ticks = [(value, f"{tick_text(value)} s") for value in marks(frame.low_y, frame.top_y, 5)]
     parts: list[Markup] = []
     for value, shown in y_ticks:
         y = frame.y(value)
@@ -186,8 +199,10 @@ def storm_chart(storms: Sequence[StormSummary], styles: Mapping[str, str]) -> Ma
         parts.append(_storm_column(frame, index, storm, times, style))
         if (index - 1) % every == 0:
             label = str(storm.number)
-            parts.append(tag("text", label, class_="middle", x=frame.x(index), y=frame.y(0) + 19))
-    floor = frame.y(0)
+            parts.append(
+                tag("text", label, class_="middle", x=frame.x(index), y=frame.y(frame.low_y) + 19)
+            )
+    floor = frame.y(frame.low_y)
     parts.append(tag("line", class_="axis", x1=LEFT, x2=WIDTH - RIGHT, y1=floor, y2=floor))
     parts.append(tag("text", "storm", class_="middle dim", x=(LEFT + WIDTH) / 2, y=236))
     return svg(frame.height, "boot times by storm", *parts, class_="storms")

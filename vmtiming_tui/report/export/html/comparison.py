@@ -46,8 +46,8 @@ def render_html(document: ComparisonDocument) -> str:
         _spreads(document),
         _curves(document),
         _stages(document),
-        *(_figures(at, each) for at, each in enumerate(document.comparisons)),
-        *(_moved(at, each) for at, each in enumerate(document.comparisons)),
+        *(figure_section(each, _named(each), at) for at, each in enumerate(document.comparisons)),
+        *(moved_section(each, at) for at, each in enumerate(document.comparisons)),
         _keep_in_mind(document),
         _circumstances(document),
         tag("footer", "vm-timing-report compare"),
@@ -119,7 +119,8 @@ def _curves(document: ComparisonDocument) -> Markup:
         for place, sample in sorted(settings[0].samples.items())
     ]
     title = "VMs that took no longer than that"
-    chart = charts.completion_chart(series, title, "seconds from a VM's start to its report", " %")
+    label = "seconds from a VM's start to its report"
+    chart = charts.completion_chart(series, title, label, " %", from_zero=False)
     if not chart:
         return Markup("")
     return section(title, chart, legend((each.style, each.label) for each in series))
@@ -174,7 +175,7 @@ def _named(comparison: Comparison) -> str:
     return f"{comparison.second} against {comparison.first}"
 
 
-def _figures(at: int, comparison: Comparison) -> Markup:
+def figure_section(comparison: Comparison, title: str, at: int = 0) -> Markup:
     """Return every figure of both sides; of several settings a row each first."""
     groups = comparison.groups
     if not groups:
@@ -189,10 +190,10 @@ def _figures(at: int, comparison: Comparison) -> Markup:
         tables.append(listed)
     if len(groups) > 1:
         tables.insert(0, html_table(setting_table(comparison), name=f"settings-{at}"))
-    return section(_named(comparison), *tables)
+    return section(title, *tables)
 
 
-def _moved(at: int, comparison: Comparison) -> Markup:
+def moved_section(comparison: Comparison, at: int = 0) -> Markup:
     """Return which units and initcalls moved, where any storm tells of them."""
     parts: list[Markup] = []
     for place, group in enumerate(comparison.groups):

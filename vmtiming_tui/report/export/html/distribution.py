@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.summary import Group, boots_s, lost_of
 from vmtiming_tui.escape import plural
-from vmtiming_tui.report.export.html.axes import LEFT, RIGHT, WIDTH, svg, tick_text, ticks
+from vmtiming_tui.report.export.html.axes import LEFT, RIGHT, WIDTH, marks, svg, tick_text
 from vmtiming_tui.report.export.html.markup import Markup, join, tag
 from vmtiming_tui.report.wording import exact_seconds
 
@@ -110,11 +110,6 @@ class _Axis:
     def place(self, value: float) -> int:
         return math.floor((value - self.low) / self.bin + 1e-9)
 
-    def marks(self) -> list[float]:
-        step = ticks(self.high - self.low, 10)[1]
-        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
-        return [number * step for number in range(first, last + 1)]
-
 
 def _reach(spread: Spread) -> float:
     """Return where the axis may end for a spread: at its slowest, unless that is far from most."""
@@ -161,7 +156,7 @@ def distribution_chart(spreads: Sequence[Spread]) -> Markup:
 def _scale(axis: _Axis, height: float) -> Markup:
     floor = height - _BOTTOM
     parts = [tag("line", class_="axis", x1=LEFT, x2=_END, y1=floor, y2=floor)]
-    for value in axis.marks():
+    for value in marks(axis.low, axis.high, 10):
         x = axis.x(value)
         parts.append(tag("line", class_="grid", x1=x, x2=x, y1=_LABELS, y2=floor))
         parts.append(tag("text", tick_text(value), class_="middle", x=x, y=floor + 19))

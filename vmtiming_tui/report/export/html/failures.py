@@ -32,9 +32,10 @@ def _reason(found: Failure) -> Markup:
         f"{STATE_SIGNS[found.state]} {count} {found.state}",
         class_=STATE_STYLES.get(found.state, "dim"),
     )
+    such = f" such as VM {found.example.vm}:" if found.varies else ""
     return tag(
         "article",
-        tag("h3", state, f" {found.why}" if found.why else ""),
+        tag("h3", state, such, f" {found.why}" if found.why else ""),
         tag("p", tag("span", "what to do: ", class_="dim"), found.hint) if found.hint else "",
         tag("p", _where(found), class_="dim"),
         *_shown(found.example),

@@ -52,8 +52,9 @@ for (const chart of document.querySelectorAll("svg.curve")) {
   chart.addEventListener("pointermove", (event) => {
     const box = chart.getBoundingClientRect();
     const x = ((event.clientX - box.left) / box.width) * chart.viewBox.baseVal.width;
-    const at = ((x - left) / (right - left)) * Number(chart.dataset.top);
-    const inside = at >= 0 && x <= right;
+    const low = Number(chart.dataset.low);
+    const at = low + ((x - left) / (right - left)) * (Number(chart.dataset.top) - low);
+    const inside = at >= low && x <= right;
     cursor.setAttribute("x1", inside ? x : -9);
     cursor.setAttribute("x2", inside ? x : -9);
     const booted = (points) => points.findLast(([seconds]) => seconds <= at)?.[1] ?? 0;

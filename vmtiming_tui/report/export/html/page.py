@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 
 from vmtiming_tui.analysis.cautions import CautionKind
-from vmtiming_tui.analysis.summary import Group, Summary, completion
+from vmtiming_tui.analysis.summary import Group, completion
 from vmtiming_tui.analysis.units.boot_chart import chart_of_boots
 from vmtiming_tui.analysis.units.many_boots import units_of_run
 from vmtiming_tui.analysis.units.unit_sort import UnitSort
 from vmtiming_tui.escape import plural, shell_line
+from vmtiming_tui.model import events as ev
 from vmtiming_tui.report.export.document import Document, fact_table
 from vmtiming_tui.report.export.html import charts
 from vmtiming_tui.report.export.html.boot_chart import boot_chart, chart_style
 from vmtiming_tui.report.export.html.boots import boot_section
+from vmtiming_tui.report.export.html.comparison import figure_section, moved_section
 from vmtiming_tui.report.export.html.distribution import (
     distribution_chart,
     distribution_notes,
@@ -27,8 +29,9 @@ from vmtiming_tui.report.export.html.parts import (
     stage_legend,
     table_notes,
 )
+from vmtiming_tui.report.export.html.tiles import tiles
 from vmtiming_tui.report.export.html.whole import whole_page
-from vmtiming_tui.report.findings import comparison_lines, decision_lines, slowest_lines
+from vmtiming_tui.report.findings import decision_lines, slowest_lines
 from vmtiming_tui.report.kernel_report import kernel_table, kernel_title
 from vmtiming_tui.report.tables import (
     figure_table,
@@ -38,7 +41,7 @@ from vmtiming_tui.report.tables import (
     threshold_table,
 )
 from vmtiming_tui.report.unit_tables import unit_table
-from vmtiming_tui.report.wording import exact_rate, exact_seconds, exact_seconds_of_ns, utc
+from vmtiming_tui.report.wording import exact_seconds_of_ns, utc
 
 _SERIES = 6
 _MOST_FAINT = 20
@@ -54,7 +57,7 @@ def _main(document: Document) -> Markup:
     return tag(
         "main",
         _header(document),
-        _tiles(document),
+        tiles(document),
         _slowest(document),
         failure_section(boot.attempt for boot in document.boots if boot.counts),
         _distribution(document),
@@ -93,89 +96,8 @@ def _header(document: Document) -> Markup:
     )
 
 
-def _tiles(document: Document) -> Markup:
-    """Return the figures to see first; a sweep has none, its table is what counts."""
-    if document.sweep is not None:
-        return Markup("")
-    several = document.has_several_storms
-    tiles = _storm_tiles(document.groups[0]) if several else _boot_tiles(document.summary)
-    if document.summary.number == 1:
-        tiles = _one_boot_tiles(document.summary)
-    return tag(
-        "dl",
-        *(
-            tag("div", tag("dt", name), tag("dd", value, tag("small", more)), class_="tile")
-            for name, value, more in tiles
-        ),
-        class_="tiles",
-    )
-
-
 def _slowest(document: Document) -> Markup:
     return join(*(tag("p", line, class_="answer") for line in slowest_lines(document.slowest)))
-
-
-def _between(low: float, high: float) -> str:
-    return f"{low:.3f} to {high:.3f} s"
-
-
-def _boot_tiles(summary: Summary) -> list[tuple[str, str, str]]:
-    interval = summary.median_interval
-    hidden = "hidden by those not booted" if summary.booted and summary.lost else ""
-    p99 = hidden if summary.p99_s is None else f"p99 {exact_seconds(summary.p99_s)}"
-    return [
-        (
-            "all booted in" if summary.booted == summary.number else "those booted took",
-            exact_seconds(summary.last_booted_s),
-            f"{summary.booted} of {plural(summary.number, 'VM')}",
-        ),
-        (
-            "median boot",
-            exact_seconds(summary.median_s),
-            _between(interval.low, interval.high) if interval else "",
-        ),
-        (
-            "mean",
-            exact_seconds(summary.mean_s),
-            "" if summary.stddev_s is None else f"± {exact_seconds(summary.stddev_s)}",
-        ),
-        ("p95", exact_seconds(summary.p95_s), p99),
-        ("fastest", exact_seconds(summary.min_s), ""),
-        ("slowest", exact_seconds(summary.max_s), ""),
-    ]
-
-
-def _one_boot_tiles(summary: Summary) -> list[tuple[str, str, str]]:
-    """Return a single boot and its stages: it has no other figure."""
-    stages = [(str(stage), value) for stage, value in summary.stage_medians_s.items()]
-    return [
-        (name, exact_seconds(value), "") for name, value in (("boot", summary.median_s), *stages)
-    ]
-
-
-def _storm_tiles(group: Group) -> list[tuple[str, str, str]]:
-    medians, whole, rates = group.medians, group.all_booted_in, group.rates
-    known = f"of {len(group.storms)} storms"
-    interval = medians.interval if medians else None
-    return [
-        (
-            "median boot",
-            exact_seconds(medians.median if medians else None),
-            _between(interval.low, interval.high) if interval else known,
-        ),
-        (
-            "all booted in",
-            exact_seconds(whole.median if whole else None),
-            _between(whole.min, whole.max) if whole else "",
-        ),
-        ("VMs per second", exact_rate(rates.median if rates else None), ""),
-        ("spread within a storm", exact_seconds(group.spread.within if group.spread else None), ""),
-        (
-            "spread between storms",
-            exact_seconds(group.spread.between if group.spread else None),
-            "",
-        ),
-    ]
 
 
 def _series(groups: Sequence[Group]) -> list[charts.Series]:
@@ -298,11 +220,20 @@ def _thresholds(document: Document) -> Markup:
 
 
 def _comparison(document: Document) -> Markup:
+    """Return what the run is against its baseline, and what makes that doubtful."""
     comparison = document.comparison
     if comparison is None:
         return Markup("")
-    lines = comparison_lines(comparison)
-    return section("Against the baseline", tag("pre", "\n".join(lines)))
+    against = [tag("p", f"Held against {comparison.against}.")]
+    if not comparison.groups:
+        against.append(tag("p", "The two runs have no setting in common that both booted."))
+    doubts = [tag("li", caution) for caution in comparison.cautions]
+    title = "Against the baseline"
+    return join(
+        section(title, *against, tag("ul", *doubts, class_="notes") if doubts else ""),
+        figure_section(comparison, f"{title}: every figure"),
+        moved_section(comparison),
+    )
 
 
 def _keep_in_mind(document: Document) -> Markup:
@@ -312,13 +243,23 @@ def _keep_in_mind(document: Document) -> Markup:
     kinds: dict[CautionKind, list[str]] = {}
     for caution in document.cautions:
         kinds.setdefault(caution.kind, []).append(caution.text)
-    items += [_caution(kind, texts) for kind, texts in kinds.items()]
+    items += [_caution(str(kind), texts) for kind, texts in kinds.items()]
+    if told := _told(document):
+        items.append(_caution("said while it ran", told))
     if not items:
         return Markup("")
     return section("Keep in mind", tag("ul", *items, class_="notes"))
 
 
-def _caution(kind: CautionKind, texts: Sequence[str]) -> Markup:
+def _told(document: Document) -> list[str]:
+    """Return the warnings of the run itself, each once, without those that a caution repeats."""
+    known = {caution.text for caution in document.cautions}
+    notices = document.fleet.notices
+    told = dict.fromkeys(each.text for each in notices if each.level is not ev.Level.INFO)
+    return [text for text in told if text not in known]
+
+
+def _caution(kind: str, texts: Sequence[str]) -> Markup:
     if len(texts) == 1:
         return tag("li", tag("strong", f"{kind}: "), texts[0])
     return tag("li", tag("strong", f"{kind}:"), tag("ul", *(tag("li", text) for text in texts)))

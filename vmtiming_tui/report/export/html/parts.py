@@ -43,7 +43,10 @@ def html_table(table: Table, *, name: str, drawings: Drawings | None = None) -> 
         for head in table.heads
     ]
     rows = [
-        [_cell(head, cell) for head, cell in zip(table.heads, row, strict=True)]
+        [
+            _cell(head, cell, is_head=place == 0)
+            for place, (head, cell) in enumerate(zip(table.heads, row, strict=True))
+        ]
         for row in table.rows
     ]
     if drawings is not None:
@@ -54,12 +57,14 @@ def html_table(table: Table, *, name: str, drawings: Drawings | None = None) -> 
     return tag("div", tag("table", head, body, class_="sortable", id=name), class_="wide")
 
 
-def _cell(head: Head, cell: Cell) -> Markup:
-    """Return a cell; a figure sorts by all of its digits."""
+def _cell(head: Head, cell: Cell, *, is_head: bool) -> Markup:
+    """Return a cell, the head of its row or one in it; a figure sorts by all of its digits."""
     text, style = cell.text, _STYLES.get(head.align)
     if cell.state is not None:
         text = f"{STATE_SIGNS[cell.state]} {text}"
         style = f"{style} {STATE_STYLES.get(cell.state, 'dim')}"
+    if is_head:
+        return tag("th", text, scope="row", data_value=cell.sorts_as, class_=style)
     return tag("td", text, data_value=cell.sorts_as, class_=style)
 
 

@@ -1,6 +1,5 @@
 """Trends as one HTML page: each run's median and interval, the levels, and where they step."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +8,7 @@ from vmtiming_tui.analysis.comparison.samples import moment
 from vmtiming_tui.analysis.summary import settings_label
 from vmtiming_tui.analysis.trend import Trend, TrendRun
 from vmtiming_tui.escape import plural
-from vmtiming_tui.report.export.html.axes import WIDTH, ticks
+from vmtiming_tui.report.export.html.axes import WIDTH, marks
 from vmtiming_tui.report.export.html.markup import Markup, tag
 from vmtiming_tui.report.export.html.parts import html_table
 from vmtiming_tui.report.export.html.whole import whole_page
@@ -88,12 +87,10 @@ def trend_chart(trend: Trend) -> Markup:
 
 def _axes(runs: Sequence[TrendRun], scale: _Scale) -> list[Markup]:
     parts = []
-    spread_s = scale.high_s - scale.low_s
-    step_s = ticks(spread_s, 6)[1]
-    for number in range(math.ceil(scale.low_s / step_s), math.floor(scale.high_s / step_s) + 1):
-        y = scale.y(number * step_s)
+    for value_s in marks(scale.low_s, scale.high_s, 6):
+        y = scale.y(value_s)
         parts.append(tag("line", class_="grid", x1=_LEFT, x2=WIDTH - _RIGHT, y1=y, y2=y))
-        shown = f"{number * step_s:.6g} s"
+        shown = f"{value_s:.6g} s"
         parts.append(tag("text", shown, class_="end", x=_LEFT - 8, y=y + 4))
     floor = _HEIGHT - _BOTTOM
     every = -(-len(runs) // _MOST_DATES)
