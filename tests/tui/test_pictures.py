@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.phased import Aftermath, phased
-from support.recording import smooth_run, troubled_run
+from support.recording import Recorder, smooth_run, stuck_run, troubled_run
 from support.stage import make, settle
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x60": (200, 60)}
@@ -16,7 +16,18 @@ TROUBLED = troubled_run(100)
 SMOOTH = smooth_run(8)
 IN_PHASES = phased(TROUBLED, Aftermath(gathers_s=1.0))
 IN_ROUNDS = phased(SMOOTH, Aftermath(rounds=2))
+STUCK = stuck_run(300)
 COLLECTING, ENDING = 33.2, 49.0
+
+
+def repeated_run(number: int) -> list[object]:
+    """Return a run of two storms, one after the other."""
+    recorder = Recorder(number)
+    recorder.end(recorder.storm(recorder.storm(0.1, range(number)) + 1, range(number)))
+    return recorder.ordered()
+
+
+REPEATED = repeated_run(4)
 
 
 @pytest.fixture(params=SIZES.values(), ids=SIZES.keys())
@@ -62,6 +73,35 @@ def test_small_storm_half_way(pictured, size):
 
 def test_small_storm_finished(pictured, size):
     assert pictured(SMOOTH, DONE, size)
+
+
+def test_only_one_vm_half_way(pictured, size):
+    assert pictured(smooth_run(1), 4.0, size, number=1)
+
+
+def test_second_storm_half_way_with_the_median_of_the_first_behind_it(pictured, size):
+    assert pictured(REPEATED, 12.5, size, number=4)
+
+
+def test_many_vms_late_with_one_that_is_stuck(pictured, size):
+    assert pictured(STUCK, 30.0, size, number=300)
+
+
+def test_many_vms_early_as_charts(pictured):
+    assert pictured(STUCK, 3.5, (120, 40), "t", number=300)
+
+
+def test_a_thousand_vms_half_way(pictured):
+    assert pictured(stuck_run(1000), 5.0, (200, 60), number=1000)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"ascii_only": True}, {"colour": False}, {"theme": "light"}],
+    ids=["ascii", "no colour", "light"],
+)
+def test_many_vms_half_way_as_they_can_look(pictured, how):
+    assert pictured(STUCK, 5.0, (120, 40), "right", "space", number=300, **how)
 
 
 def test_storm_half_way(pictured, size):

@@ -27,6 +27,7 @@ MAX_STAGES = 3
 MAX_NAMED = 2
 TELLING_SHARE = 0.1
 UNIT_SHARE = 0.2
+LEAST_NS = 1_000_000
 MUCH_WAITED = 0.2
 MORE_WAITED = 0.05
 
@@ -262,7 +263,8 @@ def straggler_lines(found: Straggler) -> list[str]:
     if not found.is_slow:
         return [straggler_words(found)]
     lines = [f"{_who(found)}, {short_seconds(found.slowest_ns / 1e9)} in all"]
-    added = [f"{stage} {ns / 1e9:+.3g}s" for stage, ns in found.added_ns.items()]
+    told = {stage: ns for stage, ns in found.added_ns.items() if abs(ns) >= LEAST_NS}
+    added = [f"{stage} {ns / 1e9:+.3g}s" for stage, ns in told.items()]
     if added:
         lines.append(f"  by stage: {', '.join(added)}")
     lines += [f"  {_blamed(found, unit)}" for unit in found.units]
