@@ -345,6 +345,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
 
     def look_at(self, played: PlayedRun) -> None:
         """Show a stored run over what is shown; one can come back from it."""
+        gc.freeze()  # its events are many, and stay: no pause to look through them
         self.push_screen(PlayedScreen(played))
 
     def begin(self, plan: RunPlan) -> None:
