@@ -254,6 +254,9 @@ async def test_a_run_under_way_can_be_looked_at_and_is_not_forgotten(history):
             await stage.until(lambda: "going still goes on" in stage.notes, "the word")
             await stage.press("enter")
             await stage.sees(" REPLAY: SO FAR ")
+            await stage.press("escape")
+            recorder.write(as_told(named_run("going", -1)[60:]))
+            await stage.until(lambda: "running" not in stage.text, "the end", limit_s=20)
 
 
 async def test_the_preview_says_what_the_run_was_and_only_of_where_the_cursor_rests(history):
