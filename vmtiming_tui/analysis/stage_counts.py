@@ -83,8 +83,8 @@ def stage_counts(
 ) -> StageCounts:
     """Return the counts of a storm's attempts; ``kept`` spares reckoning again what is told.
 
-    While some boot it is what the host saw, of all of them: what some have told by then would not fit
-    what is seen of the others.
+    While some boot it is what the host saw, of all of them: what some have told by then would not
+    fit what is seen of the others.
     """
     attempts = list(attempts)
     as_seen = not all(attempt.state.is_decided for attempt in attempts)
