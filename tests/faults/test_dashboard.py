@@ -113,6 +113,8 @@ def test_a_dashboard_that_fails_ends_no_vm(scene: Scene, faulty, fault: Fault[tu
     assert "VM 1 reported as booted" in said
     assert "All machines" not in said or program is NEVER_STARTS
     assert "It took " in said
+    assert "2 of 2 booted, all booted in " in said
+    assert "see it again by vm-timing-report show last" in said
     assert states_in(scene.folder / "kept.json") == ("booted", "booted")
     assert scene.history == [("finished", 2)]
 
@@ -130,6 +132,7 @@ def test_after_the_dashboards_fault_ctrl_c_still_ends_the_run(scene: Scene, faul
     terminal.type(b"\x03")
     assert terminal.wait() == 130
     assert "Stopping; once more" in said_after(terminal)
+    assert "Stopped: 1 of 2 booted, the last after " in said_after(terminal)
     assert states_in(scene.folder / "kept.json") == ("booted", "killed")
     assert scene.history == [("stopped", 1)]
 

@@ -18,7 +18,7 @@ async def test_the_figures_and_why_the_slowest_was_slow_are_there_once_all_have_
     async with dashboard(smooth_run(8), DONE) as stage:
         await stage.sees("all booted in 8.55 s · median 6.20 s (5.53 to 8.31) · p95 7.74 s")
         await stage.sees("VM 5 was the slowest: +2.1 s to the median: userspace +1.4")
-        assert stage.text.count("median 6.20") == 1
+        assert not stage.main.stats.display  # which would tell the same
 
 
 async def test_nothing_is_told_while_a_boot_is_under_way():

@@ -22,7 +22,7 @@ from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import FORMATS, ending_of, render, write_export
 from vmtiming_tui.report.export.as_csv import safe_cell
-from vmtiming_tui.report.export.as_markdown import escaped
+from vmtiming_tui.report.export.markdown_parts import escaped
 
 ALL = list(FORMATS)
 

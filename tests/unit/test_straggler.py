@@ -136,6 +136,24 @@ def test_over_storms_it_is_told_in_which_one_it_fell_behind():
     )
 
 
+def test_a_vm_that_stands_out_is_named_before_one_of_a_slower_storm_that_does_not():
+    fleet = fleet_of([[60.0, 61.0, 61.5], [5.0, 5.1, 5.5]])
+    result = straggler_of(fleet)
+
+    assert result is not None
+    assert result.slowest.storm == 2
+    assert straggler_words(result).startswith("VM 2 fell furthest behind, in storm 2: +0.40 s")
+
+
+def test_where_no_storm_has_one_that_stands_out_it_says_how_far_any_was():
+    result = straggler_of(fleet_of([[5.0, 5.1], [5.0, 5.2, 5.1]]))
+
+    assert result is not None
+    assert straggler_words(result) == (
+        "VMs of one storm took much the same: at most +0.10 s to its median (VM 1 in storm 2)"
+    )
+
+
 @pytest.mark.parametrize(
     ("storms", "said"),
     [

@@ -30,10 +30,11 @@ def counted_by_storm(
 ) -> dict[int, list[Attempt]]:
     """Return the attempts that count by their storm, both in order; only VMs of ``scope``."""
     storms: dict[int, list[Attempt]] = {}
+    beside = {number for number, storm in fleet.storms.items() if storm.kind is not StormKind.RUN}
     for vm in sorted(fleet.vms):
         if scope is None or vm in scope:
             for attempt in fleet.vms[vm].attempts:
-                if counts(fleet, attempt):
+                if attempt.storm not in beside:
                     storms.setdefault(attempt.storm, []).append(attempt)
     return {number: storms[number] for number in sorted(storms)}
 

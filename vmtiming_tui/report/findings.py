@@ -27,6 +27,7 @@ MAX_STAGES = 3
 MAX_NAMED = 2
 TELLING_SHARE = 0.1
 UNIT_SHARE = 0.2
+LEAST_NS = 1_000_000
 MUCH_WAITED = 0.2
 MORE_WAITED = 0.05
 
@@ -191,8 +192,7 @@ def straggler_words(found: Straggler) -> str:
     Only what makes up a good part of its delay is named. Where none stands out it says that.
     """
     if not found.is_slow:
-        where = f"{printable(found.storm)}: " if found.storm else ""
-        return f"{where}{_much_the_same(found)}"
+        return _much_the_same(found)
     parts = [_stage_words(found, stage) for stage in _telling(found)]
     parts += _waited_words(found.waited_share, found.usual_waited_share)
     return ": ".join([_who(found), *([", ".join(parts)] if parts else [])])
@@ -204,6 +204,10 @@ def slowest_lines(found: Straggler | None) -> list[str]:
 
 
 def _much_the_same(found: Straggler) -> str:
+    if found.storm:
+        behind, who = _added(found, found.behind_ns), f"VM {found.slowest.vm}"
+        where = f"{who} in {printable(found.storm)}"
+        return f"VMs of one storm took much the same: at most {behind} s to its median ({where})"
     all_of_them = "All" if found.booted == found.number else "The"
     that = "" if found.booted == found.number else " that booted"
     ends = dict.fromkeys(f"{ns / 1e9:.2f}" for ns in (found.fastest_ns, found.slowest_ns))
@@ -262,7 +266,8 @@ def straggler_lines(found: Straggler) -> list[str]:
     if not found.is_slow:
         return [straggler_words(found)]
     lines = [f"{_who(found)}, {short_seconds(found.slowest_ns / 1e9)} in all"]
-    added = [f"{stage} {ns / 1e9:+.3g}s" for stage, ns in found.added_ns.items()]
+    told = {stage: ns for stage, ns in found.added_ns.items() if abs(ns) >= LEAST_NS}
+    added = [f"{stage} {ns / 1e9:+.3g}s" for stage, ns in told.items()]
     if added:
         lines.append(f"  by stage: {', '.join(added)}")
     lines += [f"  {_blamed(found, unit)}" for unit in found.units]

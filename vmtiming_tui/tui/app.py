@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar, TextIO
 
@@ -378,7 +379,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
         self._leaving = True
         self.model.freeze(on=False)
         self.link.send(Quit())
-        if self.live:
+        if self.model.live:
             again = self.key_for("quit")
             self.notify(f"Ending the VMs; {again} again leaves at once.", timeout=_LEAVE_LIMIT_S)
         await self.link.ended(_LEAVE_LIMIT_S)
@@ -398,8 +399,11 @@ class VmTimingApp(App[None], inherit_bindings=False):
 
     def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
         """Save this screen as an SVG picture in the current folder and say where."""
-        from vmtiming_tui.tui.screenshot import save
+        from vmtiming_tui.tui.screenshot import picture_of, save, suggested_name
 
+        if Need.TERMINAL not in self.there:
+            self.deliver(picture_of(self), filename or suggested_name())
+            return
         try:
             saved = save(self, folder=path, name=filename)
         except OSError as error:
@@ -407,6 +411,12 @@ class VmTimingApp(App[None], inherit_bindings=False):
                         severity="error", markup=False)  # fmt: skip
             return
         self.notify(shown(str(saved)), title="Screenshot saved", markup=False)
+
+    def deliver(self, text: str, name: str) -> None:
+        """Hand a file to the browser that this is shown in, and say so."""
+        data = BytesIO(text.encode(errors="backslashreplace"))
+        self.deliver_binary(data, save_filename=name)
+        self.notify(shown(name), title="Downloaded", markup=False)
 
     def copy(self, text: str, what: str) -> None:
         """Put a text on the clipboard, through the terminal (OSC 52), and say so."""

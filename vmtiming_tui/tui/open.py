@@ -9,24 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN, Side
-from vmtiming_tui.history.following import FollowedRun
-from vmtiming_tui.history.rows import StoredRun
 from vmtiming_tui.model.events import Event
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.own_faults import kept_fault
-from vmtiming_tui.report.plain import PlainReport
-from vmtiming_tui.report.result import result_lines
-from vmtiming_tui.session.conclude import conclude
 from vmtiming_tui.session.deciding import DecidingSource
-from vmtiming_tui.session.headless import final_report, follow, outlive_hangups
-from vmtiming_tui.session.streams import Streams
-from vmtiming_tui.session.wishes import Wishes
+from vmtiming_tui.session.streams import Stream, Streams
 from vmtiming_tui.sources.event_lines import Told
 from vmtiming_tui.sources.live_engine import EngineClient
 from vmtiming_tui.sources.replay import Player
 from vmtiming_tui.sources.source import EventSource
 
 if TYPE_CHECKING:
+    from vmtiming_tui.history.rows import StoredRun
+    from vmtiming_tui.session.wishes import Wishes
     from vmtiming_tui.tui.app import VmTimingApp
     from vmtiming_tui.tui.state.dashboard_settings import DashboardSettings
 
@@ -93,7 +88,7 @@ def run_live(
 
 def run_dashboard(
     plan: RunPlan,
-    wishes: Wishes,
+    wishes: "Wishes",
     streams: Streams,
     record: Callable[[Sequence[Told]], None] | None = None,
 ) -> int:
@@ -119,6 +114,9 @@ def run_dashboard(
     )
     is_kept = record is not None
     if app.crash is not None:
+        from vmtiming_tui.report.result import result_lines
+        from vmtiming_tui.session.headless import final_report
+
         fleet = app.model.fleet
         first = result_lines(fleet, is_kept=is_kept)
         return final_report(fleet, wishes, streams, received, first=first).code
@@ -127,6 +125,8 @@ def run_dashboard(
 
 async def _report_the_rest(app: "VmTimingApp", streams: Streams) -> list[signal.Signals]:
     """Report a run whose dashboard has failed from here on; return the signals that came."""
+    from vmtiming_tui.session.headless import follow
+
     _tell_of_crash(app, streams.say, "; the run goes on without it")
     app.model.catch_up()
     if not app.link.was_started:
@@ -141,7 +141,12 @@ def _tell_of_crash(app: "VmTimingApp", say: Callable[[str], None], then: str = "
     say(f"  {fault.hint}")
 
 
-def _afterwards(app: "VmTimingApp", wishes: Wishes, streams: Streams, *, is_kept: bool) -> int:
+def _afterwards(app: "VmTimingApp", wishes: "Wishes", streams: Streams, *, is_kept: bool) -> int:
+    from vmtiming_tui.report.plain import PlainReport
+    from vmtiming_tui.report.result import result_lines
+    from vmtiming_tui.session.conclude import conclude
+    from vmtiming_tui.session.headless import outlive_hangups
+
     if app.signal is signal.SIGHUP:
         outlive_hangups()
     app.model.freeze(on=False)
@@ -192,52 +197,73 @@ def replay_dashboard(
         return 0 if app.signal is None else 130
 
 
-def watch_dashboard(
+async def followed(
     path: Path,
-    run: StoredRun,
-    plan: RunPlan,
+    run: "StoredRun",
     *,
-    goes_on: bool = False,
+    goes_on: bool,
     ascii_only: bool = False,
-    baseline: Side | None = None,
-) -> int:
-    """Show a run that another process makes, as it goes; return the exit code.
+    terminal: Stream | None = None,
+) -> "VmTimingApp":
+    """Show a run that another process makes, as it goes; return the app as it was left.
 
     ``path`` is the history's that the run is written to. Where it ``goes_on``, newer runs follow.
+    Without ``terminal`` it is drawn for a page. Raises ``HistoryError``.
     """
+    from dataclasses import replace
 
-    async def watched() -> "VmTimingApp":
-        from dataclasses import replace
+    from vmtiming_tui.history.following import FollowedRun
+    from vmtiming_tui.history.runs import History
+    from vmtiming_tui.tui.app import VmTimingApp
+    from vmtiming_tui.tui.state.keymap import Need
 
-        from vmtiming_tui.tui.app import VmTimingApp
-        from vmtiming_tui.tui.state.keymap import Need
+    def hold_against(side: Side | None) -> None:
+        app.model.baseline = side
 
-        def hold_against(side: Side | None) -> None:
-            app.model.baseline = side
+    source = FollowedRun(path, run, goes_on=goes_on, on_next=hold_against)
 
-        source = FollowedRun(path, run, goes_on=goes_on, on_next=hold_against)
+    @asynccontextmanager
+    async def connect() -> AsyncIterator[EventSource]:
+        yield source
 
-        @asynccontextmanager
-        async def connect() -> AsyncIterator[EventSource]:
-            yield source
+    with History.open(path) as history:
+        plan, baseline = history.plan(run), history.baseline_of(run)
+    app = VmTimingApp(
+        connect,
+        plan,
+        replace(_settings(ascii_only=ascii_only), clock=source.now_ns),
+        there=frozenset({Need.TERMINAL} if terminal else ()),
+        terminal=terminal,
+        baseline=baseline,
+    )
+    try:
+        await _show(app)
+    finally:
+        await app.link.close()
+    return app
 
-        app = VmTimingApp(
-            connect,
-            plan,
-            replace(_settings(ascii_only=ascii_only), clock=source.now_ns),
-            there=frozenset({Need.TERMINAL}),
-            terminal=streams.err,
-            baseline=baseline,
-        )
-        try:
-            await _show(app)
-        finally:
-            await app.link.close()
-        return app
 
+async def looked_back_at(run: "StoredRun") -> "VmTimingApp":
+    """Show a page a run as it ended, to be played; return the app as it was left.
+
+    Raises ``HistoryError``.
+    """
+    from vmtiming_tui.tui.app import VmTimingApp
+    from vmtiming_tui.tui.state.past_runs import load_played
+
+    played = load_played(run, frozenset(), at_end=True)
+    app = VmTimingApp(_no_engine, played.plan, _settings(ascii_only=False), played=played)
+    await _show(app)
+    return app
+
+
+def watch_dashboard(path: Path, run: "StoredRun", *, goes_on: bool, ascii_only: bool) -> int:
+    """Show a run as ``followed`` does, on the terminal; return the exit code."""
     with Streams() as streams:
         streams.patience_s = _PATIENCE_S
-        app = asyncio.run(watched())
+        app = asyncio.run(
+            followed(path, run, goes_on=goes_on, ascii_only=ascii_only, terminal=streams.err)
+        )
         if app.crash is not None:
             _tell_of_crash(app, streams.say)
             return 1

@@ -5,37 +5,67 @@ Every format is a pure function of one ``Document``; writing is apart, in ``atom
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vmtiming_tui.analysis.comparison.samples import Side
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.model.fleet import Fleet
-from vmtiming_tui.report.export.as_csv import render_csv
-from vmtiming_tui.report.export.as_json import render_json
-from vmtiming_tui.report.export.as_markdown import render_markdown
-from vmtiming_tui.report.export.as_text import render_text
 from vmtiming_tui.report.export.atomic import write_whole
-from vmtiming_tui.report.export.document import Document, document_of
-from vmtiming_tui.report.export.html.page import render_html
+
+if TYPE_CHECKING:
+    from vmtiming_tui.report.export.document import Document
+
+# What a format needs is imported by who asks for it: a dashboard is to be there at once.
 
 
-def _junit(document: Document) -> str:
-    from vmtiming_tui.report.export.as_junit import render_junit  # noqa: PLC0415  who asks for it
+def _json(document: "Document") -> str:
+    from vmtiming_tui.report.export.as_json import render_json  # noqa: PLC0415
+
+    return render_json(document)
+
+
+def _csv(document: "Document") -> str:
+    from vmtiming_tui.report.export.as_csv import render_csv  # noqa: PLC0415
+
+    return render_csv(document)
+
+
+def _markdown(document: "Document") -> str:
+    from vmtiming_tui.report.export.as_markdown import render_markdown  # noqa: PLC0415
+
+    return render_markdown(document)
+
+
+def _text(document: "Document") -> str:
+    from vmtiming_tui.report.export.as_text import render_text  # noqa: PLC0415
+
+    return render_text(document)
+
+
+def _html(document: "Document") -> str:
+    from vmtiming_tui.report.export.html.page import render_html  # noqa: PLC0415
+
+    return render_html(document)
+
+
+def _junit(document: "Document") -> str:
+    from vmtiming_tui.report.export.as_junit import render_junit  # noqa: PLC0415
 
     return render_junit(document)
 
 
-def _prometheus(document: Document) -> str:
-    from vmtiming_tui.report.export.as_prometheus import render_prometheus  # noqa: PLC0415  too
+def _prometheus(document: "Document") -> str:
+    from vmtiming_tui.report.export.as_prometheus import render_prometheus  # noqa: PLC0415
 
     return render_prometheus(document)
 
 
-FORMATS: Mapping[str, Callable[[Document], str]] = {
-    ".json": render_json,
-    ".csv": render_csv,
-    ".md": render_markdown,
-    ".txt": render_text,
-    ".html": render_html,
+FORMATS: "Mapping[str, Callable[[Document], str]]" = {
+    ".json": _json,
+    ".csv": _csv,
+    ".md": _markdown,
+    ".txt": _text,
+    ".html": _html,
     ".junit.xml": _junit,
     ".prom": _prometheus,
 }
@@ -62,6 +92,8 @@ def render(
     With a ``baseline`` it says what the run is against that. Raises ``ExportError`` for an ending
     that is no format.
     """
+    from vmtiming_tui.report.export.document import document_of  # noqa: PLC0415
+
     renderer = FORMATS.get(ending.lower())
     if renderer is None:
         raise ExportError(

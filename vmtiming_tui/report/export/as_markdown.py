@@ -1,19 +1,17 @@
 """A run as Markdown (GitHub's kind, tables included), for a ticket or a review."""
 
-import re
 from collections.abc import Sequence
 
 from vmtiming_tui.analysis.summary import Group
 from vmtiming_tui.analysis.sweep import Sweep
-from vmtiming_tui.escape import one_line
+from vmtiming_tui.report.export.comparison.as_markdown import caution_lines, pair_lines
 from vmtiming_tui.report.export.document import Document, ExportedBoot, boot_table, fact_table
-from vmtiming_tui.report.findings import comparison_lines, decision_lines, slowest_lines
+from vmtiming_tui.report.export.markdown_parts import escaped, markdown_table, note_lines
+from vmtiming_tui.report.findings import decision_lines, slowest_lines
 from vmtiming_tui.report.kernel_report import kernel_table, kernel_title
 from vmtiming_tui.report.tables import (
     Align,
-    Cell,
     Head,
-    Table,
     figure_table,
     foreign,
     stage_table,
@@ -21,50 +19,6 @@ from vmtiming_tui.report.tables import (
     sweep_table,
     threshold_table,
 )
-from vmtiming_tui.report.wording import NOTHING
-
-_STEERING = re.compile(
-    r"[\\`*_\[\]#|<>&~$@]|:(?=//)|(?<=www)\.|^[-+=:]|(?<=^\d)[.)]|(?<=^\d\d)[.)]", re.IGNORECASE
-)
-_REFERENCED = "`|<>&$@:."
-_MAX_TEXT = 500
-
-
-def escaped(text: str) -> str:
-    """Return foreign text so that Markdown shows it and nothing in it is obeyed.
-
-    Neither HTML nor a link, a mention, a table's bar or a list comes of it.
-    """
-    return _STEERING.sub(_escape, one_line(text, _MAX_TEXT).strip())
-
-
-def _escape(match: re.Match[str]) -> str:
-    found = match[0]
-    return f"&#{ord(found)};" if found in _REFERENCED else f"\\{found}"
-
-
-def markdown_table(table: Table) -> list[str]:
-    """Return a table's lines, and an empty one after them."""
-    heads = [escaped(head.title) for head in table.heads]
-    rule = ["---:" if head.align is Align.RIGHT else "---" for head in table.heads]
-    rows = [
-        [_shown(head, cell) for head, cell in zip(table.heads, row, strict=True)]
-        for row in table.rows
-    ]
-    return [f"| {' | '.join(cells)} |" for cells in (heads, rule, *rows)] + [""]
-
-
-def _shown(head: Head, cell: Cell) -> str:
-    text = escaped(cell.text) if cell.is_foreign else cell.text
-    return text or (NOTHING if head.align is Align.WRAPPED else "")
-
-
-def _note_lines(table: Table) -> list[str]:
-    lines: list[str] = []
-    for note in table.notes:
-        about = f"{escaped(note.about)}: " if note.about else ""
-        lines += [f"{about}{note.text}", ""]
-    return lines
 
 
 def render_markdown(document: Document) -> str:
@@ -99,7 +53,7 @@ def _kernels(document: Document) -> list[str]:
     for figures in document.kernels:
         table = kernel_table(figures)
         lines += [f"## {escaped(kernel_title(figures))}", ""]
-        lines += [*_note_lines(table), *markdown_table(table)]
+        lines += [*note_lines(table), *markdown_table(table)]
     return lines
 
 
@@ -118,15 +72,16 @@ def _comparison(document: Document) -> list[str]:
     comparison = document.comparison
     if comparison is None:
         return []
-    shown = [f"    {line}".rstrip() for line in comparison_lines(comparison)]
-    return ["## Against the baseline", "", *shown, ""]
+    against = f"Held against {escaped(str(comparison.against))}."
+    found = [*pair_lines(comparison), *caution_lines(comparison.cautions)]
+    return ["## Against the baseline", "", against, "", *found]
 
 
 def _stages(document: Document) -> list[str]:
     table = stage_table(document.summary)
     if not table.rows and not table.notes:
         return []
-    return ["## Stages", "", *_note_lines(table), *markdown_table(table)]
+    return ["## Stages", "", *note_lines(table), *markdown_table(table)]
 
 
 def _vms(document: Document) -> list[str]:
@@ -145,9 +100,9 @@ def _said(boot: ExportedBoot) -> str:
 
 def _storms(groups: Sequence[Group]) -> list[str]:
     table = storm_table(groups, [storm for group in groups for storm in group.storms])
-    return ["## Storms", "", *markdown_table(table.without_details()), *_note_lines(table)]
+    return ["## Storms", "", *markdown_table(table.without_details()), *note_lines(table)]
 
 
 def _sweep(sweep: Sweep) -> list[str]:
     table = sweep_table(sweep).without_details()
-    return ["## Sweep", "", *markdown_table(table), *_note_lines(table)]
+    return ["## Sweep", "", *markdown_table(table), *note_lines(table)]

@@ -20,7 +20,7 @@ from vmtiming_tui.tui.drawing.whisker import Axis
 from vmtiming_tui.tui.state.storms import SettingRow, StormRow, Storms
 
 _ALL_COLUMNS_FROM = 100
-_LEAST_AXIS, _MOST_AXIS = 16, 60
+_LEAST_AXIS, _MOST_AXIS = 16, 90
 _SPARK = 40
 _UNKNOWN = "-"
 _KINDS = {

@@ -292,9 +292,9 @@ class HistoryScreen(FullScreen[None]):
             self._do(f"Reading {brief(run)} ...", partial(self._export, run))
 
     async def _export(self, run: StoredRun) -> None:
-        from vmtiming_tui.tui.screens.export import ExportScreen
+        from vmtiming_tui.tui.screens.exporting import export_of_run
 
-        self.app.push_screen(ExportScreen(await self._load_played(run, at_end=True)))
+        self.app.push_screen(export_of_run(await self._load_played(run, at_end=True)))
 
     def action_trend(self) -> None:
         """Show how it went over the runs like the one under the cursor."""

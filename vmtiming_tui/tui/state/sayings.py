@@ -62,9 +62,11 @@ class _Said:
 def sayings_of(fleet: Fleet, baseline: Side | None) -> tuple[Saying, ...]:
     """Return all there is to heed, by topic; newest first within one, doubts the worst first."""
     told = _together(_said(fleet))
+    known = {each.text for each in told}
     doubts = [
         Saying(topic=Topic.FIGURES, text=text, level=Level.WARNING)
         for text in _doubts(fleet, baseline)
+        if text not in known
     ]
     ordered = sorted(told, key=lambda each: -(each.last_ns or 0))
     return tuple(each for topic in Topic for each in (*ordered, *doubts) if each.topic is topic)

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import VmState
-from vmtiming_tui.report.findings import decision_lines
 from vmtiming_tui.tui.drawing.legend import legend
 from vmtiming_tui.tui.drawing.styled import Part, clip, flowing, parts_width, shown
 from vmtiming_tui.tui.state.dashboard import Model
@@ -33,7 +32,7 @@ class ViewLine(ModelLines):
         """Return the view at the left and the legend at the right; below it where it must be."""
         palette, glyphs, model = self.host.palette, self.host.glyphs, self.model
         begin: Part = (f"{glyphs.rule} ", palette.faint)
-        said = self._said(width)
+        said = self._said()
         groups = legend(
             self.signs, palette, glyphs,
             typical=model.figures.typical, median_ns=model.figures.median_ns,
@@ -61,7 +60,7 @@ class ViewLine(ModelLines):
     def _scale_words(self) -> str:
         return "" if self.scale_ns is None else f"full bar {self.scale_ns / 1e9:g} s"
 
-    def _said(self, width: int) -> list[Part]:
+    def _said(self) -> list[Part]:
         """Return what differs from all VMs by their ids, and what else is to be said."""
         palette, glyphs, model = self.host.palette, self.host.glyphs, self.model
         view, order = model.view, model.view.order
@@ -89,9 +88,4 @@ class ViewLine(ModelLines):
         if over := model.figures.over:
             limits = clip(shown(", ".join(over)), _OVER, glyphs.ellipsis)
             parts.append((f"over {limits}  ", palette.warning))
-        if model.fleet.concluded is not None:
-            said = decision_lines(model.fleet, model.fleet.concluded.decisions)
-            words = " ".join(map(str.strip, said))
-            room = max(width - parts_width(parts) - 4, 0)
-            parts.append((f"{clip(shown(words), room, glyphs.ellipsis)}  ", palette.strong))
         return parts

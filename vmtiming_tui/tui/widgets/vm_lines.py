@@ -226,7 +226,7 @@ class StageBar(VmLine):
         mark = glyphs.mark if chosen and len(self.attempts) > 1 else " "
         elapsed_ns = attempt.elapsed_ns(self.model.now_ns)
         style = palette.states[attempt.state]
-        figure = seconds(elapsed_ns) if attempt.state.is_decided else passing(elapsed_ns)
+        figure = seconds(elapsed_ns) if attempt.state.is_decided else f"{passing(elapsed_ns)} "
         bar = BarMaker(palette, glyphs).attempt(
             attempt, elapsed_ns, scale_ns, room, median_ns=self.model.figures.median_ns
         )

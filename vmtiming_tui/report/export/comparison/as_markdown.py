@@ -4,7 +4,7 @@ GitHub takes 65,536 characters a comment. What folds away in ``<details>`` is le
 whole would be too long.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from vmtiming_tui.analysis.comparison.compare import Comparison, Gate, GroupComparison
 from vmtiming_tui.analysis.comparison.difference import Verdict
@@ -16,8 +16,8 @@ from vmtiming_tui.report.comparison_tables import (
     comparison_table,
     setting_table,
 )
-from vmtiming_tui.report.export.as_markdown import escaped, markdown_table
 from vmtiming_tui.report.export.comparison.document import ComparisonDocument
+from vmtiming_tui.report.export.markdown_parts import escaped, markdown_table
 from vmtiming_tui.report.movement import movement_table
 
 MOST_CHARACTERS = 60_000
@@ -48,8 +48,11 @@ def render_markdown(document: ComparisonDocument) -> str:
 def _rendered(document: ComparisonDocument, *, is_whole: bool) -> str:
     lines = [f"## Boot times: {escaped(document.title)}", ""]
     for comparison in document.comparisons:
-        lines += _comparison(document, comparison, is_whole=is_whole)
-    lines += _cautions(document, is_whole=is_whole)
+        if len(document.comparisons) > 1:
+            pair = f"{escaped(comparison.second)} against {escaped(comparison.first)}"
+            lines += [f"### {pair}", ""]
+        lines += pair_lines(comparison, document.limit_percent, is_whole=is_whole)
+    lines += caution_lines(document.cautions, is_whole=is_whole)
     if is_whole:
         table = markdown_table(circumstance_table(document.sides))
         lines += _folded("The runs and their circumstances", table)
@@ -60,17 +63,19 @@ def _folded(title: str, lines: list[str]) -> list[str]:
     return [f"<details><summary>{title}</summary>", "", *lines, "</details>", ""]
 
 
-def _comparison(
-    document: ComparisonDocument, comparison: Comparison, *, is_whole: bool
+def pair_lines(
+    comparison: Comparison, limit_percent: float | None = None, *, is_whole: bool = True
 ) -> list[str]:
+    """Return what one run is against another: the verdict, a table, what moved.
+
+    Of several settings there is a row each, and theirs are folded away, as the rest of what moved
+    is; only of a whole one.
+    """
     groups = comparison.groups
     if not groups:
         pair = f"{escaped(comparison.second)} and {escaped(comparison.first)}"
         return [f"**{pair} have no setting in common that both booted.**", ""]
-    is_one_of_many = len(document.comparisons) > 1
-    title = f"{escaped(comparison.second)} against {escaped(comparison.first)}"
-    lines = [f"### {title}", ""] if is_one_of_many else []
-    lines += [*_verdict(comparison), *_gate(document, comparison)]
+    lines = [*_verdict(comparison), *_gate(comparison, limit_percent)]
     if len(groups) == 1:
         lines += markdown_table(comparison_table(comparison, groups[0]).without_details())
         return lines + _moved(groups[0], is_whole=is_whole)
@@ -97,11 +102,11 @@ def _verdict(comparison: Comparison) -> list[str]:
     return [f"{_SIGNS[comparison.verdict]} **{settings}: {told}**", ""]
 
 
-def _gate(document: ComparisonDocument, comparison: Comparison) -> list[str]:
-    gate = document.gate_of(comparison)
-    if gate is None:
+def _gate(comparison: Comparison, limit_percent: float | None) -> list[str]:
+    if limit_percent is None:
         return []
-    return [f"Limit: at most {document.limit_percent:g} % slower: {_GATES[gate]}", ""]
+    gate = _GATES[comparison.gate(limit_percent)]
+    return [f"Limit: at most {limit_percent:g} % slower: {gate}", ""]
 
 
 def _moved(group: GroupComparison, *, is_whole: bool) -> list[str]:
@@ -129,8 +134,9 @@ def _moved_of(kind: str, parts: Movement, whole_s: float | None, *, is_whole: bo
     return lines
 
 
-def _cautions(document: ComparisonDocument, *, is_whole: bool) -> list[str]:
-    listed = [f"- {escaped(caution)}" for caution in document.cautions]
+def caution_lines(cautions: Iterable[str], *, is_whole: bool = True) -> list[str]:
+    """Return what makes a comparison doubtful; of many the rest is folded away."""
+    listed = [f"- {escaped(caution)}" for caution in cautions]
     if not listed:
         return []
     lines = ["Keep in mind:", "", *listed[:_MOST_CAUTIONS], ""]
