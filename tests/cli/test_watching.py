@@ -30,7 +30,9 @@ def seen_at(lines: Iterator[str], words: str) -> dict[str, float]:
     return seen
 
 
-def test_what_happens_is_seen_within_a_second_and_the_run_knows_nothing_of_it(tool, run, arguments):
+def test_what_happens_is_seen_within_a_second_and_the_run_knows_nothing_of_it(
+    tool, run, arguments, lab
+):
     boots = " ".join(f"{vm}.boot={2 + vm / 4}" for vm in range(VMS - 1))
     last = f"{VMS - 1}.boot=60"
     making = tool(*arguments(VMS, f"{boots} {last}", "--name", "made"))
@@ -58,6 +60,7 @@ def test_what_happens_is_seen_within_a_second_and_the_run_knows_nothing_of_it(to
     assert watching.returncode == 130
     assert "nobody makes this run any more" in err
     assert "VM 0 booted in" in out
+    wait_for(lambda: not lab.leftovers())
 
 
 @pytest.fixture
@@ -91,7 +94,7 @@ def program_in(window: Tmux) -> int:
 
 
 def test_in_a_terminal_it_is_the_dashboard_and_the_death_of_either_leaves_the_other(
-    the_tool, window
+    the_tool, window, lab
 ):
     watching = window("watch", "--wait")
     watching.wait_for("Waiting for a run to begin")
@@ -109,3 +112,4 @@ def test_in_a_terminal_it_is_the_dashboard_and_the_death_of_either_leaves_the_ot
     again.wait_for("INTERRUPTED", "nobody makes this run any more")
     again.keys("q")
     assert again.exit_code() == 0
+    wait_for(lambda: not list(lab.runtime.iterdir()))

@@ -1,9 +1,11 @@
 """A headless Chromium to open a page in and ask it things, over DevTools' pipe."""
 
+import base64
 import fcntl
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -20,6 +22,7 @@ _FLAGS = (
     "--disable-sync",
     "--remote-debugging-pipe",
 )
+_CONTROLS = re.compile(r"\x1b\[[0-9;?<>=]*[a-zA-Z]")
 
 
 def _pipe():
@@ -103,8 +106,12 @@ class Browser:
 
     def open(self, path: Path):
         """Open a file and wait until it is loaded."""
+        self.visit(path.as_uri())
+
+    def visit(self, address: str):
+        """Open an address and wait until its page is loaded."""
         self.events.clear()
-        self.ask("Page.navigate", url=path.as_uri())
+        self.ask("Page.navigate", url=address)
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self.events.append(self._receive())
 
@@ -113,6 +120,25 @@ class Browser:
         result = self.ask("Runtime.evaluate", expression=script, returnByValue=True)
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
+
+    def press(self, key: str, text: str = "", control: bool = False):
+        """Press a key, by its name in DOM; ``text`` is what it types."""
+        code = {"Enter": 13, "Tab": 9}.get(key, ord(key[0].upper()))
+        how = {"key": key, "windowsVirtualKeyCode": code, "modifiers": 2 if control else 0}
+        self.ask(
+            "Input.dispatchKeyEvent", type="keyDown", **how, **({"text": text} if text else {})
+        )
+        self.ask("Input.dispatchKeyEvent", type="keyUp", **how)
+
+    def download_to(self, folder: Path):
+        """Put what is downloaded into a folder."""
+        self._ask("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+
+    def drawn(self):
+        """Return what a terminal in the page was sent since that was opened, as words."""
+        frames = [event["response"] for event in self.seen("Network.webSocketFrameReceived")]
+        sent = b"".join(base64.b64decode(f["payloadData"]) for f in frames if f["opcode"] == 2)
+        return _CONTROLS.sub("", sent.decode(errors="replace"))
 
     def seen(self, method: str):
         """Return the parameters of every event of that name since the page was opened."""

@@ -11,7 +11,7 @@ from vmtiming_tui.analysis.summary import counted_groups
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.stage import Stage
-from vmtiming_tui.report.findings import straggler_lines, straggler_words
+from vmtiming_tui.report.straggler import straggler_lines, straggler_words
 
 UNITS = (
     MadeUnit("disk.service", 200),
@@ -133,6 +133,24 @@ def test_over_storms_it_is_told_in_which_one_it_fell_behind():
     assert result is not None
     assert straggler_words(result).startswith(
         "VM 2 fell furthest behind, in storm 2: +1.8 s to its median"
+    )
+
+
+def test_a_vm_that_stands_out_is_named_before_one_of_a_slower_storm_that_does_not():
+    fleet = fleet_of([[60.0, 61.0, 61.5], [5.0, 5.1, 5.5]])
+    result = straggler_of(fleet)
+
+    assert result is not None
+    assert result.slowest.storm == 2
+    assert straggler_words(result).startswith("VM 2 fell furthest behind, in storm 2: +0.40 s")
+
+
+def test_where_no_storm_has_one_that_stands_out_it_says_how_far_any_was():
+    result = straggler_of(fleet_of([[5.0, 5.1], [5.0, 5.2, 5.1]]))
+
+    assert result is not None
+    assert straggler_words(result) == (
+        "VMs of one storm took much the same: at most +0.10 s to its median (VM 1 in storm 2)"
     )
 
 

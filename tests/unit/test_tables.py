@@ -20,10 +20,10 @@ from vmtiming_tui.report.export.markdown_parts import markdown_table
 from vmtiming_tui.report.findings import (
     comparison_lines,
     found_lines,
-    straggler_lines,
     sweep_lines,
     warning_lines,
 )
+from vmtiming_tui.report.straggler import straggler_lines
 from vmtiming_tui.report.tables import (
     Align,
     Head,
@@ -241,3 +241,14 @@ def test_warnings_of_a_comparison_stand_apart_from_what_was_found():
     assert len(warning_lines(comparison)) == len(comparison.cautions) > 0
     assert not set(warning_lines(comparison)) & set(found_lines(comparison))
     assert comparison_lines(comparison) == [*found_lines(comparison), *warning_lines(comparison)]
+
+
+def test_durations_of_a_column_share_their_digits_and_no_more_than_the_largest_needs():
+    def lines(*values):
+        table = Table(heads=(Head("took"),), rows=tuple((took(value),) for value in values))
+        return [line.strip() for line in aligned_lines(table)[1:]]
+
+    assert lines(3.46, 4.156, 0.1, None) == ["3.460s", "4.156s", "0.100s", "-"]
+    assert lines(57.5, 0.0234) == ["57.50s", "0.02s"]
+    assert lines(6.0, 12.0) == ["6s", "12s"]
+    assert lines(0.0) == ["0s"]

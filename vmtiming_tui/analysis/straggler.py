@@ -169,9 +169,12 @@ def straggler_of(fleet: Fleet, scope: Collection[int] | None = None) -> Straggle
 
 
 def furthest_behind(groups: Iterable[Group], order: UnitOrder | None) -> Straggler | None:
-    """Return the VM of these storms that fell furthest behind the median of its own."""
+    """Return the VM of these storms that fell furthest behind the median of its own.
+
+    One that fell further behind than chance makes comes before one of a slower storm that did not.
+    """
     storms = [storm for group in groups for storm in group.storms]
-    far = max(storms, key=lambda storm: _reach_s(storm.summary), default=None)
+    far = max(storms, key=lambda storm: _reach(storm.summary), default=None)
     if far is None:
         return None
     found = straggler(far.attempts, order, storm=far.label if len(storms) > 1 else "")
@@ -187,11 +190,12 @@ def _slowest_vm(attempts: Iterable[Attempt]) -> int | None:
     return max(boots)[1] if len(boots) >= FEWEST_VMS else None
 
 
-def _reach_s(summary: Summary) -> float:
-    """Return how far the slowest VM was behind the median; minus infinity where it is hidden."""
+def _reach(summary: Summary) -> tuple[bool, float]:
+    """Return whether the slowest VM was further behind the median than chance, and how far (s)."""
     if summary.max_s is None or summary.median_s is None:
-        return -math.inf
-    return summary.max_s - summary.median_s
+        return False, -math.inf
+    reach_s = summary.max_s - summary.median_s
+    return reach_s > max(MIN_NOISE_NS / 1e9, NOISE_SHARE * summary.median_s), reach_s
 
 
 def _added_ns(slowest: Attempt, booted: Iterable[Attempt]) -> dict[Stage, int]:

@@ -31,11 +31,15 @@ _START_HINTS = {
 _PROGRAM = "import sys; sys.path[:0] = sys.argv[1:]; from vmtiming_tui.engine.__main__ import main"
 
 
+def package_root() -> list[str]:
+    """Return what a process has to put on its path to have this very package: little or nothing."""
+    root = str(Path(vmtiming_tui.__file__).resolve().parent.parent)
+    return [] if root in site.getsitepackages() else [root]
+
+
 def engine_command() -> list[str]:
     """Return the command that starts an engine with this interpreter and this very package."""
-    root = str(Path(vmtiming_tui.__file__).resolve().parent.parent)
-    installed = root in site.getsitepackages()
-    return [sys.executable, "-P", "-c", f"{_PROGRAM}; main()", *([] if installed else [root])]
+    return [sys.executable, "-P", "-c", f"{_PROGRAM}; main()", *package_root()]
 
 
 class EngineClient:

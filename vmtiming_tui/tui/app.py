@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import gc
-import select
 import signal
 import sys
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from io import BytesIO
 from pathlib import Path
-from typing import Any, ClassVar, TextIO
+from typing import Any, ClassVar
 
 from textual import events
 from textual.app import App, SystemCommand
@@ -39,7 +39,7 @@ from vmtiming_tui.tui.drawing.theme import (
     THEMES,
     palette_for,
 )
-from vmtiming_tui.tui.driver import driver_for
+from vmtiming_tui.tui.driver import driver_for, has_hung_up
 from vmtiming_tui.tui.screens.full_screen import models_of
 from vmtiming_tui.tui.screens.played import PlayedScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
@@ -73,15 +73,6 @@ def _spare_the_collector() -> None:
 def _has_room(size: Size) -> bool:
     """Whether a terminal is large enough for more than a summary."""
     return size.width >= LEAST_WIDTH and size.height >= LEAST_HEIGHT
-
-
-def _has_hung_up(stream: TextIO | None) -> bool:
-    """Whether a terminal is gone, which no signal tells whom it does not control."""
-    if stream is None:
-        return False
-    watch = select.poll()
-    watch.register(stream, 0)
-    return any(seen & select.POLLHUP for _, seen in watch.poll(0))
 
 
 def _scope_of(screen: Screen[Any]) -> Scope:
@@ -203,7 +194,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
 
     def turn(self, *, between: bool = False) -> None:
         """Fold what has come and let every screen show what changed."""
-        if self.signal is None and not self.is_headless and _has_hung_up(sys.__stderr__):
+        if self.signal is None and not self.is_headless and has_hung_up(sys.__stderr__):
             self._on_signal(signal.SIGHUP)
         self._spare_the_terminal()
         if self._news is not None:
@@ -345,6 +336,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
 
     def look_at(self, played: PlayedRun) -> None:
         """Show a stored run over what is shown; one can come back from it."""
+        gc.freeze()  # its events are many, and stay: no pause to look through them
         self.push_screen(PlayedScreen(played))
 
     def begin(self, plan: RunPlan) -> None:
@@ -378,7 +370,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
         self._leaving = True
         self.model.freeze(on=False)
         self.link.send(Quit())
-        if self.live:
+        if self.model.live:
             again = self.key_for("quit")
             self.notify(f"Ending the VMs; {again} again leaves at once.", timeout=_LEAVE_LIMIT_S)
         await self.link.ended(_LEAVE_LIMIT_S)
@@ -398,8 +390,11 @@ class VmTimingApp(App[None], inherit_bindings=False):
 
     def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
         """Save this screen as an SVG picture in the current folder and say where."""
-        from vmtiming_tui.tui.screenshot import save
+        from vmtiming_tui.tui.screenshot import picture_of, save, suggested_name
 
+        if Need.TERMINAL not in self.there:
+            self.deliver(picture_of(self), filename or suggested_name())
+            return
         try:
             saved = save(self, folder=path, name=filename)
         except OSError as error:
@@ -407,6 +402,12 @@ class VmTimingApp(App[None], inherit_bindings=False):
                         severity="error", markup=False)  # fmt: skip
             return
         self.notify(shown(str(saved)), title="Screenshot saved", markup=False)
+
+    def deliver(self, text: str, name: str) -> None:
+        """Hand a file to the browser that this is shown in, and say so."""
+        data = BytesIO(text.encode(errors="backslashreplace"))
+        self.deliver_binary(data, save_filename=name)
+        self.notify(shown(name), title="Downloaded", markup=False)
 
     def copy(self, text: str, what: str) -> None:
         """Put a text on the clipboard, through the terminal (OSC 52), and say so."""

@@ -66,6 +66,10 @@ class AppProtocol(Protocol):
         """Put a text on the clipboard and say so."""
         ...
 
+    def deliver(self, text: str, name: str) -> None:
+        """Hand a file to the browser that this is shown in, and say so."""
+        ...
+
     async def leave(self) -> None:
         """End the engine and everything it runs, then the app; at once where asked twice."""
         ...

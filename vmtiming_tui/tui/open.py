@@ -13,7 +13,7 @@ from vmtiming_tui.model.events import Event
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.own_faults import kept_fault
 from vmtiming_tui.session.deciding import DecidingSource
-from vmtiming_tui.session.streams import Streams
+from vmtiming_tui.session.streams import Stream, Streams
 from vmtiming_tui.sources.event_lines import Told
 from vmtiming_tui.sources.live_engine import EngineClient
 from vmtiming_tui.sources.replay import Player
@@ -197,53 +197,73 @@ def replay_dashboard(
         return 0 if app.signal is None else 130
 
 
-def watch_dashboard(
+async def followed(
     path: Path,
     run: "StoredRun",
-    plan: RunPlan,
     *,
-    goes_on: bool = False,
+    goes_on: bool,
     ascii_only: bool = False,
-    baseline: Side | None = None,
-) -> int:
-    """Show a run that another process makes, as it goes; return the exit code.
+    terminal: Stream | None = None,
+) -> "VmTimingApp":
+    """Show a run that another process makes, as it goes; return the app as it was left.
 
     ``path`` is the history's that the run is written to. Where it ``goes_on``, newer runs follow.
+    Without ``terminal`` it is drawn for a page. Raises ``HistoryError``.
     """
+    from dataclasses import replace
 
-    async def watched() -> "VmTimingApp":
-        from dataclasses import replace
+    from vmtiming_tui.history.following import FollowedRun
+    from vmtiming_tui.history.runs import History
+    from vmtiming_tui.tui.app import VmTimingApp
+    from vmtiming_tui.tui.state.keymap import Need
 
-        from vmtiming_tui.history.following import FollowedRun
-        from vmtiming_tui.tui.app import VmTimingApp
-        from vmtiming_tui.tui.state.keymap import Need
+    def hold_against(side: Side | None) -> None:
+        app.model.baseline = side
 
-        def hold_against(side: Side | None) -> None:
-            app.model.baseline = side
+    source = FollowedRun(path, run, goes_on=goes_on, on_next=hold_against)
 
-        source = FollowedRun(path, run, goes_on=goes_on, on_next=hold_against)
+    @asynccontextmanager
+    async def connect() -> AsyncIterator[EventSource]:
+        yield source
 
-        @asynccontextmanager
-        async def connect() -> AsyncIterator[EventSource]:
-            yield source
+    with History.open(path) as history:
+        plan, baseline = history.plan(run), history.baseline_of(run)
+    app = VmTimingApp(
+        connect,
+        plan,
+        replace(_settings(ascii_only=ascii_only), clock=source.now_ns),
+        there=frozenset({Need.TERMINAL} if terminal else ()),
+        terminal=terminal,
+        baseline=baseline,
+    )
+    try:
+        await _show(app)
+    finally:
+        await app.link.close()
+    return app
 
-        app = VmTimingApp(
-            connect,
-            plan,
-            replace(_settings(ascii_only=ascii_only), clock=source.now_ns),
-            there=frozenset({Need.TERMINAL}),
-            terminal=streams.err,
-            baseline=baseline,
-        )
-        try:
-            await _show(app)
-        finally:
-            await app.link.close()
-        return app
 
+async def looked_back_at(run: "StoredRun") -> "VmTimingApp":
+    """Show a page a run as it ended, to be played; return the app as it was left.
+
+    Raises ``HistoryError``.
+    """
+    from vmtiming_tui.tui.app import VmTimingApp
+    from vmtiming_tui.tui.state.past_runs import load_played
+
+    played = load_played(run, frozenset(), at_end=True)
+    app = VmTimingApp(_no_engine, played.plan, _settings(ascii_only=False), played=played)
+    await _show(app)
+    return app
+
+
+def watch_dashboard(path: Path, run: "StoredRun", *, goes_on: bool, ascii_only: bool) -> int:
+    """Show a run as ``followed`` does, on the terminal; return the exit code."""
     with Streams() as streams:
         streams.patience_s = _PATIENCE_S
-        app = asyncio.run(watched())
+        app = asyncio.run(
+            followed(path, run, goes_on=goes_on, ascii_only=ascii_only, terminal=streams.err)
+        )
         if app.crash is not None:
             _tell_of_crash(app, streams.say)
             return 1

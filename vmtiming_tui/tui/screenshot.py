@@ -40,11 +40,21 @@ def evened(picture: str) -> str:
     return _TEXT.sub(split, picture)
 
 
+def picture_of(app: App[Any]) -> str:
+    """Return the screen as SVG."""
+    return evened(app.export_screenshot(title="vm-timing-report"))
+
+
+def suggested_name() -> str:
+    """Return a file name for a picture of now."""
+    return f"vm-timing-{datetime.datetime.now():%Y%m%d-%H%M%S}.svg"
+
+
 def save(app: App[Any], *, folder: str | None = None, name: str | None = None) -> Path:
     """Write the screen as SVG and return its path; raises ``OSError`` where that cannot be."""
     base = Path(folder) if folder else Path.cwd()
-    stem = Path(name).stem if name else f"vm-timing-{datetime.datetime.now():%Y%m%d-%H%M%S}"
-    picture = evened(app.export_screenshot(title="vm-timing-report"))
+    stem = Path(name or suggested_name()).stem
+    picture = picture_of(app)
     for number in range(1, 1000):
         path = base / (f"{stem}.svg" if number == 1 else f"{stem}-{number}.svg")
         try:

@@ -56,13 +56,13 @@ class CompareScreen(WordsScreen):
     def action_export(self) -> None:
         """Ask where to write the comparison."""
         from vmtiming_tui.report.export.comparison.document import ComparisonDocument
-        from vmtiming_tui.tui.screens.export_comparison import ExportComparisonScreen
+        from vmtiming_tui.tui.screens.exporting import export_of_comparison
 
         first, second = self._held.runs
         document = ComparisonDocument(
             sides=(first.side, second.side), comparisons=(self._held.comparison,)
         )
-        self.app.push_screen(ExportComparisonScreen(self.model, document))
+        self.app.push_screen(export_of_comparison(self.model, document))
 
     def action_swap(self) -> None:
         """Hold the first against the second."""

@@ -10,7 +10,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Button, Input, Label, RadioSet, Static
+from textual.widgets import Button, Input, Label, Static
 
 from vmtiming_tui.errors import ExportError
 from vmtiming_tui.escape import plural
@@ -23,8 +23,8 @@ from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.state.phases import awaits_details
-from vmtiming_tui.tui.widgets.choice import Choice
 from vmtiming_tui.tui.widgets.field import Field
+from vmtiming_tui.tui.widgets.vm_scope import VmScope
 
 _MOST_ENDING = 20
 
@@ -35,6 +35,16 @@ def suggested_name(model: Model) -> str:
     name = "".join(c if c.isalnum() or c in "-._" else "-" for c in model.config.prefix).strip("-.")
     when = time.strftime("%Y%m%d-%H%M%S", time.localtime(run.wall_ns / 1e9)) if run else "run"
     return f"vm-timing-{name[:40] or 'vms'}-{when}.json"
+
+
+def partial_words(model: Model) -> str:
+    """Return what an export made now would lack, empty for nothing."""
+    fleet = model.fleet
+    if model.goes_on:
+        awaited = any(awaits_details(fleet, vm.newest) for vm in fleet.vms.values())
+        later = " Details are collected when all have booted." if awaited else ""
+        return f"The run goes on: the file will say that it is partial.{later}"
+    return "The picture is held still: the file will hold what is on it." if model.is_frozen else ""
 
 
 class ExportScreen(Dialog[None]):
@@ -52,26 +62,13 @@ class ExportScreen(Dialog[None]):
 
     def compose(self) -> ComposeResult:
         """Path, scope, and what comes of it."""
-        view, fleet = self._model.view, self._model.fleet
         with Vertical(classes="box form") as box:
             box.border_title = "Export"
             yield Label("File; its ending is the format", classes="name-above")
             yield Field(suggested_name(self._model), id="path")
             yield Static("", id="format", markup=False, classes="note")
             yield Label("VMs", classes="name-above")
-            with RadioSet(id="scope", compact=True):
-                yield Choice(f"all ({len(fleet.vms):,})", value=not view.marked, id="all")
-                yield Choice(
-                    f"marked ({len(view.marked):,})",
-                    value=bool(view.marked),
-                    disabled=not view.marked,
-                    id="marked",
-                )
-                yield Choice(
-                    f"filtered ({len(view.shown) if view.filter_text else 0:,})",
-                    disabled=not view.filter_text,
-                    id="filtered",
-                )
+            yield VmScope(self._model)
             yield Static("", id="partial", markup=False, classes="warn")
             yield Static("", id="result", markup=False)
             with Horizontal(classes="buttons"):
@@ -91,14 +88,9 @@ class ExportScreen(Dialog[None]):
 
     def tell_partial(self) -> None:
         """Say of a run that goes on that not all of it will be in the file."""
-        partial, fleet = self.query_one("#partial", Static), self._model.fleet
-        if self._model.goes_on:
-            awaited = any(awaits_details(fleet, vm.newest) for vm in fleet.vms.values())
-            later = " Details are collected when all have booted." if awaited else ""
-            partial.update(f"The run goes on: the file will say that it is partial.{later}")
-        elif self._model.is_frozen:
-            partial.update("The picture is held still: the file will hold what is on it.")
-        partial.display = self._model.goes_on or self._model.is_frozen
+        partial = self.query_one("#partial", Static)
+        partial.update(partial_words(self._model))
+        partial.display = bool(partial.content)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Say which format the ending means."""
@@ -134,13 +126,7 @@ class ExportScreen(Dialog[None]):
 
     def scope(self) -> Collection[int] | None:
         """Return the VMs that were chosen; None for all."""
-        pressed = self.query_one("#scope", RadioSet).pressed_button
-        match pressed.id if pressed else "all":
-            case "marked":
-                return frozenset(self._model.view.marked)
-            case "filtered":
-                return frozenset(self._model.view.shown)
-        return None
+        return self.query_one(VmScope).chosen
 
     def on_input_submitted(self) -> None:
         """Enter writes."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from textual.screen import Screen
+from textual.worker import Worker
 
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.tui.state.dashboard import Model
@@ -43,7 +44,7 @@ class Reckoning(Generic[Found]):
         """Reckon anew where that is called for."""
         if self._is_stale and not self._is_busy and time.monotonic() >= self._due_s:
             self._is_stale, self._is_busy = False, True
-            self._screen.run_worker(self._work())
+            _: Worker[None] = self._screen.run_worker(self._work)
 
     async def _work(self) -> None:
         began_s = time.monotonic()

@@ -70,7 +70,7 @@ class VmScreen(FullScreen[Answer]):
         self.host.copy(command_line(attempt), f"QEMU command of VM {vm}")
 
     def action_export(self) -> None:
-        """Ask where to write the figures."""
-        from vmtiming_tui.tui.screens.export import ExportScreen
+        """Ask where to write the figures, or as what a browser is to have them."""
+        from vmtiming_tui.tui.screens.exporting import export_of_run
 
-        self.app.push_screen(ExportScreen(self.model))
+        self.app.push_screen(export_of_run(self.model))

@@ -51,7 +51,8 @@ ANYWHERE = (
     Key("palette", "ctrl+p", "command_palette", "palette", "Find any action by its name",
         "Anywhere", 90),
     Key("screenshot", "ctrl+s", "app.screenshot", "screenshot",
-        "Save this screen as an SVG picture in the current folder", "Anywhere", 80),
+        "Save this screen as an SVG picture in the current folder; from a browser, download it",
+        "Anywhere", 80),
     Key("theme", "ctrl+t", "app.switch_theme", "theme",
         "Switch between the dark and the light theme", "Anywhere", 85),
     Key("suspend", "ctrl+z", "suspend_process", "suspend",
@@ -182,7 +183,7 @@ COMPARE = (
     Key("compare.back", "escape", "back", "back", "Back to the history", "Comparison", 5),
     Key("compare.swap", "s", "swap", "swap", "Turn the comparison around", "Comparison", 10),
     Key("compare.export", "e", "export", "export", "Write the comparison to a file", "Comparison",
-        20, needs=Need.TERMINAL),
+        20),
     *_scrolls("compare", "Comparison"),
 )  # fmt: skip
 STORMS = (
