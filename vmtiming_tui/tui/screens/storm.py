@@ -160,7 +160,7 @@ class StormScreen(StormDeeds):
                 self.charts.spoil()
             if change.order or not self._turns % _CHARTS_EVERY:
                 self.charts.renew()
-            self.lane.scale_ns = common_scale_ns(self.model)
+                self.lane.scale_ns = common_scale_ns(self.model)
             self._renew_view_line()
 
     def _show_outcome(self, outcome: Outcome | None) -> None:
