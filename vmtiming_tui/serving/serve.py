@@ -48,8 +48,10 @@ async def _serve(
         try:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
+            is_name = isinstance(error, socket.gaierror)
+            why = error.strerror if is_name or not error.errno else os.strerror(error.errno)
             raise VmTimingError(
-                f"{printable(host)}, port {port}, cannot be served at: {error.strerror}",
+                f"{printable(host)}, port {port}, cannot be served at: {why}",
                 hint="--port 0 takes any that is free; --host takes an address of this host",
             ) from None
         number = runner.addresses[0][1]
