@@ -128,9 +128,9 @@ class Stage:
         """Wait till the stream is over."""
         assert await self.app.link.ended(5)
 
-    async def until(self, holds: Callable[[], bool], what: object) -> None:
+    async def until(self, holds: Callable[[], bool], what: object, limit_s: float = 2.0) -> None:
         """Wait till something holds; fail with what was waited for and the screen."""
-        for _ in range(100):
+        for _ in range(round(limit_s / 0.02)):
             if holds():
                 return
             await self.pilot.pause(0.02)

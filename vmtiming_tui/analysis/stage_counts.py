@@ -56,21 +56,22 @@ class StageCounts:
         return Moment(stages, booted, bisect_right(self.lost, ns))
 
 
-def steps_of(attempt: Attempt) -> list[tuple[Rung, int]]:
+def steps_of(attempt: Attempt, *, as_seen: bool = False) -> list[tuple[Rung, int]]:
     """Return when an attempt came to each stage (ns on the engine's clock), its go first.
 
-    That is what its guest told, else what the host saw.
+    That is what its guest told, else what the host saw; the other way round with ``as_seen``.
     """
     go_ns = attempt.go_ns
     if go_ns is None:
         return []
-    if attempt.boot_ns is not None and (known := stages_of(attempt).known):
-        rest_ns = attempt.boot_ns - sum(ns for _, ns in known)
+    is_told = attempt.boot_ns is not None and not (as_seen and attempt.stages_seen)
+    if is_told and (known := stages_of(attempt).known):
+        rest_ns = (attempt.boot_ns or 0) - sum(ns for _, ns in known)
         ends = accumulate((ns for _, ns in known), initial=go_ns + max(rest_ns, 0))
         told: list[tuple[Rung, int]] = [
             (stage, at_ns) for (stage, _), at_ns in zip(known, ends, strict=False)
         ]
-        return told if rest_ns <= attempt.boot_ns // 100 else [(None, go_ns), *told]
+        return told if rest_ns <= (attempt.boot_ns or 0) // 100 else [(None, go_ns), *told]
     seen: list[tuple[Rung, int]] = [
         (stage, max(at_ns, go_ns)) for stage, at_ns in attempt.stages_seen
     ]
@@ -80,15 +81,21 @@ def steps_of(attempt: Attempt) -> list[tuple[Rung, int]]:
 def stage_counts(
     attempts: Iterable[Attempt], kept: dict[tuple[int, int], list[tuple[Rung, int]]]
 ) -> StageCounts:
-    """Return the counts of a storm's attempts; ``kept`` spares reckoning again what is told."""
+    """Return the counts of a storm's attempts; ``kept`` spares reckoning again what is told.
+
+    While some boot it is what the host saw, of all of them: what some have told by then would not
+    fit what is seen of the others.
+    """
+    attempts = list(attempts)
+    as_seen = not all(attempt.state.is_decided for attempt in attempts)
     attempts = [attempt for attempt in attempts if attempt.go_ns is not None]
     zeros, counts = zeros_ns(attempts), StageCounts()
     for attempt in attempts:
         zero_ns = zeros[attempt.storm, attempt.round]
-        steps = kept.get(attempt.key)
+        steps = None if as_seen else kept.get(attempt.key)
         if steps is None:
-            steps = steps_of(attempt)
-            if attempt.details is not None:
+            steps = steps_of(attempt, as_seen=as_seen)
+            if attempt.details is not None and not as_seen:
                 kept[attempt.key] = steps
         _enter(counts, attempt, steps, zero_ns)
     for times in (*counts.reached, *counts.left, counts.booted, counts.lost):

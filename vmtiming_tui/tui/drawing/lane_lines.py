@@ -70,9 +70,8 @@ class LaneLines:
             lines.append(self._below_bar(attempt, now_ns, scale_ns, typical))
         figures = self._figures(attempt, now_ns, phase_words)
         room = height - 1 - len(lines) - (height >= _WITH_GAP)
-        if room == 1:
-            last = note_words(attempt, self._glyphs) if not attempt.state.is_decided else ""
-            return [*lines, self._indented(_joined(figures, last, self._glyphs))]
+        if room == 1 and not attempt.state.is_decided:
+            figures = shown(attempt.console_line) or figures
         lines.append(self._indented(figures))
         if height >= _BIG:
             lines += [self._indented(self._typical_words(typical)), self._indented("")]
@@ -137,9 +136,9 @@ class LaneLines:
         return f" {self._glyphs.dot} {text}" if text else ""
 
     def _console(self, attempt: Attempt, count: int) -> list[str]:
-        """Return the console's newest lines, oldest first."""
+        """Return the console's newest lines, oldest first: of the boot, where they were told."""
         lines = attempt.console_lines
-        if attempt.console is not None:
+        if attempt.console is not None and (attempt.state.is_lost or not lines):
             told = (line.rstrip() for line in reversed(shown_lines(attempt.console.text)))
             lines = tuple(islice((line for line in told if line), count))[::-1]
         return list(lines[-count:]) if count > 0 else []
@@ -158,7 +157,3 @@ class LaneLines:
         if (waited := waited_share(attempt)) is not None:
             words.append(f"waited for a CPU {100 * waited:.0f} %")
         return f" {self._glyphs.dot} ".join(words)
-
-
-def _joined(figures: str, last: str, glyphs: Glyphs) -> str:
-    return f"{figures}  {glyphs.rule} {last}" if figures and last else figures or last

@@ -16,9 +16,13 @@ _STAGES = {**{str(stage): str(stage) for stage in Stage}, UNEXPLAINED: "unexplai
 
 def legend(
     signs: Collection[str], palette: Palette, glyphs: Glyphs, *,
-    typical: Typical | None = None, scale_words: str = "", is_booting: bool = False,
+    typical: Typical | None = None, median_ns: int | None = None, scale_words: str = "",
+    is_booting: bool = False,
 ) -> list[list[Part]]:  # fmt: skip
-    """Return what each of these signs means, in the order of a boot, and how long a full bar is."""
+    """Return what each of these signs means, in the order of a boot, and how long a full bar is.
+
+    ``median_ns`` is the median that is told elsewhere, and so not again.
+    """
     bars = BarMaker(palette, glyphs)
     unseen = "not seen yet" if is_booting else "not seen"
     groups: list[list[Part]] = [
@@ -33,7 +37,9 @@ def legend(
     ]
     if MEDIAN in signs and typical is not None:
         of = "of the baseline" if typical.is_baseline else f"of {plural(typical.boots, 'boot')}"
-        words = f" median {seconds(typical.median_ns)} s {of}  "
+        is_told = typical.median_ns == median_ns
+        figure = "" if is_told else f"{seconds(typical.median_ns)} s "
+        words = f" median {figure}{of}  "
         groups.append([(glyphs.shadow, palette.dim), (words, palette.dim)])
     if BEYOND in signs:
         groups.append([(glyphs.beyond, palette.strong), (" goes on  ", palette.dim)])

@@ -11,6 +11,8 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from vmtiming_tui.model.attempt import Phase, VmState
+from vmtiming_tui.model.stage import Stage
+from vmtiming_tui.tui.drawing.scale_bars import UNSEEN, BarMaker
 from vmtiming_tui.tui.drawing.styled import filled
 from vmtiming_tui.tui.screens.dialog import Dialog
 from vmtiming_tui.tui.screens.scrolling import Scrolling
@@ -82,6 +84,11 @@ class HelpScreen(Scrolling, Dialog[None]):
         for state in VmState:
             line = Text(f"{glyphs.states[state]} ", palette.states[state])
             lines.append(line.append(str(state), palette.text))
+        bars = BarMaker(palette, glyphs)
+        for stage in (*Stage, UNSEEN):
+            sign, style = bars.stage_part(str(stage), 1)
+            words = "a stage that is not seen yet" if stage == UNSEEN else f"the stage {stage}"
+            lines.append(Text(f"{sign} ", style).append(words, palette.text))
         for phase, words in _PHASES.items():
             line = Text(f"{glyphs.phases[phase]} ", palette.dim)
             lines.append(line.append(words, palette.text))
@@ -92,6 +99,8 @@ class HelpScreen(Scrolling, Dialog[None]):
             (glyphs.reset, "was reset while it booted"),
             (glyphs.resumed, "was resumed by hand after its report"),
             (glyphs.median, "where the median boot ends"),
+            (glyphs.shadow, "the median boot, where this one has not come yet"),
+            (glyphs.beyond, "goes on beyond the axis"),
         ):
             line = Text(f"{sign} ", palette.warning)
             lines.append(line.append(words, palette.text))

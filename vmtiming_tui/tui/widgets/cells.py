@@ -55,7 +55,9 @@ class VmCells(SignedArea):
             name, sign, style = self._sign(vms[vm_id].attempts[-1])
             if name:
                 signs.add(name)
-                sign = sign * shape.sign if index != self.cursor else self.host.glyphs.here or sign
+                sign = self.host.glyphs.here or sign if index == self.cursor else sign
+            if index != self.cursor:
+                sign *= shape.sign
             room = shape.sign + shape.gap
             cell = [(f"{sign:<{room}}", style)]
             if vm_id in marked:

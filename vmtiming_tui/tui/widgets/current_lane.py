@@ -24,6 +24,18 @@ class CurrentLane(ModelLines):
         self._current = current
         self.scale_ns = 1_000_000_000
         self.signs: frozenset[str] = frozenset()
+        self._painter: CellPainter | None = None
+
+    def restyle(self) -> None:
+        """Draw again, in other colours."""
+        self._painter = None
+        super().restyle()
+
+    def _painter_for(self, width: int, highest_id: int) -> CellPainter:
+        shape = shape_for(width, 1, 1, highest_id)
+        if self._painter is None or self._painter.shape != shape:
+            self._painter = CellPainter(self.host.palette, self.host.glyphs, shape)
+        return self._painter
 
     def lines(self, width: int) -> list[list[Part]]:
         """Return one line; a blank one where no VM is shown."""
@@ -31,9 +43,9 @@ class CurrentLane(ModelLines):
         vm = model.fleet.vms.get(vm_id) if vm_id is not None else None
         if vm is None:
             return [[(" " * width, BLANK)]]
-        shape = shape_for(width, 1, 1, max(model.fleet.vms))
-        painter = CellPainter(self.host.palette, self.host.glyphs, shape)
+        painter = self._painter_for(width, max(model.fleet.vms))
         painter.set_scale(self.scale_ns, model.figures.median_ns, model.figures.typical)
+        painter.bars.drawn.clear()
         phase = told_phase(model.fleet, vm.newest)
         marked = vm.id in model.view.marked
         line = painter.line(vm, model.now_ns, marked=marked, phase=phase)

@@ -35,7 +35,8 @@ class ViewLine(ModelLines):
         said = self._said()
         groups = legend(
             self.signs, palette, glyphs,
-            typical=model.figures.typical, scale_words=self._scale_words(),
+            typical=model.figures.typical, median_ns=model.figures.median_ns,
+            scale_words=self._scale_words(),
             is_booting=bool(model.fleet.counts[VmState.CONNECTED]),
         )  # fmt: skip
         needed = sum(map(parts_width, groups)) + 1
