@@ -1,6 +1,7 @@
 """``serve``: a server of pages from its first word to its end."""
 
 import asyncio
+import logging
 import os
 import secrets
 import signal
@@ -31,6 +32,7 @@ def serve_pages(
     where it cannot be reached at ``host`` and ``port``.
     """
     os.nice(_NICENESS)
+    logging.getLogger("textual-serve").addHandler(logging.NullHandler())  # a closed page is no news
     asyncio.run(_serve(run, host, port, tell, say))
 
 
