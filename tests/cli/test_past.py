@@ -79,6 +79,10 @@ def test_a_comparison_is_written_for_a_pull_request_and_the_gate_is_as_without(r
     assert (code, out, "\n  --force replaces it" in err) == (1, "", True)
     assert run(*gate, "-o", "pr.md", "--force")[0] == 3
 
+    code, _, err = run(*gate, "-o", "nowhere/pr.md")
+    assert (code, "Error: nowhere/pr.md was not written" in err) == (3, True)
+    assert run("compare", "old", "new.json", "-o", "nowhere/pr.md")[0] == 1
+
 
 @pytest.mark.parametrize(
     ("words", "told"),

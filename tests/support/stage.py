@@ -23,6 +23,7 @@ from vmtiming_tui.tui.app import VmTimingApp
 from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.state.dashboard import Change
 from vmtiming_tui.tui.state.dashboard_settings import DashboardSettings
+from vmtiming_tui.tui.state.keymap import LIVE, Need
 from vmtiming_tui.tui.state.played_run import PlayedRun
 
 S = TypeVar("S")
@@ -127,9 +128,9 @@ class Stage:
         """Wait till the stream is over."""
         assert await self.app.link.ended(5)
 
-    async def until(self, holds: Callable[[], bool], what: object) -> None:
+    async def until(self, holds: Callable[[], bool], what: object, limit_s: float = 2.0) -> None:
         """Wait till something holds; fail with what was waited for and the screen."""
-        for _ in range(100):
+        for _ in range(round(limit_s / 0.02)):
             if holds():
                 return
             await self.pilot.pause(0.02)
@@ -214,6 +215,7 @@ def make(
     at: float = 0.0,
     number: int = 8,
     baseline: Side | None = None,
+    there: frozenset[Need] = LIVE,
     **settings: Any,
 ) -> tuple[HeardApp, RecordedSource, FrozenClock]:
     """Return an app that has not been started yet, with what drives it."""
@@ -223,6 +225,7 @@ def make(
         plan_for(number),
         DashboardSettings(clock=clock, **settings),
         baseline=baseline,
+        there=there,
     )
     return app, source, clock
 

@@ -26,6 +26,7 @@ from vmtiming_tui.tui.drawing.run_columns import spark_values
 from vmtiming_tui.tui.drawing.run_glance import RunGlance
 from vmtiming_tui.tui.drawing.theme import palette_for
 from vmtiming_tui.tui.screens.compare import CompareScreen
+from vmtiming_tui.tui.screens.download import DownloadScreen
 from vmtiming_tui.tui.screens.export_comparison import ExportComparisonScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
 from vmtiming_tui.tui.screens.played import PlayedScreen
@@ -88,6 +89,23 @@ async def test_e_writes_the_comparison_as_the_command_line_does(history, tmp_pat
 
     written = (tmp_path / "this-run-against-second.md").read_text()
     assert written.startswith("## Boot times: this run against second\n")
+
+
+async def test_in_a_browser_the_comparison_is_downloaded(history, monkeypatch):
+    handed = []
+    async with dashboard(smooth_run(8), DONE) as stage:
+        monkeypatch.setattr(stage.app.model, "there", frozenset())
+        monkeypatch.setattr(stage.app, "deliver", lambda text, name: handed.append((name, text)))
+        await stage.press("c")
+        await stage.comes(CompareScreen)
+        await stage.press("e")
+        await stage.comes(DownloadScreen)
+        await stage.pilot.click("#download")
+        await stage.until(lambda: handed, "the download")
+
+    ((name, text),) = handed
+    assert name == "this-run-against-second.html"
+    assert "this run against second" in text
 
 
 async def test_c_holds_this_run_beside_the_newest_before_it_with_figures_and_straggler(history):
@@ -236,6 +254,9 @@ async def test_a_run_under_way_can_be_looked_at_and_is_not_forgotten(history):
             await stage.until(lambda: "going still goes on" in stage.notes, "the word")
             await stage.press("enter")
             await stage.sees(" REPLAY: SO FAR ")
+            await stage.press("escape")
+            recorder.write(as_told(named_run("going", -1)[60:]))
+            await stage.until(lambda: "running" not in stage.text, "the end", limit_s=20)
 
 
 async def test_the_preview_says_what_the_run_was_and_only_of_where_the_cursor_rests(history):

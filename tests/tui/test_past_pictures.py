@@ -53,18 +53,35 @@ def test_history(snap_compare, size, tmp_path, monkeypatch, utc):
     assert snap_compare(app, terminal_size=size, run_before=prepare)
 
 
-@pytest.mark.parametrize("keys", [("p",), ("dollar_sign",), ("enter", "p")], ids=" ".join)
-def test_replay(snap_compare, size, keys):
-    app, watch = make_replay(RUN)
+@pytest.fixture
+def pictured(snap_compare):
+    """Compare a replay of seven seconds, after some keys, with the picture that was accepted."""
 
-    async def prepare(pilot):
-        for _ in range(70):
-            watch.now_s += 0.1
-            app.model.turn()
-        await settle(app)
-        for key in keys:
-            await pilot.press(key)
-        await app.workers.wait_for_complete()
-        await settle(app)
+    def compare(size, *keys):
+        app, watch = make_replay(RUN)
 
-    assert snap_compare(app, terminal_size=size, run_before=prepare)
+        async def prepare(pilot):
+            for _ in range(70):
+                watch.now_s += 0.1
+                app.model.turn()
+            await settle(app)
+            for key in keys:
+                await pilot.press(key)
+            await app.workers.wait_for_complete()
+            await settle(app)
+
+        return snap_compare(app, terminal_size=size, run_before=prepare)
+
+    return compare
+
+
+def test_paused(pictured, size):
+    assert pictured(size, "p")
+
+
+def test_at_its_end(pictured):
+    assert pictured((120, 40), "dollar_sign")
+
+
+def test_one_vm(pictured):
+    assert pictured((120, 40), "enter", "p")

@@ -26,6 +26,8 @@ def header(stage):
 async def test_a_replay_says_so_and_goes_on_with_the_clock():
     async with replayed(RUN) as stage:
         assert header(stage).endswith(" REPLAY ")
+        await stage.press("escape")
+        assert stage.notes == "q leaves the replay."
         await stage.play(3)
         assert " 0:03.0 " in header(stage)
         assert f" 0:03.0 / {clock(int(LENGTH_S * SECOND))} " in stage.text

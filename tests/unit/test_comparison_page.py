@@ -12,7 +12,8 @@ from support.made_units import fleet_with_units, some_units
 from support.making import FAILED, fleet_of
 from support.schema import compared_body
 from vmtiming_tui.errors import ExportError
-from vmtiming_tui.report.export.comparison.as_markdown import MOST_CHARACTERS, render_markdown
+from vmtiming_tui.report.export.comparison import as_markdown
+from vmtiming_tui.report.export.comparison.as_markdown import render_markdown
 from vmtiming_tui.report.export.comparison_formats import FORMATS, write_comparison
 
 UNITS = some_units(30)
@@ -143,14 +144,17 @@ def test_several_runs_stand_one_after_the_other():
     assert text.index("### fast against main") < text.index("🟢")
 
 
-def test_a_comment_is_never_longer_than_github_takes():
-    settings = [{"smp": str(at)} for at in range(90)]
-    wide = fleet_of([[5.0, 6.0] for _ in settings], parameters=settings)
-    text = render_markdown(document(one=wide, two=wide, three=wide))
+@pytest.mark.parametrize("most", [1000, 3000])
+def test_a_comment_is_never_longer_than_github_takes(monkeypatch, most):
+    monkeypatch.setattr(as_markdown, "MOST_CHARACTERS", most)
+    varied = [{"smp": str(at)} for at in range(20)]
+    wide = fleet_of([[5.0, 6.0] for _ in varied], parameters=varied)
+    text = render_markdown(document(one=wide, two=wide))
 
-    assert len(text) <= MOST_CHARACTERS
-    assert "Details are left out" in text
-    assert "| smp" in text
+    assert len(text) <= most
+    assert text.startswith("## Boot times: two against one\n")
+    assert text.endswith("\n\nDetails are left out: they were too long.\n")
+    assert ("| smp=19 |" in text) is (most == 3000)
 
 
 def test_foreign_words_are_words_in_a_comment():

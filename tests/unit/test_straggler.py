@@ -11,7 +11,7 @@ from vmtiming_tui.analysis.summary import counted_groups
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.stage import Stage
-from vmtiming_tui.report.findings import straggler_lines, straggler_words
+from vmtiming_tui.report.straggler import straggler_lines, straggler_words
 
 UNITS = (
     MadeUnit("disk.service", 200),

@@ -20,10 +20,10 @@ from vmtiming_tui.report.export.markdown_parts import markdown_table
 from vmtiming_tui.report.findings import (
     comparison_lines,
     found_lines,
-    straggler_lines,
     sweep_lines,
     warning_lines,
 )
+from vmtiming_tui.report.straggler import straggler_lines
 from vmtiming_tui.report.tables import (
     Align,
     Head,

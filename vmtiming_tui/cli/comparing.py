@@ -8,7 +8,7 @@ import click
 
 from vmtiming_tui.cli.completing import files as all_files, runs_or_files, words
 from vmtiming_tui.cli.printing import check_free, echo, echo_document, say
-from vmtiming_tui.errors import ConfigError, Problem
+from vmtiming_tui.errors import ConfigError, ExportError, Problem
 
 if TYPE_CHECKING:
     from vmtiming_tui.report.export.comparison.document import ComparisonDocument
@@ -51,6 +51,7 @@ def compare(
     one run are compared round by round.
     """
     from vmtiming_tui.analysis.comparison.compare import compare_all
+    from vmtiming_tui.analysis.exit_code import ExitCode
     from vmtiming_tui.history.lookup import side_named
     from vmtiming_tui.report.export.comparison.document import ComparisonDocument
     from vmtiming_tui.report.findings import comparison_lines
@@ -61,13 +62,14 @@ def compare(
     comparisons = compare_all(sides[0], sides[1:])
     for line in comparison_lines(*comparisons):
         echo(line, err=bool(document))
-    if files:
-        held = ComparisonDocument(sides=sides, comparisons=comparisons, limit_percent=fail_slower)
-        for file in files:
-            _write(held, file, document, force=force)
+    held = ComparisonDocument(sides=sides, comparisons=comparisons, limit_percent=fail_slower)
+    written = [_write(held, file, document, force=force) for file in files]
+    code = ExitCode.ALL_BOOTED
     if fail_slower is not None:
         code = gates_code(comparisons, fail_slower, allow_undecided=allow_undecided, say=say)
-        ctx.exit(code)
+    if code != ExitCode.TOO_SLOW and not all(written):
+        code = ExitCode.SOME_FAILED
+    ctx.exit(code)
 
 
 def _check(files: Sequence[Path], document: str, *, force: bool) -> None:
@@ -86,11 +88,19 @@ def _check(files: Sequence[Path], document: str, *, force: bool) -> None:
             check_free(file, force=force)
 
 
-def _write(held: "ComparisonDocument", file: Path, document: str, *, force: bool) -> None:
+def _write(held: "ComparisonDocument", file: Path, document: str, *, force: bool) -> bool:
+    """Return whether a file was written; what is to be gated is judged all the same."""
     from vmtiming_tui.report.export.comparison_formats import FORMATS, NAMED, write_comparison
 
     if str(file) == "-":
         echo_document(FORMATS[NAMED[document.lower()]](held))
-        return
-    write_comparison(file, held, overwrite=force)
+        return True
+    try:
+        write_comparison(file, held, overwrite=force)
+    except ExportError as error:
+        say(f"Error: {error}")
+        if error.hint:
+            say(f"  {error.hint}")
+        return False
     say(f"Wrote {file}")
+    return True

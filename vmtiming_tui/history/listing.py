@@ -16,12 +16,12 @@ from vmtiming_tui.report.aligned import aligned_lines
 from vmtiming_tui.report.findings import (
     decision_lines,
     shutdown_lines,
-    slowest_lines,
     sweep_lines,
     threshold_lines,
 )
 from vmtiming_tui.report.kernel_report import kernel_lines
 from vmtiming_tui.report.plain import PlainReport
+from vmtiming_tui.report.straggler import slowest_vm_lines
 from vmtiming_tui.report.tables import Align, Head, Table, foreign, own, share, took
 from vmtiming_tui.request.labels import label_words
 
@@ -75,7 +75,7 @@ def show_lines(run: StoredRun, fleet: Fleet) -> list[str]:
         *words,
         "",
         *PlainReport(fleet).final_lines(),
-        *slowest_lines(straggler_of(fleet)),
+        *slowest_vm_lines(straggler_of(fleet)),
         *shutdown_lines(summary),
         *kernel_lines(kernel_figures(fleet)),
         *decision_lines(fleet, told(fleet, None)),

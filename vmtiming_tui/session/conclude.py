@@ -29,11 +29,11 @@ from vmtiming_tui.report.findings import (
     comparison_lines,
     decision_lines,
     shutdown_lines,
-    slowest_lines,
     sweep_verdict_lines,
     threshold_lines,
 )
 from vmtiming_tui.report.kernel_report import kernel_lines
+from vmtiming_tui.report.straggler import slowest_vm_lines
 from vmtiming_tui.session.wishes import Wishes
 
 Say: TypeAlias = Callable[[str], None]
@@ -159,7 +159,7 @@ def conclude(fleet: Fleet, wishes: Wishes, say: Say, *, first: Iterable[str] = (
     failed += _append_summary(fleet, wishes)
     for line in (
         *first,
-        *slowest_lines(straggler_of(fleet)),
+        *slowest_vm_lines(straggler_of(fleet)),
         *shutdown_lines(summarise_fleet(fleet)),
     ):
         say(line)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import select
 import signal
 import sys
 import time
@@ -11,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
-from typing import Any, ClassVar, TextIO
+from typing import Any, ClassVar
 
 from textual import events
 from textual.app import App, SystemCommand
@@ -40,7 +39,7 @@ from vmtiming_tui.tui.drawing.theme import (
     THEMES,
     palette_for,
 )
-from vmtiming_tui.tui.driver import driver_for
+from vmtiming_tui.tui.driver import driver_for, has_hung_up
 from vmtiming_tui.tui.screens.full_screen import models_of
 from vmtiming_tui.tui.screens.played import PlayedScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
@@ -74,15 +73,6 @@ def _spare_the_collector() -> None:
 def _has_room(size: Size) -> bool:
     """Whether a terminal is large enough for more than a summary."""
     return size.width >= LEAST_WIDTH and size.height >= LEAST_HEIGHT
-
-
-def _has_hung_up(stream: TextIO | None) -> bool:
-    """Whether a terminal is gone, which no signal tells whom it does not control."""
-    if stream is None:
-        return False
-    watch = select.poll()
-    watch.register(stream, 0)
-    return any(seen & select.POLLHUP for _, seen in watch.poll(0))
 
 
 def _scope_of(screen: Screen[Any]) -> Scope:
@@ -204,7 +194,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
 
     def turn(self, *, between: bool = False) -> None:
         """Fold what has come and let every screen show what changed."""
-        if self.signal is None and not self.is_headless and _has_hung_up(sys.__stderr__):
+        if self.signal is None and not self.is_headless and has_hung_up(sys.__stderr__):
             self._on_signal(signal.SIGHUP)
         self._spare_the_terminal()
         if self._news is not None:
@@ -346,6 +336,7 @@ class VmTimingApp(App[None], inherit_bindings=False):
 
     def look_at(self, played: PlayedRun) -> None:
         """Show a stored run over what is shown; one can come back from it."""
+        gc.freeze()  # its events are many, and stay: no pause to look through them
         self.push_screen(PlayedScreen(played))
 
     def begin(self, plan: RunPlan) -> None:

@@ -4,6 +4,9 @@ Its own holds thirty writes and then waits for the terminal, in the loop. One th
 hanging up (a frozen ssh, a tmux whose reader is stopped) would hold up the run's bookkeeping.
 """
 
+import select
+from typing import TextIO
+
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 
@@ -24,3 +27,12 @@ def driver_for(stream: Stream) -> type[Driver]:
             stream.finish(_BEFORE_SUSPENDING_S)  # what comes next there is the shell's
 
     return StreamDriver
+
+
+def has_hung_up(stream: TextIO | None) -> bool:
+    """Whether a terminal is gone, which no signal tells whom it does not control."""
+    if stream is None:
+        return False
+    watch = select.poll()
+    watch.register(stream, 0)
+    return any(seen & select.POLLHUP for _, seen in watch.poll(0))

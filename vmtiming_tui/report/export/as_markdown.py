@@ -7,8 +7,9 @@ from vmtiming_tui.analysis.sweep import Sweep
 from vmtiming_tui.report.export.comparison.as_markdown import caution_lines, pair_lines
 from vmtiming_tui.report.export.document import Document, ExportedBoot, boot_table, fact_table
 from vmtiming_tui.report.export.markdown_parts import escaped, markdown_table, note_lines
-from vmtiming_tui.report.findings import decision_lines, slowest_lines
+from vmtiming_tui.report.findings import decision_lines
 from vmtiming_tui.report.kernel_report import kernel_table, kernel_title
+from vmtiming_tui.report.straggler import slowest_vm_lines
 from vmtiming_tui.report.tables import (
     Align,
     Head,
@@ -26,7 +27,7 @@ def render_markdown(document: Document) -> str:
     lines = [f"# {escaped(document.title)}", ""]
     if document.word:
         lines += [f"**{document.word}**", ""]
-    lines += [f"{escaped(line)}\n" for line in slowest_lines(document.slowest)]
+    lines += [f"{escaped(line)}\n" for line in slowest_vm_lines(document.slowest)]
     if document.sweep is not None:
         lines += _sweep(document.sweep)
     if document.has_several_storms:

@@ -6,12 +6,12 @@ from vmtiming_tui.report.findings import (
     comparison_lines,
     decision_lines,
     shutdown_lines,
-    slowest_lines,
     sweep_verdict_lines,
     threshold_lines,
 )
 from vmtiming_tui.report.kernel_report import kernel_lines
 from vmtiming_tui.report.plain import PlainReport
+from vmtiming_tui.report.straggler import slowest_vm_lines
 from vmtiming_tui.request.labels import label_words
 
 
@@ -29,7 +29,7 @@ def render_text(document: Document) -> str:
     if document.comparison is not None:
         against = comparison_lines(document.comparison)
     after = [
-        *slowest_lines(document.slowest),
+        *slowest_vm_lines(document.slowest),
         *shutdown_lines(document.summary),
         *kernel_lines(document.kernels),
     ]

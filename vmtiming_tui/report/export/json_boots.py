@@ -11,7 +11,7 @@ from vmtiming_tui.model.codec import to_json
 from vmtiming_tui.model.guest_events import UnitOrder, UnitTimes
 from vmtiming_tui.model.stage import Stage
 from vmtiming_tui.report.export.document import Document, ExportedBoot
-from vmtiming_tui.report.findings import straggler_words
+from vmtiming_tui.report.straggler import straggler_words
 from vmtiming_tui.report.wording import in_seconds
 
 UNIT_STAMPS = ("activating", "active", "deactivating", "inactive")

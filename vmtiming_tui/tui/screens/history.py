@@ -46,6 +46,7 @@ from vmtiming_tui.tui.widgets.run_preview import RunPreview
 
 _ROWS_AT_ONCE = 100
 _BESIDE_FROM = 112
+_LOOK_EVERY_S = 2.0
 
 
 class HistoryScreen(FullScreen[None]):
@@ -79,8 +80,14 @@ class HistoryScreen(FullScreen[None]):
         """Read the history beside the loop."""
         self.filter.display = False
         self._load()
+        self.set_interval(_LOOK_EVERY_S, self._follow)
 
     # The list.
+
+    def _follow(self) -> None:
+        """Look again at what there is while a run of the list goes on."""
+        if self.is_current and any(run.state is RunState.RUNNING for run in self._all):
+            self._load()
 
     @work(exclusive=True, group="load")
     async def _load(self) -> None:
@@ -92,7 +99,10 @@ class HistoryScreen(FullScreen[None]):
             self.words.update(shown(f"{error.message}. {error.hint}"))
             return
         ours = self.model.fleet.run.run if self.model.fleet.run else ""
-        self._all = [run for run in runs if run.run != ours]
+        listed = [run for run in runs if run.run != ours]
+        if self._columns and listed == self._all:
+            return
+        self._all = listed
         self.marked = self._again(self._all, self.marked)
         self._choose(kept)
         if self._compares and self.runs:
@@ -113,7 +123,7 @@ class HistoryScreen(FullScreen[None]):
     @work(exclusive=True, group="write")
     async def _write(self, cursor_on: StoredRun | None) -> None:
         """Fill the table, some rows at a time: keys are answered meanwhile."""
-        columns = run_columns(self._list_width)
+        columns, row = run_columns(self._list_width), self.table.cursor_row
         if columns != self._columns:
             self._columns = columns
             self.table.clear(columns=True)
@@ -121,7 +131,7 @@ class HistoryScreen(FullScreen[None]):
         else:
             self.table.clear()
         again = self._again(self.runs, cursor_on)
-        wanted = self.runs.index(again) if again is not None else 0
+        wanted = self.runs.index(again) if again is not None else min(row, len(self.runs) - 1)
         for at, run in enumerate(self.runs):
             self.table.add_row(*self._row(run))
             if at == wanted:

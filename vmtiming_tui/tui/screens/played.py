@@ -26,3 +26,5 @@ class PlayedScreen(StormScreen):
             super().action_back()
         elif self.app.screen_stack[0] is not self:
             self.dismiss()
+        else:
+            self.app.notify(f"{self.host.key_for('quit')} leaves the replay.", timeout=3)

@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vmtiming_tui.analysis.cautions import cautions
-from vmtiming_tui.analysis.counted import counted_attempts
-from vmtiming_tui.analysis.straggler import straggler
+from vmtiming_tui.analysis.straggler import furthest_behind
 from vmtiming_tui.analysis.summary import Group, counted_groups, summarise_fleet
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.config import BootMode, StartMode
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.model.stage import Stage
-from vmtiming_tui.report.findings import straggler_words
+from vmtiming_tui.report.straggler import straggler_words
 from vmtiming_tui.report.wording import short_seconds
 
 
@@ -30,8 +29,8 @@ class Glance:
 def glance_of(fleet: Fleet) -> Glance:
     """Return what is told of a run beside the list."""
     summary = summarise_fleet(fleet)
-    found = straggler(counted_attempts(fleet), fleet.unit_order)
     groups = counted_groups(fleet)
+    found = furthest_behind(groups, fleet.unit_order)
     return Glance(
         settings=tuple((name, value) for name, value in _settings(fleet) if value),
         stages_s=summary.stage_medians_s,

@@ -183,7 +183,7 @@ COMPARE = (
     Key("compare.back", "escape", "back", "back", "Back to the history", "Comparison", 5),
     Key("compare.swap", "s", "swap", "swap", "Turn the comparison around", "Comparison", 10),
     Key("compare.export", "e", "export", "export", "Write the comparison to a file", "Comparison",
-        20, needs=Need.TERMINAL),
+        20),
     *_scrolls("compare", "Comparison"),
 )  # fmt: skip
 STORMS = (

@@ -8,7 +8,7 @@ from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.straggler import straggler_of
 from vmtiming_tui.analysis.summary import Summary, completion, summarise
 from vmtiming_tui.model.fleet import Fleet
-from vmtiming_tui.report.findings import straggler_lines
+from vmtiming_tui.report.straggler import straggler_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

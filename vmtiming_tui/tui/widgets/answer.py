@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from rich.style import Style
 
 from vmtiming_tui.escape import plural
-from vmtiming_tui.report.findings import straggler_words
 from vmtiming_tui.report.result import lost_words
+from vmtiming_tui.report.straggler import straggler_words
 from vmtiming_tui.tui.drawing.styled import Part, clip, fitting, shown
 from vmtiming_tui.tui.drawing.wrapping import wrapped
 from vmtiming_tui.tui.state.outcome import Outcome

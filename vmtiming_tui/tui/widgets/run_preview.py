@@ -32,7 +32,8 @@ class RunPreview(LinesWidget):
     def look_at(self, run: StoredRun | None) -> None:
         """Show this run, or none."""
         known = self._kept.get((run.key, run.run)) if run else None
-        self._show(run, known or "reading its events ...")
+        is_same = run is not None and self._run is not None and run.key == self._run.key
+        self._show(run, known or (self._told if is_same else "reading its events ..."))
         if run is not None and known is None:
             self._read(run)
 

@@ -9,7 +9,7 @@ from vmtiming_tui.analysis.straggler import waited_share
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt, Phase, Vm, VmState
 from vmtiming_tui.model.events import ReleaseCause, VmConsole
-from vmtiming_tui.report.findings import straggler_words
+from vmtiming_tui.report.straggler import straggler_words
 from vmtiming_tui.tui.drawing.scale_bars import BarMaker, scale_for
 from vmtiming_tui.tui.drawing.styled import (
     Part,

@@ -21,6 +21,7 @@ from vmtiming_tui.report.export.markdown_parts import escaped, markdown_table
 from vmtiming_tui.report.movement import movement_table
 
 MOST_CHARACTERS = 60_000
+_LEFT_OUT = "Details are left out: they were too long."
 _MOST_MOVED = 5
 _MOST_CAUTIONS = 4
 _SIGNS: Mapping[Verdict, str] = {
@@ -42,7 +43,13 @@ def render_markdown(document: ComparisonDocument) -> str:
     whole = _rendered(document, is_whole=True)
     if len(whole) <= MOST_CHARACTERS:
         return whole
-    return f"{_rendered(document, is_whole=False)}\nDetails are left out: they were too long.\n"
+    kept, left = [], MOST_CHARACTERS - len(_LEFT_OUT) - 2
+    for line in _rendered(document, is_whole=False).splitlines():
+        left -= len(line) + 1
+        if left < 0:
+            break
+        kept.append(line)
+    return "\n".join([*kept, "", _LEFT_OUT, ""])
 
 
 def _rendered(document: ComparisonDocument, *, is_whole: bool) -> str:

@@ -31,8 +31,9 @@ from vmtiming_tui.report.export.html.parts import (
 )
 from vmtiming_tui.report.export.html.tiles import tiles
 from vmtiming_tui.report.export.html.whole import whole_page
-from vmtiming_tui.report.findings import decision_lines, slowest_lines
+from vmtiming_tui.report.findings import decision_lines
 from vmtiming_tui.report.kernel_report import kernel_table, kernel_title
+from vmtiming_tui.report.straggler import slowest_vm_lines
 from vmtiming_tui.report.tables import (
     figure_table,
     stage_table,
@@ -97,7 +98,7 @@ def _header(document: Document) -> Markup:
 
 
 def _slowest(document: Document) -> Markup:
-    return join(*(tag("p", line, class_="answer") for line in slowest_lines(document.slowest)))
+    return join(*(tag("p", line, class_="answer") for line in slowest_vm_lines(document.slowest)))
 
 
 def _series(groups: Sequence[Group]) -> list[charts.Series]:
