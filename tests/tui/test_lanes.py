@@ -105,6 +105,16 @@ async def test_many_vms_are_cells_of_the_stage_they_are_in():
         assert stage.main.charts.size.height > 20
 
 
+async def test_the_few_that_match_a_filter_are_lanes_again():
+    async with dashboard(stuck_run(300, 5), 30.0, size=(120, 40), number=300) as stage:
+        await stage.press("right", "slash", *"3-7", "enter")
+        assert stage.main.picture is Picture.LANES
+        assert stage.main.area.current == 3
+        await stage.press("down", "escape")
+        assert stage.main.picture is Picture.CELLS
+        assert stage.main.area.current == 4
+
+
 async def test_a_click_on_a_cell_puts_the_cursor_there():
     async with dashboard(stuck_run(300, 5), 4.0, size=(120, 40), number=300) as stage:
         area = stage.main.area
