@@ -180,6 +180,17 @@ def troubled_run(number: int) -> list[ev.Event]:
     return recorder.ordered()
 
 
+def repeated_run(number: int, *, warmup: int = 0, runs: int) -> list[ev.Event]:
+    """Return a run of several storms, a second after each other."""
+    plan = replace(plan_for(number), warmup=warmup, runs=runs)
+    recorder = Recorder(number, started={"plan": plan})
+    end = 0.1 - 1
+    for kind in [StormKind.WARMUP] * warmup + [StormKind.RUN] * runs:
+        end = recorder.storm(end + 1, range(number), kind)
+    recorder.end(end)
+    return recorder.ordered()
+
+
 def stuck_run(number: int, stuck: int = 17) -> list[ev.Event]:
     """Return a run in which every VM boots but one, which hangs for ten times as long."""
     recorder = Recorder(

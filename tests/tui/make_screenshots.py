@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from support.phased import Aftermath, phased  # noqa: E402
-from support.recording import smooth_run, troubled_run  # noqa: E402
+from support.recording import repeated_run, smooth_run, stuck_run, troubled_run  # noqa: E402
 from support.stage import dashboard, show  # noqa: E402
 from vmtiming_tui.tui.screenshot import save  # noqa: E402
 
@@ -17,7 +17,9 @@ TROUBLED = phased(troubled_run(100), Aftermath(at_once=8))
 PICTURES = {
     "storm": (TROUBLED, 7.5, 100, (), {}),
     "collecting": (TROUBLED, 26.6, 100, (), {}),
-    "few": (phased(smooth_run(6)), 6.4, 6, (), {}),
+    "few": (phased(smooth_run(6)), 4.4, 6, (), {}),
+    "repeats": (phased(repeated_run(4, warmup=1, runs=3)), 33.0, 4, (), {}),
+    "thousand": (stuck_run(1000), 5.0, 1000, (), {}),
     "list": (TROUBLED, 90.0, 100, ("v",), {}),
     "one-vm": (TROUBLED, 90.0, 100, ("right", "right", "enter"), {}),
     "light": (TROUBLED, 7.5, 100, (), {"theme": "light"}),

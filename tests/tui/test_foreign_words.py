@@ -23,6 +23,7 @@ async def test_guest_text_is_shown_escaped_everywhere():
         for event in recorder.ordered()
     ]
     events += [
+        ev.ConsoleLine(at_ns=late, text=EVIL, **who),
         ev.VmConsole(at_ns=late, text=f"{EVIL}\r\n{EVIL}", total_bytes=99, **who),
         ev.VmDetails(
             at_ns=late, slowest=(EVIL,), failed_units=(EVIL,), critical_chain=(EVIL,), **who
@@ -42,5 +43,5 @@ async def test_guest_text_is_shown_escaped_everywhere():
     whole = "\n".join(texts)
     for char in "\x1b\x07\x9b\u202e":
         assert char not in whole
-    assert whole.count("[bold red]x") >= 6
+    assert whole.count("pwned\\x07[bold") >= 6  # which may be wrapped behind it
     assert "\\x1b[2J" in whole

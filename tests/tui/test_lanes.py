@@ -7,11 +7,14 @@ import pytest
 from support.facts import SECOND
 from support.recording import Recorder, plan_for, smooth_run, stuck_run, until
 from support.stage import dashboard
+from vmtiming_tui.tui.drawing.axis import axis, ticks
 from vmtiming_tui.tui.drawing.cell_shape import cell_shape
-from vmtiming_tui.tui.drawing.glyphs import ASCII
+from vmtiming_tui.tui.drawing.glyphs import ASCII, UNICODE
 from vmtiming_tui.tui.drawing.histogram import bar_rows, histogram
 from vmtiming_tui.tui.drawing.pictures import Picture, best_picture, charts_height, pictures_of
+from vmtiming_tui.tui.drawing.theme import DARK, Palette
 
+PALETTE = Palette.of(DARK)
 STUCK = stuck_run(8, stuck=5)
 SIGNS = {"firmware": "f", "kernel": "k", "initrd": "i", "userspace": "u", "lag": "l"}
 
@@ -102,6 +105,16 @@ async def test_many_vms_are_cells_of_the_stage_they_are_in():
         assert stage.main.charts.size.height > 20
 
 
+async def test_the_few_that_match_a_filter_are_lanes_again():
+    async with dashboard(stuck_run(300, 5), 30.0, size=(120, 40), number=300) as stage:
+        await stage.press("right", "slash", *"3-7", "enter")
+        assert stage.main.picture is Picture.LANES
+        assert stage.main.area.current == 3
+        await stage.press("down", "escape")
+        assert stage.main.picture is Picture.CELLS
+        assert stage.main.area.current == 4
+
+
 async def test_a_click_on_a_cell_puts_the_cursor_there():
     async with dashboard(stuck_run(300, 5), 4.0, size=(120, 40), number=300) as stage:
         area = stage.main.area
@@ -148,3 +161,19 @@ def test_a_histogram_has_round_ends_and_counts_what_lies_beyond_them():
 
 def test_without_a_boot_there_is_no_histogram():
     assert histogram([], None, 30) is None
+
+
+def test_an_axis_has_round_ticks_and_its_end():
+    for scale_s, width, first_s in ((4.8, 60, 1.2), (3.0, 170, 0.3), (8.0, 50, 2.0)):
+        found = [ns / SECOND for ns in ticks(round(scale_s * SECOND), width)]
+        assert (found[0], found[-1]) == (first_s, scale_s)
+
+
+def test_the_median_is_marked_on_the_axis_and_no_label_is_cut_by_it():
+    line = axis(8 * SECOND, 60, PALETTE, UNICODE, mark_ns=4 * SECOND - 1)
+    text = "".join(part for part, _ in line)
+    assert len(text) == 60
+    assert text[29] == UNICODE.median
+    assert "2 s" in text
+    assert "4 s" not in text
+    assert text.endswith(" 8 s")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.phased import Aftermath, phased
-from support.recording import Recorder, smooth_run, stuck_run, troubled_run
+from support.recording import repeated_run, smooth_run, stuck_run, troubled_run
 from support.stage import make, settle
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x60": (200, 60)}
@@ -17,17 +17,8 @@ SMOOTH = smooth_run(8)
 IN_PHASES = phased(TROUBLED, Aftermath(gathers_s=1.0))
 IN_ROUNDS = phased(SMOOTH, Aftermath(rounds=2))
 STUCK = stuck_run(300)
+REPEATED = repeated_run(4, runs=2)
 COLLECTING, ENDING = 33.2, 49.0
-
-
-def repeated_run(number: int) -> list[object]:
-    """Return a run of two storms, one after the other."""
-    recorder = Recorder(number)
-    recorder.end(recorder.storm(recorder.storm(0.1, range(number)) + 1, range(number)))
-    return recorder.ordered()
-
-
-REPEATED = repeated_run(4)
 
 
 @pytest.fixture(params=SIZES.values(), ids=SIZES.keys())

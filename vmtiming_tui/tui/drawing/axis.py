@@ -11,14 +11,15 @@ LEAST_AXIS = 16
 
 _LEAST_BETWEEN = 11
 _PARTS = (10, 8, 6, 5, 4, 3, 2, 1)
+_ROUND = frozenset({"1", "12", "15", "2", "25", "3", "4", "5", "6", "8"})
 
 
 def ticks(scale_ns: int, width: int) -> list[int]:
     """Return the round times (ns) that divide an axis evenly, its end among them."""
     for count in _PARTS:
         step_ns, rest = divmod(scale_ns, count)
-        is_round = not rest and len(f"{step_ns / 1e9:g}".replace(".", "").strip("0")) <= 2
-        if is_round and width // count >= _LEAST_BETWEEN:
+        digits = f"{step_ns / 1e9:g}".replace(".", "").strip("0")
+        if not rest and digits in _ROUND and width // count >= _LEAST_BETWEEN:
             return [step_ns * place for place in range(1, count + 1)]
     return [scale_ns]
 
@@ -47,11 +48,15 @@ def ruled(
 ) -> list[Part]:  # fmt: skip
     """Return a rule of ``width`` cells with labels that end at their cells, as far as they fit.
 
-    A label at 0 begins there. The ``title`` stands at the left where no label does.
+    A label at 0 begins there. The ``title`` stands at the left where no label does. A label gives
+    way to the ``mark``, but for the first and the last.
     """
     signs = [glyphs.rule] * width
     dim: set[int] = set()
     wanted = [(max(end - len(label), 0), label) for end, label in labels]
+    if mark is not None:
+        inner = [(at, text) for at, text in wanted[1:-1] if not at <= mark < at + len(text)]
+        wanted = [*wanted[:1], *inner, *wanted[1:][-1:]]
     first = min((at for at, _ in wanted), default=width)
     if title and len(title) + 2 < first:
         wanted.insert(0, (1, f" {title} "))
@@ -62,11 +67,17 @@ def ruled(
         signs[at : at + len(label)] = label
         free = at + len(label)
         dim.update(range(at, free))
-    if mark is not None:
+    if mark is not None and mark not in dim:
         signs[mark] = glyphs.median
     parts: list[Part] = []
     for at, sign in enumerate(signs):
-        style = palette.strong if at == mark else palette.dim if at in dim else palette.faint
+        style = (
+            palette.strong
+            if at == mark and at not in dim
+            else palette.dim
+            if at in dim
+            else palette.faint
+        )
         if parts and parts[-1][1] is style:
             parts[-1] = (parts[-1][0] + sign, style)
         else:

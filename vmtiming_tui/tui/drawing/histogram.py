@@ -7,6 +7,9 @@ from itertools import pairwise
 
 from vmtiming_tui.tui.drawing.scale_bars import QUARTERED, longest_of_most, nice_ceiling
 
+LEAST_SPREAD = 0.1
+"""Boots that are closer together than this share of what they take are not told apart further."""
+
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
@@ -31,7 +34,7 @@ def histogram(boots_ns: Sequence[int], median_ns: int | None, most_steps: int) -
     if not boots_ns or most_steps < 1:
         return None
     first_ns, last_ns = boots_ns[0], longest_of_most(boots_ns, median_ns)
-    spread_s = max((last_ns - first_ns) / 1e9, 1e-3)
+    spread_s = max(last_ns - first_ns, first_ns * LEAST_SPREAD, 1e6) / 1e9
     unit_ns = round(nice_ceiling(spread_s / 4, QUARTERED) * 1e9)
     begin_ns = first_ns // unit_ns * unit_ns
     units = -(-(last_ns + 1 - begin_ns) // unit_ns)

@@ -137,11 +137,13 @@ class LaneLines:
 
     def _console(self, attempt: Attempt, count: int) -> list[str]:
         """Return the console's newest lines, oldest first: of the boot, where they were told."""
-        lines = attempt.console_lines
-        if attempt.console is not None and (attempt.state.is_lost or not lines):
-            told = (line.rstrip() for line in reversed(shown_lines(attempt.console.text)))
-            lines = tuple(islice((line for line in told if line), count))[::-1]
-        return list(lines[-count:]) if count > 0 else []
+        if count <= 0:
+            return []
+        text = "\n".join(attempt.console_lines[-count:])
+        if attempt.console is not None and (attempt.state.is_lost or not text):
+            text = attempt.console.text
+        told = (line.rstrip() for line in reversed(shown_lines(text)))
+        return list(islice((line for line in told if line), count))[::-1]
 
     def _indented(self, text: str) -> list[Part]:
         room = self._shape.cell - self._shape.bar_at

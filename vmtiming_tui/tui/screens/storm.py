@@ -34,7 +34,7 @@ from vmtiming_tui.tui.widgets.view_line import ViewLine
 from vmtiming_tui.tui.widgets.vm_area import SignedArea, VmArea
 
 _HEADER_AND_FOOTER = 2
-_CHARTS_EVERY = 5
+_LEGEND_EVERY, _CHARTS_EVERY = 5, 10
 _OF_TROUBLE = frozenset({"main.warnings"})
 
 
@@ -96,7 +96,9 @@ class StormScreen(StormDeeds):
 
     @property
     def _count(self) -> int:
-        return len(self.model.fleet.vms) or self.model.plan.number
+        """How many VMs there are to show, those that match where there is a filter."""
+        shown = self.model.view.shown if self.model.view.filter_text else ()
+        return len(shown) or len(self.model.fleet.vms) or self.model.plan.number
 
     @property
     def _room(self) -> tuple[int, int]:
@@ -117,6 +119,7 @@ class StormScreen(StormDeeds):
 
     def _fit(self) -> None:
         """Show the picture, and give the charts the lines that its VMs leave."""
+        area, vm = self.area, self.area.current
         told = self.answer.height_wanted(self.size.width)
         self.answer.styles.height, self.answer.display = told, told > 0
         self.stats.display = not told or self.model.fleet.state is RunState.RUNNING
@@ -131,6 +134,10 @@ class StormScreen(StormDeeds):
         self.charts.display = high > 0
         if high and (self.charts.styles.height is None or self.charts.size.height != high):
             self.charts.styles.height = high
+        if self.area is not area:
+            self.area.rebuild()
+            if vm is not None:
+                self.area.put_cursor_on(vm)
 
     # What changes.
 
@@ -154,12 +161,13 @@ class StormScreen(StormDeeds):
             self.lane.renew()
         if change.figures or change.vms:
             self.stats.renew()
-        if change.order or not (self._turns % _CHARTS_EVERY or change.between):
+        if change.order or not (self._turns % _LEGEND_EVERY or change.between):
             self.stats.renew()
             if change.order and change.figures:
                 self.charts.spoil()
-            self.charts.renew()
-            self.lane.scale_ns = common_scale_ns(self.model)
+            if change.order or not self._turns % _CHARTS_EVERY:
+                self.charts.renew()
+                self.lane.scale_ns = common_scale_ns(self.model)
             self._renew_view_line()
 
     def _show_outcome(self, outcome: Outcome | None) -> None:
@@ -196,8 +204,13 @@ class StormScreen(StormDeeds):
 
     def _changed_view(self) -> None:
         """The filter, the order or the marks are others: show it at once."""
+        area, vm = self.area, self.area.current
         self.model.reorder(now=True)
-        self.area.rebuild()
+        self._fit()
+        if self.area is area:
+            area.rebuild()
+        elif vm is not None:
+            self.area.put_cursor_on(vm)
         self._renew_view_line()
 
     # Moving and choosing.

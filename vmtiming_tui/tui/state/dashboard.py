@@ -37,7 +37,7 @@ _BACKLOG = 20_000
 """So many events that wait are folded faster, at the price of a picture that moves in jerks."""
 _LEAST_PAUSE_NS = 500_000_000
 _LEFT_EVERY_NS = 1_500_000_000
-_COST_SHARE = 50
+_COST_SHARE = 100
 _HOST_SAMPLES = 60
 _REFINING = frozenset(
     {ev.VmUsage, ev.HostSample, ev.QmpSeen, ev.VmConsole, ev.ConsoleLine, ev.StageSeen}
