@@ -59,7 +59,8 @@ async def test_help_has_every_key(scope, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "scope", [Scope.ANYWHERE, Scope.MAIN, Scope.DETAIL, Scope.HISTORY, Scope.COMPARE]
+    "scope",
+    [Scope.ANYWHERE, Scope.MAIN, Scope.DETAIL, Scope.PLAYER, Scope.HISTORY, Scope.COMPARE],
 )
 async def test_palette_has_every_key(scope, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))

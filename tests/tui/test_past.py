@@ -31,8 +31,10 @@ from vmtiming_tui.tui.screens.export_comparison import ExportComparisonScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
 from vmtiming_tui.tui.screens.played import PlayedScreen
 from vmtiming_tui.tui.screens.trend import TrendScreen
+from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import ns_of, reckon
 from vmtiming_tui.tui.state.glance import glance_of
+from vmtiming_tui.tui.state.keymap import Need, Scope
 from vmtiming_tui.tui.widgets.stats_line import StatsLine, left_words
 
 DONE, SECOND = 90.0, 1_000_000_000
@@ -303,6 +305,12 @@ def test_a_glance_fits_its_width_and_has_a_curve_where_there_is_room(history, as
         assert any("booted over time" in line for line in lines)
         assert "".join(lines).isascii() or not ascii_only
         assert len(glance.lines(width, 12)) < len(lines)
+
+
+def test_who_only_looks_on_is_offered_nothing_that_changes_a_run():
+    offered = {key.id for key in keymap.useful(Scope.HISTORY, frozenset({Need.PLAYER}))}
+    assert {"history.open", "history.replay", "history.export", "history.compare"} <= offered
+    assert not {"history.name", "history.note", "history.delete"} & offered
 
 
 async def test_an_empty_history_says_so(tmp_path, monkeypatch):

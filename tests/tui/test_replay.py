@@ -142,6 +142,17 @@ async def test_marks_filter_and_cursor_stay_when_it_is_put_elsewhere():
         assert stage.main.area.current == 2
 
 
+async def test_an_export_from_the_middle_says_so_and_one_from_the_end_does_not():
+    async with replayed(RUN) as stage:
+        await stage.play(5)
+        await stage.press("p", "e")
+        await stage.sees("the run as it was at this moment")
+        await stage.press("escape", "dollar_sign")
+        await stage.shown()
+        await stage.press("e")
+        assert "partial" not in stage.text
+
+
 async def test_one_vm_is_played_too():
     async with replayed(RUN) as stage:
         await stage.play(2)

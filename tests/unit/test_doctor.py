@@ -55,3 +55,13 @@ def test_only_vms_that_boot_at_once_wait_for_each_others_cores(parallel, fitness
 
     assert cores.fitness is fitness
     assert f"4 cores for {parallel} vCPUs" in cores.found
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_what_serve_needs_is_looked_for(monkeypatch, is_there):
+    monkeypatch.setattr(doctor, "find_spec", lambda name: name if is_there else None)
+
+    check = doctor.serving_check()
+
+    assert check.fitness is (Fitness.FINE if is_there else Fitness.NOTE)
+    assert ("vmtiming-tui[web]" in check.mend) is not is_there

@@ -169,4 +169,6 @@ def test_a_run_is_waited_for_and_that_is_said_once(history):
         keep(history, run_events([[5]], run="old", started=named("new")))
         assert wait_for_run(history.path, "new", begin).state is RunState.RUNNING
         assert run_to_watch(history.path, None).name == "new"
+        with pytest.raises(NoneUnderWayError, match="run old is over"):
+            wait_for_run(history.path, "old", begin)
     assert said == ["Waiting for a run to begin; Ctrl-C ends it."]

@@ -98,6 +98,13 @@ def test_a_run_is_called_and_noted_otherwise_wherever_it_is_shown(history):
     assert history.find("last").label == "run-1"
 
 
+def test_events_are_read_no_longer_than_they_are_wanted(history):
+    events = run_events([[5, 6]])
+    keep(history, events)
+    turns = iter([True] * 5)
+    assert history.events(history.find("last"), lambda: next(turns, False)) == events[:5]
+
+
 def test_a_run_under_way_can_be_renamed_and_keeps_that(history):
     *most, last = as_told(run_events([[5, 6]], started=named("nightly")))
     with history.recorder() as recorder:

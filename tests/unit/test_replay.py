@@ -83,6 +83,10 @@ def test_a_time_in_which_the_process_was_stopped_does_not_pass(watch):
     watch.now_ns += 3600 * SECOND
     player.due()
     assert player.now_ns <= EVENTS[0].at_ns + SECOND
+    watch.now_ns += SECOND
+    player.put(EVENTS[0].at_ns)
+    player.due()
+    assert player.now_ns == EVENTS[0].at_ns
 
 
 @settings(max_examples=30)

@@ -218,13 +218,16 @@ def note(run: str, text: str) -> None:
     echo(f"Noted to {stored.label}")
 
 
-@click.command()
+@click.command(short_help="Play a run in the dashboard again, as it went.")
 @run_argument
 @click.option("--speed", default=1.0, show_default=True, help="How many times as fast.")
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw in plain ASCII.")
 @click.pass_context
 def replay(ctx: click.Context, /, run: str, speed: float, ascii_only: bool) -> None:
-    """Show a run in the dashboard again, as it went."""
+    """Play a run in the dashboard again, as it went; keys hold it, step it and put it elsewhere.
+
+    `manual history` has the keys.
+    """
     from vmtiming_tui.history.runs import History
     from vmtiming_tui.model.fleet import Fleet
     from vmtiming_tui.tui import replay_dashboard

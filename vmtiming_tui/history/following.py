@@ -102,10 +102,14 @@ def run_to_watch(path: Path, text: str | None) -> StoredRun:
 def wait_for_run(path: Path, text: str | None, say: Callable[[str], None]) -> StoredRun:
     """Return the newest run that goes on and is meant, as soon as there is one.
 
-    That it is waited for is said.
+    That it is waited for is said. Raises ``NoneUnderWayError`` for the id of a run that is over.
     """
-    with History.open(path):  # one that is missing is made
-        pass
+    with History.open(path) as history:
+        for run in history.runs():
+            if run.run == text and run.state is not RunState.RUNNING:
+                raise NoneUnderWayError(
+                    f"run {printable(run.run)} is over", hint="without --wait it is shown"
+                )
     with closing(Lookout(path)) as lookout:
         has_said = False
         while True:

@@ -136,14 +136,17 @@ class History:
             for (blob,) in chunks:
                 yield from unpacked(blob)
 
-    def events(self, run: StoredRun) -> list[ev.Event]:
+    def events(
+        self, run: StoredRun, is_wanted: Callable[[], bool] = lambda: True
+    ) -> list[ev.Event]:
         """Return a run's events, which begin with the name and the notes that it has now.
 
         A run that was cut off gets an end that says so; lines that cannot be read are left out,
-        and a notice says how many.
+        and a notice says how many. Once they are not wanted any more it returns what it has.
         """
         reader = EventReader()
-        events = [_renamed(event, run) for event in reader.take(self.lines(run))]
+        lines = itertools.takewhile(lambda _: is_wanted(), self.lines(run))
+        events = [_renamed(event, run) for event in reader.take(lines)]
         events += reader.unread_notice()
         if run.state is RunState.INTERRUPTED:
             events += reader.cut_off()

@@ -1,6 +1,7 @@
 """``serve``: a server of pages from its first word to its end."""
 
 import asyncio
+import logging
 import os
 import secrets
 import signal
@@ -31,6 +32,7 @@ def serve_pages(
     where it cannot be reached at ``host`` and ``port``.
     """
     os.nice(_NICENESS)
+    logging.getLogger("textual-serve").addHandler(logging.NullHandler())  # a closed page is no news
     asyncio.run(_serve(run, host, port, tell, say))
 
 
@@ -48,8 +50,10 @@ async def _serve(
         try:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
+            is_name = isinstance(error, socket.gaierror)
+            why = error.strerror if is_name or not error.errno else os.strerror(error.errno)
             raise VmTimingError(
-                f"{printable(host)}, port {port}, cannot be served at: {error.strerror}",
+                f"{printable(host)}, port {port}, cannot be served at: {why}",
                 hint="--port 0 takes any that is free; --host takes an address of this host",
             ) from None
         number = runner.addresses[0][1]

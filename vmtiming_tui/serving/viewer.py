@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from typing import TYPE_CHECKING
 
 from vmtiming_tui.errors import HistoryError, VmTimingError
 from vmtiming_tui.history.database import default_path
@@ -9,7 +10,11 @@ from vmtiming_tui.history.following import run_to_watch, wait_for_run
 from vmtiming_tui.history.rows import StoredRun
 from vmtiming_tui.history.runs import History
 from vmtiming_tui.model.fleet import RunState
+from vmtiming_tui.own_faults import kept_fault
 from vmtiming_tui.tui.open import followed, looked_back_at
+
+if TYPE_CHECKING:
+    from vmtiming_tui.tui.app import VmTimingApp
 
 
 def _newest() -> StoredRun:
@@ -22,16 +27,25 @@ def _newest() -> StoredRun:
         return runs[0] if runs else wait_for_run(default_path(), None, say=lambda _: None)
 
 
+def _shown(run: str) -> "VmTimingApp":
+    path = default_path()
+    if not run:
+        return asyncio.run(followed(path, _newest(), goes_on=True))
+    stored = run_to_watch(path, run)
+    if stored.state is RunState.RUNNING:
+        return asyncio.run(followed(path, stored, goes_on=False))
+    return asyncio.run(looked_back_at(stored))
+
+
 def main(run: str) -> None:
-    """Show a run, or the newest one where ``run`` is empty, until the page is closed."""
+    """Show a run, or the newest one where ``run`` is empty, until the page is closed.
+
+    Nobody is there to be told what goes wrong: the page says that it is over.
+    """
     try:
-        if not run:
-            asyncio.run(followed(default_path(), _newest(), goes_on=True))
-            return
-        stored = run_to_watch(default_path(), run)
-        if stored.state is RunState.RUNNING:
-            asyncio.run(followed(default_path(), stored, goes_on=False))
-        else:
-            asyncio.run(looked_back_at(stored))
+        app = _shown(run)
     except VmTimingError:
-        sys.exit(1)  # nobody is there to be told: the page says that it is over
+        sys.exit(1)
+    if app.crash is not None:
+        kept_fault(app.crash, "dashboard")
+        sys.exit(1)

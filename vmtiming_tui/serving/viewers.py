@@ -103,6 +103,7 @@ class Viewer(AppService):
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
         await self._process.wait()
+        self.stdin.close()
         if self._task is not None:
             await asyncio.wait([self._task])
 

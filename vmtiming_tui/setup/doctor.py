@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 
 import humanize
 
@@ -97,6 +98,16 @@ def capacity_checks(config: RunConfig) -> Iterator[Check]:
         yield Check("cores", Fitness.FINE, cores)
 
 
+def serving_check() -> Check:
+    """Return whether runs can be shown in browsers; nothing but ``serve`` needs it."""
+    if find_spec("textual_serve") is None:
+        return Check(
+            "serve", Fitness.NOTE, "no run can be shown in a browser: textual-serve is missing",
+            "pip install 'vmtiming-tui[web]'",
+        )  # fmt: skip
+    return Check("serve", Fitness.FINE, "runs can be shown in browsers")
+
+
 def examine(config: RunConfig) -> list[Check]:
     """Return every check for runs like ``config``; each host fact is looked at now."""
     proving = replace(config, kernel=config.kernel or trial_kernel())
@@ -105,7 +116,7 @@ def examine(config: RunConfig) -> list[Check]:
         checks += _qemu_checks(proving)
     except VmTimingError as error:
         checks.append(Check("engine", Fitness.MISSING, error.message, error.hint))
-    return [*checks, *capacity_checks(config), *ability_checks()]
+    return [*checks, *capacity_checks(config), *ability_checks(), serving_check()]
 
 
 def can_run(checks: list[Check]) -> bool:

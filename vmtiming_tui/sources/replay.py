@@ -95,6 +95,7 @@ class Player:
         """Go on from a moment whose events are known; it is kept within the run."""
         self.now_ns = max(self.begin_ns, min(at_ns, self.end_ns))
         self._next = bisect_right(self._moments, self.now_ns)
+        self._looked_ns = self._clock()
 
     def stop_beside(self, at_ns: int, way: int) -> int:
         """Return the next moment after one, or the last before it, in which something is seen.

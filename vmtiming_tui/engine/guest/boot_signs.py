@@ -15,7 +15,7 @@ from vmtiming_tui.model.stage import Stage
 
 LOOKED_AT_BYTES = 1 << 20
 LOOKED_AT_BYTES_PER_S = 16 << 10
-_PIECE_BYTES = 16 << 10
+_PIECE_BYTES = 4 << 10  # a hostile one costs less than a millisecond
 _LINE_BYTES = 512
 _SHORTEST = 3
 
@@ -71,8 +71,9 @@ class BootSigns:
 
     Where a guest boots by firmware that is where it begins; else the first that it writes comes
     from its kernel at the earliest, whatever it is. A console is looked at in lines, of which the
-    beginning counts, up to ``LOOKED_AT_BYTES`` at once and ``LOOKED_AT_BYTES_PER_S`` on, and no
-    more once userspace is seen: nothing that comes after shows there.
+    beginning counts, no further back than the end of a piece; up to ``LOOKED_AT_BYTES`` at once
+    and ``LOOKED_AT_BYTES_PER_S`` on, and no more once userspace is seen: nothing that comes after
+    shows there.
     """
 
     def __init__(self, *, by_firmware: bool) -> None:

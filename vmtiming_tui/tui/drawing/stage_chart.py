@@ -1,6 +1,7 @@
 """How many VMs are in which stage over time, as areas on one another; pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import TypeAlias
 
 from rich.style import Style
@@ -64,8 +65,9 @@ class StageChart:
         ]
         self.drawn = {name for column in columns for name, _ in column}
         paint = self._smooth if smooth else self._plain
+        alike = [(column, len(list(same))) for column, same in groupby(columns)]
         return [
-            _joined([paint(column, (height - 1 - row) * steps) for column in columns])
+            _joined([(paint(column, (height - 1 - row) * steps), count) for column, count in alike])
             for row in range(height)
         ]
 
@@ -99,11 +101,12 @@ class StageChart:
         return found
 
 
-def _joined(cells: Sequence[Part]) -> list[Part]:
+def _joined(cells: Iterable[tuple[Part, int]]) -> list[Part]:
+    """Return cells, each so many times, with neighbours of one style in one part."""
     parts: list[Part] = []
-    for sign, style in cells:
+    for (sign, style), count in cells:
         if parts and parts[-1][1] is style:
-            parts[-1] = (parts[-1][0] + sign, style)
+            parts[-1] = (parts[-1][0] + sign * count, style)
         else:
-            parts.append((sign, style))
+            parts.append((sign * count, style))
     return parts

@@ -23,6 +23,7 @@ from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.state.phases import awaits_details
+from vmtiming_tui.tui.state.played_run import PlayedRun
 from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.tui.widgets.vm_scope import VmScope
 
@@ -40,6 +41,8 @@ def suggested_name(model: Model) -> str:
 def partial_words(model: Model) -> str:
     """Return what an export made now would lack, empty for nothing."""
     fleet = model.fleet
+    if isinstance(model, PlayedRun) and not (model.player.is_at_end or fleet.ran_to_end):
+        return "The file will hold the run as it was at this moment, and say that it is partial."
     if model.goes_on:
         awaited = any(awaits_details(fleet, vm.newest) for vm in fleet.vms.values())
         later = " Details are collected when all have booted." if awaited else ""

@@ -34,7 +34,7 @@ from vmtiming_tui.tui.widgets.view_line import ViewLine
 from vmtiming_tui.tui.widgets.vm_area import SignedArea, VmArea
 
 _HEADER_AND_FOOTER = 2
-_CHARTS_EVERY = 5
+_LEGEND_EVERY, _CHARTS_EVERY = 5, 10
 _OF_TROUBLE = frozenset({"main.warnings"})
 
 
@@ -161,12 +161,13 @@ class StormScreen(StormDeeds):
             self.lane.renew()
         if change.figures or change.vms:
             self.stats.renew()
-        if change.order or not (self._turns % _CHARTS_EVERY or change.between):
+        if change.order or not (self._turns % _LEGEND_EVERY or change.between):
             self.stats.renew()
             if change.order and change.figures:
                 self.charts.spoil()
-            self.charts.renew()
-            self.lane.scale_ns = common_scale_ns(self.model)
+            if change.order or not self._turns % _CHARTS_EVERY:
+                self.charts.renew()
+                self.lane.scale_ns = common_scale_ns(self.model)
             self._renew_view_line()
 
     def _show_outcome(self, outcome: Outcome | None) -> None:

@@ -32,9 +32,12 @@ MUCH = 0.2
 """A rerun differs by much from the boot before it when it is this share slower or faster."""
 
 _FOLD_BUDGET_S = 0.008
+_CATCH_UP_BUDGET_S = 0.05
+_BACKLOG = 20_000
+"""So many events that wait are folded faster, at the price of a picture that moves in jerks."""
 _LEAST_PAUSE_NS = 500_000_000
 _LEFT_EVERY_NS = 1_500_000_000
-_COST_SHARE = 50
+_COST_SHARE = 100
 _HOST_SAMPLES = 60
 _REFINING = frozenset(
     {ev.VmUsage, ev.HostSample, ev.QmpSeen, ev.VmConsole, ev.ConsoleLine, ev.StageSeen}
@@ -325,7 +328,8 @@ class Model:
         if self._holds or (self.is_frozen and not everything):
             return Change(between=between)
         new_run = telling = False
-        deadline = time.perf_counter() + _FOLD_BUDGET_S
+        is_behind = len(self._waiting) > _BACKLOG
+        deadline = time.perf_counter() + (_CATCH_UP_BUDGET_S if is_behind else _FOLD_BUDGET_S)
         count = 0
         while self._waiting:
             event = self._waiting.popleft()

@@ -3,7 +3,7 @@
 Each raises ``HistoryError`` where the history cannot be read, or a run is gone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from vmtiming_tui.analysis.trend import Trend, trends_of
@@ -11,6 +11,7 @@ from vmtiming_tui.errors import HistoryError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.history.rows import StoredRun
 from vmtiming_tui.history.runs import History
+from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.sources.replay import Player
 from vmtiming_tui.tui.state.glance import Glance, glance_of
 from vmtiming_tui.tui.state.keymap import Need
@@ -29,10 +30,11 @@ def load_runs() -> tuple[list[StoredRun], str]:
         return history.runs(), history.word
 
 
-def load_glance(run: StoredRun) -> Glance:
-    """Return what a run's events tell at a glance."""
+def load_glance(run: StoredRun, is_wanted: Callable[[], bool]) -> Glance:
+    """Return what a run's events tell at a glance; at once, and nothing, when it is not wanted."""
     with History.open() as history:
-        return glance_of(history.load(run))
+        events = history.events(run, is_wanted)
+    return glance_of(Fleet(events)) if is_wanted() else Glance()
 
 
 def rename_run(run: StoredRun, name: str) -> None:

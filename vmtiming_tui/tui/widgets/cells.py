@@ -44,7 +44,8 @@ class VmCells(SignedArea):
     def draw_row(self, row: int, now_ns: int) -> tuple[list[Line], bool]:
         """Return a row's line; the clock does not change it."""
         view, vms, shape = self.model.view, self.model.fleet.vms, self._shape
-        palette, marked = self.host.palette, self.model.view.marked
+        palette, glyphs, marked = self.host.palette, self.host.glyphs, view.marked
+        wide, room, has_ids = shape.sign, shape.sign + shape.gap, shape.has_ids
         first = row * self.columns
         here = view.shown[first : first + self.columns]
         parts: list[Part] = []
@@ -55,15 +56,14 @@ class VmCells(SignedArea):
             name, sign, style = self._sign(vms[vm_id].attempts[-1])
             if name:
                 signs.add(name)
-                sign = self.host.glyphs.here or sign if index == self.cursor else sign
+                sign = glyphs.here or sign if index == self.cursor else sign
             if index != self.cursor:
-                sign *= shape.sign
-            room = shape.sign + shape.gap
-            cell = [(f"{sign:<{room}}", style)]
+                sign *= wide
+            cell = [(sign.ljust(room), style)]
             if vm_id in marked:
-                mark = (self.host.glyphs.mark, palette.accent)
+                mark = (glyphs.mark, palette.accent)
                 cell = [mark, (f"{sign[: room - 1]:<{room - 1}}", style)]
-            if shape.has_ids:
+            if has_ids:
                 cell.insert(0, (f"{vm_id:>{shape.id_width + 1}} ", palette.dim))
             if index == self.cursor:
                 cell = [(text, style + palette.cursor) for text, style in cell]

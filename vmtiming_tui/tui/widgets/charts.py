@@ -21,7 +21,7 @@ _HISTOGRAM_SHARE = 0.4
 _GAP = 2
 _MOST = 0.9
 _ROOM_AFTER = 30
-_COST_SHARE = 50
+_COST_SHARE = 100
 
 
 class Charts(ModelLines):

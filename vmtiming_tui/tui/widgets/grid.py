@@ -20,8 +20,8 @@ def common_scale_ns(model: Model) -> int:
     now_ns, figures = model.now_ns, model.figures
     lengths = [
         elapsed_ns
-        for attempt in model.fleet.newest
-        if (elapsed_ns := attempt.elapsed_ns(now_ns)) is not None
+        for vm in model.fleet.vms.values()
+        if (elapsed_ns := vm.newest.elapsed_ns(now_ns)) is not None
     ]
     usual_ns = figures.typical.median_ns if figures.typical is not None else figures.median_ns
     return scale_for(longest_of_most(lengths, usual_ns), usual_ns)

@@ -42,8 +42,8 @@ class PlayerLine(LinesWidget):
         """Return one line; the bar takes what is left."""
         palette, glyphs, played = self.host.palette, self.host.glyphs, self._played
         left: list[Part] = [
-            (f" {self._place()}", palette.strong),
-            (f" / {clock(played.length_ns)} ", palette.dim),
+            (f" {self._moment(played.place_ns)}", palette.strong),
+            (f" / {self._moment(played.length_ns)} ", palette.dim),
         ]
         right: list[Part] = [
             (f" {glyphs.times}{played.player.speed:g} ", palette.strong),
@@ -59,12 +59,11 @@ class PlayerLine(LinesWidget):
         ]
         return [[*left, *bar, *right]]
 
-    def _place(self) -> str:
-        """Return the moment, to the millisecond where the run stands: a step may be no longer."""
-        played = self._played
-        whole = clock(played.place_ns)
-        stands = played.player.is_paused and "." in whole
-        return f"{whole}{played.place_ns // 1_000_000 % 100:02d}" if stands else whole
+    def _moment(self, at_ns: int) -> str:
+        """Return a moment, to the millisecond where the run stands: a step may be no longer."""
+        whole = clock(at_ns)
+        stands = self._played.player.is_paused and "." in whole
+        return f"{whole}{at_ns // 1_000_000 % 100:02d}" if stands else whole
 
     def _words(self) -> str:
         played, player = self._played, self._played.player

@@ -44,11 +44,14 @@ class RunPreview(LinesWidget):
     @work(exclusive=True)
     async def _read(self, run: StoredRun) -> None:
         await asyncio.sleep(_REST_S)
+        is_wanted = True
         try:
-            glance = await asyncio.to_thread(load_glance, run)
+            glance = await asyncio.to_thread(load_glance, run, lambda: is_wanted)
         except HistoryError as error:
             self._show(run, f"{error.message}; {error.hint}")
             return
+        finally:
+            is_wanted = False  # the thread is told, where the cursor has moved on
         if run.state is not RunState.RUNNING:
             while len(self._kept) >= _MOST_KEPT:
                 self._kept.pop(next(iter(self._kept)))

@@ -10,7 +10,7 @@ from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt, Phase, Vm, VmState
 from vmtiming_tui.model.events import ReleaseCause, VmConsole
 from vmtiming_tui.report.straggler import straggler_words
-from vmtiming_tui.tui.drawing.scale_bars import BarMaker, scale_for
+from vmtiming_tui.tui.drawing.scale_bars import UNSEEN, BarMaker, scale_for
 from vmtiming_tui.tui.drawing.styled import (
     Part,
     fitting,
@@ -29,7 +29,6 @@ from vmtiming_tui.tui.widgets.lines_widget import ModelLines
 MAX_ATTEMPTS = 6
 _BAR_AT = 8 + 12 + 9
 _MUCH_WAITING = 0.2
-NOT_SEEN = "not seen yet"
 _MOST_JOBS = 2
 _MOST_WORDS = 3
 _PASSING = (Phase.COLLECTING, Phase.ENDING)
@@ -259,10 +258,11 @@ class StageBar(VmLine):
     def _seen(self, attempt: Attempt, maker: BarMaker) -> list[list[Part]]:
         """Return the stages as the host saw them, and the median boot."""
         palette, figure_of = self.host.palette, seconds if attempt.state.is_decided else passing
+        unseen = "not seen" if attempt.state.is_decided else "not seen yet"
         groups: list[list[Part]] = [[(" ", palette.dim)]]
         for stage, ns in seen_pieces(attempt, self.model.now_ns):
-            sign = maker.stage_part(str(stage or ""), 1)
-            figure = self._figure(f" {stage or NOT_SEEN}", figure_of(ns))
+            sign = maker.stage_part(UNSEEN if stage is None else stage, 1)
+            figure = self._figure(f" {stage or unseen}", figure_of(ns))
             groups.append([(" ", palette.dim), sign, *figure])
         if median := self.model.figures.median_ns:
             groups.append(self._figure(f"  {self.host.glyphs.median} median", seconds(median)))
