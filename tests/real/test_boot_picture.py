@@ -7,6 +7,7 @@ import time
 import pytest
 
 from support.tmux import Tmux
+from vmtiming_tui.guests.demo_guest import CONSOLE
 
 LANE = re.compile(r"^ +(\d) (\S) (\w+) +(?:\S )? *(\d+\.\d+)\S? +(\S.*?)? *$", re.MULTILINE)
 STAGES = {"f": "firmware", "k": "kernel", "i": "initrd", "u": "userspace", "l": "lag"}
@@ -30,7 +31,7 @@ def test_four_guests_are_seen_stage_by_stage_till_they_have_booted(
 ):
     words = ["-n", "4", "-m", "340", "-p", "vm", "-v", str(in_folder.folder / "vms")]
     words += ["-k", str(quick_guest.kernel), "-i", str(quick_guest.initrd), "--accel", "tcg"]
-    words += ["--base", str(quick_guest.rootfs), "--ascii"]
+    words += ["--base", str(quick_guest.rootfs), "--append", CONSOLE, "--ascii"]
     settings = ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR")
     terminal.start(
         [sys.executable, "-m", "vmtiming_tui", *words],
@@ -42,6 +43,7 @@ def test_four_guests_are_seen_stage_by_stage_till_they_have_booted(
     for at_s in SEEN_AT_S:
         time.sleep(max(began + at_s - time.monotonic(), 0))
         screens.append(terminal.screen())
+    screens.append(terminal.wait_for(" c userspace "))
     over = terminal.wait_for("4 booted", "FINISHED", "all booted in")
 
     for screen in screens:

@@ -365,17 +365,18 @@ def test_foreign_text_cannot_steer_the_terminal():
     assert "[bold red]" in shown("[bold red]x")
 
 
-def test_small_cells_of_a_storm_are_one_piece_each_in_the_style_of_their_stage():
-    model = model_at(smooth_run(400, stagger_s=0.001, mean_s=100), 4.0, 400)
-    shape = shape_for(200, 20, 400, 399)
-    painter = CellPainter(PALETTE, UNICODE, shape)
+def test_small_cells_of_a_storm_are_drawn_from_what_the_clock_leaves_of_them():
+    model = model_at(smooth_run(400, stagger_s=0.001, mean_s=10), 4.0, 400)
+    painter = CellPainter(PALETTE, UNICODE, shape_for(200, 20, 400, 399))
+    painter.set_scale(8 * SECOND, None, None)
+    now_ns = ZERO_NS + 4 * SECOND
     for vm in list(model.fleet.vms.values())[:20]:
-        head, zero_ns, name, char, style = painter.simple(vm)
-        text = head + painter.tail((ZERO_NS + 4 * SECOND - zero_ns) // 100_000_000, char)
-        slow = painter.line(vm, ZERO_NS + 4 * SECOND, marked=False)
-        assert text == "".join(part for part, _ in slow)
-        assert name == vm.newest.stage_seen
-        assert style == PALETTE.stages[Stage(name)]
+        small = painter.small(vm, now_ns)
+        parts = painter.small_parts(small, now_ns - small.zero_ns)
+        slow = painter.line(vm, now_ns, marked=False)
+        assert "".join(text for text, _ in parts) == "".join(text for text, _ in slow)
+        assert parts[-1][1] == parts[0][1] == PALETTE.stages[vm.newest.stage_seen]
+        assert small.signs >= {str(vm.newest.stage_seen)}
 
 
 @pytest.mark.parametrize("colours", [DARK, LIGHT], ids=["dark", "light"])

@@ -1,6 +1,6 @@
 """What one VM looks like in the grid: as much as its cell has room for; pure."""
 
-from typing import TypeAlias
+from dataclasses import dataclass
 
 from rich.style import Style
 
@@ -10,12 +10,13 @@ from vmtiming_tui.tui.drawing.boot_sign import AFTER_GLYPH, AFTER_WORD, boot_sig
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
 from vmtiming_tui.tui.drawing.grid_shape import SECONDS_WIDTH, GridShape
 from vmtiming_tui.tui.drawing.lane_lines import WITH_SHADOW, LaneLines, note_words
-from vmtiming_tui.tui.drawing.scale_bars import BEYOND, LEAST_MARKED, UNSEEN, BarMaker
+from vmtiming_tui.tui.drawing.scale_bars import LEAST_MARKED, UNSEEN, BarMaker, pieces_of
 from vmtiming_tui.tui.drawing.styled import (
     BLANK,
     Part,
     clip,
     filled,
+    parts_width,
     passing,
     seconds,
     shown,
@@ -26,9 +27,24 @@ from vmtiming_tui.tui.drawing.theme import Palette
 _BOOTING = frozenset({VmState.LAUNCHING, VmState.CONNECTED})
 _WORDY_BAR = 24
 _PLAIN_BAR = 12
+_STAGED_BAR = 6
 
 
-Simple: TypeAlias = tuple[str, int, str, str, Style]
+@dataclass(frozen=True, slots=True)
+class SmallCell:
+    """How a booting VM's small cell begins, and all that the clock does not change of its bar.
+
+    ``passed`` are the stages it has gone through, in ``cells``; ``char`` and ``style`` are of the
+    stage it is in, ``signs`` the names of all of them.
+    """
+
+    head: str
+    zero_ns: int
+    passed: tuple[Part, ...]
+    cells: int
+    char: str
+    style: Style
+    signs: frozenset[str]
 
 
 class CellPainter:
@@ -46,7 +62,7 @@ class CellPainter:
         self.typical: Typical | None = None
         self._plain = shape.bar <= _PLAIN_BAR and not shape.word
         self._gap = " " * max(shape.cell - shape.bar_at - shape.bar - shape.note, 0)
-        self._tails: dict[tuple[str, int], str] = {}
+        self._figures: dict[int, str] = {}
 
     def is_moving(self, attempt: Attempt) -> bool:
         """Return whether the cell changes by the clock alone."""
@@ -84,11 +100,10 @@ class CellPainter:
         after = phase_part(phase, palette, self._glyphs)
         return with_sign(f"{glyph} {state:<9} {figure}", AFTER_WORD, style, after)
 
-    def simple(self, vm: Vm) -> Simple | None:
-        """Return how a booting VM's small cell begins, its zero, and its stage: name, sign, style.
+    def small(self, vm: Vm, now_ns: int) -> SmallCell | None:
+        """Return what stays of a booting VM's small cell while it is in a stage; None if it varies.
 
-        None if it needs more. Such a cell is this and ``tail`` of the time passed, all of it in the
-        style of the stage it is in: hundreds are drawn ten times a second.
+        Such a cell is drawn from this by ``small_parts``: hundreds are, ten times a second.
         """
         attempts = vm.attempts
         attempt = attempts[-1]
@@ -101,22 +116,31 @@ class CellPainter:
             or len(attempts) > 1
         ):
             return None
-        sign = self._glyphs.states[VmState.CONNECTED]
-        name, (char, style) = self._now(attempt)
-        return f" {vm.id:>{self.shape.id_width}} {sign} ", attempt.go_ns, name, char, style
+        pieces, name = self._pieces(attempt, now_ns), str(attempt.stage_seen or UNSEEN)
+        over = pieces[:-1] if pieces and pieces[-1][0] == name else pieces
+        self.bars.drawn.clear()
+        passed = self.bars.parts(over, self.scale_ns, self.shape.bar)
+        char, style = self.bars.stage_part(name, 1)
+        head = f" {vm.id:>{self.shape.id_width}} {self._glyphs.states[attempt.state]} "
+        return SmallCell(
+            head, attempt.go_ns, tuple(passed), sum(len(text) for text, _ in passed),
+            char, style, frozenset({*self.bars.drawn, name}),
+        )  # fmt: skip
 
-    def _now(self, attempt: Attempt) -> tuple[str, Part]:
-        name = str(attempt.stage_seen or UNSEEN)
-        return name, self.bars.stage_part(name, 1)
-
-    def tail(self, tenths: int, char: str) -> str:
-        """Return how a simple cell ends so many tenths of a second after the VM's start."""
-        found = self._tails.get((char, tenths))
-        if found is None:
-            width = self.shape.bar
-            bar = self._short_bar(char, tenths * 100_000_000).ljust(width)
-            found = self._tails[char, tenths] = f"{tenths / 10:6.1f}  {bar}{self._gap}"
-        return found
+    def small_parts(self, cell: SmallCell, passed_ns: int) -> list[Part]:
+        """Return a small cell so long after its VM's start."""
+        tenths = passed_ns // 100_000_000
+        figure = self._figures.get(tenths)
+        if figure is None:
+            figure = self._figures[tenths] = f"{tenths / 10:6.1f}  "
+        width, scale_ns = self.shape.bar, self.scale_ns
+        room = width - cell.cells
+        if passed_ns > scale_ns and room:
+            bar = cell.char * (room - 1) + self._glyphs.beyond
+        else:
+            count = min(round(passed_ns * width / scale_ns) - cell.cells, room)
+            bar = (cell.char * count).ljust(room)
+        return [(cell.head + figure, cell.style), *cell.passed, (bar + self._gap, cell.style)]
 
     def marks(self) -> tuple[object, ...]:
         """Return all that the median draws in a bar, to see whether that has changed."""
@@ -129,7 +153,6 @@ class CellPainter:
     def set_scale(self, scale_ns: int, median_ns: int | None, typical: Typical | None) -> None:
         """Draw bars to another scale."""
         self.scale_ns, self.median_ns, self.typical = scale_ns, median_ns, typical
-        self._tails.clear()
 
     def _tail(self, attempt: Attempt, elapsed_ns: int | None) -> list[Part]:
         width = self.shape.bar
@@ -137,12 +160,10 @@ class CellPainter:
         if attempt.state.is_lost and width >= _WORDY_BAR and is_alone:
             return self._why(attempt, width)
         if self._plain and attempt.state in _BOOTING and attempt.go_ns is not None:
-            name, (char, style) = self._now(attempt)
-            self.bars.drawn.add(name)
-            if self.is_beyond(elapsed_ns or 0):
-                self.bars.drawn.add(BEYOND)
-            bar = self._short_bar(char, elapsed_ns or 0)
-            return [(bar, style), (" " * (width - len(bar)), BLANK)]
+            parts = self.bars.cut(
+                self._pieces(attempt, attempt.go_ns + (elapsed_ns or 0)), self.scale_ns, width
+            )
+            return [*parts, (" " * (width - parts_width(parts)), BLANK)]
         typical, median_ns = self.typical, self.median_ns
         if self._plain:
             typical = None
@@ -152,15 +173,11 @@ class CellPainter:
             attempt, elapsed_ns, self.scale_ns, width, median_ns=median_ns, typical=typical
         )
 
-    def _short_bar(self, char: str, passed_ns: int) -> str:
-        width = self.shape.bar
-        if self.is_beyond(passed_ns) and width:
-            return char * (width - 1) + self._glyphs.beyond
-        return char * max(0, min(passed_ns * width // self.scale_ns, width))
-
-    def is_beyond(self, passed_ns: int) -> bool:
-        """Return whether a boot that has taken so long goes on beyond the axis."""
-        return passed_ns > self.scale_ns
+    def _pieces(self, attempt: Attempt, now_ns: int) -> list[tuple[str, int]]:
+        """Return how a booting VM's bar divides; a very short one is of the stage it is in."""
+        if self.shape.bar >= _STAGED_BAR or attempt.go_ns is None:
+            return pieces_of(attempt, now_ns)
+        return [(str(attempt.stage_seen or UNSEEN), now_ns - attempt.go_ns)]
 
     def _why(self, attempt: Attempt, width: int) -> list[Part]:
         why = clip(shown(attempt.why), width, self._glyphs.ellipsis)

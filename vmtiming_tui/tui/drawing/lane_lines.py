@@ -10,7 +10,7 @@ from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
 from vmtiming_tui.tui.drawing.grid_shape import GridShape
-from vmtiming_tui.tui.drawing.scale_bars import BarMaker
+from vmtiming_tui.tui.drawing.scale_bars import MEDIAN, BarMaker
 from vmtiming_tui.tui.drawing.styled import (
     BLANK,
     Part,
@@ -109,6 +109,7 @@ class LaneLines:
         shape, under = self._shape, self._glyphs.under
         if typical is not None:
             bar = self._bars.shadow(typical, scale_ns, shape.bar, under)
+            self._bars.drawn.add(MEDIAN)
         else:
             elapsed_ns = attempt.elapsed_ns(now_ns)
             whole = self._bars.attempt(attempt, elapsed_ns, scale_ns, shape.bar)

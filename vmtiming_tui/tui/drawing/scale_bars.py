@@ -102,7 +102,7 @@ class BarMaker:
 
     def stages(self, attempt: Attempt, scale_ns: int, width: int) -> list[Part]:
         """Return a booted attempt's stages, at most ``width`` cells for ``scale_ns``."""
-        return self._parts(pieces_of(attempt, attempt.report_ns or 0), scale_ns, width)
+        return self.parts(pieces_of(attempt, attempt.report_ns or 0), scale_ns, width)
 
     def attempt(
         self, attempt: Attempt, elapsed_ns: int | None, scale_ns: int, width: int, *,
@@ -114,18 +114,17 @@ class BarMaker:
         """
         if elapsed_ns is None or attempt.go_ns is None or width <= 0:
             return [(" " * width, BLANK)]
-        parts = self._parts(pieces_of(attempt, attempt.go_ns + elapsed_ns), scale_ns, width)
-        if elapsed_ns > scale_ns and parts:
-            return self._cut(parts)
+        parts = self.cut(pieces_of(attempt, attempt.go_ns + elapsed_ns), scale_ns, width)
         drawn = sum(len(text) for text, _ in parts)
         if typical is not None:
-            rest = self.shadow(typical, scale_ns, width, self._glyphs.shadow)
-            return [*parts, *_without(rest, drawn)]
+            rest = _without(self.shadow(typical, scale_ns, width, self._glyphs.shadow), drawn)
+            if any(text.strip() for text, _ in rest):
+                self.drawn.add(MEDIAN)
+            return [*parts, *rest]
         return [*parts, *self._rest(drawn, width, scale_ns, median_ns)]
 
     def shadow(self, typical: Typical, scale_ns: int, width: int, char: str) -> list[Part]:
         """Return exactly ``width`` cells of a typical boot's stages, faint."""
-        self.drawn.add(MEDIAN)
         which = (typical, scale_ns, width, char)
         if self._shadow[0] != which:
             self._shadow = (which, self._shadow_of(typical, scale_ns, width, char))
@@ -138,13 +137,17 @@ class BarMaker:
         parts = [(char * n, ghosts.get(name, faint)) for name, n in cells]
         return [*parts, (" " * (width - sum(n for _, n in cells)), BLANK)]
 
-    def _parts(self, pieces: Sequence[tuple[str, int]], scale_ns: int, width: int) -> list[Part]:
+    def parts(self, pieces: Sequence[tuple[str, int]], scale_ns: int, width: int) -> list[Part]:
+        """Return pieces of a boot, at most ``width`` cells for ``scale_ns``."""
         cells = [(name, count) for name, count in cells_of(pieces, scale_ns, width) if count]
         self.drawn.update(name for name, _ in cells)
         return [self.stage_part(name, count) for name, count in cells]
 
-    def _cut(self, parts: list[Part]) -> list[Part]:
-        """Return parts whose last cell says that there is more beyond."""
+    def cut(self, pieces: Sequence[tuple[str, int]], scale_ns: int, width: int) -> list[Part]:
+        """Return pieces of a boot; the last cell says where there is more beyond ``scale_ns``."""
+        parts = self.parts(pieces, scale_ns, width)
+        if not parts or sum(ns for _, ns in pieces) <= scale_ns:
+            return parts
         self.drawn.add(BEYOND)
         *others, (text, style) = parts
         return [*others, (text[:-1], style), (self._glyphs.beyond, style)]

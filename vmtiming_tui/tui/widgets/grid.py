@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 
 from vmtiming_tui.model.attempt import Vm
-from vmtiming_tui.tui.drawing.grid_cell import CellPainter, Simple
+from vmtiming_tui.tui.drawing.grid_cell import CellPainter, SmallCell
 from vmtiming_tui.tui.drawing.grid_shape import GridShape, shape_for
 from vmtiming_tui.tui.drawing.scale_bars import BEYOND, longest_of_most, scale_for
 from vmtiming_tui.tui.drawing.styled import Part
@@ -34,7 +34,7 @@ class VmGrid(SignedArea):
         super().__init__(model, id=id)
         self._painter: CellPainter | None = None
         self._still: dict[int, tuple[list[Part], frozenset[str]]] = {}
-        self._simple: dict[int, Simple] = {}
+        self._small: dict[int, SmallCell] = {}
         self._scale_due_ns = 0
         self._marks: tuple[object, ...] = ()
         self.scale_ns = 1_000_000_000
@@ -61,7 +61,7 @@ class VmGrid(SignedArea):
         self.columns, self.row_height = shape.columns, shape.row_height
         self._painter = CellPainter(self.host.palette, self.host.glyphs, shape)
         self._still.clear()
-        self._simple.clear()
+        self._small.clear()
         self._signs.clear()
         self._scale_due_ns = 0
         self._rescale()
@@ -70,6 +70,7 @@ class VmGrid(SignedArea):
         """Repaint what changed; everything when the common scale did."""
         if self._rescale() and not (change.new_run or change.order):
             self._still.clear()
+            self._small.clear()
             self._rows.clear()
             self.refresh()
         super().tick(change)
@@ -90,24 +91,24 @@ class VmGrid(SignedArea):
         """Drop the cells kept of these VMs."""
         for vm in vms:
             self._still.pop(vm, None)
-            self._simple.pop(vm, None)
+            self._small.pop(vm, None)
 
     def draw_row(self, row: int, now_ns: int) -> tuple[list[Line], bool]:
         """Return a row's lines, and whether a clock runs in it."""
         painter = self._painter
         assert painter is not None  # noqa: S101  made by reshape, before anything is drawn
         view, vms, still = self.model.view, self.model.fleet.vms, self._still
-        marked, simple, tail, drawn = view.marked, self._simple, painter.tail, painter.bars.drawn
+        marked, small, draw_small = view.marked, self._small, painter.small_parts
+        drawn = painter.bars.drawn
         first, cursor = row * self.columns, self.cursor if len(view.shown) > 1 else -1
         parts: list[Part] = []
         signs: set[str] = set()
         any_moving, end_ns = False, painter.scale_ns
         for index, vm_id in enumerate(view.shown[first : first + self.columns], first):
-            if index != cursor and (quick := simple.get(vm_id)):
-                head, zero_ns, name, char, style = quick
-                passed_ns = now_ns - zero_ns
-                parts.append((head + tail(passed_ns // 100_000_000, char), style))
-                signs.add(name)
+            if index != cursor and (cell := small.get(vm_id)):
+                passed_ns = now_ns - cell.zero_ns
+                parts += draw_small(cell, passed_ns)
+                signs |= cell.signs
                 if passed_ns > end_ns:
                     signs.add(BEYOND)
                 any_moving = True
@@ -117,17 +118,17 @@ class VmGrid(SignedArea):
                 vm = vms[vm_id]
                 phase = told_phase(self.model.fleet, vm.attempts[-1])
                 drawn.clear()
-                cell = painter.line(vm, now_ns, marked=vm_id in marked, phase=phase)
-                kept = cell, frozenset(drawn)
+                line = painter.line(vm, now_ns, marked=vm_id in marked, phase=phase)
+                kept = line, frozenset(drawn)
                 if painter.is_moving(vm.attempts[-1]):
                     any_moving = True
-                    if vm_id not in marked and (quick := painter.simple(vm)):
-                        simple[vm_id] = quick
+                    if vm_id not in marked and (cell := painter.small(vm, now_ns)):
+                        small[vm_id] = cell
                 else:
                     still[vm_id] = kept
-            cell, names = kept
+            line, names = kept
             signs |= names
-            parts += painter.under_cursor(cell) if index == cursor else cell
+            parts += painter.under_cursor(line) if index == cursor else line
         count = min(self.columns, len(view.shown) - first)
         lines: list[Line] = [(parts, count * painter.shape.cell)]
         drawn.clear()
