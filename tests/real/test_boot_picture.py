@@ -51,7 +51,7 @@ def test_four_guests_are_seen_stage_by_stage_till_they_have_booted(
         drawn = lanes(screen)
         assert set(drawn) == {0, 1, 2, 3}, screen
         for word, _, bar in drawn.values():
-            assert word == STAGES.get(bar[-1], "connected"), screen
+            assert word == STAGES.get(bar[-1], "connected"), (bar, screen)
     assert any(len({bar for _, _, bar in lanes(screen).values()}) > 1 for screen in screens)
     assert re.search(r"^ +\[ +\d+\.\d+\] \w", screens[-1], re.MULTILINE), screens[-1]
     for word, _, bar in lanes(over).values():

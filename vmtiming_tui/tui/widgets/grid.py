@@ -13,13 +13,14 @@ from vmtiming_tui.tui.state.phases import phase_words, told_phase
 from vmtiming_tui.tui.widgets.vm_area import Line, SignedArea
 
 _SCALE_EVERY_NS = 500_000_000
+_HEADROOM_NS = 2 * _SCALE_EVERY_NS
 
 
 def common_scale_ns(model: Model) -> int:
-    """Return how long the axis of all bars is now."""
+    """Return how long the axis of all bars is; none outgrows it before this is asked again."""
     now_ns, figures = model.now_ns, model.figures
     lengths = [
-        elapsed_ns
+        elapsed_ns if vm.state.is_decided else elapsed_ns + _HEADROOM_NS
         for vm in model.fleet.vms.values()
         if (elapsed_ns := vm.attempts[-1].elapsed_ns(now_ns)) is not None
     ]
