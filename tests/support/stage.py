@@ -20,6 +20,7 @@ from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import Command, Quit
 from vmtiming_tui.sources.replay import Player
 from vmtiming_tui.tui.app import VmTimingApp
+from vmtiming_tui.tui.screens.reckoning import Reckoning
 from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.state.dashboard import Change
 from vmtiming_tui.tui.state.dashboard_settings import DashboardSettings
@@ -206,6 +207,10 @@ def show(app: VmTimingApp) -> None:
 async def settle(app: VmTimingApp) -> None:
     """Show all that has come, and what is reckoned of it beside the loop."""
     await app.workers.wait_for_complete()
+    for screen in app.screen_stack:
+        for reckoning in vars(screen).values():
+            if isinstance(reckoning, Reckoning):
+                reckoning._due_s = 0.0
     show(app)
     await app.workers.wait_for_complete()
 
