@@ -125,8 +125,9 @@ class Server:
             await viewer.start(*(_whole(request.query.get(name)) for name in ("width", "height")))
             await _listen(socket, viewer)
         finally:
-            self._viewers.discard(viewer)
-            await asyncio.shield(viewer.stop())
+            ending = asyncio.create_task(viewer.stop())
+            ending.add_done_callback(lambda _: self._viewers.discard(viewer))
+            await asyncio.shield(ending)  # a connection that is lost cancels this
         return socket
 
     async def _download(self, request: web.Request) -> web.StreamResponse:

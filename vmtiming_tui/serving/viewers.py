@@ -104,6 +104,8 @@ class Viewer(AppService):
             self._process.kill()
         await self._process.wait()
         self.stdin.close()
+        with contextlib.suppress(OSError):
+            await self.stdin.wait_closed()
         if self._task is not None:
             await asyncio.wait([self._task])
 

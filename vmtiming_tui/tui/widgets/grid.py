@@ -22,7 +22,7 @@ def common_scale_ns(model: Model) -> int:
     lengths = [
         elapsed_ns if vm.state.is_decided else elapsed_ns + _HEADROOM_NS
         for vm in model.fleet.vms.values()
-        if (elapsed_ns := vm.newest.elapsed_ns(now_ns)) is not None
+        if (elapsed_ns := vm.attempts[-1].elapsed_ns(now_ns)) is not None
     ]
     usual_ns = figures.typical.median_ns if figures.typical is not None else figures.median_ns
     return scale_for(longest_of_most(lengths, usual_ns), usual_ns)
