@@ -13,6 +13,9 @@ from vmtiming_tui.tui.drawing.theme import Palette
 
 _STAGES = {**{str(stage): str(stage) for stage in Stage}, UNEXPLAINED: "unexplained"}
 
+SIGNS_OF_BARS = frozenset({*_STAGES, UNSEEN, MEDIAN, BEYOND})
+SIGNS_OF_AREAS = frozenset({BOOTED, LOST})
+
 
 def legend(
     signs: Collection[str], palette: Palette, glyphs: Glyphs, *,

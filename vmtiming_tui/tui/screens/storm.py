@@ -63,7 +63,6 @@ class StormScreen(StormDeeds):
         self.filter = Field(placeholder="state, id, 3-7, >20, word; ! inverts", id="filter")
         self._turns = 0
         self._chosen: Picture | None = None
-        self._view_lines = 1
 
     def body(self) -> Iterable[Widget]:
         """Figures, charts, the VMs, and what went wrong."""
@@ -93,7 +92,6 @@ class StormScreen(StormDeeds):
 
     def on_resize(self) -> None:
         """Divide the height anew."""
-        self._view_lines = 1
         self._fit()
 
     @property
@@ -106,7 +104,7 @@ class StormScreen(StormDeeds):
     def _room(self) -> tuple[int, int]:
         """The width, and the height there is for the VMs and their charts."""
         width, height = self.size
-        taken = self._view_lines + self.answer.height_wanted(width)
+        taken = self.view_line.height_wanted(width) + self.answer.height_wanted(width)
         taken += self.stats.display + self.trouble.display + len(self.query(PlayerLine))
         return width, max(height - _HEADER_AND_FOOTER - taken, 1)
 
@@ -130,7 +128,7 @@ class StormScreen(StormDeeds):
         self.grid_area.display = self.axis.display = has_lanes and not lists
         self.cells_area.display = self.lane.display = not has_lanes and not lists
         width, height = self._room
-        self.view_line.styles.height = self._view_lines
+        self.view_line.styles.height = self.view_line.height_wanted(width)
         highest = max(self.model.fleet.vms, default=self._count - 1)
         high = charts_height(picture, self._count, width, height - 1, highest)
         self.charts.display = high > 0
@@ -150,8 +148,6 @@ class StormScreen(StormDeeds):
                 self._reckoning.spoil()
             self._reckoning.tick()
         told = self.answer.height_wanted(self.size.width)
-        if change.new_run:
-            self._view_lines = 1
         if change.new_run or change.order or self.answer.size.height != told:
             self._fit()
         self.answer.renew()
@@ -195,9 +191,7 @@ class StormScreen(StormDeeds):
         if area is self.grid_area and has_axis:
             line.scale_ns = None
         line.signs = signs
-        # A picture on less room may have fewer signs, and on the room they leave it has them again.
-        if (wanted := line.height_wanted(self.size.width)) > self._view_lines:
-            self._view_lines = wanted
+        if line.height_wanted(self.size.width) != line.size.height:
             self._fit()
         line.renew()
         self.axis.renew()
@@ -289,7 +283,7 @@ class StormScreen(StormDeeds):
 
     def _show_as(self, picture: Picture | None, *, lists: bool) -> None:
         vm = self.area.current
-        self._chosen, self._view_lines = picture, 1
+        self._chosen = picture
         self.table_area.display = self.table_head.display = lists
         self.model.view.is_list = lists
         self.model.reorder(now=True)

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import VmState
-from vmtiming_tui.tui.drawing.legend import legend
+from vmtiming_tui.model.config import BootMode
+from vmtiming_tui.model.stage import Stage
+from vmtiming_tui.tui.drawing.legend import SIGNS_OF_AREAS, SIGNS_OF_BARS, legend
 from vmtiming_tui.tui.drawing.styled import Part, clip, flowing, parts_width, shown
 from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.view import Sort
@@ -25,18 +27,31 @@ class ViewLine(ModelLines):
         self.scale_ns: int | None = None
 
     def height_wanted(self, width: int) -> int:
-        """Return how many lines there are to show."""
-        return len(self.lines(width))
+        """Return how many lines any signs would take.
+
+        Those that are drawn do not count: which they are depends on the room that is left.
+        """
+        return len(self._laid_out(width, self._possible(), "full bar 0.75 s"))
 
     def lines(self, width: int) -> list[list[Part]]:
         """Return the view at the left and the legend at the right; below it where it must be."""
+        return self._laid_out(width, self.signs, self._scale_words())
+
+    def _possible(self) -> frozenset[str]:
+        """Return the signs that a picture of these VMs may have."""
+        model, signs = self.model, SIGNS_OF_BARS
+        if model.config.boot is not BootMode.FIRMWARE:
+            signs -= {str(Stage.LOADER)}
+        return signs | SIGNS_OF_AREAS if model.plan.number > 1 else signs
+
+    def _laid_out(self, width: int, signs: frozenset[str], scale_words: str) -> list[list[Part]]:
         palette, glyphs, model = self.host.palette, self.host.glyphs, self.model
         begin: Part = (f"{glyphs.rule} ", palette.faint)
         said = self._said()
         groups = legend(
-            self.signs, palette, glyphs,
+            signs, palette, glyphs,
             typical=model.figures.typical, median_ns=model.figures.median_ns,
-            scale_words=self._scale_words(),
+            scale_words=scale_words,
             is_booting=bool(model.fleet.counts[VmState.CONNECTED]),
         )  # fmt: skip
         needed = sum(map(parts_width, groups)) + 1
