@@ -63,6 +63,7 @@ class StormScreen(StormDeeds):
         self.filter = Field(placeholder="state, id, 3-7, >20, word; ! inverts", id="filter")
         self._turns = 0
         self._chosen: Picture | None = None
+        self._legend_height = 0  # as it was asked for last; the layout follows later
 
     def body(self) -> Iterable[Widget]:
         """Figures, charts, the VMs, and what went wrong."""
@@ -128,7 +129,8 @@ class StormScreen(StormDeeds):
         self.grid_area.display = self.axis.display = has_lanes and not lists
         self.cells_area.display = self.lane.display = not has_lanes and not lists
         width, height = self._room
-        self.view_line.styles.height = self.view_line.height_wanted(width)
+        self._legend_height = self.view_line.height_wanted(width)
+        self.view_line.styles.height = self._legend_height
         highest = max(self.model.fleet.vms, default=self._count - 1)
         high = charts_height(picture, self._count, width, height - 1, highest)
         self.charts.display = high > 0
@@ -191,7 +193,7 @@ class StormScreen(StormDeeds):
         if area is self.grid_area and has_axis:
             line.scale_ns = None
         line.signs = signs
-        if line.height_wanted(self.size.width) != line.size.height:
+        if line.height_wanted(self.size.width) != self._legend_height:
             self._fit()
         line.renew()
         self.axis.renew()
