@@ -11,6 +11,7 @@ from vmtiming_tui.tui.state.view import Sort
 from vmtiming_tui.tui.widgets.lines_widget import ModelLines
 
 _OVER = 40
+_ONE_LINE_FROM = 132
 
 
 class ViewLine(ModelLines):
@@ -25,8 +26,8 @@ class ViewLine(ModelLines):
         self.scale_ns: int | None = None
 
     def height_wanted(self, width: int) -> int:
-        """Return how many lines there are to show."""
-        return len(self.lines(width))
+        """Return how many lines there are; what is said does not move what stands below."""
+        return 1 if width >= _ONE_LINE_FROM else 2
 
     def lines(self, width: int) -> list[list[Part]]:
         """Return the view at the left and the legend at the right; below it where it must be."""
@@ -44,11 +45,11 @@ class ViewLine(ModelLines):
             count = f"{plural(len(model.fleet.vms) or model.plan.number, 'VM')} "
             said = [(count, palette.dim)] if needed + len(count) + 2 <= width else []
         left = [begin, *said]
-        if parts_width(left) + needed <= width or not groups:
+        if self.height_wanted(width) == 1 and parts_width(left) + needed <= width:
             return [self._line(left, groups, width)]
-        below = flowing(groups, width - 3)
-        above = [self._line(left, [], width)] if said else []
-        return [*above, *(self._line([begin], [line], width) for line in below)]
+        below = [self._line([begin], [line], width) for line in flowing(groups, width - 3)]
+        lines = [self._line(left, [], width), *below] if said or len(below) < 2 else below
+        return lines[: self.height_wanted(width)]
 
     def _line(self, left: list[Part], groups: Iterable[list[Part]], width: int) -> list[Part]:
         glyphs, palette = self.host.glyphs, self.host.palette
