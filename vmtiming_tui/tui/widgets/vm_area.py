@@ -307,6 +307,7 @@ class SignedArea(VmArea):
     def __init__(self, model: Model, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(model, id=id)
         self._signs: dict[int, frozenset[str]] = {}
+        self._told: frozenset[str] = frozenset()
         self._is_telling = False
 
     def note_signs(self, row: int, signs: frozenset[str]) -> None:
@@ -317,8 +318,13 @@ class SignedArea(VmArea):
         self._signs[row] = signs
 
     def take_signs(self) -> frozenset[str]:
-        """Return the names of what the rows that can be seen are drawn with."""
+        """Return the names of what the rows that can be seen are drawn with.
+
+        While some of them are still to be drawn it is what it was before.
+        """
         self._is_telling = False
         last = -(-len(self.model.view.shown) // self.columns)
-        rows = (row for row in self._visible_rows() if row < last)
-        return frozenset().union(*(self._signs[row] for row in rows if row in self._signs))
+        rows = [row for row in self._visible_rows() if row < last]
+        if all(row in self._signs for row in rows):
+            self._told = frozenset().union(*(self._signs[row] for row in rows))
+        return self._told
