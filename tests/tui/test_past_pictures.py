@@ -10,6 +10,7 @@ from support.phased import phased
 from support.recording import smooth_run, troubled_run
 from support.stage import make, make_replay, settle
 from vmtiming_tui.history.runs import History
+from vmtiming_tui.tui.screens import history as history_screen
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x60": (200, 60)}
 RUN = phased(smooth_run(8))
@@ -32,6 +33,7 @@ def utc(monkeypatch):
 
 def test_history(snap_compare, size, tmp_path, monkeypatch, utc):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(history_screen, "_LOOK_EVERY_S", 1000.0)
     with History.open() as history:
         for run in (
             named_run("a long name that somebody gave", 5),

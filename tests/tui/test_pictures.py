@@ -8,6 +8,7 @@ import pytest
 from support.phased import Aftermath, phased
 from support.recording import repeated_run, smooth_run, stuck_run, troubled_run
 from support.stage import make, settle
+from vmtiming_tui.tui.state import dashboard as model_module
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x60": (200, 60)}
 HALF, DONE = 7.5, 90.0
@@ -30,6 +31,7 @@ def size(request):
 def pictured(snap_compare, monkeypatch):
     """Compare a dashboard, after some keys, with the picture a person has accepted."""
     monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setattr(model_module, "_FOLD_BUDGET_S", 60.0)  # no moment in between is seen
 
     def compare(
         events: Sequence[object], at: float, size: tuple[int, int], *keys: str, **how: object
