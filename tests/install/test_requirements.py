@@ -9,8 +9,10 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
-RUNTIME = PROJECT["dependencies"]
-FOR_TESTS = [each for extra in PROJECT["optional-dependencies"].values() for each in extra]
+EXTRAS = PROJECT["optional-dependencies"]
+RUNTIME = [*PROJECT["dependencies"], *EXTRAS["web"]]
+ITSELF = "vmtiming-tui[web]"
+FOR_TESTS = [each for each in [*EXTRAS["dev"], *EXTRAS["fuzz"]] if each != ITSELF]
 TESTED = dict(
     line.split("==")
     for line in (CHECKOUT / "tests/constraints.txt").read_text().splitlines()
@@ -33,6 +35,10 @@ def test_a_runtime_requirement_is_a_range_or_the_one_release_that_does(requireme
 def test_what_tests_need_is_named_by_the_project_and_numbered_by_the_constraints(requirement):
     assert requirement == name_of(requirement)
     assert requirement in TESTED
+
+
+def test_what_users_may_add_is_there_for_the_tests():
+    assert ITSELF in EXTRAS["dev"]
 
 
 def test_constraints_are_releases_and_no_addresses():
