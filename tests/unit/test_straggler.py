@@ -193,3 +193,9 @@ def test_a_stage_that_makes_up_little_of_the_delay_is_left_out():
     )
 
     assert straggler_words(result).endswith(": userspace +1.9 (net +1.0)")
+
+
+def test_a_unit_that_took_more_than_its_stage_did_is_not_what_made_it_slow():
+    result = replace(found(net=1000), added_ns={Stage.USERSPACE: 400_000_000})
+
+    assert straggler_words(result).endswith(": userspace +0.4")

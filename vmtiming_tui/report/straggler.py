@@ -62,12 +62,13 @@ def _telling(found: Straggler) -> list[Stage]:
 
 def _stage_words(found: Straggler, stage: Stage) -> str:
     added_ns = found.added_ns[stage]
+    least_ns, most_ns = max(UNIT_SHARE * added_ns, MIN_NOISE_NS), added_ns + found.noise_ns
     units = [
         f"{printable(unit.name.removesuffix('.service'))} {_added(found, unit.added_ns)}"
         for unit in found.units
         if stage is Stage.USERSPACE
         and unit.on_chain is not False
-        and unit.added_ns >= max(UNIT_SHARE * added_ns, MIN_NOISE_NS)
+        and least_ns <= unit.added_ns <= most_ns  # what is more others made up for
     ][:MAX_NAMED]
     named = f" ({', '.join(units)})" if units else ""
     return f"{stage} {_added(found, added_ns)}{named}"

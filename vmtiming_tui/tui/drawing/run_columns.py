@@ -5,7 +5,6 @@ from enum import StrEnum
 
 from vmtiming_tui.analysis.comparison.samples import moment
 from vmtiming_tui.history.rows import StoredRun
-from vmtiming_tui.report.wording import short_seconds
 from vmtiming_tui.request.labels import label_words
 from vmtiming_tui.tui.drawing.braille import sparkline
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
@@ -74,11 +73,11 @@ def run_cell(run: StoredRun, column: RunColumn, width: int, glyphs: Glyphs) -> s
         case RunColumn.BOOTED:
             return f"{run.booted}/{run.boots}"
         case RunColumn.MEDIAN:
-            return short_seconds(run.median_s)
+            return _seconds(run.median_s)
         case RunColumn.P95:
-            return short_seconds(run.p95_s)
+            return _seconds(run.p95_s)
         case RunColumn.ALL_BOOTED_IN:
-            return short_seconds(run.all_booted_in_s)
+            return _seconds(run.all_booted_in_s)
         case RunColumn.STORMS:
             return str(run.storms)
         case RunColumn.ACCEL:
@@ -89,6 +88,11 @@ def run_cell(run: StoredRun, column: RunColumn, width: int, glyphs: Glyphs) -> s
             return sparkline(spark_values(run), glyphs.blocks, _SPARK_WIDTH)
         case RunColumn.LABELS:
             return shown(label_words(run.labels.items()))
+
+
+def _seconds(value_s: float | None) -> str:
+    """Return a figure in as many digits as the others of its column."""
+    return "-" if value_s is None else f"{value_s:.2f} s"
 
 
 def spark_values(run: StoredRun, width: int = _SPARK_WIDTH) -> list[float]:

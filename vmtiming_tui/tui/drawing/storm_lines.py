@@ -195,7 +195,8 @@ def _with_whiskers(
     axis = Axis.around(figures, room) if room >= _LEAST_AXIS else None
     if axis is None:
         return [(head, palette.dim), *((row, palette.text) for row in rows)]
-    ends = f"{axis.low:.2f}".ljust(room - 6) + f"{axis.high:.2f} s"[-6:]
+    left, right = f"{axis.low:.2f}", f"{axis.high:.2f} s"
+    ends = left.ljust(room - len(right)) + right
     marks = [
         axis.whisker(figure, interval, ascii_only=not glyphs.braille)
         for figure, interval in figures
