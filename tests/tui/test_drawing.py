@@ -50,8 +50,9 @@ from vmtiming_tui.tui.drawing.styled import (
     to_come,
 )
 from vmtiming_tui.tui.drawing.theme import DARK, LIGHT, Palette
-from vmtiming_tui.tui.state.dashboard import Model, shown_storm
+from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.keymap import LIVE
+from vmtiming_tui.tui.state.live_figures import shown_storm
 from vmtiming_tui.tui.widgets.grid import VmGrid
 from vmtiming_tui.tui.widgets.header import Header
 from vmtiming_tui.tui.widgets.table import VmTable

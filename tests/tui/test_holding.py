@@ -12,8 +12,9 @@ from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.model.plan import StormKind
-from vmtiming_tui.tui.state.dashboard import Model, differs, is_running, reckon
+from vmtiming_tui.tui.state.dashboard import Model, differs, is_running
 from vmtiming_tui.tui.state.dashboard_settings import load_settings
+from vmtiming_tui.tui.state.live_figures import reckon
 from vmtiming_tui.tui.state.view import Sort, View
 
 TROUBLED = troubled_run(40)

@@ -32,9 +32,9 @@ from vmtiming_tui.tui.screens.history import HistoryScreen
 from vmtiming_tui.tui.screens.played import PlayedScreen
 from vmtiming_tui.tui.screens.trend import TrendScreen
 from vmtiming_tui.tui.state import keymap
-from vmtiming_tui.tui.state.dashboard import ns_of, reckon
 from vmtiming_tui.tui.state.glance import glance_of
 from vmtiming_tui.tui.state.keymap import Need, Scope
+from vmtiming_tui.tui.state.live_figures import ns_of, reckon
 from vmtiming_tui.tui.widgets.stats_line import StatsLine, left_words
 
 DONE, SECOND = 90.0, 1_000_000_000

@@ -18,7 +18,7 @@ from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import StormKind
 from vmtiming_tui.report.export import render
-from vmtiming_tui.tui.state.dashboard import reckon
+from vmtiming_tui.tui.state.live_figures import reckon
 
 RUN, WARMUP, RERUN = StormKind.RUN, StormKind.WARMUP, StormKind.RERUN
 

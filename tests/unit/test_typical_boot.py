@@ -9,7 +9,7 @@ from vmtiming_tui.analysis.typical_boot import Typical
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import StormKind
 from vmtiming_tui.model.stage import Stage
-from vmtiming_tui.tui.state.dashboard import reckon
+from vmtiming_tui.tui.state.live_figures import reckon
 
 
 def typical_boot(fleet: Fleet, baseline: Side | None = None) -> Typical | None:

@@ -13,7 +13,8 @@ from vmtiming_tui.tui.drawing.scale_bars import (
 )
 from vmtiming_tui.tui.drawing.stage_chart import StageChart
 from vmtiming_tui.tui.drawing.styled import Part, clip, filled
-from vmtiming_tui.tui.state.dashboard import Model, last_decided_ns, shown_storm
+from vmtiming_tui.tui.state.dashboard import Model
+from vmtiming_tui.tui.state.live_figures import last_decided_ns, shown_storm
 from vmtiming_tui.tui.widgets.lines_widget import ModelLines
 
 _BOTH_FROM = 100
