@@ -1,14 +1,13 @@
 """All VMs: header, figures, charts, the VMs in a picture or a list, what went wrong, the keys."""
 
 from collections.abc import Iterable
-from functools import partial
 from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
-from vmtiming_tui.model.fleet import RunState
+from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.tui.drawing.axis import LEAST_AXIS
 from vmtiming_tui.tui.drawing.pictures import Picture, best_picture, charts_height, pictures_of
 from vmtiming_tui.tui.drawing.styled import shown
@@ -48,9 +47,7 @@ class StormScreen(StormDeeds):
         super().__init__(model)
         self.stats = StatsLine(model, id="stats")
         self.answer = Answer(model, id="answer")
-        self._reckoning = Reckoning(
-            self, model, partial(outcome_of, baseline=model.baseline), self._show_outcome
-        )
+        self._reckoning = Reckoning(self, model, self._outcome_of, self._show_outcome)
         self.charts = Charts(model, id="charts")
         self.view_line = ViewLine(model, id="view")
         self.table_head = TableHead(model, id="table-head")
@@ -171,6 +168,9 @@ class StormScreen(StormDeeds):
                 self.charts.renew()
                 self.lane.scale_ns = common_scale_ns(self.model)
             self._renew_view_line()
+
+    def _outcome_of(self, fleet: Fleet) -> Outcome | None:
+        return outcome_of(fleet, self.model.baseline)
 
     def _show_outcome(self, outcome: Outcome | None) -> None:
         self.model.outcome = outcome
