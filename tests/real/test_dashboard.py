@@ -81,7 +81,7 @@ def test_a_storm_is_watched_rerun_exported_and_left(terminal, dashboard, in_fold
     detail = terminal.wait_for("Startup finished in", "kernel", "initrd", "userspace", "RESUME")
     assert len(re.findall(r"✓ booted", detail)) >= 3
     terminal.keys("Escape")
-    terminal.wait_for("FINISHED", "host CPU")
+    terminal.wait_for("FINISHED", "list/grid")
 
     terminal.keys("e")
     terminal.wait_for("Export", "its ending is the format")
