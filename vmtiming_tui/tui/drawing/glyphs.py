@@ -24,7 +24,6 @@ class Glyphs:
     under: str
     beyond: str
     bar: str
-    bar_end: str
     median: str
     mark: str
     here: str
@@ -36,7 +35,6 @@ class Glyphs:
     ascending: str
     descending: str
     live: str
-    done: str
     rule: str
     at_most: str
     ellipsis: str
@@ -62,7 +60,6 @@ UNICODE = Glyphs(
     under="▀",
     beyond="→",
     bar="━",
-    bar_end="╸",
     median="╎",
     mark="▌",
     here="◆",
@@ -74,7 +71,6 @@ UNICODE = Glyphs(
     ascending="↑",
     descending="↓",
     live="●",
-    done="■",
     rule="─",
     at_most="≤",
     ellipsis="…",
@@ -120,7 +116,6 @@ ASCII = Glyphs(
     under="-",
     beyond=">",
     bar="=",
-    bar_end="-",
     median=":",
     mark="*",
     here="",
@@ -132,7 +127,6 @@ ASCII = Glyphs(
     ascending="^",
     descending="v",
     live="*",
-    done="#",
     rule="-",
     at_most="<=",
     ellipsis="~",

@@ -96,10 +96,6 @@ class BarMaker:
         char, style = self._stages[name]
         return char * count, style
 
-    def stage_style(self, name: str) -> Style:
-        """Return the style of a stage."""
-        return self._stages[name][1]
-
     def stages(self, attempt: Attempt, scale_ns: int, width: int) -> list[Part]:
         """Return a booted attempt's stages, at most ``width`` cells for ``scale_ns``."""
         return self.parts(pieces_of(attempt, attempt.report_ns or 0), scale_ns, width)

@@ -99,6 +99,11 @@ class StormScreen(StormDeeds):
         return len(shown) or len(self.model.fleet.vms) or self.model.plan.number
 
     @property
+    def _highest(self) -> int:
+        """The highest id of a VM, there or to come."""
+        return max(self.model.fleet.vms, default=self._count - 1)
+
+    @property
     def _room(self) -> tuple[int, int]:
         """The width, and the height there is for the VMs and their charts."""
         width, height = self.size
@@ -110,10 +115,9 @@ class StormScreen(StormDeeds):
     def picture(self) -> Picture:
         """What the VMs are drawn as: what was chosen, else what suits their number."""
         width, height = self._room
-        highest = max(self.model.fleet.vms, default=self._count - 1)
         if self._chosen in pictures_of(self._count):
             return self._chosen
-        return best_picture(self._count, width, height - 1, highest)
+        return best_picture(self._count, width, height - 1, self._highest)
 
     def _fit(self) -> None:
         """Show the picture, and give the charts the lines that its VMs leave."""
@@ -128,8 +132,7 @@ class StormScreen(StormDeeds):
         width, height = self._room
         self._legend_height = self.view_line.height_wanted(width)
         self.view_line.styles.height = self._legend_height
-        highest = max(self.model.fleet.vms, default=self._count - 1)
-        high = charts_height(picture, self._count, width, height - 1, highest)
+        high = charts_height(picture, self._count, width, height - 1, self._highest)
         self.charts.display = high > 0
         if high and (self.charts.styles.height is None or self.charts.size.height != high):
             self.charts.styles.height = high

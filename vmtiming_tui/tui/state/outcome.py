@@ -36,7 +36,7 @@ def outcome_of(fleet: Fleet, baseline: Side | None) -> Outcome | None:
     attempts = counted_attempts(fleet)
     if not attempts:
         return None
-    held = compare_sides(baseline, side_of(fleet, THIS_RUN)) if baseline else None
+    held = held_against(baseline, fleet)
     return Outcome(
         figures=tuple(result_figures(fleet)),
         slowest=straggler_of(fleet),
@@ -44,6 +44,11 @@ def outcome_of(fleet: Fleet, baseline: Side | None) -> Outcome | None:
         verdicts=tuple(verdicts_of(fleet, baseline, held)),
         doubts=doubts_of(fleet, held),
     )
+
+
+def held_against(baseline: Side | None, fleet: Fleet) -> Comparison | None:
+    """Return a run beside its baseline; None where it has none."""
+    return compare_sides(baseline, side_of(fleet, THIS_RUN)) if baseline else None
 
 
 def doubts_of(fleet: Fleet, held: Comparison | None) -> tuple[str, ...]:

@@ -4,14 +4,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vmtiming_tui.analysis.comparison.compare import compare_sides
-from vmtiming_tui.analysis.comparison.samples import THIS_RUN, Side, side_of
+from vmtiming_tui.analysis.comparison.samples import Side
 from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.failures import alike
 from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.model.events import Level
 from vmtiming_tui.model.fleet import Fleet
-from vmtiming_tui.tui.state.outcome import doubts_of
+from vmtiming_tui.tui.state.outcome import doubts_of, held_against
 
 
 class Topic(StrEnum):
@@ -75,8 +74,7 @@ def sayings_of(fleet: Fleet, baseline: Side | None) -> tuple[Saying, ...]:
 def _doubts(fleet: Fleet, baseline: Side | None) -> tuple[str, ...]:
     if not counted_attempts(fleet):
         return ()
-    held = compare_sides(baseline, side_of(fleet, THIS_RUN)) if baseline else None
-    return doubts_of(fleet, held)
+    return doubts_of(fleet, held_against(baseline, fleet))
 
 
 def _said(fleet: Fleet) -> Iterator[_Said]:

@@ -5,16 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vmtiming_tui.analysis import stats
-from vmtiming_tui.analysis.comparison.compare import compare_sides
 from vmtiming_tui.analysis.comparison.difference import Difference
-from vmtiming_tui.analysis.comparison.samples import THIS_RUN, Side, side_of
+from vmtiming_tui.analysis.comparison.samples import Side
 from vmtiming_tui.analysis.summary import all_booted_in_s, boots_s, lost_of, settings_label
 from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import StormKind
 from vmtiming_tui.model.storm import Storm
 from vmtiming_tui.report.findings import cost_lines
-from vmtiming_tui.tui.state.outcome import verdicts_of
+from vmtiming_tui.tui.state.outcome import held_against, verdicts_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +96,7 @@ def storms_of(fleet: Fleet, baseline: Side | None) -> Storms:
     """Return what the storms of a run have shown so far."""
     rows = tuple(_row(storm) for _, storm in sorted(fleet.storms.items()))
     plan = fleet.plan
-    held = compare_sides(baseline, side_of(fleet, THIS_RUN)) if baseline else None
+    held = held_against(baseline, fleet)
     sweep = sweep_of(fleet)
     groups = sweep.against if sweep else ()
     against = {settings_label(group.parameters): group.boot for group in groups}
