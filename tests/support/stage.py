@@ -12,6 +12,7 @@ from rich.style import Style
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.strip import Strip
+from textual.widgets import DataTable
 
 from support.facts import SECOND
 from support.recording import ZERO_NS, plan_for, until
@@ -213,6 +214,11 @@ async def settle(app: VmTimingApp) -> None:
                 reckoning._due_s = 0.0
     show(app)
     await app.workers.wait_for_complete()
+    for screen in app.screen_stack:
+        for table in screen.query(DataTable):
+            # Columns get their widths when the table is idle, which nothing tells.
+            while table._require_update_dimensions:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
 
 
 def make(

@@ -50,8 +50,6 @@ def test_history(snap_compare, size, tmp_path, monkeypatch, utc):
         await pilot.pause(0.5)
         await app.workers.wait_for_complete()
         await settle(app)
-        while app.screen.table._require_update_dimensions:  # columns get their widths when idle
-            await pilot.pause(0.05)
         await pilot.pause()
         source.end()
 

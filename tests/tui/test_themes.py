@@ -6,7 +6,7 @@ import pytest
 
 from support import keys
 from support.recording import troubled_run
-from support.stage import Stage, dashboard, drawn
+from support.stage import Stage, dashboard, drawn, settle
 
 NUMBER = 40
 DONE = 90.0
@@ -24,6 +24,8 @@ async def marked(stage: Stage) -> None:
     await keys.history(stage)
     await stage.press("space", "j")
 
+
+Drawn = list[list[tuple[str, object, object]]]
 
 SCREENS = {
     "the grid": (keys.all_vms, HALF),
@@ -54,9 +56,11 @@ async def test_every_screen_is_painted_anew(name, tmp_path, monkeypatch):
         await way(stage)
         dark = await settled(stage)
         await stage.press("ctrl+t")
-        assert await settled(stage) == light != dark
+        turned = await settled(stage)
+        assert light != dark
+        assert differing(turned, light) == []
         await stage.press("ctrl+t")
-        assert await settled(stage) == dark
+        assert differing(await settled(stage), dark) == []
 
 
 async def test_screens_below_are_painted_anew_too():
@@ -67,13 +71,25 @@ async def test_screens_below_are_painted_anew_too():
         await keys.opened(stage)
         await keys.help_of_all_vms(stage)
         await stage.press("ctrl+t", "escape")
-        assert await settled(stage) == wanted
+        assert differing(await settled(stage), wanted) == []
 
 
-async def settled(stage: Stage) -> list[list[tuple[str, object, object]]]:
-    """Return what is drawn once no timer and no cursor changes it."""
+async def settled(stage: Stage) -> Drawn:
+    """Return what is drawn once no timer, no cursor and no reckoning changes it."""
     for field in stage.screen.query("Input"):
         field.cursor_blink = False
     await stage.pilot.wait_for_scheduled_animations()
+    await settle(stage.app)
     await stage.pilot.pause()
     return drawn(stage.app)
+
+
+def differing(seen: Drawn, wanted: Drawn) -> list[str]:
+    """Return the lines that are not as wanted, short enough to be read in a report."""
+    told = []
+    for row, (one, other) in enumerate(zip(seen, wanted, strict=True)):
+        if one != other:
+            at = next(at for at, (a, b) in enumerate(zip(one, other, strict=True)) if a != b)
+            text = "".join(char for char, *_ in one).rstrip()
+            told.append(f"line {row}, column {at}: {one[at]}, not {other[at]}: {text}")
+    return told
