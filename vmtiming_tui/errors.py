@@ -40,6 +40,10 @@ class EngineError(VmTimingError):
     """The engine could not do what was asked: its process, its socket or its folder failed."""
 
 
+class HostError(EngineError):
+    """One of several hosts cannot take part, or is lost."""
+
+
 class QemuError(EngineError):
     """QEMU could not be started, or ended before it could be spoken to."""
 

@@ -10,8 +10,8 @@ import pytest
 CHECKOUT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-RUNTIME = [*PROJECT["dependencies"], *EXTRAS["web"]]
-ITSELF = "vmtiming-tui[web]"
+RUNTIME = [*PROJECT["dependencies"], *EXTRAS["cluster"], *EXTRAS["web"]]
+ITSELF = "vmtiming-tui[cluster,web]"
 FOR_TESTS = [each for each in [*EXTRAS["dev"], *EXTRAS["fuzz"]] if each != ITSELF]
 TESTED = dict(
     line.split("==")

@@ -60,6 +60,7 @@ class Phase(StrEnum):
 class Attempt:
     """One boot of one VM, as far as it is known; all times are ns on the engine's clock.
 
+    ``host`` is where it boots, of several hosts.
     ``disturbed_ns`` is how much of its boot others of the run that had reported were not idle.
     ``was_resumed`` says that somebody let it go on while others booted.
     ``stages_seen`` are the stages that the host saw it in, with when it did first, in order;
@@ -72,6 +73,7 @@ class Attempt:
     storm: int
     queued_ns: int
     round: int = 1
+    host: str = ""
     state: VmState = VmState.QUEUED
     pid: int | None = None
     argv: tuple[str, ...] = ()

@@ -1,12 +1,15 @@
 """What a front end may ask of the engine, as JSON lines on the engine's standard input."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias, cast
 
 from vmtiming_tui.model.codec import Vocabulary
+from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.decision import Decision
-from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.model.leading_events import Step, Turn
+from vmtiming_tui.model.plan import RunPlan, StormKind
 
 
 class VmAction(StrEnum):
@@ -21,10 +24,54 @@ class VmAction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """Begin a run. ``interactive`` keeps the engine waiting for more when the plan is done."""
+    """Begin a run. ``interactive`` keeps the engine waiting for more when the plan is done.
+
+    With ``led`` it boots nothing of the plan by itself, but what ``Boot`` tells it.
+    """
 
     plan: RunPlan
     interactive: bool = False
+    led: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """VMs of a storm that boot with one of the plan's configs, each with its attempt's number."""
+
+    config: RunConfig
+    vms: tuple[int, ...]
+    attempts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """Boot a host's share of a storm; the steps it takes with others wait for ``Proceed``."""
+
+    storm: int
+    kind: StormKind
+    parameters: Mapping[str, str]
+    planned: int
+    shares: tuple[Share, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proceed:
+    """Answer an ``Awaiting``; ``at_ns`` is when, by the host's own clock, where that matters."""
+
+    storm: int
+    round: int
+    step: Step
+    at_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admit:
+    """Answer a ``TurnWanted``; ``at_ns`` as in ``Proceed``."""
+
+    vm: int
+    attempt: int
+    turn: Turn
+    at_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +123,9 @@ class Quit:
     now: bool = False
 
 
-Command: TypeAlias = Start | Rerun | Act | ReadConsole | GoOn | Conclude | Stop | Quit
+Command: TypeAlias = (
+    Start | Boot | Proceed | Admit | Rerun | Act | ReadConsole | GoOn | Conclude | Stop | Quit
+)
 
 VOCABULARY = Vocabulary("command", *Command.__args__)
 

@@ -2,7 +2,8 @@
 
 A run *is* its stream of events; the dashboard, the plain report, the exports, the history and a
 replay are folds over it. ``at_ns`` is the engine's ``time.monotonic_ns()`` when it learnt the fact
-(``CLOCK_MONOTONIC`` of the engine's host). Times from QEMU, which stamps its events by the wall
+(``CLOCK_MONOTONIC`` of the engine's host; of several hosts each stamp is put on the clock of
+whoever leads them, see ``ClockMeasured``). Times from QEMU, which stamps its events by the wall
 clock, are converted to that clock before they get here. ``vm`` counts from 0; ``attempt`` counts
 the boots of one VM from 1; ``storm`` counts the storms of a run from 1.
 """
@@ -28,7 +29,19 @@ from vmtiming_tui.model.guest_events import (
     VmUnits as VmUnits,
 )
 from vmtiming_tui.model.host import HostFacts
+from vmtiming_tui.model.host_events import (
+    ClockMeasured as ClockMeasured,
+    HostJoined as HostJoined,
+    HostLost as HostLost,
+    HostSample as HostSample,
+)
 from vmtiming_tui.model.kernel_events import VmKernel as VmKernel
+from vmtiming_tui.model.leading_events import (
+    Awaiting as Awaiting,
+    Step as Step,
+    Turn as Turn,
+    TurnWanted as TurnWanted,
+)
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.model.storm_events import (
     Concluded as Concluded,
@@ -106,16 +119,18 @@ class FilesSeen:
 
     at_ns: int
     files: tuple[BootFile, ...]
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VmQueued:
-    """A new attempt of a VM waits for its turn."""
+    """A new attempt of a VM waits for its turn; ``host`` is where, of several."""
 
     at_ns: int
     vm: int
     attempt: int
     storm: int
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,21 +319,8 @@ class VmExited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HostSample:
-    """How busy the host is; PSI figures are ``some avg10`` in percent, None where not offered."""
-
-    at_ns: int
-    cpu_percent: float
-    load1: float
-    psi_cpu: float | None = None
-    psi_io: float | None = None
-    psi_memory: float | None = None
-    memory_available_bytes: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Something a person should know that belongs to no VM.
+    """Something a person should know that belongs to no VM; ``host`` is which of several told it.
 
     ``left_out`` counts the events, by name, that a reader too slow for them was spared.
     """
@@ -328,6 +330,7 @@ class Notice:
     text: str
     left_out: Mapping[str, int] = field(default_factory=dict)
     code: NoticeCode = NoticeCode.OTHER
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -383,6 +386,11 @@ Event: TypeAlias = (
     | VmKilled
     | VmExited
     | HostSample
+    | HostJoined
+    | ClockMeasured
+    | HostLost
+    | Awaiting
+    | TurnWanted
     | Notice
     | EngineFailed
     | RunEnded

@@ -14,6 +14,7 @@ from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.attempt import MAX_CONSOLE_LINES, Attempt, Vm, VmState
 from vmtiming_tui.model.config import End
 from vmtiming_tui.model.host import HostFacts
+from vmtiming_tui.model.hosts import Host, Hosts
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.model.stir import Stir
 from vmtiming_tui.model.storm import Storm, StormPhase
@@ -54,8 +55,7 @@ class Fleet:
         self.troubles: deque[Trouble] = deque(maxlen=MAX_PROBLEMS)
         self.notices: deque[ev.Notice] = deque(maxlen=MAX_PROBLEMS)
         self.failure: ev.EngineFailed | None = None
-        self.host: ev.HostSample | None = None
-        self.host_samples: list[ev.HostSample] = []
+        self.hosts = Hosts({"": Host()})
         self.last_ns = 0
         self.ended_ns: int | None = None
         self.misfits = 0
@@ -74,8 +74,18 @@ class Fleet:
 
     @property
     def host_facts(self) -> HostFacts:
-        """The host as it was at the run's begin."""
-        return self.run.host if self.run else HostFacts()
+        """The host as it was at the run's begin; of several, what is true of all."""
+        return self.hosts.facts
+
+    @property
+    def host_samples(self) -> list[ev.HostSample]:
+        """How busy the only host was; of several each has its own."""
+        return self.hosts[""].samples if "" in self.hosts else []
+
+    @property
+    def host(self) -> ev.HostSample | None:
+        """How busy the only host was last."""
+        return self.host_samples[-1] if self.host_samples else None
 
     @property
     def accel(self) -> str:
@@ -139,9 +149,8 @@ class Fleet:
                 self.files = tuple(dict.fromkeys((*self.files, *event.files)))
             case ev.VmQueued():
                 self._queue(event)
-            case ev.HostSample():
-                self.host = event
-                self.host_samples.append(event)
+            case ev.HostSample() | ev.HostJoined() | ev.ClockMeasured() | ev.HostLost():
+                self._hear_of_host(event)
             case ev.Notice():
                 self.notices.append(event)
                 if event.level is not ev.Level.INFO:
@@ -150,13 +159,14 @@ class Fleet:
                 self._begin_storm(event)
             case ev.RoundStarted() | ev.StormDecided() | ev.StormCollected() | ev.StormEnded():
                 self._go_on(event)
-            case ev.LookDue():
-                pass  # what is answered shows: another storm, or the conclusion
+            case ev.LookDue() | ev.Awaiting() | ev.TurnWanted():
+                pass  # what is answered shows
             case ev.Concluded():
                 self.concluded = event
             case ev.RunStarted():
                 self.run, self.state = event, RunState.RUNNING
                 self.failure = self.ended_ns = None
+                self.hosts = Hosts.of_one(event)
             case ev.VmFrozen() | ev.VmReleased() | ev.VmEnding():
                 self._follow(event)
             case ev.RunEnded():
@@ -167,6 +177,16 @@ class Fleet:
                 self._end(event.at_ns, RunState.INTERRUPTED, "ended with the engine")
             case _:
                 self._advance(event)
+
+    def _hear_of_host(
+        self, event: ev.HostSample | ev.HostJoined | ev.ClockMeasured | ev.HostLost
+    ) -> None:
+        if isinstance(event, ev.HostJoined):
+            self.hosts.pop("", None)
+        if not self.hosts.take(event):
+            self.misfits += 1
+        elif isinstance(event, ev.HostLost):
+            self._trouble(event.at_ns, None, f"host {event.host} was lost: {event.why}")
 
     def _end(self, at_ns: int, state: RunState, why: str) -> None:
         """End what is under way; a run that was over stays what it was.
@@ -253,7 +273,7 @@ class Fleet:
             self.counts[vm.state] -= 1
         storm = self.storms.get(event.storm)
         of_round = storm.round if storm else 1
-        attempt = Attempt(event.vm, event.attempt, event.storm, event.at_ns, of_round)
+        attempt = Attempt(event.vm, event.attempt, event.storm, event.at_ns, of_round, event.host)
         vm.attempts.append(attempt)
         self.counts[VmState.QUEUED] += 1
         self._changed.add(event.vm)

@@ -1,0 +1,108 @@
+"""The hosts of a run, as far as its events have told them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Self
+
+from vmtiming_tui.model.events import (
+    ClockMeasured,
+    HostJoined,
+    HostLost,
+    HostSample,
+    RunStarted,
+)
+from vmtiming_tui.model.host import HostFacts
+
+
+@dataclass(slots=True)
+class Host:
+    """One host of a run; the only one has no ``name`` of its own.
+
+    ``clock`` is the newest measurement of its clock, ``worst_clock_ns`` the largest uncertainty of
+    all; both are of several hosts alone.
+    """
+
+    name: str = ""
+    address: str = ""
+    facts: HostFacts = field(default_factory=HostFacts)
+    accel: str = ""
+    accel_reason: str = ""
+    qemu_version: str = ""
+    tool_version: str = ""
+    joined_ns: int = 0
+    samples: list[HostSample] = field(default_factory=list)
+    clock: ClockMeasured | None = None
+    worst_clock_ns: int = 0
+    lost: HostLost | None = None
+
+    @property
+    def sample(self) -> HostSample | None:
+        """How busy it was last."""
+        return self.samples[-1] if self.samples else None
+
+
+class Hosts(dict[str, Host]):
+    """Hosts by name, in the order they were told; a run on one host has one, named ``""``."""
+
+    @classmethod
+    def of_one(cls, run: RunStarted) -> Self:
+        """Return the only host of a run, till others are told of."""
+        host = Host(
+            facts=run.host,
+            accel=run.accel,
+            accel_reason=run.accel_reason,
+            qemu_version=run.qemu_version,
+            tool_version=run.tool_version,
+            joined_ns=run.at_ns,
+        )
+        return cls({"": host})
+
+    @property
+    def are_many(self) -> bool:
+        """Whether the run is one of several hosts, even where only one of them is there."""
+        return any(self)
+
+    @property
+    def facts(self) -> HostFacts:
+        """What is true of all of them; a fact in which they differ is not known of all."""
+        told = [host.facts for host in self.values()]
+        if len(told) < 2:
+            return told[0] if told else HostFacts()
+        names = [each.name for each in fields(HostFacts)]
+        alike = {
+            name: getattr(told[0], name)
+            for name in names
+            if all(getattr(each, name) == getattr(told[0], name) for each in told)
+        }
+        return HostFacts(**{**alike, "hostname": ", ".join(self)})
+
+    def differing(self, fact: Callable[[Host], object]) -> bool:
+        """Return whether the hosts differ in this."""
+        return len({fact(host) for host in self.values()}) > 1
+
+    def take(self, event: HostJoined | ClockMeasured | HostLost | HostSample) -> bool:
+        """Take in what an event tells of a host; return whether it is one of them."""
+        if isinstance(event, HostJoined):
+            self[event.host] = Host(
+                name=event.host,
+                address=event.address,
+                facts=event.facts,
+                accel=event.accel,
+                accel_reason=event.accel_reason,
+                qemu_version=event.qemu_version,
+                tool_version=event.tool_version,
+                joined_ns=event.at_ns,
+            )
+            return True
+        host = self.get(event.host)
+        if host is None:
+            return False
+        match event:
+            case ClockMeasured():
+                host.clock = event
+                host.worst_clock_ns = max(host.worst_clock_ns, event.uncertainty_ns)
+            case HostLost():
+                host.lost = event
+            case HostSample():
+                host.samples.append(event)
+        return True
