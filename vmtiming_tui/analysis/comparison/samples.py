@@ -40,6 +40,7 @@ THIS_RUN = "this run"
 
 _OF_NO_BOOT = ("end", "shutdown_timeout_s")
 _AT_ONCE = ("number", "memory_mib", "smp", "start", "stagger_s", "parallel")
+_PER_HOST = ("stagger_per_host", "parallel_per_host")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +231,7 @@ def _setting(fleet: Fleet, parameters: Mapping[str, str], accel: str) -> Setting
     asked = cast(dict[str, Json], to_json(variant.config))
     for name in _OF_NO_BOOT:
         del asked[name]
+    per_host = [name for name in _PER_HOST if asked.pop(name)]  # of one host it means nothing
     after_report, detail = asked.pop("after_report"), asked.pop("kernel_detail")
     circumstances = [
         *(host.hostname, host.cpu_model, host.cores),
@@ -238,6 +240,7 @@ def _setting(fleet: Fleet, parameters: Mapping[str, str], accel: str) -> Setting
         # What earlier versions kept of their runs, all of which were timed so, says nothing of it.
         *([] if after_report == AfterReport.OFF else [after_report]),
         *([KERNEL_DETAIL] if detail == KernelDetail.ON else []),
+        *(per_host if fleet.hosts.are_many else []),
     ]
     request = [asked, plan.warmup, plan.prepare, plan.drop_caches]
     digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode())
