@@ -4,13 +4,165 @@ What is said here of one host rests on its own clock alone; only what lies betwe
 what their clocks are off by.
 """
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 
+from vmtiming_tui.analysis import stats
+from vmtiming_tui.analysis.counted import counted_attempts
+from vmtiming_tui.analysis.summary import boots_s, lost_of
 from vmtiming_tui.model.attempt import Attempt
+from vmtiming_tui.model.config import StartMode
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.hosts import Host, Hosts
 
 _NAMED = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFigures:
+    """What one of several hosts came to in the boots that count.
+
+    ``boot`` is of their times (s), lost ones ranking last; None where none booted. CPU use and
+    pressure are in percent, ``cpu_percent`` the mean and the others the most that was sampled;
+    ``memory_least_bytes`` is what was free at the least. None where nothing tells.
+    """
+
+    host: Host
+    number: int
+    booted: int
+    lost: int
+    boot: stats.Figures | None
+    cpu_percent: float | None = None
+    psi_cpu: float | None = None
+    psi_io: float | None = None
+    psi_memory: float | None = None
+    memory_least_bytes: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What the host is called."""
+        return self.host.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoSkew:
+    """How far apart hosts let the first of their VMs go, in one round of a storm.
+
+    ``first`` and ``last`` are the hosts that did so first and last; ``uncertainty_ns`` is what
+    their two clocks may be off by together.
+    """
+
+    storm: int
+    round: int
+    first: str
+    last: str
+    skew_ns: int
+    uncertainty_ns: int
+
+
+def host_figures(fleet: Fleet, scope: Collection[int] | None = None) -> list[HostFigures]:
+    """Return what each of several hosts came to; nothing of a run on one, whose figures they are.
+
+    ``scope`` keeps only these VMs.
+    """
+    if not fleet.hosts.are_many:
+        return []
+    here = by_host(counted_attempts(fleet, scope))
+    return [_figures(host, here.get(host.name, [])) for host in fleet.hosts.values()]
+
+
+def _figures(host: Host, attempts: Sequence[Attempt]) -> HostFigures:
+    times, lost = boots_s(attempts), lost_of(attempts)
+
+    def most(values: Iterable[float | None]) -> float | None:
+        return max((value for value in values if value is not None), default=None)
+
+    samples = host.samples
+    free = [each.memory_available_bytes for each in samples if each.memory_available_bytes]
+    return HostFigures(
+        host=host,
+        number=len(attempts),
+        booted=len(times),
+        lost=lost,
+        boot=stats.describe([*times, *[math.inf] * lost]),
+        cpu_percent=stats.mean([each.cpu_percent for each in samples]) if samples else None,
+        psi_cpu=most(each.psi_cpu for each in samples),
+        psi_io=most(each.psi_io for each in samples),
+        psi_memory=most(each.psi_memory for each in samples),
+        memory_least_bytes=min(free, default=None),
+    )
+
+
+def clock_error_ns(host: Host) -> int:
+    """Return what a host's stamps may be off by against those of others; 0 of the only host.
+
+    That is the largest uncertainty of its clock, and what it has drifted from what is taken off.
+    """
+    if host.clock is None:
+        return 0
+    return host.worst_clock_ns + abs(host.clock.offset_ns - host.clock.applied_ns)
+
+
+def go_skews(fleet: Fleet, attempts: Iterable[Attempt]) -> list[GoSkew]:
+    """Return how far apart the hosts of each round were that were to let their VMs go together.
+
+    Nothing where VMs do not start together, and of rounds in which one host alone let any go.
+    """
+    if fleet.plan is None or not fleet.hosts.are_many:
+        return []
+    rounds: dict[tuple[int, int], dict[str, int]] = {}
+    for attempt in attempts:
+        storm = fleet.storms.get(attempt.storm)
+        config = fleet.plan.config_of(storm.parameters if storm else {})
+        if attempt.go_ns is not None and config.start is StartMode.TOGETHER:
+            first = rounds.setdefault((attempt.storm, attempt.round), {})
+            first[attempt.host] = min(first.get(attempt.host, attempt.go_ns), attempt.go_ns)
+    return [
+        _skew(fleet, storm, number, went)
+        for (storm, number), went in sorted(rounds.items())
+        if len(went) > 1
+    ]
+
+
+def _skew(fleet: Fleet, storm: int, number: int, went_ns: dict[str, int]) -> GoSkew:
+    first, last = min(went_ns, key=went_ns.__getitem__), max(went_ns, key=went_ns.__getitem__)
+    if first == last:
+        first, last = list(went_ns)[:2]  # at one moment
+    return GoSkew(
+        storm=storm,
+        round=number,
+        first=first,
+        last=last,
+        skew_ns=went_ns[last] - went_ns[first],
+        uncertainty_ns=_between_ns(fleet, first, last),
+    )
+
+
+def _between_ns(fleet: Fleet, one: str, other: str) -> int:
+    """Return what a time may be off by that begins on one host's clock and ends on another's."""
+    if one == other:
+        return 0
+    return sum(clock_error_ns(host) for name in (one, other) if (host := fleet.hosts.get(name)))
+
+
+def whole_uncertainty_ns(fleet: Fleet, attempts: Iterable[Attempt]) -> int:
+    """Return what the time until all of a storm had booted may be off by for its hosts' clocks.
+
+    It ends on the clock of another host than it began on, or it is exact: 0.
+    """
+    rounds: dict[int, list[Attempt]] = {}
+    for attempt in attempts:
+        if attempt.go_ns is not None:
+            rounds.setdefault(attempt.round, []).append(attempt)
+    return sum(
+        _between_ns(
+            fleet,
+            min(here, key=lambda each: each.go_ns or 0).host,
+            max(here, key=lambda each: each.report_ns or 0).host,
+        )
+        for here in rounds.values()
+    )
 
 
 def named_hosts(names: Iterable[str]) -> str:
