@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from vmtiming_tui.analysis import stats
-from vmtiming_tui.analysis.counted import counted_attempts
+from vmtiming_tui.analysis.counted import counted_attempts, counted_by_storm
 from vmtiming_tui.analysis.summary import boots_s, lost_of
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.config import StartMode
@@ -25,7 +25,8 @@ class HostFigures:
 
     ``boot`` is of their times (s), lost ones ranking last; None where none booted. CPU use and
     pressure are in percent, ``cpu_percent`` the mean and the others the most that was sampled;
-    ``memory_least_bytes`` is what was free at the least. None where nothing tells.
+    ``memory_least_bytes`` is what was free at the least. None where nothing tells. ``lost_at_ns``
+    is since the run's start.
     """
 
     host: Host
@@ -38,11 +39,17 @@ class HostFigures:
     psi_io: float | None = None
     psi_memory: float | None = None
     memory_least_bytes: int | None = None
+    lost_at_ns: int | None = None
 
     @property
     def name(self) -> str:
         """What the host is called."""
         return self.host.name
+
+    @property
+    def pressure(self) -> float | None:
+        """The most that anything waited for a resource, whichever it was."""
+        return _most((self.psi_cpu, self.psi_io, self.psi_memory))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +68,31 @@ class GoSkew:
     uncertainty_ns: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHosts:
+    """What the hosts of a run came to, each for itself, and what lies between them.
+
+    ``whole_uncertainty_ns`` is what the time until all had booted may be off by for their clocks;
+    of several storms the most.
+    """
+
+    figures: tuple[HostFigures, ...]
+    skews: tuple[GoSkew, ...]
+    whole_uncertainty_ns: int
+
+
+def run_hosts(fleet: Fleet, scope: Collection[int] | None = None) -> RunHosts | None:
+    """Return what several hosts came to; None of a run on one. ``scope`` keeps only these VMs."""
+    if not fleet.hosts.are_many:
+        return None
+    storms = counted_by_storm(fleet, scope).values()
+    return RunHosts(
+        figures=tuple(host_figures(fleet, scope)),
+        skews=tuple(skew for storm in storms for skew in go_skews(fleet, storm)),
+        whole_uncertainty_ns=max((whole_uncertainty_ns(fleet, each) for each in storms), default=0),
+    )
+
+
 def host_figures(fleet: Fleet, scope: Collection[int] | None = None) -> list[HostFigures]:
     """Return what each of several hosts came to; nothing of a run on one, whose figures they are.
 
@@ -69,16 +101,16 @@ def host_figures(fleet: Fleet, scope: Collection[int] | None = None) -> list[Hos
     if not fleet.hosts.are_many:
         return []
     here = by_host(counted_attempts(fleet, scope))
-    return [_figures(host, here.get(host.name, [])) for host in fleet.hosts.values()]
+    zero_ns = fleet.run.at_ns if fleet.run else 0
+    return [_figures(host, here.get(host.name, []), zero_ns) for host in fleet.hosts.values()]
 
 
-def _figures(host: Host, attempts: Sequence[Attempt]) -> HostFigures:
-    times, lost = boots_s(attempts), lost_of(attempts)
+def _most(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
 
-    def most(values: Iterable[float | None]) -> float | None:
-        return max((value for value in values if value is not None), default=None)
 
-    samples = host.samples
+def _figures(host: Host, attempts: Sequence[Attempt], zero_ns: int) -> HostFigures:
+    times, lost, samples = boots_s(attempts), lost_of(attempts), host.samples
     free = [each.memory_available_bytes for each in samples if each.memory_available_bytes]
     return HostFigures(
         host=host,
@@ -87,10 +119,11 @@ def _figures(host: Host, attempts: Sequence[Attempt]) -> HostFigures:
         lost=lost,
         boot=stats.describe([*times, *[math.inf] * lost]),
         cpu_percent=stats.mean([each.cpu_percent for each in samples]) if samples else None,
-        psi_cpu=most(each.psi_cpu for each in samples),
-        psi_io=most(each.psi_io for each in samples),
-        psi_memory=most(each.psi_memory for each in samples),
+        psi_cpu=_most(each.psi_cpu for each in samples),
+        psi_io=_most(each.psi_io for each in samples),
+        psi_memory=_most(each.psi_memory for each in samples),
         memory_least_bytes=min(free, default=None),
+        lost_at_ns=host.lost.at_ns - zero_ns if host.lost else None,
     )
 
 
