@@ -187,7 +187,7 @@ class Fleet:
         if not self.hosts.take(event):
             self.misfits += 1
         elif isinstance(event, ev.HostLost):
-            self._trouble(event.at_ns, None, f"host {event.host} was lost: {event.why}")
+            self._trouble(event.at_ns, None, event.text)
 
     def _end(self, at_ns: int, state: RunState, why: str) -> None:
         """End what is under way; a run that was over stays what it was.
