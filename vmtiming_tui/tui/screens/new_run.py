@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -186,7 +187,8 @@ class NewRunScreen(Dialog[RunPlan]):
 
     async def _check_and_answer(self) -> None:
         try:
-            plan = await asyncio.to_thread(self._build)
+            files = not self._model.fleet.hosts.are_many  # each host has its own
+            plan = await asyncio.to_thread(partial(self._build, files=files))
         except ConfigError as error:
             self._host_problems = {problem.field: problem.text for problem in error.problems}
         else:
@@ -200,6 +202,8 @@ class NewRunScreen(Dialog[RunPlan]):
         """
         from vmtiming_tui.engine.host.capacity import room_for
 
+        if self._model.fleet.hosts.are_many:
+            return {}  # each host looks for itself
         run, accel = self._model.fleet.run, config.accel
         if accel is Accel.AUTO and run is not None:
             accel = Accel(run.accel)
