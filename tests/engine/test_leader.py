@@ -27,9 +27,14 @@ class Host:
         self.asked: list[ev.Event] = []
         self.taken: list[Step] = []
         self.led = Led(self.asked.append)
+        self.has_gone_on = asyncio.Event()
 
     def reach(self, step: Step) -> None:
-        self.led.reach(its(), step, lambda: self.taken.append(step))
+        def take() -> None:
+            self.taken.append(step)
+            self.has_gone_on.set()
+
+        self.led.reach(its(), step, take)
 
 
 def its(config: RunConfig = OVER_ALL) -> RoundSpec:
@@ -61,8 +66,8 @@ async def test_a_step_with_a_moment_is_taken_then_and_no_other_answer_hastens_it
     host.led.answer(proceed(Step.GO, at_ns))
     host.led.answer(proceed(Step.GO))
     assert host.taken == []
-    while not host.taken:
-        await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        await host.has_gone_on.wait()
 
     assert time.monotonic_ns() >= at_ns
 
