@@ -2,38 +2,28 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from importlib import metadata
 from typing import Any
 
 from distributed import Client
 
-from vmtiming_tui.cluster.dask_hosts.held_engine import LEASE_S
-from vmtiming_tui.cluster.dask_hosts.host_actor import HostActor
+from vmtiming_tui.cluster.dask_hosts.engines import SCHEDULER_LOST, Engines, engines_of
 from vmtiming_tui.cluster.dask_hosts.link import DaskLink
-from vmtiming_tui.cluster.dask_hosts.members import Member, named, workers_of
+from vmtiming_tui.cluster.dask_hosts.meeting import everyone
+from vmtiming_tui.cluster.dask_hosts.members import Member
 from vmtiming_tui.cluster.dask_hosts.own_settings import CONNECT_LIMIT_S, own_settings
 from vmtiming_tui.cluster.dask_hosts.schedulers import scheduler_of
-from vmtiming_tui.cluster.dask_hosts.versions import (
-    PACKAGE,
-    own_version_problems,
-    version_warnings,
-)
-from vmtiming_tui.errors import ConfigError, HostError, Problem, VmTimingError
-from vmtiming_tui.escape import one_line
+from vmtiming_tui.errors import HostError, VmTimingError
+from vmtiming_tui.escape import one_line, printable
 from vmtiming_tui.model.cluster import Cluster
 
 _MOST_CONNECTIONS = 65_536
 """Each host has up to four at once: one that waits for news, one for commands, two besides."""
 
 _ANSWER_LIMIT_S = 60.0
-_LOOK_S = 0.5
-_CLOSE_LIMIT_S = 25.0
-_SCHEDULER_LOST = "the Dask scheduler is gone"
+_CLOSE_LIMIT_S = 10.0
 _SCHEDULER_HINT = "start it and its workers again, and then the run"
-_NO_WORKERS_HINT = "start one on each host: dask worker SCHEDULER"
 
 
 class Connection:
@@ -44,7 +34,6 @@ class Connection:
 
     def __init__(self, client: Client, warn: Callable[[str], None]) -> None:
         self._client, self._warn = client, warn
-        self._links: dict[str, DaskLink] = {}
         self.members: tuple[Member, ...] = ()
 
     async def meet(self) -> None:
@@ -54,12 +43,12 @@ class Connection:
         are none.
         """
         if self._client.status != "running":
-            raise VmTimingError(_SCHEDULER_LOST, hint=_SCHEDULER_HINT)
+            raise VmTimingError(SCHEDULER_LOST, hint=_SCHEDULER_HINT)
         try:
             async with asyncio.timeout(_ANSWER_LIMIT_S):
-                self.members = tuple(await _members(self._client, self._warn))
+                self.members = tuple(await everyone(self._client, self._warn))
         except OSError as error:
-            raise VmTimingError(_SCHEDULER_LOST, hint=_SCHEDULER_HINT) from error
+            raise VmTimingError(SCHEDULER_LOST, hint=_SCHEDULER_HINT) from error
 
     async def ask(
         self, function: Callable[..., Any], arguments: Mapping[str, tuple[Any, ...]]
@@ -69,11 +58,11 @@ class Connection:
         What it raises is an answer, too. A coroutine function runs on a worker's loop, any other
         holds that up, so it is for what is quick.
         """
-        told = {member.name: member for member in self.members if member.name in arguments}
+        asked = [member for member in self.members if member.name in arguments]
         answers = await asyncio.gather(
-            *(self._answer(told[name], function, arguments[name]) for name in told)
+            *(self._answer(member, function, arguments[member.name]) for member in asked)
         )
-        return dict(zip(told, answers, strict=True))
+        return {member.name: answer for member, answer in zip(asked, answers, strict=True)}
 
     async def ask_all(self, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
         """Call a function on every host."""
@@ -94,64 +83,14 @@ class Connection:
         return answers.get(member.worker, HostError("its worker has gone"))
 
     @asynccontextmanager
-    async def engines(self) -> AsyncIterator[list[DaskLink]]:
-        """Yield a link to an engine of its own on every host; on leaving, each has ended.
+    async def engines(self) -> AsyncIterator[tuple[list[DaskLink], Engines]]:
+        """Yield links to new engines on all hosts there are at the moment; see ``engines_of``.
 
-        Raises ``ConfigError`` with what keeps each host from having one.
+        Raises ``ConfigError`` and ``VmTimingError`` as ``meet`` does.
         """
-        watching = asyncio.create_task(self._watch())
-        try:
-            yield await self._opened()
-        finally:
-            watching.cancel()
-            links = list(self._links.values())
-            self._links.clear()
-            closing = (link.close() for link in links)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_CLOSE_LIMIT_S):
-                    await asyncio.gather(*closing, return_exceptions=True)
-
-    async def _opened(self) -> list[DaskLink]:
-        self._client.subscribe_topic("all", self._hear)
-        opened = await asyncio.gather(
-            *(self._open(member) for member in self.members), return_exceptions=True
-        )
-        problems = []
-        for member, found in zip(self.members, opened, strict=True):
-            if isinstance(found, BaseException):
-                problems.append(Problem("hosts", f"host {member.name}: {one_line(str(found))}"))
-        if problems:
-            raise ConfigError(problems)
-        return [self._links[member.worker] for member in self.members]
-
-    async def _open(self, member: Member) -> None:
-        async with asyncio.timeout(_ANSWER_LIMIT_S):
-            actor = await self._client.submit(
-                HostActor,
-                actor=True,
-                workers=[member.worker],
-                allow_other_workers=False,
-                pure=False,
-            )
-            self._links[member.worker] = DaskLink(member, actor)
-            await actor.open()
-
-    async def _hear(self, event: tuple[float, Mapping[str, Any]]) -> None:
-        """Take what the scheduler tells of its workers."""
-        _, told = event
-        link = self._links.get(str(told.get("worker")))
-        if link is not None and told.get("action") == "remove-worker":
-            link.lose("its Dask worker has ended, or the scheduler hears nothing more of it")
-
-    async def _watch(self) -> None:
-        """Keep engines going whose lines are not fetched, and see whether the scheduler is lost."""
-        while True:
-            await asyncio.sleep(_LOOK_S)
-            if self._client.status != "running":
-                for link in self._links.values():
-                    link.lose(f"{_SCHEDULER_LOST}, and its workers leave with it")
-            idle = [link for link in self._links.values() if link.idle_s > LEASE_S / 4]
-            await asyncio.gather(*(link.still_there() for link in idle), return_exceptions=True)
+        await self.meet()
+        async with engines_of(self._client, self.members) as opened:
+            yield opened
 
 
 @asynccontextmanager
@@ -160,7 +99,7 @@ async def connected(cluster: Cluster, warn: Callable[[str], None]) -> AsyncItera
 
     Raises ``ConfigError`` with every reason why one cannot, ``VmTimingError`` where there are none.
     """
-    with own_settings() as words:
+    with own_settings(cluster.reach) as words:
         async with scheduler_of(cluster, words) as place:
             client = Client(
                 place,
@@ -170,14 +109,7 @@ async def connected(cluster: Cluster, warn: Callable[[str], None]) -> AsyncItera
                 timeout=CONNECT_LIMIT_S,
             )
             try:
-                try:
-                    await client
-                except OSError as error:
-                    raise VmTimingError(
-                        f"the Dask scheduler at {cluster.address} cannot be reached: "
-                        f"{one_line(str(error))}",
-                        hint="check its address, and that it runs: dask scheduler",
-                    ) from error
+                await _connect(client, cluster)
                 connection = Connection(client, warn)
                 await connection.meet()
                 yield connection
@@ -187,21 +119,16 @@ async def connected(cluster: Cluster, warn: Callable[[str], None]) -> AsyncItera
                         await client.close()
 
 
-async def _members(client: Client, warn: Callable[[str], None]) -> list[Member]:
-    """Return the hosts there are, named, once their versions are known to do."""
-    scheduler: Any = client.scheduler
-    workers = workers_of(await scheduler.identity(n_workers=-1))
-    if not workers:
-        raise VmTimingError("the Dask scheduler has no workers", hint=_NO_WORKERS_HINT)
-    addresses = [worker.address for worker in workers]
-    hostnames = await client.run(socket.gethostname, workers=addresses, on_error="ignore")
-    members = named(workers, hostnames)
-    own = await client.run(metadata.version, PACKAGE, workers=addresses, on_error="return")
-    if problems := own_version_problems({each.name: own.get(each.worker) for each in members}):
-        raise ConfigError(problems)
-    asked: Any = client.get_versions()
-    versions = await asked
-    told = {each.name: versions["workers"].get(each.worker, {}) for each in members}
-    for warning in version_warnings(versions["client"], told):
-        warn(warning)
-    return members
+async def _connect(client: Client, cluster: Cluster) -> None:
+    """Reach the scheduler, and the workers that were started for us."""
+    try:
+        await client
+        if count := cluster.workers or len(cluster.names):
+            wait_for_workers: Any = client.wait_for_workers
+            await wait_for_workers(count, timeout=_ANSWER_LIMIT_S)
+    except (OSError, TimeoutError) as error:
+        raise VmTimingError(
+            f"the Dask scheduler at {printable(cluster.address) or 'the first host'} cannot be "
+            f"reached: {one_line(str(error))}",
+            hint="check its address, that it runs (dask scheduler), and its certificates with tls",
+        ) from error

@@ -22,15 +22,16 @@ _HINT = "mend that host's network or start its worker again; R boots its VMs on 
 
 
 class DaskLink:
-    """A ``HostLink`` to an actor.
+    """A ``HostLink`` to an actor; a host that is lost from the first has none.
 
     A connection that breaks is no loss: what was asked is asked again, for as long as Dask takes to
     call one dead. A host is lost once ``lose`` is told so (by Dask, whose scheduler knows), or once
     that time is over.
     """
 
-    def __init__(self, member: Member, actor: Actor) -> None:
-        self._member, self._actor = member, actor
+    def __init__(self, member: Member, actor: Actor | None) -> None:
+        self._member = member
+        self._actor: Any = actor
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._sending = asyncio.Lock()
         self._sent = 0

@@ -10,6 +10,8 @@ from contextlib import ExitStack, contextmanager
 
 import dask
 
+from vmtiming_tui.model.cluster import Reach
+
 DEAD_AFTER_S = 12
 """After how long a connection over which nothing comes counts as dead; Dask takes 30 s, and none
 below 11. A host that is cut off is lost so much later, and a storm waits for it so long."""
@@ -30,27 +32,33 @@ _WORDS_KEPT = 20
 
 
 class LastWords(logging.Handler):
-    """Keeps the last that was logged, to say why something failed; writes nothing."""
+    """Keeps the last that programs on other hosts said before Dask gave them up; writes nothing.
+
+    Dask logs that, and tells no more than that they failed.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
         self.lines: deque[str] = deque(maxlen=_WORDS_KEPT)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a record's message."""
-        self.lines.append(record.getMessage())
+        """Keep what a program wrote."""
+        if record.name == "distributed.deploy.ssh":
+            self.lines.append(record.getMessage())
 
 
 @contextmanager
-def own_settings() -> Iterator[LastWords]:
+def own_settings(reach: Reach) -> Iterator[LastWords]:
     """Have Dask keep to our settings and write nothing to the terminal; yield what it says.
 
-    What workers of ours put on the disk goes into a folder that is removed. What its user has told
-    Dask stands where it is not one of these settings.
+    What workers on this host put on the disk goes into a folder that is removed. What its user has
+    told Dask stands where it is not one of these settings.
     """
     with ExitStack() as held:
-        scratch = held.enter_context(tempfile.TemporaryDirectory(prefix="vmtiming-dask-"))
-        held.enter_context(dask.config.set({**_SETTINGS, "temporary-directory": scratch}))
+        held.enter_context(dask.config.set(_SETTINGS))
+        if reach is Reach.LOCAL:
+            scratch = held.enter_context(tempfile.TemporaryDirectory(prefix="vmtiming-dask-"))
+            held.enter_context(dask.config.set({"temporary-directory": scratch}))
         words = held.enter_context(_quiet())
         yield words
 

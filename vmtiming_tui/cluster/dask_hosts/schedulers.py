@@ -20,19 +20,20 @@ Place: TypeAlias = str | SpecCluster
 
 _CLOSE_LIMIT_S = 20.0
 _SSH_LIMITS = {"connect_timeout": CONNECT_LIMIT_S, "login_timeout": CONNECT_LIMIT_S}
+_SAYS_NOTHING = "failed to start"
 _NO_HTTP: dict[str, Any] = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 _PRELOAD_LOCAL = "vmtiming_tui.cluster.dask_hosts.pretended_host"
 
 # A front end that is killed closes its ssh connections, and nothing more: what runs on a host sees
-# the end of its standard input. It must do without our package, and without an apostrophe.
+# the end of its standard input. It must do without our package, without an apostrophe, and without
+# an empty line, which Dask takes for a failure where it is logged.
 _ENDS_WITH_SSH = """\
 import os, sys, threading
 def dask_setup(server):
     def wait():
         sys.stdin.read()
         os._exit(0)
-    threading.Thread(target=wait, daemon=True).start()
-"""
+    threading.Thread(target=wait, daemon=True).start()"""
 
 
 @asynccontextmanager
@@ -153,12 +154,10 @@ async def _started(
         try:
             await asyncio.shield(starting)
         except Exception as error:
-            said = one_line(words.lines[-1]) if words.lines else ""
             why = troubles or [f"the cluster did not start: {_plain(error)}"]
-            raise ConfigError(
-                [Problem("hosts", f"--hosts: {each}" + (f" ({said})" if said else ""))
-                 for each in why]
-            ) from error  # fmt: skip
+            if words.lines and _SAYS_NOTHING in str(error):
+                why = [f"{each}: {one_line(words.lines[-1])}" for each in why]
+            raise ConfigError([Problem("hosts", f"--hosts: {each}") for each in why]) from error
         yield cluster
     finally:
         await asyncio.wait([starting])
