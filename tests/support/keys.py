@@ -8,6 +8,7 @@ from pathlib import Path
 from support.facts import plan
 from support.made_units import run_with_units, some_units
 from support.making import run_events
+from support.many_hosts import many_hosts_run
 from support.past_runs import keep_named
 from support.recording import ENGINE_LOST
 from support.stage import Stage
@@ -20,6 +21,7 @@ from vmtiming_tui.tui.screens.engine_error import EngineErrorScreen
 from vmtiming_tui.tui.screens.export import ExportScreen
 from vmtiming_tui.tui.screens.help import HelpScreen
 from vmtiming_tui.tui.screens.history import HistoryScreen
+from vmtiming_tui.tui.screens.hosts import HostsScreen
 from vmtiming_tui.tui.screens.new_run import NewRunScreen
 from vmtiming_tui.tui.screens.played import PlayedScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
@@ -121,6 +123,15 @@ async def units(stage: Stage) -> UnitsScreen:
     return screen
 
 
+async def hosts(stage: Stage) -> HostsScreen:
+    """Open the hosts of a run on three, of which b was lost and has come to the top."""
+    await stage.feed(many_hosts_run(number=24, lost={"b": 5.0}), at=DONE)
+    await stage.press("s")
+    screen = await stage.comes(HostsScreen)
+    await stage.sees("3 hosts, 1 lost")
+    return screen
+
+
 async def warnings(stage: Stage) -> WarningsScreen:
     screen = await any_warnings(stage)
     await stage.sees("Boots that were lost")
@@ -181,6 +192,7 @@ WAYS = {
     Scope.STORMS: storms,
     Scope.TREND: trend,
     Scope.UNITS: units,
+    Scope.HOSTS: hosts,
     Scope.WARNINGS: any_warnings,
     Scope.DIALOG: question,
     Scope.CONFIRM: question,

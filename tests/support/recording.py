@@ -66,6 +66,7 @@ class Recorder:
     hang_s: float = 20.0
     usage: bool = True
     signs: bool = True
+    slow_by: Mapping[int, float] = field(default_factory=dict)
     started: Mapping[str, object] = field(default_factory=dict)
     events: list[ev.Event] = field(default_factory=list)
     attempts: dict[int, int] = field(default_factory=dict)
@@ -120,6 +121,7 @@ class Recorder:
         )  # fmt: skip
 
     def _length_s(self, vm: int, slow: float) -> float:
+        slow *= self.slow_by.get(vm, 1.0)
         length_s = self.mean_s * slow * max(0.55, self._dice.gauss(1, 0.12))
         return length_s * 1.45 if vm % 17 == 5 else length_s
 

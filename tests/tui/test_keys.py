@@ -10,7 +10,7 @@ from textual.screen import Screen
 from support.keys import WAYS, opened
 from support.recording import smooth_run, troubled_run
 from support.stage import dashboard
-from tui.keys import all_vms, anywhere, dialogs, one_vm, past_runs, playing, units
+from tui.keys import all_vms, anywhere, dialogs, hosts, one_vm, past_runs, playing, units
 from vmtiming_tui.model.commands import ReadConsole
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.help import HelpScreen
@@ -18,7 +18,7 @@ from vmtiming_tui.tui.screens.storm import StormScreen
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.keymap import Scope
 
-KEYS = (anywhere, all_vms, one_vm, past_runs, playing, units, dialogs)
+KEYS = (anywhere, all_vms, one_vm, past_runs, playing, units, hosts, dialogs)
 CHECKS = {name: check for keys in KEYS for name, check in keys.key.items()}
 
 

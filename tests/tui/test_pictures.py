@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from support.many_hosts import many_hosts_run
 from support.phased import Aftermath, phased
 from support.recording import repeated_run, smooth_run, stuck_run, troubled_run
 from support.stage import make, settle
@@ -20,6 +21,13 @@ IN_ROUNDS = phased(SMOOTH, Aftermath(rounds=2))
 STUCK = stuck_run(300)
 REPEATED = repeated_run(4, runs=2)
 COLLECTING, ENDING = 33.2, 49.0
+THREE_HOSTS = many_hosts_run(
+    number=24, lost={"b": 5.0}, how={"failing": frozenset({17})}, uncertainty_ns={"c": 140_000_000}
+)
+TWENTY_HOSTS = many_hosts_run(
+    [f"node{place:02}" for place in range(20)], 400, lost={"node07": 5.0},
+    slow={"node03": 1.4}, how={"stagger_s": 0.005, "failing": frozenset({30, 210})},
+)  # fmt: skip
 
 
 @pytest.fixture(params=SIZES.values(), ids=SIZES.keys())
@@ -208,3 +216,18 @@ def test_tiny_terminal(pictured):
 def test_pictures_of_the_readme_are_there():
     folder = Path(__file__).parents[2] / "assets" / "screenshots"
     assert len(list(folder.glob("*.svg"))) >= 3
+
+
+def test_three_hosts_of_which_one_is_lost(pictured, size):
+    assert pictured(THREE_HOSTS, 6.6, size, "greater_than_sign", number=24)
+
+
+def test_cells_of_twenty_hosts_in_blocks(pictured):
+    assert pictured(TWENTY_HOSTS, 6.6, (120, 40), "greater_than_sign", number=400)
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"ascii_only": True}, {"colour": False}], ids=["dark", "ascii", "no colour"]
+)
+def test_twenty_hosts(pictured, how):
+    assert pictured(TWENTY_HOSTS, 6.6, (120, 40), "s", number=400, **how)

@@ -147,6 +147,7 @@ class Fleet:
                 self._observe(event)
             case ev.FilesSeen():
                 self.files = tuple(dict.fromkeys((*self.files, *event.files)))
+                self.hosts.see_files(event)
             case ev.VmQueued():
                 self._queue(event)
             case ev.HostSample() | ev.HostJoined() | ev.ClockMeasured() | ev.HostLost():
@@ -186,7 +187,7 @@ class Fleet:
         if not self.hosts.take(event):
             self.misfits += 1
         elif isinstance(event, ev.HostLost):
-            self._trouble(event.at_ns, None, f"host {event.host} was lost: {event.why}")
+            self._trouble(event.at_ns, None, event.text)
 
     def _end(self, at_ns: int, state: RunState, why: str) -> None:
         """End what is under way; a run that was over stays what it was.

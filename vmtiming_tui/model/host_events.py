@@ -52,6 +52,11 @@ class HostLost:
     why: str
     hint: str = ""
 
+    @property
+    def text(self) -> str:
+        """It in a sentence."""
+        return f"host {self.host} was lost: {self.why}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostSample:

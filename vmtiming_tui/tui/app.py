@@ -304,7 +304,8 @@ class VmTimingApp(App[None], inherit_bindings=False):
     @property
     def there(self) -> frozenset[Need]:
         """What is there for keys that need something, as to the run that is looked at."""
-        return self._looked_at.there
+        looked_at = self._looked_at
+        return looked_at.there | {Need.HOSTS} if looked_at.fleet.hosts.are_many else looked_at.there
 
     @property
     def live(self) -> bool:

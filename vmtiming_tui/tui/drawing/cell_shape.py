@@ -1,5 +1,6 @@
 """How VMs are laid out as cells of one sign each: as wide as all of them can be seen; pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _BARE = 2
@@ -11,13 +12,15 @@ _ID_SIGN = 2
 class CellShape:
     """Cells of ``cell`` columns, ``columns`` of them a row; ids stand in them, or before a row.
 
-    ``label`` is the room for the latter, 0 where each cell has its own.
+    ``label`` is the room for the latter, 0 where each cell has its own; ``name`` that before them,
+    for the host of each block of rows.
     """
 
     columns: int
     cell: int
     id_width: int
     label: int
+    name: int = 0
 
     @property
     def sign(self) -> int:
@@ -35,19 +38,36 @@ class CellShape:
         return not self.label
 
 
-def cell_shape(width: int, height: int, count: int, highest_id: int) -> CellShape:
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """VMs in blocks of rows, so many each: those of a host, whose name has ``name`` cells."""
+
+    sizes: Sequence[int]
+    name: int
+
+
+def cell_shape(
+    width: int, height: int, count: int, highest_id: int, blocks: Blocks | None = None
+) -> CellShape:
     """Return the layout of ``count`` cells; where nothing fits they are as small as can be."""
-    id_width = max(len(str(highest_id)), 2)
-    label = id_width + 2
-    with_ids = id_width + 2 + _ID_SIGN
-    shapes = [CellShape(max(width // with_ids, 1), with_ids, id_width, 0)]
-    shapes += [
-        CellShape(max((width - label) // cell, 1), cell, id_width, label) for cell in _WIDTHS
+    id_width, name = max(len(str(highest_id)), 2), blocks.name if blocks else 0
+    label = id_width + 2 + (name + 1 if blocks else 0)
+    shapes = [
+        CellShape(max((width - label) // cell, 1), cell, id_width, label, name) for cell in _WIDTHS
     ]
-    return next((s for s in shapes if -(-count // s.columns) <= height), shapes[-1])
+    if blocks is None:
+        with_ids = id_width + 2 + _ID_SIGN
+        shapes.insert(0, CellShape(max(width // with_ids, 1), with_ids, id_width, 0))
+    sizes = blocks.sizes if blocks else (count,)
+    return next((s for s in shapes if rows_of(sizes, s.columns) <= height), shapes[-1])
 
 
-def rows_needed(count: int, width: int) -> int:
+def rows_of(sizes: Sequence[int], columns: int) -> int:
+    """Return how many rows blocks of these sizes take."""
+    return sum(-(-size // columns) for size in sizes)
+
+
+def rows_needed(count: int, width: int, blocks: Blocks | None = None) -> int:
     """Return how many lines so many cells take, small but apart."""
-    columns = max((width - len(str(count)) - 2) // _BARE, 1)
-    return -(-count // columns)
+    label = len(str(count)) + 2 + (blocks.name + 1 if blocks else 0)
+    return rows_of(blocks.sizes if blocks else (count,), max((width - label) // _BARE, 1))

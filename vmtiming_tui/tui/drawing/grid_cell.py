@@ -82,11 +82,18 @@ class CellPainter:
         head = [
             (self._glyphs.mark, palette.accent) if marked else (" ", BLANK),
             (f"{vm.id:>{shape.id_width}} ", palette.strong if marked else palette.dim),
+            *self._host(attempt),
             *self._state(attempt, f"{figure:>{SECONDS_WIDTH}}", phase),
             (sign, palette.warning) if sign else (" ", BLANK),
             (" ", BLANK),
         ]
         return [*head, *self._tail(attempt, elapsed_ns), (self._gap, BLANK), *self._note(attempt)]
+
+    def _host(self, attempt: Attempt) -> list[Part]:
+        if not (width := self.shape.host):
+            return []
+        name = clip(shown(attempt.host), width - 1, self._glyphs.ellipsis)
+        return [(filled(name, width), self._palette.text)]
 
     def _state(self, attempt: Attempt, figure: str, phase: Phase | None) -> list[Part]:
         state, palette, glyph = attempt.state, self._palette, self._glyphs.states[attempt.state]

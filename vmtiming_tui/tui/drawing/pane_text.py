@@ -125,6 +125,10 @@ def qemu_lines(attempt: Attempt, palette: Palette) -> list[Part]:
             words = []
         words.append(("  " if lines and not words else "") + shown(shlex.quote(word)))
     lines.append((" ".join(words), palette.text))
+    if attempt.host:
+        pid = f", process {attempt.pid}" if attempt.pid else ""
+        where = f"On host {shown(attempt.host)}{pid}:"
+        lines = [(where, palette.dim), *lines]
     if attempt.injected:
         lines += [
             ("", palette.text),

@@ -2,8 +2,8 @@
 
 from enum import StrEnum
 
-from vmtiming_tui.tui.drawing.cell_shape import cell_shape, rows_needed
-from vmtiming_tui.tui.drawing.grid_shape import TALLEST, most_columns
+from vmtiming_tui.tui.drawing.cell_shape import Blocks, cell_shape, rows_needed, rows_of
+from vmtiming_tui.tui.drawing.grid_shape import TALLEST, WORD_FROM, most_columns
 
 LEAST_CHART = 5
 """Charts lower than this tell nothing."""
@@ -31,14 +31,25 @@ def pictures_of(count: int) -> tuple[Picture, ...]:
     return (Picture.LANES,) if count <= 1 else tuple(Picture)
 
 
-def best_picture(count: int, width: int, height: int, highest_id: int) -> Picture:
-    """Return the one that shows all of them at once, and each with as much as there is room for."""
-    columns = most_columns(width, highest_id)
+def best_picture(
+    count: int, width: int, height: int, highest_id: int, *, is_by_host: bool = False
+) -> Picture:
+    """Return the one that shows all of them at once, and each with as much as there is room for.
+
+    Where they stand by their hosts, lanes must have room for words to name these.
+    """
+    columns = max(width // WORD_FROM, 1) if is_by_host else most_columns(width, highest_id)
     return Picture.LANES if -(-count // columns) <= height else Picture.CELLS
 
 
-def charts_height(picture: Picture, count: int, width: int, height: int, highest_id: int) -> int:
-    """Return how many of ``height`` lines the charts take; 0 where the VMs need them more."""
+def charts_height(
+    picture: Picture, count: int, width: int, height: int, highest_id: int, *,
+    blocks: Blocks | None = None,
+) -> int:  # fmt: skip
+    """Return how many of ``height`` lines the charts take; 0 where the VMs need them more.
+
+    Cells stand in ``blocks`` where they stand by their hosts.
+    """
     match picture:
         case Picture.LANES if count <= 1:
             return 0
@@ -47,11 +58,12 @@ def charts_height(picture: Picture, count: int, width: int, height: int, highest
         case Picture.LANES:
             return _over_columns(count, width, height, highest_id)
         case Picture.CELLS:
-            shape = cell_shape(width, height - height * 2 // 5, count, highest_id)
-            wanted = min(height - -(-count // shape.columns), _MOST_CHART_OVER_CELLS)
+            shape = cell_shape(width, height - height * 2 // 5, count, highest_id, blocks)
+            sizes = blocks.sizes if blocks else (count,)
+            wanted = min(height - rows_of(sizes, shape.columns), _MOST_CHART_OVER_CELLS)
         case Picture.CHARTS:
             wanted = height
-    left = height - max(min(rows_needed(count, width), height // 3), 1)
+    left = height - max(min(rows_needed(count, width, blocks), height // 3), 1)
     return _if_enough(min(wanted, left))
 
 

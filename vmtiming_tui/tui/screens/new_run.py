@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -14,10 +15,9 @@ from vmtiming_tui.analysis.comparison.sequential import with_looks
 from vmtiming_tui.errors import ConfigError
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import VmState
-from vmtiming_tui.model.codec import to_json
 from vmtiming_tui.model.config import Accel, AfterReport, End, RunConfig
 from vmtiming_tui.model.plan import RunPlan
-from vmtiming_tui.request.settings import Raw, field_problem
+from vmtiming_tui.request.settings import field_problem, raw_of
 from vmtiming_tui.request.sweeps import build_plan
 from vmtiming_tui.tui.drawing.styled import clip, shown_lines
 from vmtiming_tui.tui.screens.dialog import Dialog
@@ -107,8 +107,9 @@ class NewRunScreen(Dialog[RunPlan]):
 
     def _given(self, name: str) -> object:
         """Return what was last asked for."""
-        is_of_plan = any(name == field for field, _, _ in PLAN_FIELDS)
-        return getattr(self._asked if is_of_plan else self._asked.config, name)
+        if any(name == field for field, _, _ in PLAN_FIELDS):
+            return getattr(self._asked, name)
+        return raw_of(self._asked.config)[name]
 
     def _typed(self, fields: Iterable[tuple[str, str, str]]) -> dict[str, str]:
         return {name: self.query_one(f"#{name}", Input).value for name, _, _ in fields}
@@ -118,9 +119,7 @@ class NewRunScreen(Dialog[RunPlan]):
 
         Raises ``ConfigError`` with every fault there is.
         """
-        body = to_json(self._asked.config)
-        assert isinstance(body, dict)  # noqa: S101  a dataclass becomes an object
-        raw: dict[str, Raw] = {**body, **self._typed(CONFIG_FIELDS)}
+        raw = raw_of(self._asked.config) | self._typed(CONFIG_FIELDS)
         typed = self._typed(PLAN_FIELDS)
         built = build_plan(
             raw, runs=typed["runs"] or "0", warmup=typed["warmup"], name=typed["name"], files=files
@@ -188,7 +187,8 @@ class NewRunScreen(Dialog[RunPlan]):
 
     async def _check_and_answer(self) -> None:
         try:
-            plan = await asyncio.to_thread(self._build)
+            files = not self._model.fleet.hosts.are_many  # each host has its own
+            plan = await asyncio.to_thread(partial(self._build, files=files))
         except ConfigError as error:
             self._host_problems = {problem.field: problem.text for problem in error.problems}
         else:
@@ -202,6 +202,8 @@ class NewRunScreen(Dialog[RunPlan]):
         """
         from vmtiming_tui.engine.host.capacity import room_for
 
+        if self._model.fleet.hosts.are_many:
+            return {}  # each host looks for itself
         run, accel = self._model.fleet.run, config.accel
         if accel is Accel.AUTO and run is not None:
             accel = Accel(run.accel)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.binding import BindingType
+from textual.suggester import SuggestFromList
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -17,13 +18,14 @@ from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import Change, Model
 from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.state.outcome import Outcome, outcome_of
-from vmtiming_tui.tui.state.view import Sort
+from vmtiming_tui.tui.state.view import OF_HOST, Sort
 from vmtiming_tui.tui.widgets.answer import Answer
-from vmtiming_tui.tui.widgets.cells import VmCells
+from vmtiming_tui.tui.widgets.cells import VmCells, blocks_of
 from vmtiming_tui.tui.widgets.charts import Charts
 from vmtiming_tui.tui.widgets.current_lane import CurrentLane
 from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.tui.widgets.grid import VmGrid, common_scale_ns
+from vmtiming_tui.tui.widgets.host_lines import HostLines
 from vmtiming_tui.tui.widgets.lane_axis import LaneAxis
 from vmtiming_tui.tui.widgets.player_line import PlayerLine
 from vmtiming_tui.tui.widgets.stats_line import StatsLine
@@ -33,7 +35,9 @@ from vmtiming_tui.tui.widgets.view_line import ViewLine
 from vmtiming_tui.tui.widgets.vm_area import SignedArea, VmArea
 
 _HEADER_AND_FOOTER = 2
-_LEGEND_EVERY, _CHARTS_EVERY = 5, 10
+_LEGEND_EVERY, _CHARTS_EVERY, _HOSTS_EVERY = 5, 10, 5
+_FILTERS = "state, id, 3-7, >20, word; ! inverts"
+_FILTERS_OF_HOSTS = "state, id, 3-7, >20, host:b, word; ! inverts"
 _OF_TROUBLE = frozenset({"main.warnings"})
 
 
@@ -47,6 +51,7 @@ class StormScreen(StormDeeds):
         super().__init__(model)
         self.stats = StatsLine(model, id="stats")
         self.answer = Answer(model, id="answer")
+        self.host_lines = HostLines(model, id="host-lines")
         self._reckoning = Reckoning(self, model, self._outcome_of, self._show_outcome)
         self.charts = Charts(model, id="charts")
         self.view_line = ViewLine(model, id="view")
@@ -57,7 +62,7 @@ class StormScreen(StormDeeds):
         self.lane = CurrentLane(model, lambda: self.cells_area.current, id="lane")
         self.table_area = VmTable(model, id="table")
         self.trouble = TroubleLine(model, id="trouble")
-        self.filter = Field(placeholder="state, id, 3-7, >20, word; ! inverts", id="filter")
+        self.filter = Field(placeholder=_FILTERS, id="filter")
         self._turns = 0
         self._chosen: Picture | None = None
         self._legend_height = 0  # as it was asked for last; the layout follows later
@@ -66,6 +71,7 @@ class StormScreen(StormDeeds):
         """Figures, charts, the VMs, and what went wrong."""
         yield self.stats
         yield self.answer
+        yield self.host_lines
         yield self.charts
         yield self.view_line
         yield self.table_head
@@ -108,6 +114,7 @@ class StormScreen(StormDeeds):
         """The width, and the height there is for the VMs and their charts."""
         width, height = self.size
         taken = self.view_line.height_wanted(width) + self.answer.height_wanted(width)
+        taken += self.host_lines.height_wanted()
         taken += self.stats.display + self.trouble.display + len(self.query(PlayerLine))
         return width, max(height - _HEADER_AND_FOOTER - taken, 1)
 
@@ -117,13 +124,16 @@ class StormScreen(StormDeeds):
         width, height = self._room
         if self._chosen in pictures_of(self._count):
             return self._chosen
-        return best_picture(self._count, width, height - 1, self._highest)
+        is_by_host = self.model.is_by_host
+        return best_picture(self._count, width, height - 1, self._highest, is_by_host=is_by_host)
 
     def _fit(self) -> None:
         """Show the picture, and give the charts the lines that its VMs leave."""
         area, vm = self.area, self.area.current
         told = self.answer.height_wanted(self.size.width)
         self.answer.styles.height, self.answer.display = told, told > 0
+        hosts = self.host_lines.height_wanted()
+        self.host_lines.styles.height, self.host_lines.display = hosts, hosts > 0
         self.stats.display = not told or self.model.fleet.state is RunState.RUNNING
         picture, lists = self.picture, self.table_area.display
         has_lanes = picture is Picture.LANES
@@ -132,7 +142,8 @@ class StormScreen(StormDeeds):
         width, height = self._room
         self._legend_height = self.view_line.height_wanted(width)
         self.view_line.styles.height = self._legend_height
-        high = charts_height(picture, self._count, width, height - 1, self._highest)
+        blocks = blocks_of(self.model)
+        high = charts_height(picture, self._count, width, height - 1, self._highest, blocks=blocks)
         self.charts.display = high > 0
         if high and (self.charts.styles.height is None or self.charts.size.height != high):
             self.charts.styles.height = high
@@ -149,8 +160,9 @@ class StormScreen(StormDeeds):
             if change.vms or change.new_run or change.figures:
                 self._reckoning.spoil()
             self._reckoning.tick()
-        told = self.answer.height_wanted(self.size.width)
-        if change.new_run or change.order or self.answer.size.height != told:
+        told, hosts = self.answer.height_wanted(self.size.width), self.host_lines.height_wanted()
+        is_other = self.answer.size.height != told or self.host_lines.size.height != hosts
+        if change.new_run or change.order or is_other:
             self._fit()
         self.answer.renew()
         self.area.tick(change)
@@ -163,6 +175,8 @@ class StormScreen(StormDeeds):
             self.lane.renew()
         if change.figures or change.vms:
             self.stats.renew()
+        if hosts and (change.figures or not (self._turns % _HOSTS_EVERY or change.between)):
+            self.host_lines.renew()
         if change.order or not (self._turns % _LEGEND_EVERY or change.between):
             self.stats.renew()
             if change.order and change.figures:
@@ -187,6 +201,7 @@ class StormScreen(StormDeeds):
         signs = area.take_signs() if isinstance(area, SignedArea) else frozenset()
         if self.charts.display:
             signs |= self.charts.signs
+        line.blur_ns = self.charts.blur_ns if self.charts.display else None
         if self.lane.display:
             signs |= self.lane.signs
         painter = self.grid_area.painter
@@ -306,7 +321,8 @@ class StormScreen(StormDeeds):
 
     def action_sort(self, step: int) -> None:
         """Order by the next column, or the one before."""
-        sorts = list(Sort)
+        has_hosts = self.model.fleet.hosts.are_many
+        sorts = [sort for sort in Sort if has_hosts or sort is not Sort.HOST]
         if self.table_area.display:
             sorts = [sort for sort, _, _ in layout(self.model, self.size.width)]
         self.model.view.step_sort(step, sorts)
@@ -326,11 +342,26 @@ class StormScreen(StormDeeds):
     def action_by_state(self, number: int) -> None:
         """Show only VMs in this state, or all again."""
         name = keymap.STATE_KEYS[number - 1]
-        self.model.view.set_filter("" if self.model.view.filter_text == name else name)
+        self.show_only("" if self.model.view.filter_text == name else name)
+
+    def show_only(self, text: str) -> None:
+        """Show only VMs that match."""
+        self.model.view.set_filter(text, self.model.fleet.hosts)
         self._changed_view()
+
+    def on_host_lines_chosen(self, message: HostLines.Chosen) -> None:
+        """A line of the hosts was clicked."""
+        if message.host is None:
+            self.action_hosts()
+        else:
+            self.show_only(f"{OF_HOST}{message.host}")
 
     def action_filter(self) -> None:
         """Ask what to show."""
+        if hosts := [row.name for row in self.model.hosts]:
+            words = (f"{sign}{OF_HOST}{shown(name)}" for name in hosts for sign in ("", "!"))
+            self.filter.suggester = SuggestFromList(words, case_sensitive=False)
+        self.filter.placeholder = _FILTERS_OF_HOSTS if hosts else _FILTERS
         self.filter.value = self.model.view.filter_text
         self.filter.display = True
         self.filter.focus()
@@ -338,8 +369,7 @@ class StormScreen(StormDeeds):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while typing."""
         if self.filter.display:
-            self.model.view.set_filter(event.value)
-            self._changed_view()
+            self.show_only(event.value)
 
     def on_input_submitted(self) -> None:
         """Keep the filter and go back to the VMs."""
@@ -360,8 +390,7 @@ class StormScreen(StormDeeds):
         if self.filter.display:
             self._end_filter()
         elif view.filter_text:
-            view.set_filter("")
-            self._changed_view()
+            self.show_only("")
         elif view.marked:
             view.marked.clear()
             self._changed_view()

@@ -6,6 +6,7 @@ from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.tui.screens.vm_screen import VmScreen
 from vmtiming_tui.tui.state.dashboard import Model, is_running
 from vmtiming_tui.tui.state.questions import about_killing
+from vmtiming_tui.tui.state.view import OF_HOST
 from vmtiming_tui.tui.widgets.vm_area import VmArea
 
 
@@ -81,6 +82,20 @@ class StormDeeds(VmScreen[None]):
         from vmtiming_tui.tui.screens.storms import StormsScreen
 
         self.app.push_screen(StormsScreen(self.model))
+
+    def show_only(self, text: str) -> None:
+        """Show only VMs that match."""
+        raise NotImplementedError
+
+    def action_hosts(self) -> None:
+        """Show the hosts, and then the VMs of one."""
+        from vmtiming_tui.tui.screens.hosts import HostsScreen
+
+        def answered(name: str | None) -> None:
+            if name is not None:
+                self.show_only(f"{OF_HOST}{name}")
+
+        self.app.push_screen(HostsScreen(self.model), answered)
 
     def action_warnings(self) -> None:
         """Show all that went wrong, was warned of or noticed."""

@@ -9,6 +9,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from vmtiming_tui.analysis.counted import counted_by_storm
+from vmtiming_tui.analysis.units.boot_chart import UnitRow
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.tui.drawing.unit_rows import UnitRows
@@ -17,7 +18,7 @@ from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import Change, Model
 from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.state.unit_view import UnitOrdering, UnitView, view_of_boot, view_of_boots
-from vmtiming_tui.tui.widgets.unit_list import UnitFoot, UnitHead, UnitList
+from vmtiming_tui.tui.widgets.row_list import RowList, RowWords
 
 _RECKON_EVERY = 20
 _SCROLLBAR = 1
@@ -34,13 +35,14 @@ class UnitsScreen(FullScreen[None]):
         super().__init__(model)
         self._attempt = attempt
         self._view: UnitView | None = None
+        self._drawn: UnitRows | None = None
         self._ordering = UnitOrdering.BEGIN
         self._turns = 0
         self._is_stale = False
         self.words = Static(NOTHING_YET, id="unit-words", markup=False)
-        self.head = UnitHead(id="unit-head")
-        self.list = UnitList(id="units")
-        self.foot = UnitFoot(id="unit-foot")
+        self.head = RowWords(id="unit-head")
+        self.list: RowList[UnitRow] = RowList(id="units")
+        self.foot = RowWords(id="unit-foot")
 
     def body(self) -> Iterable[Widget]:
         """What it is of, the axis, the units, and what is said of one."""
@@ -85,10 +87,9 @@ class UnitsScreen(FullScreen[None]):
         if (view := self._view) is None:
             return
         width = max(self.size.width - _SCROLLBAR, 1)
-        drawn = UnitRows(view, width, self.host.palette, self.host.glyphs)
+        self._drawn = drawn = UnitRows(view, width, self.host.palette, self.host.glyphs)
         self.words.update(self._title(view))
-        self.head.drawn = drawn
-        self.head.restyle()
+        self.head.tell(drawn.head())
         self.list.show(drawn, view.rows(self._ordering), top=top)
 
     def _title(self, view: UnitView) -> str:
@@ -100,11 +101,10 @@ class UnitsScreen(FullScreen[None]):
         zero = "the start of the guest's kernel" if view.chart.from_kernel else "the VM's go"
         return f"Units, {of}: {units} {self._ordering}; seconds from {zero}"
 
-    def on_unit_list_moved(self) -> None:
+    def on_row_list_moved(self) -> None:
         """Say what there is to say of another unit."""
         row = self.list.current
-        self.foot.words = self.head.drawn.told(row) if row and self.head.drawn else []
-        self.foot.restyle()
+        self.foot.tell([self._drawn.told(row)] if row and self._drawn else [])
 
     def action_sort(self, step: int) -> None:
         """Take the next order, or the one before."""

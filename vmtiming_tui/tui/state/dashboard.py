@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby, pairwise
 from typing import Any
 
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN, Side
@@ -18,10 +19,11 @@ from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.model.storm import StormPhase
+from vmtiming_tui.tui.state.host_rows import HostRow, host_rows
 from vmtiming_tui.tui.state.keymap import LIVE, Need
 from vmtiming_tui.tui.state.live_figures import LiveFigures, ns_of, reckon, shown_storm
 from vmtiming_tui.tui.state.outcome import Outcome
-from vmtiming_tui.tui.state.view import View
+from vmtiming_tui.tui.state.view import Sort, View
 
 MUCH = 0.2
 """A rerun differs by much from the boot before it when it is this share slower or faster."""
@@ -37,7 +39,9 @@ _HOST_SAMPLES = 60
 _REFINING = frozenset(
     {ev.VmUsage, ev.HostSample, ev.QmpSeen, ev.VmConsole, ev.ConsoleLine, ev.StageSeen}
 )
-_NEWS = frozenset({ev.VmBooted, ev.VmFailed, ev.VmTimedOut, ev.VmKilled, ev.EngineFailed})
+_NEWS = frozenset(
+    {ev.VmBooted, ev.VmFailed, ev.VmTimedOut, ev.VmKilled, ev.HostLost, ev.EngineFailed}
+)
 _ANSWERS = (ev.RunStarted, ev.RunEnded, ev.EngineFailed)
 _UNDECIDED = tuple(state for state in VmState if not state.is_decided)
 _RUNNING = frozenset({VmState.QUEUED, VmState.LAUNCHING, VmState.CONNECTED, VmState.BOOTED})
@@ -158,6 +162,27 @@ class Model:
     def running(self) -> list[int]:
         """The VMs whose QEMU may be running."""
         return [vm.id for vm in self.fleet.vms.values() if is_running(vm)]
+
+    @property
+    def hosts(self) -> list[HostRow]:
+        """A row for each of several hosts, as they were told; none where there is only one."""
+        return host_rows(self.fleet, self.figures.hosts)
+
+    @property
+    def is_by_host(self) -> bool:
+        """Whether the VMs stand by their hosts."""
+        return self.view.order.sort is Sort.HOST and self.fleet.hosts.are_many
+
+    @property
+    def host_blocks(self) -> list[range]:
+        """Where in the order shown each host's VMs stand; none where they do not so."""
+        if not self.is_by_host:
+            return []
+        vms, ends, at = self.fleet.vms, [0], 0
+        for _, block in groupby(vms[vm].newest.host for vm in self.view.shown):
+            at += sum(1 for _ in block)
+            ends.append(at)
+        return [range(*pair) for pair in pairwise(ends)]
 
     @property
     def held_bytes(self) -> int:

@@ -10,12 +10,13 @@ class Need(StrEnum):
     """What a key needs to be of any use; where that is not there, it is neither obeyed nor shown.
 
     ``engine``: there is one that obeys. ``terminal``: the dashboard is in the user's own.
-    ``player``: a stored run is played, at a pace that can be changed.
+    ``player``: a stored run is played, at a pace that can be changed. ``hosts``: there are several.
     """
 
     ENGINE = "engine"
     TERMINAL = "terminal"
     PLAYER = "player"
+    HOSTS = "hosts"
 
 
 LIVE = frozenset({Need.ENGINE, Need.TERMINAL})

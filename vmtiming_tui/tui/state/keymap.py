@@ -34,6 +34,7 @@ class Scope(StrEnum):
     STORMS = "The storms"
     TREND = "The trend"
     UNITS = "The units"
+    HOSTS = "The hosts"
     WARNINGS = "Warnings and notices"
     DIALOG = "Any dialog"
     CONFIRM = "A question"
@@ -83,6 +84,9 @@ MAIN = (
         "The storms one by one, each setting against the first, and what is left", "Results", 33),
     Key("main.units", "u", "units", "units", "What each unit of the guests took, over all boots",
         "Results", 31),
+    Key("main.hosts", "s", "hosts", "hosts",
+        "The hosts of a run on several, and which of them to show the VMs of", "Results", 14,
+        needs=Need.HOSTS),
     Key("main.warnings", "W", "warnings", "warnings",
         "Everything that went wrong, was warned of or noticed", "Results", 14),
     Key("main.view", "v", "toggle_view", "list/grid", "Switch between the grid and the list",
@@ -93,8 +97,8 @@ MAIN = (
     Key("main.freeze", "p", "freeze", "hold",
         "Hold the picture still; the VMs and the engine go on", "View", 28),
     Key("main.filter", "slash", "filter", "filter",
-        "Show only VMs that match: a state, an id, 3-7, >20 (seconds), a word; ! inverts", "View",
-        13),
+        "Show only VMs that match: a state, an id, 3-7, >20 (seconds), host:NAME, a word; "
+        "! inverts", "View", 13),
     *(
         Key(f"main.state_{number}", str(number), f"by_state({number})", name,
             f"Show only VMs that are {name}; again for all", "View")
@@ -212,6 +216,26 @@ UNITS = (
     Key("units.last", "G,end", "to_end(1)", "last", "The last unit", "Units"),
 )  # fmt: skip
 
+HOSTS = (
+    Key("hosts.back", "escape", "back", "back", "Drop the filter; then back to all VMs", "Hosts",
+        5),
+    Key("hosts.choose", "enter", "choose", "its VMs", "Show the VMs of the host under the cursor",
+        "Hosts", 10),
+    Key("hosts.filter", "slash", "filter", "filter",
+        "Show only hosts with this in their name, state or address; ! inverts", "Hosts", 11),
+    Key("hosts.sort_left", "less_than_sign", "sort(-1)", "sort back", "Sort by the column before",
+        "Hosts"),
+    Key("hosts.sort_right", "greater_than_sign", "sort(1)", "sort",
+        "Sort by the next column; by their states the worst come first", "Hosts", 12),
+    Key("hosts.reverse", "o", "reverse", "reverse", "Turn the order around", "Hosts", 13),
+    Key("hosts.down", "down,j", "move(1)", "down", "One host down", "Hosts"),
+    Key("hosts.up", "up,k", "move(-1)", "up", "One host up", "Hosts"),
+    Key("hosts.page_down", "pagedown", "page(1)", "page down", "One page down", "Hosts"),
+    Key("hosts.page_up", "pageup", "page(-1)", "page up", "One page up", "Hosts"),
+    Key("hosts.first", "g,home", "to_end(-1)", "first", "The first host", "Hosts"),
+    Key("hosts.last", "G,end", "to_end(1)", "last", "The last host", "Hosts"),
+)  # fmt: skip
+
 DIALOG = (
     Key("dialog.cancel", "escape,ctrl+c", "cancel", "back", "Leave the dialog without an answer",
         "Dialog", comes_first=True),
@@ -266,6 +290,7 @@ SCOPES = {
     Scope.STORMS: STORMS,
     Scope.TREND: TREND,
     Scope.UNITS: UNITS,
+    Scope.HOSTS: HOSTS,
     Scope.WARNINGS: WARNINGS,
     Scope.DIALOG: DIALOG,
     Scope.CONFIRM: CONFIRM,
@@ -294,6 +319,7 @@ _REACH = {
     Scope.STORMS: (*STORMS, *ANYWHERE),
     Scope.TREND: (*TREND, *ANYWHERE),
     Scope.UNITS: (*UNITS, *ANYWHERE),
+    Scope.HOSTS: (*HOSTS, *ANYWHERE),
     Scope.WARNINGS: (*WARNINGS, *ANYWHERE),
     Scope.DIALOG: _DIALOG,
     Scope.CONFIRM: (*CONFIRM, *_DIALOG),

@@ -1,5 +1,6 @@
 """The live figures of a run, of what is known so far; pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vmtiming_tui.analysis import stats
@@ -12,6 +13,7 @@ from vmtiming_tui.analysis.typical_boot import Typical, typical_boot
 from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.model.storm import Storm, StormPhase
+from vmtiming_tui.tui.state.host_rows import HostBoots, boots_by_host
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,8 @@ class LiveFigures:
     ``curve`` is (ns since the storm's first start, how many had booted by then), where the time
     between rounds is left out: ``curve_start_ns`` is where its axis begins for the newest.
     ``typical`` is what boots are held against while they go on, ``boots_ns`` what those that count
-    took, rising. ``over`` are the thresholds that do not hold so far.
+    took, rising. ``over`` are the thresholds that do not hold so far. ``hosts`` is by name, of
+    several.
     """
 
     booted: int = 0
@@ -35,6 +38,7 @@ class LiveFigures:
     typical: Typical | None = None
     boots_ns: tuple[int, ...] = ()
     over: tuple[str, ...] = ()
+    hosts: Mapping[str, HostBoots] = field(default_factory=dict)
 
 
 def ns_of(value_s: float) -> int:
@@ -98,4 +102,5 @@ def reckon(fleet: Fleet, plan: RunPlan, now_ns: int, baseline: Side | None = Non
                 each.threshold.text for each in judged(fleet) if each.finding is Finding.FAILED
             )
         ),
+        hosts=boots_by_host(fleet, attempts),
     )

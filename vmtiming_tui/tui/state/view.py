@@ -1,7 +1,7 @@
 """Which VMs are shown, in which order, and which of them are marked; pure, no Textual."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
@@ -27,6 +27,7 @@ class Sort(StrEnum):
     """What the VMs are ordered by; also the list's columns, in their order."""
 
     ID = "VM"
+    HOST = "host"
     STATE = "state"
     TIME = "host s"
     FIRMWARE = "firmware"
@@ -76,6 +77,7 @@ def _of_stage(stage: Stage) -> Sortable:
 
 
 _SORTS: dict[Sort, Sortable] = {
+    Sort.ID: lambda attempt, _: attempt.vm,
     Sort.STATE: lambda attempt, _: _ORDER[attempt.state],
     Sort.TIME: lambda attempt, now_ns: attempt.elapsed_ns(now_ns),
     **{sort: _of_stage(stage) for sort, stage in STAGES.items()},
@@ -86,7 +88,17 @@ _SORTS: dict[Sort, Sortable] = {
     Sort.CPU: lambda attempt, _: attempt.usage.cpu_ns if attempt.usage else None,
 }
 
+
+def _key(sort: Sort, fleet: Fleet) -> Sortable:
+    """Return what VMs are ordered by; their hosts stand in the order they were told."""
+    if sort is not Sort.HOST:
+        return _SORTS[sort]
+    places = {name: place for place, name in enumerate(fleet.hosts)}
+    return lambda attempt, _: places.get(attempt.host)
+
+
 MOST_FILTER = 200
+OF_HOST = "host:"
 _RANGE = re.compile(r"(\d+)\s*(?:-|\.\.)\s*(\d+)")
 _LIMIT = re.compile(r"([<>])\s*(\d+(?:\.\d+)?)")
 
@@ -110,12 +122,13 @@ def _faster_or_slower(sign: str, limit_ns: float) -> Test:
     return test
 
 
-def parse_filter(text: str) -> Test:
+def parse_filter(text: str, hosts: Collection[str] = ()) -> Test:
     """Return the test a filter text stands for; raise ``FilterError`` for one that is none.
 
     ``7`` is that VM, ``3-7`` a range, ``>20`` and ``<20`` host seconds, the name of a state or of
-    a phase after the report that one; anything else is looked for in state, failure and report. A
-    leading ``!`` inverts.
+    a phase after the report that one; ``host:b`` is the VMs of host b, or of all of these ``hosts``
+    whose names begin so where none has just this one. Anything else is looked for in state, failure
+    and report. A leading ``!`` inverts.
     """
     text = text.strip().lower()
     if len(text) > MOST_FILTER:
@@ -123,13 +136,21 @@ def parse_filter(text: str) -> Test:
     if not text.isprintable():
         raise FilterError("it holds characters that cannot be seen")
     plain = text.lstrip("! ")
-    test = _parse_plain(plain)
+    test = _parse_plain(plain, hosts)
     if text[: len(text) - len(plain)].count("!") % 2:
         return lambda vm, now_ns: not test(vm, now_ns)
     return test
 
 
-def _parse_plain(text: str) -> Test:
+def _on_host(name: str, hosts: Collection[str]) -> Test:
+    if not name:
+        raise FilterError("a host's name, or how it begins, follows host:, such as host:b")
+    if name in map(str.lower, hosts):
+        return lambda vm, _: vm.newest.host.lower() == name
+    return lambda vm, _: vm.newest.host.lower().startswith(name)
+
+
+def _parse_plain(text: str, hosts: Collection[str]) -> Test:
     if not text:
         return lambda vm, now_ns: True
     if text.isdecimal():
@@ -144,6 +165,8 @@ def _parse_plain(text: str) -> Test:
         return _faster_or_slower(match[1], float(match[2]) * 1e9)
     if text[0] in "<>":
         raise FilterError(f"a number of seconds follows {text[0]}, such as {text[0]}20")
+    if text.startswith(OF_HOST):
+        return _on_host(text.removeprefix(OF_HOST).strip(), hosts)
     if text == "starting":
         return _in_state(STATE_GROUPS[0])
     if text in set(Phase):
@@ -183,10 +206,13 @@ class View:
         """The order of what is seen."""
         return self._of_list if self.is_list else self._of_grid
 
-    def set_filter(self, text: str) -> None:
-        """Show only VMs that match; an empty text shows all, one that is refused what was shown."""
+    def set_filter(self, text: str, hosts: Collection[str] = ()) -> None:
+        """Show only VMs that match; an empty text shows all, one that is refused what was shown.
+
+        ``hosts`` are those of the run.
+        """
         try:
-            self._test = parse_filter(text)
+            self._test = parse_filter(text, hosts)
         except FilterError as error:
             self.fault = error.message
         else:
@@ -225,19 +251,17 @@ class View:
 
     def refresh(self, fleet: Fleet, now_ns: int) -> bool:
         """Reckon anew what is shown; return whether it differs. VMs without a figure come last."""
-        ids = self._ordered(
-            [vm for _, vm in sorted(fleet.vms.items()) if self._test(vm, now_ns)], now_ns
-        )
+        vms = [vm for _, vm in sorted(fleet.vms.items()) if self._test(vm, now_ns)]
+        ids = self._ordered(vms, now_ns, _key(self.order.sort, fleet))
         if ids == self.shown:
             return False
         self.shown = ids
         return True
 
-    def _ordered(self, vms: Iterable[Vm], now_ns: int) -> list[int]:
+    def _ordered(self, vms: Iterable[Vm], now_ns: int, key: Sortable) -> list[int]:
         if self.order.sort is Sort.ID:
             ids = [vm.id for vm in vms]
             return ids[::-1] if self.order.descending else ids
-        key = _SORTS[self.order.sort]
         known, unknown = [], []
         for vm in vms:
             value = key(vm.newest, now_ns)

@@ -1,15 +1,23 @@
 """Every VM as one sign: its stage while it boots, its state before and after."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.style import Style
 
 from vmtiming_tui.model.attempt import Attempt, VmState
-from vmtiming_tui.tui.drawing.cell_shape import CellShape, cell_shape
+from vmtiming_tui.tui.drawing.cell_shape import Blocks, CellShape, cell_shape
+from vmtiming_tui.tui.drawing.host_names import host_width
 from vmtiming_tui.tui.drawing.scale_bars import UNSEEN, BarMaker
-from vmtiming_tui.tui.drawing.styled import Part
+from vmtiming_tui.tui.drawing.styled import Part, clip, filled, shown
 from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.widgets.vm_area import Line, SignedArea
+
+
+def blocks_of(model: Model) -> Blocks | None:
+    """Return the blocks that VMs stand in, where they stand by their hosts."""
+    if not (blocks := model.host_blocks):
+        return None
+    return Blocks([len(block) for block in blocks], host_width(model.fleet.hosts))
 
 
 class VmCells(SignedArea):
@@ -19,6 +27,7 @@ class VmCells(SignedArea):
         super().__init__(model, id=id)
         self._shape = CellShape(1, 1, 2, 0)
         self._bars: BarMaker | None = None
+        self._blocks: Sequence[range] = ()
 
     @property
     def cell_width(self) -> int:
@@ -32,11 +41,18 @@ class VmCells(SignedArea):
 
     def reshape(self) -> None:
         """Lay out for the size."""
-        size, shown = self.room, self.model.view.shown
-        highest = max(self.model.fleet.vms, default=0)
-        self._shape = cell_shape(size.width, size.height, len(shown), highest)
+        size, shown, fleet = self.room, self.model.view.shown, self.model.fleet
+        highest = max(fleet.vms, default=0)
+        blocks, self._blocks = blocks_of(self.model), self.model.host_blocks
+        self._shape = cell_shape(size.width, size.height, len(shown), highest, blocks)
         self.columns, self.row_height = self._shape.columns, 1
         self._bars = BarMaker(self.host.palette, self.host.glyphs)
+
+    def rows_begin(self) -> Sequence[int]:
+        """Begin a row at each host where VMs stand by their hosts."""
+        if not self._blocks:
+            return super().rows_begin()
+        return [at for block in self._blocks for at in block[:: self.columns]]
 
     def forget(self, vms: Iterable[int]) -> None:
         """Nothing is kept of a VM by itself."""
@@ -46,9 +62,8 @@ class VmCells(SignedArea):
         view, vms, shape = self.model.view, self.model.fleet.vms, self._shape
         palette, glyphs, marked = self.host.palette, self.host.glyphs, view.marked
         wide, room, has_ids = shape.sign, shape.sign + shape.gap, shape.has_ids
-        first = row * self.columns
-        here = view.shown[first : first + self.columns]
-        parts: list[Part] = []
+        first, here = self.begins[row], self.ids_of(row)
+        parts = self._host(row, vms[here[0]].newest) if shape.name else []
         if shape.label:
             parts.append((f"{here[0]:>{shape.id_width + 1}} ", palette.dim))
         signs: set[str] = set()
@@ -70,6 +85,15 @@ class VmCells(SignedArea):
             parts += cell
         self.note_signs(row, frozenset(signs))
         return [(parts, shape.label + len(here) * shape.cell)], False
+
+    def _host(self, row: int, attempt: Attempt) -> list[Part]:
+        """Return the host of a row's VMs, where the row is the first of it."""
+        width, palette, fleet = self._shape.name, self.host.palette, self.model.fleet
+        is_first = any(block.start == self.begins[row] for block in self._blocks)
+        host = fleet.hosts.get(attempt.host)
+        is_lost = host is not None and host.lost is not None
+        name = clip(shown(attempt.host), width, self.host.glyphs.ellipsis) if is_first else ""
+        return [(f" {filled(name, width)}", palette.error if is_lost else palette.strong)]
 
     def _sign(self, attempt: Attempt) -> tuple[str, str, Style]:
         """Return the name of the stage that is drawn, if it is one, its sign and its style."""

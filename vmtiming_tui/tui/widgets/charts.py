@@ -23,6 +23,7 @@ _GAP = 2
 _MOST = 0.9
 _ROOM_AFTER = 30
 _COST_SHARE = 100
+_SEEN = 0.01
 
 
 class Charts(ModelLines):
@@ -35,6 +36,7 @@ class Charts(ModelLines):
         self._of: object = None
         self._due_ns = 0
         self.signs: frozenset[str] = frozenset()
+        self._span_of_axis_ns = 0
 
     def renew(self) -> None:
         """Count and draw anew, no more often than can be afforded."""
@@ -51,6 +53,13 @@ class Charts(ModelLines):
     def spoil(self) -> None:
         """Have it renewed next, whatever that costs."""
         self._due_ns = 0
+
+    @property
+    def blur_ns(self) -> int | None:
+        """How far the clocks of several hosts are off at the most, where that can be seen."""
+        hosts = self.model.fleet.hosts
+        worst_ns = max((host.worst_clock_ns for host in hosts.values()), default=0)
+        return worst_ns if worst_ns > _SEEN * self._span_of_axis_ns > 0 else None
 
     def restyle(self) -> None:
         """Draw again, whatever has changed."""
@@ -111,6 +120,7 @@ class Charts(ModelLines):
         plot = max(width - label_width - 2, 8)
         until_ns = self._until_ns()
         span_ns, goes_on = self._span_ns(until_ns, top)
+        self._span_of_axis_ns = span_ns
         chart = StageChart(palette, glyphs)
         rows = chart.rows(
             self._counts, until_ns=until_ns, span_ns=span_ns, top=top, width=plot, height=height - 1

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from vmtiming_tui.model.attempt import Vm
 from vmtiming_tui.tui.drawing.grid_cell import CellPainter, SmallCell
 from vmtiming_tui.tui.drawing.grid_shape import GridShape, shape_for
+from vmtiming_tui.tui.drawing.host_names import host_width
 from vmtiming_tui.tui.drawing.scale_bars import BEYOND, longest_of_most, scale_for
 from vmtiming_tui.tui.drawing.styled import Part
 from vmtiming_tui.tui.state.dashboard import Change, Model
@@ -53,7 +54,8 @@ class VmGrid(SignedArea):
     def shape(self, width: int, height: int) -> GridShape:
         """Return the layout on so much room."""
         shown, fleet = self.model.view.shown, self.model.fleet
-        return shape_for(width, height, len(shown), max(fleet.vms, default=0))
+        host = host_width(fleet.hosts) if self.model.is_by_host else 0
+        return shape_for(width, height, len(shown), max(fleet.vms, default=0), host)
 
     def reshape(self) -> None:
         """Lay out for the size; wider where no scrollbar is needed."""

@@ -60,6 +60,7 @@ class Header(ModelLines):
             (f" {clip(name, 28, glyphs.ellipsis)} ", palette.strong),
             (f"{glyphs.times}{number:,}", palette.strong),
         ]
+        parts += self._hosts()
         if long:
             parts.append(
                 (
@@ -72,6 +73,17 @@ class Header(ModelLines):
         if storm := storm_words(model.fleet, model.plan, at_most):
             parts.append((f"  {shown(storm)}", palette.accent))
         return [*parts, ("  ", palette.text)]
+
+    def _hosts(self) -> list[Part]:
+        """Say on how many hosts it is, and how many of them are lost, where there are several."""
+        palette, hosts = self.host.palette, self.model.fleet.hosts
+        if not hosts.are_many:
+            return []
+        parts: list[Part] = [(f"  {plural(len(hosts), 'host')}", palette.strong)]
+        if lost := sum(host.lost is not None for host in hosts.values()):
+            sign = self.host.glyphs.states[VmState.FAILED]
+            parts.append((f" {sign} {lost:,} lost", palette.error))
+        return parts
 
     def _counts(self, *, words: bool) -> list[Part]:
         palette, glyphs, counts = self.host.palette, self.host.glyphs, self.model.fleet.counts

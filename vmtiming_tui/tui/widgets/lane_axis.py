@@ -21,7 +21,8 @@ class LaneAxis(ModelLines):
         if painter is None or not self.model.view.shown:
             return [[(" " * width, BLANK)]]
         shape, palette = painter.shape, self.host.palette
-        head = f" {'VM':>{shape.id_width}}   "
+        host = f"{'host':<{shape.host}}" if shape.host else ""
+        head = f" {'VM':>{shape.id_width}} {host}  "
         if shape.word:
             head += f"{'stage':<9} "
         head += f"{'s':>{SECONDS_WIDTH}}"

@@ -7,10 +7,21 @@ from vmtiming_tui.analysis.progress import TimeLeft
 from vmtiming_tui.model.fleet import RunState
 from vmtiming_tui.tui.drawing.braille import sparkline
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
-from vmtiming_tui.tui.drawing.styled import Part, parts_width, seconds, spread, to_come
+from vmtiming_tui.tui.drawing.host_table import MUCH_CPU, cpu_range
+from vmtiming_tui.tui.drawing.styled import (
+    Part,
+    clip,
+    parts_width,
+    seconds,
+    shown,
+    spread,
+    to_come,
+)
+from vmtiming_tui.tui.state.host_rows import busiest_of
 from vmtiming_tui.tui.widgets.lines_widget import ModelLines
 
 _SPARK = 12
+_NAME = 16
 _ALL = ("median", "p95", "max")
 _WAYS = ((_ALL, False), (_ALL, True), (("median", "max"), True), (("median",), True))
 
@@ -58,14 +69,24 @@ class StatsLine(ModelLines):
 
     def lines(self, width: int) -> list[list[Part]]:
         """Return the figures at the left, the host at the right."""
-        palette, glyphs, fleet = self.host.palette, self.host.glyphs, self.model.fleet
-        host = fleet.host
+        glyphs = self.host.glyphs
+        right = self._of_hosts() if self.model.fleet.hosts.are_many else self._of_host(width)
+        left: list[Part] = []
+        for names, brief in _WAYS:
+            left = self._figures(names, brief=brief)
+            if parts_width(left) < width - parts_width(right):
+                break
+        return [spread(left, right, width, glyphs.ellipsis)]
+
+    def _of_host(self, width: int) -> list[Part]:
+        """Return how busy the only host is."""
+        palette, glyphs, host = self.host.palette, self.host.glyphs, self.model.fleet.host
         right: list[Part] = []
         if host is not None:
             if width >= 100:
                 spark = sparkline(self.model.host_cpu(), glyphs.blocks, _SPARK)
                 right = [(f"{spark} ", palette.dim)]
-            busy = palette.warning if host.cpu_percent >= 95 else palette.strong
+            busy = palette.warning if host.cpu_percent >= MUCH_CPU else palette.strong
             right += [("host CPU ", palette.dim), (f"{host.cpu_percent:.0f} %", busy)]
             if width >= 100:
                 right += [("  load ", palette.dim), (f"{host.load1:.1f}", palette.strong)]
@@ -75,9 +96,18 @@ class StatsLine(ModelLines):
                     (f"{host.psi_cpu:.0f} %", palette.strong),
                 ]
             right.append((" ", palette.text))
-        left: list[Part] = []
-        for names, brief in _WAYS:
-            left = self._figures(names, brief=brief)
-            if parts_width(left) < width - parts_width(right):
-                break
-        return [spread(left, right, width, glyphs.ellipsis)]
+        return right
+
+    def _of_hosts(self) -> list[Part]:
+        """Return how busy the least and the most busy of several are, and which that is."""
+        palette, rows = self.host.palette, self.model.hosts
+        if (busiest := busiest_of(rows)) is None:
+            return []
+        busy = palette.warning if busiest.cpu_percent >= MUCH_CPU else palette.strong
+        name = clip(shown(busiest.host), _NAME, self.host.glyphs.ellipsis)
+        return [
+            ("hosts' CPU ", palette.dim),
+            (cpu_range(rows), busy),
+            ("  busiest ", palette.dim),
+            (f"{name} ", palette.strong),
+        ]

@@ -10,7 +10,8 @@ from vmtiming_tui.analysis.stages import Stages, stages_of
 from vmtiming_tui.model.attempt import Attempt, Phase
 from vmtiming_tui.model.config import BootMode
 from vmtiming_tui.tui.drawing.boot_sign import AFTER_WORD, boot_sign, phase_part
-from vmtiming_tui.tui.drawing.styled import Part, clip, parts_width, shown, with_sign
+from vmtiming_tui.tui.drawing.host_names import host_width
+from vmtiming_tui.tui.drawing.styled import Part, clip, filled, parts_width, shown, with_sign
 from vmtiming_tui.tui.drawing.table_columns import columns_for, value
 from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.phases import told_phase
@@ -23,6 +24,7 @@ _WORDS_FROM = 116
 _LEAST_WORDS = 20
 _SCROLL_BAR = 1
 _BEFORE_WORDS = 3
+_FIRST = frozenset({Sort.ID, Sort.HOST, Sort.STATE})
 
 
 def _id_width(model: Model) -> int:
@@ -34,10 +36,10 @@ def layout(model: Model, width: int) -> list[tuple[Sort, str, int]]:
 
     Room is left for a scroll bar, and where it is wide for words beside them.
     """
-    first = [
-        (Sort.ID, "VM", _id_width(model) + 1),
-        (Sort.STATE, "state", STATE_WIDTH),
-    ]
+    first = [(Sort.ID, "VM", _id_width(model) + 1)]
+    if hosts := host_width(model.fleet.hosts):
+        first.append((Sort.HOST, "host", hosts + 1))
+    first.append((Sort.STATE, "state", STATE_WIDTH))
     room = width - _SCROLL_BAR - 1 - sum(cells for _, _, cells in first)
     room -= _LEAST_WORDS + _BEFORE_WORDS if width >= _WORDS_FROM else 0
     without = () if model.config.boot is BootMode.FIRMWARE else (Sort.LOADER,)
@@ -80,11 +82,14 @@ class VmTable(VmArea):
         parts: list[Part] = [
             (glyphs.mark if marked else " ", palette.accent),
             (f"{vm_id:>{_id_width(model)}} ", palette.strong if marked else palette.dim),
+            *self._host(attempt),
             *with_sign(state, AFTER_WORD, style, phase_part(phase, palette, glyphs)),
             (boot_sign(vm, glyphs) or " ", palette.warning),
         ]
-        used = 3 + _id_width(model) + STATE_WIDTH - 1
-        for sort, _, cells in layout(model, self.outer_size.width)[2:]:
+        used = parts_width(parts)
+        for sort, _, cells in layout(model, self.outer_size.width):
+            if sort in _FIRST:
+                continue
             text = value(sort, attempt, stages, now_ns)
             parts.append((f"{text:>{cells}}", style if sort is Sort.TIME else palette.text))
             used += cells
@@ -97,6 +102,14 @@ class VmTable(VmArea):
             parts = [(text, style + palette.cursor) for text, style in parts]
         moving = attempt.go_ns is not None and not attempt.state.is_decided
         return [(parts, width)], moving
+
+    def _host(self, attempt: Attempt) -> list[Part]:
+        """Return the name of a VM's host, where there are several."""
+        width = host_width(self.model.fleet.hosts)
+        if not width:
+            return []
+        name = clip(shown(attempt.host), width, self.host.glyphs.ellipsis)
+        return [(f"{filled(name, width)} ", self.host.palette.text)]
 
     def _words(self, attempt: Attempt, stages: Stages) -> str:
         """Return what the columns do not say of a VM: why it was lost, what it does, or says."""
@@ -141,7 +154,7 @@ class TableHead(ModelLines):
             is_sorted = sort is order.sort
             style = palette.accent if is_sorted else palette.dim
             text = f"{heading}{arrow}" if is_sorted else heading
-            if sort is Sort.STATE:
+            if sort in (Sort.STATE, Sort.HOST):
                 parts.append((f"{text:<{cells}}", style))
             elif sort is Sort.ID:
                 parts.append((f"{text:>{cells - 1}} ", style))

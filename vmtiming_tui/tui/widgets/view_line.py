@@ -6,6 +6,7 @@ from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.model.config import BootMode
 from vmtiming_tui.model.stage import Stage
+from vmtiming_tui.tui.drawing.host_table import about
 from vmtiming_tui.tui.drawing.legend import SIGNS_OF_AREAS, SIGNS_OF_BARS, legend
 from vmtiming_tui.tui.drawing.styled import Part, clip, flowing, parts_width, shown
 from vmtiming_tui.tui.state.dashboard import Model
@@ -18,13 +19,15 @@ _OVER = 40
 class ViewLine(ModelLines):
     """What is shown, and the signs that the pictures below and above it are drawn with.
 
-    ``signs`` are their names, ``scale_ns`` how long a full bar is where no axis tells it.
+    ``signs`` are their names, ``scale_ns`` how long a full bar is where no axis tells it, and
+    ``blur_ns`` how far hosts' clocks are off where that can be seen on the axis above.
     """
 
     def __init__(self, model: Model, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(model, id=id)
         self.signs: frozenset[str] = frozenset()
         self.scale_ns: int | None = None
+        self.blur_ns: int | None = None
 
     def height_wanted(self, width: int) -> int:
         """Return how many lines any signs would take.
@@ -94,6 +97,9 @@ class ViewLine(ModelLines):
             parts.append((f"{len(view.marked):,} marked  ", palette.accent))
         if order.sort is not Sort.ID or order.descending:
             parts += [("by ", palette.dim), (f"{order.sort} {arrow}  ", palette.strong)]
+        if self.blur_ns is not None:
+            words = f"clocks of hosts {about(self.blur_ns, glyphs)}  "
+            parts.append((words, palette.warning))
         if model.is_frozen:
             words = f"held, {plural(model.waiting, 'event')} waiting"
             goes_on = f"{self.host.key_for('main.freeze')} goes on"

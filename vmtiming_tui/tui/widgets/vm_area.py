@@ -1,6 +1,7 @@
 """What grid and list have in common: a cursor over VMs, scrolling, careful repainting."""
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TypeAlias
 
@@ -33,6 +34,7 @@ def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
 class VmArea(Hosted, ScrollView, can_focus=False):
     """Shows the model's VMs in rows of ``columns``, each row ``row_height`` lines high.
 
+    ``begins`` is where in the order shown each row begins.
     A row is drawn once and kept until one of its VMs changes, the clock moves it, or the cursor
     comes or goes.
     """
@@ -56,6 +58,7 @@ class VmArea(Hosted, ScrollView, can_focus=False):
         self.model = model
         self.columns = 1
         self.row_height = 1
+        self.begins: Sequence[int] = range(0)
         self.cursor = 0
         self._rows: dict[int, list[Strip]] = {}
         self._moving: set[int] = set()
@@ -71,12 +74,28 @@ class VmArea(Hosted, ScrollView, can_focus=False):
         """Reckon the layout anew for the size and the number of VMs."""
         raise NotImplementedError
 
+    def rows_begin(self) -> Sequence[int]:
+        """Return where in the order shown each row begins, once the layout is reckoned."""
+        return range(0, len(self.model.view.shown), self.columns)
+
     def draw_row(self, row: int, now_ns: int) -> tuple[list[Line], bool]:
         """Return a row's lines with their widths, and whether the clock alone changes them."""
         raise NotImplementedError
 
     def forget(self, vms: Iterable[int]) -> None:
         """Drop what is kept of these VMs."""
+
+    # Rows.
+
+    def row_of(self, index: int) -> int:
+        """Return the row of a place in the order shown."""
+        return max(bisect_right(self.begins, index) - 1, 0)
+
+    def ids_of(self, row: int) -> list[int]:
+        """Return the VMs of a row."""
+        first, after = self.begins[row], row + 1
+        end = self.begins[after] if after < len(self.begins) else None
+        return self.model.view.shown[first:end]
 
     # Cursor.
 
@@ -91,8 +110,9 @@ class VmArea(Hosted, ScrollView, can_focus=False):
         last = len(self.model.view.shown) - 1
         index = max(0, min(index, last))
         before, self.cursor = self.cursor, index
-        self.repaint({before // self.columns, index // self.columns})
-        self._show_row(index // self.columns)
+        row = self.row_of(index)
+        self.repaint({self.row_of(before), row})
+        self._show_row(row)
         self.post_message(self.Moved())
 
     def put_cursor_on(self, vm: int) -> None:
@@ -102,16 +122,19 @@ class VmArea(Hosted, ScrollView, can_focus=False):
 
     def move(self, across: int, down: int) -> None:
         """Move the cursor by cells and rows; it stays at the ends."""
-        count = len(self.model.view.shown)
-        target = self.cursor + across + down * self.columns
-        if down and not 0 <= target < count:
-            last_row = (count - 1) // self.columns
-            target = (
-                count - 1 if down > 0 and self.cursor // self.columns < last_row else self.cursor
-            )
-            if abs(down) > 1 and down < 0:
-                target = self.cursor % self.columns
-        self.put_cursor(target)
+        self.put_cursor(self._place_at(down) if down else self.cursor + across)
+
+    def _place_at(self, down: int) -> int:
+        """Return the place so many rows from the cursor's, in its column as far as there is one."""
+        here, last = self.row_of(self.cursor), len(self.begins) - 1
+        row = here + down
+        if (row < 0 and down == -1) or not self.begins or (row > last and here == last):
+            return self.cursor
+        if row > last:
+            return len(self.model.view.shown) - 1
+        row = max(row, 0)
+        place = self.begins[row] + self.cursor - self.begins[here]
+        return min(place, self.begins[row] + len(self.ids_of(row)) - 1)
 
     def page(self, step: int) -> None:
         """Move the cursor by the rows that are visible."""
@@ -137,8 +160,8 @@ class VmArea(Hosted, ScrollView, can_focus=False):
         stale = set() if stands else {row for row in self._moving if row in view_rows}
         if change.vms:
             self.forget(change.vms)
-            place, columns = self._place, self.columns
-            stale |= {place[vm] // columns for vm in change.vms if vm in place}
+            place, row_of = self._place, self.row_of
+            stale |= {row_of(place[vm]) for vm in change.vms if vm in place}
         self.repaint(stale)
 
     def ground(self) -> Style:
@@ -156,7 +179,8 @@ class VmArea(Hosted, ScrollView, can_focus=False):
         for scrollbar in (0, 1):
             self.room = Size(max(whole.width - scrollbar, 1), whole.height)
             self.reshape()
-            lines = -(-len(ids) // self.columns) * self.row_height
+            self.begins = self.rows_begin()
+            lines = len(self.begins) * self.row_height
             if lines <= whole.height:
                 break
         self._width = self.room.width
@@ -215,7 +239,7 @@ class VmArea(Hosted, ScrollView, can_focus=False):
         row, line = divmod(at, self.row_height)
         strips = self._rows.get(row)
         if strips is None:
-            if row * self.columns >= len(self.model.view.shown):
+            if row >= len(self.begins) or self.begins[row] >= len(self.model.view.shown):
                 return self._beyond(y)
             lines, moving = self.draw_row(row, self.model.now_ns)
             strips = self._rows[row] = [self._strip(*line) for line in lines]
@@ -256,15 +280,14 @@ class VmArea(Hosted, ScrollView, can_focus=False):
         """Lay out anew for the new size."""
         self.rebuild()
         if self.model.view.shown:
-            self._show_row(self.cursor // self.columns)
+            self._show_row(self.row_of(self.cursor))
 
     def _index_at(self, event: events.Click) -> int | None:
         row = (event.y + self.scroll_offset.y) // self.row_height
         column = (event.x - self.left) // max(self.cell_width, 1)
-        index = row * self.columns + column
-        if not 0 <= column < self.columns or index >= len(self.model.view.shown):
+        if row >= len(self.begins) or not 0 <= column < len(self.ids_of(row)):
             return None
-        return index
+        return self.begins[row] + column
 
     @property
     def cell_width(self) -> int:
@@ -294,7 +317,7 @@ class VmArea(Hosted, ScrollView, can_focus=False):
         if (vm := self.current) is not None:
             self.model.view.toggle_mark(vm)
             self.forget([vm])
-            self.repaint({self.cursor // self.columns})
+            self.repaint({self.row_of(self.cursor)})
             self.post_message(self.Moved())
 
 
@@ -323,8 +346,7 @@ class SignedArea(VmArea):
         While some of them are still to be drawn it is what it was before.
         """
         self._is_telling = False
-        last = -(-len(self.model.view.shown) // self.columns)
-        rows = [row for row in self._visible_rows() if row < last]
+        rows = [row for row in self._visible_rows() if row < len(self.begins)]
         if all(row in self._signs for row in rows):
             self._told = frozenset().union(*(self._signs[row] for row in rows))
         return self._told

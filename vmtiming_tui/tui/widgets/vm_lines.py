@@ -95,6 +95,8 @@ class VmTitle(VmLine):
             right.append((f"{glyphs.phases[phase]} {phase}  ", palette.strong))
         elif attempt.exited_ns is not None:
             right.append(("off  ", palette.dim))
+        if attempt.host:
+            right.append((f"host {shown(attempt.host)}  ", palette.text))
         if attempt.pid:
             right.append((f"pid {attempt.pid} ", palette.dim))
         return [spread(left, right, width, glyphs.ellipsis)]

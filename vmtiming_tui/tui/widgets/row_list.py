@@ -1,4 +1,7 @@
-"""The units of a boot chart: axis and stages stay on top, the rows scroll, one is pointed at."""
+"""Rows that scroll below heads that stay: each a line with a name, one of them pointed at."""
+
+from collections.abc import Sequence
+from typing import Generic, Protocol, TypeVar
 
 from textual import events
 from textual.geometry import Region, Size
@@ -6,68 +9,85 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from vmtiming_tui.analysis.units.boot_chart import UnitRow
 from vmtiming_tui.tui.app_protocol import Hosted
 from vmtiming_tui.tui.drawing.styled import Part, segments
-from vmtiming_tui.tui.drawing.unit_rows import UnitRows
 from vmtiming_tui.tui.widgets.lines_widget import LinesWidget, ground
 
 
-class UnitHead(LinesWidget):
-    """What stands above the rows."""
+class Named(Protocol):
+    """What a row is of."""
 
-    DEFAULT_CSS = "UnitHead { height: 2; }"
+    @property
+    def name(self) -> str:
+        """What tells it from others."""
+        ...
+
+
+Row = TypeVar("Row", bound=Named)
+Drawn_contra = TypeVar("Drawn_contra", bound=Named, contravariant=True)
+
+
+class RowDrawing(Protocol[Drawn_contra]):
+    """What draws rows."""
+
+    def row(self, row: Drawn_contra) -> list[Part]:
+        """Return a row's line, as wide as it may be."""
+        ...
+
+
+class RowWords(LinesWidget):
+    """Lines that stand above the rows or below them; ``told`` is what they say."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002  Textual's name
         super().__init__(id=id)
-        self.drawn: UnitRows | None = None
+        self.told: list[list[Part]] = []
+
+    def tell(self, told: list[list[Part]]) -> None:
+        """Say something else."""
+        self.told = told
+        self.restyle()
 
     def lines(self, width: int) -> list[list[Part]]:
-        """Return axis and stages."""
-        return self.drawn.head() if self.drawn is not None else []
+        """Return what they say."""
+        return self.told
 
 
-class UnitFoot(LinesWidget):
-    """What is said of the unit that is pointed at."""
-
-    def __init__(self, *, id: str) -> None:  # noqa: A002  Textual's name
-        super().__init__(id=id)
-        self.words: list[Part] = []
-
-    def lines(self, width: int) -> list[list[Part]]:
-        """Return the line."""
-        return [self.words]
-
-
-class UnitList(Hosted, ScrollView, can_focus=False):
-    """The rows, each one line; the cursor stays on its unit when they are shown anew."""
+class RowList(Hosted, ScrollView, Generic[Row], can_focus=False):
+    """The rows, each one line; the cursor stays on its row when they are shown anew."""
 
     DEFAULT_CSS = (
-        "UnitList { height: 1fr; width: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }"
+        "RowList { height: 1fr; width: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }"
     )
 
     class Moved(Message):
-        """Another unit is pointed at."""
+        """Another row is pointed at."""
+
+    class Chosen(Message):
+        """The row that is pointed at was clicked on once more."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002  Textual's name
         super().__init__(id=id)
-        self._drawn: UnitRows | None = None
-        self.rows: list[UnitRow] = []
+        self._drawn: RowDrawing[Row] | None = None
+        self.rows: Sequence[Row] = []
         self._at = 0
 
     @property
-    def current(self) -> UnitRow | None:
-        """The unit that is pointed at."""
+    def current(self) -> Row | None:
+        """What is pointed at."""
         return self.rows[self._at] if self.rows else None
 
-    def show(self, drawn: UnitRows, rows: list[UnitRow], *, top: bool = False) -> None:
-        """Show these rows; ``top`` goes to the first, else the cursor stays on its unit."""
+    def show(self, drawn: RowDrawing[Row], rows: Sequence[Row], *, top: bool = False) -> None:
+        """Show these rows; ``top`` goes to the first, else the cursor stays on its row."""
         name = self.current.name if self.current is not None else ""
         self._drawn, self.rows = drawn, rows
         places = (at for at, row in enumerate(rows) if row.name == name)
         self.virtual_size = Size(self.size.width, len(rows))
-        self.refresh()
-        self.point(0 if top else next(places, 0))
+        at = 0 if top else next(places, 0)
+        if top or at != self._at:
+            self.point(at)
+        else:
+            self.refresh()
+            self.post_message(self.Moved())
 
     def point(self, at: int) -> None:
         """Point at a row, and scroll it into view."""
@@ -100,5 +120,9 @@ class UnitList(Hosted, ScrollView, can_focus=False):
         return Strip(parts).adjust_cell_length(width, under)
 
     def on_click(self, event: events.Click) -> None:
-        """Point at the row that was clicked."""
-        self.point(event.y + self.scroll_offset.y)
+        """Point at the row that was clicked; a second click chooses it."""
+        at = event.y + self.scroll_offset.y
+        if at == self._at:
+            self.post_message(self.Chosen())
+        elif at < len(self.rows):
+            self.point(at)
