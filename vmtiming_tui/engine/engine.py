@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -30,6 +29,7 @@ from vmtiming_tui.engine.qmp.event_stamps import StampReader
 from vmtiming_tui.errors import EngineError, ImageError
 from vmtiming_tui.images.guard.box import own_uid
 from vmtiming_tui.model import commands, events as ev
+from vmtiming_tui.model.run_id import run_id
 
 _MAX_STRANGERS = 20
 _NICER = -10
@@ -255,12 +255,12 @@ class Engine:
             context = replace(context, folder=context.folder.shared(groups[0]))
         accels = {config: qemu.accel for config, qemu in found.items()}
         rooms = {} if asked.start.led else rooms_for(accels)
-        first = found[plan.config]
+        first, wall_ns = found[plan.config], time.time_ns()
         self._emit(
             ev.RunStarted(
                 at_ns=time.monotonic_ns(),
-                run=_run_id(),
-                wall_ns=time.time_ns(),
+                run=run_id(wall_ns),
+                wall_ns=wall_ns,
                 number=plan.number,
                 plan=plan,
                 host=host_facts(),
@@ -301,14 +301,6 @@ class Engine:
 
     def _end(self, outcome: ev.Outcome) -> None:
         self._emit(ev.RunEnded(at_ns=time.monotonic_ns(), outcome=outcome))
-
-
-def _run_id() -> str:
-    """Return a name for a run that sorts by time and is no other's."""
-    seconds, rest_ns = divmod(time.time_ns(), 1_000_000_000)
-    part = rest_ns * 0x1000 // 1_000_000_000  # of the second, in 4096ths: 0.24 ms
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds))
-    return f"{stamp}-{part:03x}{secrets.randbelow(0x1000):03x}"
 
 
 def _take_precedence() -> None:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from distributed.actor import Actor
 
+from vmtiming_tui.cluster.dask_hosts.held_engine import POLL_S
 from vmtiming_tui.cluster.dask_hosts.members import Member
 from vmtiming_tui.cluster.dask_hosts.own_settings import DEAD_AFTER_S
 from vmtiming_tui.cluster.host_link import Lines
@@ -18,6 +19,10 @@ _AGAIN_S = 0.2
 _KNOWN_SOON_S = 1.0
 """Till Dask has said why a call failed, which says more than the failure."""
 
+_SILENT_AFTER_S = POLL_S + DEAD_AFTER_S
+"""After how long without an answer a host counts as lost whose connections live: its worker is
+stopped or hangs, of which Dask tells nothing for minutes."""
+
 _HINT = "mend that host's network or start its worker again; R boots its VMs on those that are left"
 
 
@@ -25,8 +30,8 @@ class DaskLink:
     """A ``HostLink`` to an actor; a host that is lost from the first has none.
 
     A connection that breaks is no loss: what was asked is asked again, for as long as Dask takes to
-    call one dead. A host is lost once ``lose`` is told so (by Dask, whose scheduler knows), or once
-    that time is over.
+    call one dead. A host is lost once ``lose`` is told so (by Dask, whose scheduler knows), once
+    that time is over, or where it does not answer.
     """
 
     def __init__(self, member: Member, actor: Actor | None) -> None:
@@ -93,9 +98,12 @@ class DaskLink:
             asking = asyncio.create_task(_answered(call))
             try:
                 either: list[asyncio.Future[Any]] = [asking, self._lost]
-                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                first = asyncio.FIRST_COMPLETED
+                done, _ = await asyncio.wait(either, timeout=_SILENT_AFTER_S, return_when=first)
             finally:
                 asking.cancel()
+            if not done:
+                self.lose(f"it has not answered for {_SILENT_AFTER_S:g} s")
             if not asking.done() or asking.cancelled():
                 continue
             error = asking.exception()
