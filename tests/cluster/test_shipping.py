@@ -15,6 +15,10 @@ from vmtiming_tui.model.cluster import Cluster, Reach
 DATA = os.urandom(3 * PIECE_BYTES + 10)
 
 
+def read(path: str) -> bytes:
+    return Path(path).read_bytes()
+
+
 async def test_hosts_get_files_and_say_what_they_do_not_take(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     source, told = tmp_path / "rootfs.img", list[Shipped]()
@@ -31,5 +35,5 @@ async def test_hosts_get_files_and_say_what_they_do_not_take(tmp_path, monkeypat
     assert set(outcomes) == {"local1", "local2"} == {each.host for each in told}
     for outcome in outcomes.values():
         assert isinstance(outcome, Placed)
-        assert Path(outcome.paths[str(source)]).read_bytes() == DATA
+        assert read(outcome.paths[str(source)]) == DATA
     assert refused.message == "what was announced is no file's digest and size"
