@@ -24,7 +24,7 @@ packages=(
     dosfstools mtools gdisk fdisk parted lvm2 f2fs-tools attr acl libcap2-bin cpio zstd binutils
     xz-utils
     dracut-core syslinux syslinux-common systemd-boot-efi kmod socat shellcheck tmux chromium
-    zsh fish man-db groff mandoc busybox-static lz4 procps python3-venv bubblewrap
+    zsh fish man-db groff mandoc busybox-static lz4 procps iproute2 python3-venv bubblewrap
     "linux-image-cloud-$(dpkg --print-architecture)"
 )
 missing=()

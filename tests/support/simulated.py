@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from support.making import argv, run_started
-from vmtiming_tui.engine.boot.turns import Turns
+from vmtiming_tui.engine.boot.leader import Alone, RoundSpec
+from vmtiming_tui.engine.boot.rounds import OrderWish, Round
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.plan import RunPlan, StormKind
@@ -107,12 +108,15 @@ class _Engine:
         for vm in vms:
             self._attempts[vm] = self._attempts.get(vm, 0) + 1
             self._say(ev.VmQueued, vm, storm=self._storms)
-        turns, stopped = Turns(config, vms), asyncio.Event()
+        attempts = {vm: self._attempts[vm] for vm in vms}
+        spec = RoundSpec(storm=self._storms, number=1, rounds=1, config=config, attempts=attempts)
+        its, stopped = Round(spec, Alone(), OrderWish(), lambda _: None), asyncio.Event()
+        its.begin()
         async with asyncio.TaskGroup() as group:
             if stop_s is not None:
                 asyncio.get_running_loop().call_later(stop_s, stopped.set)
             for vm, fate in fates.items():
-                group.create_task(self._attempt(turns, config, vm, fate, stopped))
+                group.create_task(self._attempt(its, config, vm, fate, stopped))
         self._events.append(ev.StormEnded(at_ns=self._now_ns, storm=self._storms))
 
     def _say(self, kind: type, vm: int, **facts: object) -> None:
@@ -120,27 +124,27 @@ class _Engine:
         self._events.append(event)
 
     async def _attempt(
-        self, turns: Turns, config: RunConfig, vm: int, fate: Fate, stopped: asyncio.Event
+        self, its: Round, config: RunConfig, vm: int, fate: Fate, stopped: asyncio.Event
     ) -> None:
-        booting = asyncio.create_task(self._boot(turns, config, vm, fate))
+        booting = asyncio.create_task(self._boot(its, config, vm, fate))
         stopping = asyncio.create_task(stopped.wait())
         await asyncio.wait([booting, stopping], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if not booting.done():
             booting.cancel()
             self._say(ev.VmKilled, vm, why="stopped with the run")
-        turns.leave(vm)
+        its.gone(vm)
         await asyncio.sleep(fate.off_s)
         self._say(ev.VmExited, vm, exit_code=0)
 
-    async def _boot(self, turns: Turns, config: RunConfig, vm: int, fate: Fate) -> None:
-        await turns.enter(vm)
-        await turns.begin_launch(vm)
+    async def _boot(self, its: Round, config: RunConfig, vm: int, fate: Fate) -> None:
+        await its.enter(vm)
+        await its.turns.begin_launch(vm)
         self._say(ev.VmLaunched, vm, pid=100 + vm, spawn_ns=self._now_ns, argv=argv(vm))
         await asyncio.sleep(fate.up_s)
-        turns.end_launch(vm)
+        its.turns.end_launch(vm)
         self._say(ev.VmConnected, vm)
-        await turns.go(vm)
+        await its.go(vm)
         self._say(ev.VmStarted, vm, go_ns=self._now_ns)
         if fate.boot_s is None or fate.boot_s > config.timeout_s:
             await asyncio.sleep(config.timeout_s + fate.late_s)

@@ -85,7 +85,7 @@ async def test_new_run_starts_with_the_settings_given(bootable):
         await type_into(stage, "after_report", "run")
         await type_into(stage, "end", "quit")
         await type_into(stage, "shutdown_timeout_s", "30")
-        await type_into(stage, "parallel", "2")
+        await type_into(stage, "parallel", "2/host")
         await type_into(stage, "runs", "3")
         await type_into(stage, "warmup", "1")
         await type_into(stage, "name", "again")
@@ -93,12 +93,28 @@ async def test_new_run_starts_with_the_settings_given(bootable):
         starts = [command for command in stage.source.sent if isinstance(command, Start)]
         wanted = replace(
             bootable, number=4, append="quiet splash", after_report=AfterReport.RUN,
-            end=End.QUIT, shutdown_timeout_s=30.0, parallel=2,
+            end=End.QUIT, shutdown_timeout_s=30.0, parallel=2, parallel_per_host=True,
         )  # fmt: skip
         plan = starts[-1].plan
         assert plan.config == wanted
         assert (plan.runs, plan.warmup, plan.name) == (3, 1, "again")
         assert starts[-1].interactive
+
+
+async def test_new_run_shows_what_is_of_each_host_as_it_is_typed(bootable):
+    asked = replace(
+        bootable, parallel=4, parallel_per_host=True, stagger_s=0.5, stagger_per_host=True
+    )
+    async with dashboard(run_of(asked), DONE, number=2) as stage:
+        await stage.press("n")
+        screen = stage.on(NewRunScreen)
+        shown = [screen.query_one(f"#{name}", Input).value for name in ("parallel", "stagger_s")]
+        await type_into(stage, "stagger_s", "0.25")
+        await submit(stage)
+        starts = [command for command in stage.source.sent if isinstance(command, Start)]
+
+    assert shown == ["4/host", "0.5/host"]
+    assert starts[-1].plan.config == replace(asked, stagger_s=0.25, stagger_per_host=False)
 
 
 async def test_every_field_of_the_form_is_reached_by_tab_and_seen_on_a_small_terminal(bootable):

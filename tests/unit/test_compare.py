@@ -13,12 +13,12 @@ from support.facts import host, plan
 from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of, run_events
 from vmtiming_tui.analysis.comparison.compare import (
     ALL_BOOTED_IN,
-    NOT_IN_TURN,
     Gate,
     compare_all,
     compare_sides,
 )
 from vmtiming_tui.analysis.comparison.difference import Verdict, difference
+from vmtiming_tui.analysis.comparison.doubts import NOT_IN_TURN
 from vmtiming_tui.analysis.comparison.ranks import can_tell
 from vmtiming_tui.analysis.comparison.samples import (
     Identity,

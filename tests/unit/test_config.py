@@ -1,11 +1,13 @@
 """RunConfig: values are checked once, by the same code for every front end, all faults at once."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, strategies as st
 
 from vmtiming_tui.errors import ConfigError
 from vmtiming_tui.model.config import Accel, AfterReport, End, RunConfig, StartMode
-from vmtiming_tui.request.settings import build_config, field_problem
+from vmtiming_tui.request.settings import build_config, field_problem, raw_of
 
 GOOD = {"number": "8", "memory_mib": "340", "prefix": "your-os", "suffix": ".img", "kernel": "k"}
 
@@ -115,6 +117,44 @@ def test_together_and_parallel_contradict_each_other():
     }
 
 
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        ({"parallel": "4"}, {"parallel": 4}),
+        ({"parallel": "4/host"}, {"parallel": 4, "parallel_per_host": True}),
+        ({"stagger_s": " 0.5 / Host "}, {"stagger_s": 0.5, "stagger_per_host": True}),
+        ({"rate": "4"}, {"stagger_s": 0.25}),
+        ({"rate": "0.5/host"}, {"stagger_s": 2.0, "stagger_per_host": True}),
+    ],
+)
+def test_what_is_counted_is_over_all_hosts_or_on_each(given, made):
+    config = build_config(GOOD | given, files=False)
+
+    assert config == replace(build_config(GOOD, files=False), **made)
+    assert build_config(raw_of(config), files=False) == config
+
+
+def test_a_rate_and_a_stagger_contradict_each_other():
+    found = problems_of(GOOD | {"rate": "2", "stagger_s": "0.5/host"}, files=False)
+
+    assert found == {
+        "rate": "--rate: so many VMs a second are so far apart, which --stagger says too; leave "
+        "one of the two out"
+    }
+
+
+def test_what_no_rate_is_and_no_host_is_said_in_words():
+    found = problems_of(GOOD | {"rate": "0/host", "parallel": "/host"}, files=False) | problems_of(
+        GOOD | {"stagger_s": "1/hosts"}, files=False
+    )
+
+    assert found == {
+        "rate": "--rate: 0 is out of range; give 0.001 to 100000 VMs a second, such as 2",
+        "parallel": "--parallel: '/host' is no whole number; give one such as 4",
+        "stagger_s": "--stagger: '1/hosts' is no number of seconds; try 0.5",
+    }
+
+
 @pytest.mark.parametrize("detail", ["on", "extra"])
 @pytest.mark.parametrize("setting", [{"boot": "firmware"}, {"after_report": "off"}])
 def test_where_no_kernel_can_be_asked_for_its_details_that_is_refused(detail, setting):
@@ -133,7 +173,8 @@ def test_images_that_are_written_to_are_not_cut_off_from_power():
     [
         ("number", "0"), ("number", "1.5"), ("memory_mib", "12GB"), ("stagger_s", "-1"),
         ("timeout_s", "inf"), ("append", "a\nb"), ("append", "x" * 3000), ("prefix", ""),
-        ("kernel", "a\0b"), ("parallel", "0"), ("after_report", "quit"), ("after_report", ""),
+        ("kernel", "a\0b"), ("parallel", "0"), ("parallel", "0/host"), ("rate", "0"), ("rate", "x"),
+        ("rate", "nan"), ("rate", "1e9/host"), ("after_report", "quit"), ("after_report", ""),
         ("end", "off"), ("end", ""), ("shutdown_timeout_s", "-1"), ("shutdown_timeout_s", "soon"),
         ("shutdown_timeout_s", "nan"), ("shutdown_timeout_s", "1e9"), ("shutdown_timeout_s", ""),
     ],
@@ -145,7 +186,8 @@ def test_a_form_sees_the_same_fault_while_typing(name, text):
 
 @given(
     st.dictionaries(
-        st.sampled_from([*GOOD, "smp", "accel", "parallel", "after_report", "end"]), st.text()
+        st.sampled_from([*GOOD, "smp", "accel", "parallel", "rate", "after_report", "end"]),
+        st.text(),
     )
 )
 def test_any_text_is_either_a_config_or_a_config_error(raw):

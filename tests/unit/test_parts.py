@@ -6,7 +6,8 @@ import pytest
 
 from support.making import as_told, fleet_of, run_events
 from support.past_runs import keep, named
-from vmtiming_tui.analysis.comparison.compare import NOT_IN_TURN, Verdict, compare_sides
+from vmtiming_tui.analysis.comparison.compare import Verdict, compare_sides
+from vmtiming_tui.analysis.comparison.doubts import NOT_IN_TURN
 from vmtiming_tui.analysis.comparison.parts import part_of
 from vmtiming_tui.analysis.comparison.samples import Identity, side_of
 from vmtiming_tui.errors import VmTimingError

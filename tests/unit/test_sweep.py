@@ -172,6 +172,19 @@ def test_a_sweep_that_cannot_be_is_said_with_its_remedy(sweeps, words):
         build_plan(RAW, sweeps=sweeps, files=False)
 
 
+def test_how_fast_vms_start_can_be_varied_over_all_hosts_and_on_each():
+    sweeps = [("rate", "2,4/host"), ("parallel", "8,4/host")]
+    plan = build_plan(RAW, sweeps=sweeps, files=False)
+
+    assert [
+        (each.stagger_s, each.stagger_per_host, each.parallel, each.parallel_per_host)
+        for each in (variant.config for variant in plan.variants)
+    ] == [
+        (0.5, False, 8, False), (0.5, False, 4, True), (0.25, True, 8, False), (0.25, True, 4, True)
+    ]  # fmt: skip
+    assert plan.variants[3].parameters == {"rate": "4/host", "parallel": "4/host"}
+
+
 def test_no_kernel_arguments_is_a_value_too():
     plan = build_plan(RAW, sweeps=[("append", ",quiet")], files=False)
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from vmtiming_tui.analysis import stats
-from vmtiming_tui.analysis.conditions import conditions_of
 from vmtiming_tui.analysis.counted import made_good, reruns
 from vmtiming_tui.analysis.drift import drift
+from vmtiming_tui.analysis.host_cautions import host_cautions, size_cautions
 from vmtiming_tui.analysis.kernel_cautions import kernel_cautions
 from vmtiming_tui.analysis.stages import DoubtCode, hundredths, stages_of, was_disturbed
 from vmtiming_tui.analysis.stop_jobs import stop_jobs_of
@@ -23,13 +23,8 @@ from vmtiming_tui.model.events import ReleaseCause
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan
 
-BUSY_LOAD = 0.25
-BUSY_PSI_PERCENT = 10.0
-STRAINED_PSI_PERCENT = 20.0
-WAITED_SHARE = 0.1
 FIRST_SLOWER = 1.05
 SLOW_SHUTDOWN_S = 10.0
-_MIB = 1 << 20
 _NAMED = 5
 _UNITS_NAMED = 3
 
@@ -86,8 +81,8 @@ def cautions(fleet: Fleet, scope: Collection[int] | None = None) -> list[Caution
         *((CautionKind.STAGES, text) for text in _stages(attempts)),
         *((CautionKind.SHUTDOWN, text) for text in _shutdown(fleet, attempts)),
         *((CautionKind.LEFT_OUT, text) for text in _left_out(fleet, attempts)),
-        *((CautionKind.HOST, text) for text in _host(fleet, attempts)),
-        *((CautionKind.SIZE, text) for text in _size(fleet)),
+        *((CautionKind.HOST, text) for text in host_cautions(fleet, attempts)),
+        *((CautionKind.SIZE, text) for text in size_cautions(fleet)),
         *((CautionKind.KERNEL, text) for text in kernel_cautions(fleet, attempts)),
     ]
     return [Caution(kind, text) for kind, text in texts]
@@ -314,71 +309,3 @@ def _left_out(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
     if parts:
         yield f"{_named(sorted(vms))} sent more than is kept; left out: {' and '.join(parts)}"
     yield from (notice.text for notice in fleet.notices if notice.left_out)
-
-
-def _host(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
-    host = fleet.host_facts
-    pressed = [
-        f"{name} pressure {percent:.0f} %"
-        for name, percent in host.psi.items()
-        if percent >= BUSY_PSI_PERCENT
-    ]
-    if host.cores and host.load1 >= BUSY_LOAD * host.cores:
-        pressed.insert(0, f"load {host.load1:.2f} on {plural(host.cores, 'core')}")
-    if pressed:
-        yield f"the host was busy before the first storm ({', '.join(pressed)}); let it settle"
-    yield from _during(fleet, attempts)
-    if host.governor not in ("", "performance"):
-        yield (
-            f"the CPU governor is {host.governor}; clocks change while VMs boot: "
-            "cpupower frequency-set -g performance"
-        )
-    if host.virtualised:
-        yield "the host is itself a virtual machine; its neighbours show in these figures"
-    if any(conditions_of(fleet, attempt).accel == "tcg" for attempt in attempts[:1]):
-        yield "TCG emulates the CPU in software: compare these figures with other TCG runs only"
-
-
-def _during(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
-    for name, what, help_ in (
-        ("psi_memory", "memory", "boot fewer VMs at once or give them less memory"),
-        ("psi_io", "disk", "keep the images on a faster disk or in memory"),
-    ):
-        seen = [value for each in fleet.host_samples if (value := getattr(each, name)) is not None]
-        if seen and max(seen) >= STRAINED_PSI_PERCENT:
-            yield f"the host waited for its {what} (pressure up to {max(seen):.0f} %); {help_}"
-    run_ns = sum(attempt.usage.vcpu_run_ns for attempt in attempts if attempt.usage)
-    wait_ns = sum(attempt.usage.vcpu_wait_ns for attempt in attempts if attempt.usage)
-    if run_ns and wait_ns / (run_ns + wait_ns) >= WAITED_SHARE:
-        share = 100 * wait_ns / (run_ns + wait_ns)
-        variants = fleet.plan.variants if fleet.plan is not None else ()
-        at_once = [variant.config.at_once(variant.config.number) for variant in variants]
-        help_ = (
-            "let nothing else run on the host"
-            if max(at_once, default=2) == 1
-            else "--parallel boots fewer at once"
-        )
-        yield (
-            f"the VMs waited for a free core {share:.0f} % of the time they could have run; {help_}"
-        )
-
-
-def _size(fleet: Fleet) -> Iterator[str]:
-    plan, host = fleet.plan, fleet.host_facts
-    if plan is None:
-        return
-    configs = [variant.config for variant in plan.variants]
-    vcpus = max(config.at_once(config.number) * config.smp for config in configs)
-    if host.cores and vcpus > host.cores:
-        yield (
-            f"up to {vcpus} vCPUs share {plural(host.cores, 'core')}: boot times include waiting "
-            "for one another"
-        )
-    rooms = [storm.room for storm in fleet.storms.values() if storm.room is not None]
-    asked = max(min([config.held, *rooms]) * config.memory_mib for config in configs)
-    free_bytes = host.memory_available_bytes
-    if free_bytes and asked * _MIB > free_bytes:
-        yield (
-            f"the VMs may take {asked} MiB and the host had {free_bytes / _MIB:.0f} MiB free: "
-            "it may swap, or end a VM"
-        )

@@ -3,7 +3,9 @@
 What that tells is the smallest change that so many storms of each setting can be expected to show.
 """
 
+import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -57,7 +59,7 @@ def noise_of(fleet: Fleet) -> Noise | None:
     if interval is not None and interval.low > -100 and math.isfinite(interval.high):
         low, high = 1 + interval.low / 100, 1 + interval.high / 100
         ratio = stats.Interval(low, high, interval.confidence)
-    spread = stats.spread([_logs(storm) for storm in storms])
+    spread = stats.spread(_logs(storms))
     medians = [math.log(storm.median) for storm in storms if storm.boots and not storm.lost_count]
     return Noise(
         storms=rounds,
@@ -73,8 +75,13 @@ def _place(sample: Sample) -> int:
     return SIDES.index(sample.parameters[SIDE])
 
 
-def _logs(storm: StormSample) -> list[float]:
-    return [math.log(boot) for boot in storm.boots]
+def _logs(storms: Sequence[StormSample]) -> list[list[float]]:
+    """Return the logarithms of each storm's boots, less what VMs of a host have in common."""
+    hosts = [storm.hosts or {"": storm} for storm in storms]
+    names = [name for each in hosts for name, share in each.items() for _ in share.boots]
+    logs = [[math.log(boot) for share in each.values() for boot in share.boots] for each in hosts]
+    own = iter(stats.levelled([log for storm in logs for log in storm], names))
+    return [list(itertools.islice(own, len(storm))) for storm in logs]
 
 
 def smallest_percent(rounds: int, interval: stats.Interval | None, storms: int) -> float | None:

@@ -195,7 +195,8 @@ class _Host:
 
 def _host_of(fleet: Fleet) -> _Host:
     rooms = [room for storm in fleet.storms.values() if (room := storm.room) is not None]
-    return _Host(max(fleet.host_facts.cores, 1), min(rooms, default=None))
+    cores = sum(host.facts.cores for host in fleet.hosts.values() if host.lost is None)
+    return _Host(max(cores, 1), min(rooms, default=None))
 
 
 def _longest_gap_ns(attempts: Iterable[Attempt]) -> int | None:

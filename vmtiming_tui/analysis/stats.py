@@ -148,6 +148,22 @@ def median_interval(
     )
 
 
+def levelled(sample: Sequence[float], groups: Sequence[str]) -> list[float]:
+    """Return values less what the median of their group is from that of all.
+
+    Values of one group are as they were. It takes out what a group has in common (hosts of unlike
+    speed), so that what is left is each value's own (Hodges and Lehmann's alignment, 1962).
+    """
+    of_group: dict[str, list[float]] = {}
+    for value, group in zip(sample, groups, strict=True):
+        of_group.setdefault(group, []).append(value)
+    if len(of_group) < 2:
+        return list(sample)
+    middle = median(sample)
+    beyond = {group: median(values) - middle for group, values in of_group.items()}
+    return [value - beyond[group] for value, group in zip(sample, groups, strict=True)]
+
+
 def modified_z_outliers(sample: Sequence[float]) -> list[int]:
     """Return the indices of values more than 14.826 MADs away from the median.
 

@@ -22,6 +22,7 @@ FEWEST_VMS = 3
 FEWEST_STORMS = 3
 MIN_NOISE_NS = 20_000_000
 NOISE_SHARE = 0.03
+HOST_SHARE = 0.2
 _BLAME = re.compile(r"\s*((?:[\d.]+(?:month|min|ms|us|µs|y|w|d|h|s)\s+)+)(\S.*)")
 
 
@@ -53,7 +54,8 @@ class Straggler:
     of many VMs ``MAX_USUAL`` stand for all, from the fastest to the slowest.
     ``waited_share`` is how much of the time its vCPUs could have run they waited for a core, 0 to
     1, ``usual_waited_share`` the other VMs' median of it. It was the slowest of ``slowest_in``
-    among ``of_storms`` storms that booted ``FEWEST_VMS`` or more.
+    among ``of_storms`` storms that booted ``FEWEST_VMS`` or more. ``host_behind_ns`` is how much
+    longer its host's median was than that of the other hosts' VMs; None where there are no others.
     """
 
     slowest: Attempt
@@ -66,6 +68,7 @@ class Straggler:
     units: tuple[BlamedUnit, ...]
     waited_share: float | None
     usual_waited_share: float | None
+    host_behind_ns: int | None = None
     slowest_in: int = 0
     of_storms: int = 0
 
@@ -88,6 +91,13 @@ class Straggler:
     def noise_ns(self) -> int:
         """What is too little to be told from chance."""
         return max(MIN_NOISE_NS, round(NOISE_SHARE * self.median_ns), self.slowest.uncertainty_ns)
+
+    @property
+    def is_of_slow_host(self) -> bool:
+        """Whether a good part of its delay is its whole host's, and not the VM's alone."""
+        if self.host_behind_ns is None:
+            return False
+        return self.host_behind_ns > max(self.noise_ns, HOST_SHARE * self.behind_ns)
 
     @property
     def is_slow(self) -> bool:
@@ -158,9 +168,18 @@ def straggler(
         units=_units(slowest, others, order),
         waited_share=waited_share(slowest),
         usual_waited_share=stats.median(waited) if waited else None,
+        host_behind_ns=_host_behind_ns(slowest, booted),
     )
     is_level = found.slowest_ns - found.fastest_ns <= 2 * found.noise_ns
     return found if found.is_slow or is_level else None
+
+
+def _host_behind_ns(slowest: Attempt, booted: Iterable[Attempt]) -> int | None:
+    here, elsewhere = list[int](), list[int]()
+    for attempt in booted:
+        of = here if attempt.host == slowest.host else elsewhere
+        of.append(attempt.boot_ns or 0)
+    return round(stats.median(here) - stats.median(elsewhere)) if elsewhere else None
 
 
 def straggler_of(fleet: Fleet, scope: Collection[int] | None = None) -> Straggler | None:

@@ -6,6 +6,7 @@ boots count is told by ``counted``. A VM that was lost (failed, timed out, kille
 that booted, whatever its limit was.
 """
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -26,7 +27,8 @@ class Summary:
     """The figures of a set of attempts; seconds, None where there is no data for a figure.
 
     ``mean_s``, ``stddev_s``, ``min_s``, ``max_s``, ``mad_s`` and the outliers (VM ids) are of the
-    VMs that booted. The median, its interval and the percentiles count the ``lost`` ones as slower
+    VMs that booted; of several hosts a VM is an outlier beside those of its own. The median, its
+    interval and the percentiles count the ``lost`` ones as slower
     than all, and are None where these hide them. ``all_booted_in_s`` is from the first start to
     the last boot, None where not all booted; ``last_booted_s`` is the same of those that did.
     ``launch_skew_s`` is between the first and the last start, ``time_to_s`` until a share (percent)
@@ -193,6 +195,7 @@ def summarise(attempts: Sequence[Attempt]) -> Summary:
     """Return the figures of attempts, of one storm or of several."""
     booted = [attempt for attempt in attempts if attempt.boot_ns is not None]
     times, lost = boots_s(booted), lost_of(attempts)
+    own = stats.levelled(times, [attempt.host for attempt in booted])
     divided = _stage_figures(booted)
     storms: dict[int, list[Attempt]] = {}
     for attempt in attempts:
@@ -217,8 +220,8 @@ def summarise(attempts: Sequence[Attempt]) -> Summary:
         min_s=min(times, default=None),
         max_s=max(times, default=None),
         mad_s=stats.mad(times) if times else None,
-        outliers_z=_vms(booted, stats.modified_z_outliers(times)),
-        outliers_tukey=_vms(booted, stats.tukey_outliers(times)),
+        outliers_z=_vms(booted, stats.modified_z_outliers(own)),
+        outliers_tukey=_vms(booted, stats.tukey_outliers(own)),
         all_booted_in_s=median_over_storms([all_booted_in_s(storm) for storm in storms.values()]),
         last_booted_s=curve[-1][0] / 1e9 if curve else None,
         launch_skew_s=_launch_skew_s(attempts),
@@ -277,7 +280,7 @@ class Group:
     ``parameters`` is what a sweep varied. ``medians`` is of the storms' median boot times,
     ``all_booted_in`` of the times until all of a storm had booted, ``rates`` of their VMs per
     second. A storm whose figure lost VMs hide ranks behind the others. ``spread`` is of the boot
-    times between storms and within them (s).
+    times between storms and within them (s); that hosts of a run differ is in neither.
     """
 
     parameters: Mapping[str, str]
@@ -318,8 +321,16 @@ def _group(parameters: Mapping[str, str], storms: Sequence[StormSummary]) -> Gro
         medians=over(storm.summary.median_s for storm in storms),
         all_booted_in=over(storm.summary.all_booted_in_s for storm in storms),
         rates=stats.describe([rate for rate in rates if rate is not None]),
-        spread=stats.spread([boots_s(storm.attempts) for storm in storms]),
+        spread=stats.spread(_own_s(storms)),
     )
+
+
+def _own_s(storms: Sequence[StormSummary]) -> list[list[float]]:
+    """Return the boot times of each storm (s), less what VMs of a host have in common."""
+    booted = [[each for each in storm.attempts if each.boot_ns is not None] for storm in storms]
+    everyone = [attempt for storm in booted for attempt in storm]
+    own = iter(stats.levelled(boots_s(everyone), [attempt.host for attempt in everyone]))
+    return [list(itertools.islice(own, len(storm))) for storm in booted]
 
 
 def counted_groups(fleet: Fleet, scope: Collection[int] | None = None) -> list[Group]:

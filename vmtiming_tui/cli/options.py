@@ -5,7 +5,6 @@ Values reach ``build_config`` as texts, so that all faults are found at once, wo
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,10 +15,10 @@ from vmtiming_tui.analysis.thresholds import read_thresholds
 from vmtiming_tui.cli.completing import files, folders, runs_or_files, words
 from vmtiming_tui.cli.sections import HelpSection, SectionedOption
 from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii
-from vmtiming_tui.model.config import AfterReport, End, RunConfig
+from vmtiming_tui.model.config import AfterReport, End
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.report.export import NAMED
-from vmtiming_tui.request.settings import Raw
+from vmtiming_tui.request.settings import SETTINGS, Raw
 from vmtiming_tui.request.sweeps import MOST_STORMS, build_plan
 from vmtiming_tui.session.wishes import Wishes
 
@@ -91,8 +90,14 @@ MACHINE_OPTIONS = (
 )  # fmt: skip
 
 STORM_OPTIONS = (
-    storm_option("--parallel", metavar="K", help="How many may be booting at once."),
-    storm_option("--stagger", "stagger_s", metavar="SECONDS", help="Wait between two starts."),
+    storm_option(
+        "--parallel", metavar="K[/host]",
+        help="How many may be booting at once, over all hosts or on each.",
+    ),
+    storm_option(
+        "--stagger", "stagger_s", metavar="SECONDS[/host]", help="Wait between two starts."
+    ),
+    storm_option("--rate", metavar="R[/host]", help="Start so many VMs a second."),
     storm_option(
         "--start", metavar="each|together", shell_complete=words("each", "together"),
         help="Let a VM go when it is ready, or all at once.  [default: each]",
@@ -125,7 +130,7 @@ PLAN_OPTIONS = (
     measure_option(
         "-L", "--parameter-list", "sweeps", nargs=2, multiple=True, metavar="VAR A,B,C",
         help="Vary number, memory, smp, accel, kernel, initrd, append, after_report, base, prefix, "
-        "qemu, machine, cpu, boot, parallel or start, in turn. Repeatable.",
+        "qemu, machine, cpu, boot, parallel, start, stagger or rate, in turn. Repeatable.",
     ),
     measure_option(
         "--until-decided", "until_decided", metavar="PCT",
@@ -213,7 +218,6 @@ machine_options = _with((*MACHINE_OPTIONS, *STORM_OPTIONS, *AFTER_OPTIONS))
 plan_options = _with(PLAN_OPTIONS)
 wish_options = _with(WISH_OPTIONS)
 
-SETTINGS = frozenset(field.name for field in fields(RunConfig))
 REPEATS = (
     "runs", "until_decided", "max_runs", "warmup", "prepare", "drop_caches", "sweeps", "name",
     "notes", "labels",

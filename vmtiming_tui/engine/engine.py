@@ -3,16 +3,18 @@
 import asyncio
 import contextlib
 import os
-import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from vmtiming_tui import __version__
 from vmtiming_tui.engine.boot.context import BootContext
+from vmtiming_tui.engine.boot.leader import Alone, Led
+from vmtiming_tui.engine.boot.led_run import LedRun
+from vmtiming_tui.engine.boot.plan_walk import PlanWalk
 from vmtiming_tui.engine.boot.run import BootRun
 from vmtiming_tui.engine.children import rundir
 from vmtiming_tui.engine.children.children import Children, start_warden
@@ -27,7 +29,7 @@ from vmtiming_tui.engine.qmp.event_stamps import StampReader
 from vmtiming_tui.errors import EngineError, ImageError
 from vmtiming_tui.images.guard.box import own_uid
 from vmtiming_tui.model import commands, events as ev
-from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.model.run_id import run_id
 
 _MAX_STRANGERS = 20
 _NICER = -10
@@ -35,10 +37,14 @@ _NICER = -10
 
 @dataclass
 class _Asked:
-    """A run asked for and not yet begun; ``outcome`` says where it was stopped before that."""
+    """A run asked for and not yet begun; ``outcome`` says where it was stopped before that.
+
+    ``boots`` are the storms that one which is led is to boot.
+    """
 
     start: commands.Start
     outcome: ev.Outcome = ev.Outcome.FINISHED
+    boots: deque[commands.Boot] = field(default_factory=deque)
 
 
 class Engine:
@@ -58,7 +64,9 @@ class Engine:
         self._limits = limits or Limits()
         self._starts: deque[_Asked] = deque()
         self._wake = asyncio.Event()
+        self._asked: _Asked | None = None
         self._run: BootRun | None = None
+        self._storms: PlanWalk | LedRun | None = None
         self._beginning: asyncio.Task[BootRun] | None = None
         self._outcome = ev.Outcome.FINISHED
         self._leaving = False
@@ -74,23 +82,29 @@ class Engine:
             case commands.Start():
                 self._starts.append(_Asked(command))
                 self._wake.set()
-            case commands.Rerun():
-                if self._run is not None:
-                    self._run.rerun(command.vms)
-                    self._wake.set()
             case commands.Act():
                 if self._run is not None:
                     self._run.act(command.action, command.vms)
             case commands.ReadConsole():
                 if self._run is not None:
                     self._run.read_console(command.vm, command.seen_bytes)
-            case commands.GoOn() | commands.Conclude():
-                if self._run is not None:
-                    self._run.answer(command)
+            case commands.Boot():
+                self._take_storm(command)
             case commands.Stop():
                 self._stop(command.now, ev.Outcome.STOPPED)
             case commands.Quit():
                 self.leave(now=command.now)
+            case _:
+                if self._storms is not None:
+                    self._storms.obey(command)
+                    self._wake.set()
+
+    def _take_storm(self, boot: commands.Boot) -> None:
+        """Keep a storm for the newest run, where that is led; it may not have begun."""
+        asked = self._starts[-1] if self._starts else self._asked
+        if asked is not None and asked.start.led:
+            asked.boots.append(boot)
+            self._wake.set()
 
     def leave(self, *, now: bool = False, outcome: ev.Outcome = ev.Outcome.STOPPED) -> None:
         """Stop what runs and end the engine."""
@@ -106,6 +120,8 @@ class Engine:
             self._beginning.cancel()
         if self._run is not None:
             self._run.stop(now=now)
+        if self._storms is not None:
+            self._storms.stop()
 
     # Its own life.
 
@@ -160,37 +176,55 @@ class Engine:
             if not self._starts:
                 await self._woken()
                 continue
-            asked = self._starts.popleft()
-            start = asked.start
-            self._run, self._outcome = None, asked.outcome
-            await self._one_run(start, context)
-            if not start.interactive:
+            asked = self._asked = self._starts.popleft()
+            self._run = self._storms = None
+            self._outcome = asked.outcome
+            await self._one_run(asked, context)
+            if not (asked.start.interactive or asked.start.led):
                 return
 
     async def _woken(self) -> None:
         await self._wake.wait()
         self._wake.clear()
 
-    async def _one_run(self, start: commands.Start, context: BootContext) -> None:
+    async def _one_run(self, asked: _Asked, context: BootContext) -> None:
         run = None
         try:
             if self._outcome is ev.Outcome.FINISHED:
-                run = await self._begin(start.plan, context)
+                run = await self._begin(asked, context)
         except EngineError as error:
             self._fail(error)
             self._end(ev.Outcome.INTERRUPTED)
             return
         if run is None or self._outcome is not ev.Outcome.FINISHED:
+            self._storms = None
             self._end(self._outcome)  # stopped before there was a run to stop
             return
         self._run = run
         async with HostWatch(self._emit), UsageWatch(lambda: run.attempts):
-            await self._carry_out(run.run_plan())
-            while start.interactive and not (self._leaving or self._starts):
+            match self._storms:
+                case PlanWalk() as walk:
+                    await self._walk(walk, interactive=asked.start.interactive)
+                case LedRun() as led:
+                    await self._carry_out(self._follow(led))
+
+    async def _walk(self, walk: PlanWalk, *, interactive: bool) -> None:
+        """Boot a plan, then what is asked for again."""
+        await self._carry_out(walk.run_plan())
+        while interactive and not (self._leaving or self._starts):
+            await self._woken()
+            if walk.has_more:
+                self._outcome = ev.Outcome.FINISHED
+                await self._carry_out(walk.run_reruns())
+
+    async def _follow(self, led: LedRun) -> None:
+        """Boot what whoever leads asks for, as long as there may be more."""
+        while not (self._leaving or self._starts):
+            if led.has_more:
+                self._outcome = ev.Outcome.FINISHED
+                await led.run_next()
+            else:
                 await self._woken()
-                if run.has_reruns:
-                    self._outcome = ev.Outcome.FINISHED
-                    await self._carry_out(run.run_reruns())
 
     async def _carry_out(self, storms: Coroutine[Any, Any, None]) -> None:
         try:
@@ -200,9 +234,9 @@ class Engine:
             self._outcome = ev.Outcome.INTERRUPTED
         self._end(self._outcome)
 
-    async def _begin(self, plan: RunPlan, context: BootContext) -> BootRun | None:
+    async def _begin(self, asked: _Asked, context: BootContext) -> BootRun | None:
         """Settle what the run needs to know first; None where it was stopped meanwhile."""
-        self._beginning = asyncio.create_task(self._settle(plan, context))
+        self._beginning = asyncio.create_task(self._settle(asked, context))
         try:
             await asyncio.wait([self._beginning])
             if self._beginning.cancelled():
@@ -213,18 +247,20 @@ class Engine:
             await asyncio.wait([self._beginning])
             self._beginning = None
 
-    async def _settle(self, plan: RunPlan, context: BootContext) -> BootRun:
+    async def _settle(self, asked: _Asked, context: BootContext) -> BootRun:
+        plan = asked.start.plan
         found = await settle_qemus(plan.configs, self._own_uid, context.children)
         groups = [qemu.powers.user.gid for qemu in found.values() if qemu.powers.user]
         if groups:
             context = replace(context, folder=context.folder.shared(groups[0]))
-        rooms = rooms_for({config: qemu.accel for config, qemu in found.items()})
-        first = found[plan.config]
+        accels = {config: qemu.accel for config, qemu in found.items()}
+        rooms = {} if asked.start.led else rooms_for(accels)
+        first, wall_ns = found[plan.config], time.time_ns()
         self._emit(
             ev.RunStarted(
                 at_ns=time.monotonic_ns(),
-                run=_run_id(),
-                wall_ns=time.time_ns(),
+                run=run_id(wall_ns),
+                wall_ns=wall_ns,
                 number=plan.number,
                 plan=plan,
                 host=host_facts(),
@@ -239,7 +275,14 @@ class Engine:
         for choice in dict.fromkeys(qemu.choice for qemu in found.values()):
             if choice.warns:
                 self._notice(ev.Level.WARNING, choice.reason)
-        return BootRun(plan, found, rooms, context)
+        if not asked.start.led:
+            run = BootRun(plan, found, Alone(), context)
+            self._storms = PlanWalk(plan, run, rooms, self._emit)
+            return run
+        leader = Led(self._emit)
+        run = BootRun(plan, found, leader, context)
+        self._storms = LedRun(run, leader, accels, asked.boots, self._emit)
+        return run
 
     def _stranger(self, pid: int, uid: int) -> None:
         self._strangers += 1
@@ -258,14 +301,6 @@ class Engine:
 
     def _end(self, outcome: ev.Outcome) -> None:
         self._emit(ev.RunEnded(at_ns=time.monotonic_ns(), outcome=outcome))
-
-
-def _run_id() -> str:
-    """Return a name for a run that sorts by time and is no other's."""
-    seconds, rest_ns = divmod(time.time_ns(), 1_000_000_000)
-    part = rest_ns * 0x1000 // 1_000_000_000  # of the second, in 4096ths: 0.24 ms
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds))
-    return f"{stamp}-{part:03x}{secrets.randbelow(0x1000):03x}"
 
 
 def _take_precedence() -> None:

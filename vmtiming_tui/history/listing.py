@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from vmtiming_tui.analysis.comparison.samples import moment
 from vmtiming_tui.analysis.comparison.sequential import told
+from vmtiming_tui.analysis.hosts import run_hosts
 from vmtiming_tui.analysis.kernel_times import kernel_figures
 from vmtiming_tui.analysis.straggler import straggler_of
 from vmtiming_tui.analysis.summary import summarise_fleet
@@ -19,6 +20,7 @@ from vmtiming_tui.report.findings import (
     sweep_lines,
     threshold_lines,
 )
+from vmtiming_tui.report.host_report import host_lines, hosts_words
 from vmtiming_tui.report.kernel_report import kernel_lines
 from vmtiming_tui.report.plain import PlainReport
 from vmtiming_tui.report.straggler import slowest_vm_lines
@@ -65,7 +67,8 @@ def _history_table(runs: Sequence[StoredRun]) -> Table:
 
 def show_lines(run: StoredRun, fleet: Fleet) -> list[str]:
     """Return a stored run's heading, and its report as it was printed."""
-    heading = f"{run.run}  {moment(run.wall_ns)}  {run.state}  on {run.host}, {run.accel}"
+    where = hosts_words(run.hosts)
+    heading = f"{run.run}  {moment(run.wall_ns)}  {run.state}  on {where}, {run.accel}"
     against = f"Held against {run.baseline}." if run.baseline else ""
     labels = f"Labels: {label_words(run.labels.items())}" if run.labels else ""
     words = [printable(text) for text in (run.name, run.notes, labels, against) if text]
@@ -77,6 +80,7 @@ def show_lines(run: StoredRun, fleet: Fleet) -> list[str]:
         *PlainReport(fleet).final_lines(),
         *slowest_vm_lines(straggler_of(fleet)),
         *shutdown_lines(summary),
+        *host_lines(run_hosts(fleet)),
         *kernel_lines(kernel_figures(fleet)),
         *decision_lines(fleet, told(fleet, None)),
         *threshold_lines(judged(fleet)),

@@ -24,6 +24,7 @@ from vmtiming_tui.model.codec import from_json, to_json
 from vmtiming_tui.model.fleet import Fleet, RunState
 
 CURVE_POINTS = 40
+HOSTS_APART = ", "
 
 Row = dict[str, str | int | float | None]
 
@@ -63,6 +64,11 @@ class StoredRun:
     owner: str = ""
 
     @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts it was made on, by name."""
+        return tuple(self.host.split(HOSTS_APART)) if self.host else ()
+
+    @property
     def label(self) -> str:
         """What to call it: its name where it has one, else its id."""
         return self.name or self.run
@@ -77,7 +83,9 @@ def figures_of(fleet: Fleet) -> Row:
     curve = completion(storms[-1]) if storms else []
     step = max(1, -(-len(curve) // CURVE_POINTS))
     points = [*curve[:-1:step], *curve[-1:]]
+    names = {"host": fleet.host_facts.hostname} if fleet.hosts.are_many else {}
     return {
+        **names,
         "counts": json.dumps(counts),
         "storms": len(fleet.storms),
         "boots": len(boots),

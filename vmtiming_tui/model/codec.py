@@ -246,6 +246,10 @@ class Vocabulary:
             body = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise EventError(f"not JSON ({error}): {line[:_EXCERPT]!r}") from None
+        return self.read(body)
+
+    def read(self, body: Json) -> Any:
+        """Return the record of one line's JSON; raise ``EventError`` for anything else."""
         if not isinstance(body, dict):
             raise _mismatch("an object", body)
         cls = self._by_tag.get(tag) if isinstance(tag := body.get(self._key), str) else None

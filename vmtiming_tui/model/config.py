@@ -73,8 +73,9 @@ class RunConfig:
     """The settings of a storm.
 
     ``memory_mib`` per VM; ``timeout_s`` per VM from its start; ``stagger_s`` between two starts;
-    ``parallel`` is how many may be booting at once (None: all). ``shutdown_timeout_s`` is how long
-    a guest may take to shut down. Images are
+    ``parallel`` is how many may be booting at once (None: all); of several hosts both are over all
+    of them, or of each for itself (``_per_host``). ``shutdown_timeout_s`` is how long a guest may
+    take to shut down. Images are
     ``vmdir/prefix-<i>suffix``, of the ``format`` told (empty: found out once); their backing files
     may also be below the ``allow_backing`` folders. ``run_as`` is QEMU's user (empty: one of its
     own, where we are root).
@@ -94,6 +95,8 @@ class RunConfig:
     start: StartMode = StartMode.EACH
     stagger_s: float = 0.0
     parallel: int | None = None
+    parallel_per_host: bool = False
+    stagger_per_host: bool = False
     persist: bool = False
     append: str = ""
     base: str = ""

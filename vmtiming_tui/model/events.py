@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias, cast
 
 from vmtiming_tui.model.boot_file import BootFile as BootFile
-from vmtiming_tui.model.codec import Vocabulary, otherwise
+from vmtiming_tui.model.codec import Json, Vocabulary, otherwise
 from vmtiming_tui.model.config import End
 from vmtiming_tui.model.guest_events import (
     ConsoleLine as ConsoleLine,
@@ -407,3 +407,8 @@ def encode(event: Event) -> str:
 def decode(line: str | bytes) -> Event:
     """Return the event of one line; raise ``EventError`` where it is none."""
     return cast(Event, VOCABULARY.decode(line))
+
+
+def read(body: Json) -> Event:
+    """Return the event of one line's JSON; raise ``EventError`` where it is none."""
+    return cast(Event, VOCABULARY.read(body))

@@ -147,6 +147,7 @@ class Fleet:
                 self._observe(event)
             case ev.FilesSeen():
                 self.files = tuple(dict.fromkeys((*self.files, *event.files)))
+                self.hosts.see_files(event)
             case ev.VmQueued():
                 self._queue(event)
             case ev.HostSample() | ev.HostJoined() | ev.ClockMeasured() | ev.HostLost():

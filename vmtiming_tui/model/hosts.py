@@ -5,7 +5,9 @@ from dataclasses import dataclass, field, fields
 from typing import Self
 
 from vmtiming_tui.model.events import (
+    BootFile,
     ClockMeasured,
+    FilesSeen,
     HostJoined,
     HostLost,
     HostSample,
@@ -19,7 +21,7 @@ class Host:
     """One host of a run; the only one has no ``name`` of its own.
 
     ``clock`` is the newest measurement of its clock, ``worst_clock_ns`` the largest uncertainty of
-    all; both are of several hosts alone.
+    all; both are of several hosts alone. ``files`` are what its VMs boot from.
     """
 
     name: str = ""
@@ -34,6 +36,7 @@ class Host:
     clock: ClockMeasured | None = None
     worst_clock_ns: int = 0
     lost: HostLost | None = None
+    files: tuple[BootFile, ...] = ()
 
     @property
     def sample(self) -> HostSample | None:
@@ -79,6 +82,12 @@ class Hosts(dict[str, Host]):
     def differing(self, fact: Callable[[Host], object]) -> bool:
         """Return whether the hosts differ in this."""
         return len({fact(host) for host in self.values()}) > 1
+
+    def see_files(self, event: FilesSeen) -> None:
+        """Take in what the VMs of a host boot from, if it is one of them."""
+        host = self.get(event.host)
+        if host is not None:
+            host.files = tuple(dict.fromkeys((*host.files, *event.files)))
 
     def take(self, event: HostJoined | ClockMeasured | HostLost | HostSample) -> bool:
         """Take in what an event tells of a host; return whether it is one of them."""

@@ -11,13 +11,14 @@ another clock."""
 
 
 @functools.cache
-def _stamps(kind: type) -> tuple[str, ...]:
+def stamps(kind: type) -> tuple[str, ...]:
+    """Return the names of those that events of a kind have."""
     return tuple(each.name for each in dataclasses.fields(kind) if each.name in STAMPS)
 
 
 def shifted(event: Event, by_ns: int) -> Event:
     """Return the event with every moment later by so much: spans between them stay as they are."""
     kind: type = type(event)
-    told = ((name, getattr(event, name)) for name in _stamps(kind))
+    told = ((name, getattr(event, name)) for name in stamps(kind))
     moved = {name: moment + by_ns for name, moment in told if moment is not None}
     return dataclasses.replace(event, **moved)

@@ -53,6 +53,9 @@ class PlainReport:
         match event:
             case ev.Notice():
                 return [f"{event.level}: {printable(event.text)}"]
+            case ev.HostLost():
+                why = f"Host {one_line(event.host)} was lost: {printable(event.why)}"
+                return [why, *_indented([event.hint])]
             case ev.EngineFailed():
                 return [f"Error: {printable(event.why, keep=_KEPT)}", *_indented([event.hint])]
             case ev.ReportRejected():

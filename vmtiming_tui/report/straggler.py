@@ -23,12 +23,22 @@ def straggler_words(found: Straggler) -> str:
         return _much_the_same(found)
     parts = [_stage_words(found, stage) for stage in _telling(found)]
     parts += _waited_words(found.waited_share, found.usual_waited_share)
-    return ": ".join([_who(found), *([", ".join(parts)] if parts else [])])
+    words = ": ".join([_who(found), *([", ".join(parts)] if parts else [])])
+    return "; ".join([words, *_host_words(found)])
 
 
 def slowest_vm_lines(found: Straggler | None) -> list[str]:
     """Return the sentence on the slowest VM as a line; nothing where there is none to be told."""
     return [straggler_words(found)] if found else []
+
+
+def _host_words(found: Straggler) -> list[str]:
+    """Return that its whole host was slow, where it was: then it is not this VM's doing alone."""
+    if not found.is_of_slow_host:
+        return []
+    behind_s, host = (found.host_behind_ns or 0) / 1e9, printable(found.slowest.host)
+    digits = 1 if behind_s >= 0.95 else 2
+    return [f"its host {host} was slower than the others by {behind_s:.{digits}f} s at the median"]
 
 
 def _much_the_same(found: Straggler) -> str:
@@ -110,6 +120,7 @@ def straggler_lines(found: Straggler) -> list[str]:
     if added:
         lines.append(f"  by stage: {', '.join(added)}")
     lines += [f"  {_blamed(found, unit)}" for unit in found.units]
+    lines += [f"  {words}" for words in _host_words(found)]
     if found.waited_share is not None:
         lines.append(f"  it waited for a free core {100 * found.waited_share:.0f} % of its time")
     return lines

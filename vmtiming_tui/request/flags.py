@@ -21,6 +21,7 @@ FLAGS: Mapping[str, str] = {
         "smp",
         "start",
         "parallel",
+        "rate",
         "persist",
         "append",
         "base",

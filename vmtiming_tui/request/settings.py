@@ -27,6 +27,7 @@ from vmtiming_tui.request.paths import file_problems
 
 MAX_VMS = 100_000
 _MOST_NAMED = 60
+_LEAST_RATE = 0.001
 MAX_KERNEL_ARGUMENTS = 2000  # x86 Linux takes a command line of 2048 bytes, ours included
 
 Raw = str | bool | int | float | Sequence[str] | None
@@ -69,6 +70,27 @@ def _seconds(low: float, example: str) -> Callable[[Raw], float]:
         return value
 
     return read
+
+
+def _rate(raw: Raw) -> float:
+    """Return how far apart so many VMs a second are."""
+    try:
+        value = float(str(raw).strip())
+    except ValueError:
+        raise ValueError(f"{_brief(raw)!r} is no number of VMs a second; try 2") from None
+    if not _LEAST_RATE <= value <= MAX_VMS:
+        raise ValueError(
+            f"{_brief(raw)} is out of range; give {_LEAST_RATE:g} to {MAX_VMS} VMs a second, "
+            "such as 2"
+        )
+    return 1 / value
+
+
+def _of_each_host(raw: Raw) -> tuple[Raw, bool]:
+    """Return a value, and whether it is of each host for itself (``4/host``), not of all."""
+    value, bar, host = str(raw).partition("/")
+    is_each = bool(value.strip() and bar) and host.strip().lower() == "host"
+    return (value, True) if is_each else (raw, False)
 
 
 def _choice(kind: type[E]) -> Callable[[Raw], E]:
@@ -135,6 +157,7 @@ _READERS: Mapping[str, Callable[[Raw], Any]] = {
     "timeout_s": _seconds(0.001, "300"),
     "start": _choice(StartMode),
     "stagger_s": _seconds(0, "0.5"),
+    "rate": _rate,
     "parallel": lambda raw: None if raw in (None, "") else _whole(1, MAX_VMS, "4")(raw),
     "persist": bool,
     "append": _arguments,
@@ -156,10 +179,37 @@ _READERS: Mapping[str, Callable[[Raw], Any]] = {
 }
 
 
+_OVER_HOSTS: Mapping[str, tuple[str, str]] = {
+    "parallel": ("parallel", "parallel_per_host"),
+    "stagger_s": ("stagger_s", "stagger_per_host"),
+    "rate": ("stagger_s", "stagger_per_host"),
+}
+SETTINGS = frozenset(_READERS)
+"""What can be given of a storm, by name."""
+
+
+def _read(name: str, raw: Raw) -> dict[str, Any]:
+    """Return what a raw value settles; raise ``ValueError`` where it is bad."""
+    if name not in _OVER_HOSTS:
+        return {name: _READERS[name](raw)}
+    setting, per_host = _OVER_HOSTS[name]
+    value, is_each = _of_each_host(raw)
+    return {setting: _READERS[name](value), per_host: is_each}
+
+
+def raw_of(config: RunConfig) -> dict[str, Raw]:
+    """Return a config as raw values, of which ``build_config`` makes the same again."""
+    raw: dict[str, Raw] = {name: getattr(config, name) for name in SETTINGS - {"rate"}}
+    for name in ("parallel", "stagger_s"):
+        if getattr(config, _OVER_HOSTS[name][1]):
+            raw[name] = f"{raw[name]:g}/host"
+    return raw
+
+
 def field_problem(name: str, raw: Raw) -> str:
     """Return what is wrong with one raw value, or an empty text; for validating while typing."""
     try:
-        _READERS[name](raw)
+        _read(name, raw)
     except ValueError as error:
         return str(error)
     return ""
@@ -174,12 +224,20 @@ def build_config(raw: Mapping[str, Raw], *, files: bool = True) -> RunConfig:
     problems: list[Problem] = []
     for name, text in raw.items():
         try:
-            values[name] = _READERS[name](text)
+            values |= _read(name, text)
         except ValueError as error:
             problems.append(Problem(name, f"{FLAGS.get(name, name)}: {error}"))
     broken = {problem.field for problem in problems}
     config = RunConfig(**values)
     problems += [problem for problem in _missing(config) if problem.field not in broken]
+    if {"rate", "stagger_s"} <= raw.keys():
+        problems.append(
+            Problem(
+                "rate",
+                "--rate: so many VMs a second are so far apart, which --stagger says too; leave "
+                "one of the two out",
+            )
+        )
     if files:
         found = {problem.field for problem in problems}
         problems += [problem for problem in file_problems(config) if problem.field not in found]

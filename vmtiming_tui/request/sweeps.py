@@ -34,6 +34,8 @@ SWEPT: Mapping[str, str] = {
     "boot": "boot",
     "parallel": "parallel",
     "start": "start",
+    "stagger": "stagger_s",
+    "rate": "rate",
 }
 _MAY_BE_EMPTY = ("append", "initrd", "machine", "cpu", "parallel")
 MAX_VARIANTS = 1000

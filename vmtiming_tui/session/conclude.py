@@ -10,6 +10,7 @@ from vmtiming_tui.analysis.comparison.compare import Comparison, Gate, compare_s
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN, side_of
 from vmtiming_tui.analysis.comparison.sequential import told
 from vmtiming_tui.analysis.exit_code import ExitCode, exit_code, reasons
+from vmtiming_tui.analysis.hosts import run_hosts
 from vmtiming_tui.analysis.kernel_times import kernel_figures
 from vmtiming_tui.analysis.straggler import straggler_of
 from vmtiming_tui.analysis.summary import summarise_fleet
@@ -32,6 +33,7 @@ from vmtiming_tui.report.findings import (
     sweep_verdict_lines,
     threshold_lines,
 )
+from vmtiming_tui.report.host_report import host_lines
 from vmtiming_tui.report.kernel_report import kernel_lines
 from vmtiming_tui.report.straggler import slowest_vm_lines
 from vmtiming_tui.session.wishes import Wishes
@@ -161,6 +163,7 @@ def conclude(fleet: Fleet, wishes: Wishes, say: Say, *, first: Iterable[str] = (
         *first,
         *slowest_vm_lines(straggler_of(fleet)),
         *shutdown_lines(summarise_fleet(fleet)),
+        *host_lines(run_hosts(fleet)),
     ):
         say(line)
     for line in kernel_lines(kernel_figures(fleet)):

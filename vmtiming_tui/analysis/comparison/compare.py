@@ -31,13 +31,11 @@ from vmtiming_tui.analysis.comparison.difference import (
     Method,
     Verdict,
 )
+from vmtiming_tui.analysis.comparison.doubts import comparison_cautions, is_by_round
 from vmtiming_tui.analysis.comparison.moved import Movement
 from vmtiming_tui.analysis.comparison.moved_parts import moved_parts
 from vmtiming_tui.analysis.comparison.questions import Question, answers
 from vmtiming_tui.analysis.comparison.samples import (
-    AFTER_REPORT,
-    KERNEL_DETAIL,
-    PROTOCOL,
     QEMU,
     SHUTDOWN,
     Identity,
@@ -45,24 +43,13 @@ from vmtiming_tui.analysis.comparison.samples import (
     Side,
     StormSample,
 )
+from vmtiming_tui.analysis.comparison.strata import AS_WHOLES, Strata, within_hosts
 from vmtiming_tui.analysis.comparison.tolerance import Tolerance, known_tolerance
-from vmtiming_tui.analysis.drift import drift
 from vmtiming_tui.escape import plural, were
 from vmtiming_tui.model.stage import Stage
 
 BOOT = "boot"
 ALL_BOOTED_IN = "all booted in"
-_TIMED_DIFFERENTLY = {
-    AFTER_REPORT: "they were timed differently: where VMs that have reported go on (off), "
-    "the boots after them take longer",
-    KERNEL_DETAIL: "they were timed differently: --kernel-detail slows the boots",
-    PROTOCOL: "they were timed differently: from protocol 3 on a boot ends with the first byte of "
-    "its report, before the guest gathers anything (some 0.3 s sooner under TCG)",
-}
-NOT_IN_TURN = (
-    "the runs were not booted in turn: a drift of the host between them is in no interval; "
-    "variants of one run (-L) are free of it"
-)
 
 
 class Gate(StrEnum):
@@ -110,7 +97,8 @@ class GroupComparison:
     """The differences of one setting: ``boot`` first, then all booted in, stages and shutdown.
 
     ``unpaired`` counts the storms that are left out, as the other side has none in their round.
-    ``parts`` says which of the smaller parts moved, by their kind.
+    ``parts`` says which of the smaller parts moved, by their kind. ``strata`` are the hosts that
+    it is compared within.
     """
 
     parameters: Mapping[str, str]
@@ -118,6 +106,7 @@ class GroupComparison:
     losses: Losses
     unpaired: int = 0
     parts: Mapping[str, Movement] = field(default_factory=dict)
+    strata: Strata = AS_WHOLES
 
     @property
     def boot(self) -> Difference:
@@ -127,12 +116,12 @@ class GroupComparison:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What is to be said of it: the verdict, and what it leaves out or hides."""
-        return (self.boot.sentence, *self._besides)
+        return (self.boot.sentence, *self._besides, *self.strata.sentences)
 
     @property
     def words(self) -> str:
         """The same in one line, without the boot's name."""
-        return "; ".join((self.boot.words, *self._besides))
+        return "; ".join((self.boot.words, *self._besides, *self.strata.left_out))
 
     @property
     def _besides(self) -> list[str]:
@@ -182,6 +171,7 @@ class _Draft:
     questions: tuple[Question, ...]
     losses: Losses
     parts: Mapping[str, Movement]
+    strata: Strata
     unpaired: int = 0
 
 
@@ -196,6 +186,7 @@ def _settled(drafts: Sequence[_Draft], alpha: float) -> Iterator[GroupComparison
             losses=draft.losses,
             unpaired=draft.unpaired,
             parts=draft.parts,
+            strata=draft.strata,
         )
 
 
@@ -206,6 +197,10 @@ def _value(storm: StormSample, name: str) -> float | None:
     """
     if name == BOOT:
         return storm.median if storm.size else None
+    return storm.over_hosts(lambda share: _value_of(share, name))
+
+
+def _value_of(storm: StormSample, name: str) -> float | None:
     if name == ALL_BOOTED_IN:
         known = storm.all_booted_in
         return (math.inf if known is None else known) if storm.size else None
@@ -250,6 +245,7 @@ def _draft(
     method: Method = APART,
     known: Tolerance | None = None,
 ) -> _Draft:
+    first, second, strata = within_hosts(first, second)
     losses = _losses(first, second)
     questions = []
     for name in (BOOT, ALL_BOOTED_IN, QEMU, *map(str, Stage), SHUTDOWN):
@@ -258,12 +254,14 @@ def _draft(
         if is_stage and not (one and other):
             continue
         is_asked = not (is_stage and losses.differ)
+        if name == ALL_BOOTED_IN and strata.uneven:
+            is_asked = False  # a host takes the longer the more VMs it boots
         told = known if name == BOOT else None
         # A round without the figure leaves a block that is not whole.
         asked_by = BY_ROUND if method is IN_BLOCKS and len(one) < len(first.storms) else method
         questions.append(Question(name, one, other, asked_by, told, is_asked))
     parts = {} if losses.differ else moved_parts(first, second, by_round=method.is_by_round)
-    return _Draft(first.parameters, tuple(questions), losses, parts)
+    return _Draft(first.parameters, tuple(questions), losses, parts, strata)
 
 
 def _draft_by_round(first: Sample, second: Sample) -> _Draft:
@@ -277,79 +275,6 @@ def _draft_by_round(first: Sample, second: Sample) -> _Draft:
     is_whole = not both or max(both) - min(both) + 1 == len(both)
     method = IN_BLOCKS if is_whole else BY_ROUND
     return replace(_draft(one, other, method=method), unpaired=unpaired)
-
-
-def _side_cautions(side: Side) -> list[str]:
-    storms = [storm for sample in side.samples for storm in sample.storms]
-    lost: dict[str, int] = {}
-    for storm in storms:
-        for state, count in storm.lost.items():
-            lost[state] = lost.get(state, 0) + count
-    found = []
-    if lost:
-        how = ", ".join(f"{count} {state}" for state, count in lost.items())
-        number, count = sum(storm.size for storm in storms), sum(lost.values())
-        found.append(
-            f"{side.label}: {count} of {plural(number, 'boot')} {were(count)} lost ({how}); "
-            "lost ones rank as slower than all"
-        )
-    if side.level == 0:
-        found.append(f"{side.label} was ended before it was decided: nothing is told from it")
-    elif side.level < ranks.ALPHA:
-        found.append(
-            f"{side.label} went on until it was decided: what is asked of it now is tested at "
-            f"{side.level:.2g}, what its looks had left, not at {ranks.ALPHA:g}"
-        )
-    if side.left_out:
-        found.append(f"{side.label}: a storm that was cut short is left out")
-    settings = [
-        [(storm.turn, storm.median) for storm in sample.storms if storm.size]
-        for sample in side.samples
-    ]
-    if drifts := drift(settings):
-        found.append(f"{side.label}: {drifts}")
-    if doubtful := sum(storm.doubtful for storm in storms):
-        boots = plural(doubtful, "boot")
-        found.append(f"{side.label}: the stages of {boots} are doubtful and left out")
-    return found
-
-
-def _differs(name: str, first: str, second: str) -> str:
-    meaning = f"; {_TIMED_DIFFERENTLY[name]}" if name in _TIMED_DIFFERENTLY else ""
-    return f"{name} differs: {first or 'unknown'} against {second or 'unknown'}{meaning}"
-
-
-def _cautions(first: Side, second: Side, pairs: Sequence[tuple[Sample, Sample]]) -> list[str]:
-    one, other = first.circumstances, second.circumstances
-    found = [
-        _differs(name, value, other[name])
-        for name, value in one.items()
-        if name in other and value != other[name] and not _is_by_round(first, second)
-    ]
-    is_itself = bool(first.identity.run) and first.identity == second.identity
-    if is_itself:
-        found.append("a run is compared with itself")
-    found += [*_side_cautions(first), *_side_cautions(second)]
-    left_out = max(len(first.samples), len(second.samples)) - len(pairs)
-    if left_out:
-        settings = f"{plural(left_out, 'setting')} {were(left_out)}"
-        found.append(f"{settings} booted by one run only and left out")
-    if not is_itself and not _is_by_round(first, second) and any(map(_can_drift, pairs)):
-        found.append(NOT_IN_TURN)
-    return found
-
-
-def _can_drift(pair: tuple[Sample, Sample]) -> bool:
-    """Whether it is more than a single storm that is compared, which carries no verdict anyway."""
-    return all(len(sample.storms) > 1 for sample in pair)
-
-
-def _is_by_round(first: Side, second: Side) -> bool:
-    """Whether these are two variants of one run, which booted them in turn."""
-    one, other = first.identity, second.identity
-    return bool(one.run and one.run == other.run and one.setting and other.setting) and (
-        one.setting != other.setting
-    )
 
 
 def matched(first: Side, second: Sequence[Mapping[str, str]]) -> list[tuple[Sample, int]]:
@@ -378,7 +303,7 @@ def compare_all(first: Side, others: Sequence[Side]) -> tuple[Comparison, ...]:
     drafts = []
     for other, pairs in zip(others, paired_up, strict=True):
         for one, two in pairs:
-            if _is_by_round(first, other):
+            if is_by_round(first, other):
                 drafts.append(_draft_by_round(one, two))
             else:
                 drafts.append(_draft(one, two, known=_tolerance(first, one, other, two)))
@@ -389,7 +314,7 @@ def compare_all(first: Side, others: Sequence[Side]) -> tuple[Comparison, ...]:
             second=other.label,
             against=first.identity,
             groups=tuple(islice(groups, len(pairs))),
-            cautions=tuple(_cautions(first, other, pairs)),
+            cautions=tuple(comparison_cautions(first, other, pairs)),
         )
         for other, pairs in zip(others, paired_up, strict=True)
     )

@@ -3,8 +3,9 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
 
@@ -13,11 +14,13 @@ from vmtiming_tui.analysis.comparison.looks import level_at
 from vmtiming_tui.analysis.comparison.ranks import ALPHA
 from vmtiming_tui.analysis.comparison.tolerance import KnownRun, Setting
 from vmtiming_tui.analysis.counted import counted_attempts
+from vmtiming_tui.analysis.hosts import alike_words, by_host, was_lost_with_host
 from vmtiming_tui.analysis.kernel_times import typical_initcalls_s
 from vmtiming_tui.analysis.stages import stages_of
 from vmtiming_tui.analysis.summary import (
     Group,
     StormSummary,
+    all_booted_in_s,
     boots_s,
     counted_groups,
     shutdowns_s,
@@ -40,6 +43,7 @@ THIS_RUN = "this run"
 
 _OF_NO_BOOT = ("end", "shutdown_timeout_s")
 _AT_ONCE = ("number", "memory_mib", "smp", "start", "stagger_s", "parallel")
+_PER_HOST = ("stagger_per_host", "parallel_per_host")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,10 @@ class StormSample:
     counts the others. ``initcalls`` are the medians of what kernels took for each, where they were
     asked, ``units`` those of the units' own times. ``turn`` is which of its setting's storms it is,
     from 0: a sweep boots every setting once a turn.
+
+    Of several hosts ``hosts`` holds what the VMs of each came to, ``lost_hosts`` those that were
+    lost meanwhile. ``shares`` is of those that it is compared within; the storm's figures are then
+    what these come to together.
     """
 
     boots: tuple[float, ...]
@@ -61,6 +69,9 @@ class StormSample:
     turn: int = 0
     initcalls: Mapping[str, float] = field(default_factory=dict)
     units: OwnTimes = field(default_factory=OwnTimes, compare=False)
+    hosts: Mapping[str, "StormSample"] = field(default_factory=dict)
+    lost_hosts: frozenset[str] = frozenset()
+    shares: tuple["Share", ...] = ()
 
     @property
     def lost_count(self) -> int:
@@ -75,8 +86,35 @@ class StormSample:
     @property
     def median(self) -> float:
         """The median boot time, infinite where the VMs that never booted hide it."""
-        found = stats.worst_rank_percentile(self.boots, self.lost_count, 50)
+        found = self.over_hosts(_median)
         return math.inf if found is None else found
+
+    def over_hosts(self, figure: "Callable[[StormSample], float | None]") -> float | None:
+        """Return a figure that is reckoned of each of its shares: the mean of the logarithms.
+
+        It is that of the whole storm where it has no shares, and None where one of them has none.
+        """
+        if not self.shares:
+            return figure(self)
+        found = [(figure(share.storm), share.weight) for share in self.shares]
+        known = [(value, weight) for value, weight in found if value is not None]
+        if len(known) < len(found):
+            return None
+        least = min(value for value, _ in known)
+        return least if least <= 0 else math.prod(value**weight for value, weight in known)
+
+
+def _median(storm: StormSample) -> float | None:
+    found = stats.worst_rank_percentile(storm.boots, storm.lost_count, 50)
+    return math.inf if found is None else found
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What the VMs of one host come to in a storm, and what that weighs; all weigh 1 together."""
+
+    weight: float
+    storm: StormSample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,11 +228,11 @@ def _level(fleet: Fleet) -> float:
 
 
 def _facts(fleet: Fleet) -> dict[str, str]:
-    plan, host = fleet.plan, fleet.host_facts
+    plan, hosts = fleet.plan, fleet.hosts
     facts = {
-        "host": host.hostname,
-        "CPU": host.cpu_model,
-        "host kernel": host.kernel,
+        "host": fleet.host_facts.hostname,
+        "CPU": alike_words(hosts, lambda host: host.facts.cpu_model),
+        "host kernel": alike_words(hosts, lambda host: host.facts.kernel),
         "guest kernel": _told(fleet, "kernel_release"),
         PROTOCOL: _told(fleet, "protocol"),
     }
@@ -230,6 +268,7 @@ def _setting(fleet: Fleet, parameters: Mapping[str, str], accel: str) -> Setting
     asked = cast(dict[str, Json], to_json(variant.config))
     for name in _OF_NO_BOOT:
         del asked[name]
+    per_host = [name for name in _PER_HOST if asked.pop(name)]  # of one host it means nothing
     after_report, detail = asked.pop("after_report"), asked.pop("kernel_detail")
     circumstances = [
         *(host.hostname, host.cpu_model, host.cores),
@@ -238,10 +277,20 @@ def _setting(fleet: Fleet, parameters: Mapping[str, str], accel: str) -> Setting
         # What earlier versions kept of their runs, all of which were timed so, says nothing of it.
         *([] if after_report == AfterReport.OFF else [after_report]),
         *([KERNEL_DETAIL] if detail == KernelDetail.ON else []),
+        *(per_host if fleet.hosts.are_many else []),
+        *([_placing(fleet, parameters)] if fleet.hosts.are_many else []),
     ]
     request = [asked, plan.warmup, plan.prepare, plan.drop_caches]
     digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode())
     return Setting(json.dumps(circumstances), digest.hexdigest())
+
+
+def _placing(fleet: Fleet, parameters: Mapping[str, str]) -> dict[str, int]:
+    """Return how many VMs each host booted of the first storm with these parameters."""
+    for storm in fleet.storms.values():
+        if storm.parameters == parameters:
+            return dict(Counter(attempt.host for attempt in storm.attempts.values()))
+    return {}
 
 
 def _whole_storms(fleet: Fleet, group: Group) -> Sequence[StormSummary]:
@@ -273,22 +322,40 @@ def _sample(
         setting=_setting(fleet, group.parameters, accel),
         facts={"accelerator": accel, "QEMU": qemu},
         storms=tuple(
-            StormSample(
-                boots=tuple(boots_s(storm.attempts)),
-                lost={
-                    state: count
-                    for state, count in storm.summary.counts.items()
-                    if state.is_lost and count
-                },
-                all_booted_in=storm.summary.all_booted_in_s,
-                stages=_stage_samples(storm.attempts),
-                doubtful=storm.summary.doubtful,
-                turn=turns[storm.number],
-                initcalls=typical_initcalls_s(storm.attempts),
-                units=OwnTimes(storm.attempts, orderings),
-            )
-            for storm in storms
+            _storm(fleet, storm.attempts, turns[storm.number], orderings) for storm in storms
         ),
+    )
+
+
+def _storm(
+    fleet: Fleet, attempts: Sequence[Attempt], turn: int, orderings: Orderings
+) -> StormSample:
+    """Return a storm of several hosts with what each of these came to that was not lost."""
+    whole = _storm_sample(attempts, turn, orderings)
+    on_hosts = by_host(attempts)
+    if not any(on_hosts):
+        return whole
+    lost = frozenset(each.host for each in attempts if was_lost_with_host(fleet, each))
+    hosts = {
+        name: _storm_sample(here, turn, orderings)
+        for name, here in on_hosts.items()
+        if name not in lost
+    }
+    hosts = {name: share for name, share in hosts.items() if share.size}
+    return replace(whole, hosts=hosts, lost_hosts=lost)
+
+
+def _storm_sample(attempts: Sequence[Attempt], turn: int, orderings: Orderings) -> StormSample:
+    booted = [attempt for attempt in attempts if attempt.boot_ns is not None]
+    return StormSample(
+        boots=tuple(boots_s(attempts)),
+        lost=Counter(attempt.state for attempt in attempts if attempt.state.is_lost),
+        all_booted_in=all_booted_in_s(attempts),
+        stages=_stage_samples(attempts),
+        doubtful=sum(stages_of(attempt).is_doubtful for attempt in booted),
+        turn=turn,
+        initcalls=typical_initcalls_s(attempts),
+        units=OwnTimes(attempts, orderings),
     )
 
 

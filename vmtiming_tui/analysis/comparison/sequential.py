@@ -22,6 +22,7 @@ from vmtiming_tui.analysis.comparison.difference import (
 from vmtiming_tui.analysis.comparison.looks import FIRST_LOOK, level_at, looks_for
 from vmtiming_tui.analysis.comparison.questions import Question, answers
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN, Sample, Side, side_of
+from vmtiming_tui.analysis.comparison.strata import within_hosts
 from vmtiming_tui.analysis.summary import settings_label
 from vmtiming_tui.errors import ConfigError, Problem
 from vmtiming_tui.model.decision import Decision, Standing, UntilDecided
@@ -74,23 +75,27 @@ def pairs_of(plan: RunPlan, samples: Sequence[Sample], baseline: Side | None) ->
 
     A setting that has no storm yet has an empty sample.
     """
-    medians = {_key(each.parameters): _medians(each) for each in samples}
+    booted = {_key(each.parameters): each for each in samples}
     settings = [variant.parameters for variant in plan.variants]
 
-    def pair(parameters: Mapping[str, str], against: str, first: tuple[float, ...]) -> Pair:
+    def sample(parameters: Mapping[str, str]) -> Sample:
+        return booted.get(_key(parameters), Sample(parameters=parameters, storms=()))
+
+    def pair(parameters: Mapping[str, str], against: str, first: Sample) -> Pair:
+        one, other, _ = within_hosts(first, sample(parameters))
         return Pair(
             parameters=parameters,
             against=against,
-            first=first,
-            second=medians.get(_key(parameters), ()),
+            first=_medians(one),
+            second=_medians(other),
             is_paired=baseline is None,
         )
 
     if baseline is None:
-        name, first = settings_label(settings[0]), medians.get(_key(settings[0]), ())
+        name, first = settings_label(settings[0]), sample(settings[0])
         return [pair(each, name, first) for each in settings[1:]]
     return [
-        pair(settings[place], baseline.identity.label, _medians(one))
+        pair(settings[place], baseline.identity.label, one)
         for one, place in matched(baseline, settings)
     ]
 

@@ -285,7 +285,7 @@ class AttemptRunner:
             case Goal.LAUNCH:
                 await self._round.turns.begin_launch(self.vm)
             case Goal.TURN:
-                await self._round.turns.go(self.vm)
+                await self._round.go(self.vm)
             case Goal.COLLECT:
                 await self._round.collect(self.vm)
             case Goal.END:

@@ -9,8 +9,10 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
+from vmtiming_tui.engine.boot.leader import Leader, RoundSpec
 from vmtiming_tui.engine.boot.turns import Turns
-from vmtiming_tui.model.config import RunConfig
+from vmtiming_tui.model.config import StartMode
+from vmtiming_tui.model.leading_events import Step, Turn
 
 
 class _Line:
@@ -84,38 +86,44 @@ class OrderWish:
 class Round:
     """Leads VMs that the host can hold together through the phases; ``turns`` order the boots.
 
-    ``tell_decided`` and ``tell_collected`` are called when the phases begin that follow.
+    ``leader`` lets it take each step, and ``tell`` is called when it does.
     """
 
     def __init__(
-        self,
-        vms: Sequence[int],
-        config: RunConfig,
-        order: OrderWish,
-        tell_decided: Callable[[], None],
-        tell_collected: Callable[[], None],
+        self, spec: RoundSpec, leader: Leader, order: OrderWish, tell: Callable[[Step], None]
     ) -> None:
-        self.vms = tuple(vms)
-        self.turns = Turns(config, vms)
+        self.spec = spec
+        self.turns = Turns(spec.config, spec.vms)
         self.order = order
-        self._undecided, self._uncollected, self._present = set(vms), set(vms), set(vms)
-        self._begun, self._over = asyncio.Event(), asyncio.Event()
+        self._leader, self._tell = leader, tell
+        self._unready, self._undecided = set(spec.vms), set(spec.vms)
+        self._uncollected, self._present = set(spec.vms), set(spec.vms)
+        self._begun, self._let_go, self._over = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._collecting = _Line(len(os.sched_getaffinity(0)))
-        self._ending = _Line(config.at_once(len(vms)))
+        self._ending = _Line(spec.config.at_once(len(spec.vms)))
+        self._is_at_step = False
         self._phases = deque(
             [
-                (self._undecided, tell_decided, self._collecting),
-                (self._uncollected, tell_collected, self._ending),
+                (self._unready, Step.GO, self._let_go.set),
+                (self._undecided, Step.DECIDED, self._collecting.open),
+                (self._uncollected, Step.COLLECTED, self._ending.open),
             ]
         )
+        if spec.config.start is StartMode.EACH:
+            self._phases.popleft()
+            self._let_go.set()
 
     def begin(self) -> None:
-        """Let its VMs boot."""
+        """Let its VMs boot, as soon as it may."""
+        self._leader.reach(self.spec, Step.ROUND, self._begin)
+
+    def _begin(self) -> None:
+        self._tell(Step.ROUND)
         self._begun.set()
         self._advance()
 
     async def over(self) -> None:
-        """Return when no VM of it is left."""
+        """Return when no VM of it is left, and every phase was begun."""
         await self._over.wait()
 
     # What its VMs wait for.
@@ -123,7 +131,16 @@ class Round:
     async def enter(self, vm: int) -> None:
         """Return when this VM may be one of those that boot."""
         await self._begun.wait()
-        await self.turns.enter(vm)
+        if not await self._leader.admit(self.spec, Turn.BOOT, vm):
+            await self.turns.enter(vm)
+
+    async def go(self, vm: int) -> None:
+        """Return when this VM, which is ready, may go; VMs that are lost hold nobody up."""
+        self._unready.discard(vm)
+        self._advance()
+        await self._let_go.wait()
+        if not await self._leader.admit(self.spec, Turn.GO, vm):
+            await self.turns.go()
 
     async def collect(self, vm: int) -> None:
         """Return when it is this VM's turn to tell details: all are decided, a core is free."""
@@ -138,6 +155,7 @@ class Round:
     def decided(self, vm: int) -> None:
         """It is known whether this VM boots: another may boot in its place."""
         self.turns.leave(vm)
+        self._unready.discard(vm)
         self._undecided.discard(vm)
         self._advance()
 
@@ -154,15 +172,24 @@ class Round:
         self.collected(vm)
         self._ending.leave(vm)
         self._present.discard(vm)
-        if not self._present:
-            self._over.set()
+        self._advance()
 
     def _advance(self) -> None:
-        """Begin the phases that nobody holds up any more; VMs may be lost before the first."""
-        while self._begun.is_set() and self._phases and not self._phases[0][0]:
-            _, tell, line = self._phases.popleft()
-            tell()
-            line.open()
+        """Ask for the phase that nobody holds up any more; VMs may be lost before the first."""
+        if self._is_at_step or not self._begun.is_set():
+            return
+        if not self._phases and not self._present:
+            self._over.set()
+        elif self._phases and not self._phases[0][0]:
+            self._is_at_step = True
+            self._leader.reach(self.spec, self._phases[0][1], self._go_on)
+
+    def _go_on(self) -> None:
+        _, step, begin = self._phases.popleft()
+        self._is_at_step = False
+        self._tell(step)
+        begin()
+        self._advance()
 
 
 def split(vms: Sequence[int], at_once: int) -> Iterator[Sequence[int]]:

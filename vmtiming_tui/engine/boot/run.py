@@ -1,4 +1,4 @@
-"""BootRun: one run from its plan to its last VM."""
+"""BootRun: the storms of a run, each from its preparation to its last VM."""
 
 import asyncio
 import contextlib
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from vmtiming_tui.engine.boot.attempt import AttemptRunner
 from vmtiming_tui.engine.boot.before_storm import before_storm
 from vmtiming_tui.engine.boot.context import BootContext, BootSpec
+from vmtiming_tui.engine.boot.leader import Leader, RoundSpec
 from vmtiming_tui.engine.boot.rounds import OrderWish, Round, split
 from vmtiming_tui.engine.image.gate_client import Admissions
 from vmtiming_tui.engine.image.overlays import make_overlays
@@ -17,12 +18,12 @@ from vmtiming_tui.engine.qemu.confinement import Reach
 from vmtiming_tui.engine.qemu.launch import Launch, copy_file, prepare_launch
 from vmtiming_tui.engine.qemu.locked_images import Holders
 from vmtiming_tui.engine.qemu.settled import SettledQemu
-from vmtiming_tui.errors import EngineError, ImageError, QemuError
+from vmtiming_tui.errors import QemuError
 from vmtiming_tui.escape import one_line, plural
 from vmtiming_tui.model import events as ev
-from vmtiming_tui.model.commands import Conclude, GoOn, VmAction
+from vmtiming_tui.model.commands import Boot, VmAction
 from vmtiming_tui.model.config import RunConfig
-from vmtiming_tui.model.plan import RunPlan, StormKind, StormPlan
+from vmtiming_tui.model.plan import RunPlan
 
 _MAX_CONSOLE_BYTES = 256 * 1024
 _FIRMWARE_RESETS = 2
@@ -30,37 +31,31 @@ _RESET_SETTLES_S = 5.0
 
 
 class BootRun:
-    """Boots the storms of a plan one after another, then those asked for while it ran.
+    """Boots the storms of a run, one after another, as it is asked to.
 
-    ``qemus`` tells what each config boots with; ``rooms`` says how many of its VMs the host can
-    hold at once. Attempts are counted per VM over the whole run.
+    ``qemus`` tells what each config boots with; ``leader`` lets storms take their steps.
     """
 
     def __init__(
         self,
         plan: RunPlan,
         qemus: Mapping[RunConfig, SettledQemu],
-        rooms: Mapping[RunConfig, int],
+        leader: Leader,
         context: BootContext,
     ) -> None:
         self._plan = plan
         self._qemus = qemus
-        self._rooms = rooms
+        self._leader = leader
         self._order = OrderWish()
         self._context = context
         self._emit = context.emit
-        self._attempts: dict[int, int] = {}
-        self._configs: dict[int, RunConfig] = {}
         self._launches: dict[RunConfig, Launch] = {}
         self._said: set[str] = set()
         self._files: set[tuple[ev.BootFile, ...]] = set()
         self._admissions = Admissions(context.children, self._say_once)
         self._newest: dict[int, AttemptRunner] = {}
-        self._reruns: list[tuple[int, ...]] = []
-        self._storms = 0
         self._stopped = False
         self._preparing: asyncio.Task[None] | None = None
-        self._answer: asyncio.Future[GoOn | Conclude | None] | None = None
         self._actions: set[asyncio.Task[None]] = set()
 
     @property
@@ -68,68 +63,13 @@ class BootRun:
         """The newest attempt of every VM."""
         return list(self._newest.values())
 
-    @property
-    def has_reruns(self) -> bool:
-        """Whether something waits to be booted again."""
-        return bool(self._reruns)
+    async def make_ready(self, asked: Boot) -> bool:
+        """Do what comes before a storm; return whether it may begin, as a stop cuts it short.
 
-    async def run_plan(self) -> None:
-        """Boot every storm of the plan, then what was asked for again meanwhile.
-
-        Raises ``EngineError`` where a storm cannot be begun.
+        Raises ``EngineError`` and ``ImageError`` where it cannot.
         """
-        for storm in self._plan.storms():
-            await self._boot(storm, len(self._plan))
-            if storm.look is not None and await self._is_concluded(storm.look):
-                break
-        await self._run_details()
-        await self.run_reruns()
-
-    async def _run_details(self) -> None:
-        """Boot the storms that count in nothing; where one cannot begin, that is no fault."""
-        for storm in self._plan.detail_storms():
-            try:
-                await self._boot(storm, 1)
-            except (EngineError, ImageError) as error:
-                self._notice(
-                    ev.Level.WARNING, f"no storm for the kernel's details: {error.message}"
-                )
-
-    async def _boot(self, storm: StormPlan, planned: int) -> None:
-        config = storm.variant.config
-        configs = dict.fromkeys(range(config.number), config)
-        await self._storm(configs, storm.kind, storm.variant.parameters, planned)
-
-    async def _is_concluded(self, storms: int) -> bool:
-        """Ask whether so many storms a setting will do, and wait for the answer, or for a stop."""
-        if self._stopped:
-            return True
-        self._answer = asyncio.get_running_loop().create_future()
-        self._emit(ev.LookDue(at_ns=time.monotonic_ns(), storms=storms))
-        answer = await self._answer
-        self._answer = None
-        if not isinstance(answer, Conclude):
-            return answer is None
-        self._emit(
-            ev.Concluded(at_ns=time.monotonic_ns(), storms=storms, decisions=answer.decisions)
-        )
-        return True
-
-    def answer(self, answer: GoOn | Conclude | None) -> None:
-        """Take the answer to the look that is due, if one is; None where the run is stopped."""
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(answer)
-
-    async def run_reruns(self) -> None:
-        """Boot the VMs asked for again; raise ``EngineError`` where a storm cannot be begun."""
-        while self._reruns:
-            self._stopped = False
-            configs = {vm: self._configs[vm] for vm in self._reruns.pop(0)}
-            await self._storm(configs, StormKind.RERUN, {}, 1)
-
-    async def _prepare(self, configs: Mapping[int, RunConfig]) -> None:
-        """Do what comes before a storm; a stop meanwhile cuts it short."""
-        self._preparing = asyncio.create_task(self._make_ready(configs))
+        self._stopped = False
+        self._preparing = asyncio.create_task(self._make_ready(_configs(asked)))
         try:
             await asyncio.wait([self._preparing])
             if not self._preparing.cancelled():
@@ -137,6 +77,7 @@ class BootRun:
         finally:
             self._preparing.cancel()
             self._preparing = None
+        return not self._stopped
 
     async def _make_ready(self, configs: Mapping[int, RunConfig]) -> None:
         config = next(iter(configs.values()))
@@ -186,96 +127,88 @@ class BootRun:
             self._said.add(text)
             self._notice(level, text)
 
-    async def _storm(
-        self,
-        configs: Mapping[int, RunConfig],
-        kind: StormKind,
-        parameters: Mapping[str, str],
-        planned: int,
-    ) -> None:
-        vms = tuple(configs)
-        if not self._stopped:
-            await self._prepare(configs)
-        if self._stopped:
-            return
-        if kind is not StormKind.DETAIL:
-            self._configs.update(configs)
-        self._storms += 1
-        storm = self._storms
-        qemus = [self._qemus[config] for config in configs.values()]
-        self._emit(
-            ev.StormStarted(
-                at_ns=time.monotonic_ns(),
-                storm=storm,
-                kind=kind,
-                vms=vms,
-                parameters=parameters,
-                planned=planned,
-                accel=_all_of(qemu.accel for qemu in qemus),
-                qemu_version=_all_of(qemu.powers.version for qemu in qemus),
-            )
-        )
+    async def boot(self, asked: Boot, room: int) -> None:
+        """Boot a storm that was made ready, in rounds of as many VMs as there is room for."""
+        if not self._leader.is_led:
+            self._tell_storm(asked)
+        configs = _configs(asked)
         images = [config.image(vm) for vm, config in configs.items()]
         holders = Holders(self._context.children, images)
-        rounds = self._rounds(storm, configs)
+        rounds = self._rounds(asked, room)
         attempts = [
-            self._queue(vm, configs[vm], storm, holders, each) for each in rounds for vm in each.vms
+            self._queue(vm, configs[vm], holders, each) for each in rounds for vm in each.spec.vms
         ]
         async with asyncio.TaskGroup() as group:
             for attempt in attempts:
                 group.create_task(attempt.run())
-            await self._lead(storm, rounds)
-        self._emit(ev.StormEnded(at_ns=time.monotonic_ns(), storm=storm))
+            for each in rounds:
+                each.begin()
+                await each.over()
+        self._emit(ev.StormEnded(at_ns=time.monotonic_ns(), storm=asked.storm))
         gc.collect()  # nothing is stamped now; while VMs boot it is put off
 
-    def _rounds(self, storm: int, configs: Mapping[int, RunConfig]) -> list[Round]:
+    def _rounds(self, asked: Boot, room: int) -> list[Round]:
         """Part a storm into rounds of as many VMs as the host can hold."""
-        config = next(iter(configs.values()))
-        room = min(self._rooms.get(each, len(configs)) for each in configs.values())
-        rounds = []
-        for number, vms in enumerate(split(tuple(configs), room), start=1):
-            told = {"storm": storm, "round": number}
-            rounds.append(
-                Round(
-                    vms,
-                    config,
-                    self._order,
-                    functools.partial(self._tell_phase, ev.StormDecided, told),
-                    functools.partial(self._tell_phase, ev.StormCollected, told),
-                )
+        numbers = {
+            vm: number
+            for share in asked.shares
+            for vm, number in zip(share.vms, share.attempts, strict=True)
+        }
+        parts = list(split(tuple(numbers), room))
+        specs = [
+            RoundSpec(
+                storm=asked.storm,
+                number=place,
+                rounds=len(parts),
+                config=asked.shares[0].config,
+                attempts={vm: numbers[vm] for vm in vms},
             )
-        if len(rounds) > 1:
+            for place, vms in enumerate(parts, start=1)
+        ]
+        if len(parts) > 1:
             self._say_once(
                 ev.Level.INFO,
-                f"the host can hold {room} of {len(configs)} VMs at once: the storm goes in "
-                f"{len(rounds)} rounds, each ended before the next boots",
+                f"the host can hold {room} of {len(numbers)} VMs at once: the storm goes in "
+                f"{len(parts)} rounds, each ended before the next boots",
             )
-        return rounds
+        return [
+            Round(spec, self._leader, self._order, functools.partial(self._tell_step, asked, spec))
+            for spec in specs
+        ]
 
-    def _tell_phase(
-        self, kind: type[ev.StormDecided] | type[ev.StormCollected], told: Mapping[str, int]
-    ) -> None:
-        self._emit(kind(at_ns=time.monotonic_ns(), **told))
-
-    async def _lead(self, storm: int, rounds: Sequence[Round]) -> None:
-        """Let the rounds of a storm boot, one after another."""
-        for number, each in enumerate(rounds, start=1):
-            self._emit(
-                ev.RoundStarted(
-                    at_ns=time.monotonic_ns(),
-                    storm=storm,
-                    round=number,
-                    rounds=len(rounds),
-                    vms=each.vms,
-                )
+    def _tell_storm(self, asked: Boot) -> None:
+        configs = _configs(asked)
+        qemus = [self._qemus[config] for config in configs.values()]
+        self._emit(
+            ev.StormStarted(
+                at_ns=time.monotonic_ns(),
+                storm=asked.storm,
+                kind=asked.kind,
+                vms=tuple(configs),
+                parameters=asked.parameters,
+                planned=asked.planned,
+                accel=_all_of(qemu.accel for qemu in qemus),
+                qemu_version=_all_of(qemu.powers.version for qemu in qemus),
             )
-            each.begin()
-            await each.over()
+        )
+
+    def _tell_step(self, asked: Boot, its: RoundSpec, step: ev.Step) -> None:
+        """Say that a round takes a step; the first of a storm that is led begins the storm."""
+        if step is ev.Step.ROUND and its.number == 1 and self._leader.is_led:
+            self._tell_storm(asked)
+        told = {"at_ns": time.monotonic_ns(), "storm": its.storm, "round": its.number}
+        match step:
+            case ev.Step.ROUND:
+                self._emit(ev.RoundStarted(**told, rounds=its.rounds, vms=its.vms))
+            case ev.Step.DECIDED:
+                self._emit(ev.StormDecided(**told))
+            case ev.Step.COLLECTED:
+                self._emit(ev.StormCollected(**told))
 
     def _queue(
-        self, vm: int, config: RunConfig, storm: int, holders: Holders, its_round: Round
+        self, vm: int, config: RunConfig, holders: Holders, its_round: Round
     ) -> AttemptRunner:
-        number = self._attempts[vm] = self._attempts.get(vm, 0) + 1
+        storm, number = its_round.spec.storm, its_round.spec.attempts[vm]
         self._emit(ev.VmQueued(at_ns=time.monotonic_ns(), vm=vm, attempt=number, storm=storm))
         qemu = self._qemus[config]
         spec = BootSpec(
@@ -292,19 +225,11 @@ class BootRun:
         attempt = self._newest[vm] = AttemptRunner(spec, self._context, its_round)
         return attempt
 
-    def rerun(self, vms: Sequence[int]) -> None:
-        """Queue VMs to be booted again, as a storm of their own after those before it."""
-        known = tuple(dict.fromkeys(vm for vm in vms if vm in self._configs))
-        if known:
-            self._reruns.append(known)
-
     def stop(self, *, now: bool = False) -> None:
-        """End everything that runs or waits; the run's own task ends soon after."""
+        """End everything that runs or waits; the storm is over soon after."""
         self._stopped = True
-        self._reruns.clear()
         if self._preparing is not None:
             self._preparing.cancel()
-        self.answer(None)
         for attempt in self._newest.values():
             if now:
                 attempt.kill("killed with the run")
@@ -361,6 +286,11 @@ class BootRun:
         attempt = self._newest.get(vm)
         if attempt is not None and attempt.console_bytes != seen_bytes:
             self._emit(attempt.console_event(_MAX_CONSOLE_BYTES))
+
+
+def _configs(asked: Boot) -> dict[int, RunConfig]:
+    """Return with which config each VM of a storm boots, in the order they were asked for."""
+    return {vm: share.config for share in asked.shares for vm in share.vms}
 
 
 def _all_of(words: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Collection
 
-from vmtiming_tui.model.config import RunConfig, StartMode
+from vmtiming_tui.model.config import RunConfig
 
 
 class _Places:
@@ -25,7 +25,7 @@ class _Places:
 
 
 class Turns:
-    """Keeps a storm's order: how many boot at once, all together or each when ready, how far apart.
+    """Keeps a host's order in a storm: how many boot at once, and how far apart they go.
 
     How many QEMUs may be starting up at once is bounded too, by the host's CPUs: that shortens no
     boot, since a VM's zero is its own ``cont``, and keeps a large storm from choking itself.
@@ -35,9 +35,6 @@ class Turns:
         self._stagger_s = config.stagger_s
         self._slots = _Places(config.at_once(len(vms)))
         self._launches = _Places(8 + 4 * len(os.sched_getaffinity(0)))
-        self._together = config.start is StartMode.TOGETHER
-        self._awaited = set(vms)
-        self._all_ready = asyncio.Event()
         self._next_turn = 0.0
 
     async def enter(self, vm: int) -> None:
@@ -45,10 +42,9 @@ class Turns:
         await self._slots.take(vm)
 
     def leave(self, vm: int) -> None:
-        """Say that the VM is decided: another may take its place, and none waits for it."""
+        """Say that the VM is decided: another may take its place."""
         self._slots.give_back(vm)
         self._launches.give_back(vm)
-        self._no_longer_await(vm)
 
     async def begin_launch(self, vm: int) -> None:
         """Return when this VM's QEMU may start up."""
@@ -58,16 +54,8 @@ class Turns:
         """Say that the VM's QEMU is up, or lost."""
         self._launches.give_back(vm)
 
-    def _no_longer_await(self, vm: int) -> None:
-        self._awaited.discard(vm)
-        if not self._awaited:
-            self._all_ready.set()
-
-    async def go(self, vm: int) -> None:
-        """Return when a ready VM may go; VMs that are lost hold nobody up."""
-        if self._together:
-            self._no_longer_await(vm)
-            await self._all_ready.wait()
+    async def go(self) -> None:
+        """Return when a VM that may go is far enough from the one before it."""
         if self._stagger_s:
             loop = asyncio.get_running_loop()
             now = loop.time()

@@ -70,6 +70,7 @@ COLUMNS: Mapping[str, Callable[[ExportedBoot], CsvValue]] = {
     "exit_code": lambda boot: boot.attempt.exit_code,
     "why": lambda boot: boot.attempt.why,
     "text": lambda boot: boot.attempt.text,
+    "host": lambda boot: boot.attempt.host,
 }
 
 

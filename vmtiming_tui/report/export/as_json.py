@@ -25,6 +25,7 @@ from vmtiming_tui.report.export.json_comparison import (
     identity_body,
     interval_body,
 )
+from vmtiming_tui.report.export.json_hosts import between_body, hosts_body, samples_body
 from vmtiming_tui.report.wording import utc
 
 FORMAT = "vm-timing-report"
@@ -56,6 +57,8 @@ def body_of(document: Document) -> Body:
         "scope": None if document.scope is None else sorted(document.scope),
         "run": _run(document, clock),
         "host": to_json(fleet.run.host) if fleet.run else {},
+        "hosts": hosts_body(document.hosts, clock),
+        "between_hosts": between_body(document.hosts),
         "plan": to_json(fleet.plan) if fleet.plan else {},
         "files": to_json(fleet.files),
         "summary": summary_body(document.summary),
@@ -79,10 +82,7 @@ def body_of(document: Document) -> Body:
             for notice in fleet.notices
         ],
         "failure": _failure(fleet, clock),
-        "host_samples": [
-            {**without(to_json(sample), "at_ns"), "at_s": clock.at(sample.at_ns)}
-            for sample in fleet.host_samples
-        ],
+        "host_samples": samples_body(fleet, clock),
         "results": hyperfine_results(document),
     }
 

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from vmtiming_tui.analysis.counted import made_good
-from vmtiming_tui.analysis.summary import StormSummary, Summary, settings_label
+from vmtiming_tui.analysis.hosts import by_host
+from vmtiming_tui.analysis.summary import StormSummary, Summary, settings_label, summarise
 from vmtiming_tui.analysis.thresholds import Finding, Judged
 from vmtiming_tui.escape import printable
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.fleet import RunState
 from vmtiming_tui.report.export.document import Document
+from vmtiming_tui.report.result import ranges
 from vmtiming_tui.report.wording import utc
 
 TOOL = "vm-timing-report"
@@ -42,7 +44,7 @@ def _suites(document: Document) -> Iterator[TestSuite]:
     for storm in sorted(storms, key=lambda storm: storm.number):
         suite = _suite(document, storm.label)
         for name, value in _properties(document, storm).items():
-            suite.add_property(name, _text(value))
+            suite.add_property(_text(name), _text(value))
         suite.add_testcases(
             [_case(attempt, again.get(attempt.key), suite) for attempt in storm.attempts]
         )
@@ -59,7 +61,7 @@ def _suites(document: Document) -> Iterator[TestSuite]:
 
 def _suite(document: Document, name: str) -> TestSuite:
     suite, run = TestSuite(_text(name)), document.fleet.run
-    suite.hostname = _text(run.host.hostname if run else "")
+    suite.hostname = _text(document.fleet.host_facts.hostname if run else "")
     suite.timestamp = utc(run.wall_ns).partition("+")[0] if run else ""
     return suite
 
@@ -75,7 +77,7 @@ def _properties(document: Document, storm: StormSummary) -> dict[str, str]:
     if plan is not None:
         facts |= {f"label.{key}": value for key, value in plan.labels.items()}
     facts |= {f"parameter.{name}": value for name, value in storm.parameters.items()}
-    return facts | _figures(storm.summary)
+    return facts | _figures(storm.summary) | _hosts(storm)
 
 
 def _figures(summary: Summary) -> dict[str, str]:
@@ -92,6 +94,19 @@ def _figures(summary: Summary) -> dict[str, str]:
     }
     known = {name: f"{value:.6g}" for name, value in figures.items() if value is not None}
     return {"booted": str(summary.booted), "vms": str(summary.number), **known}
+
+
+def _hosts(storm: StormSummary) -> dict[str, str]:
+    """Return of each of several hosts which VMs it booted, and their figures."""
+    found: dict[str, str] = {}
+    for name, here in by_host(storm.attempts).items():
+        if name:
+            summary = summarise(here)
+            found[f"host.{name}.vms"] = ranges([each.vm for each in here], len(here))
+            found[f"host.{name}.booted"] = str(summary.booted)
+            if summary.median_s is not None:
+                found[f"host.{name}.boot_median_s"] = f"{summary.median_s:.6g}"
+    return found
 
 
 def _case(attempt: Attempt, rerun: Attempt | None, suite: TestSuite) -> TestCase:

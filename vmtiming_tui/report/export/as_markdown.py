@@ -8,6 +8,7 @@ from vmtiming_tui.report.export.comparison.as_markdown import caution_lines, pai
 from vmtiming_tui.report.export.document import Document, ExportedBoot, boot_table, fact_table
 from vmtiming_tui.report.export.markdown_parts import escaped, markdown_table, note_lines
 from vmtiming_tui.report.findings import decision_lines
+from vmtiming_tui.report.host_report import host_table
 from vmtiming_tui.report.kernel_report import kernel_table, kernel_title
 from vmtiming_tui.report.straggler import slowest_vm_lines
 from vmtiming_tui.report.tables import (
@@ -34,6 +35,7 @@ def render_markdown(document: Document) -> str:
         lines += _storms(document.groups)
     lines += [f"## {document.figures_title}", ""]
     lines += markdown_table(figure_table(document.summary))
+    lines += _hosts(document)
     lines += _stages(document)
     lines += _kernels(document)
     lines += _decision(document)
@@ -47,6 +49,13 @@ def render_markdown(document: Document) -> str:
     lines += ["## Circumstances", ""]
     lines += markdown_table(fact_table(document))
     return "\n".join(lines)
+
+
+def _hosts(document: Document) -> list[str]:
+    if document.hosts is None:
+        return []
+    table = host_table(document.hosts)
+    return ["## Hosts", "", *note_lines(table), *markdown_table(table)]
 
 
 def _kernels(document: Document) -> list[str]:

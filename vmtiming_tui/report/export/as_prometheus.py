@@ -17,6 +17,7 @@ from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from vmtiming_tui.analysis import stats
+from vmtiming_tui.analysis.hosts import RunHosts
 from vmtiming_tui.analysis.summary import Group, boots_s, lost_of, summarise
 from vmtiming_tui.analysis.thresholds import Finding, Judged
 from vmtiming_tui.escape import printable
@@ -51,6 +52,8 @@ class _Figures(Collector):
             for group in self._document.groups
         ]
         yield from _boot_metrics(settings)
+        if self._document.hosts is not None:
+            yield from _host_metrics(self._document.hosts, named)
         if self._document.judged:
             yield from _threshold_metrics(self._document.judged, named)
 
@@ -81,7 +84,7 @@ def _run_metrics(document: Document, named: Mapping[str, str]) -> Iterator[Metri
         info = Metric("vmtiming_run_info", "Which run the figures are of, and by what.", "gauge")
         facts = {
             "run": run.run,
-            "host": run.host.hostname,
+            "host": document.fleet.host_facts.hostname,
             "host_kernel": run.host.kernel,
             "accel": document.fleet.accel,
             "qemu_version": document.fleet.qemu_version,
@@ -146,6 +149,26 @@ def _medians(settings: Settings) -> Iterator[Metric]:
         for stage, value in summary.stage_medians_s.items():
             stages.add_sample(stages.name, {**labels, "stage": str(stage)}, value)
     yield from (metric for metric in (median, whole, stages, shutdown) if metric.samples)
+
+
+def _host_metrics(found: RunHosts, named: Mapping[str, str]) -> Iterator[Metric]:
+    """Yield what each of several hosts came to in all settings, and how far apart they let go."""
+    booted = Metric("vmtiming_host_boots", "Boots that count, by host and end.", "gauge")
+    median = _seconds("host_median_boot", "Median boot time of a host; lost ones rank last.")
+    lost = Metric("vmtiming_host_lost", "Whether a host was lost.", "gauge")
+    for each in found.figures:
+        labels = {**named, "host": printable(each.name, keep="")}
+        for state, count in (("booted", each.booted), ("lost", each.lost)):
+            booted.add_sample(booted.name, {**labels, "state": state}, count)
+        if each.number:
+            figure = each.boot.median if each.boot else None
+            median.add_sample(median.name, labels, _shown(figure))
+        lost.add_sample(lost.name, labels, float(each.host.lost is not None))
+    skew = _seconds("go_skew", "How far apart hosts let their VMs go that were to go together.")
+    if found.skews:
+        most_ns = max(each.skew_ns for each in found.skews)
+        skew.add_sample(skew.name, dict(named), most_ns / 1e9)
+    yield from (metric for metric in (booted, median, lost, skew) if metric.samples)
 
 
 def _threshold_metrics(judged: Sequence[Judged], named: Mapping[str, str]) -> Iterator[Metric]:

@@ -9,6 +9,7 @@ from vmtiming_tui.report.findings import (
     sweep_verdict_lines,
     threshold_lines,
 )
+from vmtiming_tui.report.host_report import host_lines
 from vmtiming_tui.report.kernel_report import kernel_lines
 from vmtiming_tui.report.plain import PlainReport
 from vmtiming_tui.report.straggler import slowest_vm_lines
@@ -31,6 +32,7 @@ def render_text(document: Document) -> str:
     after = [
         *slowest_vm_lines(document.slowest),
         *shutdown_lines(document.summary),
+        *host_lines(document.hosts),
         *kernel_lines(document.kernels),
     ]
     varied = sweep_verdict_lines(document.sweep) if document.sweep else []

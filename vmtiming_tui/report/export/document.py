@@ -9,6 +9,7 @@ from vmtiming_tui.analysis.comparison.samples import THIS_RUN, Identity, Side, s
 from vmtiming_tui.analysis.comparison.sequential import told
 from vmtiming_tui.analysis.conditions import Conditions, conditions_of
 from vmtiming_tui.analysis.counted import counts, kind_of
+from vmtiming_tui.analysis.hosts import RunHosts, alike_words, run_hosts
 from vmtiming_tui.analysis.kernel_times import KernelFigures, kernel_figures
 from vmtiming_tui.analysis.stages import Stages, stages_of
 from vmtiming_tui.analysis.straggler import Straggler, furthest_behind
@@ -22,8 +23,10 @@ from vmtiming_tui.model.config import KernelDetail
 from vmtiming_tui.model.decision import Decision
 from vmtiming_tui.model.fleet import Fleet, RunState
 from vmtiming_tui.model.host import HostFacts
+from vmtiming_tui.model.hosts import Host
 from vmtiming_tui.model.plan import RunPlan, StormKind
 from vmtiming_tui.model.stage import Stage
+from vmtiming_tui.report.host_report import hosts_words
 from vmtiming_tui.report.tables import Align, Head, Table, foreign, own, state_word, took_ns
 from vmtiming_tui.report.wording import mebibytes, utc
 from vmtiming_tui.request.labels import label_words
@@ -74,6 +77,7 @@ class Document:
     known of it but which run it was. ``judged`` is what became of the thresholds, and
     ``decisions`` of what was to be decided, of all VMs. ``kernels`` is what kernels took for their
     parts, where they were asked. ``slowest`` is the VM that fell furthest behind, where one did.
+    ``hosts`` is what hosts came to, of several.
     """
 
     fleet: Fleet
@@ -90,6 +94,7 @@ class Document:
     decisions: tuple[Decision, ...] = ()
     kernels: tuple[KernelFigures, ...] = ()
     slowest: Straggler | None = None
+    hosts: RunHosts | None = None
 
     @property
     def is_partial(self) -> bool:
@@ -122,6 +127,12 @@ class Document:
         if self.plan is not None and self.plan.name:
             return self.plan.name
         return f"Run {self.fleet.run.run}" if self.fleet.run else "Run"
+
+    @property
+    def where(self) -> str:
+        """The host it was made on, or how many and which."""
+        hosts = self.fleet.hosts
+        return hosts_words(list(hosts) if hosts.are_many else [hosts.facts.hostname])
 
     @property
     def word(self) -> str:
@@ -162,6 +173,7 @@ def document_of(
         decisions=told(fleet, baseline),
         kernels=tuple(kernel_figures(fleet, scope)),
         slowest=furthest_behind(groups, fleet.unit_order),
+        hosts=run_hosts(fleet, scope),
     )
 
 
@@ -184,18 +196,11 @@ def fact_table(document: Document) -> Table:
     if document.against is not None:
         rows.append(("held against", str(document.against)))
     if run is not None:
-        host = run.host
         rows += [
             ("run", run.run),
             ("started", utc(run.wall_ns)),
-            ("host", host.hostname),
-            ("CPU", _cpu(host)),
-            ("host kernel", host.kernel),
-            ("host system", host.os),
-            ("virtualised", host.virtualised),
-            ("governor", host.governor),
-            ("load before", f"{host.load1:.2f}" if host.cores else ""),
-            ("memory", mebibytes(host.memory_bytes) if host.memory_bytes else ""),
+            ("host", document.where),
+            *((name, alike_words(document.fleet.hosts, fact)) for name, fact in _HOST_FACTS),
             ("accelerator", _accel(document.fleet)),
             ("QEMU", document.fleet.qemu_version),
             ("vm-timing-report", run.tool_version),
@@ -241,6 +246,20 @@ def _cpu(host: HostFacts) -> str:
     return f"{host.cpu_model}, {plural(host.cores, 'core')}"
 
 
+_HOST_FACTS: Sequence[tuple[str, Callable[[Host], str]]] = (
+    ("CPU", lambda host: _cpu(host.facts)),
+    ("host kernel", lambda host: host.facts.kernel),
+    ("host system", lambda host: host.facts.os),
+    ("virtualised", lambda host: host.facts.virtualised),
+    ("governor", lambda host: host.facts.governor),
+    ("load before", lambda host: f"{host.facts.load1:.2f}" if host.facts.cores else ""),
+    (
+        "memory",
+        lambda host: mebibytes(host.facts.memory_bytes) if host.facts.memory_bytes else "",
+    ),
+)
+
+
 def known_stages(boots: Iterable[ExportedBoot]) -> Sequence[Stage]:
     """Return the stages at least one of the boots knows, in order."""
     found = {stage for boot in boots for stage, _ in boot.stages.known}
@@ -267,9 +286,11 @@ def boot_table(boots: Sequence[ExportedBoot], *, with_storms: bool = False) -> T
     ``with_storms`` says in which storm it was, too.
     """
     stages, beside = known_stages(boots), _beside(boots)
+    with_hosts = any(boot.attempt.host for boot in boots)
     return Table(
         heads=(
             Head("VM", Align.LEFT),
+            *([Head("host", Align.LEFT)] if with_hosts else []),
             *([Head("storm", Align.LEFT)] if with_storms else []),
             Head("state", Align.LEFT),
             Head("attempt"),
@@ -280,6 +301,7 @@ def boot_table(boots: Sequence[ExportedBoot], *, with_storms: bool = False) -> T
         rows=tuple(
             (
                 own(str(boot.attempt.vm)),
+                *([foreign(boot.attempt.host)] if with_hosts else []),
                 *([own(boot.storm_word)] if with_storms else []),
                 state_word(boot.attempt.state),
                 own(boot.attempt_word),

@@ -93,6 +93,7 @@ def _maybe_ns(value_s: float | None) -> int | None:
 def _events(body: Body) -> Iterator[ev.Event]:
     if body["run"] is not None:
         yield _run_started(body)
+    yield from _hosts(body)
     if files := body.get("files"):
         yield from_json(ev.FilesSeen, {"at_ns": 0, "files": files})
     for sample in body["host_samples"]:
@@ -142,6 +143,21 @@ def _run_started(body: Body) -> ev.RunStarted:
     return from_json(ev.RunStarted, facts)
 
 
+def _hosts(body: Body) -> Iterator[ev.Event]:
+    """Yield who took part of several hosts; earlier versions knew one, and did not name it."""
+    for told in body.get("hosts", ()):
+        name = told["name"]
+        yield from_json(ev.HostJoined, {**told, "host": name, "at_ns": _ns(told["joined_at_s"])})
+        if files := told["files"]:
+            yield from_json(ev.FilesSeen, {"at_ns": 0, "files": files, "host": name})
+        if (clock := told["clock"]) is not None:
+            newest = {**clock, "host": name, "at_ns": _ns(clock["at_s"])}
+            worst = {**newest, "uncertainty_ns": clock["worst_uncertainty_ns"]}
+            yield from (from_json(ev.ClockMeasured, each) for each in (worst, newest))
+        if (lost := told["lost"]) is not None:
+            yield from_json(ev.HostLost, {**lost, "host": name, "at_ns": _ns(lost["at_s"])})
+
+
 def _storm(storm: Body | None, boots: list[tuple[int, Body]]) -> Iterator[ev.Event]:
     if storm is not None:
         yield from_json(ev.StormStarted, {**storm, "at_ns": _ns(storm["started_at_s"])})
@@ -178,7 +194,8 @@ def _attempt(vm: int, body: Body) -> Iterator[ev.Event]:
     """Yield the events of one attempt, in the order of its life."""
     who = {"vm": vm, "attempt": body["attempt"]}
     queued_ns = _ns(body["queued_at_s"])
-    yield from_json(ev.VmQueued, {**who, "at_ns": queued_ns, "storm": body["storm"]})
+    queued = {"at_ns": queued_ns, "storm": body["storm"], "host": body.get("host", "")}
+    yield from_json(ev.VmQueued, {**who, **queued})
     if body["spawned_at_s"] is not None:
         spawn_ns = _ns(body["spawned_at_s"])
         launched = {"pid": body["pid"], "argv": body["argv"], "spawn_ns": spawn_ns}

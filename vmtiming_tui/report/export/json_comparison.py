@@ -44,6 +44,7 @@ def compared_body(group: GroupComparison) -> Body:
         "differences": [_difference(each) for each in group.differences],
         "losses": to_json(group.losses),
         "unpaired": group.unpaired,
+        "hosts": to_json(group.strata),
         "parts": to_json(group.parts),
     }
 

@@ -15,10 +15,9 @@ from vmtiming_tui.analysis.comparison.sequential import with_looks
 from vmtiming_tui.errors import ConfigError
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import VmState
-from vmtiming_tui.model.codec import to_json
 from vmtiming_tui.model.config import Accel, AfterReport, End, RunConfig
 from vmtiming_tui.model.plan import RunPlan
-from vmtiming_tui.request.settings import Raw, field_problem
+from vmtiming_tui.request.settings import field_problem, raw_of
 from vmtiming_tui.request.sweeps import build_plan
 from vmtiming_tui.tui.drawing.styled import clip, shown_lines
 from vmtiming_tui.tui.screens.dialog import Dialog
@@ -108,8 +107,9 @@ class NewRunScreen(Dialog[RunPlan]):
 
     def _given(self, name: str) -> object:
         """Return what was last asked for."""
-        is_of_plan = any(name == field for field, _, _ in PLAN_FIELDS)
-        return getattr(self._asked if is_of_plan else self._asked.config, name)
+        if any(name == field for field, _, _ in PLAN_FIELDS):
+            return getattr(self._asked, name)
+        return raw_of(self._asked.config)[name]
 
     def _typed(self, fields: Iterable[tuple[str, str, str]]) -> dict[str, str]:
         return {name: self.query_one(f"#{name}", Input).value for name, _, _ in fields}
@@ -119,9 +119,7 @@ class NewRunScreen(Dialog[RunPlan]):
 
         Raises ``ConfigError`` with every fault there is.
         """
-        body = to_json(self._asked.config)
-        assert isinstance(body, dict)  # noqa: S101  a dataclass becomes an object
-        raw: dict[str, Raw] = {**body, **self._typed(CONFIG_FIELDS)}
+        raw = raw_of(self._asked.config) | self._typed(CONFIG_FIELDS)
         typed = self._typed(PLAN_FIELDS)
         built = build_plan(
             raw, runs=typed["runs"] or "0", warmup=typed["warmup"], name=typed["name"], files=files

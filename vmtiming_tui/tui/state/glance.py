@@ -56,7 +56,9 @@ def _of_plan(plan: RunPlan) -> list[tuple[str, str]]:
     config = plan.config
     each = f"{config.memory_mib} MiB, {plural(config.smp, 'vCPU')}"
     at_once = f", {config.parallel} at once" if config.parallel else ""
+    at_once += " on each host" if config.parallel_per_host else ""
     stagger = f", {config.stagger_s:g} s apart" if config.stagger_s else ""
+    stagger += " on each host" if config.stagger_per_host else ""
     together = ", all together" if config.start is StartMode.TOGETHER else ""
     warm_up = f" after {plan.warmup} to warm up" if plan.warmup else ""
     repeats = plan.runs > 1 or plan.warmup

@@ -32,6 +32,7 @@ from vmtiming_tui.report.export.html.parts import (
 from vmtiming_tui.report.export.html.tiles import tiles
 from vmtiming_tui.report.export.html.whole import whole_page
 from vmtiming_tui.report.findings import decision_lines
+from vmtiming_tui.report.host_report import host_table
 from vmtiming_tui.report.kernel_report import kernel_table, kernel_title
 from vmtiming_tui.report.straggler import slowest_vm_lines
 from vmtiming_tui.report.tables import (
@@ -68,6 +69,7 @@ def _main(document: Document) -> Markup:
         _distribution(document),
         _curves(document),
         _storms(document),
+        _hosts(document),
         _stages(document),
         _units(document),
         _kernels(document),
@@ -87,7 +89,7 @@ def _header(document: Document) -> Markup:
     if document.has_several_storms:
         words = [f"{storms} storms, {booted} of {len(boots)} boots succeeded"]
     if run is not None:
-        words += [f"on {run.host.hostname}", document.fleet.accel, utc(run.wall_ns)]
+        words += [f"on {document.where}", document.fleet.accel, utc(run.wall_ns)]
     return tag(
         "header",
         tag("h1", document.title),
@@ -154,6 +156,13 @@ def _storms(document: Document) -> Markup:
     table = storm_table(document.groups, storms)
     listed = html_table(table, name="storms")
     return section("Storms", chart, keys, *table_notes(table), listed)
+
+
+def _hosts(document: Document) -> Markup:
+    if document.hosts is None:
+        return Markup("")
+    table = host_table(document.hosts)
+    return section("Hosts", *table_notes(table), html_table(table, name="hosts"))
 
 
 def _sweep(document: Document) -> Markup:

@@ -1,0 +1,73 @@
+"""Turns that VMs of all hosts take: so many boot at once, and they are let go so far apart."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from vmtiming_tui.model.config import RunConfig
+from vmtiming_tui.model.leading_events import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A VM whose turn it is, or will be at a moment of the leader's clock."""
+
+    host: str
+    vm: int
+    turn: Turn
+    at_ns: int | None = None
+
+
+class Turns:
+    """The turns of one storm.
+
+    A place among those that boot goes to the host that has the fewest there, so that all of them
+    are busy from the first; on one host VMs take turns in the order of their ids. Moments are
+    handed out as they are asked for.
+    """
+
+    def __init__(self, config: RunConfig, count: int) -> None:
+        self._free = config.at_once(count)
+        self._stagger_ns = round(config.stagger_s * 1e9)
+        self._next_ns = 0
+        self._waiting: dict[str, dict[int, None]] = {}
+        self._inside: dict[int, str] = {}
+        self._busy: Counter[str] = Counter()
+
+    def want(self, host: str, vm: int) -> None:
+        """Put a VM in line to boot; one that has its turn, or waits for it, is there already."""
+        if vm not in self._inside:
+            self._waiting.setdefault(host, {})[vm] = None
+
+    def leave(self, host: str, vm: int) -> None:
+        """Say that a VM is decided: another may have its place."""
+        self._forget(host, vm)
+        if self._inside.pop(vm, None) is not None:
+            self._busy[host] -= 1
+            self._free += 1
+
+    def admit(self) -> Iterator[Admitted]:
+        """Yield the VMs that may boot from here on, each once."""
+        while self._free > 0 and self._waiting:
+            host = min(self._waiting, key=self._claim)
+            vm = next(iter(self._waiting[host]))
+            self._forget(host, vm)
+            self._inside[vm] = host
+            self._busy[host] += 1
+            self._free -= 1
+            yield Admitted(host, vm, Turn.BOOT)
+
+    def _claim(self, host: str) -> tuple[int, int]:
+        return self._busy[host], next(iter(self._waiting[host]))
+
+    def _forget(self, host: str, vm: int) -> None:
+        its = self._waiting.get(host, {})
+        its.pop(vm, None)
+        if not its:
+            self._waiting.pop(host, None)
+
+    def let_go(self, host: str, vm: int, soonest_ns: int) -> Admitted:
+        """Return the next moment to be had for a VM that is ready to be let go."""
+        at_ns = max(soonest_ns, self._next_ns)
+        self._next_ns = at_ns + self._stagger_ns
+        return Admitted(host, vm, Turn.GO, at_ns)

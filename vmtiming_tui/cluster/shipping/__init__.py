@@ -1,0 +1,1 @@
+"""What VMs boot from, brought into each host's cache."""
