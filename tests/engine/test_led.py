@@ -42,6 +42,9 @@ async def test_it_boots_what_it_is_told_to_by_the_numbers_it_is_given(lab: Lab):
         await lead.till_ended(3)
         lead.send(boot(share(config, (6,), attempt=2), storm=7, kind=StormKind.RERUN))
         await lead.till_ended(7)
+        assert story.of(ev.RunEnded) == []
+        lead.start(plan_of(config))
+        await lead.till(lambda story: len(story.of(ev.RunStarted)) == 2)
         lead.send(commands.Quit())
         await story.to_end()
 
@@ -50,12 +53,14 @@ async def test_it_boots_what_it_is_told_to_by_the_numbers_it_is_given(lab: Lab):
         Step.COLLECTED, ev.StormCollected, ev.StormEnded,
     ]  # fmt: skip
     queued = ev.VmQueued
-    assert told(story) == [queued, queued, *storm, queued, *storm, ev.RunEnded]
+    ends = [ev.RunEnded, ev.RunEnded]
+    assert told(story) == [queued, queued, *storm, queued, *storm, *ends]
     assert numbers(story) == [(3, 5, 1), (3, 6, 1), (7, 6, 2)]
     assert [each.vms for each in story.of(ev.StormStarted)] == [(5, 6), (6,)]
     booted = sorted((each.vm, each.attempt) for each in story.of(ev.VmBooted))
     assert booted == [(5, 1), (6, 1), (6, 2)]
-    assert story.of(ev.RunEnded)[0].outcome is ev.Outcome.STOPPED
+    outcomes = [each.outcome for each in story.of(ev.RunEnded)]
+    assert outcomes == [ev.Outcome.FINISHED, ev.Outcome.STOPPED]
 
 
 async def test_at_each_step_it_waits_till_it_may_go_on(lab: Lab):
