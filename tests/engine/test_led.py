@@ -266,6 +266,23 @@ async def test_a_share_that_is_none_of_its_run_is_refused_in_words(lab: Lab, wro
     assert story.states == ["booted"]
 
 
+async def test_a_storm_that_counts_in_nothing_and_cannot_begin_is_no_fault_of_the_host(lab: Lab):
+    config = lab.config(1, "boot=0.01")
+    async with engine(lab) as story:
+        lead = Leading(story)
+        lead.start(replace(plan_of(config), prepare="exit 3"))
+        lead.send(boot(share(config, (0,)), kind=StormKind.DETAIL))
+        await lead.till_ended()
+        assert story.of(ev.EngineFailed) == []
+        lead.send(boot(share(config, (0,)), storm=2))
+        await lead.till(lambda story: story.of(ev.RunEnded))
+
+    (warning,) = (each for each in story.warnings if "--prepare" in each)
+    assert warning.startswith("no storm for the kernel's details: ")
+    assert "--prepare" in story.of(ev.EngineFailed)[0].why
+    assert numbers(story) == []
+
+
 async def test_its_rounds_go_by_what_it_holds_of_its_share_not_of_the_plan(lab: Lab):
     config = lab.crowd(40, 2, "boot=0.01", parallel=1, parallel_per_host=True)
     together = lab.crowd(40, 2, "boot=0.01")
