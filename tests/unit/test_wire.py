@@ -44,7 +44,7 @@ def any_instance(kind):
         tuple[Decision, ...]: st.lists(decisions, max_size=3).map(tuple),
         KernelLog: kernel_logs,
         tuple[events.BootFile, ...]: st.lists(files, max_size=3).map(tuple),
-        tuple[Decision, ...]: st.lists(decisions, max_size=3).map(tuple),
+        tuple[commands.Share, ...]: st.lists(shares, max_size=3).map(tuple),
     }
     fields = {
         name: special[hint] for name, hint in typing.get_type_hints(kind).items() if hint in special
@@ -71,6 +71,11 @@ plans = st.builds(
     variants=st.tuples(
         st.builds(plan.Variant, config=configs, parameters=st.dictionaries(st.text(), st.text()))
     ),
+)
+shares = st.builds(
+    commands.Share,
+    config=configs,
+    **dict.fromkeys(("vms", "attempts"), st.lists(wholes, max_size=3).map(tuple)),
 )
 decisions = st.builds(
     Decision,
