@@ -91,9 +91,10 @@ async def test_lines_pass_as_they_came_but_for_their_moments():
 @pytest.mark.parametrize(
     "line",
     [
-        b"", b"{", b"[" * 10_000, b"\xff\xfe", '{"event":"run_ended","at_ns":1}'.encode("utf-16-le"),
+        b"", b"{", b"[" * 10_000, b"\xff\xfe",
+        '{"event":"run_ended","at_ns":1}'.encode("utf-16-le"),
         b'{"event":"vm_usage","at_ns":9223372036854775807,"vm":0,"attempt":1}',
-        b'{"event":"notice","at_ns":1,"level":"info","text":"' + b"x" * host_lines.MOST_BYTES + b'"}',
+        b'{"event":"notice","at_ns":1,"text":"' + b"x" * host_lines.MOST_BYTES + b'"}',
     ],
 )  # fmt: skip
 async def test_lines_that_are_no_events_are_left_out_and_said_once(line):
