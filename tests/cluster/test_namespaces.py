@@ -51,7 +51,9 @@ def answers(asker: Host, address: str, port: int = 7000) -> bool:
 @pytest.fixture(scope="module")
 def answering(hosts: Network) -> Process:
     b = hosts.host("b")
-    return Process.on(b, "answering", sys.executable, "-ISc", ANSWER, b.address).wait_for("ready")
+    process = Process.on(b, "answering", sys.executable, "-ISc", ANSWER, b.address)
+    process.wait_for("ready")
+    return process
 
 
 def test_each_host_has_a_name_a_clock_and_processes_of_its_own(hosts, answering):

@@ -10,7 +10,7 @@ import pytest
 from hostile.chains import overlay
 from support.engine_lab import Lab
 from support.facts import plan_of
-from vmtiming_tui.cluster.shipping.shipped_file import shipped_files
+from vmtiming_tui.cluster.shipping.shipped_file import Looks
 from vmtiming_tui.cluster.shipping.store import PIECE_BYTES
 from vmtiming_tui.engine.children import rundir
 from vmtiming_tui.engine.children.children import start_warden
@@ -39,7 +39,7 @@ async def make(config: RunConfig) -> None:
 async def test_a_base_goes_with_the_format_that_the_gate_tells(lab: Lab, image_format: str):
     base = lab.folder / "base.img"
     create(base, image_format)
-    shipped = {file.path: file for file in await shipped_files(plan_of(based_on(lab, base)))}
+    shipped = {file.path: file for file in await Looks().at(plan_of(based_on(lab, base)))}
     kernel = shipped[str(lab.folder / "kernel")]
 
     assert shipped[str(base)].image_format == image_format
@@ -53,7 +53,7 @@ async def test_of_a_sparse_base_only_pieces_with_data_are_brought(lab: Lab):
     with base.open("wb") as writer:
         os.truncate(writer.fileno(), 64 * PIECE_BYTES)
         os.pwrite(writer.fileno(), b"data", 7 * PIECE_BYTES + 5)
-    file, _ = await shipped_files(plan_of(based_on(lab, base)))
+    file, _ = await Looks().at(plan_of(based_on(lab, base)))
 
     assert file.offsets == (7 * PIECE_BYTES,)
     assert (file.content.size_bytes, file.data_bytes) == (64 * PIECE_BYTES, PIECE_BYTES)
@@ -65,7 +65,7 @@ async def test_a_base_that_stands_on_others_is_refused_with_what_makes_one_of_it
     base = overlay(lab.folder / "base.img", str(below))
 
     with pytest.raises(ImageError, match=r"--ship: the base .* is no image without") as caught:
-        await shipped_files(plan_of(based_on(lab, base)))
+        await Looks().at(plan_of(based_on(lab, base)))
     assert str(below) in caught.value.message
     assert f"qemu-img convert -O qcow2 {base} flat.qcow2" in caught.value.hint
 
@@ -79,7 +79,7 @@ async def test_images_of_their_own_are_not_passed_over(lab: Lab):
     own.write_bytes(b"mine")
 
     with pytest.raises(ImageError, match="is no overlay that was made here of the base"):
-        await shipped_files(plan_of(config))
+        await Looks().at(plan_of(config))
 
 
 async def test_overlays_that_were_made_here_of_the_base_are_no_hindrance(lab: Lab):
@@ -88,7 +88,7 @@ async def test_overlays_that_were_made_here_of_the_base_are_no_hindrance(lab: La
     config = based_on(lab, base)
     await make(config)
 
-    assert len(await shipped_files(plan_of(config))) == 2
+    assert len(await Looks().at(plan_of(config))) == 2
 
 
 @pytest.mark.parametrize("what", ["missing", "empty"])
@@ -101,4 +101,19 @@ async def test_a_file_that_cannot_be_brought_is_said(lab: Lab, what: str):
 
     words = {"missing": "cannot be read: No such file", "empty": "is empty"}
     with pytest.raises(ImageError, match=words[what]):
-        await shipped_files(plan_of(config))
+        await Looks().at(plan_of(config))
+
+
+async def test_a_file_is_read_once_for_as_long_as_it_stays_as_it_is(lab: Lab):
+    base = lab.folder / "base.img"
+    base.write_bytes(b"x" * 512)
+    os.utime(base, ns=(0, 1))
+    looks, plan = Looks(), plan_of(based_on(lab, base))
+    first = await looks.at(plan)
+    with base.open("r+b") as writer:
+        writer.write(b"y")
+    os.utime(base, ns=(0, 1))
+    assert await looks.at(plan) == first
+
+    os.utime(base, ns=(0, 2))
+    assert (await looks.at(plan))[0].content != first[0].content

@@ -1,10 +1,11 @@
 """Real Dask processes on hosts: a scheduler and workers, started as anybody starts them."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from support.engine_lab import children_of
 from support.namespaces import Host, Network
 
 LIMIT_S = 60
-PORT = 8786
+PORT, FAR_PORT, NEAR_PORT = 8786, 8886, 8887
 
 
 @dataclass(frozen=True)
@@ -43,25 +44,40 @@ class Process:
         inside = children_of(self.entry.pid)
         return inside[0] if inside else self.entry.pid
 
+    @property
+    def is_running(self) -> bool:
+        return self.entry.poll() is None
+
     def send_signal(self, number: int) -> None:
         """Send a signal to it alone."""
         os.kill(self.pid, number)
+        if number != signal.SIGSTOP:
+            self.entry.send_signal(signal.SIGCONT)  # nsenter stops with what it has started
 
-    def wait_for(self, words: str) -> "Process":
+    def end(self) -> None:
+        """Kill it, and wait till it has gone."""
+        if self.is_running:
+            self.send_signal(signal.SIGKILL)
+        self.entry.wait()
+
+    def wait_for(self, words: str) -> None:
         """Return as soon as it has said these words; fail where it never does."""
         until_s = time.monotonic() + LIMIT_S
         while words not in (said := self.said.read_text(errors="replace")):
-            assert self.entry.poll() is None, said
+            assert self.is_running, said
             assert time.monotonic() < until_s, said
             time.sleep(0.02)
-        return self
 
 
 @dataclass
-class Cluster:
-    """A scheduler where a person sits, and workers by their hosts' names."""
+class DaskHosts:
+    """A scheduler where a person sits, and workers by their hosts' names.
+
+    The links to the hosts in ``far_ms`` are so long, each way; no more than one is.
+    """
 
     network: Network
+    far_ms: Mapping[str, int]
     scheduler: Process
     workers: dict[str, Process] = field(default_factory=dict)
 
@@ -69,54 +85,57 @@ class Cluster:
     def address(self) -> str:
         return f"tcp://{self.network.front.address}:{PORT}"
 
-    def join(
-        self, name: str, *words: object, far_ms: int = 0, program: tuple[str, ...] = ()
-    ) -> None:
-        """Start a host's worker, behind a link that is ``far_ms`` long both ways."""
-        host = self.network.host(name)
+    def start(self, name: str, *program: str) -> None:
+        """Start a host's worker, by another program than Dask's own where one is given."""
+        host, front = self.network.host(name), self.network.front.address
         scheduler, place = self.address, ["--host", host.address]
-        if far_ms:
-            scheduler, place = self._far(host, far_ms)
-        dask = program or ("-m", "dask")
+        if name in self.far_ms:
+            scheduler = f"tcp://{front}:{FAR_PORT}"
+            place = ["--listen-address", f"tcp://{host.address}:{PORT}"]
+            place += ["--contact-address", f"tcp://{front}:{NEAR_PORT}"]
         self.workers[name] = Process.on(
-            host, "worker", sys.executable, *dask, "worker", scheduler, *place,
-            "--name", name, "--nthreads", 1, "--no-dashboard", "--no-nanny", *words,
+            host, "worker", sys.executable, *(program or ("-m", "dask")), "worker", scheduler,
+            *place, "--name", name, "--nthreads", 1, "--no-dashboard", "--no-nanny",
         )  # fmt: skip
 
-    def _far(self, host: Host, far_ms: int) -> tuple[str, list[str]]:
-        front = self.network.front.address
-        near, far = f"{front}:{PORT + 1}", f"{host.address}:{PORT}"
-        Process.on(
-            self.network.front, f"relay-{host.name}", sys.executable, "-IS", relay.__file__, far_ms,
-            near, f"{front}:{PORT}", f"{front}:{PORT + 2}", far,
-        ).wait_for("ready")  # fmt: skip
-        listens = ["--listen-address", f"tcp://{far}"]
-        return f"tcp://{near}", [*listens, "--contact-address", f"tcp://{front}:{PORT + 2}"]
-
-    def joined(self) -> None:
-        """Wait till every worker that was started is known to the scheduler."""
+    def whole(self) -> None:
+        """Have a scheduler and a worker on every host, started anew where there is none."""
+        if not self.scheduler.is_running:
+            self.scheduler = _scheduler(self.network.front)
+        for host in self.network.hosts:
+            if host.name not in self.workers or not self.workers[host.name].is_running:
+                self.start(host.name)
         for worker in self.workers.values():
             worker.wait_for("Registered to:")
 
-    def leave(self, name: str) -> None:
-        """End a host's worker for good."""
-        worker = self.workers.pop(name)
-        worker.send_signal(9)
-        worker.entry.wait()
+    def end(self, name: str) -> None:
+        """End a host's worker."""
+        self.workers[name].end()
 
 
-@contextmanager
-def dask_hosts(network: Network) -> Iterator[Cluster]:
-    """Start a scheduler that waits for workers; all ends with the network."""
-    front = network.front
-    scheduler = Process.on(
+def _scheduler(front: Host) -> Process:
+    return Process.on(
         front, "scheduler", sys.executable, "-m", "dask", "scheduler",
         "--host", front.address, "--port", PORT, "--no-dashboard",
     )  # fmt: skip
-    cluster = Cluster(network, scheduler)
+
+
+@contextmanager
+def dask_hosts(network: Network, far_ms: Mapping[str, int] | None = None) -> Iterator[DaskHosts]:
+    """Start Dask on hosts; what is started ends with the network."""
+    front, far_ms = network.front, far_ms or {}
+    for name, delay_ms in far_ms.items():
+        far = f"{network.host(name).address}:{PORT}"
+        Process.on(
+            front, f"relay-to-{name}", sys.executable, "-IS", relay.__file__, delay_ms,
+            f"{front.address}:{FAR_PORT}", f"{front.address}:{PORT}",
+            f"{front.address}:{NEAR_PORT}", far,
+        ).wait_for("ready")  # fmt: skip
+    made = DaskHosts(network, far_ms, _scheduler(front))
     try:
-        yield cluster
+        made.whole()
+        yield made
     finally:
-        for process in (*cluster.workers.values(), scheduler):
-            process.entry.kill()
-            process.entry.wait()
+        made.scheduler.end()
+        for name in made.workers:
+            made.end(name)

@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 from support.facts import plan_of
-from vmtiming_tui.cluster.host_link import Lines
-from vmtiming_tui.cluster.shipping.placed import Placed, PlacedLink
+from vmtiming_tui.cluster.shipping.placed import Placed
 from vmtiming_tui.model import commands
 from vmtiming_tui.model.config import BootMode, KernelDetail, RunConfig
 from vmtiming_tui.model.plan import RunPlan, StormKind, Variant
@@ -14,22 +13,6 @@ CONFIG = RunConfig(
 )
 PLACED = Placed({"k": "/c/1", "k2": "/c/2", "i": "/c/3", "b": "/c/4"})
 THERE = replace(CONFIG, kernel="/c/1", initrd="/c/3", base="/c/4", vmdir="/c/4-vms")
-
-
-class Host:
-    name, address = "a", "tcp://10.0.0.1:8786"
-
-    def __init__(self) -> None:
-        self.sent: list[bytes] = []
-
-    async def send(self, lines: tuple[bytes, ...]) -> None:
-        self.sent += lines
-
-    async def next(self, after: int) -> Lines:
-        return Lines(first=after, lines=(b"line",))
-
-    async def clock_ns(self) -> int:
-        return 17
 
 
 def test_a_config_names_what_is_there_and_is_otherwise_as_it_was():
@@ -59,25 +42,13 @@ def test_every_setting_of_a_plan_is_placed_and_has_its_storms_for_details():
     assert set(placed.configs) == {PLACED.config(each) for each in plan.configs}
 
 
-async def test_a_host_is_sent_commands_with_its_own_paths():
-    host = Host()
+def test_commands_have_the_hosts_own_paths():
     start = commands.Start(plan=plan_of(CONFIG), led=True)
     share = commands.Share(config=CONFIG, vms=(2, 3), attempts=(0, 0))
     boot = commands.Boot(storm=0, kind=StormKind.RUN, parameters={}, planned=1, shares=(share,))
-    stop = commands.Stop()
-    lines = tuple(commands.encode(each).encode() for each in (start, boot, stop))
-    await PlacedLink(host, PLACED).send(lines)
 
-    assert [commands.decode(line) for line in host.sent] == [
+    assert [PLACED.command(each) for each in (start, boot, commands.Stop())] == [
         replace(start, plan=plan_of(THERE)),
         replace(boot, shares=(replace(share, config=THERE),)),
-        stop,
+        commands.Stop(),
     ]
-
-
-async def test_all_else_of_a_host_goes_through():
-    link = PlacedLink(Host(), PLACED)
-
-    assert (link.name, link.address) == ("a", "tcp://10.0.0.1:8786")
-    assert await link.next(5) == Lines(first=5, lines=(b"line",))
-    assert await link.clock_ns() == 17

@@ -1,5 +1,6 @@
 """Files brought to several hosts: once each, in pieces, to all at once, and what was wrong said."""
 
+import asyncio
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -50,10 +51,25 @@ async def test_every_host_gets_every_file_and_is_said_where(source, hosts, tmp_p
         assert all(path.startswith(str(host.cache)) for path in paths)
 
 
-async def test_a_few_pieces_are_under_way_to_a_host(source, hosts):
-    await ship([file_of(source)], hosts, lambda _: None)
+async def test_a_few_pieces_are_under_way_to_a_host_and_no_more(source, tmp_path):
+    class Slow(FolderStore):
+        """Takes in nothing before four pieces have come."""
 
-    assert {host.most_under_way for host in hosts} == {4}
+        async def put(self, content, offset, piece):
+            if self.under_way == 3:
+                enough.set()
+            self.under_way += 1
+            await enough.wait()
+            self.under_way -= 1
+            await super().put(content, offset, piece)
+
+    enough = asyncio.Event()
+    slow = Slow("slow", tmp_path / "slow")
+    async with asyncio.timeout(30):
+        outcomes = await ship([file_of(source)], [slow], lambda _: None)
+
+    assert brought(outcomes["slow"], source) == DATA
+    assert slow.most_under_way <= 4
 
 
 async def test_nothing_is_brought_twice(source, hosts):

@@ -65,6 +65,11 @@ configs = st.builds(
     **dict.fromkeys(("number", "memory_mib", "smp"), wholes),
     parallel=st.none() | wholes,
 )
+shares = st.builds(
+    commands.Share,
+    config=configs,
+    **dict.fromkeys(("vms", "attempts"), st.lists(wholes, max_size=3).map(tuple)),
+)
 plans = st.builds(
     plan.RunPlan,
     **dict.fromkeys(("warmup", "runs"), wholes),

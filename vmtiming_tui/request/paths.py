@@ -2,10 +2,13 @@
 
 import os
 import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from vmtiming_tui.errors import Problem
 from vmtiming_tui.model.config import RunConfig
+from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.request.flags import FLAGS
 
 
@@ -33,8 +36,32 @@ def _unreadable(name: str, path: str) -> Problem | None:
     return None
 
 
-def file_problems(config: RunConfig) -> list[Problem]:
-    """Return what is missing on this host: paths, images (all of them), and QEMU itself."""
+def with_absolute_paths(plan: RunPlan) -> RunPlan:
+    """Return a plan whose paths mean the same in any folder, and so to any host."""
+    variants = (replace(each, config=_absolute(each.config)) for each in plan.variants)
+    return replace(plan, variants=tuple(variants))
+
+
+def _absolute(config: RunConfig) -> RunConfig:
+    def absolute(path: str) -> str:
+        return str(Path(path).absolute()) if path else path
+
+    return replace(
+        config,
+        vmdir=absolute(config.vmdir),
+        kernel=absolute(config.kernel),
+        initrd=absolute(config.initrd),
+        base=absolute(config.base),
+        qemu=absolute(config.qemu) if os.sep in config.qemu else config.qemu,
+        allow_backing=tuple(map(absolute, config.allow_backing)),
+    )
+
+
+def file_problems(config: RunConfig, vms: Sequence[int] | None = None) -> list[Problem]:
+    """Return what is missing on this host: paths, images, and QEMU itself.
+
+    ``vms`` are those that boot on this host, where that is not all.
+    """
     problems = [
         problem
         for name, path in (
@@ -68,7 +95,7 @@ def file_problems(config: RunConfig) -> list[Problem]:
                 )
             )
     else:
-        problems += _missing_images(config)
+        problems += _missing_images(config, range(config.number) if vms is None else vms)
     return problems
 
 
@@ -81,14 +108,14 @@ def _is_image(path: Path, config: RunConfig) -> bool:
     return path.is_file() or _is_device(path, config)
 
 
-def _missing_images(config: RunConfig) -> list[Problem]:
-    if config.base:
+def _missing_images(config: RunConfig, vms: Sequence[int]) -> list[Problem]:
+    if config.base or not vms:
         return []
-    last = config.image(config.number - 1)
+    last = config.image(max(vms))
     if why := unreachable(last):
         text = f"image {str(last)!r} cannot be read: {why}; check -p, -s and -v"
         return [Problem("prefix", text)]
-    missing = [vm for vm in range(config.number) if not _is_image(config.image(vm), config)]
+    missing = [vm for vm in vms if not _is_image(config.image(vm), config)]
     if not missing:
         return []
     first = config.image(missing[0])

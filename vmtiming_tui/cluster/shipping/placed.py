@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from vmtiming_tui.cluster.host_link import HostLink, Lines
 from vmtiming_tui.cluster.shipping.store import VMS
 from vmtiming_tui.model import commands
 from vmtiming_tui.model.config import RunConfig
@@ -49,34 +48,3 @@ class Placed:
 
     def _share(self, share: commands.Share) -> commands.Share:
         return replace(share, config=self.config(share.config))
-
-
-class PlacedLink:
-    """A host that is told where it has what was brought to it; all else goes through as it is."""
-
-    def __init__(self, link: HostLink, placed: Placed) -> None:
-        self._link = link
-        self._placed = placed
-
-    @property
-    def name(self) -> str:
-        """What the host is called."""
-        return self._link.name
-
-    @property
-    def address(self) -> str:
-        """Where it is reached."""
-        return self._link.address
-
-    async def send(self, lines: tuple[bytes, ...]) -> None:
-        """Hand commands to its engine, with its own paths in them."""
-        placed = (self._placed.command(commands.decode(line)) for line in lines)
-        await self._link.send(tuple(commands.encode(command).encode() for command in placed))
-
-    async def next(self, after: int) -> Lines:
-        """As ``HostLink.next``."""
-        return await self._link.next(after)
-
-    async def clock_ns(self) -> int:
-        """As ``HostLink.clock_ns``."""
-        return await self._link.clock_ns()

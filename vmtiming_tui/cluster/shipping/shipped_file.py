@@ -5,7 +5,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vmtiming_tui.cluster.shipping.store import PIECE_BYTES, Content
@@ -44,19 +44,42 @@ class ShippedFile:
         return sum(map(self.content.piece_bytes, self.offsets))
 
 
-async def shipped_files(plan: RunPlan) -> tuple[ShippedFile, ...]:
-    """Look at every file that VMs of a plan boot from; raise ``ImageError`` or ``EngineError``.
+class Looks:
+    """Looks at the files of plans, and reads none of them again that is as it was."""
 
-    What each base is, is the gate's word. Hosts make overlays of their own, so an image that is
-    more than an overlay of its base is refused.
-    """
-    bases = await _bases(plan.configs)
-    found = {path: await _looked_at(path, image) for path, image in bases.items()}
-    for config in plan.configs:
-        for path in (config.kernel, config.initrd):
-            if path and path not in found:
-                found[path] = await _looked_at(path)
-    return tuple(found.values())
+    def __init__(self) -> None:
+        self._known: dict[File, ShippedFile] = {}
+        self._one_at_a_time = asyncio.Lock()
+
+    async def at(self, plan: RunPlan) -> tuple[ShippedFile, ...]:
+        """Return every file that VMs of a plan boot from.
+
+        What each base is, is the gate's word. Hosts make overlays of their own, so an image that
+        is more than an overlay of its base is refused. Raises ``ImageError`` and ``EngineError``.
+        """
+        async with self._one_at_a_time:
+            bases = await _bases(plan.configs)
+            found = {path: await self._look(path, image) for path, image in bases.items()}
+            for config in plan.configs:
+                for path in (config.kernel, config.initrd):
+                    if path and path not in found:
+                        found[path] = await self._look(path)
+        return tuple(found.values())
+
+    async def _look(self, path: str, image: Image | None = None) -> ShippedFile:
+        """Read all of a file, in threads; an image has to be the file that the gate looked at."""
+        image_format = image.format if image is not None else ""
+        with opened(path) as (file, fd):
+            if image is not None and file != image.files[0]:
+                raise ImageError(
+                    f"{shown(path)!r} was replaced while the run began", hint="run it again"
+                )
+            if not file.size:
+                raise ImageError(f"{shown(path)!r} is empty", hint="give another file")
+            known = self._known.get(file)
+            if known is None or known.modified_ns != file.modified_ns:
+                known = self._known[file] = await _read(file, fd)
+        return replace(known, path=path, image_format=image_format)
 
 
 async def _bases(configs: Sequence[RunConfig]) -> Mapping[str, Image]:
@@ -102,23 +125,16 @@ def _check(path: str, base: Image, others: Sequence[Answer]) -> None:
             )
 
 
-async def _looked_at(path: str, image: Image | None = None) -> ShippedFile:
-    """Read all of a file, in threads; an image has to be the file that the gate looked at."""
-    with opened(path) as (file, fd):
-        if image is not None and file != image.layers[0].file:
-            raise ImageError(f"{shown(path)!r} was replaced while the run began", hint="try again")
-        if not file.size:
-            raise ImageError(f"{shown(path)!r} is empty", hint="give another file")
-        digest, offsets = hashlib.sha256(), []
-        for offset in range(0, file.size, PIECE_BYTES):
-            if await asyncio.to_thread(_digested, fd, offset, digest):
-                offsets.append(offset)
+async def _read(file: File, fd: int) -> ShippedFile:
+    digest, offsets = hashlib.sha256(), []
+    for offset in range(0, file.size, PIECE_BYTES):
+        if await asyncio.to_thread(_digested, fd, offset, digest):
+            offsets.append(offset)
     return ShippedFile(
-        path=path,
+        path=file.path,
         content=Content(digest=digest.hexdigest(), size_bytes=file.size),
         offsets=tuple(offsets),
         modified_ns=file.modified_ns,
-        image_format=image.format if image is not None else "",
     )
 
 

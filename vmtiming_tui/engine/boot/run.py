@@ -194,15 +194,11 @@ class BootRun:
 
     def _tell_step(self, asked: Boot, its: RoundSpec, step: ev.Step) -> None:
         """Say that a round takes a step; the first of a storm that is led begins the storm."""
-        told: dict[str, int] = {
-            "at_ns": time.monotonic_ns(),
-            "storm": its.storm,
-            "round": its.number,
-        }
+        if step is ev.Step.ROUND and its.number == 1 and self._leader.is_led:
+            self._tell_storm(asked)
+        told = {"at_ns": time.monotonic_ns(), "storm": its.storm, "round": its.number}
         match step:
             case ev.Step.ROUND:
-                if self._leader.is_led and its.number == 1:
-                    self._tell_storm(asked)
                 self._emit(ev.RoundStarted(**told, rounds=its.rounds, vms=its.vms))
             case ev.Step.DECIDED:
                 self._emit(ev.StormDecided(**told))

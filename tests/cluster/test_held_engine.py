@@ -1,0 +1,128 @@
+"""An engine that is held for a front end elsewhere: asked piece by piece, and not for ever."""
+
+import asyncio
+
+import pytest
+
+from support.engine_lab import Lab, processes_naming, until
+from vmtiming_tui.cluster.dask_hosts.held_engine import HeldEngine
+from vmtiming_tui.cluster.host_link import Lines
+from vmtiming_tui.errors import EngineError, EventError
+from vmtiming_tui.model import commands, events as ev
+from vmtiming_tui.model.plan import RunPlan, Variant
+
+LIMIT_S = 30
+
+
+@pytest.fixture
+async def held():
+    engine = HeldEngine(poll_s=0.2)
+    await engine.open()
+    yield engine
+    await engine.close()
+
+
+def start(lab: Lab, script: str = "boot=0.1") -> bytes:
+    plan = RunPlan(variants=(Variant(config=lab.config(1, script)),))
+    return commands.encode(commands.Start(plan=plan)).encode()
+
+
+async def told(held: HeldEngine, after: int = 0) -> tuple[Lines, ...]:
+    """Ask for everything there is till the engine has ended."""
+    found: list[Lines] = []
+    async with asyncio.timeout(LIMIT_S):
+        while not (found and found[-1].ended):
+            found.append(await held.next(after))
+            after = found[-1].first + len(found[-1].lines)
+    return tuple(found)
+
+
+async def test_every_line_comes_once_and_in_order(lab, held):
+    held.send(0, [start(lab)])
+
+    pieces = await told(held)
+
+    events = [ev.decode(line) for piece in pieces for line in piece.lines]
+    assert isinstance(events[0], ev.RunStarted)
+    assert isinstance(events[-1], ev.RunEnded)
+    assert sum(isinstance(event, ev.VmBooted) for event in events) == 1
+
+
+async def test_asking_again_brings_the_same(lab, held):
+    held.send(0, [start(lab)])
+    once = await held.next(0)
+    while not once.lines:
+        once = await held.next(0)
+
+    again = await held.next(0)
+
+    assert again.first == 0
+    assert again.lines[: len(once.lines)] == once.lines
+
+
+async def test_what_was_fetched_is_forgotten_and_asking_for_it_is_a_mistake(lab, held):
+    held.send(0, [start(lab)])
+    pieces = await told(held)
+
+    with pytest.raises(EngineError, match="out of order"):
+        await held.next(pieces[-1].first - 1)
+
+
+async def test_commands_that_come_again_are_obeyed_once(lab, held):
+    line = start(lab)
+    held.send(0, [line])
+    held.send(0, [line, commands.encode(commands.Stop()).encode()])
+
+    pieces = await told(held)
+
+    events = [ev.decode(line) for piece in pieces for line in piece.lines]
+    assert sum(isinstance(event, ev.RunEnded) for event in events) == 1
+
+
+async def test_commands_that_are_missing_are_noticed(held):
+    with pytest.raises(EngineError, match="lost on their way"):
+        held.send(1, [b"{}"])
+
+
+async def test_a_line_that_is_no_command_is_refused(held):
+    with pytest.raises(EventError):
+        held.send(0, [b"{}"])
+
+
+async def test_nothing_new_is_said_after_a_while(held):
+    assert await held.next(0) == Lines(first=0)
+
+
+async def test_an_engine_that_is_asked_nothing_ends_with_all_it_runs(lab):
+    held = HeldEngine(lease_s=1.0, poll_s=0.2)
+    await held.open()
+    held.send(0, [start(lab, "boot=never")])
+    await until(lambda: bool(processes_naming(str(lab.qemu))))
+
+    await until(lambda: not processes_naming(str(lab.folder)))
+
+    await held.close()
+    assert (await held.next(0)).lines
+
+
+async def test_an_engine_goes_on_while_its_front_end_only_says_that_it_is_there(lab):
+    held = HeldEngine(lease_s=0.5, poll_s=0.2)
+    await held.open()
+    for _ in range(3):
+        await asyncio.sleep(0.25)
+        held.still_there()
+
+    held.send(0, [start(lab)])
+
+    events = [ev.decode(line) for piece in await told(held) for line in piece.lines]
+    assert isinstance(events[-1], ev.RunEnded)
+
+
+async def test_an_engine_that_is_let_go_ends_at_once(lab, held):
+    held.send(0, [start(lab, "boot=never")])
+    await until(lambda: bool(processes_naming(str(lab.qemu))))
+
+    held.let_go()
+
+    await until(lambda: not processes_naming(str(lab.folder)))
+    assert (await told(held))[-1].ended

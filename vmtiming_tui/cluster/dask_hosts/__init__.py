@@ -1,0 +1,1 @@
+"""Hosts reached through Dask distributed: nothing else imports it."""

@@ -1,0 +1,57 @@
+"""Finding out who the hosts of a cluster are, and whether they can take part."""
+
+import socket
+from collections.abc import Callable, Collection, Sequence
+from importlib import metadata
+from typing import Any
+
+from distributed import Client
+
+from vmtiming_tui.cluster.dask_hosts.members import Member, Worker, named, workers_of
+from vmtiming_tui.cluster.dask_hosts.versions import (
+    PACKAGE,
+    own_version_problems,
+    version_warnings,
+)
+from vmtiming_tui.errors import ConfigError, VmTimingError
+
+_NO_WORKERS_HINT = "start one on each host: dask worker SCHEDULER"
+
+
+async def workers_there(client: Client) -> list[Worker]:
+    """Return the workers that stand for hosts, one for each address."""
+    scheduler: Any = client.scheduler
+    return workers_of(await scheduler.identity(n_workers=-1))
+
+
+async def members_of(
+    client: Client, workers: Sequence[Worker], taken: Collection[str] = ()
+) -> list[Member]:
+    """Return hosts by their names, which are none of those that are ``taken``.
+
+    Raises ``ConfigError`` with each that has not our version.
+    """
+    addresses = [worker.address for worker in workers]
+    hostnames = await client.run(socket.gethostname, workers=addresses, on_error="ignore")
+    members = named(workers, hostnames, taken)
+    own = await client.run(metadata.version, PACKAGE, workers=addresses, on_error="return")
+    if problems := own_version_problems({each.name: own.get(each.worker) for each in members}):
+        raise ConfigError(problems)
+    return members
+
+
+async def everyone(client: Client, warn: Callable[[str], None]) -> list[Member]:
+    """Return all hosts there are; ``warn`` is told of other versions that differ.
+
+    Raises ``ConfigError`` as ``members_of`` does, ``VmTimingError`` where there are none.
+    """
+    workers = await workers_there(client)
+    if not workers:
+        raise VmTimingError("the Dask scheduler has no workers", hint=_NO_WORKERS_HINT)
+    members = await members_of(client, workers)
+    asked: Any = client.get_versions()
+    versions = await asked
+    told = {each.name: versions["workers"].get(each.worker, {}) for each in members}
+    for warning in version_warnings(versions["client"], told):
+        warn(warning)
+    return members
