@@ -31,6 +31,10 @@ def test_the_truth_is_within_what_is_not_known(ahead_ns, ways):
     assert found(questions).agrees(ahead_ns)
 
 
+def test_what_was_found_long_ago_is_known_less_well():
+    assert Clock(7, 100).later(60 * SECOND) == Clock(7, 100 + 3 * MS)
+
+
 async def test_a_hosts_clock_is_measured_across_a_way_that_takes_time():
     link = SimulatedLink("a", ahead_ns=7 * SECOND, delay_s=0.002)
     clock = await measured(link)

@@ -131,6 +131,7 @@ def test_moments_are_put_on_one_clock():
 def test_what_is_taken_off_a_clock_stays_while_it_may_be_true():
     world = a_run("a", of=plan(1, runs=2))
     world.run(till=lambda: world.of(ev.VmStarted))
+    world.now_ns += 3600 * SECOND  # what was known before is worth less by then
     world.measure("a", off_ns=5 * MS)
     world.run()
     first, second = world.of(ev.ClockMeasured)
@@ -149,6 +150,16 @@ def test_what_is_taken_off_a_clock_changes_between_storms_where_it_cannot_be_tru
 
     assert during.applied_ns == first.applied_ns
     assert after.applied_ns == first.applied_ns + 5 * MS
+
+
+def test_a_measurement_that_went_badly_leaves_what_was_known():
+    world = a_run("a", of=plan(1))
+    world.run(till=lambda: world.of(ev.VmStarted))
+    world.measure("a", off_ns=30 * MS)
+    first, second = world.of(ev.ClockMeasured)
+
+    assert second.offset_ns == first.offset_ns
+    assert first.uncertainty_ns <= second.uncertainty_ns < MS
 
 
 def test_all_vms_are_let_go_at_one_moment_of_each_hosts_clock():
@@ -393,6 +404,16 @@ def test_what_a_host_says_of_itself_has_its_name():
     world.hear("b", ev.Notice(at_ns=at_ns, level=ev.Level.INFO, text="hm", host="a"))
 
     assert [event.host for event in world.told[-2:]] == ["b", "b"]
+
+
+def test_a_host_whose_clock_leaps_ends_its_storm_all_the_same():
+    world = a_run()
+    world.run(till=lambda: world.of(ev.VmStarted))
+    world.ahead_ns["b"] += 1000 * SECOND
+    fleet = Fleet(world.run())
+
+    assert fleet.state is RunState.FINISHED
+    assert [each.state for each in fleet.newest] == [VmState.BOOTED] * 2 + [VmState.FAILED] * 2
 
 
 def test_a_host_that_ends_its_share_without_a_word_of_its_vms_leaves_them_failed():
