@@ -14,7 +14,7 @@ _GRACE_NS = 1_000_000_000
 class Member:
     """A host; all moments are by the leader's clock, with ``applied_ns`` taken off its own.
 
-    ``clock`` is what was known of its clock at ``clock_ns``. ``started`` is its answer to the newest
+    ``clock`` is what was known of its clock at ``clock_ns``, ``started`` its answer to the newest
     ``Start``, ``lost`` why it takes no further part in the run. One that ``is_gone`` is heard of no
     more, in no run.
     """
