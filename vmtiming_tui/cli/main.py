@@ -16,6 +16,7 @@ from vmtiming_tui.cli.completing import answered_shell, files, folders
 from vmtiming_tui.cli.manual import HELP_COMMANDS
 from vmtiming_tui.cli.options import (
     document_format_option,
+    host_options,
     image_options,
     machine_options,
     number_option,
@@ -32,10 +33,13 @@ from vmtiming_tui.cli.terminal import let_go, take_every_character
 from vmtiming_tui.cli.watching import WATCH_COMMANDS
 from vmtiming_tui.errors import ConfigError, Problem, VmTimingError
 from vmtiming_tui.escape import plural
+from vmtiming_tui.model.cluster import Cluster
+from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.request.paths import with_absolute_paths
 from vmtiming_tui.request.settings import Raw, build_config
 from vmtiming_tui.session.recording import recording
-from vmtiming_tui.session.wishes import Wishes, gate_warnings
+from vmtiming_tui.session.wishes import Wishes, cluster_of, gate_warnings
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +83,12 @@ def _warn(word: str) -> None:
 def checked(
     ctx: click.Context, raw: dict[str, Raw], given: dict[str, Any], *, files: bool = True
 ) -> tuple[RunPlan, Wishes]:
-    """Check everything that was given, all at once; ``files``: that its files are there, too."""
+    """Check everything that was given, all at once; ``files``: that its files are there, too.
+
+    On other hosts only they can tell, and what is named is named in full.
+    """
     problems: list[Problem] = list(ctx.obj.problems)
+    files = files and given["hosts"] is None
     plan = wishes = None
     try:
         plan = plan_from(given, raw, files=files)
@@ -92,6 +100,8 @@ def checked(
         problems += error.problems
     if problems or plan is None or wishes is None:
         raise ConfigError(problems)
+    if wishes.cluster is not None:
+        plan = with_absolute_paths(plan)
     return with_looks(plan, wishes.baseline), wishes
 
 
@@ -162,6 +172,7 @@ def demo(ctx: click.Context, /, variant: str, **given: Any) -> None:
 )  # fmt: skip
 @image_options
 @number_option(default=1)
+@host_options
 @machine_options
 @click.pass_context
 def doctor(ctx: click.Context, /, *, noise: bool, runs: int | None, **given: Any) -> None:
@@ -169,22 +180,38 @@ def doctor(ctx: click.Context, /, *, noise: bool, runs: int | None, **given: Any
 
     With -k it proves KVM with that kernel. With --noise it boots the guest that is given, or the
     quick demo guest, in pairs of storms that differ in nothing, and says what that shows: the
-    smallest change that so many storms tell on this host.
+    smallest change that so many storms tell on this host. With --hosts each of those says so.
     """
     from vmtiming_tui.setup.doctor import can_run, examine, report
 
     if not noise and (given["prefix"] or runs is not None):
         raise ConfigError([Problem("noise", "-p and --runs: go with --noise")])
+    cluster = cluster_of(given["hosts"], insecure=given["insecure"])
+    if noise and cluster is not None:
+        raise ConfigError([Problem("noise", "--noise: is of this host; leave --hosts out")])
     raw = raw_config(given, ctx.obj.qemu_args)
     plan = _noise_plan(raw, runs or 10) if noise else None
     kernel = given["kernel"] or ""
     config = build_config({"prefix": "any", "kernel": "any"} | raw, files=False)
+    if cluster is not None:
+        ctx.exit(_examine_hosts(cluster, replace(config, kernel=kernel)))
     checks = examine(plan.config if plan else replace(config, kernel=kernel))
     echo(report(checks))
     if not can_run(checks):
         ctx.exit(1)
     if plan is not None:
         ctx.exit(_measure_noise(plan))
+
+
+def _examine_hosts(cluster: Cluster, config: RunConfig) -> int:
+    """Say of each host whether runs can work there; return the exit code."""
+    from vmtiming_tui.session.live_source import examine_hosts
+    from vmtiming_tui.setup.doctor import can_run, report
+
+    told = examine_hosts(cluster, config, say)
+    for host, checks in told.items():
+        echo(f"Host {host}:\n{report(checks)}")
+    return 0 if all(map(can_run, told.values())) else 1
 
 
 def _noise_plan(raw: dict[str, Raw], pairs: int) -> RunPlan:

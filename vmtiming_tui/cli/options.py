@@ -15,6 +15,7 @@ from vmtiming_tui.analysis.thresholds import read_thresholds
 from vmtiming_tui.cli.completing import files, folders, runs_or_files, words
 from vmtiming_tui.cli.sections import HelpSection, SectionedOption
 from vmtiming_tui.cli.terminal import can_show_a_dashboard, shows_only_ascii
+from vmtiming_tui.model.cluster import Spread
 from vmtiming_tui.model.config import AfterReport, End
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.report.export import NAMED
@@ -27,6 +28,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 boot_option = partial(click.option, cls=SectionedOption, section=HelpSection.BOOT)
 machine_option = partial(click.option, cls=SectionedOption, section=HelpSection.MACHINE)
 storm_option = partial(click.option, cls=SectionedOption, section=HelpSection.STORM)
+host_option = partial(click.option, cls=SectionedOption, section=HelpSection.HOSTS)
 after_option = partial(click.option, cls=SectionedOption, section=HelpSection.AFTER)
 measure_option = partial(click.option, cls=SectionedOption, section=HelpSection.MEASURE)
 limit_option = partial(click.option, cls=SectionedOption, section=HelpSection.LIMIT)
@@ -106,6 +108,23 @@ STORM_OPTIONS = (
         "--timeout", "timeout_s", metavar="SECONDS", help="Limit of a boot.  [default: 300]"
     ),
     storm_option("--force", is_flag=True, default=None, help="Run even if memory looks too small."),
+)  # fmt: skip
+
+HOST_OPTIONS = (
+    host_option(
+        "--hosts", metavar="WHERE",
+        help="Boot on several: ssh:HOST,HOST; tcp://HOST:PORT or tls://HOST:PORT of a Dask "
+        "scheduler that runs; local:N, to try it.",
+    ),
+    host_option(
+        "--insecure", is_flag=True,
+        help="Reach them without TLS: whoever is on their network runs any code there.",
+    ),
+)  # fmt: skip
+
+SPREAD_OPTION = host_option(
+    "--spread", metavar="cores|memory|even", shell_complete=words(*Spread),
+    help="What each host's share of the VMs goes by.  [default: cores]",
 )  # fmt: skip
 
 AFTER_OPTIONS = (
@@ -216,7 +235,8 @@ def number_option(*, default: int) -> Callable[[F], F]:
 image_options = _with(IMAGE_OPTIONS)
 machine_options = _with((*MACHINE_OPTIONS, *STORM_OPTIONS, *AFTER_OPTIONS))
 plan_options = _with(PLAN_OPTIONS)
-wish_options = _with(WISH_OPTIONS)
+host_options = _with(HOST_OPTIONS)
+wish_options = _with((*HOST_OPTIONS, SPREAD_OPTION, *WISH_OPTIONS))
 
 REPEATS = (
     "runs", "until_decided", "max_runs", "warmup", "prepare", "drop_caches", "sweeps", "name",
@@ -254,6 +274,9 @@ def wishes_of(given: Mapping[str, Any]) -> Wishes:
     return Wishes.build(
         plain=given["plain"] or not can_show_a_dashboard(),
         as_json=given["as_json"],
+        hosts=given["hosts"],
+        spread=given["spread"],
+        insecure=given["insecure"],
         exports=tuple(Path(path) for path in given["exports"]),
         document=_document_format(given),
         step_summary=os.environ.get("GITHUB_STEP_SUMMARY", ""),

@@ -12,6 +12,7 @@ class HelpSection(StrEnum):
 
     BOOT = "What to boot"
     STORM = "How many at once"
+    HOSTS = "On which hosts"
     AFTER = "When a VM has booted"
     MACHINE = "Each VM"
     MEASURE = "What to measure"

@@ -15,6 +15,8 @@ from vmtiming_tui.images.guard.box import own_uid
 from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.host import HostFacts
 from vmtiming_tui.request.paths import file_problems
+from vmtiming_tui.setup.checks import Check
+from vmtiming_tui.setup.doctor import examine
 
 _MOST_NAMED = 4
 
@@ -42,6 +44,11 @@ async def preflight(shares: Sequence[HostShare]) -> tuple[str, ...]:
     if any(problem.field == "qemu" for problem in missing):
         return tuple(map(str, missing))
     return (*map(str, missing), *await _of_qemu(shares))
+
+
+async def examined(config: RunConfig) -> list[Check]:
+    """Return what ``doctor`` says of the host this runs on."""
+    return await asyncio.to_thread(examine, config)
 
 
 def _missing_files(shares: Sequence[HostShare]) -> list[Problem]:

@@ -19,14 +19,12 @@ from vmtiming_tui.report.export import render
 from vmtiming_tui.report.plain import PlainReport
 from vmtiming_tui.session.conclude import Conclusion, conclude
 from vmtiming_tui.session.deciding import DecidingSource
+from vmtiming_tui.session.live_source import SIGNALS, live_source
 from vmtiming_tui.session.phase_progress import PhaseProgress
 from vmtiming_tui.session.streams import Streams
 from vmtiming_tui.session.wishes import Wishes
 from vmtiming_tui.sources.event_lines import Told
-from vmtiming_tui.sources.live_engine import EngineClient
 from vmtiming_tui.sources.source import EventSource
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _PATIENCE_S = 10.0
 
@@ -120,8 +118,11 @@ async def _run(
         if wishes.as_json:
             streams.out.write_lines(line.decode() for line, _ in told)
 
-    async with EngineClient(tap=tap) as engine:
-        source = DecidingSource(engine, wishes.baseline)
+    async with (
+        live_source(wishes.cluster, plan, streams.say) as open_source,
+        open_source(tap) as live,
+    ):
+        source = DecidingSource(live, wishes.baseline)
         source.send(Start(plan=plan))
         return await follow(source, fleet, streams, as_json=wishes.as_json)
 

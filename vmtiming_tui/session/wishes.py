@@ -12,10 +12,12 @@ from vmtiming_tui.analysis.comparison.tolerance import known_tolerance
 from vmtiming_tui.errors import ConfigError, Problem, VmTimingError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.history.lookup import side_named
+from vmtiming_tui.model.cluster import Cluster
 from vmtiming_tui.model.config import End
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.model.threshold import Subject
 from vmtiming_tui.report.export import FORMATS, NAMED, ending_of
+from vmtiming_tui.request.hosts import build_cluster
 from vmtiming_tui.request.paths import unreachable
 
 STDOUT, GITHUB = Path("-"), Path("github")
@@ -29,7 +31,8 @@ class Wishes:
     where there is a ``step_summary``, the run is added to it as a step of GitHub Actions. The exit
     code is 3 where the run is slower than ``baseline`` by more than ``fail_slower`` percent for
     sure; 4 where that, or a threshold of the plan, cannot be told, unless ``allow_undecided``. The
-    baseline is found once, before anything starts. ``keep`` puts the run into the history.
+    baseline is found once, before anything starts. ``keep`` puts the run into the history. It is
+    made on the hosts of ``cluster``, or on this one.
     """
 
     plain: bool = False
@@ -42,6 +45,7 @@ class Wishes:
     allow_undecided: bool = False
     keep: bool = True
     ascii_only: bool = False
+    cluster: Cluster | None = None
 
     @classmethod
     def build(
@@ -53,6 +57,9 @@ class Wishes:
         step_summary: str,
         fail_slower: str | None,
         baseline: str,
+        hosts: str | None = None,
+        spread: str | None = None,
+        insecure: bool = False,
         **given: bool,
     ) -> "Wishes":
         """Return the wishes of the command line; raise ``ConfigError`` with every fault.
@@ -65,7 +72,11 @@ class Wishes:
         problems += _output_problems(exports, document, as_json=given["as_json"])
         if GITHUB in exports:
             problems += _step_problems(step_summary)
-        side = percent = None
+        side = percent = cluster = None
+        try:
+            cluster = cluster_of(hosts, spread=spread, insecure=insecure)
+        except ConfigError as error:
+            problems += error.problems
         try:
             percent = None if fail_slower is None else _positive(fail_slower, "percent")
         except ValueError as error:
@@ -84,8 +95,22 @@ class Wishes:
             step_summary=Path(step_summary) if GITHUB in exports else None,
             fail_slower=percent,
             baseline=side,
+            cluster=cluster,
             **given,
         )
+
+
+def cluster_of(
+    hosts: str | None, *, spread: str | None = None, insecure: bool = False
+) -> Cluster | None:
+    """Return the hosts that were asked for; raise ``ConfigError`` with what keeps us from them."""
+    cluster = build_cluster(hosts, spread=spread, insecure=insecure)
+    if cluster is not None:
+        from vmtiming_tui.cluster.connect import cluster_problems  # noqa: PLC0415  others need none
+
+        if problems := cluster_problems(cluster):
+            raise ConfigError(problems)
+    return cluster
 
 
 def _baseline(text: str, *, gates: bool) -> Side | None:

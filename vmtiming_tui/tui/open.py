@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmtiming_tui.analysis.comparison.samples import THIS_RUN, Side
+from vmtiming_tui.model.cluster import Cluster
 from vmtiming_tui.model.events import Event
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.own_faults import kept_fault
 from vmtiming_tui.session.deciding import DecidingSource
+from vmtiming_tui.session.live_source import OpenSource, live_source
 from vmtiming_tui.session.streams import Stream, Streams
 from vmtiming_tui.sources.event_lines import Told
-from vmtiming_tui.sources.live_engine import EngineClient
 from vmtiming_tui.sources.replay import Player
 from vmtiming_tui.sources.source import EventSource
 
@@ -49,6 +50,7 @@ def run_live(
     streams: Streams,
     *,
     ascii_only: bool = False,
+    cluster: Cluster | None = None,
     baseline: Side | None = None,
     record: Callable[[Sequence[Told]], None] | None = None,
     go_on: Callable[["VmTimingApp"], Awaitable[None]] | None = None,
@@ -59,10 +61,14 @@ def run_live(
     """
 
     async def live() -> "VmTimingApp":
+        async with live_source(cluster, plan, streams.say) as open_source:
+            return await shown(open_source)
+
+    async def shown(open_source: OpenSource) -> "VmTimingApp":
         @asynccontextmanager
         async def connect() -> AsyncIterator[EventSource]:
-            async with EngineClient(tap=record) as engine:
-                yield DecidingSource(engine, baseline)
+            async with open_source(record) as source:
+                yield DecidingSource(source, baseline)
 
         gc.disable()  # nothing of what the start makes is garbage; the app enables it when settled
         from vmtiming_tui.tui.app import VmTimingApp
@@ -108,6 +114,7 @@ def run_dashboard(
         plan,
         streams,
         ascii_only=wishes.ascii_only,
+        cluster=wishes.cluster,
         baseline=wishes.baseline,
         record=record,
         go_on=go_on,

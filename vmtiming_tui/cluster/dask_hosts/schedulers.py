@@ -54,11 +54,15 @@ async def scheduler_of(cluster: Cluster, words: LastWords) -> AsyncIterator[Plac
             yield cluster.address
 
 
-def has_tls(*roles: str) -> bool:
-    """Return whether Dask's configuration has a CA, and a certificate for each of these roles."""
-    security = Security()
-    told = [security.get_tls_config_for_role(role) for role in roles]
-    return all(each["ca_file"] and each["cert"] for each in told)
+def tls_trouble(*roles: str) -> str:
+    """Return what Dask's configuration lacks for TLS in each of these roles, or an empty text."""
+    try:
+        security = Security()
+        contexts = {role: security.get_connection_args(role)["ssl_context"] for role in roles}
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        return f"what it names cannot be read: {_plain(error)}"
+    bare = [role for role, context in contexts.items() if context is None]
+    return f"it has no ca-file, or no cert of {', '.join(bare)}" if bare else ""
 
 
 def _local(count: int) -> SpecCluster:
@@ -89,7 +93,7 @@ def _by_ssh(names: Sequence[str], troubles: list[str]) -> SpecCluster:
     That one gives all workers the same options, and so no names. Raises nothing: ``troubles`` takes
     what keeps a host from taking part.
     """
-    is_tls = has_tls("client", "scheduler", "worker")
+    is_tls = not tls_trouble("client", "scheduler", "worker")
     common = {**_NO_HTTP, **({"protocol": "tls://"} if is_tls else {})}
 
     def options(host: str, **more: Any) -> dict[str, Any]:
