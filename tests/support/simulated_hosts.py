@@ -261,7 +261,7 @@ class LedEngine:
     def _enter(self, vm: _Vm) -> None:
         if vm.is_decided:
             return
-        if vm.config.parallel is not None:
+        if vm.config.parallel is not None and not vm.config.parallel_per_host:
             self._want(vm, ev.Turn.BOOT)
         else:
             self._launch(vm)
@@ -283,7 +283,7 @@ class LedEngine:
     def _go(self, vm: _Vm) -> None:
         if vm.is_decided:
             return
-        if vm.config.stagger_s:
+        if vm.config.stagger_s and not vm.config.stagger_per_host:
             self._want(vm, ev.Turn.GO)
         else:
             self._let_go(vm)

@@ -8,6 +8,7 @@ from rich.style import Style
 
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import VmState
+from vmtiming_tui.model.events import HostSample
 from vmtiming_tui.tui.drawing.areas import BOOTED, LOST, area_part
 from vmtiming_tui.tui.drawing.braille import sparkline
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
@@ -22,7 +23,7 @@ from vmtiming_tui.tui.drawing.styled import (
     size,
 )
 from vmtiming_tui.tui.drawing.theme import Palette
-from vmtiming_tui.tui.state.host_rows import HostRow, HostSort, HostState, busy_hosts
+from vmtiming_tui.tui.state.host_rows import HostRow, HostSort, HostState, idlest_and_busiest
 
 LIKE: Mapping[HostState, VmState] = {
     HostState.LOST: VmState.FAILED,
@@ -199,8 +200,8 @@ class HostTable:
         if failed:
             groups.append([(f"{failed:,} failed  ", palette.error)])
         groups.append([(f"{more}  ", palette.dim)])
-        if words := cpu_range(rows):
-            groups.append([(f"CPU {words}  ", palette.text)])
+        if (ends := idlest_and_busiest(row.host for row in rows)) is not None:
+            groups.append([(f"CPU {cpu_range(*ends)}  ", palette.text)])
         clocks = [row.host.worst_clock_ns for row in rows if row.host.clock is not None]
         if clocks:
             groups.append([(f"clocks {about(max(clocks), self.glyphs)}  ", palette.text)])
@@ -235,10 +236,7 @@ class HostTable:
 _BUSY = frozenset({HostSort.CPU, HostSort.PRESSURE, HostSort.FREE, HostSort.CLOCK})
 
 
-def cpu_range(rows: Sequence[HostRow]) -> str:
-    """Return how busy the least and the most busy of hosts are; empty where none tells."""
-    busy = [sample.cpu_percent for sample in busy_hosts(rows)]
-    if not busy:
-        return ""
-    ends = dict.fromkeys(f"{percent:.0f}" for percent in (min(busy), max(busy)))
+def cpu_range(idlest: HostSample, busiest: HostSample) -> str:
+    """Return how busy the least and the most busy host are."""
+    ends = dict.fromkeys(f"{each.cpu_percent:.0f}" for each in (idlest, busiest))
     return f"{' to '.join(ends)} %"
