@@ -6,6 +6,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeAlias
 
+from vmtiming_tui.cluster.dask_hosts.members import Member
 from vmtiming_tui.cluster.host_link import HostLink
 from vmtiming_tui.cluster.placing import placed, weight
 from vmtiming_tui.cluster.preflight import HostShare, examined, facts, preflight, refuse, sentence
@@ -96,7 +97,9 @@ class ReachedHosts:
         """Return a host as it is led: brought first what it is to boot, where that is asked."""
         if self._shipper is None:
             return link
-        return ShippingLink(link, self._store(link.name), self._shipper)
+        return ShippingLink(
+            link, self._store(Member(name=link.name, worker=link.address)), self._shipper
+        )
 
     async def look(self, plan: RunPlan, tell: Callable[[Shipped], None] = lambda _: None) -> None:
         """Have each host look whether it can boot its share of a plan.
@@ -117,7 +120,7 @@ class ReachedHosts:
     async def _shipped(
         self, plan: RunPlan, shipper: Shipper, tell: Callable[[Shipped], None]
     ) -> dict[str, Placed]:
-        stores = [self._store(member.name) for member in self._connection.members]
+        stores = list(map(self._store, self._connection.members))
         try:
             outcomes = await shipper.bring(plan, stores, tell)
         except (EngineError, ImageError) as error:
@@ -125,10 +128,10 @@ class ReachedHosts:
         refuse({host: said for host, said in outcomes.items() if not isinstance(said, Placed)})
         return {host: said for host, said in outcomes.items() if isinstance(said, Placed)}
 
-    def _store(self, host: str) -> StoreLink:
+    def _store(self, member: Member) -> StoreLink:
         from vmtiming_tui.cluster.dask_hosts.store import DaskStore  # noqa: PLC0415
 
-        return DaskStore(self._connection, host)
+        return DaskStore(self._connection, member)
 
     async def examine(self, config: RunConfig) -> dict[str, list[Check]]:
         """Return what ``doctor`` says of each host."""
