@@ -59,5 +59,10 @@ class DaskStore:
             return await getattr(self._actor, method)(*arguments)
         except HostError:
             raise
+        except OSError as error:
+            raise HostError(
+                "it was lost while it was brought what it is to boot",
+                hint="start its worker again, and then the run: what it has is not brought again",
+            ) from error
         except Exception as error:  # Dask has no narrower kind for a host that is lost
             raise HostError(one_line(str(error) or type(error).__name__)) from error
