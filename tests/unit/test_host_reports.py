@@ -43,7 +43,7 @@ def test_a_line_a_host_ends_the_report(fleet):
     assert a.startswith("Host a: 6 of 6 booted, median ")
     assert c.startswith("Host c: 6 of 6 booted, median ")
     assert skew.startswith("Hosts let their VMs go up to 3.00 ms apart (± 0.24 ms) in storm 1: a")
-    assert host_lines(run_hosts(fleet))[-1].endswith("two hosts' clocks: known to ± 0.24 ms")
+    assert host_lines(run_hosts(fleet))[-1].endswith("told by two hosts' clocks, to ± 0.24 ms")
 
 
 def test_a_run_on_one_host_has_no_such_line():

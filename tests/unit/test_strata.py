@@ -209,3 +209,12 @@ def test_the_vms_of_a_lost_host_are_not_held_against_the_run():
     assert group.losses.sentence == ""
     assert set(group.strata.weights) == {"a", "c"}
     assert group.strata.uneven == ("a", "c")
+
+
+def test_that_a_run_lost_a_host_is_said_beside_it_and_its_vms_are_not_counted_as_slow():
+    whole = Fleet(many_hosts_run(number=9, storms=6))
+    cut = Fleet(many_hosts_run(number=9, storms=6, lost={"b": 3.0}))
+    found = compare(whole, cut, labels=("old", "new")).cautions
+
+    assert "new: host b was lost while it ran" in found
+    assert not [text for text in found if "rank as slower" in text]
