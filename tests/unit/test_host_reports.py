@@ -150,3 +150,14 @@ def test_a_comparison_in_json_says_within_which_hosts(fleet):
 )
 def test_hosts_are_named_in_few_words(names, words):
     assert hosts_words(names) == words
+
+
+def test_a_hosts_name_is_shown_and_obeyed_nowhere():
+    evil = "<b>[x](http://evil.example)\x1b[31m|"
+    fleet = Fleet(many_hosts_run(("a", evil), 4, 2, skew_ns={evil: MS}, lost={evil: 12.0}))
+    page = render(".md", fleet, baseline=side_of(fleet))
+
+    assert "<b>" not in page
+    assert "[x](" not in page
+    for ending in (".md", ".html", ".txt", ".csv", ".prom", ".junit.xml"):
+        assert "\x1b" not in render(ending, fleet)
