@@ -215,7 +215,7 @@ class LedRun:
             refuse(self._script, member, now_ns, "told of moments that cannot be")
         elif is_of_vm(event):
             self._heard_of_vm(member, event, now_ns)
-        else:
+        elif is_own_word(event):
             self._script.tell(named(event, member.name))
 
     def _heard_of_vm(self, member: Member, event: VmEvent, now_ns: int) -> None:
