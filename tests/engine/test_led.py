@@ -32,18 +32,21 @@ def numbers(story: Story) -> list[tuple[int, int, int]]:
 
 async def test_it_boots_what_it_is_told_to_by_the_numbers_it_is_given(lab: Lab):
     config = lab.config(8, "boot=0.01", start=StartMode.TOGETHER)
+    other = replace(config, smp=2)
+    plan = RunPlan(variants=(Variant(config=config), Variant(config=other)))
     async with engine(lab) as story:
         lead = Leading(story)
-        lead.start(plan_of(config))
+        lead.start(plan)
         await lead.till(lambda story: story.of(ev.HostSample))
         assert story.of(ev.RunStarted)[0].number == 8
         assert told(story) == []
         lead.send(boot(share(config, (5, 6)), storm=3))
         await lead.till_ended(3)
-        lead.send(boot(share(config, (6,), attempt=2), storm=7, kind=StormKind.RERUN))
+        mixed = (share(config, (6,), attempt=2), share(other, (3,)), share(config, (4,)))
+        lead.send(boot(*mixed, storm=7, kind=StormKind.RERUN))
         await lead.till_ended(7)
         assert story.of(ev.RunEnded) == []
-        lead.start(plan_of(config))
+        lead.start(plan)
         await lead.till(lambda story: len(story.of(ev.RunStarted)) == 2)
         lead.send(commands.Quit())
         await story.to_end()
@@ -54,11 +57,12 @@ async def test_it_boots_what_it_is_told_to_by_the_numbers_it_is_given(lab: Lab):
     ]  # fmt: skip
     queued = ev.VmQueued
     ends = [ev.RunEnded, ev.RunEnded]
-    assert told(story) == [queued, queued, *storm, queued, *storm, *ends]
-    assert numbers(story) == [(3, 5, 1), (3, 6, 1), (7, 6, 2)]
-    assert [each.vms for each in story.of(ev.StormStarted)] == [(5, 6), (6,)]
+    assert told(story) == [queued, queued, *storm, queued, queued, queued, *storm, *ends]
+    assert numbers(story) == [(3, 5, 1), (3, 6, 1), (7, 6, 2), (7, 3, 1), (7, 4, 1)]
+    assert [each.vms for each in story.of(ev.StormStarted)] == [(5, 6), (6, 3, 4)]
     booted = sorted((each.vm, each.attempt) for each in story.of(ev.VmBooted))
-    assert booted == [(5, 1), (6, 1), (6, 2)]
+    assert booted == [(3, 1), (4, 1), (5, 1), (6, 1), (6, 2)]
+    assert "-smp 2" in " ".join(story.of(ev.VmLaunched, 3)[0].argv)
     outcomes = [each.outcome for each in story.of(ev.RunEnded)]
     assert outcomes == [ev.Outcome.FINISHED, ev.Outcome.STOPPED]
 
