@@ -97,7 +97,7 @@ class LedRun:
             return
         self.is_begun = True
         joined = [member.joined(now_ns) for member in self._members.values()]
-        answered = [each for each in joined if each.host in self._ready]
+        answered = [each for each in joined if self._members[each.host].is_ready]
         self._script.tell(begun(self._asked, answered))
         for event in joined:
             self._script.tell(event)
@@ -188,8 +188,8 @@ class LedRun:
         """Return the host of each VM: its own, or another where that is lost."""
         vms = tuple(order.configs)
         homes = self._homes if order.kind is StormKind.RERUN else placed(vms, self._founders)
-        orphans = [vm for vm in vms if homes[vm] not in self._ready]
         ready = {name: self._weights[name] for name in self._ready}
+        orphans = [vm for vm in vms if homes[vm] not in ready]
         return {vm: homes[vm] for vm in vms} | placed(orphans, ready)
 
     def _follow(self, now_ns: int) -> None:
