@@ -46,7 +46,7 @@ _WIDTHS = {
     HostSort.MEDIAN: 9,
     HostSort.CPU: 6,
     HostSort.PRESSURE: 12,
-    HostSort.CLOCK: 10,
+    HostSort.CLOCK: 11,
     HostSort.FREE: 9,
 }
 _MOST_WANTED = (HostSort.FAILED, HostSort.MEDIAN, HostSort.CPU, HostSort.PRESSURE, HostSort.CLOCK,
@@ -57,7 +57,7 @@ def about(uncertainty_ns: int, glyphs: Glyphs) -> str:
     """Return by how much at the most a clock is off, in ms."""
     ms = uncertainty_ns / 1e6
     sign = "±" if glyphs.braille else "+-"
-    return f"{sign}{ms:.{0 if ms >= 100 else 1 if ms >= 10 else 2}f} ms"
+    return f"{sign} {ms:.{0 if ms >= 100 else 1 if ms >= 10 else 2}f} ms"
 
 
 @dataclass(frozen=True)
@@ -181,8 +181,8 @@ class HostTable:
                 return f"{name} {percent:.0f} %"
             case HostSort.FREE if row.host.sample is not None:
                 return size(row.host.sample.memory_available_bytes)
-            case HostSort.CLOCK if row.host.clock is not None:
-                return about(row.host.worst_clock_ns, self.glyphs)
+            case HostSort.CLOCK if row.clock_error_ns is not None:
+                return about(row.clock_error_ns, self.glyphs)
         return ""
 
     def summary(self, rows: Sequence[HostRow], more: str) -> list[Part]:
@@ -202,9 +202,9 @@ class HostTable:
         groups.append([(f"{more}  ", palette.dim)])
         if (ends := idlest_and_busiest(row.host for row in rows)) is not None:
             groups.append([(f"CPU {cpu_range(*ends)}  ", palette.text)])
-        clocks = [row.host.worst_clock_ns for row in rows if row.host.clock is not None]
-        if clocks:
-            groups.append([(f"clocks {about(max(clocks), self.glyphs)}  ", palette.text)])
+        errors = [row.clock_error_ns for row in rows if row.clock_error_ns is not None]
+        if errors:
+            groups.append([(f"clocks {about(max(errors), self.glyphs)}  ", palette.text)])
         return fitting(groups, self.width)
 
     def told(self, row: HostRow) -> list[list[Part]]:

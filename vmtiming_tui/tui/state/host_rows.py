@@ -10,6 +10,7 @@ from enum import StrEnum
 from operator import attrgetter
 
 from vmtiming_tui.analysis import stats
+from vmtiming_tui.analysis.hosts import clock_error_ns
 from vmtiming_tui.analysis.summary import boots_s, lost_of
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.events import HostSample
@@ -76,6 +77,11 @@ class HostRow:
             return HostState.IDLE
         is_over = self.boots.booted + self.boots.failed >= self.boots.vms
         return HostState.DONE if is_over else HostState.BOOTING
+
+    @property
+    def clock_error_ns(self) -> int | None:
+        """What its clock is off by at the most against others; None before it was measured."""
+        return clock_error_ns(self.host) if self.host.clock is not None else None
 
     @property
     def pressure(self) -> tuple[str, float] | None:
@@ -164,7 +170,7 @@ _KEYS: Mapping[HostSort, Callable[[HostRow], float | None]] = {
     HostSort.CPU: _cpu,
     HostSort.PRESSURE: lambda row: row.pressure[1] if row.pressure else None,
     HostSort.FREE: _free,
-    HostSort.CLOCK: lambda row: row.host.worst_clock_ns if row.host.clock else None,
+    HostSort.CLOCK: lambda row: row.clock_error_ns,
 }
 
 
