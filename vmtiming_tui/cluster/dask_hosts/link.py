@@ -1,8 +1,7 @@
 """One host of a cluster as whoever leads it sees it: an actor's methods, until it is lost."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from distributed.actor import Actor
 
@@ -12,8 +11,6 @@ from vmtiming_tui.cluster.dask_hosts.own_settings import DEAD_AFTER_S
 from vmtiming_tui.cluster.host_link import Lines
 from vmtiming_tui.errors import HostError
 from vmtiming_tui.escape import one_line
-
-T = TypeVar("T")
 
 _AGAIN_S = 0.2
 _KNOWN_SOON_S = 1.0
@@ -66,36 +63,37 @@ class DaskLink:
         """Hand commands to its engine; raise ``HostError``."""
         async with self._sending:
             first = self._sent
-            await self._ask(lambda: self._actor.send(first, lines))
+            await self._ask("send", first, lines)
             self._sent += len(lines)
 
     async def next(self, after: int) -> Lines:
         """Return what its engine says from number ``after`` on; raise ``HostError``."""
         while True:
-            found: Lines = await self._ask(lambda: self._actor.next(after))
+            found: Lines = await self._ask("next", after)
             if found.lines or found.ended:
                 return found
 
     async def clock_ns(self) -> int:
         """Return its clock; raise ``HostError``."""
-        return await self._ask(self._actor.clock_ns)
+        told_ns: int = await self._ask("clock_ns")
+        return told_ns
 
     async def still_there(self) -> None:
         """Keep its engine going; raise ``HostError``."""
-        await self._ask(self._actor.still_there)
+        await self._ask("still_there")
 
     async def close(self) -> None:
         """End its engine, where it can be told to."""
-        await self._ask(self._actor.close)
+        await self._ask("close")
 
-    async def _ask(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def _ask(self, method: str, *arguments: Any) -> Any:
         """Call the actor, again where the connection broke; raise ``HostError``."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + DEAD_AFTER_S
         while not self._lost.done():
             # Dask leaves some calls of a lost actor without any answer.
             self._asked_s = loop.time()
-            asking = asyncio.create_task(_answered(call))
+            asking = asyncio.create_task(self._answered(method, arguments))
             try:
                 either: list[asyncio.Future[Any]] = [asking, self._lost]
                 first = asyncio.FIRST_COMPLETED
@@ -115,6 +113,5 @@ class DaskLink:
                 self.lose(one_line(str(error) or type(error).__name__))
         raise HostError(self._lost.result(), hint=_HINT)
 
-
-async def _answered(call: Callable[[], Awaitable[T]]) -> T:
-    return await call()
+    async def _answered(self, method: str, arguments: tuple[Any, ...]) -> Any:
+        return await getattr(self._actor, method)(*arguments)  # a lost one raises at the look-up
