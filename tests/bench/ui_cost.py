@@ -1,11 +1,13 @@
 """What the dashboard costs on a 200x60 terminal while every VM's cell changes ten times a second.
 
-    python tests/bench/ui_cost.py [VMS ...]        (default: 8 100 1000 5000 20000)
+    python tests/bench/ui_cost.py [VMS ...] [--hosts N]        (default: 8 100 1000 5000 20000)
 
 Each dashboard runs on a pty of its own and reads events from a process of its own, through the
 real client: a storm of that many VMs, none of which ends, usage samples, stages and console lines
 as often as the engine gives them, and some VMs that boot and are rerun at random moments. More
-than 5,000 VMs are those of hosts with 1,000 each, whose engines all tell as much as one.
+than 5,000 VMs are those of hosts with 1,000 each, whose engines all tell as much as one. With
+``--hosts`` each fleet is measured once more as that of so many named hosts, each of which says
+every second how busy it is; the VMs tell no more than they do on one.
 
 An empty Textual app with one line that changes ten times a second runs before and after; CPU is
 given as a ratio to it. The VM that boots now and then is that under the cursor, which every picture
@@ -52,9 +54,10 @@ TICKS = os.sysconf("SC_CLK_TCK")
 # The process that plays the engine.
 
 
-def feed(number: int, log: Path) -> None:
+def feed(number: int, log: Path, named: int) -> None:
     """Write a storm as JSON lines to stdout; note when each marker was written."""
     from support.facts import argv, run_started
+    from support.many_hosts import clock_measured, host_joined
     from support.recording import plan_for
     from vmtiming_tui.engine.host.usage import PER_SECOND, TURNS_PER_SECOND
     from vmtiming_tui.model import events as ev
@@ -64,6 +67,8 @@ def feed(number: int, log: Path) -> None:
     seen = (Stage.KERNEL, Stage.INITRD, Stage.USERSPACE)
     hosts = number // HOST_VMS if number > ONE_HOST else 1
     at_once = hosts * PER_SECOND // TURNS_PER_SECOND
+    names = [f"node{place:02}" for place in range(named)]
+    host_of = {vm: names[vm * named // number] if names else "" for vm in range(number)}
 
     def say(*events: ev.Event) -> None:
         data = b"".join(ev.encode(event).encode() + b"\n" for event in events)
@@ -74,6 +79,7 @@ def feed(number: int, log: Path) -> None:
         run_started(
             now(), "bench", wall_ns=time.time_ns(), number=number, plan=plan_for(number)
         ),
+        *(tell(host, now()) for host in names for tell in (host_joined, clock_measured)),
         ev.StormStarted(at_ns=now(), storm=1, kind=StormKind.RUN, vms=tuple(range(number))),
     )  # fmt: skip
 
@@ -81,7 +87,7 @@ def feed(number: int, log: Path) -> None:
         at = now()
         who = {"vm": vm, "attempt": attempt, "at_ns": at}
         return [
-            ev.VmQueued(storm=storm, **who),
+            ev.VmQueued(storm=storm, host=host_of[vm], **who),
             ev.VmLaunched(pid=1, spawn_ns=at, argv=argv(vm), **who),
             ev.VmConnected(**who),
             ev.VmStarted(go_ns=at, **who),
@@ -105,7 +111,8 @@ def feed(number: int, log: Path) -> None:
             time.sleep(0.02)
     dice = random.Random(1)
     usage_vms = itertools.cycle(range(number))
-    usage_due = marker = 0
+    usage_due = marker = sample_due = 0
+    samplers = itertools.cycle(names)
     marker_due = now() + 2_000_000_000
     restart: tuple[int, int] | None = None
     with log.open("w") as notes:
@@ -117,6 +124,10 @@ def feed(number: int, log: Path) -> None:
                 usage_due = at + 1_000_000_000 // TURNS_PER_SECOND
                 vms = [next(usage_vms) for _ in range(at_once)]
                 say(*(event for vm in vms for event in news(vm, at)))
+            if names and at > sample_due:
+                sample_due = at + 1_000_000_000 // named
+                busy = {"cpu_percent": dice.uniform(50, 100), "load1": 2.0, "psi_cpu": 9.0}
+                say(ev.HostSample(at_ns=at, host=next(samplers), **busy))
             if restart and at > restart[1]:
                 vm = restart[0]
                 attempts[vm], told[vm] = attempts[vm] + 1, 0
@@ -135,7 +146,9 @@ def feed(number: int, log: Path) -> None:
                         text="",
                         **who,
                     ),
-                    ev.HostSample(at_ns=at, cpu_percent=dice.uniform(50, 100), load1=2.0),
+                    ev.HostSample(
+                        at_ns=at, cpu_percent=dice.uniform(50, 100), load1=2.0, host=host_of[vm]
+                    ),
                 ]
                 notes.write(f"{figure:.2f} {now()}\n")
                 notes.flush()
@@ -193,13 +206,14 @@ def run_empty(result: Path) -> None:
     Empty().run()
 
 
-def run_dashboard(number: int, log: Path, result: Path) -> None:
+def run_dashboard(number: int, log: Path, result: Path, named: int) -> None:
     """Be the dashboard on a feeder."""
     from vmtiming_tui.sources import live_engine
 
     def command() -> list[str]:
         lag_on_signal(result)
-        return [sys.executable, __file__, "--feed", str(number), "--log", str(log)]
+        args = ["--feed", str(number), "--log", str(log), "--hosts", str(named)]
+        return [sys.executable, __file__, *args]
 
     live_engine.engine_command = command
     from support.recording import plan_for
@@ -278,12 +292,13 @@ def share(values: list[float], percent: float) -> float:
     return ordered[min(int(len(ordered) * percent / 100), len(ordered) - 1)] if ordered else 0.0
 
 
-def one(number: int | None, folder: Path) -> dict[str, float]:
-    """Measure the empty app (None) or the dashboard with so many VMs."""
+def one(number: int | None, folder: Path, hosts: int = 0) -> dict[str, float]:
+    """Measure the empty app (None) or the dashboard with so many VMs, on so many named hosts."""
     result, log = folder / "lag.json", folder / "markers"
     result.unlink(missing_ok=True)
     log.write_text("")
     args = ["--empty"] if number is None else ["--dashboard", str(number), "--log", str(log)]
+    args += ["--hosts", str(hosts)]
     terminal = Terminal([__file__, *args, "--result", str(result)])
     first = terminal.read(15, b"empty" if number is None else b"debian-12")
     figures = {"first_paint_s": ((first or 0) - terminal.began) / 1e9}
@@ -353,6 +368,7 @@ def key_times(terminal: Terminal) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="What the dashboard costs.")
     parser.add_argument("vms", nargs="*", type=int)
+    parser.add_argument("--hosts", type=int, default=0)
     parser.add_argument("--feed", type=int)
     parser.add_argument("--dashboard", type=int)
     parser.add_argument("--empty", action="store_true")
@@ -360,22 +376,24 @@ def main() -> None:
     parser.add_argument("--result", type=Path)
     given = parser.parse_args()
     if given.feed:
-        feed(given.feed, given.log)
+        feed(given.feed, given.log, given.hosts)
     elif given.empty:
         run_empty(given.result)
     elif given.dashboard:
-        run_dashboard(given.dashboard, given.log, given.result)
+        run_dashboard(given.dashboard, given.log, given.result, given.hosts)
     else:
-        compare(given.vms or [8, 100, 1000, 5000, 20_000])
+        compare(given.vms or [8, 100, 1000, 5000, 20_000], given.hosts)
 
 
-def compare(fleets: list[int]) -> None:
+def compare(fleets: list[int], hosts: int) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, {COLUMNS}x{ROWS}")
         empties = [one(None, folder)]
-        rows = [(number, one(number, folder)) for number in fleets]
+        ways = [(number, on) for number in fleets for on in dict.fromkeys((0, hosts))]
+        rows = [(f"{number}/{on}" if on else str(number), one(number, folder, on))
+                for number, on in ways]  # fmt: skip
         empties.append(one(None, folder))
     base = sum(empty["cpu"] for empty in empties) / 2
     heads = ("VMs", "CPU", "ratio", "lag p99", "event p50", "event p99", "key p99", "kB/s", "MiB",

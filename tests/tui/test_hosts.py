@@ -3,15 +3,19 @@
 import pytest
 
 from support.many_hosts import Hosting, many_hosts_run, on_hosts
+from support.past_runs import keep
 from support.recording import ENGINE_LOST, smooth_run, until
 from support.stage import dashboard, replayed
+from vmtiming_tui.history.runs import History
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import Quit, Rerun, Start, Stop
 from vmtiming_tui.tui.screens.confirm import ConfirmScreen
 from vmtiming_tui.tui.screens.engine_error import EngineErrorScreen
 from vmtiming_tui.tui.screens.hosts import HostsScreen
 from vmtiming_tui.tui.screens.new_run import NewRunScreen
+from vmtiming_tui.tui.screens.played import PlayedScreen
 from vmtiming_tui.tui.screens.storm import StormScreen
+from vmtiming_tui.tui.state.keymap import Need
 from vmtiming_tui.tui.state.view import Sort
 
 LOST = many_hosts_run(number=24, lost={"b": 5.0})
@@ -31,7 +35,7 @@ async def test_few_hosts_have_a_line_each(size):
     async with dashboard(LOST, 4.0, size, number=24) as stage:
         for name in "abc":
             assert line_of(stage, name).split()[1:4] == ["◔", "booting", "0/8"]
-        assert "40 GiB  ±0.12 ms" in line_of(stage, "a")
+        assert "40 GiB  ± 0.12 ms" in line_of(stage, "a")
         assert "3 hosts" in stage.text.splitlines()[0]
 
 
@@ -146,9 +150,30 @@ async def test_a_vm_says_which_host_it_is_on_beside_its_process_and_its_command(
 async def test_clocks_are_said_where_the_axis_shows_them_and_nowhere_else():
     unsure = many_hosts_run(number=24, uncertainty_ns={"c": 130_000_000})
     async with dashboard(unsure, 6.0, number=24) as stage:
-        await stage.sees("clocks of hosts ±130 ms")
+        await stage.sees("clocks of hosts ± 130 ms")
     async with dashboard(LOST, 6.0, number=24) as stage:
         assert "clocks of hosts" not in stage.text
+
+
+async def test_how_far_apart_hosts_let_their_vms_go_is_told_with_the_answer_and_the_storms():
+    run = many_hosts_run(number=9, skew_ns={"b": 3_000_000})
+    async with dashboard(run, DONE, number=9) as stage:
+        words = "Hosts let their VMs go 3.00 ms apart (± 0.24 ms): a first, b last"
+        assert words in stage.text
+        await stage.press("w")
+        await stage.sees(words)
+
+
+async def test_the_history_says_on_how_many_hosts_a_run_was_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with History.open(tmp_path / "vmtiming-tui" / "history.db") as stored:
+        keep(stored, many_hosts_run(how={"started": {"run": "before"}}))
+    async with dashboard(LOST, DONE, number=24) as stage:
+        await stage.press("H")
+        await stage.sees("3 hosts (a, b, c)")
+        await stage.press("r")
+        await stage.comes(PlayedScreen)
+        assert stage.app.there >= {Need.HOSTS}
 
 
 async def test_settings_of_a_new_run_are_checked_against_no_file_of_this_host():

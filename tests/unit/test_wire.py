@@ -44,7 +44,7 @@ def any_instance(kind):
         tuple[Decision, ...]: st.lists(decisions, max_size=3).map(tuple),
         KernelLog: kernel_logs,
         tuple[events.BootFile, ...]: st.lists(files, max_size=3).map(tuple),
-        tuple[Decision, ...]: st.lists(decisions, max_size=3).map(tuple),
+        tuple[commands.Share, ...]: st.lists(shares, max_size=3).map(tuple),
     }
     fields = {
         name: special[hint] for name, hint in typing.get_type_hints(kind).items() if hint in special
@@ -65,12 +65,22 @@ configs = st.builds(
     **dict.fromkeys(("number", "memory_mib", "smp"), wholes),
     parallel=st.none() | wholes,
 )
+shares = st.builds(
+    commands.Share,
+    config=configs,
+    **dict.fromkeys(("vms", "attempts"), st.lists(wholes, max_size=3).map(tuple)),
+)
 plans = st.builds(
     plan.RunPlan,
     **dict.fromkeys(("warmup", "runs"), wholes),
     variants=st.tuples(
         st.builds(plan.Variant, config=configs, parameters=st.dictionaries(st.text(), st.text()))
     ),
+)
+shares = st.builds(
+    commands.Share,
+    config=configs,
+    **dict.fromkeys(("vms", "attempts"), st.lists(wholes, max_size=3).map(tuple)),
 )
 decisions = st.builds(
     Decision,

@@ -8,13 +8,16 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from vmtiming_tui.engine.boot.moment import moment
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.commands import Admit, Proceed
 from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.leading_events import Awaiting, Step, Turn, TurnWanted
+
+_Place: TypeAlias = tuple[int, int, Step]
+"""A step of a storm's round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +74,9 @@ class Led:
 
     def __init__(self, emit: Callable[[ev.Event], None]) -> None:
         self._emit = emit
-        self._steps: dict[tuple[int, int, Step], Callable[[], None]] = {}
+        self._steps: dict[_Place, Callable[[], None]] = {}
         self._turns: dict[tuple[int, int, Turn], asyncio.Future[int | None]] = {}
-        self._timed: dict[asyncio.Task[None], Callable[[], None]] = {}
+        self._timed: dict[_Place, asyncio.Task[None]] = {}
         self._stopped = False
 
     def begin(self) -> None:
@@ -83,12 +86,11 @@ class Led:
     def stop(self) -> None:
         """Let everything go on that waits for a step; who waits for a turn is ended by others."""
         self._stopped = True
-        waiting = [*self._timed.values(), *self._steps.values()]
-        for task in self._timed:
+        for task in self._timed.values():
             task.cancel()
         self._timed.clear()
-        self._steps.clear()
-        for then in waiting:
+        waiting, self._steps = self._steps, {}
+        for then in waiting.values():
             then()
 
     # What is asked.
@@ -122,7 +124,9 @@ class Led:
         finally:
             self._turns.pop((vm, attempt, turn), None)
         if at_ns is not None:
-            await moment(at_ns)
+            # A millisecond late at most. To be exact takes a CPU as long, for each VM, while others
+            # boot; of a step there is one for all.
+            await asyncio.sleep(max(at_ns - time.monotonic_ns(), 0) / 1e9)
         return True
 
     # What is answered.
@@ -138,20 +142,18 @@ class Led:
                     asked.set_result(answer.at_ns)
 
     def _proceed(self, answer: Proceed) -> None:
-        then = self._steps.pop((answer.storm, answer.round, answer.step), None)
-        if then is None:
+        place = (answer.storm, answer.round, answer.step)
+        if place not in self._steps or place in self._timed:
             return
         if answer.at_ns is None:
-            then()
-            return
-        task = asyncio.create_task(self._go_on(answer.at_ns))
-        self._timed[task] = then
+            self._steps.pop(place)()
+        else:
+            self._timed[place] = asyncio.create_task(self._proceed_at(answer.at_ns, place))
 
-    async def _go_on(self, at_ns: int) -> None:
+    async def _proceed_at(self, at_ns: int, place: _Place) -> None:
         await moment(at_ns)
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  it is one
-        self._timed.pop(task)()
+        del self._timed[place]
+        self._steps.pop(place)()
 
 
 def _is_over_all(config: RunConfig, turn: Turn) -> bool:

@@ -8,6 +8,7 @@ from rich.style import Style
 
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import VmState
+from vmtiming_tui.model.events import HostSample
 from vmtiming_tui.tui.drawing.areas import BOOTED, LOST, area_part
 from vmtiming_tui.tui.drawing.braille import sparkline
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
@@ -22,7 +23,7 @@ from vmtiming_tui.tui.drawing.styled import (
     size,
 )
 from vmtiming_tui.tui.drawing.theme import Palette
-from vmtiming_tui.tui.state.host_rows import HostRow, HostSort, HostState, busy_hosts
+from vmtiming_tui.tui.state.host_rows import HostRow, HostSort, HostState, idlest_and_busiest
 
 LIKE: Mapping[HostState, VmState] = {
     HostState.LOST: VmState.FAILED,
@@ -45,7 +46,7 @@ _WIDTHS = {
     HostSort.MEDIAN: 9,
     HostSort.CPU: 6,
     HostSort.PRESSURE: 12,
-    HostSort.CLOCK: 10,
+    HostSort.CLOCK: 11,
     HostSort.FREE: 9,
 }
 _MOST_WANTED = (HostSort.FAILED, HostSort.MEDIAN, HostSort.CPU, HostSort.PRESSURE, HostSort.CLOCK,
@@ -56,7 +57,7 @@ def about(uncertainty_ns: int, glyphs: Glyphs) -> str:
     """Return by how much at the most a clock is off, in ms."""
     ms = uncertainty_ns / 1e6
     sign = "±" if glyphs.braille else "+-"
-    return f"{sign}{ms:.{0 if ms >= 100 else 1 if ms >= 10 else 2}f} ms"
+    return f"{sign} {ms:.{0 if ms >= 100 else 1 if ms >= 10 else 2}f} ms"
 
 
 @dataclass(frozen=True)
@@ -180,8 +181,8 @@ class HostTable:
                 return f"{name} {percent:.0f} %"
             case HostSort.FREE if row.host.sample is not None:
                 return size(row.host.sample.memory_available_bytes)
-            case HostSort.CLOCK if row.host.clock is not None:
-                return about(row.host.worst_clock_ns, self.glyphs)
+            case HostSort.CLOCK if row.clock_error_ns is not None:
+                return about(row.clock_error_ns, self.glyphs)
         return ""
 
     def summary(self, rows: Sequence[HostRow], more: str) -> list[Part]:
@@ -199,11 +200,11 @@ class HostTable:
         if failed:
             groups.append([(f"{failed:,} failed  ", palette.error)])
         groups.append([(f"{more}  ", palette.dim)])
-        if words := cpu_range(rows):
-            groups.append([(f"CPU {words}  ", palette.text)])
-        clocks = [row.host.worst_clock_ns for row in rows if row.host.clock is not None]
-        if clocks:
-            groups.append([(f"clocks {about(max(clocks), self.glyphs)}  ", palette.text)])
+        if (ends := idlest_and_busiest(row.host for row in rows)) is not None:
+            groups.append([(f"CPU {cpu_range(*ends)}  ", palette.text)])
+        errors = [row.clock_error_ns for row in rows if row.clock_error_ns is not None]
+        if errors:
+            groups.append([(f"clocks {about(max(errors), self.glyphs)}  ", palette.text)])
         return fitting(groups, self.width)
 
     def told(self, row: HostRow) -> list[list[Part]]:
@@ -235,10 +236,7 @@ class HostTable:
 _BUSY = frozenset({HostSort.CPU, HostSort.PRESSURE, HostSort.FREE, HostSort.CLOCK})
 
 
-def cpu_range(rows: Sequence[HostRow]) -> str:
-    """Return how busy the least and the most busy of hosts are; empty where none tells."""
-    busy = [sample.cpu_percent for sample in busy_hosts(rows)]
-    if not busy:
-        return ""
-    ends = dict.fromkeys(f"{percent:.0f}" for percent in (min(busy), max(busy)))
+def cpu_range(idlest: HostSample, busiest: HostSample) -> str:
+    """Return how busy the least and the most busy host are."""
+    ends = dict.fromkeys(f"{each.cpu_percent:.0f}" for each in (idlest, busiest))
     return f"{' to '.join(ends)} %"

@@ -9,6 +9,7 @@ from vmtiming_tui.analysis.comparison.samples import moment
 from vmtiming_tui.history.rows import StoredRun
 from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.model.fleet import RunState
+from vmtiming_tui.report.host_report import hosts_words
 from vmtiming_tui.report.wording import short_seconds
 from vmtiming_tui.request.labels import label_words
 from vmtiming_tui.tui.drawing.braille import ascii_rows, braille_rows, step_heights
@@ -58,8 +59,13 @@ class RunGlance:
         state = f" {run.state.upper()} "
         name = clip(self._safe(run.label), max(width - len(state) - 2, 1), self.glyphs.ellipsis)
         yield [(name, palette.strong), ("  ", palette.text), (state, chip)]
-        where = [run.run if run.name else "", moment(run.wall_ns), run.host, run.accel.upper(),
-                 f"QEMU {run.qemu_version}" if run.qemu_version else ""]  # fmt: skip
+        where = [
+            run.run if run.name else "",
+            moment(run.wall_ns),
+            hosts_words(run.hosts),
+            run.accel.upper(),
+            f"QEMU {run.qemu_version}" if run.qemu_version else "",
+        ]
         dot = f" {self.glyphs.dot} "
         for line in wrapped(dot.join(self._safe(word) for word in where if word), width):
             yield [(line, palette.dim)]

@@ -40,6 +40,7 @@ def storm_lines(found: Storms, width: int, palette: Palette, glyphs: Glyphs) -> 
     for title, words in (
         ("The verdict" if found.is_over else "The verdict so far", found.verdicts),
         ("What many VMs at once cost", found.costs),
+        ("Between the hosts", found.between),
     ):
         if words:
             lines += [("", palette.text), (title, palette.accent)]

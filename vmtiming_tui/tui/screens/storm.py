@@ -35,7 +35,7 @@ from vmtiming_tui.tui.widgets.view_line import ViewLine
 from vmtiming_tui.tui.widgets.vm_area import SignedArea, VmArea
 
 _HEADER_AND_FOOTER = 2
-_LEGEND_EVERY, _CHARTS_EVERY, _HOSTS_EVERY = 5, 10, 5
+_LEGEND_EVERY, _CHARTS_EVERY, _HOSTS_EVERY = 5, 10, 10
 _FILTERS = "state, id, 3-7, >20, word; ! inverts"
 _FILTERS_OF_HOSTS = "state, id, 3-7, >20, host:b, word; ! inverts"
 _OF_TROUBLE = frozenset({"main.warnings"})

@@ -3,11 +3,15 @@
 A run on one host has no rows.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import attrgetter
 
 from vmtiming_tui.analysis import stats
+from vmtiming_tui.analysis.hosts import clock_error_ns
+from vmtiming_tui.analysis.summary import boots_s, lost_of
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.events import HostSample
 from vmtiming_tui.model.fleet import Fleet
@@ -75,6 +79,11 @@ class HostRow:
         return HostState.DONE if is_over else HostState.BOOTING
 
     @property
+    def clock_error_ns(self) -> int | None:
+        """What its clock is off by at the most against others; None before it was measured."""
+        return clock_error_ns(self.host) if self.host.clock is not None else None
+
+    @property
     def pressure(self) -> tuple[str, float] | None:
         """What its tasks wait for most, and for how much of the time (percent); None if untold."""
         if (sample := self.host.sample) is None:
@@ -88,27 +97,31 @@ def boots_by_host(fleet: Fleet, counted: Iterable[Attempt]) -> dict[str, HostBoo
     """Return what became of VMs by their host, of several; ``counted`` are the boots that count."""
     if not fleet.hosts.are_many:
         return {}
-    vms: dict[str, list[Attempt]] = {}
+    vms: Counter[str] = Counter()
+    decided: dict[str, list[Attempt]] = {}
     for vm in fleet.vms.values():
-        vms.setdefault(vm.newest.host, []).append(vm.newest)
+        newest = vm.attempts[-1]
+        vms[newest.host] += 1
+        if newest.decided_ns is not None:
+            decided.setdefault(newest.host, []).append(newest)
     of_figures: dict[str, list[Attempt]] = {}
     for attempt in counted:
-        of_figures.setdefault(attempt.host, []).append(attempt)
+        if attempt.decided_ns is not None:
+            of_figures.setdefault(attempt.host, []).append(attempt)
     return {
         name: HostBoots(
-            vms=len(here := vms.get(name, [])),
-            booted=sum(attempt.state.is_booted for attempt in here),
-            failed=sum(attempt.state.is_lost for attempt in here),
-            median_ns=_median_ns(of_figures.get(name, [])),
+            vms=vms[name],
+            booted=sum(attempt.state.is_booted for attempt in decided.get(name, ())),
+            failed=lost_of(decided.get(name, ())),
+            median_ns=_median_ns(of_figures.get(name, ())),
         )
         for name in {**vms, **of_figures}
     }
 
 
 def _median_ns(attempts: Sequence[Attempt]) -> int | None:
-    times = sorted(ns / 1e9 for attempt in attempts if (ns := attempt.boot_ns) is not None)
-    lost = sum(attempt.state.is_lost for attempt in attempts)
-    median_s = stats.worst_rank_percentile(times, lost, 50)
+    times = sorted(boots_s(attempts))
+    median_s = stats.worst_rank_percentile(times, lost_of(attempts), 50)
     return None if median_s is None else round(median_s * 1e9)
 
 
@@ -122,18 +135,13 @@ def host_rows(fleet: Fleet, boots: Mapping[str, HostBoots]) -> list[HostRow]:
     ]
 
 
-def busy_hosts(rows: Iterable[HostRow]) -> list[HostSample]:
-    """Return how busy the hosts are that are there."""
-    return [
-        row.host.sample
-        for row in rows
-        if row.host.sample is not None and row.state is not HostState.LOST
-    ]
-
-
-def busiest_of(rows: Iterable[HostRow]) -> HostSample | None:
-    """Return how busy the busiest host is; None where none tells."""
-    return max(busy_hosts(rows), key=lambda sample: sample.cpu_percent, default=None)
+def idlest_and_busiest(hosts: Iterable[Host]) -> tuple[HostSample, HostSample] | None:
+    """Return how busy the least and the most busy of hosts are that are there, if any tells."""
+    samples = [host.samples[-1] for host in hosts if host.samples and host.lost is None]
+    if not samples:
+        return None
+    by_cpu = attrgetter("cpu_percent")
+    return min(samples, key=by_cpu), max(samples, key=by_cpu)
 
 
 _STATES = {state: place for place, state in enumerate(HostState)}
@@ -162,7 +170,7 @@ _KEYS: Mapping[HostSort, Callable[[HostRow], float | None]] = {
     HostSort.CPU: _cpu,
     HostSort.PRESSURE: lambda row: row.pressure[1] if row.pressure else None,
     HostSort.FREE: _free,
-    HostSort.CLOCK: lambda row: row.host.worst_clock_ns if row.host.clock else None,
+    HostSort.CLOCK: lambda row: row.clock_error_ns,
 }
 
 

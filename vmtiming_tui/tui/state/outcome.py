@@ -8,11 +8,13 @@ from vmtiming_tui.analysis.comparison.samples import THIS_RUN, Side, side_of
 from vmtiming_tui.analysis.comparison.sequential import told
 from vmtiming_tui.analysis.counted import counted_attempts
 from vmtiming_tui.analysis.failures import Failure, failures_of
+from vmtiming_tui.analysis.hosts import run_hosts
 from vmtiming_tui.analysis.straggler import Straggler, straggler_of
 from vmtiming_tui.analysis.summary import settings_label
 from vmtiming_tui.analysis.sweep import sweep_of
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.findings import decision_lines
+from vmtiming_tui.report.host_report import between_words
 from vmtiming_tui.report.result import result_figures
 
 
@@ -21,13 +23,15 @@ class Outcome:
     """The figures of every boot that counts, each with its name, and what explains them.
 
     ``verdicts`` are sentences: what the run is against its baseline, or each of its settings
-    against the first. ``doubts`` are what makes all of this less sure than it looks.
+    against the first. ``between`` are what lies between several hosts, ``doubts`` what makes all of
+    this less sure than it looks.
     """
 
     figures: tuple[tuple[str, str], ...]
     slowest: Straggler | None
     lost: tuple[Failure, ...]
     verdicts: tuple[str, ...]
+    between: tuple[str, ...]
     doubts: tuple[str, ...]
 
 
@@ -42,8 +46,15 @@ def outcome_of(fleet: Fleet, baseline: Side | None) -> Outcome | None:
         slowest=straggler_of(fleet),
         lost=tuple(failures_of(attempts)),
         verdicts=tuple(verdicts_of(fleet, baseline, held)),
+        between=between_hosts(fleet),
         doubts=doubts_of(fleet, held),
     )
+
+
+def between_hosts(fleet: Fleet) -> tuple[str, ...]:
+    """Return what of the boots begins on one host and ends on another; nothing of one host."""
+    found = run_hosts(fleet)
+    return tuple(between_words(found)) if found is not None else ()
 
 
 def held_against(baseline: Side | None, fleet: Fleet) -> Comparison | None:

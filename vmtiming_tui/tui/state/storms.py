@@ -13,7 +13,7 @@ from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import StormKind
 from vmtiming_tui.model.storm import Storm
 from vmtiming_tui.report.findings import cost_lines
-from vmtiming_tui.tui.state.outcome import held_against, verdicts_of
+from vmtiming_tui.tui.state.outcome import between_hosts, held_against, verdicts_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,8 @@ class SettingRow:
 class Storms:
     """All of a run's storms so far, of which so many are to count of each setting: ``runs``.
 
-    ``verdicts`` say what is told of them so far, ``costs`` what many VMs at once cost.
+    ``verdicts`` say what is told of them so far, ``costs`` what many VMs at once cost, ``between``
+    what lies between several hosts.
     It ``is_over`` when no more come by themselves.
     """
 
@@ -74,6 +75,7 @@ class Storms:
     runs: int
     verdicts: tuple[str, ...]
     costs: tuple[str, ...]
+    between: tuple[str, ...]
     is_over: bool
 
     @property
@@ -108,6 +110,7 @@ def storms_of(fleet: Fleet, baseline: Side | None) -> Storms:
         runs=plan.runs if plan else 0,
         verdicts=tuple(verdicts_of(fleet, baseline, held)),
         costs=tuple(cost_lines(sweep)) if sweep else (),
+        between=between_hosts(fleet),
         is_over=fleet.ran_to_end,
     )
 

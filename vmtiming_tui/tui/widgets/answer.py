@@ -65,3 +65,5 @@ class Answer(ModelLines):
             yield f"{boots} lost for {plural(len(more), 'other reason')}", palette.warning
         if outcome.slowest is not None:
             yield shown(straggler_words(outcome.slowest)), palette.text
+        for words in outcome.between[:most]:
+            yield words, palette.text

@@ -17,7 +17,7 @@ from vmtiming_tui.tui.drawing.styled import (
     spread,
     to_come,
 )
-from vmtiming_tui.tui.state.host_rows import busiest_of
+from vmtiming_tui.tui.state.host_rows import idlest_and_busiest
 from vmtiming_tui.tui.widgets.lines_widget import ModelLines
 
 _SPARK = 12
@@ -100,14 +100,15 @@ class StatsLine(ModelLines):
 
     def _of_hosts(self) -> list[Part]:
         """Return how busy the least and the most busy of several are, and which that is."""
-        palette, rows = self.host.palette, self.model.hosts
-        if (busiest := busiest_of(rows)) is None:
+        palette = self.host.palette
+        if (ends := idlest_and_busiest(self.model.fleet.hosts.values())) is None:
             return []
+        _, busiest = ends
         busy = palette.warning if busiest.cpu_percent >= MUCH_CPU else palette.strong
         name = clip(shown(busiest.host), _NAME, self.host.glyphs.ellipsis)
         return [
             ("hosts' CPU ", palette.dim),
-            (cpu_range(rows), busy),
+            (cpu_range(*ends), busy),
             ("  busiest ", palette.dim),
             (f"{name} ", palette.strong),
         ]
