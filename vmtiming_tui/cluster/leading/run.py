@@ -51,6 +51,7 @@ class LedRun:
         self._script = script
         self._walk = Walk(asked.start.plan)
         self._awaited: set[str] = set()
+        self._begun_ns = asked.at_ns
         self._founders: dict[str, int] = {}
         self._weights: dict[str, int] = {}
         self._homes: dict[int, str] = {}
@@ -98,7 +99,9 @@ class LedRun:
         self.is_begun = True
         joined = [member.joined(now_ns) for member in self._members.values()]
         answered = [each for each in joined if self._members[each.host].is_ready]
-        self._script.tell(begun(self._asked, answered))
+        run = begun(self._asked, answered)
+        self._begun_ns = run.at_ns
+        self._script.tell(run)
         for event in joined:
             self._script.tell(event)
         for member in self._members.values():
@@ -172,7 +175,7 @@ class LedRun:
             accel=accel,
             qemu_version=version,
         )
-        self._storm = Storm(facts, self._members, self._script, self._asked.at_ns)
+        self._storm = Storm(facts, self._members, self._script, self._begun_ns)
         for host, boot in self._storm.boots():
             self._script.send(host, boot)
 
@@ -265,6 +268,7 @@ class LedRun:
         if lost.host not in self._weights:
             self.look_at(self._members[lost.host], now_ns)
             return
+        del self._weights[lost.host]  # it may join again by this name
         self._script.tell(lost)
         if self._storm is not None:
             self._storm.lose(lost, now_ns)
