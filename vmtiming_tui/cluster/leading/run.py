@@ -46,6 +46,7 @@ class LedRun:
     ) -> None:
         self.is_begun = self.is_over = False
         self._asked = asked
+        self._begun_ns = asked.at_ns
         self._members = members
         self._spread = spread
         self._script = script
@@ -87,7 +88,9 @@ class LedRun:
         self.is_begun = True
         joined = [member.joined(now_ns) for member in self._members.values()]
         answered = [each for each in joined if each.host in self._ready]
-        self._script.tell(begun(self._asked, answered))
+        run = begun(self._asked, answered)
+        self._begun_ns = run.at_ns
+        self._script.tell(run)
         for event in joined:
             self._script.tell(event)
         for member in self._members.values():
@@ -157,7 +160,7 @@ class LedRun:
             accel=accel,
             qemu_version=version,
         )
-        self._storm = Storm(facts, self._members, self._script, self._asked.at_ns)
+        self._storm = Storm(facts, self._members, self._script, self._begun_ns)
         for host, boot in self._storm.boots():
             self._script.send(host, boot)
 
@@ -249,7 +252,7 @@ class LedRun:
         if not self.is_begun:
             self.look_round(now_ns)
             return
-        if lost.host in self._weights:
+        if self._weights.pop(lost.host, None) is not None:  # should it come back, it joins anew
             self._script.tell(lost)
         if self._storm is not None:
             self._storm.lose(lost, now_ns)
