@@ -218,7 +218,7 @@ def paint_times(terminal: Terminal, markers: Path, count: int) -> list[float]:
                 seen.append((at_ns - written_ns) / 1e6)
                 break
             terminal.read(0.005)
-        os.write(terminal.master, b"\x1b[B")
+        os.write(terminal.master, b"\x1b[C")
     return seen
 
 
