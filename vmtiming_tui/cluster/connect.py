@@ -15,7 +15,6 @@ from vmtiming_tui.cluster.shipping.shipment import Shipped
 from vmtiming_tui.cluster.shipping.shipping_link import Shipper, ShippingLink
 from vmtiming_tui.cluster.shipping.store_link import StoreLink
 from vmtiming_tui.cluster.source import ClusterSource
-from vmtiming_tui.engine.host.capacity import raise_descriptor_limit
 from vmtiming_tui.errors import ConfigError, EngineError, ImageError, Problem
 from vmtiming_tui.escape import one_line, plural
 from vmtiming_tui.model.cluster import Cluster, Reach
@@ -176,7 +175,6 @@ async def reached(cluster: Cluster, say: Callable[[str], None]) -> AsyncIterator
     """
     from vmtiming_tui.cluster.dask_hosts.connection import connected  # noqa: PLC0415
 
-    raise_descriptor_limit()  # each host takes up to four connections
     say(f"Reaching {_where(cluster)} ...")
     async with connected(cluster, lambda word: say(f"Warning: {word}")) as connection:
         names = [member.name for member in connection.members]
