@@ -16,7 +16,7 @@ from vmtiming_tui.analysis.hosts import (
     go_skews,
     named_hosts,
 )
-from vmtiming_tui.escape import plural
+from vmtiming_tui.escape import plural, were
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.hosts import Host
@@ -172,13 +172,17 @@ def _placed(fleet: Fleet) -> Counter[str]:
 
 def _lost(fleet: Fleet) -> Iterator[str]:
     zero_ns = fleet.run.at_ns if fleet.run else 0
+    lost: dict[str, dict[str, int]] = {}
     for host in fleet.hosts.values():
         if host.lost is not None:
-            yield (
-                f"host {host.name} was lost at {(host.lost.at_ns - zero_ns) / 1e9:.1f} s "
-                f"({host.lost.why}): that its VMs did not boot says nothing of how long a boot "
-                "takes there"
-            )
+            lost.setdefault(host.lost.why, {})[host.name] = host.lost.at_ns
+    for why, hosts in lost.items():
+        first = ", the first" if len(hosts) > 1 else ""
+        at_s = (min(hosts.values()) - zero_ns) / 1e9
+        yield (
+            f"{named_hosts(hosts)} {were(len(hosts))} lost{first} at {at_s:.1f} s ({why}): that "
+            "VMs did not boot for that says nothing of how long a boot takes there"
+        )
 
 
 def _unlike(fleet: Fleet) -> Iterator[str]:

@@ -260,3 +260,13 @@ def alike_words(hosts: Hosts, fact: Callable[[Host], str]) -> str:
     if len(found) < 2:
         return next(iter(found), "")
     return "; ".join(f"{told} ({', '.join(names)})" for told, names in found.items())
+
+
+def alike_in_short(hosts: Hosts, fact: Callable[[Host], str]) -> str:
+    """Return the same of hosts that may be many: what most have first, and the first few names."""
+    found = sorted(alike(hosts.values(), fact).items(), key=lambda item: -len(item[1]))
+    if len(found) < 2:
+        return found[0][0] if found else ""
+    words = [f"{told} ({named_hosts(names)})" for told, names in found[:_NAMED]]
+    more = len(found) - _NAMED
+    return "; ".join([*words, *([f"{more} more"] if more > 0 else [])])
