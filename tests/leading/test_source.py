@@ -14,7 +14,7 @@ from vmtiming_tui.cluster.host_link import Lines
 from vmtiming_tui.cluster.source import ClusterSource
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.attempt import VmState
-from vmtiming_tui.model.commands import Quit, ReadConsole, Start
+from vmtiming_tui.model.commands import Quit, ReadConsole, Rerun, Start
 from vmtiming_tui.model.config import StartMode
 from vmtiming_tui.model.fleet import Fleet, RunState
 
@@ -61,6 +61,29 @@ async def test_a_host_that_is_lost_holds_nobody_up():
     assert [each.state for each in fleet.newest] == [VmState.BOOTED] * 2 + [VmState.FAILED] * 2
     assert fleet.newest[3].why.endswith("s: the cable was pulled")
     assert fleet.misfits == 0
+
+
+async def test_a_host_that_was_lost_joins_anew_and_boots_its_vms_again():
+    hosts, again = links("a", "b"), links("b")
+    fleet = Fleet()
+    async with asyncio.timeout(20), ClusterSource(hosts) as source:
+        source.send(Start(plan=plan(4, start=StartMode.TOGETHER), interactive=True))
+        async for batch in source.batches():
+            for event in batch:
+                fleet.fold(event)
+                match event:
+                    case ev.VmLaunched(attempt=1):
+                        hosts[1].die("its worker was killed")
+                    case ev.HostLost():
+                        source.join(*again)
+                    case ev.Notice(host="b"):
+                        source.send(Rerun(vms=(2, 3)))
+                    case ev.RunEnded() if fleet.vms[3].state is VmState.BOOTED:
+                        source.send(Quit())
+    assert [each.host for each in fleet.newest] == [*"aabb"]
+    assert [each.state for each in fleet.newest] == [VmState.BOOTED] * 4
+    assert fleet.hosts["b"].lost is None
+    assert [lost.why for lost in fleet.hosts["b"].losses] == ["its worker was killed"]
 
 
 async def test_leaving_ends_everything():

@@ -2,7 +2,14 @@
 
 import pytest
 
-from support.many_hosts import Hosting, many_hosts_run, on_hosts
+from support.facts import SECOND
+from support.many_hosts import (
+    Hosting,
+    clock_measured,
+    host_joined,
+    many_hosts_run,
+    on_hosts,
+)
 from support.past_runs import keep
 from support.recording import ENGINE_LOST, smooth_run, until
 from support.stage import dashboard, replayed
@@ -65,7 +72,7 @@ async def test_a_host_that_is_lost_stands_out_with_why_and_all_its_vms_failed():
     async with dashboard(until(LOST, 4.0), 4.0, number=24) as stage:
         await stage.feed([event for event in LOST if event not in until(LOST, 4.0)], at=5.5)
         assert "✗ lost" in line_of(stage, "b")
-        assert "at 0:05.0: its worker was killed" in line_of(stage, "b")
+        assert "at 5.0 s: its worker was killed" in line_of(stage, "b")
         assert "✗ 1 lost" in stage.text.splitlines()[0]
         assert "host b was lost at 5.0 s: its worker was killed" in stage.text.splitlines()[-2]
         stage.on(StormScreen)
@@ -96,6 +103,16 @@ async def test_failed_vms_are_booted_again_and_then_stand_with_their_new_host():
         await stage.feed(run[is_over:], at=DONE)
         assert line_of(stage, "b").split()[:5] == ["b", "✗", "lost", "-", "0"]
         assert "12/12" in line_of(stage, "a")
+
+
+async def test_a_host_that_is_back_is_idle_again_and_the_warnings_keep_that_it_was_lost():
+    begin_ns = LOST[0].at_ns
+    back = host_joined("b", begin_ns + 7 * SECOND), clock_measured("b", begin_ns + 7 * SECOND)
+    async with dashboard([*until(LOST, 6.0), *back], 7.5, number=24) as stage:
+        assert "lost" not in line_of(stage, "b")
+        assert "lost" not in stage.text.splitlines()[0]
+        await stage.press("W")
+        await stage.sees("host b was lost: its worker was killed")
 
 
 async def test_hosts_that_wait_for_the_next_start_are_idle():
@@ -210,7 +227,7 @@ async def test_a_stored_run_is_played_with_its_hosts():
 async def test_all_that_is_told_of_a_host_is_told_of_the_one_that_is_pointed_at():
     async with dashboard(LOST, DONE, number=24) as stage:
         await stage.press("s")
-        assert "lost at 0:05.0: its worker was killed · start it again" in stage.text
+        assert "lost at 5.0 s: its worker was killed · start it again" in stage.text
         await stage.press("down")
         assert "tls://a:40001" in stage.text
         assert "QEMU 7.2.15" in stage.text

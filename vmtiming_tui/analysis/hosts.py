@@ -223,9 +223,10 @@ def was_lost_with_host(fleet: Fleet, attempt: Attempt) -> bool:
     What ended on a host before that ended by itself.
     """
     host = fleet.hosts.get(attempt.host)
-    if host is None or host.lost is None or not attempt.state.is_lost:
+    decided_ns = attempt.decided_ns
+    if host is None or decided_ns is None or not attempt.state.is_lost:
         return False
-    return attempt.decided_ns is not None and attempt.decided_ns >= host.lost.at_ns
+    return any(attempt.queued_ns <= lost.at_ns <= decided_ns for lost in host.losses)
 
 
 def levels_s(fleet: Fleet, storms: Sequence[Sequence[Attempt]]) -> list[float | None]:

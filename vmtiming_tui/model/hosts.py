@@ -21,7 +21,8 @@ class Host:
     """One host of a run; the only one has no ``name`` of its own.
 
     ``clock`` is the newest measurement of its clock, ``worst_clock_ns`` the largest uncertainty of
-    all; both are of several hosts alone. ``files`` are what its VMs boot from.
+    all; both are of several hosts alone. ``files`` are what its VMs boot from. ``losses`` are all
+    the times it was lost, ``lost`` is the one since which it has not joined again.
     """
 
     name: str = ""
@@ -36,6 +37,7 @@ class Host:
     clock: ClockMeasured | None = None
     worst_clock_ns: int = 0
     lost: HostLost | None = None
+    losses: list[HostLost] = field(default_factory=list)
     files: tuple[BootFile, ...] = ()
 
     @property
@@ -92,6 +94,7 @@ class Hosts(dict[str, Host]):
     def take(self, event: HostJoined | ClockMeasured | HostLost | HostSample) -> bool:
         """Take in what an event tells of a host; return whether it is one of them."""
         if isinstance(event, HostJoined):
+            before = self.get(event.host, Host())
             self[event.host] = Host(
                 name=event.host,
                 address=event.address,
@@ -101,6 +104,10 @@ class Hosts(dict[str, Host]):
                 qemu_version=event.qemu_version,
                 tool_version=event.tool_version,
                 joined_ns=event.at_ns,
+                samples=before.samples,
+                worst_clock_ns=before.worst_clock_ns,
+                losses=before.losses,
+                files=before.files,
             )
             return True
         host = self.get(event.host)
@@ -112,6 +119,7 @@ class Hosts(dict[str, Host]):
                 host.worst_clock_ns = max(host.worst_clock_ns, event.uncertainty_ns)
             case HostLost():
                 host.lost = event
+                host.losses.append(event)
             case HostSample():
                 host.samples.append(event)
         return True

@@ -8,14 +8,13 @@ from rich.style import Style
 
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import VmState
-from vmtiming_tui.model.events import HostSample
+from vmtiming_tui.model.events import HostLost, HostSample
 from vmtiming_tui.tui.drawing.areas import BOOTED, LOST, area_part
 from vmtiming_tui.tui.drawing.braille import sparkline
 from vmtiming_tui.tui.drawing.glyphs import Glyphs
 from vmtiming_tui.tui.drawing.styled import (
     Part,
     clip,
-    clock,
     filled,
     fitting,
     seconds,
@@ -111,7 +110,7 @@ class HostTable:
         lost = row.host.lost
         for column, cells in self.columns.items():
             if lost is not None and column in _BUSY:
-                words = f"  at {clock(lost.at_ns - self.zero_ns)}: {shown(lost.why)}"
+                words = f"  at {self._since(lost)} s: {shown(lost.why)}"
                 clipped = clip(words, self.width - used, self.glyphs.ellipsis)
                 return [*parts, (clipped, self._style(row))]
             parts += self._cell(row, column, cells)
@@ -134,6 +133,9 @@ class HostTable:
             is_smooth = palette.colour and self.glyphs.braille
             parts.append(((_BAR if is_smooth else sign) * cells, style))
         return [*parts, (self.glyphs.rule * (width - booted - failed), palette.faint)]
+
+    def _since(self, lost: HostLost) -> str:
+        return seconds(lost.at_ns - self.zero_ns, 1)
 
     def _style(self, row: HostRow) -> Style:
         return self.palette.states[LIKE[row.state]]
@@ -222,7 +224,7 @@ class HostTable:
         if (lost := host.lost) is not None:
             hint = f"{dot}{shown(lost.hint)}" if lost.hint else ""
             why = f"{shown(lost.why)}{hint}"
-            words = f" lost at {clock(lost.at_ns - self.zero_ns)}: {why}"
+            words = f" lost at {self._since(lost)} s: {why}"
             second = (clip(words, self.width, self.glyphs.ellipsis), self._style(row))
         else:
             second = (self._joined(made_of), palette.text)

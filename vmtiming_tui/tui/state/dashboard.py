@@ -19,7 +19,7 @@ from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.model.storm import StormPhase
-from vmtiming_tui.tui.state.host_rows import HostRow, host_rows
+from vmtiming_tui.tui.state.host_rows import HostRow, boots_by_host, host_rows
 from vmtiming_tui.tui.state.keymap import LIVE, Need
 from vmtiming_tui.tui.state.live_figures import LiveFigures, ns_of, reckon, shown_storm
 from vmtiming_tui.tui.state.outcome import Outcome
@@ -166,7 +166,8 @@ class Model:
     @property
     def hosts(self) -> list[HostRow]:
         """A row for each of several hosts, as they were told; none where there is only one."""
-        return host_rows(self.fleet, self.figures.hosts)
+        boots = self.figures.hosts or boots_by_host(self.fleet, ())  # before any is reckoned
+        return host_rows(self.fleet, boots)
 
     @property
     def is_by_host(self) -> bool:

@@ -80,9 +80,8 @@ def _doubts(fleet: Fleet, baseline: Side | None) -> tuple[str, ...]:
 def _said(fleet: Fleet) -> Iterator[_Said]:
     if (failure := fleet.failure) is not None:
         yield _Said(Topic.RUN, failure.at_ns, failure.why, Level.ERROR, hint=failure.hint)
-    for host in fleet.hosts.values():
-        if (lost := host.lost) is not None:
-            yield _Said(Topic.RUN, lost.at_ns, lost.text, Level.ERROR, hint=lost.hint)
+    for lost in (lost for host in fleet.hosts.values() for lost in host.losses):
+        yield _Said(Topic.RUN, lost.at_ns, lost.text, Level.ERROR, hint=lost.hint)
     for notice in fleet.notices:
         topic = Topic.NOTICES if notice.level is Level.INFO else Topic.RUN
         yield _Said(topic, notice.at_ns, notice.text, notice.level)
