@@ -174,8 +174,8 @@ def _lost(fleet: Fleet) -> Iterator[str]:
     zero_ns = fleet.run.at_ns if fleet.run else 0
     lost: dict[str, dict[str, int]] = {}
     for host in fleet.hosts.values():
-        if host.lost is not None:
-            lost.setdefault(host.lost.why, {})[host.name] = host.lost.at_ns
+        for loss in host.losses:
+            lost.setdefault(loss.why, {}).setdefault(host.name, loss.at_ns)
     for why, hosts in lost.items():
         first = ", the first" if len(hosts) > 1 else ""
         at_s = (min(hosts.values()) - zero_ns) / 1e9

@@ -124,7 +124,7 @@ def _figures(host: Host, attempts: Sequence[Attempt], zero_ns: int) -> HostFigur
         psi_io=_most(each.psi_io for each in samples),
         psi_memory=_most(each.psi_memory for each in samples),
         memory_least_bytes=min(free, default=None),
-        lost_at_ns=host.lost.at_ns - zero_ns if host.lost else None,
+        lost_at_ns=host.losses[-1].at_ns - zero_ns if host.losses else None,
     )
 
 

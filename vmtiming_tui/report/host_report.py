@@ -79,11 +79,11 @@ def _ms(ns: int) -> str:
 
 
 def state_words(each: HostFigures) -> str:
-    """Return whether a host was lost, when since the run's start, and why."""
-    lost = each.host.lost
-    if lost is None or each.lost_at_ns is None:
+    """Return whether a host was lost, when since the run's start, why, and whether it is back."""
+    if not each.host.losses or each.lost_at_ns is None:
         return ""
-    return f"lost at {each.lost_at_ns / 1e9:.1f} s: {lost.why}"
+    again = "" if each.host.lost else "; it has joined again"
+    return f"lost at {each.lost_at_ns / 1e9:.1f} s: {each.host.losses[-1].why}{again}"
 
 
 def host_lines(found: RunHosts | None) -> list[str]:

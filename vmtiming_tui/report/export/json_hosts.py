@@ -2,6 +2,7 @@
 
 from vmtiming_tui.analysis.hosts import GoSkew, HostFigures, RunHosts
 from vmtiming_tui.model.codec import to_json
+from vmtiming_tui.model.events import HostLost
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export.json_boots import Body, Clock, without
 from vmtiming_tui.report.export.json_comparison import figures_body
@@ -54,7 +55,8 @@ def _host(each: HostFigures, clock: Clock) -> Body:
         "psi_memory": each.psi_memory,
         "memory_least_bytes": each.memory_least_bytes,
         "clock": _clock(each, clock),
-        "lost": _lost(each, clock),
+        "is_lost": host.lost is not None,
+        "losses": [_loss(lost, clock) for lost in host.losses],
         "files": to_json(host.files),
     }
 
@@ -72,10 +74,7 @@ def _clock(each: HostFigures, clock: Clock) -> Body | None:
     }
 
 
-def _lost(each: HostFigures, clock: Clock) -> Body | None:
-    lost = each.host.lost
-    if lost is None:
-        return None
+def _loss(lost: HostLost, clock: Clock) -> Body:
     return {"at_s": clock.at(lost.at_ns), "why": lost.why, "hint": lost.hint}
 
 
