@@ -12,7 +12,6 @@ from vmtiming_tui.analysis.conditions import conditions_of
 from vmtiming_tui.analysis.hosts import (
     alike,
     by_host,
-    clock_error_ns,
     go_skews,
     named_hosts,
 )
@@ -232,10 +231,10 @@ def _clocks(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
     if not unknown:
         return
     worst = max(unknown, key=lambda each: each.uncertainty_ns)
-    unsure = max(fleet.hosts.values(), key=clock_error_ns)
+    unsure = max(fleet.hosts.values(), key=lambda host: host.clock_error_ns)
     yield (
         f"hosts let their VMs go {worst.skew_ns / 1e6:.1f} ms apart, as far as their clocks tell: "
         f"these are known to {worst.uncertainty_ns / 1e6:.1f} ms only, that of host {unsure.name} "
-        f"the least ({clock_error_ns(unsure) / 1e6:.1f} ms); a boot time rests on one clock and "
+        f"the least ({unsure.clock_error_ns / 1e6:.1f} ms); a boot time rests on one clock and "
         "is exact"
     )

@@ -128,16 +128,6 @@ def _figures(host: Host, attempts: Sequence[Attempt], zero_ns: int) -> HostFigur
     )
 
 
-def clock_error_ns(host: Host) -> int:
-    """Return what a host's stamps may be off by against those of others; 0 of the only host.
-
-    That is the largest uncertainty of its clock, and what it has drifted from what is taken off.
-    """
-    if host.clock is None:
-        return 0
-    return host.worst_clock_ns + abs(host.clock.offset_ns - host.clock.applied_ns)
-
-
 def go_skews(fleet: Fleet, attempts: Iterable[Attempt]) -> list[GoSkew]:
     """Return how far apart the hosts of each round were that were to let their VMs go together.
 
@@ -177,7 +167,7 @@ def _between_ns(fleet: Fleet, one: str, other: str) -> int:
     """Return what a time may be off by that begins on one host's clock and ends on another's."""
     if one == other:
         return 0
-    return sum(clock_error_ns(host) for name in (one, other) if (host := fleet.hosts.get(name)))
+    return sum(fleet.hosts[name].clock_error_ns for name in (one, other) if name in fleet.hosts)
 
 
 def whole_uncertainty_ns(fleet: Fleet, attempts: Iterable[Attempt]) -> int:

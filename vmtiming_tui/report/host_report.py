@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from vmtiming_tui.analysis.hosts import GoSkew, HostFigures, RunHosts, clock_error_ns
+from vmtiming_tui.analysis.hosts import GoSkew, HostFigures, RunHosts
 from vmtiming_tui.escape import one_line, plural
 from vmtiming_tui.report.tables import (
     Align,
@@ -59,7 +59,7 @@ def _row(each: HostFigures) -> tuple[Cell, ...]:
         ),
         _percent(each.cpu_percent),
         _percent(each.pressure),
-        _plus_minus(clock_error_ns(each.host)),
+        _plus_minus(each.host.clock_error_ns),
     )
 
 

@@ -155,10 +155,9 @@ def _hosts(body: Body) -> Iterator[ev.Event]:
             yield from_json(ev.HostJoined, joined)
         if files := told["files"]:
             yield from_json(ev.FilesSeen, {"at_ns": 0, "files": files, "host": name})
-        if (clock := told["clock"]) is not None:
-            newest = {**clock, "host": name, "at_ns": _ns(clock["at_s"])}
-            worst = {**newest, "uncertainty_ns": clock["worst_uncertainty_ns"]}
-            yield from (from_json(ev.ClockMeasured, each) for each in (worst, newest))
+        newest = [told["clock"]] if told["clock"] is not None else []
+        for clock in (*told["clocks_before"], *newest):
+            yield from_json(ev.ClockMeasured, {**clock, "host": name, "at_ns": _ns(clock["at_s"])})
 
 
 def _storm(storm: Body | None, boots: list[tuple[int, Body]]) -> Iterator[ev.Event]:
