@@ -38,6 +38,24 @@ def test_demo_finds_faults_before_it_builds_a_guest(run, environment):
     assert not list(Path(environment["XDG_CACHE_HOME"]).glob("vmtiming-tui/guests/*"))
 
 
+def test_faults_of_hosts_are_found_with_all_others(run):
+    code, out, err = run("-n", "many", "-k", "none", "--hosts", "tcp://rack", "--spread", "heads")
+
+    assert (code, out) == (2, "")
+    for words in (
+        "-n/--number: 'many'", "--hosts: tcp://rack:8786: without TLS", "--spread: 'heads'",
+    ):  # fmt: skip
+        assert words in err
+    assert "there is no file 'none'" not in err  # only the hosts can tell
+
+
+def test_doctor_measures_the_noise_of_this_host_alone(run):
+    code, _, err = run("doctor", "--noise", "--hosts", "local:2")
+
+    assert code == 2
+    assert "--noise: is of this host; leave --hosts out" in err
+
+
 @pytest.mark.parametrize("words", [["frobnicate"], ["-n"], ["demo", "--wrong"], ["doctor", "x"]])
 def test_a_word_nobody_knows_is_named(run, words):
     code, _, err = run(*words)

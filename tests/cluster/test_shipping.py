@@ -1,39 +1,58 @@
-"""Files brought to the hosts of a real Dask cluster."""
+"""Hosts that are brought what they boot, over a real Dask cluster."""
 
-import os
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 
-from support.stores import file_of
-from vmtiming_tui.cluster.dask_hosts.connection import connected
-from vmtiming_tui.cluster.dask_hosts.store import DaskStore
-from vmtiming_tui.cluster.shipping.placed import Placed
-from vmtiming_tui.cluster.shipping.shipment import Shipped, ship
-from vmtiming_tui.cluster.shipping.store import PIECE_BYTES, Content
-from vmtiming_tui.errors import HostError
+import pytest
+
+from support.engine_lab import Lab
+from support.facts import plan_of
+from vmtiming_tui.cluster.connect import reached
+from vmtiming_tui.cluster.shipping.shipment import Shipped
+from vmtiming_tui.cluster.shipping.store import PIECE_BYTES
+from vmtiming_tui.errors import ConfigError
+from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.model.cluster import Cluster, Reach
+from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.plan import RunPlan
 
-DATA = os.urandom(3 * PIECE_BYTES + 10)
+LIMIT_S = 60
+TWO = Cluster(reach=Reach.LOCAL, workers=2, ship=True)
+DATA = bytes(PIECE_BYTES) + b"data" * PIECE_BYTES
 
 
-def read(path: str) -> bytes:
-    return Path(path).read_bytes()
+def shipped_plan(lab: Lab) -> RunPlan:
+    base = lab.folder / "base.img"
+    base.write_bytes(DATA)
+    config = lab.config(2, base=str(base), vmdir=str(lab.folder / "not there"))
+    Path(config.kernel).write_bytes(b"kernel")
+    return plan_of(config)
 
 
-async def test_hosts_get_files_and_say_what_they_do_not_take(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    source, told = tmp_path / "rootfs.img", list[Shipped]()
-    source.write_bytes(DATA)
-    cluster = Cluster(reach=Reach.LOCAL, workers=2)
-    async with connected(cluster, lambda _: None) as connection:
-        stores = [DaskStore(connection, member.name) for member in connection.members]
-        outcomes = await ship([file_of(source)], stores, told.append)
-        try:
-            await stores[0].present(Content(digest="../../etc/passwd", size_bytes=1))
-        except HostError as error:
-            refused = error
+async def test_vms_boot_from_what_was_brought_to_their_hosts(lab, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    plan, told, fleet = shipped_plan(lab), list[Shipped](), Fleet()
+    argvs: list[str] = []
+    async with asyncio.timeout(LIMIT_S), reached(TWO, lambda _: None) as hosts:
+        with pytest.raises(ConfigError) as refused:
+            await hosts.look(replace(plan, variants=plan_of(lab.config(1)).variants))
+        await hosts.look(plan, told.append)
+        async with hosts.source() as source:
+            source.send(commands.Start(plan=plan))
+            async for batch in source.batches():
+                for event in batch:
+                    fleet.fold(event)
+                    argvs += [" ".join(event.argv)] if isinstance(event, ev.VmLaunched) else []
+                if fleet.ran_to_end:
+                    source.send(commands.Quit())
 
-    assert set(outcomes) == {"local1", "local2"} == {each.host for each in told}
-    for outcome in outcomes.values():
-        assert isinstance(outcome, Placed)
-        assert read(outcome.paths[str(source)]) == DATA
-    assert refused.message == "what was announced is no file's digest and size"
+    assert "--ship: hosts make overlays of a base" in str(refused.value)
+    assert [attempt.state for attempt in fleet.newest] == ["booted", "booted"]
+    assert {each.host for each in told} == {"local1", "local2"}
+    assert len(argvs) == 2
+    assert all(f"{tmp_path}/vmtiming-tui/shipped/" in argv for argv in argvs)
+    assert not (lab.folder / "not there").exists()
+    kernel, image = fleet.files
+    assert (kernel.size_bytes, image.size_bytes) == (len(b"kernel"), len(DATA))
+    assert image.modified_ns == (lab.folder / "base.img").stat().st_mtime_ns

@@ -42,6 +42,9 @@ async def test_it_boots_what_it_is_told_to_by_the_numbers_it_is_given(lab: Lab):
         await lead.till_ended(3)
         lead.send(boot(share(config, (6,), attempt=2), storm=7, kind=StormKind.RERUN))
         await lead.till_ended(7)
+        assert story.of(ev.RunEnded) == []
+        lead.start(plan_of(config))
+        await lead.till(lambda story: len(story.of(ev.RunStarted)) == 2)
         lead.send(commands.Quit())
         await story.to_end()
 
@@ -50,12 +53,14 @@ async def test_it_boots_what_it_is_told_to_by_the_numbers_it_is_given(lab: Lab):
         Step.COLLECTED, ev.StormCollected, ev.StormEnded,
     ]  # fmt: skip
     queued = ev.VmQueued
-    assert told(story) == [queued, queued, *storm, queued, *storm, ev.RunEnded]
+    ends = [ev.RunEnded, ev.RunEnded]
+    assert told(story) == [queued, queued, *storm, queued, *storm, *ends]
     assert numbers(story) == [(3, 5, 1), (3, 6, 1), (7, 6, 2)]
     assert [each.vms for each in story.of(ev.StormStarted)] == [(5, 6), (6,)]
     booted = sorted((each.vm, each.attempt) for each in story.of(ev.VmBooted))
     assert booted == [(5, 1), (6, 1), (6, 2)]
-    assert story.of(ev.RunEnded)[0].outcome is ev.Outcome.STOPPED
+    outcomes = [each.outcome for each in story.of(ev.RunEnded)]
+    assert outcomes == [ev.Outcome.FINISHED, ev.Outcome.STOPPED]
 
 
 async def test_at_each_step_it_waits_till_it_may_go_on(lab: Lab):
@@ -259,6 +264,23 @@ async def test_a_share_that_is_none_of_its_run_is_refused_in_words(lab: Lab, wro
 
     assert story.of(ev.RunEnded)[0].outcome is ev.Outcome.INTERRUPTED
     assert story.states == ["booted"]
+
+
+async def test_a_storm_that_counts_in_nothing_and_cannot_begin_is_no_fault_of_the_host(lab: Lab):
+    config = lab.config(1, "boot=0.01")
+    async with engine(lab) as story:
+        lead = Leading(story)
+        lead.start(replace(plan_of(config), prepare="exit 3"))
+        lead.send(boot(share(config, (0,)), kind=StormKind.DETAIL))
+        await lead.till_ended()
+        assert story.of(ev.EngineFailed) == []
+        lead.send(boot(share(config, (0,)), storm=2))
+        await lead.till(lambda story: story.of(ev.RunEnded))
+
+    (warning,) = (each for each in story.warnings if "--prepare" in each)
+    assert warning.startswith("no storm for the kernel's details: ")
+    assert "--prepare" in story.of(ev.EngineFailed)[0].why
+    assert numbers(story) == []
 
 
 async def test_its_rounds_go_by_what_it_holds_of_its_share_not_of_the_plan(lab: Lab):

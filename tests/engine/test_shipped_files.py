@@ -78,11 +78,11 @@ async def test_images_of_their_own_are_not_passed_over(lab: Lab):
     own.parent.mkdir()
     own.write_bytes(b"mine")
 
-    with pytest.raises(ImageError, match="is no overlay that was made here of the base"):
+    with pytest.raises(ImageError, match="is no overlay of the base"):
         await Looks().at(plan_of(config))
 
 
-async def test_overlays_that_were_made_here_of_the_base_are_no_hindrance(lab: Lab):
+async def test_overlays_of_the_base_are_no_hindrance(lab: Lab):
     base = lab.folder / "base.img"
     base.write_bytes(b"x" * 512)
     config = based_on(lab, base)

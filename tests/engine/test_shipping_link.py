@@ -32,14 +32,12 @@ class Host:
 
 
 class Rig:
-    """A host, and what it is brought; ``told`` is what was told of progress."""
+    """A host, and where it keeps what it is brought."""
 
     def __init__(self, lab: Lab) -> None:
         self.host = Host()
         self.store = FolderStore("a", lab.folder / "there")
-        self.told: list[str] = []
-        shipper = Shipper(lambda shipped: self.told.append(shipped.path))
-        self.link = ShippingLink(self.host, self.store, shipper)
+        self.link = ShippingLink(self.host, self.store, Shipper())
 
     async def send(self, *asked: commands.Command) -> None:
         await self.link.send(tuple(commands.encode(each).encode() for each in asked))
@@ -108,6 +106,8 @@ async def test_a_host_that_cannot_be_brought_a_plans_files_is_lost_in_words(
     missing = plan_of(replace(plan.config, kernel="/nowhere/vmlinuz"))
     with pytest.raises(HostError, match="'/nowhere/vmlinuz' cannot be read"):
         await rig.send(commands.Start(plan=missing, led=True))
+    with pytest.raises(HostError, match="give it with --base ROOTFS"):
+        await rig.send(commands.Start(plan=plan_of(replace(plan.config, base="")), led=True))
     assert rig.host.sent == []
 
 

@@ -80,6 +80,7 @@ class _Storm:
 class LedEngine:
     """Boots what it is told to; ``room`` VMs at once, each with the next of ``lots``.
 
+    It cannot begin the first ``refusals`` runs.
     ``now_ns`` is the host's clock, ``later`` calls something after so many ns, and ``emit`` takes
     what it tells.
     """
@@ -93,12 +94,14 @@ class LedEngine:
         *,
         room: int = 1 << 30,
         facts: dict[str, object] | None = None,
+        refusals: int = 0,
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self._emit, self._now_ns, self._later = emit, now_ns, later
         self._lots = lots or itertools.repeat(Fate())
         self._room = room
         self._facts = facts or {}
+        self._refusals = refusals
         self._on_end = on_end
         self._runs = 0
         self._boots: list[Boot] = []
@@ -108,18 +111,7 @@ class LedEngine:
     def obey(self, command: Command) -> None:
         match command:
             case commands.Start():
-                if self._runs:
-                    self._emit(ev.RunEnded(at_ns=self._now_ns(), outcome=ev.Outcome.FINISHED))
-                self._runs += 1
-                self._emit(
-                    run_started(
-                        self._now_ns(),
-                        f"run-of-host-{self._runs}",
-                        plan=command.plan,
-                        number=command.plan.number,
-                        host=host_facts(**self._facts),
-                    )
-                )
+                self._begin(command)
             case commands.Boot():
                 self._boots.append(command)
                 self._begin_next()
@@ -140,6 +132,19 @@ class LedEngine:
             case commands.Quit():
                 self._stop()
                 self._later(self._longest_ns(), self._end)
+
+    def _begin(self, start: commands.Start) -> None:
+        at_ns = self._now_ns()
+        if self._refusals:
+            self._refusals -= 1
+            self._emit(ev.EngineFailed(at_ns=at_ns, why="no such kernel", hint="copy it"))
+            self._emit(ev.RunEnded(at_ns=at_ns, outcome=ev.Outcome.INTERRUPTED))
+            return
+        if self._runs:
+            self._emit(ev.RunEnded(at_ns=at_ns, outcome=ev.Outcome.FINISHED))
+        self._runs += 1
+        facts = {"plan": start.plan, "number": start.plan.number, "host": host_facts(**self._facts)}
+        self._emit(run_started(at_ns, f"run-of-host-{self._runs}", **facts))
 
     def _longest_ns(self) -> int:
         return 2 * max((vm.fate.off_ns for vm in self._newest.values()), default=0)
@@ -374,6 +379,7 @@ class SimulatedLink:
         self.address = f"tcp://{name}:1"
         self.sent: list[Command] = []
         self.pulled = 0
+        self.all_lines: list[bytes] = []
         self._ahead_ns = ahead_ns
         self._delay_s = delay_s
         self._lines: list[bytes] = []
@@ -402,6 +408,7 @@ class SimulatedLink:
 
     def insert(self, *lines: bytes) -> None:
         self._lines += lines
+        self.all_lines += lines
         self._news.set()
 
     def _end(self) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 from support.compared import compare
 from support.facts import host, plan
 from support.making import FAILED, KILLED, PENDING, TIMED_OUT, fleet_of, run_events
+from support.many_hosts import many_hosts_run
 from vmtiming_tui.analysis.comparison.compare import (
     ALL_BOOTED_IN,
     Gate,
@@ -380,6 +381,21 @@ def test_what_is_known_of_storms_that_were_timed_otherwise_is_not_held_against_t
     assert freeze.circumstances != off.circumstances
     assert off == side_of(past).samples[0].setting
     assert quit_ == freeze
+
+
+def test_what_each_host_counts_for_itself_is_another_setting_on_several_hosts_alone():
+    one, several = (
+        {
+            side_of(fleet(plan(9, parallel=4, parallel_per_host=each))).samples[0].setting
+            for each in (False, True)
+        }
+        for fleet in (
+            lambda asked: fleet_of(storms(5.0, 4, vms=9), started={"plan": asked}),
+            lambda asked: Fleet(many_hosts_run(how={"started": {"plan": asked}})),
+        )
+    )
+
+    assert (len(one), len(several)) == (1, 2)
 
 
 def test_the_setting_of_a_run_that_went_the_old_way_is_what_earlier_versions_kept():

@@ -1,11 +1,15 @@
 """What ``doctor`` says of a host's room: VMs that have booted are counted while others boot."""
 
+import os
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from support.facts import host
 from vmtiming_tui.engine.host import capacity
+from vmtiming_tui.images.reader import host_kernel
 from vmtiming_tui.model.config import Accel, AfterReport, RunConfig
 from vmtiming_tui.setup import doctor
 from vmtiming_tui.setup.checks import Check, Fitness
@@ -65,3 +69,24 @@ def test_what_serve_needs_is_looked_for(monkeypatch, is_there):
 
     assert check.fitness is (Fitness.FINE if is_there else Fitness.NOTE)
     assert ("vmtiming-tui[web]" in check.mend) is not is_there
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone can be somebody else for a moment")
+def test_modules_that_may_not_be_looked_at_are_none(monkeypatch):
+    with tempfile.TemporaryDirectory() as name:
+        top = Path(name)
+        boot, modules = top / "boot", top / "modules"
+        for made in (boot / "vmlinuz-6.1.0", modules / "6.1.0" / "modules.dep"):
+            made.parent.mkdir(parents=True)
+            made.touch()
+        monkeypatch.setattr(host_kernel, "_BOOT", boot)
+        monkeypatch.setattr(host_kernel, "_MODULES", modules)
+        assert host_kernel.versions() == ["6.1.0"]
+
+        top.chmod(0o755)
+        modules.chmod(0)
+        os.setresuid(65534, 65534, 0)
+        try:
+            assert host_kernel.versions() == []
+        finally:
+            os.setresuid(0, 0, 0)

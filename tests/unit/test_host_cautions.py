@@ -115,3 +115,10 @@ def test_each_host_is_to_hold_the_vms_that_it_boots():
         "host a: up to 22 vCPUs share 8 cores: boot times include waiting for one another"
     ]
     assert of(many)[0].startswith("host b: up to 22 vCPUs")
+
+
+def test_storms_after_a_host_was_lost_are_no_other_storms():
+    slow = {"b": 3.0}
+    run = many_hosts_run(number=9, storms=6, lost={"b": 4.0}, slow=slow, how={"usage": False})
+
+    assert said(run, CautionKind.REPEATS) == []

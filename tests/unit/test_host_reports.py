@@ -43,7 +43,7 @@ def test_a_line_a_host_ends_the_report(fleet):
     assert a.startswith("Host a: 6 of 6 booted, median ")
     assert c.startswith("Host c: 6 of 6 booted, median ")
     assert skew.startswith("Hosts let their VMs go up to 3.00 ms apart (± 0.24 ms) in storm 1: a")
-    assert host_lines(run_hosts(fleet))[-1].endswith("two hosts' clocks: known to ± 0.24 ms")
+    assert host_lines(run_hosts(fleet))[-1].endswith("told by two hosts' clocks, to ± 0.24 ms")
 
 
 def test_a_run_on_one_host_has_no_such_line():
@@ -150,3 +150,14 @@ def test_a_comparison_in_json_says_within_which_hosts(fleet):
 )
 def test_hosts_are_named_in_few_words(names, words):
     assert hosts_words(names) == words
+
+
+def test_a_hosts_name_is_shown_and_obeyed_nowhere():
+    evil = "<b>[x](http://evil.example)\x1b[31m|"
+    fleet = Fleet(many_hosts_run(("a", evil), 4, 2, skew_ns={evil: MS}, lost={evil: 12.0}))
+    page = render(".md", fleet, baseline=side_of(fleet))
+
+    assert "<b>" not in page
+    assert "[x](" not in page
+    for ending in (".md", ".html", ".txt", ".csv", ".prom", ".junit.xml"):
+        assert "\x1b" not in render(ending, fleet)

@@ -8,9 +8,9 @@ from vmtiming_tui.request.hosts import build_cluster, is_loopback
 
 
 def built(
-    hosts: str | None, spread: str | None = None, *, insecure: bool = False
+    hosts: str | None, spread: str | None = None, *, insecure: bool = False, ship: bool = False
 ) -> Cluster | None:
-    return build_cluster(hosts, spread=spread, insecure=insecure)
+    return build_cluster(hosts, spread=spread, insecure=insecure, ship=ship)
 
 
 def refusals(*args: object, **named: object) -> list[str]:
@@ -109,7 +109,8 @@ def test_all_faults_are_found_at_once():
 
 
 def test_what_goes_with_hosts_alone_says_so():
-    assert refusals(None, "even", insecure=True) == [
+    assert refusals(None, "even", insecure=True, ship=True) == [
         "--spread: goes with --hosts",
         "--insecure: goes with --hosts",
+        "--ship: goes with --hosts",
     ]

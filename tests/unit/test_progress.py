@@ -7,6 +7,7 @@ import pytest
 
 from support.facts import SECOND, plan
 from support.making import FAILED, PENDING, TIMED_OUT, run_events, storm_events
+from support.many_hosts import on_hosts
 from support.measured import EIGHT, QUIET, WARM_UP_AND_THREE
 from support.phased import Aftermath, phased
 from vmtiming_tui.analysis.progress import (
@@ -152,6 +153,17 @@ def test_turns_add_up_where_few_may_boot_at_once():
     for parallel, turns in ((1, 5), (2, 3), (5, 1)):
         asked = plan(5, parallel=parallel, timeout_s=60.0)
         assert at_most_s(queued, asked, SECOND) == turns * turn_s
+
+
+def test_what_each_host_counts_for_itself_takes_as_many_times_less_on_several():
+    stream = on_hosts(run_events([[10.0] * 6 + [PENDING] * 3], outcome=None, skew_s=0))
+    queued = [e for e in stream if isinstance(e, ev.VmQueued) or getattr(e, "vm", 0) < 6]
+    fleet = Fleet(queued)
+    now_ns = fleet.vms[0].newest.report_ns
+    over_all, on_each = (plan(9, parallel=1, parallel_per_host=each) for each in (False, True))
+
+    assert about_s(fleet, on_each, now_ns) < about_s(fleet, over_all, now_ns) / 2
+    assert at_most_s(fleet, on_each, now_ns) == at_most_s(fleet, over_all, now_ns)
 
 
 def test_the_storms_to_come_are_part_of_what_is_left():

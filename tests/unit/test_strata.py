@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from support.compared import compare
+from support.facts import config
 from support.many_hosts import Hosting, many_hosts_run, on_hosts
-from support.recording import repeated_run
+from support.recording import plan_for, repeated_run
 from vmtiming_tui.analysis.comparison.compare import (
     ALL_BOOTED_IN,
     Gate,
@@ -17,9 +18,11 @@ from vmtiming_tui.analysis.comparison.compare import (
 )
 from vmtiming_tui.analysis.comparison.difference import Verdict
 from vmtiming_tui.analysis.comparison.samples import Sample, Side, StormSample, side_of
+from vmtiming_tui.analysis.comparison.sequential import pairs_of
 from vmtiming_tui.analysis.comparison.strata import AS_WHOLES, within_hosts
 from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.model.fleet import Fleet
+from vmtiming_tui.model.plan import Variant
 
 SPEEDS = {"a": 5.0, "b": 6.5}
 
@@ -112,6 +115,22 @@ def test_variants_booted_in_turn_are_compared_within_hosts_too():
     assert found.boot.rounds == 8
     assert not found.boot.is_decided
     assert set(found.strata.weights) == {"a", "b"}
+
+
+def test_a_run_goes_on_until_it_is_decided_by_the_same_figures():
+    chance = random.Random(3)
+    first, second = sample_on(MOSTLY_A, chance), sample_on(MOSTLY_B, chance, smp="2")
+    plan = replace(plan_for(8), variants=(variant(), variant(smp="2")), runs=8)
+    (pair,) = pairs_of(plan, (first, second), None)
+    one, other, _ = within_hosts(first, second)
+
+    assert pair.first == tuple(storm.median for storm in one.storms)
+    assert pair.second == tuple(storm.median for storm in other.storms)
+    assert abs(sum(pair.second) / sum(pair.first) - 1) < 0.05
+
+
+def variant(**parameters):
+    return Variant(config=config(8), parameters=parameters)
 
 
 def test_a_host_alone_is_compared_to_the_digit_as_a_run_without_hosts():
@@ -209,3 +228,12 @@ def test_the_vms_of_a_lost_host_are_not_held_against_the_run():
     assert group.losses.sentence == ""
     assert set(group.strata.weights) == {"a", "c"}
     assert group.strata.uneven == ("a", "c")
+
+
+def test_that_a_run_lost_a_host_is_said_beside_it_and_its_vms_are_not_counted_as_slow():
+    whole = Fleet(many_hosts_run(number=9, storms=6))
+    cut = Fleet(many_hosts_run(number=9, storms=6, lost={"b": 3.0}))
+    found = compare(whole, cut, labels=("old", "new")).cautions
+
+    assert "new: host b was lost while it ran" in found
+    assert not [text for text in found if "rank as slower" in text]

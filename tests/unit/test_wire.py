@@ -77,6 +77,11 @@ plans = st.builds(
         st.builds(plan.Variant, config=configs, parameters=st.dictionaries(st.text(), st.text()))
     ),
 )
+shares = st.builds(
+    commands.Share,
+    config=configs,
+    **dict.fromkeys(("vms", "attempts"), st.lists(wholes, max_size=3).map(tuple)),
+)
 decisions = st.builds(
     Decision,
     storms=wholes,

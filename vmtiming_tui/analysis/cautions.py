@@ -13,6 +13,7 @@ from vmtiming_tui.analysis import stats
 from vmtiming_tui.analysis.counted import made_good, reruns
 from vmtiming_tui.analysis.drift import drift
 from vmtiming_tui.analysis.host_cautions import host_cautions, size_cautions
+from vmtiming_tui.analysis.hosts import levels_s
 from vmtiming_tui.analysis.kernel_cautions import kernel_cautions
 from vmtiming_tui.analysis.stages import DoubtCode, hundredths, stages_of, was_disturbed
 from vmtiming_tui.analysis.stop_jobs import stop_jobs_of
@@ -21,7 +22,6 @@ from vmtiming_tui.escape import plural, were
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.events import ReleaseCause
 from vmtiming_tui.model.fleet import Fleet
-from vmtiming_tui.model.plan import RunPlan
 
 FIRST_SLOWER = 1.05
 SLOW_SHUTDOWN_S = 10.0
@@ -73,8 +73,8 @@ def cautions(fleet: Fleet, scope: Collection[int] | None = None) -> list[Caution
     texts = [
         *((CautionKind.LOST, text) for text in _lost(attempts)),
         *((CautionKind.RERUNS, text) for text in _reruns(fleet, scope)),
-        *((CautionKind.REPEATS, text) for group in groups for text in _repeats(group, fleet.plan)),
-        *((CautionKind.REPEATS, text) for text in _drift(groups)),
+        *((CautionKind.REPEATS, text) for group in groups for text in _repeats(fleet, group)),
+        *((CautionKind.REPEATS, text) for text in _drift(fleet, groups)),
         *((CautionKind.OUTLIERS, text) for group in groups for text in _outliers(group)),
         *((CautionKind.DISTURBED, text) for text in _disturbed(fleet, attempts)),
         *((CautionKind.ROUNDS, text) for text in _rounds(fleet, attempts)),
@@ -127,8 +127,12 @@ def _prefix(group: Group) -> str:
     return f"{group.label}: " if group.label else ""
 
 
-def _repeats(group: Group, plan: RunPlan | None) -> Iterator[str]:
-    medians = [storm.summary.median_s for storm in group.storms]
+def _levels_s(fleet: Fleet, group: Group) -> list[float | None]:
+    return levels_s(fleet, [storm.attempts for storm in group.storms])
+
+
+def _repeats(fleet: Fleet, group: Group) -> Iterator[str]:
+    plan, medians = fleet.plan, _levels_s(fleet, group)
     known = [median for median in medians if median is not None]
     if len(known) < 3 or len(known) < len(medians):
         return
@@ -154,10 +158,13 @@ def _repeats(group: Group, plan: RunPlan | None) -> Iterator[str]:
         )
 
 
-def _drift(groups: Sequence[Group]) -> Iterator[str]:
+def _drift(fleet: Fleet, groups: Sequence[Group]) -> Iterator[str]:
     """Say that the host was not the same from the first storm to the last."""
     settings = [
-        [(storm.number, _finite_or_hidden(storm.summary.median_s)) for storm in group.storms]
+        [
+            (storm.number, _finite_or_hidden(level_s))
+            for storm, level_s in zip(group.storms, _levels_s(fleet, group), strict=True)
+        ]
         for group in groups
     ]
     found = drift(settings)

@@ -4,6 +4,7 @@ Of several hosts each answers for itself; those of which the same is to be said 
 with the figures of the one where it is worst.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,6 @@ from vmtiming_tui.analysis.hosts import (
 )
 from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt
-from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.hosts import Host
 
@@ -50,7 +50,8 @@ def host_cautions(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
 
 def size_cautions(fleet: Fleet) -> Iterator[str]:
     """Yield which hosts were to hold more than they have."""
-    yield from _of_each(fleet, lambda host: _size(fleet, host))
+    placed = _placed(fleet)
+    yield from _of_each(fleet, lambda host: _size(fleet, host, placed.get(host.name, 0)))
 
 
 def _of_each(fleet: Fleet, said_of: Callable[[Host], Iterator[_Said]]) -> Iterator[str]:
@@ -134,17 +135,14 @@ def _during(fleet: Fleet, host: Host, attempts: Sequence[Attempt]) -> Iterator[_
         )
 
 
-def _size(fleet: Fleet, host: Host) -> Iterator[_Said]:
+def _size(fleet: Fleet, host: Host, placed: int) -> Iterator[_Said]:
+    """Say where a host has less than its VMs may take, ``placed`` at most of a storm."""
     plan, facts = fleet.plan, host.facts
     if plan is None:
         return
     configs = [variant.config for variant in plan.variants]
-    placed = _placed(fleet, host)
-
-    def here(config: RunConfig, number: int) -> int:
-        return number if placed is None else min(number, placed)
-
-    vcpus = max(here(config, config.at_once(config.number)) * config.smp for config in configs)
+    most = placed if fleet.hosts.are_many else plan.number
+    vcpus = max(min(most, config.at_once(config.number)) * config.smp for config in configs)
     if facts.cores and vcpus > facts.cores:
         yield _Said(
             "vcpus",
@@ -153,7 +151,7 @@ def _size(fleet: Fleet, host: Host) -> Iterator[_Said]:
             vcpus / facts.cores,
         )
     rooms = [storm.room for storm in fleet.storms.values() if storm.room is not None]
-    asked = max(here(config, min([config.held, *rooms])) * config.memory_mib for config in configs)
+    asked = max(min([most, config.held, *rooms]) * config.memory_mib for config in configs)
     free_bytes = facts.memory_available_bytes
     if free_bytes and asked * _MIB > free_bytes:
         yield _Said(
@@ -164,12 +162,12 @@ def _size(fleet: Fleet, host: Host) -> Iterator[_Said]:
         )
 
 
-def _placed(fleet: Fleet, host: Host) -> int | None:
-    """Return the most VMs that a host has of a storm; None of the only one, which has all."""
-    if not fleet.hosts.are_many:
-        return None
-    storms = [storm.attempts.values() for storm in fleet.storms.values()]
-    return max((sum(each.host == host.name for each in storm) for storm in storms), default=0)
+def _placed(fleet: Fleet) -> Counter[str]:
+    """Return the most VMs that each host has of a storm."""
+    most = Counter[str]()
+    for storm in fleet.storms.values():
+        most |= Counter(attempt.host for attempt in storm.attempts.values())
+    return most
 
 
 def _lost(fleet: Fleet) -> Iterator[str]:

@@ -4,6 +4,7 @@ What is said here of one host rests on its own clock alone; only what lies betwe
 what their clocks are off by.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -226,6 +227,23 @@ def was_lost_with_host(fleet: Fleet, attempt: Attempt) -> bool:
     if host is None or decided_ns is None or not attempt.state.is_lost:
         return False
     return any(attempt.queued_ns <= lost.at_ns <= decided_ns for lost in host.losses)
+
+
+def levels_s(fleet: Fleet, storms: Sequence[Sequence[Attempt]]) -> list[float | None]:
+    """Return the median boot time of each storm (s), as if its hosts were alike and none was lost.
+
+    Of one host it is the storm's median; None where VMs that never booted hide it.
+    """
+    kept = [
+        [attempt for attempt in storm if not was_lost_with_host(fleet, attempt)] for storm in storms
+    ]
+    booted = [[attempt for attempt in storm if attempt.boot_ns is not None] for storm in kept]
+    everyone = [attempt for storm in booted for attempt in storm]
+    own = iter(stats.levelled(boots_s(everyone), [attempt.host for attempt in everyone]))
+    return [
+        stats.worst_rank_percentile(list(itertools.islice(own, len(here))), lost_of(storm), 50)
+        for here, storm in zip(booted, kept, strict=True)
+    ]
 
 
 def alike(hosts: Iterable[Host], fact: Callable[[Host], str]) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ far, and goes as soon as a VM is overdue or has hung: then only the bound is lef
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from statistics import NormalDist
 
@@ -166,11 +166,21 @@ def _at_most_ns(config: RunConfig, count: int) -> int:
 class _Host:
     """What of the host tells how long storms take: its cores, and how many VMs it can hold.
 
-    ``room`` is as storms that went in rounds have shown; None where all went in one.
+    ``room`` is as storms that went in rounds have shown; None where all went in one. ``count`` is
+    how many hosts it is, taken as one.
     """
 
     cores: int
     room: int | None
+    count: int = 1
+
+    def as_one(self, config: RunConfig) -> RunConfig:
+        """Return the same with what each host counts for itself taken together."""
+        if config.parallel is not None and config.parallel_per_host:
+            config = replace(config, parallel=config.parallel * self.count)
+        if config.stagger_per_host:
+            config = replace(config, stagger_s=config.stagger_s / self.count)
+        return config
 
     def aftermath_ns(self, config: RunConfig, count: int) -> int:
         """Return within what time so many VMs that have booted are collected and ended."""
@@ -195,8 +205,9 @@ class _Host:
 
 def _host_of(fleet: Fleet) -> _Host:
     rooms = [room for storm in fleet.storms.values() if (room := storm.room) is not None]
-    cores = sum(host.facts.cores for host in fleet.hosts.values() if host.lost is None)
-    return _Host(max(cores, 1), min(rooms, default=None))
+    there = [host for host in fleet.hosts.values() if host.lost is None]
+    cores = sum(host.facts.cores for host in there)
+    return _Host(max(cores, 1), min(rooms, default=None), max(len(there), 1))
 
 
 def _longest_gap_ns(attempts: Iterable[Attempt]) -> int | None:
@@ -274,7 +285,8 @@ class _Storm:
         return max(known, default=None)
 
     def _turns_about_ns(self, count: int, boot_ns: int) -> int:
-        return _turns_ns(self._config, count, boot_ns, _lead_ns(self._attempts))
+        config = self._host.as_one(self._config)
+        return _turns_ns(config, count, boot_ns, _lead_ns(self._attempts))
 
     def _later_about_ns(self, boot_ns: int) -> int | None:
         """Return about how long the rounds to come take; None till one shows what lies between."""

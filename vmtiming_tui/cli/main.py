@@ -38,6 +38,7 @@ from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.plan import RunPlan
 from vmtiming_tui.request.paths import with_absolute_paths
 from vmtiming_tui.request.settings import Raw, build_config
+from vmtiming_tui.request.shipping import shipping_problems
 from vmtiming_tui.session.recording import recording
 from vmtiming_tui.session.wishes import Wishes, cluster_of, gate_warnings
 
@@ -100,9 +101,16 @@ def checked(
         problems += error.problems
     if problems or plan is None or wishes is None:
         raise ConfigError(problems)
-    if wishes.cluster is not None:
-        plan = with_absolute_paths(plan)
-    return with_looks(plan, wishes.baseline), wishes
+    return with_looks(_for_hosts(plan, wishes.cluster), wishes.baseline), wishes
+
+
+def _for_hosts(plan: RunPlan, cluster: Cluster | None) -> RunPlan:
+    """Return a plan as its hosts take it; raise ``ConfigError`` where they cannot."""
+    if cluster is None:
+        return plan
+    if cluster.ship and (problems := shipping_problems(plan)):
+        raise ConfigError(problems)
+    return with_absolute_paths(plan)
 
 
 def run_checked(ctx: click.Context, plan: RunPlan, wishes: Wishes) -> None:
@@ -152,13 +160,16 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
 @plan_options
 @click.pass_context
 def demo(ctx: click.Context, /, variant: str, **given: Any) -> None:
-    """Boot small Debian guests, made here and kept in the cache."""
+    """Boot small Debian guests, made here and kept in the cache; --hosts are brought them."""
     from vmtiming_tui.guests.demo_guest import DemoVariant, build_guest, demo_raw
 
     raw = raw_config(given, ctx.obj.qemu_args)
+    given["ship"] |= given["hosts"] is not None
     # Before a minute is spent on a guest.
-    _, wishes = checked(ctx, {"prefix": "any", "kernel": "any"} | raw, given, files=False)
-    plan = plan_from(given, demo_raw(raw, build_guest(DemoVariant(variant))))
+    some = dict.fromkeys(("prefix", "kernel", "base"), "any")
+    _, wishes = checked(ctx, some | raw, given, files=False)
+    guest = demo_raw(raw, build_guest(DemoVariant(variant)))
+    plan = _for_hosts(plan_from(given, guest, files=wishes.cluster is None), wishes.cluster)
     run_checked(ctx, with_looks(plan, wishes.baseline), wishes)
 
 

@@ -122,6 +122,11 @@ HOST_OPTIONS = (
     ),
 )  # fmt: skip
 
+SHIP_OPTION = host_option(
+    "--ship", is_flag=True,
+    help="Bring kernel, initrd and --base to each host first; else it has them at the same paths.",
+)  # fmt: skip
+
 SPREAD_OPTION = host_option(
     "--spread", metavar="cores|memory|even", shell_complete=words(*Spread),
     help="What each host's share of the VMs goes by.  [default: cores]",
@@ -236,7 +241,7 @@ image_options = _with(IMAGE_OPTIONS)
 machine_options = _with((*MACHINE_OPTIONS, *STORM_OPTIONS, *AFTER_OPTIONS))
 plan_options = _with(PLAN_OPTIONS)
 host_options = _with(HOST_OPTIONS)
-wish_options = _with((*HOST_OPTIONS, SPREAD_OPTION, *WISH_OPTIONS))
+wish_options = _with((*HOST_OPTIONS, SPREAD_OPTION, SHIP_OPTION, *WISH_OPTIONS))
 
 REPEATS = (
     "runs", "until_decided", "max_runs", "warmup", "prepare", "drop_caches", "sweeps", "name",
@@ -277,6 +282,7 @@ def wishes_of(given: Mapping[str, Any]) -> Wishes:
         hosts=given["hosts"],
         spread=given["spread"],
         insecure=given["insecure"],
+        ship=given["ship"],
         exports=tuple(Path(path) for path in given["exports"]),
         document=_document_format(given),
         step_summary=os.environ.get("GITHUB_STEP_SUMMARY", ""),

@@ -7,12 +7,13 @@ was answered soonest (Cristian 1989, as in NTP's clock filter, RFC 5905 section 
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vmtiming_tui.cluster.host_link import HostLink
 
 _MOST_QUESTIONS = 16
 _LEAST_QUESTIONS = 3
+_DRIFT_PPM = 50
 _LONG_ENOUGH_NS = 1_000_000_000
 
 
@@ -41,6 +42,10 @@ class Clock:
     def round_trip_ns(self) -> int:
         """How long the host takes to answer, at its best."""
         return 2 * self.uncertainty_ns
+
+    def later(self, passed_ns: int) -> "Clock":
+        """Return what is still known of it after a while: clocks drift apart, or are slewed."""
+        return replace(self, uncertainty_ns=self.uncertainty_ns + passed_ns * _DRIFT_PPM // 10**6)
 
     def agrees(self, offset_ns: int) -> bool:
         """Whether it may be ahead by so much, for all that is known."""

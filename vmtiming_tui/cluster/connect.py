@@ -2,13 +2,20 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeAlias
 
+from vmtiming_tui.cluster.dask_hosts.members import Member
+from vmtiming_tui.cluster.host_link import HostLink
 from vmtiming_tui.cluster.placing import placed, weight
-from vmtiming_tui.cluster.preflight import HostShare, examined, facts, preflight, refuse
+from vmtiming_tui.cluster.preflight import HostShare, examined, facts, preflight, refuse, sentence
+from vmtiming_tui.cluster.shipping.placed import Placed
+from vmtiming_tui.cluster.shipping.shipment import Shipped
+from vmtiming_tui.cluster.shipping.shipping_link import Shipper, ShippingLink
+from vmtiming_tui.cluster.shipping.store_link import StoreLink
 from vmtiming_tui.cluster.source import ClusterSource
-from vmtiming_tui.errors import Problem
+from vmtiming_tui.errors import ConfigError, EngineError, ImageError, Problem
 from vmtiming_tui.escape import one_line, plural
 from vmtiming_tui.model.cluster import Cluster, Reach
 from vmtiming_tui.model.config import RunConfig
@@ -71,6 +78,7 @@ class ReachedHosts:
 
     def __init__(self, connection: "Connection", cluster: Cluster) -> None:
         self._connection, self._cluster = connection, cluster
+        self._shipper = Shipper() if cluster.ship else None
 
     @asynccontextmanager
     async def source(self, tap: Tap | None = None) -> AsyncIterator[EventSource]:
@@ -80,23 +88,50 @@ class ReachedHosts:
         """
         async with (
             self._connection.engines() as (links, engines),
-            ClusterSource(links, tap, spread=self._cluster.spread) as source,
+            ClusterSource(map(self._way, links), tap, spread=self._cluster.spread) as source,
         ):
-            engines.tell_of_joins(source.join)
+            engines.tell_of_joins(lambda link: source.join(self._way(link)))
             yield source
 
-    async def look(self, plan: RunPlan) -> None:
+    def _way(self, link: HostLink) -> HostLink:
+        """Return a host as it is led: brought first what it is to boot, where that is asked."""
+        if self._shipper is None:
+            return link
+        return ShippingLink(
+            link, self._store(Member(name=link.name, worker=link.address)), self._shipper
+        )
+
+    async def look(self, plan: RunPlan, tell: Callable[[Shipped], None] = lambda _: None) -> None:
         """Have each host look whether it can boot its share of a plan.
 
+        It is brought first what it boots, where that is asked, and ``tell`` hears of progress.
         Raises ``ConfigError`` with all that keeps any of them from it.
         """
         known = await self._connection.ask_all(facts)
         refuse({host: said for host, said in known.items() if not isinstance(said, HostFacts)})
         weights = {host: weight(said, self._cluster.spread) for host, said in known.items()}
         shares = _shares(plan, weights)
+        if self._shipper is not None:
+            shares = _placed_shares(shares, await self._shipped(plan, self._shipper, tell))
         refuse(
             await self._connection.ask(preflight, {host: (its,) for host, its in shares.items()})
         )
+
+    async def _shipped(
+        self, plan: RunPlan, shipper: Shipper, tell: Callable[[Shipped], None]
+    ) -> dict[str, Placed]:
+        stores = list(map(self._store, self._connection.members))
+        try:
+            outcomes = await shipper.bring(plan, stores, tell)
+        except (EngineError, ImageError) as error:
+            raise ConfigError([Problem("ship", sentence(error))]) from error
+        refuse({host: said for host, said in outcomes.items() if not isinstance(said, Placed)})
+        return {host: said for host, said in outcomes.items() if isinstance(said, Placed)}
+
+    def _store(self, member: Member) -> StoreLink:
+        from vmtiming_tui.cluster.dask_hosts.store import DaskStore  # noqa: PLC0415
+
+        return DaskStore(self._connection, member)
 
     async def examine(self, config: RunConfig) -> dict[str, list[Check]]:
         """Return what ``doctor`` says of each host."""
@@ -118,6 +153,16 @@ def _shares(plan: RunPlan, weights: Mapping[str, int]) -> dict[str, tuple[HostSh
             vms = tuple(vm for vm, where in host_of.items() if where == host)
             its.append(HostShare(config=config, vms=vms))
     return {host: tuple(its) for host, its in shares.items()}
+
+
+def _placed_shares(
+    shares: Mapping[str, tuple[HostShare, ...]], places: Mapping[str, Placed]
+) -> dict[str, tuple[HostShare, ...]]:
+    """Return shares as they hold on hosts that were brought what VMs boot from."""
+    return {
+        host: tuple(replace(each, config=places[host].config(each.config)) for each in its)
+        for host, its in shares.items()
+    }
 
 
 @asynccontextmanager

@@ -64,10 +64,15 @@ async def _of_qemu(shares: Sequence[HostShare]) -> list[str]:
             async with start_warden(folder) as children:
                 settled = await settle_qemus(configs, uid, children)
     except VmTimingError as error:
-        return [_sentence(error.message, error.hint)]
+        return [sentence(error)]
     rooms = (room_for(config, qemu.accel) for config, qemu in settled.items())
     lacking = (each for room in rooms if not room.vms for each in room.lacking)
     return list(dict.fromkeys(_sentence(each.text, each.hint) for each in lacking))
+
+
+def sentence(error: VmTimingError) -> str:
+    """Return an error and what to do about it, as a complaint of many has them."""
+    return _sentence(error.message, error.hint)
 
 
 def _sentence(text: str, hint: str) -> str:
@@ -81,13 +86,23 @@ def refuse(told: Mapping[str, object]) -> None:
     """
     hosts: dict[str, list[str]] = {}
     for host, said in told.items():
-        for text in said if isinstance(said, tuple) else (said,):
-            hosts.setdefault(printable(str(text)), []).append(host)
+        for text in _texts(said):
+            hosts.setdefault(printable(text), []).append(host)
     problems = [
         Problem("hosts", f"{_named(names, len(told))}: {text}") for text, names in hosts.items()
     ]
     if problems:
         raise ConfigError(problems)
+
+
+def _texts(said: object) -> tuple[str, ...]:
+    match said:
+        case tuple():
+            return tuple(map(str, said))
+        case VmTimingError():
+            return (sentence(said),)
+        case _:
+            return (str(said),)
 
 
 def _named(hosts: Sequence[str], of: int) -> str:

@@ -12,6 +12,7 @@ from vmtiming_tui.cluster.leading.conductor import Conductor
 from vmtiming_tui.cluster.leading.instructions import Instruction, Send, Tell
 from vmtiming_tui.cluster.leading.run import Asked
 from vmtiming_tui.errors import EventError, HostError
+from vmtiming_tui.escape import plural, were
 from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.model.cluster import Spread
 from vmtiming_tui.model.commands import Command
@@ -55,10 +56,12 @@ class ClusterSource:
         *,
         spread: Spread = Spread.CORES,
         clock_every_s: float = _CLOCK_EVERY_S,
+        most_unread: int = _MOST_UNREAD,
     ) -> None:
         self._links = tuple(links)
         self._tap = tap
         self._clock_every_s = clock_every_s
+        self._most_unread = most_unread
         self._conductor = Conductor(spread)
         self._hosts: dict[str, _Host] = {}
         self._unread: list[Told] = []
@@ -125,7 +128,7 @@ class ClusterSource:
                 case Send(host=name, command=command):
                     self._hosts[name].put(command)
         self._news.set()
-        if len(self._unread) > _MOST_UNREAD:
+        if len(self._unread) > self._most_unread:
             self._room.clear()
 
     # What is done for each host, at the same time.
@@ -155,7 +158,9 @@ class ClusterSource:
             await self._room.wait()
             found = await host.link.next(after)
             if found.first > after:
-                raise HostError(f"{found.first - after} lines of its engine were lost on the way")
+                missing = found.first - after
+                words = f"{plural(missing, 'line')} of its engine {were(missing)} lost on the way"
+                raise HostError(words)
             lines = found.lines[after - found.first :]
             for start in range(0, len(lines), _LINES_A_TURN):
                 self._hear(host, lines[start : start + _LINES_A_TURN])

@@ -13,7 +13,7 @@ from typing import Any
 from vmtiming_tui import __version__
 from vmtiming_tui.engine.boot.context import BootContext
 from vmtiming_tui.engine.boot.leader import Alone, Led
-from vmtiming_tui.engine.boot.led_run import LedRun
+from vmtiming_tui.engine.boot.led_storms import LedStorms
 from vmtiming_tui.engine.boot.plan_walk import PlanWalk
 from vmtiming_tui.engine.boot.run import BootRun
 from vmtiming_tui.engine.children import rundir
@@ -66,7 +66,7 @@ class Engine:
         self._wake = asyncio.Event()
         self._asked: _Asked | None = None
         self._run: BootRun | None = None
-        self._storms: PlanWalk | LedRun | None = None
+        self._storms: PlanWalk | LedStorms | None = None
         self._beginning: asyncio.Task[BootRun] | None = None
         self._outcome = ev.Outcome.FINISHED
         self._leaving = False
@@ -126,7 +126,7 @@ class Engine:
     # Its own life.
 
     async def run(self) -> None:
-        """Serve till told to leave, or till a run that is not interactive is over."""
+        """Serve till told to leave, or till a run is over that is neither interactive nor led."""
         raise_descriptor_limit()
         check_descriptors()
         rundir.remove_leftovers()
@@ -205,7 +205,7 @@ class Engine:
             match self._storms:
                 case PlanWalk() as walk:
                     await self._walk(walk, interactive=asked.start.interactive)
-                case LedRun() as led:
+                case LedStorms() as led:
                     await self._carry_out(self._follow(led))
 
     async def _walk(self, walk: PlanWalk, *, interactive: bool) -> None:
@@ -217,7 +217,7 @@ class Engine:
                 self._outcome = ev.Outcome.FINISHED
                 await self._carry_out(walk.run_reruns())
 
-    async def _follow(self, led: LedRun) -> None:
+    async def _follow(self, led: LedStorms) -> None:
         """Boot what whoever leads asks for, as long as there may be more."""
         while not (self._leaving or self._starts):
             if led.has_more:
@@ -281,7 +281,7 @@ class Engine:
             return run
         leader = Led(self._emit)
         run = BootRun(plan, found, leader, context)
-        self._storms = LedRun(run, leader, accels, asked.boots, self._emit)
+        self._storms = LedStorms(run, leader, accels, asked.boots, self._emit)
         return run
 
     def _stranger(self, pid: int, uid: int) -> None:

@@ -33,6 +33,8 @@ def history_lines(runs: Sequence[StoredRun]) -> list[str]:
     if not runs:
         return ["No run has been kept yet."]
     table = _history_table(runs)
+    if any(len(run.hosts) > 1 for run in runs):
+        table = table.with_column(Head("hosts"), [own(str(len(run.hosts))) for run in runs])
     if any(run.baseline for run in runs):
         against = [foreign(run.baseline.label if run.baseline else "") for run in runs]
         table = table.with_column(Head("against"), against)

@@ -39,7 +39,7 @@ ROW_COST_SHARE = 50
 _TELLING = (
     ev.RunStarted, ev.RunEnded, ev.EngineFailed, ev.StormStarted, ev.RoundStarted, ev.StormEnded,
     ev.VmQueued, ev.VmStarted, ev.VmBooted, ev.VmFailed, ev.VmTimedOut, ev.VmKilled, ev.VmExited,
-    ev.VmDetails, ev.FilesSeen,
+    ev.VmDetails, ev.FilesSeen, ev.HostJoined, ev.HostLost,
 )  # fmt: skip
 
 
@@ -272,7 +272,8 @@ def update_row(connection: sqlite3.Connection, key: int, row: Row) -> None:
 def keep_storms(connection: sqlite3.Connection, key: int, fleet: Fleet) -> None:
     """Keep what the storms of a run came to, for what later runs may be told by, and for a trend.
 
-    Storms whose median is hidden by VMs that never booted are no evidence of how far storms differ.
+    Storms whose median is hidden by VMs that never booted, and those that lost a host, are no
+    evidence of how far storms differ.
     """
     side = side_of(fleet)
     update_row(connection, key, {"points": packed_points(points_of(fleet, side))})
@@ -281,7 +282,7 @@ def keep_storms(connection: sqlite3.Connection, key: int, fleet: Fleet) -> None:
         for sample in side.samples
         if sample.setting is not None
         for storm in sample.storms
-        if storm.size and 0 < storm.median < math.inf
+        if storm.size and not storm.lost_hosts and 0 < storm.median < math.inf
     ]
     connection.execute("DELETE FROM storms WHERE run = ?", (key,))
     connection.executemany(

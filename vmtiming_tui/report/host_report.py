@@ -118,7 +118,7 @@ def between_words(found: RunHosts) -> list[str]:
     if found.whole_uncertainty_ns:
         unsure = _ms(found.whole_uncertainty_ns)
         words.append(
-            f"From the first go to the last boot is between two hosts' clocks: known to ± {unsure}"
+            f"From the first go to the last boot is told by two hosts' clocks, to ± {unsure}"
         )
     return words
 

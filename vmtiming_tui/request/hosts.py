@@ -96,7 +96,9 @@ def _open_to_others(cluster: Cluster) -> str:
     )
 
 
-def build_cluster(hosts: str | None, *, spread: str | None, insecure: bool) -> Cluster | None:
+def build_cluster(
+    hosts: str | None, *, spread: str | None, insecure: bool, ship: bool = False
+) -> Cluster | None:
     """Return the hosts that were asked for, None where it is this one alone.
 
     Raises ``ConfigError`` with every fault.
@@ -105,7 +107,7 @@ def build_cluster(hosts: str | None, *, spread: str | None, insecure: bool) -> C
     cluster, share_by = None, Spread.CORES
     if hosts is not None:
         try:
-            cluster = replace(read_hosts(hosts), insecure=insecure)
+            cluster = replace(read_hosts(hosts), insecure=insecure, ship=ship)
             if why := _open_to_others(cluster):
                 problems.append(Problem("hosts", f"--hosts: {why}"))
         except ValueError as error:
@@ -116,7 +118,8 @@ def build_cluster(hosts: str | None, *, spread: str | None, insecure: bool) -> C
         except ValueError:
             known = ", ".join(Spread)
             problems.append(Problem("spread", f"--spread: {spread!r} is none of {known}"))
-    for name, is_given in (("spread", spread is not None), ("insecure", insecure)):
+    told = (("spread", spread is not None), ("insecure", insecure), ("ship", ship))
+    for name, is_given in told:
         if hosts is None and is_given:
             problems.append(Problem(name, f"--{name}: goes with --hosts"))
     if problems:

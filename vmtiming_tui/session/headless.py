@@ -119,7 +119,7 @@ async def _run(
             streams.out.write_lines(line.decode() for line, _ in told)
 
     async with (
-        live_source(wishes.cluster, plan, streams.say) as open_source,
+        live_source(wishes.cluster, plan, streams) as open_source,
         open_source(tap) as live,
     ):
         source = DecidingSource(live, wishes.baseline)

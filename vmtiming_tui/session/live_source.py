@@ -14,6 +14,8 @@ from typing import TypeAlias
 from vmtiming_tui.model.cluster import Cluster
 from vmtiming_tui.model.config import RunConfig
 from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.session.shipping_progress import ShippingProgress
+from vmtiming_tui.session.streams import Streams
 from vmtiming_tui.setup.checks import Check
 from vmtiming_tui.sources.event_lines import Told
 from vmtiming_tui.sources.live_engine import EngineClient
@@ -27,7 +29,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @asynccontextmanager
 async def live_source(
-    cluster: Cluster | None, plan: RunPlan, say: Callable[[str], None]
+    cluster: Cluster | None, plan: RunPlan, streams: Streams
 ) -> AsyncIterator[OpenSource]:
     """Yield how a source is opened, as often as it takes: with new engines on the same hosts.
 
@@ -43,8 +45,8 @@ async def live_source(
 
     async with AsyncExitStack() as held:
         with _ended_by_signals():
-            hosts = await held.enter_async_context(reached(cluster, say))
-            await hosts.look(plan)
+            hosts = await held.enter_async_context(reached(cluster, streams.say))
+            await hosts.look(plan, ShippingProgress(streams).show)
         yield hosts.source
 
 

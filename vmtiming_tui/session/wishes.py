@@ -60,6 +60,7 @@ class Wishes:
         hosts: str | None = None,
         spread: str | None = None,
         insecure: bool = False,
+        ship: bool = False,
         **given: bool,
     ) -> "Wishes":
         """Return the wishes of the command line; raise ``ConfigError`` with every fault.
@@ -74,7 +75,7 @@ class Wishes:
             problems += _step_problems(step_summary)
         side = percent = cluster = None
         try:
-            cluster = cluster_of(hosts, spread=spread, insecure=insecure)
+            cluster = cluster_of(hosts, spread=spread, insecure=insecure, ship=ship)
         except ConfigError as error:
             problems += error.problems
         try:
@@ -101,10 +102,10 @@ class Wishes:
 
 
 def cluster_of(
-    hosts: str | None, *, spread: str | None = None, insecure: bool = False
+    hosts: str | None, *, spread: str | None = None, insecure: bool = False, ship: bool = False
 ) -> Cluster | None:
     """Return the hosts that were asked for; raise ``ConfigError`` with what keeps us from them."""
-    cluster = build_cluster(hosts, spread=spread, insecure=insecure)
+    cluster = build_cluster(hosts, spread=spread, insecure=insecure, ship=ship)
     if cluster is not None:
         from vmtiming_tui.cluster.connect import cluster_problems  # noqa: PLC0415  others need none
 

@@ -61,7 +61,7 @@ def run_live(
     """
 
     async def live() -> "VmTimingApp":
-        async with live_source(cluster, plan, streams.say) as open_source:
+        async with live_source(cluster, plan, streams) as open_source:
             return await shown(open_source)
 
     async def shown(open_source: OpenSource) -> "VmTimingApp":

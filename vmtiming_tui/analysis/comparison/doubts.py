@@ -1,6 +1,6 @@
 """What makes a comparison of two runs doubtful, in words."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from vmtiming_tui.analysis.comparison import ranks
 from vmtiming_tui.analysis.comparison.samples import (
@@ -9,8 +9,11 @@ from vmtiming_tui.analysis.comparison.samples import (
     PROTOCOL,
     Sample,
     Side,
+    StormSample,
 )
+from vmtiming_tui.analysis.comparison.strata import within_hosts
 from vmtiming_tui.analysis.drift import drift
+from vmtiming_tui.analysis.hosts import named_hosts
 from vmtiming_tui.escape import plural, were
 
 _TIMED_DIFFERENTLY = {
@@ -27,7 +30,8 @@ NOT_IN_TURN = (
 
 
 def _side_cautions(side: Side) -> list[str]:
-    storms = [storm for sample in side.samples for storm in sample.storms]
+    whole = [storm for sample in side.samples for storm in sample.storms]
+    storms = [share for storm in whole for share in _that_tell(storm)]
     lost: dict[str, int] = {}
     for storm in storms:
         for state, count in storm.lost.items():
@@ -49,9 +53,11 @@ def _side_cautions(side: Side) -> list[str]:
         )
     if side.left_out:
         found.append(f"{side.label}: a storm that was cut short is left out")
+    if gone := sorted({name for storm in whole for name in storm.lost_hosts}):
+        found.append(f"{side.label}: {named_hosts(gone)} {were(len(gone))} lost while it ran")
     settings = [
         [(storm.turn, storm.median) for storm in sample.storms if storm.size]
-        for sample in side.samples
+        for sample in (within_hosts(each, each)[0] for each in side.samples)
     ]
     if drifts := drift(settings):
         found.append(f"{side.label}: {drifts}")
@@ -59,6 +65,11 @@ def _side_cautions(side: Side) -> list[str]:
         boots = plural(doubtful, "boot")
         found.append(f"{side.label}: the stages of {boots} are doubtful and left out")
     return found
+
+
+def _that_tell(storm: StormSample) -> Collection[StormSample]:
+    """Return what a storm's hosts came to that were not lost, or the whole of it on one host."""
+    return storm.hosts.values() if storm.hosts or storm.lost_hosts else (storm,)
 
 
 def _differs(name: str, first: str, second: str) -> str:

@@ -68,6 +68,19 @@ class Connection:
         """Call a function on every host."""
         return await self.ask(function, {member.name: arguments for member in self.members})
 
+    async def actor(self, kind: type, member: Member) -> Any:
+        """Return an actor on a host, which may have joined late; raise ``HostError`` without one.
+
+        What is asked of it goes there directly, and its worker's log says nothing of it.
+        """
+        try:
+            async with asyncio.timeout(_ANSWER_LIMIT_S):
+                return await self._client.submit(
+                    kind, actor=True, workers=[member.worker], allow_other_workers=False, pure=False
+                )
+        except TimeoutError:
+            raise HostError(f"no answer within {_ANSWER_LIMIT_S:g} s") from None
+
     async def _answer(
         self, member: Member, function: Callable[..., Any], arguments: tuple[Any, ...]
     ) -> Any:

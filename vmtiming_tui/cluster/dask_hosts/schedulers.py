@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
@@ -12,6 +13,7 @@ from distributed import Nanny, Scheduler, Security, SpecCluster
 from distributed.deploy import ssh
 
 from vmtiming_tui.cluster.dask_hosts.own_settings import CONNECT_LIMIT_S, LastWords
+from vmtiming_tui.cluster.dask_hosts.pretended_host import TERMINAL_SIGNALS
 from vmtiming_tui.errors import ConfigError, Problem
 from vmtiming_tui.escape import one_line, printable
 from vmtiming_tui.model.cluster import Cluster, Reach
@@ -165,13 +167,23 @@ async def _started(
         yield cluster
     finally:
         await asyncio.wait([starting])
+        if not starting.cancelled():
+            starting.exception()  # who was interrupted did not ask for it
         with contextlib.suppress(Exception):  # of what is gone nothing is left to close
             async with asyncio.timeout(_CLOSE_LIMIT_S):
                 await _closed(cluster)
 
 
 async def _start(cluster: SpecCluster) -> None:
-    await cluster
+    """Start a cluster, whose processes hear nothing of the terminal's signals meanwhile.
+
+    A signal for us comes when they are there: only then can they be ended in order.
+    """
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL_SIGNALS)
+    try:
+        await cluster
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 async def _closed(cluster: SpecCluster) -> None:

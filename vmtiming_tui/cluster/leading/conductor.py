@@ -59,7 +59,7 @@ class Conductor:
     def measured(self, host: str, clock: Clock, now_ns: int) -> list[Instruction]:
         """Take what was found of a host's clock."""
         member = self._members[host]
-        member.clock = clock
+        member.measure(clock, now_ns)
         if self._run is not None:
             self._run.measured(member, now_ns)
         return self._script.take()

@@ -14,13 +14,15 @@ _GRACE_NS = 1_000_000_000
 class Member:
     """A host; all moments are by the leader's clock, with ``applied_ns`` taken off its own.
 
-    ``started`` is its answer to the newest ``Start``, ``lost`` why it takes no further part in the
-    run. One that ``is_gone`` is heard of no more, in no run.
+    ``clock`` is what was known of its clock at ``clock_ns``, ``started`` its answer to the newest
+    ``Start``, ``lost`` why it takes no further part in the run. One that ``is_gone`` is heard of no
+    more, in no run.
     """
 
     name: str
     address: str
     clock: Clock | None = None
+    clock_ns: int = 0
     applied_ns: int = 0
     started: ev.RunStarted | None = None
     lost: ev.HostLost | None = None
@@ -59,6 +61,12 @@ class Member:
     def by_its_clock(self, at_ns: int) -> int:
         """Return a moment of the leader's clock as the host would tell it."""
         return at_ns + (self.clock.offset_ns if self.clock else 0)
+
+    def measure(self, found: Clock, now_ns: int) -> None:
+        """Take what was found of its clock, where that is better than what was known before."""
+        passed_ns, self.clock_ns = now_ns - self.clock_ns, now_ns
+        known = [found] if self.clock is None else [found, self.clock.later(passed_ns)]
+        self.clock = min(known, key=lambda clock: clock.uncertainty_ns)
 
     def settle_clock(self) -> bool:
         """Take what is known of its clock for what is taken off; return whether that changes it.

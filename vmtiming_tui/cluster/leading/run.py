@@ -210,15 +210,16 @@ class LedRun:
         if member.name not in self._weights:
             if is_own_word(event):
                 keep_early(member, event)
+        elif not (is_of_vm(event) or is_own_word(event)):
+            if self._storm is not None:
+                self._storm.heard(member, event, now_ns)
+                self._follow(now_ns)
         elif not member.is_plausible(event, self._asked.at_ns, now_ns):
             refuse(self._script, member, now_ns, "told of moments that cannot be")
         elif is_of_vm(event):
             self._heard_of_vm(member, event, now_ns)
         elif is_own_word(event):
             self._script.tell(named(event, member.name))
-        elif self._storm is not None:
-            self._storm.heard(member, event, now_ns)
-            self._follow(now_ns)
 
     def _heard_of_vm(self, member: Member, event: VmEvent, now_ns: int) -> None:
         if self._storm is not None and not isinstance(event, ev.VmConsole):

@@ -199,6 +199,7 @@ class Storm:
     def _leave(self, host: str, why: str, now_ns: int) -> None:
         if not self._steps.leave(host):
             return
+        self._turns.give_up(host)
         if self.is_begun:
             self._give_up(host, why, now_ns)
         elif self.facts.order.kind is not StormKind.DETAIL or self._members[host].lost:
@@ -248,6 +249,8 @@ class Storm:
                     self._begin(now_ns)
                 vms = tuple(vm for vm in self.facts.homes if vm in self._round_vms[opened.round])
                 self._script.tell(ev.RoundStarted(rounds=self._rounds, vms=vms, **told))
+                for host in opened.waiting:
+                    self._turns.expect(host)
             case ev.Step.GO:
                 go_ns = now_ns + self._ahead_ns(opened.waiting)
             case ev.Step.DECIDED:

@@ -21,26 +21,37 @@ class Admitted:
 class Turns:
     """The turns of one storm.
 
-    A place among those that boot goes to the host that has the fewest there, so that all of them
-    are busy from the first; on one host VMs take turns in the order of their ids. Moments are
-    handed out as they are asked for.
+    A place among those that boot goes to the host that has the fewest there, and none is given
+    before all hosts are in line: so all of them are busy from the first. On one host VMs take turns
+    in the order of their ids. Moments are handed out as they are asked for.
     """
 
     def __init__(self, config: RunConfig, count: int) -> None:
         self._free = config.at_once(count)
         self._stagger_ns = round(config.stagger_s * 1e9)
         self._next_ns = 0
+        self._expected: set[str] = set()
         self._waiting: dict[str, dict[int, None]] = {}
         self._inside: dict[int, str] = {}
         self._busy: Counter[str] = Counter()
 
+    def expect(self, host: str) -> None:
+        """Have others wait till this host's first VM is in line, or one is decided."""
+        self._expected.add(host)
+
+    def give_up(self, host: str) -> None:
+        """Wait for this host no more."""
+        self._expected.discard(host)
+
     def want(self, host: str, vm: int) -> None:
         """Put a VM in line to boot; one that has its turn, or waits for it, is there already."""
+        self.give_up(host)
         if vm not in self._inside:
             self._waiting.setdefault(host, {})[vm] = None
 
     def leave(self, host: str, vm: int) -> None:
         """Say that a VM is decided: another may have its place."""
+        self.give_up(host)
         self._forget(host, vm)
         if self._inside.pop(vm, None) is not None:
             self._busy[host] -= 1
@@ -48,7 +59,7 @@ class Turns:
 
     def admit(self) -> Iterator[Admitted]:
         """Yield the VMs that may boot from here on, each once."""
-        while self._free > 0 and self._waiting:
+        while self._free > 0 and self._waiting and not self._expected:
             host = min(self._waiting, key=self._claim)
             vm = next(iter(self._waiting[host]))
             self._forget(host, vm)

@@ -116,10 +116,10 @@ def _check(path: str, base: Image, others: Sequence[Answer]) -> None:
             f"qemu-img convert -O qcow2 {shown(path)} flat.qcow2",
         )
     for other in others:
-        if other.image is None or other.image.made_with != base.files[0].path:
+        if other.image is None or other.image.files[1:] != base.files:
             raise ImageError(
-                f"--ship: {shown(other.path)!r} is no overlay that was made here of the base, and "
-                "is not brought to hosts",
+                f"--ship: {shown(other.path)!r} is no overlay of the base, and is not brought to "
+                "hosts",
                 hint="name images that are not there yet (-v, -p), and hosts make overlays; or "
                 "leave --ship out, and have the images at the same path on each host",
             )

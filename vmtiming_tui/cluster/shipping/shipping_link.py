@@ -10,23 +10,29 @@ from vmtiming_tui.cluster.shipping.store_link import StoreLink
 from vmtiming_tui.errors import EngineError, HostError, ImageError
 from vmtiming_tui.model import commands
 from vmtiming_tui.model.plan import RunPlan
+from vmtiming_tui.request.shipping import shipping_problems
 
 
 class Shipper:
-    """Brings hosts what plans need, for as long as they are reached; ``tell`` hears of progress."""
+    """Brings hosts what plans need, for as long as they are reached."""
 
-    def __init__(self, tell: Callable[[Shipped], None]) -> None:
-        self._tell = tell
+    def __init__(self) -> None:
         self._looks = Looks()
 
     async def bring(
-        self, plan: RunPlan, stores: Sequence[StoreLink]
+        self,
+        plan: RunPlan,
+        stores: Sequence[StoreLink],
+        tell: Callable[[Shipped], None] = lambda _: None,
     ) -> Mapping[str, Placed | HostError]:
         """Return where each host has what a plan's VMs boot from, or why it has not, by its name.
 
-        Raises ``ImageError`` and ``EngineError`` for what cannot be brought to any.
+        ``tell`` hears of progress. Raises ``ImageError`` and ``EngineError`` for what cannot be
+        brought to any.
         """
-        return await ship(await self._looks.at(plan), stores, self._tell)
+        if problems := shipping_problems(plan):
+            raise ImageError(str(problems[0]))
+        return await ship(await self._looks.at(plan), stores, tell)
 
 
 class ShippingLink:

@@ -36,7 +36,7 @@ def versions() -> list[str]:
         version
         for path in _BOOT.glob("vmlinuz-*")
         if _VERSION.fullmatch(version := path.name.removeprefix("vmlinuz-"))
-        and (_MODULES / version / "modules.dep").exists()
+        and os.access(_MODULES / version / "modules.dep", os.R_OK)
         and os.access(path, os.R_OK)
     ]
     return sorted(found, key=_order, reverse=True)[:_MOST]

@@ -47,5 +47,5 @@ def note_lines(table: Table) -> list[str]:
     lines: list[str] = []
     for note in table.notes:
         about = f"{escaped(note.about)}: " if note.about else ""
-        lines += [f"{about}{note.text}", ""]
+        lines += [f"{about}{escaped(note.text)}", ""]
     return lines

@@ -1,4 +1,4 @@
-"""A run that is led: its storms are booted as whoever leads several hosts says."""
+"""The storms of a run that is led: each is booted as whoever leads several hosts says."""
 
 import time
 from collections import deque
@@ -16,7 +16,7 @@ from vmtiming_tui.model.config import Accel, RunConfig
 from vmtiming_tui.model.plan import StormKind
 
 
-class LedRun:
+class LedStorms:
     """Has this host's shares of storms booted, one after another, as they are asked for.
 
     A storm that was stopped before it began is ended by its ``StormEnded`` all the same, as who
