@@ -25,6 +25,7 @@ packages=(
     xz-utils
     dracut-core syslinux syslinux-common systemd-boot-efi kmod socat shellcheck tmux chromium
     zsh fish man-db groff mandoc busybox-static lz4 procps iproute2 python3-venv bubblewrap
+    openssh-server
     "linux-image-cloud-$(dpkg --print-architecture)"
 )
 missing=()

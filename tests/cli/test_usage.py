@@ -38,6 +38,19 @@ def test_demo_finds_faults_before_it_builds_a_guest(run, environment):
     assert not list(Path(environment["XDG_CACHE_HOME"]).glob("vmtiming-tui/guests/*"))
 
 
+def test_what_cannot_be_brought_to_hosts_is_said_before_any_is_reached(run):
+    _, _, alone = run("demo", "--ship")
+    code, out, err = run(
+        "-p", "vm", "-k", "vmlinuz", "--hosts", "local:1", "--ship", "--persist"
+    )  # fmt: skip
+
+    assert (code, out) == (2, "")
+    assert "--ship: hosts make overlays of a base" in err
+    assert "leave --persist out" in err
+    assert "Reaching" not in err
+    assert "--ship: goes with --hosts" in alone
+
+
 def test_faults_of_hosts_are_found_with_all_others(run):
     code, out, err = run("-n", "many", "-k", "none", "--hosts", "tcp://rack", "--spread", "heads")
 

@@ -63,6 +63,14 @@ def _handlers() -> dict[str, list[logging.Handler]]:
     return {name: logging.getLogger(name).handlers[:] for name in ("distributed", "tornado")}
 
 
+@pytest.fixture
+def tls_alone():
+    """Settings of Dask by which hosts are spoken to by TLS alone, and no certificates."""
+    with dask.config.set({"distributed.comm.require-encryption": True}):
+        yield
+
+
+@pytest.mark.usefixtures("tls_alone")
 async def test_what_keeps_hosts_from_booting_is_said_by_all_at_once(lab):
     async with asyncio.timeout(LIMIT_S), reached(TWO, lambda _: None) as hosts:
         await hosts.look(plan_of(lab))

@@ -16,6 +16,7 @@ from faults import (
     test_ending,
     test_guest,
     test_host,
+    test_hosts,
     test_images,
     test_neighbours,
     test_paths,
@@ -33,8 +34,8 @@ BEGIN = "<!-- Made of the code: PYTHONPATH=tests python -m manual.tables -->\n"
 END = "<!-- The end of what is made. -->\n"
 
 FAULTS = (
-    test_guest, test_afterwards, test_qemu, test_host, test_ending, reading, test_dashboard,
-    test_neighbours, test_images, test_paths,
+    test_guest, test_afterwards, test_qemu, test_host, test_hosts, test_ending, reading,
+    test_dashboard, test_neighbours, test_images, test_paths,
 )  # fmt: skip
 
 

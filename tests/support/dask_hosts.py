@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,12 +60,21 @@ class Process:
             self.send_signal(signal.SIGKILL)
         self.entry.wait()
 
+    @property
+    def words(self) -> str:
+        """All it has said."""
+        return self.said.read_text(errors="replace")
+
     def wait_for(self, words: str) -> None:
         """Return as soon as it has said these words; fail where it never does."""
+        self.wait_till(lambda: words in self.words)
+
+    def wait_till(self, true: Callable[[], bool]) -> None:
+        """Return as soon as something is true that it has to see to; fail where it never is."""
         until_s = time.monotonic() + LIMIT_S
-        while words not in (said := self.said.read_text(errors="replace")):
-            assert self.is_running, said
-            assert time.monotonic() < until_s, said
+        while not true():
+            assert self.is_running, self.words
+            assert time.monotonic() < until_s, self.words
             time.sleep(0.02)
 
 
@@ -87,6 +96,8 @@ class DaskHosts:
 
     def start(self, name: str, *program: str) -> None:
         """Start a host's worker, by another program than Dask's own where one is given."""
+        # The scheduler takes in nobody under a name that is still somebody's.
+        self.scheduler.wait_till(lambda: self._knows(name) == 0)
         host, front = self.network.host(name), self.network.front.address
         scheduler, place = self.address, ["--host", host.address]
         if name in self.far_ms:
@@ -97,6 +108,12 @@ class DaskHosts:
             host, "worker", sys.executable, *(program or ("-m", "dask")), "worker", scheduler,
             *place, "--name", name, "--nthreads", 1, "--no-dashboard", "--no-nanny",
         )  # fmt: skip
+
+    def _knows(self, name: str) -> int:
+        """Return how many workers of a name the scheduler has taken in that it knows still."""
+        lines = [line for line in self.scheduler.words.splitlines() if f"name: {name}" in line]
+        came = sum("Register worker" in line for line in lines)
+        return came - sum("Remove worker" in line for line in lines)
 
     def whole(self) -> None:
         """Have a scheduler and a worker on every host, started anew where there is none."""

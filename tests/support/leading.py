@@ -51,6 +51,12 @@ class Leading:
         await self.till(here)
         return here(self.story)[-1]
 
+    async def till_heard(self, vm: int) -> None:
+        """Read till the engine has taken in all that it was sent; ``vm`` is one that it has."""
+        answers = len(self.story.of(ev.VmConsole))
+        self.send(commands.ReadConsole(vm=vm, seen_bytes=-1))
+        await self.till(lambda story: len(story.of(ev.VmConsole)) > answers)
+
     def _answer(self) -> None:
         events, self.seen = self.story.events[self.seen :], len(self.story.events)
         for event in events:

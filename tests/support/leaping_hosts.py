@@ -86,7 +86,7 @@ class World:
             refusals=self._refusals.get(name, 0),
             on_end=lambda: self._word(name, "up", lambda: self._end(name)),
         )
-        self._carry_out(self.conductor.join(name, f"tcp://{name}", self.now_ns))
+        self._carry_out(self.conductor.join(name, f"tcp://{name}"))
         self.after(self._delay_ns + 1, lambda: self.measure(name))
 
     def measure(self, name: str, off_ns: int = 0) -> None:

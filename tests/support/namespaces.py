@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.aside import Aside
 from support.engine_lab import children_of
 
 # The shell takes the remains of whatever was left to it; when its input ends, all ends.
@@ -52,11 +51,6 @@ class Host:
     @property
     def temp(self) -> Path:
         return self.folder / "tmp"
-
-    @property
-    def aside(self) -> Aside:
-        """Its mounts, which no other host sees."""
-        return Aside(self.pid, ())
 
     def prefix(self, folder: Path | None = None) -> list[str]:
         """Return what runs a command line on this host, for as long as who runs it lives."""

@@ -116,3 +116,12 @@ def test_the_slowest_vm_of_a_slow_host_is_told_with_its_host():
 )
 def test_many_hosts_are_named_in_few_words(names, words):
     assert named_hosts(names) == words
+
+
+def test_vms_of_another_host_disturb_no_boot():
+    alone = Fleet(smooth_run(4, stagger_s=3.0))
+    apart = Fleet(many_hosts_run(("a", "b"), 4, how={"stagger_s": 3.0}))
+
+    assert alone.vms[2].newest.disturbed_ns > 0
+    assert apart.vms[2].newest.disturbed_ns == 0
+    assert apart.vms[3].newest.disturbed_ns > 0

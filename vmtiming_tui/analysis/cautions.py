@@ -218,10 +218,10 @@ def _disturbed(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
 
 def _gone_on(fleet: Fleet, boots: Sequence[Attempt]) -> dict[ReleaseCause, list[int]]:
     """Return the VMs that went on after their report in the storms of these boots, by why."""
-    storms = {attempt.storm for attempt in boots}
+    places = {(attempt.storm, attempt.host) for attempt in boots}
     found: dict[ReleaseCause, set[int]] = {}
     for attempt in fleet.attempts:
-        if attempt.storm not in storms or attempt.report_ns is None:
+        if (attempt.storm, attempt.host) not in places or attempt.report_ns is None:
             continue
         storm = fleet.storms.get(attempt.storm)
         cause = attempt.release if storm is not None and storm.knows_phases else ReleaseCause.OFF

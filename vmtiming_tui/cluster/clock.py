@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from vmtiming_tui.cluster.host_link import HostLink
 
-_MOST_QUESTIONS = 16
+_MOST_QUESTIONS = 64
 _LEAST_QUESTIONS = 3
 _DRIFT_PPM = 50
 _LONG_ENOUGH_NS = 1_000_000_000

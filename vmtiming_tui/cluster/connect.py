@@ -32,6 +32,7 @@ Tap: TypeAlias = Callable[[Sequence[Told]], None]
 
 _EXTRA = "pip install 'vmtiming-tui[cluster]'"
 _TLS = "distributed.comm.tls"
+_MOST_NAMED = 12
 _ALL_ROLES = ("client", "scheduler", "worker")
 
 
@@ -176,8 +177,10 @@ async def reached(cluster: Cluster, say: Callable[[str], None]) -> AsyncIterator
 
     say(f"Reaching {_where(cluster)} ...")
     async with connected(cluster, lambda word: say(f"Warning: {word}")) as connection:
-        names = ", ".join(member.name for member in connection.members)
-        say(f"{plural(len(connection.members), 'host')}: {names}; each looks what it has.")
+        names = [member.name for member in connection.members]
+        more = ["..."] if len(names) > _MOST_NAMED else []
+        told = ", ".join([*names[:_MOST_NAMED], *more])
+        say(f"{plural(len(names), 'host')}: {told}; each looks what it has.")
         yield ReachedHosts(connection, cluster)
 
 

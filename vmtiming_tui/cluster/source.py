@@ -76,7 +76,7 @@ class ClusterSource:
 
     def join(self, link: HostLink) -> None:
         """Take in a host, also a late one; raise ``ValueError`` where one of its name is there."""
-        joined = self._conductor.join(link.name, link.address, time.monotonic_ns())
+        joined = self._conductor.join(link.name, link.address)
         host = self._hosts[link.name] = _Host(link)
         self._carry_out(joined)
         for work in (self._pull, self._push, self._watch_clock):

@@ -10,9 +10,9 @@ from vmtiming_tui.errors import ConfigError, Problem
 
 # As a newcomer would read them.
 ORDER = (
-    "start", "options", "timing", "figures", "units", "history", "watching", "ci", "dashboard",
-    "keys", "images", "guests", "exports", "formulas", "settings", "host", "faults", "safety",
-    "inside",
+    "start", "options", "timing", "figures", "units", "history", "watching", "ci", "hosts",
+    "dashboard", "keys", "images", "guests", "exports", "formulas", "settings", "host", "faults",
+    "safety", "inside",
 )  # fmt: skip
 
 # What marks a table that is made of the code is for those who change the file.

@@ -61,7 +61,7 @@ class Attempt:
     """One boot of one VM, as far as it is known; all times are ns on the engine's clock.
 
     ``host`` is where it boots, of several hosts.
-    ``disturbed_ns`` is how much of its boot others of the run that had reported were not idle.
+    ``disturbed_ns`` is how much of its boot others on its host that had reported were not idle.
     ``was_resumed`` says that somebody let it go on while others booted.
     ``stages_seen`` are the stages that the host saw it in, with when it did first, in order;
     ``console_lines`` the newest lines of its console that were told while it booted, oldest first.

@@ -4,7 +4,7 @@
 stream: what does not fit is left out and counted in ``Fleet.misfits``, never raised.
 """
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -62,7 +62,7 @@ class Fleet:
         self.unit_order: ev.UnitOrder | None = None
         self.files: tuple[ev.BootFile, ...] = ()
         self.concluded: ev.Concluded | None = None
-        self._stir = Stir()
+        self._stirs: defaultdict[str, Stir] = defaultdict(Stir)  # by host
         self._changed: set[int] = set()
         for event in past:
             self.fold(event)
@@ -206,7 +206,7 @@ class Fleet:
             elif attempt.exited_ns is not None:
                 continue
             attempt.exited_ns, attempt.paused = at_ns, False
-            self._stir.end(attempt.key, at_ns)
+            self._stirs[attempt.host].end(attempt.key, at_ns)
             self._changed.add(vm.id)
 
     def _find(self, vm: int, attempt: int) -> Attempt | None:
@@ -336,7 +336,7 @@ class Fleet:
             case ev.VmExited():
                 attempt.exited_ns, attempt.paused = event.at_ns, False
                 attempt.shutdown_ns = event.shutdown_ns
-                self._stir.end(attempt.key, event.at_ns)
+                self._stirs[attempt.host].end(attempt.key, event.at_ns)
                 attempt.exit_code, attempt.exit_reason = event.exit_code, event.reason
                 attempt.stderr = event.stderr or attempt.stderr
                 attempt.overran = self._overran(attempt)
@@ -351,7 +351,8 @@ class Fleet:
 
     def _measure_disturbance(self, attempt: Attempt) -> None:
         if attempt.go_ns is not None and attempt.report_ns is not None:
-            attempt.disturbed_ns = self._stir.during_ns(attempt.go_ns, attempt.report_ns)
+            stir = self._stirs[attempt.host]
+            attempt.disturbed_ns = stir.during_ns(attempt.go_ns, attempt.report_ns)
         storm = self.storms.get(attempt.storm)
         if storm is None or not storm.knows_phases:
             # Guests of earlier versions went on at once, and nothing said so.
@@ -360,7 +361,7 @@ class Fleet:
     def _begin_to_stir(self, attempt: Attempt, at_ns: int) -> None:
         """Take it that a guest which has reported costs the host something, till it is gone."""
         if attempt.report_ns is not None and attempt.exited_ns is None:
-            self._stir.begin(attempt.key, at_ns)
+            self._stirs[attempt.host].begin(attempt.key, at_ns)
 
     def _is_booting(self, number: int) -> bool:
         storm = self.storms.get(number)
@@ -373,7 +374,7 @@ class Fleet:
         match event:
             case ev.VmFrozen():
                 attempt.is_frozen, attempt.released_ns = True, None
-                self._stir.end(attempt.key, event.at_ns)
+                self._stirs[attempt.host].end(attempt.key, event.at_ns)
             case ev.VmReleased():
                 attempt.is_frozen = False
                 attempt.released_ns, attempt.release = event.at_ns, event.cause

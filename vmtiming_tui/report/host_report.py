@@ -28,21 +28,24 @@ def hosts_words(names: Sequence[str]) -> str:
 
 
 def host_table(found: RunHosts) -> Table:
-    """Return a row a host: its boots, how busy it was, how well its clock is known, and its loss.
+    """Return a row a host: its boots, how busy it was, how well its clock is known, and any loss.
 
     Notes say what of the run lies between two hosts.
     """
     titles = ("median", "mean", "p95", "fastest", "slowest", "CPU", "pressure", "clock")
-    return Table(
+    table = Table(
         heads=(
             Head("host", Align.LEFT),
             Head("booted"),
             *map(Head, titles),
-            Head("state", Align.LEFT),
         ),
         rows=tuple(map(_row, found.figures)),
         notes=tuple(Note(f"{words}.") for words in between_words(found)),
     )
+    states = [foreign(state_words(each)) for each in found.figures]
+    if any(state.text for state in states):
+        table = table.with_column(Head("lost", Align.WRAPPED), states)
+    return table
 
 
 def _row(each: HostFigures) -> tuple[Cell, ...]:
@@ -57,7 +60,6 @@ def _row(each: HostFigures) -> tuple[Cell, ...]:
         _percent(each.cpu_percent),
         _percent(each.pressure),
         _plus_minus(clock_error_ns(each.host)),
-        foreign(state_words(each)),
     )
 
 

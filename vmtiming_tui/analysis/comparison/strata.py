@@ -49,7 +49,7 @@ class Strata:
             them = "it" if len(self.apart) == 1 else "them"
             found.append(
                 f"VMs of {named_hosts(self.apart)} count on neither side: not every storm of both "
-                f"has {them} to its end"
+                f"had {them} to the end"
             )
         if self.uneven:
             found.append(

@@ -10,10 +10,11 @@ from distributed import Client
 
 from vmtiming_tui.cluster.dask_hosts.engines import SCHEDULER_LOST, Engines, engines_of
 from vmtiming_tui.cluster.dask_hosts.link import DaskLink
-from vmtiming_tui.cluster.dask_hosts.meeting import everyone
+from vmtiming_tui.cluster.dask_hosts.meeting import everyone, unlike_versions
 from vmtiming_tui.cluster.dask_hosts.members import Member
 from vmtiming_tui.cluster.dask_hosts.own_settings import CONNECT_LIMIT_S, own_settings
 from vmtiming_tui.cluster.dask_hosts.schedulers import scheduler_of
+from vmtiming_tui.engine.host.capacity import raise_descriptor_limit
 from vmtiming_tui.errors import HostError, VmTimingError
 from vmtiming_tui.escape import one_line, printable
 from vmtiming_tui.model.cluster import Cluster
@@ -27,17 +28,14 @@ _SCHEDULER_HINT = "start it and its workers again, and then the run"
 
 
 class Connection:
-    """Hosts of a Dask cluster, named; what is asked of each is answered by name.
+    """Hosts of a Dask cluster, named; what is asked of each is answered by name."""
 
-    ``warn`` is told of versions that differ.
-    """
-
-    def __init__(self, client: Client, warn: Callable[[str], None]) -> None:
-        self._client, self._warn = client, warn
+    def __init__(self, client: Client) -> None:
+        self._client = client
         self.members: tuple[Member, ...] = ()
 
     async def meet(self) -> None:
-        """Find the hosts there are, and see that their versions will do.
+        """Find the hosts there are, and see that their versions of ours will do.
 
         Raises ``ConfigError`` with every one that cannot take part, ``VmTimingError`` where there
         are none.
@@ -46,7 +44,7 @@ class Connection:
             raise VmTimingError(SCHEDULER_LOST, hint=_SCHEDULER_HINT)
         try:
             async with asyncio.timeout(_ANSWER_LIMIT_S):
-                self.members = tuple(await everyone(self._client, self._warn))
+                self.members = tuple(await everyone(self._client))
         except OSError as error:
             raise VmTimingError(SCHEDULER_LOST, hint=_SCHEDULER_HINT) from error
 
@@ -108,10 +106,11 @@ class Connection:
 
 @asynccontextmanager
 async def connected(cluster: Cluster, warn: Callable[[str], None]) -> AsyncIterator[Connection]:
-    """Yield the hosts of a cluster that can take part, by their versions.
+    """Yield the hosts of a cluster that can take part; ``warn`` is told how their versions differ.
 
     Raises ``ConfigError`` with every reason why one cannot, ``VmTimingError`` where there are none.
     """
+    raise_descriptor_limit()
     with own_settings(cluster.reach) as words:
         async with scheduler_of(cluster, words) as place:
             client = Client(
@@ -123,8 +122,10 @@ async def connected(cluster: Cluster, warn: Callable[[str], None]) -> AsyncItera
             )
             try:
                 await _connect(client, cluster)
-                connection = Connection(client, warn)
+                connection = Connection(client)
                 await connection.meet()
+                for warning in await unlike_versions(client, connection.members):
+                    warn(warning)
                 yield connection
             finally:
                 with contextlib.suppress(TimeoutError, OSError):

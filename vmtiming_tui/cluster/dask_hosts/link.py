@@ -1,7 +1,7 @@
 """One host of a cluster as whoever leads it sees it: an actor's methods, until it is lost."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from types import NoneType
 from typing import Any, TypeVar
 
 from distributed.actor import Actor
@@ -66,36 +66,39 @@ class DaskLink:
         """Hand commands to its engine; raise ``HostError``."""
         async with self._sending:
             first = self._sent
-            await self._ask(lambda: self._actor.send(first, lines))
+            await self._ask(NoneType, "send", first, lines)
             self._sent += len(lines)
 
     async def next(self, after: int) -> Lines:
         """Return what its engine says from number ``after`` on; raise ``HostError``."""
         while True:
-            found: Lines = await self._ask(lambda: self._actor.next(after))
+            found = await self._ask(Lines, "next", after)
             if found.lines or found.ended:
                 return found
 
     async def clock_ns(self) -> int:
         """Return its clock; raise ``HostError``."""
-        return await self._ask(self._actor.clock_ns)
+        return await self._ask(int, "clock_ns")
 
     async def still_there(self) -> None:
         """Keep its engine going; raise ``HostError``."""
-        await self._ask(self._actor.still_there)
+        await self._ask(NoneType, "still_there")
 
     async def close(self) -> None:
         """End its engine, where it can be told to."""
-        await self._ask(self._actor.close)
+        await self._ask(NoneType, "close")
 
-    async def _ask(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Call the actor, again where the connection broke; raise ``HostError``."""
+    async def _ask(self, kind: type[T], method: str, *arguments: Any) -> T:
+        """Call a method of the actor, again where the connection broke; raise ``HostError``.
+
+        An answer that is of no such ``kind`` loses the host: it is not what we know.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + DEAD_AFTER_S
         while not self._lost.done():
-            # Dask leaves some calls of a lost actor without any answer.
+            # Dask leaves some calls of a lost actor without any answer, and refuses others at once.
             self._asked_s = loop.time()
-            asking = asyncio.create_task(_answered(call))
+            asking = asyncio.create_task(self._answered(method, *arguments))
             try:
                 either: list[asyncio.Future[Any]] = [asking, self._lost]
                 first = asyncio.FIRST_COMPLETED
@@ -107,14 +110,14 @@ class DaskLink:
             if not asking.done() or asking.cancelled():
                 continue
             error = asking.exception()
-            if error is None:
-                return asking.result()
+            if error is None and isinstance(answer := asking.result(), kind):
+                return answer
+            error = error or HostError(f"its answer to {method} is none")
             is_cut = isinstance(error, OSError) and loop.time() < deadline
             await asyncio.wait([self._lost], timeout=_AGAIN_S if is_cut else _KNOWN_SOON_S)
             if not is_cut:
                 self.lose(one_line(str(error) or type(error).__name__))
         raise HostError(self._lost.result(), hint=_HINT)
 
-
-async def _answered(call: Callable[[], Awaitable[T]]) -> T:
-    return await call()
+    async def _answered(self, method: str, *arguments: Any) -> Any:
+        return await getattr(self._actor, method)(*arguments)

@@ -1,7 +1,7 @@
 """Finding out who the hosts of a cluster are, and whether they can take part."""
 
 import socket
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -40,18 +40,20 @@ async def members_of(
     return members
 
 
-async def everyone(client: Client, warn: Callable[[str], None]) -> list[Member]:
-    """Return all hosts there are; ``warn`` is told of other versions that differ.
+async def everyone(client: Client) -> list[Member]:
+    """Return all hosts there are.
 
     Raises ``ConfigError`` as ``members_of`` does, ``VmTimingError`` where there are none.
     """
     workers = await workers_there(client)
     if not workers:
         raise VmTimingError("the Dask scheduler has no workers", hint=_NO_WORKERS_HINT)
-    members = await members_of(client, workers)
+    return await members_of(client, workers)
+
+
+async def unlike_versions(client: Client, members: Sequence[Member]) -> list[str]:
+    """Return what hosts have in another version than this one, beside ours, a sentence each."""
     asked: Any = client.get_versions()
     versions = await asked
     told = {each.name: versions["workers"].get(each.worker, {}) for each in members}
-    for warning in version_warnings(versions["client"], told):
-        warn(warning)
-    return members
+    return version_warnings(versions["client"], told)

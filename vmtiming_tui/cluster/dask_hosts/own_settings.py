@@ -27,6 +27,10 @@ _SETTINGS = {
     # Nothing samples a worker's stack a hundred times a second beside VMs that are being timed.
     "distributed.worker.profile.enabled": False,
 }
+_WITHIN = {
+    # Nothing of a cluster that pretends leaves this host, whatever others are to be reached by.
+    "distributed.comm.require-encryption": False,
+}
 _LOGGERS = ("distributed", "dask", "tornado", "asyncssh", "bokeh")
 _WORDS_KEPT = 20
 
@@ -58,7 +62,7 @@ def own_settings(reach: Reach) -> Iterator[LastWords]:
         held.enter_context(dask.config.set(_SETTINGS))
         if reach is Reach.LOCAL:
             scratch = held.enter_context(tempfile.TemporaryDirectory(prefix="vmtiming-dask-"))
-            held.enter_context(dask.config.set({"temporary-directory": scratch}))
+            held.enter_context(dask.config.set({**_WITHIN, "temporary-directory": scratch}))
         words = held.enter_context(_quiet())
         yield words
 

@@ -103,23 +103,21 @@ def _by_ssh(names: Sequence[str], troubles: list[str]) -> SpecCluster:
         return {
             "address": host,
             "connect_options": _SSH_LIMITS,
+            "troubles": troubles,
             "kwargs": {**common, **listening, **more},
         }
 
     workers = {
         name: {
             "cls": _SshWorker,
-            "options": {
-                **options(
-                    name, name=name, nthreads=1, memory_limit=0, preload_nanny=[_ENDS_WITH_SSH]
-                ),
-                "troubles": troubles,
-            },
+            "options": options(
+                name, name=name, nthreads=1, memory_limit=0, preload_nanny=[_ENDS_WITH_SSH]
+            ),
         }
         for name in names
     }
     scheduler = options(names[0], port=0, preload=[_ENDS_WITH_SSH])
-    return SpecCluster(workers, {"cls": ssh.Scheduler, "options": scheduler}, asynchronous=True)
+    return SpecCluster(workers, {"cls": _SshScheduler, "options": scheduler}, asynchronous=True)
 
 
 def _is_address(name: str) -> bool:
@@ -130,11 +128,11 @@ def _is_address(name: str) -> bool:
     return True
 
 
-class _SshWorker(ssh.Worker):
-    """A worker that tells on which host it could not be started, and why."""
+class _Telling(ssh.Process):
+    """What is started by ssh, and tells on which host it could not be, and why."""
 
     def __init__(self, *args: Any, troubles: list[str], **options: Any) -> None:
-        super().__init__(*args, **options)
+        super().__init__(*args, **options)  # type: ignore[no-untyped-call]
         self._troubles = troubles
 
     async def start(self) -> None:
@@ -145,6 +143,14 @@ class _SshWorker(ssh.Worker):
         except Exception as error:
             self._troubles.append(f"host {printable(host)}: {_plain(error)}")
             raise
+
+
+class _SshWorker(_Telling, ssh.Worker):
+    """A worker on a host."""
+
+
+class _SshScheduler(_Telling, ssh.Scheduler):
+    """The scheduler, on the first of them."""
 
 
 @asynccontextmanager

@@ -46,14 +46,13 @@ class Conductor:
 
     # Hosts.
 
-    def join(self, host: str, address: str, now_ns: int) -> list[Instruction]:
+    def join(self, host: str, address: str) -> list[Instruction]:
         """Take in a host; raise ``ValueError`` where one of that name is there."""
         if host in self._members and not self._members[host].is_gone:
             raise ValueError(f"there are two hosts named {host}")
         member = self._members[host] = Member(host, address)
         if self._run is not None and not self._is_leaving:
-            self._begin_at(member, replace(self._run.start, led=True))
-            self._run.look_round(now_ns)
+            self._begin_at(member, self._run)
         return self._script.take()
 
     def measured(self, host: str, clock: Clock, now_ns: int) -> list[Instruction]:
@@ -100,7 +99,7 @@ class Conductor:
         elif isinstance(event, ev.RunStarted):
             if member.started is None:
                 member.started = event
-                run.look_round(now_ns)
+                run.look_at(member, now_ns)
                 self._next(now_ns)
         elif isinstance(event, ev.EngineFailed):
             self._lose(member, event.why, event.hint, now_ns)
@@ -177,15 +176,15 @@ class Conductor:
         self._members = {
             name: member for name, member in self._members.items() if not member.is_gone
         }
-        start = replace(asked.start, led=True)
         self._run = LedRun(asked, self._members, self._spread, self._script)
         if asked.run in self._stopped:
             self._run.stop(now_ns)
             return
         for member in self._members.values():
-            self._begin_at(member, start)
-        self._run.look_round(now_ns)
+            self._begin_at(member, self._run)
+        self._run.begin(now_ns)
 
-    def _begin_at(self, member: Member, start: commands.Start) -> None:
+    def _begin_at(self, member: Member, run: LedRun) -> None:
         member.begin()
-        self._script.send(member.name, start)
+        run.expect(member)
+        self._script.send(member.name, replace(run.start, led=True))

@@ -46,11 +46,12 @@ class LedRun:
     ) -> None:
         self.is_begun = self.is_over = False
         self._asked = asked
-        self._begun_ns = asked.at_ns
         self._members = members
         self._spread = spread
         self._script = script
         self._walk = Walk(asked.start.plan)
+        self._awaited: set[str] = set()
+        self._begun_ns = asked.at_ns
         self._founders: dict[str, int] = {}
         self._weights: dict[str, int] = {}
         self._homes: dict[int, str] = {}
@@ -72,13 +73,23 @@ class LedRun:
 
     # From its begin to its end.
 
-    def look_round(self, now_ns: int) -> None:
-        """Begin once nobody is waited for any more, and take in who is ready later."""
+    def expect(self, member: Member) -> None:
+        """Wait for a host before the run begins, or take it in once it is ready."""
+        self._awaited.add(member.name)
+
+    def look_at(self, member: Member, now_ns: int) -> None:
+        """See whether a host is ready, or lost, by now; with the last of them the run begins."""
+        if member.name not in self._awaited or member.is_awaited:
+            return
+        self._awaited.discard(member.name)
         if self.is_begun:
-            for member in self._members.values():
-                if member.is_ready and member.name not in self._weights:
-                    self._welcome(member, now_ns)
-        elif not self.is_over and not any(each.is_awaited for each in self._members.values()):
+            self._welcome(member, now_ns)
+        else:
+            self.begin(now_ns)
+
+    def begin(self, now_ns: int) -> None:
+        """Begin, where nobody is waited for."""
+        if not (self.is_over or self._awaited):
             self._begin(now_ns)
 
     def _begin(self, now_ns: int) -> None:
@@ -87,7 +98,7 @@ class LedRun:
             return
         self.is_begun = True
         joined = [member.joined(now_ns) for member in self._members.values()]
-        answered = [each for each in joined if each.host in self._ready]
+        answered = [each for each in joined if self._members[each.host].is_ready]
         run = begun(self._asked, answered)
         self._begun_ns = run.at_ns
         self._script.tell(run)
@@ -112,6 +123,10 @@ class LedRun:
             self._weights[member.name] = weight(member.started.host, self._spread)
 
     def _welcome(self, member: Member, now_ns: int) -> None:
+        if member.lost is not None:
+            text = f"host {member.name} could not join: {member.lost.why}"
+            self._notice(ev.Level.WARNING, text, member, now_ns)
+            return
         self._script.tell(member.joined(now_ns))
         self._take_in(member, now_ns)
         text = f"host {member.name} has joined: it boots what lost hosts were to, and from the "
@@ -176,8 +191,8 @@ class LedRun:
         """Return the host of each VM: its own, or another where that is lost."""
         vms = tuple(order.configs)
         homes = self._homes if order.kind is StormKind.RERUN else placed(vms, self._founders)
-        orphans = [vm for vm in vms if homes[vm] not in self._ready]
         ready = {name: self._weights[name] for name in self._ready}
+        orphans = [vm for vm in vms if homes[vm] not in ready]
         return {vm: homes[vm] for vm in vms} | placed(orphans, ready)
 
     def _follow(self, now_ns: int) -> None:
@@ -242,7 +257,7 @@ class LedRun:
         if member.name in self._weights:
             self._script.tell(member.measured(now_ns))
         else:
-            self.look_round(now_ns)
+            self.look_at(member, now_ns)
 
     def awaits(self, host: str) -> bool:
         """Whether a host has a part in what is under way."""
@@ -250,11 +265,11 @@ class LedRun:
 
     def lose(self, lost: ev.HostLost, now_ns: int) -> None:
         """Go on without a host, or fail where it was the last."""
-        if not self.is_begun:
-            self.look_round(now_ns)
+        if lost.host not in self._weights:
+            self.look_at(self._members[lost.host], now_ns)
             return
-        if self._weights.pop(lost.host, None) is not None:  # should it come back, it joins anew
-            self._script.tell(lost)
+        del self._weights[lost.host]  # it may join again by this name
+        self._script.tell(lost)
         if self._storm is not None:
             self._storm.lose(lost, now_ns)
             self._follow(now_ns)

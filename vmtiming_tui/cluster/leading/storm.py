@@ -59,11 +59,11 @@ class Storm:
     @property
     def is_over(self) -> bool:
         """Whether no host has anything of it left."""
-        return not self._steps.hosts
+        return not self._steps
 
     def awaits(self, host: str) -> bool:
         """Whether a host has something of it left."""
-        return host in self._steps.hosts
+        return host in self._steps
 
     def boots(self) -> Iterator[tuple[str, Boot]]:
         """Yield each host's share."""

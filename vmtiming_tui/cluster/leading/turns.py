@@ -1,6 +1,7 @@
 """Turns that VMs of all hosts take: so many boot at once, and they are let go so far apart."""
 
-from collections import Counter
+import heapq
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -31,7 +32,8 @@ class Turns:
         self._stagger_ns = round(config.stagger_s * 1e9)
         self._next_ns = 0
         self._expected: set[str] = set()
-        self._waiting: dict[str, dict[int, None]] = {}
+        self._waiting: defaultdict[str, dict[int, None]] = defaultdict(dict)
+        self._claims: list[tuple[int, int, str]] = []
         self._inside: dict[int, str] = {}
         self._busy: Counter[str] = Counter()
 
@@ -47,35 +49,36 @@ class Turns:
         """Put a VM in line to boot; one that has its turn, or waits for it, is there already."""
         self.give_up(host)
         if vm not in self._inside:
-            self._waiting.setdefault(host, {})[vm] = None
+            self._waiting[host][vm] = None
+            self._claim(host)
 
     def leave(self, host: str, vm: int) -> None:
         """Say that a VM is decided: another may have its place."""
         self.give_up(host)
-        self._forget(host, vm)
+        self._waiting[host].pop(vm, None)
         if self._inside.pop(vm, None) is not None:
             self._busy[host] -= 1
             self._free += 1
+        self._claim(host)
+
+    def _claim(self, host: str) -> None:
+        """Put a host in line by how many it has there; what it claimed before is worth nothing."""
+        if self._waiting[host]:
+            first = next(iter(self._waiting[host]))
+            heapq.heappush(self._claims, (self._busy[host], first, host))
 
     def admit(self) -> Iterator[Admitted]:
         """Yield the VMs that may boot from here on, each once."""
-        while self._free > 0 and self._waiting and not self._expected:
-            host = min(self._waiting, key=self._claim)
-            vm = next(iter(self._waiting[host]))
-            self._forget(host, vm)
+        while self._free > 0 and self._claims and not self._expected:
+            busy, vm, host = heapq.heappop(self._claims)
+            if busy != self._busy[host] or vm != next(iter(self._waiting[host]), None):
+                continue
+            del self._waiting[host][vm]
             self._inside[vm] = host
             self._busy[host] += 1
             self._free -= 1
+            self._claim(host)
             yield Admitted(host, vm, Turn.BOOT)
-
-    def _claim(self, host: str) -> tuple[int, int]:
-        return self._busy[host], next(iter(self._waiting[host]))
-
-    def _forget(self, host: str, vm: int) -> None:
-        its = self._waiting.get(host, {})
-        its.pop(vm, None)
-        if not its:
-            self._waiting.pop(host, None)
 
     def let_go(self, host: str, vm: int, soonest_ns: int) -> Admitted:
         """Return the next moment to be had for a VM that is ready to be let go."""

@@ -5,6 +5,7 @@ import contextlib
 import functools
 import gc
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from vmtiming_tui.engine.boot.attempt import AttemptRunner
@@ -69,7 +70,7 @@ class BootRun:
         Raises ``EngineError`` and ``ImageError`` where it cannot.
         """
         self._stopped = False
-        self._preparing = asyncio.create_task(self._make_ready(_configs(asked)))
+        self._preparing = asyncio.create_task(self._make_ready(asked))
         try:
             await asyncio.wait([self._preparing])
             if not self._preparing.cancelled():
@@ -79,16 +80,18 @@ class BootRun:
             self._preparing = None
         return not self._stopped
 
-    async def _make_ready(self, configs: Mapping[int, RunConfig]) -> None:
-        config = next(iter(configs.values()))
+    async def _make_ready(self, asked: Boot) -> None:
+        config = asked.shares[0].config
         if config.base:
-            made = await make_overlays(config, tuple(configs), self._context.children)
+            made = await make_overlays(config, tuple(_configs(asked)), self._context.children)
             if made:
                 self._notice(
                     ev.Level.INFO, f"made {plural(made, 'overlay')} of {one_line(config.base)}"
                 )
-        for each in dict.fromkeys(configs.values()):
-            vms = [vm for vm, its in configs.items() if its is each]
+        by_config: defaultdict[RunConfig, list[int]] = defaultdict(list)
+        for share in asked.shares:
+            by_config[share.config] += share.vms
+        for each, vms in by_config.items():
             has_esp = await self._admissions.admit(each, vms)
             self._tell_files(self._admissions.files)
             if each not in self._launches:
