@@ -78,6 +78,11 @@ async def test_a_host_that_is_lost_stands_out_with_why_and_all_its_vms_failed():
         stage.on(StormScreen)
 
 
+async def test_a_terminal_too_small_for_hosts_says_how_many_are_lost():
+    async with dashboard(LOST, 6.0, (40, 8), number=24) as stage:
+        await stage.sees("1 of 3 hosts lost")
+
+
 async def test_the_warnings_say_what_to_do_about_a_lost_host():
     async with dashboard(LOST, DONE, number=24) as stage:
         await stage.press("W")
