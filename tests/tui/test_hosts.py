@@ -159,6 +159,7 @@ async def test_cells_by_host_are_blocks_that_begin_with_its_name():
         named = [row for row, text in enumerate(texts) if not text.startswith("  ")]
         assert [texts[row].split()[:2] for row in named] == [["a", "0"], ["b", "20"], ["c", "40"]]
         await stage.press("end", "home", *["right"] * 10, "down")
+        await stage.until(lambda: " 19 a " in stage.main.lane.render_line(0).text, "its lane")
         assert area.current == 19  # the last of the first host: its second row is a short one
 
 
