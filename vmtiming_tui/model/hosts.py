@@ -74,6 +74,11 @@ class Hosts(dict[str, Host]):
         return any(self)
 
     @property
+    def lost(self) -> int:
+        """How many of them are lost."""
+        return sum(host.lost is not None for host in self.values())
+
+    @property
     def facts(self) -> HostFacts:
         """What is true of all of them; a fact in which they differ is not known of all."""
         told = [host.facts for host in self.values()]
