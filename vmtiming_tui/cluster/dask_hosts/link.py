@@ -117,7 +117,8 @@ class DaskLink:
             await asyncio.wait([self._lost], timeout=_AGAIN_S if is_cut else _KNOWN_SOON_S)
             if not is_cut:
                 self.lose(one_line(str(error) or type(error).__name__))
-        raise self._lost.result()
+        lost = self._lost.result()
+        raise HostError(lost.message, hint=lost.hint)
 
     async def _answered(self, method: str, *arguments: Any) -> Any:
         return await getattr(self._actor, method)(*arguments)
