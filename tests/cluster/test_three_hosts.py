@@ -98,7 +98,7 @@ def test_vms_of_a_lost_host_boot_again_on_those_that_are_left(hosts, slow_b, tmp
         terminal.wait_for("FINISHED", "4 booted", "2 failed")
         terminal.keys("R")
         terminal.wait_for("RUNNING")
-        terminal.wait_for("FINISHED", "6 booted")
+        terminal.wait_for("FINISHED", "✓ 6 booted")
         terminal.keys("q")
         code = terminal.exit_code()
     finally:

@@ -76,7 +76,7 @@ async def test_a_host_that_was_lost_joins_anew_and_boots_its_vms_again():
                         hosts[1].die("its worker was killed")
                     case ev.HostLost():
                         source.join(*again)
-                    case ev.Notice(host="b"):
+                    case ev.Notice(text=text) if text.startswith("host b has joined"):
                         source.send(Rerun(vms=(2, 3)))
                     case ev.RunEnded() if fleet.vms[3].state is VmState.BOOTED:
                         source.send(Quit())

@@ -237,3 +237,25 @@ def test_a_scope_narrows_the_end():
     report = PlainReport(fleet_of([[5.0, 6.0, 7.0]], skew_s=0.0))
 
     assert report.final_lines({1})[-2:] == ["Average boot: 6s", "It took 6s to boot all VMs"]
+
+
+def test_a_host_is_named_with_what_it_noticed_and_what_others_say_too_stands_once():
+    report = PlainReport(Fleet())
+    told = [
+        ev.Notice(at_ns=at_ns, level=level, text=text, host=host)
+        for at_ns, (level, text, host) in enumerate(
+            [
+                (ev.Level.INFO, "QEMU runs as root", "a"),
+                (ev.Level.INFO, "QEMU runs as root", "b"),
+                (ev.Level.WARNING, "the disk is full", "a"),
+                (ev.Level.WARNING, "the disk is full", "b"),
+            ]
+        )
+    ]
+    said = [line for event in told for line in report.diagnostics_for(event)]
+
+    assert said == [
+        "info: host a: QEMU runs as root",
+        "warning: host a: the disk is full",
+        "warning: host b: the disk is full",
+    ]

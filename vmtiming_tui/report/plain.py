@@ -26,6 +26,7 @@ class PlainReport:
         self._fleet = fleet
         self._to_launch: set[int] = set()
         self._launched = 0
+        self._noticed_by_hosts: set[str] = set()
 
     def lines_for(self, event: ev.Event) -> list[str]:
         """Return what an event adds to standard output."""
@@ -48,11 +49,20 @@ class PlainReport:
             case _:
                 return []
 
+    def _noticed(self, event: ev.Notice) -> list[str]:
+        """Return what is noticed, with who noticed it; what another host has said needs no more."""
+        if not event.host:
+            return [f"{event.level}: {printable(event.text)}"]
+        is_new = event.text not in self._noticed_by_hosts
+        self._noticed_by_hosts.add(event.text)
+        told = f"{event.level}: host {one_line(event.host)}: {printable(event.text)}"
+        return [told] if is_new or event.level is not ev.Level.INFO else []
+
     def diagnostics_for(self, event: ev.Event) -> list[str]:
         """Return what an event adds to standard error."""
         match event:
             case ev.Notice():
-                return [f"{event.level}: {printable(event.text)}"]
+                return self._noticed(event)
             case ev.HostLost():
                 why = f"Host {one_line(event.host)} was lost: {printable(event.why)}"
                 return [why, *_indented([event.hint])]

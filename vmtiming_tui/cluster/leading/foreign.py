@@ -73,6 +73,5 @@ def refuse(script: Script, member: Member, now_ns: int, what: str) -> None:
                 at_ns=now_ns,
                 level=ev.Level.WARNING,
                 text=f"host {member.name} {what}; that was left out",
-                host=member.name,
             )
         )

@@ -125,15 +125,15 @@ class LedRun:
     def _welcome(self, member: Member, now_ns: int) -> None:
         if member.lost is not None:
             text = f"host {member.name} could not join: {member.lost.why}"
-            self._notice(ev.Level.WARNING, text, member, now_ns)
+            self._notice(ev.Level.WARNING, text, now_ns)
             return
         self._script.tell(member.joined(now_ns))
         self._take_in(member, now_ns)
         text = f"host {member.name} has joined: it boots what lost hosts were to, and from the "
-        self._notice(ev.Level.INFO, f"{text}next run on its share", member, now_ns)
+        self._notice(ev.Level.INFO, f"{text}next run on its share", now_ns)
 
-    def _notice(self, level: ev.Level, text: str, member: Member, now_ns: int) -> None:
-        self._script.tell(ev.Notice(at_ns=now_ns, level=level, text=text, host=member.name))
+    def _notice(self, level: ev.Level, text: str, now_ns: int) -> None:
+        self._script.tell(ev.Notice(at_ns=now_ns, level=level, text=text))
 
     def _next(self, now_ns: int) -> None:
         """Go on with the next storm, or end."""
