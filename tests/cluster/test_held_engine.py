@@ -5,11 +5,12 @@ import asyncio
 import pytest
 
 from support.engine_lab import Lab, processes_naming, until
-from vmtiming_tui.cluster.dask_hosts.held_engine import HeldEngine
+from vmtiming_tui.cluster.dask_hosts.held_engine import GATHER_S, HeldEngine
 from vmtiming_tui.cluster.host_link import Lines
 from vmtiming_tui.errors import EngineError, EventError
 from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.model.plan import RunPlan, Variant
+from vmtiming_tui.sources.event_lines import Told
 
 LIMIT_S = 30
 
@@ -126,3 +127,26 @@ async def test_an_engine_that_is_let_go_ends_at_once(lab, held):
 
     await until(lambda: not processes_naming(str(lab.folder)))
     assert (await told(held))[-1].ended
+
+
+def told_of(*events: ev.Event) -> list[Told]:
+    return [Told(ev.encode(event).encode(), event) for event in events]
+
+
+async def test_what_is_only_looked_at_waits_for_more_of_it_and_nothing_else_does():
+    sample = ev.HostSample(at_ns=1, cpu_percent=1.0, load1=1.0)
+    decided = ev.StormDecided(at_ns=2, storm=1)
+    held, loop = HeldEngine(poll_s=30), asyncio.get_running_loop()
+    began_s = loop.time()
+    held.take(told_of(sample))
+    loop.call_later(GATHER_S / 10, held.take, told_of(sample))
+    gathered = await held.next(0)
+    assert len(gathered.lines) == 2
+    assert loop.time() - began_s >= GATHER_S / 2
+
+    held.take(told_of(sample))
+    held.take(told_of(decided))
+    at_once = asyncio.create_task(held.next(2))
+    await asyncio.sleep(0)
+    assert at_once.done()
+    assert len((await at_once).lines) == 2

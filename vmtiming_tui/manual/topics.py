@@ -10,7 +10,7 @@ from vmtiming_tui.errors import ConfigError, Problem
 
 # As a newcomer would read them.
 ORDER = (
-    "start", "options", "timing", "figures", "units", "history", "watching", "ci", "hosts",
+    "start", "options", "timing", "figures", "units", "history", "watching", "ci", "hosts", "scale",
     "dashboard", "keys", "images", "guests", "exports", "formulas", "settings", "host", "faults",
     "safety", "inside",
 )  # fmt: skip

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from vmtiming_tui.cluster.host_link import Lines
 from vmtiming_tui.errors import EngineError
-from vmtiming_tui.model import commands
+from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.sources.event_lines import Told
 from vmtiming_tui.sources.live_engine import EngineClient
 
@@ -24,6 +24,11 @@ POLL_S = 5.0
 """How long a question waits for an answer at most: a front end that has gone away leaves no other
 trace at whoever still works for it."""
 
+GATHER_S = 0.25
+"""How long what is only looked at waits for more of its kind: a call for each line would be most of
+what a host costs its front end."""
+
+_LOOKED_AT = (ev.VmUsage, ev.HostSample, ev.ConsoleLine, ev.QmpSeen)
 _MOST_HELD_BYTES = 64 << 20
 _MOST_AT_ONCE_BYTES = 4 << 20
 
@@ -78,7 +83,7 @@ class HeldEngine:
         """
         self._asked()
         self._forget(after)
-        if not (self._lines or self._ended):
+        if not (self._news.is_set() or self._ended):
             try:
                 async with asyncio.timeout(self._poll_s):
                     await self._news.wait()
@@ -128,17 +133,25 @@ class HeldEngine:
             chosen.append(line)
         return tuple(chosen)
 
-    def _take(self, told: Sequence[Told]) -> None:
+    def take(self, told: Sequence[Told]) -> None:
+        """Keep what the engine tells; what is only looked at need not be fetched at once."""
         for line, _ in told:
             self._lines.append(line)
             self._bytes += len(line)
-        self._news.set()
+        if all(isinstance(event, _LOOKED_AT) for _, event in told):
+            asyncio.get_running_loop().call_later(GATHER_S, self._fetchable)
+        else:
+            self._news.set()
         if self._bytes >= _MOST_HELD_BYTES:
             self._room.clear()
 
+    def _fetchable(self) -> None:
+        if self._lines:
+            self._news.set()
+
     async def _live(self, started: "asyncio.Future[None]") -> None:
         try:
-            async with EngineClient(tap=self._take) as engine:
+            async with EngineClient(tap=self.take) as engine:
                 self._engine = engine
                 started.set_result(None)
                 await self._while_asked(engine)

@@ -17,6 +17,8 @@ from vmtiming_tui.model.plan import StormKind
 
 _LEAST_AHEAD_NS = 50_000_000
 _ROUND_TRIPS_AHEAD = 4
+_TELLING_EACH_NS = 2_000_000
+"""What telling one host takes whoever leads, one after the other: 1 to 1.4 ms were measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,7 +269,8 @@ class Storm:
     def _ahead_ns(self, hosts: tuple[str, ...]) -> int:
         """Return how far ahead a moment must be that all of these are to hear of in time."""
         longest_ns = max((self._members[host].round_trip_ns for host in hosts), default=0)
-        return max(_LEAST_AHEAD_NS, _ROUND_TRIPS_AHEAD * longest_ns)
+        heard_ns = max(_LEAST_AHEAD_NS, _ROUND_TRIPS_AHEAD * longest_ns)
+        return heard_ns + _TELLING_EACH_NS * len(hosts)
 
     def _begin(self, now_ns: int) -> None:
         self.is_begun = True
