@@ -45,6 +45,7 @@ from vmtiming_tui.model.plan import RunPlan  # noqa: E402
 from vmtiming_tui.model.stage import Stage  # noqa: E402
 
 MARKERS = 40
+STYLES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 TURNS_PER_SECOND, PER_TURN = 10, 5
 SEEN = (Stage.KERNEL, Stage.INITRD, Stage.USERSPACE)
 AHEAD_NS = 7_000_000_000
@@ -195,29 +196,29 @@ def resident_mib(pid: int) -> float:
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
-def paint_times(terminal: Terminal, markers: Path) -> list[float]:
+def paint_times(terminal: Terminal, markers: Path, count: int) -> list[float]:
     """Follow the markers with the cursor; return how long each took to the screen, in ms."""
     seen: list[float] = []
-    for place in range(MARKERS):
+    for place in range(count):
         while len(lines := markers.read_text().splitlines() if markers.exists() else []) <= place:
             terminal.read(0.005)
         figure, written = lines[place].split()
         written_ns = int(written)
-        wanted = re.compile(rb"\xe2\x9c\x93(?: booted)? +" + figure.encode())
+        wanted = re.compile(rb"\xe2\x9c\x93[^0-9]{0,60}" + figure.encode())
         end = time.monotonic() + 3
         while time.monotonic() < end:
             late = [piece for piece in terminal.pieces[-60:] if piece[0] >= written_ns]
             text, at_ns = b"", None
             for at, data in late:
                 text += data
-                if wanted.search(text):
+                if wanted.search(STYLES.sub(b" ", text)):
                     at_ns = at
                     break
             if at_ns is not None:
                 seen.append((at_ns - written_ns) / 1e6)
                 break
             terminal.read(0.005)
-        os.write(terminal.master, b"\x1b[B")
+        os.write(terminal.master, b"\x1b[C")
     return seen
 
 
@@ -232,7 +233,7 @@ def measure(hosts: int, vms: int, window_s: float, minutes: float) -> None:
         terminal = Terminal(
             [__file__, "--dashboard", name, "--hosts", str(hosts), "--vms", str(vms)]
         )
-        first = terminal.read(30, b"debian-12")
+        first = terminal.read(30, b"host-0")
         terminal.read(20)
         cpu, rack_cpu, at = terminal.cpu_s(), rack.cpu_s(), time.monotonic()
         terminal.read(window_s)
@@ -245,10 +246,10 @@ def measure(hosts: int, vms: int, window_s: float, minutes: float) -> None:
             f"dashboard {busy / passed:.1%} of a core (the hosts' process {rack_busy / passed:.1%})"
         )
         go.touch()
-        times = paint_times(terminal, markers)
+        times = paint_times(terminal, markers, count := min(vms, MARKERS))
         print(
             f"event to paint p50 {share(times, 50):.0f} ms, p99 {share(times, 99):.0f} ms, worst "
-            f"{max(times, default=0):.0f} ms, of {len(times)} that were seen of {MARKERS}"
+            f"{max(times, default=0):.0f} ms, of {len(times)} that were seen of {count}"
         )
         sizes = [resident_mib(terminal.process.pid)]
         for _ in range(round(minutes * 6)):

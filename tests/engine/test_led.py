@@ -91,6 +91,26 @@ async def test_at_each_step_it_waits_till_it_may_go_on(lab: Lab):
     assert story.fleet.newest[0].state.is_booted
 
 
+async def test_vms_that_come_from_elsewhere_get_their_overlays_whatever_their_settings(lab: Lab):
+    bases = [lab.folder / f"{name}.img" for name in ("old", "new")]
+    for base in bases:
+        base.write_bytes(b"\1" * 4096)
+    old, new = (
+        replace(lab.config(2, "boot=0.01", suffix=".qcow2"), base=str(base), prefix=base.stem)
+        for base in bases
+    )
+    async with engine(lab) as story:
+        lead = Leading(story)
+        lead.start(RunPlan(variants=(Variant(config=old), Variant(config=new))))
+        lead.send(boot(share(old, (0,)), share(new, (1,)), kind=StormKind.RERUN))
+        await lead.till_ended()
+
+    assert story.states == ["booted", "booted"]
+    assert [path.name for path in sorted(lab.folder.glob("*.qcow2"))] == [
+        "new-1.qcow2", "old-0.qcow2",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("now", [False, True])
 async def test_a_stop_ends_a_storm_wherever_it_waits_and_another_can_follow(lab: Lab, now: bool):
     config = lab.config(

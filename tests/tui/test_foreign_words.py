@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from support.facts import SECOND
+from support.many_hosts import many_hosts_run
 from support.recording import ZERO_NS, Recorder
 from support.stage import dashboard
 from vmtiming_tui.model import events as ev
@@ -44,4 +45,25 @@ async def test_guest_text_is_shown_escaped_everywhere():
     for char in "\x1b\x07\x9b\u202e":
         assert char not in whole
     assert whole.count("pwned\\x07[bold") >= 6  # which may be wrapped behind it
+    assert "\\x1b[2J" in whole
+
+
+async def test_what_hosts_say_of_themselves_is_shown_escaped_everywhere():
+    run = many_hosts_run(
+        (EVIL, "b"), 4, lost={EVIL: 5.0}, skew_ns={"b": 3_000_000},
+        unlike={EVIL: {"kernel": EVIL, "os": EVIL, "cpu_model": EVIL, "accel": EVIL}},
+    )  # fmt: skip
+    run = [replace(e, why=EVIL, hint=EVIL) if isinstance(e, ev.HostLost) else e for e in run]
+    run = [replace(e, address=EVIL) if isinstance(e, ev.HostJoined) else e for e in run]
+    async with dashboard(run, DONE, number=4) as stage:
+        texts = [stage.text]
+        keys = (">", "v", "v", "enter", "4", "escape", "w", "escape", "W", "escape", "s", "enter")
+        for key in keys:
+            await stage.press("greater_than_sign" if key == ">" else key)
+            texts.append(stage.text)
+        await stage.press("slash", *"host:")
+        texts.append(stage.text)
+    whole = "\n".join(texts)
+    for char in "\x1b\x07\x9b\u202e":
+        assert char not in whole
     assert "\\x1b[2J" in whole

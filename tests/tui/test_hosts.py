@@ -78,6 +78,11 @@ async def test_a_host_that_is_lost_stands_out_with_why_and_all_its_vms_failed():
         stage.on(StormScreen)
 
 
+async def test_a_terminal_too_small_for_hosts_says_how_many_are_lost():
+    async with dashboard(LOST, 6.0, (40, 8), number=24) as stage:
+        await stage.sees("1 of 3 hosts lost")
+
+
 async def test_the_warnings_say_what_to_do_about_a_lost_host():
     async with dashboard(LOST, DONE, number=24) as stage:
         await stage.press("W")
@@ -145,15 +150,20 @@ async def test_lanes_by_host_and_the_list_name_each_vms_host(key):
 
 
 async def test_cells_by_host_are_blocks_that_begin_with_its_name():
-    run = on_hosts(smooth_run(60), Hosting())
+    run = on_hosts(smooth_run(60), Hosting(lost={"b": 5.0}))
     async with dashboard(run, 6.0, (80, 24), number=60) as stage:
         await stage.press("greater_than_sign")
         area = stage.main.cells_area
         assert area.display
         texts = [area.render_line(row).text for row in range(len(area.begins))]
         named = [row for row, text in enumerate(texts) if not text.startswith("  ")]
-        assert [texts[row].split()[:2] for row in named] == [["a", "0"], ["b", "20"], ["c", "40"]]
+        assert [texts[row].split()[:2] for row in named] == [
+            ["a", "0"],
+            ["✗b", "20"],
+            ["c", "40"],
+        ]
         await stage.press("end", "home", *["right"] * 10, "down")
+        await stage.until(lambda: " 19 a " in stage.main.lane.render_line(0).text, "its lane")
         assert area.current == 19  # the last of the first host: its second row is a short one
 
 

@@ -149,9 +149,9 @@ def test_what_no_rate_is_and_no_host_is_said_in_words():
     )
 
     assert found == {
-        "rate": "--rate: 0 is out of range; give 0.001 to 100000 VMs a second, such as 2",
-        "parallel": "--parallel: '/host' is no whole number; give one such as 4",
-        "stagger_s": "--stagger: '1/hosts' is no number of seconds; try 0.5",
+        "rate": "--rate: 0 is out of range; give 0.001 to 100000 VMs a second, such as 2 or 2/host",
+        "parallel": "--parallel: '/host' is no whole number; give one such as 4 or 4/host",
+        "stagger_s": "--stagger: '1/hosts' is no number of seconds; try 0.5 or 0.5/host",
     }
 
 

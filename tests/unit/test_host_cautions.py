@@ -78,6 +78,13 @@ def test_a_lost_host_is_said_with_the_reason():
     assert text.startswith("host b was lost at 3.0 s (its worker was killed)")
 
 
+def test_hosts_lost_for_one_reason_are_said_together():
+    text, *others = said(quiet_run(lost={"b": 4.0, "c": 3.0}))
+
+    assert text.startswith("hosts b and c were lost, the first at 3.0 s (its worker was killed)")
+    assert not [each for each in others if "lost" in each]
+
+
 def test_clocks_known_less_well_than_hosts_were_apart_are_said():
     apart = {"a": 0, "b": MS, "c": 0}
     (text,) = said(quiet_run(skew_ns=apart, uncertainty_ns={"b": 10 * MS}))

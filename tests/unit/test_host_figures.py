@@ -6,6 +6,7 @@ from support.facts import MS
 from support.many_hosts import many_hosts_run
 from support.recording import smooth_run
 from vmtiming_tui.analysis.hosts import (
+    alike_in_short,
     go_skews,
     host_figures,
     named_hosts,
@@ -125,3 +126,12 @@ def test_vms_of_another_host_disturb_no_boot():
     assert alone.vms[2].newest.disturbed_ns > 0
     assert apart.vms[2].newest.disturbed_ns == 0
     assert apart.vms[3].newest.disturbed_ns > 0
+
+
+def test_a_fact_of_many_unlike_hosts_is_told_in_short():
+    facts = {f"h{number}": {"cores": 2 + number // 2} for number in range(14)}
+    fleet = Fleet(many_hosts_run(tuple(facts), 14, unlike=facts))
+    words = alike_in_short(fleet.hosts, lambda host: f"{host.facts.cores} cores")
+
+    assert words.startswith("2 cores (hosts h0 and h1); 3 cores (hosts h2 and h3); ")
+    assert words.endswith("; 2 more")

@@ -1,6 +1,7 @@
 """A run on several hosts in every report and export: by host, and what lies between them."""
 
 import csv
+import dataclasses
 import io
 import json
 from xml.etree import ElementTree
@@ -10,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from support.compared import compare
 from support.facts import MS
-from support.many_hosts import WORKER_KILLED, many_hosts_run
+from support.many_hosts import WORKER_KILLED, clock_measured, host_joined, many_hosts_run
 from support.recording import smooth_run
 from support.schema import exported_body
 from vmtiming_tui.analysis.cautions import cautions
@@ -60,6 +61,13 @@ def test_a_lost_host_is_said_when_it_is_and_at_the_end(cut):
     assert host_lines(run_hosts(cut))[1].endswith(f"lost at 3.0 s: {WORKER_KILLED}")
 
 
+def test_a_host_that_joined_again_is_said_to_be_back(back):
+    words = f"lost at 3.0 s: {WORKER_KILLED}; it has joined again"
+
+    assert host_lines(run_hosts(back))[1].endswith(words)
+    assert any("host b was lost at 3.0 s" in str(caution) for caution in cautions(back))
+
+
 def test_the_json_has_each_host_and_the_host_of_each_boot(fleet):
     body = exported_body(render(".json", fleet))
 
@@ -80,7 +88,16 @@ def test_the_json_of_one_host_names_none():
     assert body["vms"][0]["attempts"][0]["host"] == ""
 
 
-@pytest.mark.parametrize("which", ["fleet", "cut"])
+@pytest.fixture(scope="module")
+def back():
+    """A run that lost a host, which joined again."""
+    cut = many_hosts_run(number=9, lost=LOST)
+    after_ns = cut[-1].at_ns + 1
+    again = [host_joined("b", after_ns), clock_measured("b", after_ns)]
+    return Fleet([*cut[:-1], *again, dataclasses.replace(cut[-1], at_ns=after_ns)])
+
+
+@pytest.mark.parametrize("which", ["fleet", "cut", "back"])
 def test_what_is_read_back_is_the_same_run(which, request):
     told = request.getfixturevalue(which)
     written = render(".json", told)

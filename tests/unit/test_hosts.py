@@ -53,16 +53,20 @@ def test_facts_in_which_hosts_differ_are_not_known_of_all():
     assert fleet.hosts.differing(lambda each: each.facts.cores)
 
 
-def test_the_worst_uncertainty_of_a_clock_is_kept():
-    def measured(uncertainty_ns):
+def test_a_clock_is_off_by_what_is_not_known_of_it_and_by_what_is_known_and_not_taken_off():
+    def measured(offset_ns, uncertainty_ns, applied_ns):
         return ev.ClockMeasured(
-            at_ns=4, host="a", offset_ns=7, uncertainty_ns=uncertainty_ns, applied_ns=7
-        )
+            at_ns=4, host="a", offset_ns=offset_ns, uncertainty_ns=uncertainty_ns,
+            applied_ns=applied_ns,
+        )  # fmt: skip
 
-    fleet = Fleet([run_started(), joined("a"), measured(9), measured(5)])
+    def error_ns(*told):
+        return Fleet([run_started(), joined("a"), *told]).hosts["a"].clock_error_ns
 
-    assert fleet.hosts["a"].clock == measured(5)
-    assert fleet.hosts["a"].worst_clock_ns == 9
+    assert error_ns() == 0
+    assert error_ns(measured(7, 9, 7)) == 9
+    assert error_ns(measured(7, 9, 7), measured(10, 2, 7)) == 5  # it is known better since
+    assert error_ns(measured(7, 9, 7), measured(30, 2, 30)) == 9  # but not for what was before
 
 
 def test_a_lost_host_is_a_trouble_and_one_that_never_joined_is_none():

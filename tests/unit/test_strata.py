@@ -20,6 +20,7 @@ from vmtiming_tui.analysis.comparison.difference import Verdict
 from vmtiming_tui.analysis.comparison.samples import Sample, Side, StormSample, side_of
 from vmtiming_tui.analysis.comparison.sequential import pairs_of
 from vmtiming_tui.analysis.comparison.strata import AS_WHOLES, within_hosts
+from vmtiming_tui.analysis.units.own_times import OwnTimes
 from vmtiming_tui.model.attempt import VmState
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.plan import Variant
@@ -237,3 +238,42 @@ def test_that_a_run_lost_a_host_is_said_beside_it_and_its_vms_are_not_counted_as
 
     assert "new: host b was lost while it ran" in found
     assert not [text for text in found if "rank as slower" in text]
+
+
+class Told(OwnTimes):
+    """Units' own times that are known."""
+
+    are_told = True
+
+    def __init__(self, **medians_s):
+        super().__init__()
+        self.medians_s = medians_s
+
+
+def test_parts_of_a_boot_are_put_together_by_the_same_weights():
+    one = StormSample(boots=(5.0,), initcalls={"i": 0.2}, units=Told(u=1.0, only_here=1.0))
+    other = StormSample(boots=(5.0,) * 3, initcalls={"i": 0.4, "j": 0.8}, units=Told(u=2.0))
+    storm = StormSample(boots=(5.0,) * 4, hosts={"a": one, "b": other})
+    sample = Sample(parameters={}, storms=(storm,))
+    (found,) = within_hosts(sample, sample)[0].storms
+
+    assert found.initcalls == pytest.approx({"i": 0.35, "j": 0.6})  # a has none of j
+    assert found.units.medians_s == pytest.approx({"u": 1.75})
+    assert found.units.are_told
+
+
+def test_a_stage_that_a_host_tells_nothing_of_is_not_compared():
+    chance = random.Random(1)
+    told = sample_on(MOSTLY_A, chance)
+    storms = tuple(
+        replace(
+            storm,
+            stages={"kernel": (1.0,)},
+            hosts=storm.hosts | {"a": replace(storm.hosts["a"], stages={"kernel": (1.0,)})},
+        )
+        for storm in told.storms
+    )
+    sample = replace(told, storms=storms)
+    (group,) = compared(sample, sample).groups
+
+    assert "kernel" not in [each.name for each in group.differences]

@@ -12,11 +12,10 @@ from vmtiming_tui.analysis.conditions import conditions_of
 from vmtiming_tui.analysis.hosts import (
     alike,
     by_host,
-    clock_error_ns,
     go_skews,
     named_hosts,
 )
-from vmtiming_tui.escape import plural
+from vmtiming_tui.escape import plural, were
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.model.hosts import Host
@@ -172,13 +171,17 @@ def _placed(fleet: Fleet) -> Counter[str]:
 
 def _lost(fleet: Fleet) -> Iterator[str]:
     zero_ns = fleet.run.at_ns if fleet.run else 0
+    lost: dict[str, dict[str, int]] = {}
     for host in fleet.hosts.values():
-        if host.lost is not None:
-            yield (
-                f"host {host.name} was lost at {(host.lost.at_ns - zero_ns) / 1e9:.1f} s "
-                f"({host.lost.why}): that its VMs did not boot says nothing of how long a boot "
-                "takes there"
-            )
+        for loss in host.losses:
+            lost.setdefault(loss.why, {}).setdefault(host.name, loss.at_ns)
+    for why, hosts in lost.items():
+        first = ", the first" if len(hosts) > 1 else ""
+        at_s = (min(hosts.values()) - zero_ns) / 1e9
+        yield (
+            f"{named_hosts(hosts)} {were(len(hosts))} lost{first} at {at_s:.1f} s ({why}): that "
+            "VMs did not boot for that says nothing of how long a boot takes there"
+        )
 
 
 def _unlike(fleet: Fleet) -> Iterator[str]:
@@ -228,10 +231,10 @@ def _clocks(fleet: Fleet, attempts: Sequence[Attempt]) -> Iterator[str]:
     if not unknown:
         return
     worst = max(unknown, key=lambda each: each.uncertainty_ns)
-    unsure = max(fleet.hosts.values(), key=clock_error_ns)
+    unsure = max(fleet.hosts.values(), key=lambda host: host.clock_error_ns)
     yield (
         f"hosts let their VMs go {worst.skew_ns / 1e6:.1f} ms apart, as far as their clocks tell: "
         f"these are known to {worst.uncertainty_ns / 1e6:.1f} ms only, that of host {unsure.name} "
-        f"the least ({clock_error_ns(unsure) / 1e6:.1f} ms); a boot time rests on one clock and "
+        f"the least ({unsure.clock_error_ns / 1e6:.1f} ms); a boot time rests on one clock and "
         "is exact"
     )

@@ -124,18 +124,8 @@ def _figures(host: Host, attempts: Sequence[Attempt], zero_ns: int) -> HostFigur
         psi_io=_most(each.psi_io for each in samples),
         psi_memory=_most(each.psi_memory for each in samples),
         memory_least_bytes=min(free, default=None),
-        lost_at_ns=host.lost.at_ns - zero_ns if host.lost else None,
+        lost_at_ns=host.losses[-1].at_ns - zero_ns if host.losses else None,
     )
-
-
-def clock_error_ns(host: Host) -> int:
-    """Return what a host's stamps may be off by against those of others; 0 of the only host.
-
-    That is the largest uncertainty of its clock, and what it has drifted from what is taken off.
-    """
-    if host.clock is None:
-        return 0
-    return host.worst_clock_ns + abs(host.clock.offset_ns - host.clock.applied_ns)
 
 
 def go_skews(fleet: Fleet, attempts: Iterable[Attempt]) -> list[GoSkew]:
@@ -177,7 +167,7 @@ def _between_ns(fleet: Fleet, one: str, other: str) -> int:
     """Return what a time may be off by that begins on one host's clock and ends on another's."""
     if one == other:
         return 0
-    return sum(clock_error_ns(host) for name in (one, other) if (host := fleet.hosts.get(name)))
+    return sum(fleet.hosts[name].clock_error_ns for name in (one, other) if name in fleet.hosts)
 
 
 def whole_uncertainty_ns(fleet: Fleet, attempts: Iterable[Attempt]) -> int:
@@ -261,3 +251,13 @@ def alike_words(hosts: Hosts, fact: Callable[[Host], str]) -> str:
     if len(found) < 2:
         return next(iter(found), "")
     return "; ".join(f"{told} ({', '.join(names)})" for told, names in found.items())
+
+
+def alike_in_short(hosts: Hosts, fact: Callable[[Host], str]) -> str:
+    """Return the same of hosts that may be many: what most have first, and the first few names."""
+    found = sorted(alike(hosts.values(), fact).items(), key=lambda item: -len(item[1]))
+    if len(found) < 2:
+        return found[0][0] if found else ""
+    words = [f"{told} ({named_hosts(names)})" for told, names in found[:_NAMED]]
+    more = len(found) - _NAMED
+    return "; ".join([*words, *([f"{more} more"] if more > 0 else [])])

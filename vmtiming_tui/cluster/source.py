@@ -21,6 +21,7 @@ from vmtiming_tui.model.run_id import run_id
 from vmtiming_tui.sources.event_lines import Told
 
 _MOST_UNREAD = 20_000
+_MOST_UNREAD_BYTES = 64 << 20
 _LINES_A_TURN = 200
 _CLOCK_EVERY_S = 60.0
 _LEAVE_LIMIT_S = 20.0
@@ -65,6 +66,7 @@ class ClusterSource:
         self._conductor = Conductor(spread)
         self._hosts: dict[str, _Host] = {}
         self._unread: list[Told] = []
+        self._unread_bytes = 0
         self._news, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
         self._fault: BaseException | None = None
@@ -109,6 +111,7 @@ class ClusterSource:
             self._news.clear()
             await self._news.wait()
         told, self._unread = self._unread, []
+        self._unread_bytes = 0
         self._room.set()
         if self._tap is not None:
             self._tap(told)
@@ -121,14 +124,14 @@ class ClusterSource:
         for instruction in instructions:
             match instruction:
                 case Tell(event=event):
-                    if came is not None and event is came.event:
-                        self._unread.append(came)
-                    else:
-                        self._unread.append(Told(ev.encode(event).encode(), event))
+                    is_as_it_came = came is not None and event is came.event
+                    line = came.line if came and is_as_it_came else ev.encode(event).encode()
+                    self._unread.append(Told(line, event))
+                    self._unread_bytes += len(line)
                 case Send(host=name, command=command):
                     self._hosts[name].put(command)
         self._news.set()
-        if len(self._unread) > self._most_unread:
+        if len(self._unread) > self._most_unread or self._unread_bytes > _MOST_UNREAD_BYTES:
             self._room.clear()
 
     # What is done for each host, at the same time.
@@ -155,7 +158,6 @@ class ClusterSource:
         """Take in the host's lines, in order and each once, till its engine ends."""
         after = 0
         while True:
-            await self._room.wait()
             found = await host.link.next(after)
             if found.first > after:
                 missing = found.first - after
@@ -163,8 +165,9 @@ class ClusterSource:
                 raise HostError(words)
             lines = found.lines[after - found.first :]
             for start in range(0, len(lines), _LINES_A_TURN):
-                self._hear(host, lines[start : start + _LINES_A_TURN])
                 await asyncio.sleep(0)  # others are heard meanwhile
+                await self._room.wait()
+                self._hear(host, lines[start : start + _LINES_A_TURN])
             after += len(lines)
             if found.ended:
                 return

@@ -42,6 +42,11 @@ class ClockMeasured:
     uncertainty_ns: int
     applied_ns: int
 
+    @property
+    def error_ns(self) -> int:
+        """What stamps may be off by from which ``applied_ns`` was taken."""
+        return self.uncertainty_ns + abs(self.offset_ns - self.applied_ns)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostLost:

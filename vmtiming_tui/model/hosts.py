@@ -20,9 +20,10 @@ from vmtiming_tui.model.host import HostFacts
 class Host:
     """One host of a run; the only one has no ``name`` of its own.
 
-    ``clock`` is the newest measurement of its clock, ``worst_clock_ns`` the largest uncertainty of
-    all; both are of several hosts alone. ``files`` are what its VMs boot from. ``losses`` are all
-    the times it was lost, ``lost`` is the one since which it has not joined again.
+    ``clock`` is the newest measurement of its clock, ``clocks`` the newest of each offset that was
+    taken off its stamps; both are of several hosts alone. ``files`` are what its VMs boot from.
+    ``losses`` are all the times it was lost, ``lost`` is the one since which it has not joined
+    again.
     """
 
     name: str = ""
@@ -35,10 +36,15 @@ class Host:
     joined_ns: int = 0
     samples: list[HostSample] = field(default_factory=list)
     clock: ClockMeasured | None = None
-    worst_clock_ns: int = 0
+    clocks: dict[int, ClockMeasured] = field(default_factory=dict)
     lost: HostLost | None = None
     losses: list[HostLost] = field(default_factory=list)
     files: tuple[BootFile, ...] = ()
+
+    @property
+    def clock_error_ns(self) -> int:
+        """What its stamps may be off by against those of others; 0 of the only host."""
+        return max((clock.error_ns for clock in self.clocks.values()), default=0)
 
     @property
     def sample(self) -> HostSample | None:
@@ -66,6 +72,11 @@ class Hosts(dict[str, Host]):
     def are_many(self) -> bool:
         """Whether the run is one of several hosts, even where only one of them is there."""
         return any(self)
+
+    @property
+    def lost(self) -> int:
+        """How many of them are lost."""
+        return sum(host.lost is not None for host in self.values())
 
     @property
     def facts(self) -> HostFacts:
@@ -105,7 +116,7 @@ class Hosts(dict[str, Host]):
                 tool_version=event.tool_version,
                 joined_ns=event.at_ns,
                 samples=before.samples,
-                worst_clock_ns=before.worst_clock_ns,
+                clocks=before.clocks,
                 losses=before.losses,
                 files=before.files,
             )
@@ -116,7 +127,7 @@ class Hosts(dict[str, Host]):
         match event:
             case ClockMeasured():
                 host.clock = event
-                host.worst_clock_ns = max(host.worst_clock_ns, event.uncertainty_ns)
+                host.clocks[event.applied_ns] = event
             case HostLost():
                 host.lost = event
                 host.losses.append(event)

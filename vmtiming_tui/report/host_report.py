@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from vmtiming_tui.analysis.hosts import GoSkew, HostFigures, RunHosts, clock_error_ns
+from vmtiming_tui.analysis.hosts import GoSkew, HostFigures, RunHosts
 from vmtiming_tui.escape import one_line, plural
 from vmtiming_tui.report.tables import (
     Align,
@@ -59,7 +59,7 @@ def _row(each: HostFigures) -> tuple[Cell, ...]:
         ),
         _percent(each.cpu_percent),
         _percent(each.pressure),
-        _plus_minus(clock_error_ns(each.host)),
+        _plus_minus(each.host.clock_error_ns),
     )
 
 
@@ -79,11 +79,11 @@ def _ms(ns: int) -> str:
 
 
 def state_words(each: HostFigures) -> str:
-    """Return whether a host was lost, when since the run's start, and why."""
-    lost = each.host.lost
-    if lost is None or each.lost_at_ns is None:
+    """Return whether a host was lost, when since the run's start, why, and whether it is back."""
+    if not each.host.losses or each.lost_at_ns is None:
         return ""
-    return f"lost at {each.lost_at_ns / 1e9:.1f} s: {lost.why}"
+    again = "" if each.host.lost else "; it has joined again"
+    return f"lost at {each.lost_at_ns / 1e9:.1f} s: {each.host.losses[-1].why}{again}"
 
 
 def host_lines(found: RunHosts | None) -> list[str]:

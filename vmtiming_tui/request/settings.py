@@ -77,11 +77,11 @@ def _rate(raw: Raw) -> float:
     try:
         value = float(str(raw).strip())
     except ValueError:
-        raise ValueError(f"{_brief(raw)!r} is no number of VMs a second; try 2") from None
+        raise ValueError(f"{_brief(raw)!r} is no number of VMs a second; try 2 or 2/host") from None
     if not _LEAST_RATE <= value <= MAX_VMS:
         raise ValueError(
             f"{_brief(raw)} is out of range; give {_LEAST_RATE:g} to {MAX_VMS} VMs a second, "
-            "such as 2"
+            "such as 2 or 2/host"
         )
     return 1 / value
 
@@ -156,9 +156,9 @@ _READERS: Mapping[str, Callable[[Raw], Any]] = {
     "smp": _whole(1, 4096, "1"),
     "timeout_s": _seconds(0.001, "300"),
     "start": _choice(StartMode),
-    "stagger_s": _seconds(0, "0.5"),
+    "stagger_s": _seconds(0, "0.5 or 0.5/host"),
     "rate": _rate,
-    "parallel": lambda raw: None if raw in (None, "") else _whole(1, MAX_VMS, "4")(raw),
+    "parallel": lambda raw: None if raw in (None, "") else _whole(1, MAX_VMS, "4 or 4/host")(raw),
     "persist": bool,
     "append": _arguments,
     "base": _text,

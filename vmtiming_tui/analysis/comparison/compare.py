@@ -256,7 +256,8 @@ def _draft(
         is_asked = not (is_stage and losses.differ)
         if name == ALL_BOOTED_IN and strata.uneven:
             is_asked = False  # a host takes the longer the more VMs it boots
-        told = known if name == BOOT else None
+        # What is known is of storms on all of their hosts.
+        told = known if name == BOOT and not strata.apart else None
         # A round without the figure leaves a block that is not whole.
         asked_by = BY_ROUND if method is IN_BLOCKS and len(one) < len(first.storms) else method
         questions.append(Question(name, one, other, asked_by, told, is_asked))

@@ -8,7 +8,12 @@ from typing import Any
 
 from distributed import Client
 
-from vmtiming_tui.cluster.dask_hosts.engines import SCHEDULER_LOST, Engines, engines_of
+from vmtiming_tui.cluster.dask_hosts.engines import (
+    SCHEDULER_HINT,
+    SCHEDULER_LOST,
+    Engines,
+    engines_of,
+)
 from vmtiming_tui.cluster.dask_hosts.link import DaskLink
 from vmtiming_tui.cluster.dask_hosts.meeting import everyone, unlike_versions
 from vmtiming_tui.cluster.dask_hosts.members import Member
@@ -24,7 +29,6 @@ _MOST_CONNECTIONS = 65_536
 
 _ANSWER_LIMIT_S = 60.0
 _CLOSE_LIMIT_S = 10.0
-_SCHEDULER_HINT = "start it and its workers again, and then the run"
 
 
 class Connection:
@@ -41,12 +45,12 @@ class Connection:
         are none.
         """
         if self._client.status != "running":
-            raise VmTimingError(SCHEDULER_LOST, hint=_SCHEDULER_HINT)
+            raise VmTimingError(SCHEDULER_LOST, hint=SCHEDULER_HINT)
         try:
             async with asyncio.timeout(_ANSWER_LIMIT_S):
                 self.members = tuple(await everyone(self._client))
         except OSError as error:
-            raise VmTimingError(SCHEDULER_LOST, hint=_SCHEDULER_HINT) from error
+            raise VmTimingError(SCHEDULER_LOST, hint=SCHEDULER_HINT) from error
 
     async def ask(
         self, function: Callable[..., Any], arguments: Mapping[str, tuple[Any, ...]]

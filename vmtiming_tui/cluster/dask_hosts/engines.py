@@ -17,6 +17,7 @@ from vmtiming_tui.errors import ConfigError, HostError, Problem, VmTimingError
 from vmtiming_tui.escape import one_line
 
 SCHEDULER_LOST = "the Dask scheduler is gone"
+SCHEDULER_HINT = "start it and its workers again, and then the run"
 _WORKER_LOST = "its Dask worker has ended, or the scheduler hears nothing more of it"
 _OPEN_LIMIT_S = 60.0
 _CLOSE_LIMIT_S = 25.0
@@ -97,7 +98,7 @@ class Engines:
             links = list(self._links.values())
             if self._client.status != "running":
                 for link in links:
-                    link.lose(f"{SCHEDULER_LOST}, and its workers leave with it")
+                    link.lose(f"{SCHEDULER_LOST}, and its workers leave with it", SCHEDULER_HINT)
             idle = (link.still_there() for link in links if link.idle_s > LEASE_S / 4)
             await asyncio.gather(*idle, return_exceptions=True)
 

@@ -37,7 +37,7 @@ class DaskLink:
     def __init__(self, member: Member, actor: Actor | None) -> None:
         self._member = member
         self._actor: Any = actor
-        self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._lost: asyncio.Future[HostError] = asyncio.get_running_loop().create_future()
         self._sending = asyncio.Lock()
         self._sent = 0
         self._asked_s = asyncio.get_running_loop().time()
@@ -57,10 +57,10 @@ class DaskLink:
         """For how long nothing was asked of it."""
         return asyncio.get_running_loop().time() - self._asked_s
 
-    def lose(self, why: str) -> None:
+    def lose(self, why: str, hint: str = _HINT) -> None:
         """Count the host as lost, for this reason and no later one."""
         if not self._lost.done():
-            self._lost.set_result(why)
+            self._lost.set_result(HostError(why, hint=hint))
 
     async def send(self, lines: tuple[bytes, ...]) -> None:
         """Hand commands to its engine; raise ``HostError``."""
@@ -117,7 +117,8 @@ class DaskLink:
             await asyncio.wait([self._lost], timeout=_AGAIN_S if is_cut else _KNOWN_SOON_S)
             if not is_cut:
                 self.lose(one_line(str(error) or type(error).__name__))
-        raise HostError(self._lost.result(), hint=_HINT)
+        lost = self._lost.result()
+        raise HostError(lost.message, hint=lost.hint)
 
     async def _answered(self, method: str, *arguments: Any) -> Any:
         return await getattr(self._actor, method)(*arguments)

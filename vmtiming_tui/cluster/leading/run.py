@@ -152,7 +152,11 @@ class LedRun:
     def _fail(self, now_ns: int) -> None:
         """Say that no host is left, and end what is under way."""
         lost = [member.lost for member in self._members.values() if member.lost is not None]
-        why = "; ".join(["no host is left", *(f"{each.host}: {each.why}" for each in lost)])
+        hosts: dict[str, list[str]] = {}
+        for each in lost:
+            hosts.setdefault(each.why, []).append(each.host)
+        words = [f"{', '.join(its)}: {why}" for why, its in hosts.items()]
+        why = "; ".join(["no host is left", *words])
         hint = next((each.hint for each in lost if each.hint), "")
         self._script.tell(ev.EngineFailed(at_ns=now_ns, why=why, hint=hint))
         self._walk.stop()

@@ -81,17 +81,14 @@ class BootRun:
         return not self._stopped
 
     async def _make_ready(self, asked: Boot) -> None:
-        config = asked.shares[0].config
-        if config.base:
-            made = await make_overlays(config, tuple(_configs(asked)), self._context.children)
-            if made:
-                self._notice(
-                    ev.Level.INFO, f"made {plural(made, 'overlay')} of {one_line(config.base)}"
-                )
         by_config: defaultdict[RunConfig, list[int]] = defaultdict(list)
         for share in asked.shares:
             by_config[share.config] += share.vms
         for each, vms in by_config.items():
+            if each.base and (made := await make_overlays(each, vms, self._context.children)):
+                self._notice(
+                    ev.Level.INFO, f"made {plural(made, 'overlay')} of {one_line(each.base)}"
+                )
             has_esp = await self._admissions.admit(each, vms)
             self._tell_files(self._admissions.files)
             if each not in self._launches:

@@ -9,7 +9,7 @@ from vmtiming_tui.analysis.comparison.samples import THIS_RUN, Identity, Side, s
 from vmtiming_tui.analysis.comparison.sequential import told
 from vmtiming_tui.analysis.conditions import Conditions, conditions_of
 from vmtiming_tui.analysis.counted import counts, kind_of
-from vmtiming_tui.analysis.hosts import RunHosts, alike_words, run_hosts
+from vmtiming_tui.analysis.hosts import RunHosts, alike_in_short, run_hosts
 from vmtiming_tui.analysis.kernel_times import KernelFigures, kernel_figures
 from vmtiming_tui.analysis.stages import Stages, stages_of
 from vmtiming_tui.analysis.straggler import Straggler, furthest_behind
@@ -200,7 +200,7 @@ def fact_table(document: Document) -> Table:
             ("run", run.run),
             ("started", utc(run.wall_ns)),
             ("host", document.where),
-            *((name, alike_words(document.fleet.hosts, fact)) for name, fact in _HOST_FACTS),
+            *((name, alike_in_short(document.fleet.hosts, fact)) for name, fact in _HOST_FACTS),
             ("accelerator", _accel(document.fleet)),
             ("QEMU", document.fleet.qemu_version),
             ("vm-timing-report", run.tool_version),
@@ -214,7 +214,7 @@ def fact_table(document: Document) -> Table:
             ("kernel", config.kernel),
             ("initrd", config.initrd),
             ("images", str(config.image(0)) if config.prefix else ""),
-            *_files(document.fleet.files),
+            *_files(document.fleet),
             ("storms", f"{plan.runs} and {plan.warmup} to warm up"),
             ("kernel details", _TOLD_BY[config.kernel_detail]),
             ("after the report", str(config.after_report)),
@@ -228,9 +228,20 @@ def fact_table(document: Document) -> Table:
     )
 
 
-def _files(files: Iterable[BootFile]) -> list[tuple[str, str]]:
-    """Return what VMs booted from, as it was: a row a file."""
-    return [(f"{file.role} file", f"{file.path}: {file.state}") for file in files]
+def _files(fleet: Fleet) -> list[tuple[str, str]]:
+    """Return what VMs booted from, as it was: a row a file, of several hosts a row for its role."""
+    if not fleet.hosts.are_many:
+        return [(f"{file.role} file", _file(file)) for file in fleet.files]
+
+    def of(role: str) -> Callable[[Host], str]:
+        return lambda host: "; ".join(_file(file) for file in host.files if file.role == role)
+
+    roles = dict.fromkeys(file.role for file in fleet.files)
+    return [(f"{role} file", alike_in_short(fleet.hosts, of(role))) for role in roles]
+
+
+def _file(file: BootFile) -> str:
+    return f"{file.path}: {file.state}"
 
 
 def _accel(fleet: Fleet) -> str:

@@ -147,15 +147,17 @@ def _hosts(body: Body) -> Iterator[ev.Event]:
     """Yield who took part of several hosts; earlier versions knew one, and did not name it."""
     for told in body.get("hosts", ()):
         name = told["name"]
-        yield from_json(ev.HostJoined, {**told, "host": name, "at_ns": _ns(told["joined_at_s"])})
+        joined = {**told, "host": name, "at_ns": _ns(told["joined_at_s"])}
+        yield from_json(ev.HostJoined, joined)
+        for lost in told["losses"]:
+            yield from_json(ev.HostLost, {**lost, "host": name, "at_ns": _ns(lost["at_s"])})
+        if told["losses"] and not told["is_lost"]:
+            yield from_json(ev.HostJoined, joined)
         if files := told["files"]:
             yield from_json(ev.FilesSeen, {"at_ns": 0, "files": files, "host": name})
-        if (clock := told["clock"]) is not None:
-            newest = {**clock, "host": name, "at_ns": _ns(clock["at_s"])}
-            worst = {**newest, "uncertainty_ns": clock["worst_uncertainty_ns"]}
-            yield from (from_json(ev.ClockMeasured, each) for each in (worst, newest))
-        if (lost := told["lost"]) is not None:
-            yield from_json(ev.HostLost, {**lost, "host": name, "at_ns": _ns(lost["at_s"])})
+        newest = [told["clock"]] if told["clock"] is not None else []
+        for clock in (*told["clocks_before"], *newest):
+            yield from_json(ev.ClockMeasured, {**clock, "host": name, "at_ns": _ns(clock["at_s"])})
 
 
 def _storm(storm: Body | None, boots: list[tuple[int, Body]]) -> Iterator[ev.Event]:

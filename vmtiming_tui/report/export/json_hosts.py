@@ -2,6 +2,7 @@
 
 from vmtiming_tui.analysis.hosts import GoSkew, HostFigures, RunHosts
 from vmtiming_tui.model.codec import to_json
+from vmtiming_tui.model.events import ClockMeasured, HostLost
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export.json_boots import Body, Clock, without
 from vmtiming_tui.report.export.json_comparison import figures_body
@@ -53,29 +54,27 @@ def _host(each: HostFigures, clock: Clock) -> Body:
         "psi_io": each.psi_io,
         "psi_memory": each.psi_memory,
         "memory_least_bytes": each.memory_least_bytes,
-        "clock": _clock(each, clock),
-        "lost": _lost(each, clock),
+        "clock": _measured(host.clock, clock) if host.clock else None,
+        "clocks_before": [
+            _measured(before, clock) for before in host.clocks.values() if before is not host.clock
+        ],
+        "clock_error_ns": host.clock_error_ns,
+        "is_lost": host.lost is not None,
+        "losses": [_loss(lost, clock) for lost in host.losses],
         "files": to_json(host.files),
     }
 
 
-def _clock(each: HostFigures, clock: Clock) -> Body | None:
-    measured = each.host.clock
-    if measured is None:
-        return None
+def _measured(measured: ClockMeasured, clock: Clock) -> Body:
     return {
         "at_s": clock.at(measured.at_ns),
         "offset_ns": measured.offset_ns,
         "uncertainty_ns": measured.uncertainty_ns,
         "applied_ns": measured.applied_ns,
-        "worst_uncertainty_ns": each.host.worst_clock_ns,
     }
 
 
-def _lost(each: HostFigures, clock: Clock) -> Body | None:
-    lost = each.host.lost
-    if lost is None:
-        return None
+def _loss(lost: HostLost, clock: Clock) -> Body:
     return {"at_s": clock.at(lost.at_ns), "why": lost.why, "hint": lost.hint}
 
 

@@ -13,7 +13,7 @@ from vmtiming_tui.tui.drawing.styled import shown
 from vmtiming_tui.tui.screens.full_screen import FullScreen
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import Change, Model
-from vmtiming_tui.tui.state.host_rows import HostRow, HostState, HostView
+from vmtiming_tui.tui.state.host_rows import HostRow, HostView
 from vmtiming_tui.tui.state.keymap import Scope
 from vmtiming_tui.tui.widgets.field import Field
 from vmtiming_tui.tui.widgets.host_head import HostHead
@@ -75,7 +75,7 @@ class HostsScreen(FullScreen[str]):
         self.list.show(self.head.table, self.view.shown, top=top)
 
     def _title(self, rows: list[HostRow]) -> str:
-        lost = sum(row.state is HostState.LOST for row in rows)
+        lost = self.model.fleet.hosts.lost
         words = plural(len(rows), "host") + (f", {lost:,} lost" if lost else "")
         if self.view.filter_text:
             words = f"{len(self.view.shown):,} of {words}, filter {shown(self.view.filter_text)}"

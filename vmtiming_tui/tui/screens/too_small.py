@@ -38,6 +38,9 @@ class Counts(ModelLines):
             lines.append([(f"median {seconds(model.figures.median_ns)} s", palette.text)])
         at = phase_count(fleet) or fleet.state
         lines.append([(f"{plural(model.plan.number, 'VM')}, {at}", palette.dim)])
+        if fleet.hosts.lost:
+            lost = f"{fleet.hosts.lost:,} of {plural(len(fleet.hosts), 'host')} lost"
+            lines.append([(lost, palette.error)])
         leave = self.host.key_for("quit")
         if self.asks:
             lines.insert(0, [(f"VMs run: {leave} ends them", palette.warning)])

@@ -10,7 +10,6 @@ from enum import StrEnum
 from operator import attrgetter
 
 from vmtiming_tui.analysis import stats
-from vmtiming_tui.analysis.hosts import clock_error_ns
 from vmtiming_tui.analysis.summary import boots_s, lost_of
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.model.events import HostSample
@@ -81,7 +80,7 @@ class HostRow:
     @property
     def clock_error_ns(self) -> int | None:
         """What its clock is off by at the most against others; None before it was measured."""
-        return clock_error_ns(self.host) if self.host.clock is not None else None
+        return self.host.clock_error_ns if self.host.clock is not None else None
 
     @property
     def pressure(self) -> tuple[str, float] | None:

@@ -87,13 +87,15 @@ class VmCells(SignedArea):
         return [(parts, shape.label + len(here) * shape.cell)], False
 
     def _host(self, row: int, attempt: Attempt) -> list[Part]:
-        """Return the host of a row's VMs, where the row is the first of it."""
-        width, palette, fleet = self._shape.name, self.host.palette, self.model.fleet
-        is_first = any(block.start == self.begins[row] for block in self._blocks)
-        host = fleet.hosts.get(attempt.host)
-        is_lost = host is not None and host.lost is not None
-        name = clip(shown(attempt.host), width, self.host.glyphs.ellipsis) if is_first else ""
-        return [(f" {filled(name, width)}", palette.error if is_lost else palette.strong)]
+        """Return the host of a row's VMs, where the row is the first of it; a lost one signed."""
+        width, palette, glyphs = self._shape.name, self.host.palette, self.host.glyphs
+        if all(block.start != self.begins[row] for block in self._blocks):
+            return [(" " * (width + 1), palette.text)]
+        name = filled(clip(shown(attempt.host), width, glyphs.ellipsis), width)
+        host = self.model.fleet.hosts.get(attempt.host)
+        if host is not None and host.lost is not None:
+            return [(f"{glyphs.states[VmState.FAILED]}{name}", palette.error)]
+        return [(f" {name}", palette.strong)]
 
     def _sign(self, attempt: Attempt) -> tuple[str, str, Style]:
         """Return the name of the stage that is drawn, if it is one, its sign and its style."""

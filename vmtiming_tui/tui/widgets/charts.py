@@ -2,7 +2,6 @@
 
 import time
 
-from vmtiming_tui.analysis.hosts import clock_error_ns
 from vmtiming_tui.analysis.stage_counts import Rung, StageCounts, stage_counts
 from vmtiming_tui.tui.drawing.axis import axis, ruled
 from vmtiming_tui.tui.drawing.histogram import Histogram, bar_rows, histogram
@@ -59,7 +58,7 @@ class Charts(ModelLines):
     def blur_ns(self) -> int | None:
         """How far the clocks of several hosts are off at the most, where that can be seen."""
         hosts = self.model.fleet.hosts
-        worst_ns = max(map(clock_error_ns, hosts.values()), default=0)
+        worst_ns = max((host.clock_error_ns for host in hosts.values()), default=0)
         return worst_ns if worst_ns > _SEEN * self._span_of_axis_ns > 0 else None
 
     def restyle(self) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 
 from vmtiming_tui.tui.drawing.grid_cell import CellPainter
 from vmtiming_tui.tui.drawing.grid_shape import shape_for
+from vmtiming_tui.tui.drawing.host_names import host_width
 from vmtiming_tui.tui.drawing.styled import BLANK, Part
 from vmtiming_tui.tui.state.dashboard import Model
 from vmtiming_tui.tui.state.phases import told_phase
@@ -33,7 +34,7 @@ class CurrentLane(ModelLines):
         super().restyle()
 
     def _painter_for(self, width: int, highest_id: int) -> CellPainter:
-        shape = shape_for(width, 1, 1, highest_id)
+        shape = shape_for(width, 1, 1, highest_id, host_width(self.model.fleet.hosts))
         if self._painter is None or self._painter.shape != shape:
             self._painter = CellPainter(self.host.palette, self.host.glyphs, shape)
         return self._painter

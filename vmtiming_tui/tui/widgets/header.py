@@ -80,9 +80,9 @@ class Header(ModelLines):
         if not hosts.are_many:
             return []
         parts: list[Part] = [(f"  {plural(len(hosts), 'host')}", palette.strong)]
-        if lost := sum(host.lost is not None for host in hosts.values()):
+        if hosts.lost:
             sign = self.host.glyphs.states[VmState.FAILED]
-            parts.append((f" {sign} {lost:,} lost", palette.error))
+            parts.append((f" {sign} {hosts.lost:,} lost", palette.error))
         return parts
 
     def _counts(self, *, words: bool) -> list[Part]:
