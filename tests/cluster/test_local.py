@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import signal
 
 import dask
 import pytest
@@ -12,7 +11,7 @@ from support.engine_lab import Lab, children_of, processes_naming, until
 from vmtiming_tui.cluster.connect import reached
 from vmtiming_tui.cluster.dask_hosts.connection import connected
 from vmtiming_tui.cluster.dask_hosts.link import DaskLink
-from vmtiming_tui.errors import ConfigError, HostError
+from vmtiming_tui.errors import ConfigError
 from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.model.cluster import Cluster, Reach
 from vmtiming_tui.model.plan import RunPlan, Variant
@@ -83,22 +82,3 @@ async def test_what_keeps_hosts_from_booting_is_said_by_all_at_once(lab):
     missing, qemu = sorted(map(str, raised.value.problems))
     assert missing.startswith("host local2: image ")
     assert qemu.startswith("hosts local1 and local2: -q/--qemu: 'no-qemu'")
-
-
-async def test_a_worker_that_is_killed_is_one_host_lost_and_its_vms_end(lab):
-    async with (
-        asyncio.timeout(LIMIT_S),
-        connected(TWO, pytest.fail) as hosts,
-        hosts.engines() as ((first, second), _),
-    ):
-        start = commands.Start(plan=plan_of(lab, 1, script="boot=never"))
-        await first.send((commands.encode(start).encode(),))
-        await until(lambda: bool(processes_naming(str(lab.qemu))))
-        (pid,) = (await hosts.ask(os.getpid, {"local1": ()})).values()
-
-        os.kill(pid, signal.SIGKILL)
-
-        with pytest.raises(HostError, match="its Dask worker has ended"):
-            await first.next(10_000)
-        await until(lambda: not processes_naming(str(lab.folder)))
-        assert await second.clock_ns() > 0

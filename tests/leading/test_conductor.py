@@ -454,16 +454,17 @@ def plans(draw: st.DrawFn) -> RunPlan:
     st.sampled_from([0, 30 * MS]),
     st.integers(2, 9),
     st.lists(st.tuples(st.integers(0, 60), st.integers(0, 3)), max_size=3),
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 5)), max_size=2),
     st.none() | st.integers(0, 60),
     st.booleans(),
 )
 def test_whatever_happens_every_vm_of_every_storm_is_decided(
-    of, count, seed, delay_ns, room, losses, stop_s, again
+    of, count, seed, delay_ns, room, losses, joins, stop_s, again
 ):
     hosts = [f"h{number}" for number in range(count)]
     world = World(
         *hosts,
-        lots=lambda name: quick(seed + hosts.index(name)),
+        lots=lambda name: quick(seed + int(name[1:])),
         chance=random.Random(seed),
         delay_ns=delay_ns,
         room=room,
@@ -471,6 +472,8 @@ def test_whatever_happens_every_vm_of_every_storm_is_decided(
     world.start(of, interactive=True)
     for at_s, host in losses:
         world.after(at_s * SECOND + 1, lambda host=host: world.lose(f"h{host}"))
+    for at_s, host in joins:
+        world.after(at_s * SECOND + 2, lambda host=host: world.join_again(f"h{host}"))
     if stop_s is not None:
         world.after(stop_s * SECOND + 1, lambda: world.ask(commands.Stop()))
     world.run()

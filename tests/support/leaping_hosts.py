@@ -89,6 +89,11 @@ class World:
         self._carry_out(self.conductor.join(name, f"tcp://{name}"))
         self.after(self._delay_ns + 1, lambda: self.measure(name))
 
+    def join_again(self, name: str) -> None:
+        """Have a host come that was not there, or is no more; one that is there stays."""
+        if name not in self._engines and not self.conductor.is_over:
+            self.join(name)
+
     def measure(self, name: str, off_ns: int = 0) -> None:
         """Measure a host's clock."""
         clock = Clock(self.ahead_ns[name] + off_ns, max(self._delay_ns, abs(off_ns)))

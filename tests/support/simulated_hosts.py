@@ -59,7 +59,7 @@ class _Vm:
     is_decided: bool = False
     is_gone: bool = False
     is_collected: bool = False
-    go_ns: int = 0
+    is_let_go: bool = False
 
 
 @dataclass(slots=True)
@@ -297,8 +297,8 @@ class LedEngine:
     def _let_go(self, vm: _Vm) -> None:
         if vm.is_decided:
             return
-        vm.go_ns = self._now_ns()
-        self._tell(ev.VmStarted, vm, go_ns=vm.go_ns)
+        vm.is_let_go = True
+        self._tell(ev.VmStarted, vm, go_ns=self._now_ns())
         limit_ns = round(vm.config.timeout_s * SECOND)
         boot_ns = vm.fate.boot_ns
         if boot_ns is None or boot_ns > limit_ns:
@@ -308,24 +308,22 @@ class LedEngine:
         else:
             self._later(boot_ns, lambda: self._boot(vm))
 
-    def boots_ns(self) -> dict[int, int]:
-        """How long each VM boots that has not booted yet."""
-        now_ns = self._now_ns()
-        booting = (vm for vm in self._newest.values() if vm.go_ns and not vm.is_decided)
-        return {vm.id: now_ns - vm.go_ns for vm in booting}
+    @property
+    def booting(self) -> list[int]:
+        """The VMs that were let go and have not booted yet."""
+        return [vm.id for vm in self._newest.values() if vm.is_let_go and not vm.is_decided]
 
-    def report(self, vm: int, boot_ns: int) -> None:
-        """Have a VM's report come, so long after it was let go."""
-        self._boot(self._newest[vm], boot_ns)
+    def report(self, vm: int) -> None:
+        """Have a VM's report come."""
+        self._boot(self._newest[vm])
 
     def attempt(self, vm: int) -> int:
         """Which attempt of a VM is the newest."""
         return self._newest[vm].attempt
 
-    def _boot(self, vm: _Vm, boot_ns: int | None = None) -> None:
+    def _boot(self, vm: _Vm) -> None:
         if not vm.is_decided:
-            report_ns = self._now_ns() if boot_ns is None else vm.go_ns + boot_ns
-            facts = {"report_ns": report_ns, "uncertainty_ns": 0, "text": "Startup finished"}
+            facts = {"report_ns": self._now_ns(), "uncertainty_ns": 0, "text": "Startup finished"}
             self._tell(ev.VmBooted, vm, **facts)
             vm.is_decided = True
             self._advance()

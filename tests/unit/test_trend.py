@@ -91,7 +91,8 @@ def test_guest_kernel_host_and_tool_are_facts(history):
         replace(event, properties=told) if isinstance(event, ev.VmDetails) else event
         for event in night(1, 5.0, host=host(hostname="bench9"))
     ]
-    seen = ev.FilesSeen(at_ns=1, files=(IMAGE,))
+    # Each of two hosts has the same image in a place of its own.
+    seen = ev.FilesSeen(at_ns=1, files=(IMAGE, replace(IMAGE, path="/cache/rootfs.img")))
     (trend,) = kept(history, [[events[0], seen, *events[1:]]])
     facts = trend.runs[0].point.facts
 

@@ -140,7 +140,9 @@ def points_of(fleet: Fleet, side: Side) -> tuple[TrendPoint, ...]:
         return ()
     of_run = {**side.facts, TOOL: run.tool_version}
     for role in dict.fromkeys(file.role for file in fleet.files):
-        of_run[f"{role} file"] = "; ".join(file.state for file in fleet.files if file.role == role)
+        # Hosts may have the same file in places of their own.
+        states = dict.fromkeys(file.state for file in fleet.files if file.role == role)
+        of_run[f"{role} file"] = "; ".join(states)
     variants = {tuple(each.parameters.items()): each.config for each in plan.variants}
     return tuple(
         _point(sample, _kind(plan, config), {**of_run, **sample.facts})

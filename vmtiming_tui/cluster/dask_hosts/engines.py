@@ -12,8 +12,8 @@ from vmtiming_tui.cluster.dask_hosts.held_engine import LEASE_S
 from vmtiming_tui.cluster.dask_hosts.host_actor import HostActor
 from vmtiming_tui.cluster.dask_hosts.link import DaskLink
 from vmtiming_tui.cluster.dask_hosts.meeting import members_of, workers_there
-from vmtiming_tui.cluster.dask_hosts.members import Member
-from vmtiming_tui.errors import ConfigError, HostError, Problem, VmTimingError
+from vmtiming_tui.cluster.dask_hosts.members import Member, named
+from vmtiming_tui.errors import ConfigError, HostError, Problem
 from vmtiming_tui.escape import one_line
 
 SCHEDULER_LOST = "the Dask scheduler is gone"
@@ -59,8 +59,8 @@ class Engines:
                 pure=False,
             )
             actor = await submitted
-            link = self._links[member.worker] = DaskLink(member, actor)
             await actor.open()
+        link = self._links[member.worker] = DaskLink(member, actor)
         return link
 
     async def hear(self, event: tuple[float, Mapping[str, Any]]) -> None:
@@ -86,9 +86,10 @@ class Engines:
         try:
             (member,) = await members_of(self._client, [newcomer], taken)
             link = await self._open(member)
-        except (OSError, VmTimingError) as error:
-            link = DaskLink(Member(name=newcomer.name or address, worker=address), None)
-            link.lose(one_line(str(error)))
+        except Exception as error:  # noqa: BLE001  Dask, and what runs there, raises any
+            (refused,) = named([newcomer], {}, taken)
+            link = DaskLink(refused, None)
+            link.lose(one_line(str(error) or type(error).__name__))
         on_join(link)
 
     async def watch(self) -> None:

@@ -157,6 +157,9 @@ class Storm:
             self._rounds = max(self._rounds, rounds)
             self._round_vms[event.round].update(set(event.vms) & set(vms))
         if self._steps.reach(member.name, event.round, step, waits=waits):
+            if step is not ev.Step.ROUND:  # none of its VMs may have been left to want a turn
+                self._turns.give_up(member.name)
+                self._admit()
             self._advance(now_ns)
         elif waits:
             refuse(self._script, member, now_ns, "told of steps that it was past already")
