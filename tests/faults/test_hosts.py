@@ -23,6 +23,11 @@ B_FAILED = ("booted",) * 4 + ("failed",) * 2
 ALL_BUT_B = "the others' boots, in exports and history; `R` boots its VMs on hosts that are left"
 
 
+@pytest.fixture
+def beside_somebody_else() -> None:
+    """Nobody else is on these hosts."""
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
     with rack(tmp_path_factory.mktemp("hosts")) as hosts:
