@@ -98,7 +98,12 @@ async def test_an_engine_that_is_asked_nothing_ends_with_all_it_runs(lab):
     held = HeldEngine(lease_s=1.0, poll_s=0.2)
     await held.open()
     held.send(0, [start(lab, "boot=never")])
-    await until(lambda: bool(processes_naming(str(lab.qemu))))
+
+    def runs() -> bool:
+        held.still_there()
+        return bool(processes_naming(str(lab.qemu)))
+
+    await until(runs)
 
     await until(lambda: not processes_naming(str(lab.folder)))
 
@@ -107,10 +112,10 @@ async def test_an_engine_that_is_asked_nothing_ends_with_all_it_runs(lab):
 
 
 async def test_an_engine_goes_on_while_its_front_end_only_says_that_it_is_there(lab):
-    held = HeldEngine(lease_s=0.5, poll_s=0.2)
+    held = HeldEngine(lease_s=2.0, poll_s=0.2)
     await held.open()
-    for _ in range(3):
-        await asyncio.sleep(0.25)
+    for _ in range(5):
+        await asyncio.sleep(0.5)
         held.still_there()
 
     held.send(0, [start(lab)])

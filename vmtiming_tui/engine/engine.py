@@ -210,12 +210,12 @@ class Engine:
 
     async def _walk(self, walk: PlanWalk, *, interactive: bool) -> None:
         """Boot a plan, then what is asked for again."""
-        await self._carry_out(walk.run_plan())
+        await self._carry_out(walk.run())
         while interactive and not (self._leaving or self._starts):
             await self._woken()
             if walk.has_more:
                 self._outcome = ev.Outcome.FINISHED
-                await self._carry_out(walk.run_reruns())
+                await self._carry_out(walk.run())
 
     async def _follow(self, led: LedStorms) -> None:
         """Boot what whoever leads asks for, as long as there may be more."""

@@ -15,7 +15,6 @@ from vmtiming_tui.cluster.leading.foreign import (
 from vmtiming_tui.cluster.leading.member import Member
 from vmtiming_tui.cluster.leading.script import Script
 from vmtiming_tui.cluster.leading.storm import Storm, StormFacts
-from vmtiming_tui.cluster.leading.walk import StormOrder, Walk
 from vmtiming_tui.cluster.placing import placed, weight
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.cluster import Spread
@@ -23,6 +22,7 @@ from vmtiming_tui.model.commands import Act, Conclude, GoOn, ReadConsole, Start
 from vmtiming_tui.model.config import Accel, RunConfig
 from vmtiming_tui.model.hosts import Hosts
 from vmtiming_tui.model.plan import StormKind
+from vmtiming_tui.model.walk import StormOrder, Walk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +55,6 @@ class LedRun:
         self._founders: dict[str, int] = {}
         self._weights: dict[str, int] = {}
         self._homes: dict[int, str] = {}
-        self._attempts: dict[int, int] = {}
-        self._storms = 0
         self._storm: Storm | None = None
         self._look: int | None = None
         self._outcome = ev.Outcome.FINISHED
@@ -172,10 +170,10 @@ class LedRun:
         homes = self._placed(order)
         accel, version = self._boots_with(order.config, {*homes.values()})
         facts = StormFacts(
-            number=self._storms + 1,
+            number=self._walk.storm,
             order=order,
             homes=homes,
-            attempts={vm: self._attempts.get(vm, 0) + 1 for vm in homes},
+            attempts=self._walk.next_attempts(order),
             accel=accel,
             qemu_version=version,
         )
@@ -204,11 +202,9 @@ class LedRun:
         storm = self._storm
         if storm is None:
             return
-        if storm.is_begun and storm.facts.number > self._storms:
-            self._storms = storm.facts.number
-            self._homes.update(storm.facts.homes)
-            self._attempts.update(storm.facts.attempts)
-            self._walk.begun(storm.facts.order)
+        if storm.is_begun and storm.facts.number == self._walk.storm:
+            self._homes.update(storm.homes)
+            self._walk.begun(storm.facts.order, storm.homes)
         if storm.is_over:
             self._storm = None
             self._go_on(storm.facts.order.look, now_ns)
@@ -254,7 +250,7 @@ class LedRun:
 
     def _is_of(self, vm: int, attempt: int, member: Member) -> bool:
         """Return whether it is a VM's newest attempt, and a host's."""
-        return self._homes.get(vm) == member.name and self._attempts[vm] == attempt
+        return self._homes.get(vm) == member.name and self._walk.attempt(vm) == attempt
 
     def measured(self, member: Member, now_ns: int) -> None:
         """Tell what was found of a host's clock, where it takes part."""

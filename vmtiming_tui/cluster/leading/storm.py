@@ -1,6 +1,5 @@
 """One storm on all its hosts: their shares of it, their steps, and what becomes of each VM."""
 
-import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,10 +9,10 @@ from vmtiming_tui.cluster.leading.member import Member
 from vmtiming_tui.cluster.leading.script import Script
 from vmtiming_tui.cluster.leading.steps import Opened, Steps
 from vmtiming_tui.cluster.leading.turns import Admitted, Turns
-from vmtiming_tui.cluster.leading.walk import StormOrder
 from vmtiming_tui.model import events as ev
-from vmtiming_tui.model.commands import Admit, Boot, Proceed, Share
+from vmtiming_tui.model.commands import Admit, Boot, Proceed
 from vmtiming_tui.model.plan import StormKind
+from vmtiming_tui.model.walk import StormOrder, shares_of
 
 _LEAST_AHEAD_NS = 50_000_000
 _ROUND_TRIPS_AHEAD = 4
@@ -67,6 +66,11 @@ class Storm:
         """Whether a host has something of it left."""
         return host in self._steps
 
+    @property
+    def homes(self) -> dict[int, str]:
+        """The host of each VM that it boots, which are not those of hosts that were left out."""
+        return {vm: host for vm, host in self.facts.homes.items() if host in self._vms}
+
     def boots(self) -> Iterator[tuple[str, Boot]]:
         """Yield each host's share."""
         order = self.facts.order
@@ -78,15 +82,9 @@ class Storm:
                     kind=order.kind,
                     parameters=order.parameters,
                     planned=order.planned,
-                    shares=tuple(self._shares(vms)),
+                    shares=shares_of(order, self.facts.attempts, vms),
                 ),
             )
-
-    def _shares(self, vms: tuple[int, ...]) -> Iterator[Share]:
-        for config, group in itertools.groupby(vms, self.facts.order.configs.__getitem__):
-            its = tuple(group)
-            attempts = tuple(self.facts.attempts[vm] for vm in its)
-            yield Share(config=config, vms=its, attempts=attempts)
 
     def cancel(self) -> None:
         """Take it that it is stopped: what has not begun by then never does."""
@@ -277,8 +275,7 @@ class Storm:
 
     def _begin(self, now_ns: int) -> None:
         self.is_begun = True
-        facts, order = self.facts, self.facts.order
-        vms = {vm: host for vm, host in facts.homes.items() if host in self._vms}
+        facts, order, vms = self.facts, self.facts.order, self.homes
         self._script.tell(
             ev.StormStarted(
                 at_ns=now_ns,
