@@ -12,6 +12,7 @@ from vmtiming_tui.cluster.dask_hosts.engines import (
     SCHEDULER_HINT,
     SCHEDULER_LOST,
     Engines,
+    actor_on,
     engines_of,
 )
 from vmtiming_tui.cluster.dask_hosts.link import DaskLink
@@ -77,9 +78,7 @@ class Connection:
         """
         try:
             async with asyncio.timeout(_ANSWER_LIMIT_S):
-                return await self._client.submit(
-                    kind, actor=True, workers=[member.worker], allow_other_workers=False, pure=False
-                )
+                return await actor_on(self._client, kind, member)
         except TimeoutError:
             raise HostError(f"no answer within {_ANSWER_LIMIT_S:g} s") from None
 

@@ -24,6 +24,14 @@ _CLOSE_LIMIT_S = 25.0
 _LOOK_S = 0.5
 
 
+async def actor_on(client: Client, kind: type, member: Member) -> Any:
+    """Return a new actor beside a host's worker, and no other's."""
+    submitted: Any = client.submit(
+        kind, actor=True, workers=[member.worker], allow_other_workers=False, pure=False
+    )
+    return await submitted
+
+
 class Engines:
     """Links to the engines that were opened, kept up and told of losses by what Dask knows."""
 
@@ -51,14 +59,7 @@ class Engines:
 
     async def _open(self, member: Member) -> DaskLink:
         async with asyncio.timeout(_OPEN_LIMIT_S):
-            submitted: Any = self._client.submit(
-                HostActor,
-                actor=True,
-                workers=[member.worker],
-                allow_other_workers=False,
-                pure=False,
-            )
-            actor = await submitted
+            actor = await actor_on(self._client, HostActor, member)
             await actor.open()
         link = self._links[member.worker] = DaskLink(member, actor)
         return link
