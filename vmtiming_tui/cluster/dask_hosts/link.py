@@ -23,7 +23,7 @@ _SILENT_AFTER_S = POLL_S + DEAD_AFTER_S
 """After how long without an answer a host counts as lost whose connections live: its worker is
 stopped or hangs, of which Dask tells nothing for minutes."""
 
-_HINT = "mend that host's network or start its worker again; R boots its VMs on those that are left"
+_HINT = "mend that host's network or start its worker again"
 
 
 class DaskLink:
