@@ -1,5 +1,6 @@
 """What is said of files that are brought to hosts: what cannot be, and how far the others are."""
 
+import contextlib
 import os
 import pty
 from pathlib import Path
@@ -61,14 +62,23 @@ STORY = [
 ]  # fmt: skip
 
 
+def all_of(terminal: int) -> bytes:
+    """Return what was written to a terminal that nobody holds any more."""
+    pieces = []
+    with contextlib.suppress(OSError):  # its end
+        while piece := os.read(terminal, 1 << 16):
+            pieces.append(piece)
+    os.close(terminal)
+    return b"".join(pieces)
+
+
 def test_on_a_terminal_all_hosts_are_counted_in_place_and_gone_at_the_end():
     reader, writer = pty.openpty()
     with os.fdopen(writer, "w") as err, Path(os.devnull).open("w") as out, Streams(out, err) as to:
         progress = ShippingProgress(to)
         for each in STORY:
             progress.show(each)
-    shown = os.read(reader, 1 << 16).decode()
-    os.close(reader)
+    shown = all_of(reader).decode()
 
     assert [frame.rstrip() for frame in shown.split("\r") if frame.strip()] == [
         "rootfs.img to 1 host: 0 % (0 MiB of 10 MiB)",
