@@ -32,7 +32,7 @@ class Rack:
         hosts = ("--hosts", self.dask.address, "--insecure", "-o", self.export)
         return self.tool.arguments(number, script, *hosts, *more)
 
-    def run(self, *words: object, **line: object) -> Outcome:
+    def run(self, *words: object) -> Outcome:
         """Run the command to its end."""
         ended = self.tool.run(*words)
         return self._outcome(ended.code, ended.out + ended.err)
