@@ -11,6 +11,7 @@ from vmtiming_tui.escape import plural
 from vmtiming_tui.tui.drawing.host_table import HostTable
 from vmtiming_tui.tui.drawing.styled import shown
 from vmtiming_tui.tui.screens.full_screen import FullScreen
+from vmtiming_tui.tui.screens.pointing import Pointing
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import Change, Model
 from vmtiming_tui.tui.state.host_rows import HostRow, HostView
@@ -23,7 +24,7 @@ _EVERY = 5
 _SCROLLBAR = 1
 
 
-class HostsScreen(FullScreen[str]):
+class HostsScreen(Pointing, FullScreen[str]):
     """Answers with the host whose VMs are to be shown; it goes on with the run."""
 
     SCOPE = Scope.HOSTS
@@ -121,19 +122,7 @@ class HostsScreen(FullScreen[str]):
         self.filter.display = False
         self.set_focus(None)
 
-    # Moving and choosing.
-
-    def action_move(self, step: int) -> None:
-        """Point at another host."""
-        self.list.move(step)
-
-    def action_page(self, step: int) -> None:
-        """Point at another host, a page away."""
-        self.list.page(step)
-
-    def action_to_end(self, way: int) -> None:
-        """Point at the first or the last host."""
-        self.list.to_end(way)
+    # Choosing.
 
     def action_choose(self) -> None:
         """Go to the VMs of the host that is pointed at."""

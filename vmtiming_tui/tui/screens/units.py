@@ -14,6 +14,7 @@ from vmtiming_tui.escape import plural
 from vmtiming_tui.model.attempt import Attempt
 from vmtiming_tui.tui.drawing.unit_rows import UnitRows
 from vmtiming_tui.tui.screens.full_screen import FullScreen
+from vmtiming_tui.tui.screens.pointing import Pointing
 from vmtiming_tui.tui.state import keymap
 from vmtiming_tui.tui.state.dashboard import Change, Model
 from vmtiming_tui.tui.state.keymap import Scope
@@ -25,7 +26,7 @@ _SCROLLBAR = 1
 NOTHING_YET = "No guest has told of its units yet: they do so when all of a storm have booted."
 
 
-class UnitsScreen(FullScreen[None]):
+class UnitsScreen(Pointing, FullScreen[None]):
     """Of all boots that count, or of one ``attempt`` beside them; it grows with the run."""
 
     SCOPE = Scope.UNITS
@@ -112,18 +113,6 @@ class UnitsScreen(FullScreen[None]):
             known = self._view.orderings
             self._ordering = known[(known.index(self._ordering) + step) % len(known)]
             self._show(top=True)
-
-    def action_move(self, step: int) -> None:
-        """Point at another unit."""
-        self.list.move(step)
-
-    def action_page(self, step: int) -> None:
-        """Point at another unit, a page away."""
-        self.list.page(step)
-
-    def action_to_end(self, way: int) -> None:
-        """Point at the first or the last unit."""
-        self.list.to_end(way)
 
     def action_back(self) -> None:
         """Go back to where one came from."""
