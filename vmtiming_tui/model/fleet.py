@@ -90,14 +90,14 @@ class Fleet:
     @property
     def accel(self) -> str:
         """The accelerator; all there were, where a sweep varied what decides about it."""
-        return _all_of(storm.accel for storm in self.storms.values()) or (
+        return all_of(storm.accel for storm in self.storms.values()) or (
             self.run.accel if self.run else ""
         )
 
     @property
     def qemu_version(self) -> str:
         """The version of QEMU; all there were, where a sweep varied it."""
-        return _all_of(storm.qemu_version for storm in self.storms.values()) or (
+        return all_of(storm.qemu_version for storm in self.storms.values()) or (
             self.run.qemu_version if self.run else ""
         )
 
@@ -432,5 +432,6 @@ class Fleet:
                 self._trouble(event.at_ns, attempt, "the guest's kernel panicked")
 
 
-def _all_of(words: Iterable[str]) -> str:
+def all_of(words: Iterable[str]) -> str:
+    """Return what there is of several, each once."""
     return ", ".join(sorted({*words} - {""}))

@@ -1,7 +1,6 @@
 """The hosts of a run, as far as its events have told them."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Self
 
 from vmtiming_tui.model.events import (
@@ -58,15 +57,7 @@ class Hosts(dict[str, Host]):
     @classmethod
     def of_one(cls, run: RunStarted) -> Self:
         """Return the only host of a run, till others are told of."""
-        host = Host(
-            facts=run.host,
-            accel=run.accel,
-            accel_reason=run.accel_reason,
-            qemu_version=run.qemu_version,
-            tool_version=run.tool_version,
-            joined_ns=run.at_ns,
-        )
-        return cls({"": host})
+        return cls({"": _host(run, run.host)})
 
     @property
     def are_many(self) -> bool:
@@ -92,10 +83,6 @@ class Hosts(dict[str, Host]):
         }
         return HostFacts(**{**alike, "hostname": ", ".join(self)})
 
-    def differing(self, fact: Callable[[Host], object]) -> bool:
-        """Return whether the hosts differ in this."""
-        return len({fact(host) for host in self.values()}) > 1
-
     def see_files(self, event: FilesSeen) -> None:
         """Take in what the VMs of a host boot from, if it is one of them."""
         host = self.get(event.host)
@@ -106,15 +93,10 @@ class Hosts(dict[str, Host]):
         """Take in what an event tells of a host; return whether it is one of them."""
         if isinstance(event, HostJoined):
             before = self.get(event.host, Host())
-            self[event.host] = Host(
+            self[event.host] = replace(
+                _host(event, event.facts),
                 name=event.host,
                 address=event.address,
-                facts=event.facts,
-                accel=event.accel,
-                accel_reason=event.accel_reason,
-                qemu_version=event.qemu_version,
-                tool_version=event.tool_version,
-                joined_ns=event.at_ns,
                 samples=before.samples,
                 clocks=before.clocks,
                 losses=before.losses,
@@ -134,3 +116,15 @@ class Hosts(dict[str, Host]):
             case HostSample():
                 host.samples.append(event)
         return True
+
+
+def _host(told: RunStarted | HostJoined, facts: HostFacts) -> Host:
+    """Return a host by what either event tells alike."""
+    return Host(
+        facts=facts,
+        accel=told.accel,
+        accel_reason=told.accel_reason,
+        qemu_version=told.qemu_version,
+        tool_version=told.tool_version,
+        joined_ns=told.at_ns,
+    )

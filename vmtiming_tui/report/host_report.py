@@ -14,7 +14,7 @@ from vmtiming_tui.report.tables import (
     share,
     took,
 )
-from vmtiming_tui.report.wording import NOTHING, SHORT_NOTHING, in_seconds, short_seconds
+from vmtiming_tui.report.wording import NOTHING, SHORT_NOTHING, short_seconds
 
 _NAMED = 5
 
@@ -130,8 +130,3 @@ def _skew_words(most: GoSkew, skews: Sequence[GoSkew]) -> str:
     ends = f"{one_line(most.first)} first, {one_line(most.last)} last"
     apart = f"{upto}{_ms(most.skew_ns)} apart (± {_ms(most.uncertainty_ns)})"
     return f"Hosts let their VMs go {apart}{where}: {ends}"
-
-
-def whole_uncertainty_s(found: RunHosts | None) -> float | None:
-    """Return by how much the time until all had booted may be off for clocks; None of one host."""
-    return in_seconds(found.whole_uncertainty_ns) if found else None

@@ -30,7 +30,7 @@ from vmtiming_tui.analysis.units.own_times import OwnTimes
 from vmtiming_tui.model.attempt import Attempt, VmState
 from vmtiming_tui.model.codec import Json, to_json
 from vmtiming_tui.model.config import AfterReport, KernelDetail
-from vmtiming_tui.model.fleet import Fleet, RunState
+from vmtiming_tui.model.fleet import Fleet, RunState, all_of
 from vmtiming_tui.model.stage import Stage
 
 QEMU = "qemu"
@@ -176,16 +176,15 @@ class Side:
     def circumstances(self) -> Mapping[str, str]:
         """The facts of the run and those of its settings, by name; all that differ."""
         names = dict.fromkeys(name for sample in self.samples for name in sample.facts)
-        return {**self.facts, **{name: _all_of(self.samples, name) for name in names}}
+        return {**self.facts, **{name: self._all(name) for name in names}}
+
+    def _all(self, name: str) -> str:
+        return all_of(sample.facts.get(name, "") for sample in self.samples)
 
     @property
     def has_boots(self) -> bool:
         """Whether there is anything to compare with."""
         return any(storm.boots for sample in self.samples for storm in sample.storms)
-
-
-def _all_of(samples: Iterable[Sample], name: str) -> str:
-    return ", ".join(sorted({sample.facts.get(name, "") for sample in samples} - {""}))
 
 
 def moment(wall_ns: int) -> str:
@@ -253,7 +252,7 @@ def _facts(fleet: Fleet) -> dict[str, str]:
 def _told(fleet: Fleet, name: str) -> str:
     """Return what guests say of themselves under a name, all that differ."""
     details = (attempt.details for attempt in counted_attempts(fleet))
-    return ", ".join(sorted({each.properties.get(name, "") for each in details if each} - {""}))
+    return all_of(each.properties.get(name, "") for each in details if each)
 
 
 def _setting(fleet: Fleet, parameters: Mapping[str, str], accel: str) -> Setting | None:
@@ -315,8 +314,8 @@ def _sample(
 ) -> Sample:
     turns = {storm.number: turn for turn, storm in enumerate(group.storms)}
     known = [fleet.storms[number] for number in turns if number in fleet.storms]
-    accel = ", ".join(sorted({storm.accel for storm in known} - {""}))
-    qemu = ", ".join(sorted({storm.qemu_version for storm in known} - {""}))
+    accel = all_of(storm.accel for storm in known)
+    qemu = all_of(storm.qemu_version for storm in known)
     return Sample(
         parameters=group.parameters,
         setting=_setting(fleet, group.parameters, accel),

@@ -1,6 +1,6 @@
 """A run on several hosts, from its plan to its last VM, as one stream."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vmtiming_tui import __version__
@@ -20,6 +20,7 @@ from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.cluster import Spread
 from vmtiming_tui.model.commands import Act, Conclude, GoOn, ReadConsole, Start
 from vmtiming_tui.model.config import Accel, RunConfig
+from vmtiming_tui.model.fleet import all_of
 from vmtiming_tui.model.hosts import Hosts
 from vmtiming_tui.model.plan import StormKind
 from vmtiming_tui.model.walk import StormOrder, Walk
@@ -185,9 +186,9 @@ class LedRun:
         """Return accelerators and QEMUs of a storm, as far as hosts told them: of the first."""
         runs = [member.started for member in self._ready.values() if member.name in hosts]
         told = [run for run in runs if run is not None]
-        accel = _all_of(run.accel for run in told) if config.accel is Accel.AUTO else config.accel
+        accel = all_of(run.accel for run in told) if config.accel is Accel.AUTO else config.accel
         is_first = config.qemu == self._asked.start.plan.config.qemu
-        return accel, _all_of(run.qemu_version for run in told) if is_first else ""
+        return accel, all_of(run.qemu_version for run in told) if is_first else ""
 
     def _placed(self, order: StormOrder) -> dict[int, str]:
         """Return the host of each VM: its own, or another where that is lost."""
@@ -335,12 +336,8 @@ def begun(asked: Asked, joined: Sequence[ev.HostJoined]) -> ev.RunStarted:
         number=asked.start.plan.number,
         plan=asked.start.plan,
         host=hosts.facts,
-        accel=_all_of(event.accel for event in joined),
+        accel=all_of(event.accel for event in joined),
         accel_reason="; ".join(dict.fromkeys(event.accel_reason for event in joined)),
-        qemu_version=_all_of(event.qemu_version for event in joined),
+        qemu_version=all_of(event.qemu_version for event in joined),
         tool_version=__version__,
     )
-
-
-def _all_of(words: Iterable[str]) -> str:
-    return ", ".join(sorted({*words} - {""}))
