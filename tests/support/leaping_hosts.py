@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from support.facts import MS, SECOND
+from support.shifting import shifted
 from support.simulated_hosts import Fate, LedEngine
 from vmtiming_tui.cluster.clock import Clock
 from vmtiming_tui.cluster.leading.conductor import Conductor
@@ -18,7 +19,6 @@ from vmtiming_tui.cluster.leading.run import Asked
 from vmtiming_tui.model import commands, events as ev
 from vmtiming_tui.model.cluster import Spread
 from vmtiming_tui.model.plan import RunPlan
-from vmtiming_tui.model.shifting import shifted
 
 
 class World:

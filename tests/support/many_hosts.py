@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 
 from support.facts import SECOND, host
 from support.recording import Recorder, plan_for
+from support.shifting import shifted
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.config import StartMode
 from vmtiming_tui.model.hosts import Hosts
 from vmtiming_tui.model.plan import StormKind
-from vmtiming_tui.model.shifting import shifted
 
 HOSTS = ("a", "b", "c")
 WORKER_KILLED = "its worker was killed"

@@ -5,9 +5,10 @@ import dataclasses
 import pytest
 
 from support.facts import SECOND, host, run_started
+from support.shifting import shifted
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
-from vmtiming_tui.model.shifting import STAMPS, shifted
+from vmtiming_tui.model.stamps import STAMPS
 
 SPANS = {
     "limit_ns", "cpu_ns", "vcpu_run_ns", "vcpu_wait_ns", "uncertainty_ns", "offset_ns",

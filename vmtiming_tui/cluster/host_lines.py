@@ -8,7 +8,7 @@ import json
 
 from vmtiming_tui.errors import EventError
 from vmtiming_tui.model import events as ev
-from vmtiming_tui.model.shifting import STAMPS
+from vmtiming_tui.model.stamps import STAMPS
 from vmtiming_tui.sources.event_lines import Told
 
 MOST_BYTES = 8 << 20

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from vmtiming_tui.cluster.clock import Clock
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.host import HostFacts
-from vmtiming_tui.model.shifting import stamps
+from vmtiming_tui.model.stamps import stamps
 
 _GRACE_NS = 1_000_000_000
 
