@@ -11,7 +11,7 @@ from support.engine_lab import Lab
 from support.tool_lab import Tool
 
 VMS = 30
-OF_HOSTS = {"hosts", "between_hosts", "host_samples", "host_behind_s", "files"}
+OF_HOSTS = {"hosts", "between_hosts", "host_samples", "host_behind_s", "files", "psi"}
 
 
 @pytest.fixture

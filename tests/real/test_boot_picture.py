@@ -57,8 +57,11 @@ def test_four_guests_are_seen_stage_by_stage_till_they_have_booted(
             assert ORDER.index(drawn_last) <= ORDER.index(word), (bar, screen)
     assert any(len({bar for _, _, bar in lanes(screen).values()}) > 1 for screen in screens)
     assert re.search(r"^ +\[ +\d+\.\d+\] \w", screens[-1], re.MULTILINE), screens[-1]
-    for word, _, bar in lanes(over).values():
-        assert word == "booted"
-        assert re.fullmatch("f+k+i+u+l*-*", bar), over
+    drawn = lanes(over)
+    assert {word for word, _, _ in drawn.values()} == {"booted"}
+    divided = {vm for vm, (_, _, bar) in drawn.items() if re.fullmatch("f+k+i+u+l*-*", bar)}
+    # On a busy host a guest's clock may jump, while its kernel has not found one to go by.
+    assert divided, over
+    assert over.count("the clocks disagree") >= len(drawn) - len(divided), over
     terminal.keys("q")
     assert terminal.exit_code() == 0

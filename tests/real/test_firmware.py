@@ -46,8 +46,12 @@ def test_every_vm_reports_under_its_own_number_without_a_kernel_argument(storms,
 @pytest.mark.parametrize("name", ["uefi", "bios"])
 def test_the_stages_begin_with_firmware_and_loader_and_add_up(storms, name):
     folder, _ = storms
-    for vm in exported_file(folder / f"{name}.json")["vms"]:
-        attempt = vm["attempts"][-1]
+    attempts = [vm["attempts"][-1] for vm in exported_file(folder / f"{name}.json")["vms"]]
+    # On a busy host a guest's clock may jump, while its kernel has not found one to go by.
+    believed = [attempt for attempt in attempts if not attempt["stages"]["doubts"]]
+
+    assert believed
+    for attempt in believed:
         stages = attempt["stages"]
         parts = ("firmware_s", "kernel_s", "initrd_s", "userspace_s", "lag_s")
         assert stages["firmware_s"] > 0

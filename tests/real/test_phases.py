@@ -104,8 +104,12 @@ def test_everybody_tells_what_its_kernel_took_and_none_of_it_is_on_the_console(s
 
 
 def test_stages_add_up(storm: Watched):
-    for attempt in storm.fleet.newest:
-        stages = stages_of(attempt)
+    divided = [stages_of(attempt) for attempt in storm.fleet.newest]
+    believed = [stages for stages in divided if not stages.is_doubtful]
+
+    # On a busy host a guest's clock may jump, while its kernel has not found one to go by.
+    assert believed
+    for stages in believed:
         assert abs(stages.residual_ns) <= stages.error_ns
 
 

@@ -54,6 +54,15 @@ def test_facts_in_which_hosts_differ_are_not_known_of_all():
     assert {each.facts.cores for each in fleet.hosts.values()} == {4, 8}
 
 
+def test_how_busy_a_host_was_is_never_known_of_all():
+    busy = {"load1": 0.5, "psi": {"cpu": 0.0}, "memory_available_bytes": 1 << 30}
+    fleet = Fleet([run_started(), joined("a", **busy), joined("b", **busy)])
+
+    assert (fleet.host_facts.load1, fleet.host_facts.psi) == (0.0, {})
+    assert fleet.host_facts.memory_available_bytes == 0
+    assert fleet.hosts["a"].facts.load1 == 0.5
+
+
 def test_a_clock_is_off_by_what_is_not_known_of_it_and_by_what_is_known_and_not_taken_off():
     def measured(offset_ns, uncertainty_ns, applied_ns):
         return ev.ClockMeasured(

@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+
+READINGS: Final = frozenset({"memory_available_bytes", "load1", "psi"})
+"""The facts that were measured at a moment: another host's never tell of the same thing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from vmtiming_tui.model.events import (
     HostSample,
     RunStarted,
 )
-from vmtiming_tui.model.host import HostFacts
+from vmtiming_tui.model.host import READINGS, HostFacts
 
 
 @dataclass(slots=True)
@@ -71,11 +71,14 @@ class Hosts(dict[str, Host]):
 
     @property
     def facts(self) -> HostFacts:
-        """What is true of all of them; a fact in which they differ is not known of all."""
+        """What is true of all of them; a fact in which they differ is not known of all.
+
+        How busy each was at its start is a reading of that host alone, even where two are alike.
+        """
         told = [host.facts for host in self.values()]
         if len(told) < 2:
             return told[0] if told else HostFacts()
-        names = [each.name for each in fields(HostFacts)]
+        names = [each.name for each in fields(HostFacts) if each.name not in READINGS]
         alike = {
             name: getattr(told[0], name)
             for name in names
