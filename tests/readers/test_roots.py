@@ -20,7 +20,9 @@ from vmtiming_tui.images.quoting import human, shown
 from vmtiming_tui.images.reader.kernel_reader import Excerpt, Mount
 from vmtiming_tui.images.spin import rootfs
 from vmtiming_tui.images.spin.install_service import Report
-from vmtiming_tui.images.spin.steps import Made, Wanted, root_arguments, spin
+from vmtiming_tui.images.spin.root_words import root_arguments
+from vmtiming_tui.images.spin.steps import spin
+from vmtiming_tui.images.spin.wanted import Made, Wanted
 
 MIB = images.MIB
 REPORT = Report(script=b"#!/bin/sh\n", unit=b"[Service]\n")

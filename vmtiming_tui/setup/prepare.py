@@ -101,10 +101,13 @@ def prepare(image: str, out: Path, config: RunConfig, options: Sequence[str] = (
         made = asyncio.run(_overlays(config))
     words = ["vm-timing-report", "-n", str(config.number), "-m", str(config.memory_mib)]
     words += ["-p", config.prefix, *(["-s", config.suffix] if config.suffix else [])]
-    words += ["-k", config.kernel, "-i", config.initrd, "-v", config.vmdir]
+    words += ["-k", config.kernel]
+    words += ["-i", config.initrd] if Path(config.initrd).exists() else []
+    words += ["-v", config.vmdir]
     if "--boot-files" in options:
-        arguments = arguments_in(Path(config.kernel).with_name("cmdline"))
         words += [word for folder in config.allow_backing for word in ("--allow-backing", folder)]
         words += ["--allow-device"] if config.allow_device else []
-        words += ["--inject", "--append", arguments]
+        words += ["--inject"]
+    if (cmdline := Path(config.kernel).with_name("cmdline")).exists():
+        words += ["--append", arguments_in(cmdline)]
     return Prepared(made, shlex.join(words))

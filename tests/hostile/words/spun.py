@@ -15,7 +15,8 @@ from vmtiming_tui.images.files.tree import FileKind, Tree
 from vmtiming_tui.images.guard import tools
 from vmtiming_tui.images.spin import install_service
 from vmtiming_tui.images.spin.install_service import Report
-from vmtiming_tui.images.spin.steps import Made, Wanted, spin
+from vmtiming_tui.images.spin.steps import spin
+from vmtiming_tui.images.spin.wanted import Made, Wanted
 
 REPORT = Report(script=b"#!/bin/sh\n", unit=b"[Service]\n")
 VERSION = "6.1.0-1-amd64"

@@ -4,7 +4,7 @@ import pytest
 
 from hostile.words.spun import VERSION, assert_reports, ext4, spun, spun_again
 from support import disk_images as images
-from vmtiming_tui.images.spin.steps import Made
+from vmtiming_tui.images.spin.wanted import Made
 
 TEXTS = ["\x1b[2J", "$(touch {marker})", '"; touch {marker}; "', "\r\x00\x7f\u202e", "x" * 5000]
 

@@ -9,7 +9,7 @@ from readers.memory import tree
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.byte_range import Stretch
 from vmtiming_tui.images.disk.volumes import Volume
-from vmtiming_tui.images.spin.steps import root_arguments
+from vmtiming_tui.images.spin.root_words import root_arguments
 from vmtiming_tui.images.system.fstab import new_crypttab, new_fstab, plan_merge
 from vmtiming_tui.images.system.osrelease import name_of_system
 

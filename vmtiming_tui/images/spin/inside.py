@@ -25,7 +25,8 @@ from vmtiming_tui.images.reader.host_reader import HostReader
 from vmtiming_tui.images.reader.kernel_reader import KernelReader
 from vmtiming_tui.images.reader.reader_vm import ReaderVm
 from vmtiming_tui.images.spin.install_service import Report
-from vmtiming_tui.images.spin.steps import Wanted, spin
+from vmtiming_tui.images.spin.steps import spin
+from vmtiming_tui.images.spin.wanted import Wanted
 
 _UNPACKED = "source.raw"
 _PROGRESS_S = 0.2

@@ -35,6 +35,7 @@ from vmtiming_tui.images.reader.loop_mount import own_namespace
 from vmtiming_tui.images.reader.mount_server import MountServer
 from vmtiming_tui.images.spin.arguments import HELP, USAGE, Arguments, UsageError, parse
 from vmtiming_tui.images.spin.reading_box import BoxedReading, read_in_box
+from vmtiming_tui.images.spin.wanted import BOOT_FILES, CMDLINE, ROOT_IMAGE, VMLINUZ
 
 TOOLS = {
     "qemu-img": "qemu-utils", "e2fsck": "e2fsprogs", "resize2fs": "e2fsprogs",
@@ -43,8 +44,6 @@ TOOLS = {
 }  # fmt: skip
 _LEAST_FREE_BYTES = 1 << 20
 _MAX_CMDLINE_BYTES = 4096
-# The files of a result: where they are in the box, and where they go.
-_BOOT_FILES = ("vmlinuz", "initrd")
 
 
 def say(text: str) -> None:
@@ -151,39 +150,54 @@ def result_mode(taken: Taken) -> int:
     return mode | 0o600
 
 
-def hand_over(out: OutFolder, work: WorkFolder, arguments: Arguments, owner: int, mode: int) -> str:
+def results(arguments: Arguments, made: Mapping[str, Any]) -> list[str]:
+    """Return the names of what was made, which are words from the box.
+
+    Raises ``ImageError`` where what was asked for is not among them.
+    """
+    told = made.get("files")
+    names = [name for name in (ROOT_IMAGE, *BOOT_FILES) if isinstance(told, list) and name in told]
+    if not {VMLINUZ, CMDLINE if arguments.boot_files else ROOT_IMAGE} <= set(names):
+        raise ImageError("what reads the image in its box left no kernel, or no root")
+    return [name for name in names if name != ROOT_IMAGE or not arguments.boot_files]
+
+
+def hand_over(out: OutFolder, work: WorkFolder, names: Sequence[str], owner: int, mode: int) -> str:
     """Move the results to their places, and return what is ready; no signal comes in between.
 
-    Raises ``ImageError`` where one is no file of ours, and ``OSError``.
+    A file of an earlier result that this one does not have goes. Raises ``ImageError`` where one
+    is no file of ours, and ``OSError``.
     """
-    names = [*_BOOT_FILES, "cmdline" if arguments.boot_files else "rootfs.img"]
     for name in names:
         work.check(name, owner, mode)
     boot = out.boot_folder()
+    ready = []
     try:
-        cmdline, size = "", 0
-        places = {name: out.fd if name == "rootfs.img" else boot for name in names}
+        places = {name: out.fd if name == ROOT_IMAGE else boot for name in names}
         for name, target in places.items():
             _refuse_folder(out, name, target)
         for name, target in places.items():
-            if name == "rootfs.img":
+            where = f"{out.name}/{name}" if name == ROOT_IMAGE else f"{out.name}/BFILES/{name}"
+            if name == ROOT_IMAGE:
                 size = os.stat(name, dir_fd=work.fd, follow_symlinks=False).st_size
-            elif name == "cmdline":
-                cmdline = _head(work, name)
+                where += f" ({human(size)})"
+            elif name == CMDLINE:
+                where += f" ({_head(work, name)})"
             os.rename(name, name, src_dir_fd=work.fd, dst_dir_fd=target)
+            ready.append(where)
+        for name in set(BOOT_FILES) - set(names):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=boot)
     finally:
         os.close(boot)
-    if arguments.boot_files:
-        return f"{out.name}/BFILES/vmlinuz, initrd, and cmdline ({cmdline})"
-    return (f"{out.name}/rootfs.img ({human(size)}), {out.name}/BFILES/vmlinuz, "
-            f"{out.name}/BFILES/initrd")  # fmt: skip
+    return ", ".join(ready)
 
 
 def _refuse_folder(out: OutFolder, name: str, target: int) -> None:
     """Raise ``ImageError`` for the one thing that a file cannot take the place of."""
     with contextlib.suppress(FileNotFoundError):
         if stat.S_ISDIR(os.stat(name, dir_fd=target, follow_symlinks=False).st_mode):
-            below = "" if target == out.fd else "BFILES/"
+            below = "" if name == ROOT_IMAGE else "BFILES/"
             raise ImageError(f"{out.name}/{below}{name} is a folder", hint="use --out elsewhere")
 
 
@@ -260,8 +274,9 @@ def spin(arguments: Arguments, signals: Signals) -> None:
         if arguments.dry_run:
             say(would_write(out, arguments, made))
             return
+        names = results(arguments, made)
         work.give_to(None)
-        ready = hand_over(out, work, arguments, owner, result_mode(taken))
+        ready = hand_over(out, work, names, owner, result_mode(taken))
         _write_down(arguments, taken)
     say(f"ready: {ready}")
 
@@ -273,7 +288,7 @@ def _write_down(arguments: Arguments, taken: Taken) -> None:
         if arguments.boot_files:
             ledger.write(settled(taken.image) if arguments.format else ())
             return
-        file, fd = open_file(f"{arguments.out}/rootfs.img")
+        file, fd = open_file(f"{arguments.out}/{ROOT_IMAGE}")
         os.close(fd)
         ledger.write([entry_for(file, "raw")])
 

@@ -1,0 +1,172 @@
+"""The volumes of an image as they can be read, and which of them is the root."""
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.byte_range import Piece, Stretch
+from vmtiming_tui.images.disk.volumes import (
+    NOT_LOOKED_INTO,
+    Volume,
+    not_put_together,
+    open_files,
+)
+from vmtiming_tui.images.files.ext import Ext
+from vmtiming_tui.images.files.tree import FileSystem, Tree
+from vmtiming_tui.images.quoting import human, shown
+from vmtiming_tui.images.reader.kernel_reader import KERNEL_ONLY, Excerpt, KernelReader
+from vmtiming_tui.images.spin import rootfs
+from vmtiming_tui.images.system.osrelease import looks_like_root, name_of_system
+
+_ROOT_TYPES = frozenset({"ext2", "ext3", "ext4", "xfs", "f2fs", "btrfs"})
+_ENCRYPTED = frozenset({"crypto_LUKS", "BitLocker"})
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A volume and what it is read by: its own files, those of a copy, or those of an excerpt.
+
+    ``tree`` is None where nobody reads it; ``fault`` says why not, where it should be readable.
+    """
+
+    volume: Volume
+    tree: Tree | None = None
+    is_root: bool = False
+    copy: Path | None = None
+    excerpt: Excerpt | None = None
+    fault: ImageError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workplace:
+    """Where a spin works, and with what; ``held`` closes what is opened."""
+
+    work: Path
+    reader: KernelReader
+    say: Say
+    held: contextlib.ExitStack
+
+    def put_together(self, volumes: Sequence[Volume]) -> list[Volume]:
+        """Return the volumes, with what is on those that only a kernel puts together."""
+        apart = [volume for volume in volumes if volume.assembly]
+        found: Mapping[Volume, Volume] = {}
+        try:
+            if apart:
+                found = self.reader.assembled(apart)
+        except ImageError as error:
+            for volume in apart:
+                self.say(not_put_together(volume, error))
+        return [found.get(volume, replace(volume, assembly=None)) for volume in volumes]
+
+    def open(self, volumes: Sequence[Volume]) -> list[Part]:
+        """Return the volumes as they can be read; a fault of one need not be the others'."""
+        foreign = [
+            volume
+            for volume in volumes
+            if volume.type in KERNEL_ONLY or (volume.assembly and volume.type in _ROOT_TYPES)
+        ]
+        excerpts: dict[Volume, Excerpt] = {}
+        fault = None
+        try:
+            if foreign:
+                excerpts = {excerpt.volume: excerpt for excerpt in self.reader.excerpts(foreign)}
+        except ImageError as error:
+            fault = error
+        parts = []
+        for number, volume in enumerate(volumes):
+            try:
+                if fault and volume in foreign:
+                    raise fault
+                parts.append(self._opened(number, volume, excerpts.get(volume)))
+            except ImageError as error:
+                parts.append(Part(volume=volume, fault=error))
+        return parts
+
+    def _opened(self, number: int, volume: Volume, excerpt: Excerpt | None) -> Part:
+        copy = None
+        if excerpt:
+            files: FileSystem | None = Ext(self.stretch_of(excerpt.image))
+        else:
+            files = open_files(volume)
+        if not excerpt and isinstance(files, Ext) and files.superblock.needs_recovery:
+            # It has changes that only its journal knows.
+            self.say(f"{volume.name} was not unmounted: playing back its journal in a copy")
+            copy = self.work / f"volume-{number}.img"
+            self.copy(volume, files, copy)
+            rootfs.check(copy, files, volume.name)
+            files = Ext(self.stretch_of(copy))
+        if files is None:
+            return Part(volume=volume)
+        tree = Tree(files, volume.name)
+        return Part(
+            volume=volume,
+            tree=tree,
+            is_root=volume.type in _ROOT_TYPES and looks_like_root(tree),
+            copy=copy,
+            excerpt=excerpt,
+        )
+
+    def copy(self, volume: Volume, files: Ext, target: Path) -> None:
+        assert volume.stretch is not None  # noqa: S101  it has files
+        rootfs.refuse_what_tools_cannot(files, volume.name)
+        rootfs.check_space(self.work, rootfs.taken_bytes(volume.stretch))
+        self.say(f"copying {volume.name}")
+        rootfs.copy_stretch(volume.stretch, target)
+        rootfs.clear_boot_block(target)
+
+    def stretch_of(self, image: Path) -> Stretch:
+        fd = os.open(image, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        self.held.callback(os.close, fd)
+        return Stretch([Piece(fd, 0, os.fstat(fd).st_size)])
+
+
+def find_root(parts: Sequence[Part], asked: str, say: Say) -> tuple[Part, Tree]:
+    """Return the part that holds the system asked for, or the only one, and its files.
+
+    Raises ``ImageError`` where there is none, or more than one and none was asked for.
+    """
+    named = [
+        part for part in parts if not asked or part.volume.name in (asked, f"partition {asked}")
+    ]
+    found = [(part, part.tree) for part in named if part.tree and part.is_root]
+    if not found:
+        faults = [part.fault for part in named if part.volume.type in _ROOT_TYPES]
+        raise next(filter(None, faults), _no_root([part.volume for part in parts]))
+    if len(found) > 1:
+        systems = "\n".join(f"  {part.volume.name}: {name_of_system(tree)}" for part, tree in found)
+        raise ImageError(f"the image has several systems; choose one by --root:\n{systems}")
+    for part in parts:
+        if part.fault:
+            say(f"{part.fault.message}: passed over")
+    root, tree = found[0]
+    if root.excerpt and root.excerpt.subvolume:
+        name = shown(root.excerpt.subvolume)
+        say(f"{root.volume.name}: the root is in subvolume {name}")
+    return root, tree
+
+
+def listed_volumes(volumes: Sequence[Volume]) -> str:
+    """Return volumes, one a line."""
+    return "\n".join(
+        f"  {volume.name}: {volume.type}, {human(volume.size)}" for volume in dict.fromkeys(volumes)
+    )
+
+
+def _no_root(volumes: Sequence[Volume]) -> ImageError:
+    types = {volume.type for volume in volumes}
+    has = f"it has:\n{listed_volumes(volumes)}"
+    if types & _ENCRYPTED:
+        return ImageError(f"the image is encrypted, and so cannot be taken; {has}")
+    if any(kind.startswith(NOT_LOOKED_INTO) for kind in types):
+        return ImageError(f"the image has no root file system outside the volumes left out; {has}")
+    if types == {"unknown"} and len(volumes) == 1:
+        return ImageError(
+            "the image is no disk image that is known here: neither a partition table nor a file"
+            " system is in it"
+        )
+    return ImageError(f"the image has no root file system that can be read; {has}")

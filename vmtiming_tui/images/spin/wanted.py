@@ -1,0 +1,32 @@
+"""What a spin is asked for, and what it leaves."""
+
+from dataclasses import dataclass
+
+ROOT_IMAGE = "rootfs.img"
+BOOT_FILES = VMLINUZ, INITRD, CMDLINE = "vmlinuz", "initrd", "cmdline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a person asked for; empty, or None for the size, where nothing was said."""
+
+    size_bytes: int | None = None
+    kernel_version: str = ""
+    root: str = ""
+    boot_files: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What was left in the work folder, by name; nothing in a dry run.
+
+    ``files`` are some of ``rootfs.img``, ``vmlinuz``, ``initrd`` and ``cmdline``: no initrd where
+    the kernel boots without one, no cmdline where the kernel is to be told nothing. ``root_bytes``
+    is the new root's size, or what it would be; ``cmdline`` the words of that file: what a kernel
+    is to be told, and where the root stays in the image, where it finds it.
+    """
+
+    files: tuple[str, ...] = ()
+    root_bytes: int = 0
+    cmdline: str = ""
