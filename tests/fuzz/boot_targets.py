@@ -10,9 +10,10 @@ from readers.memory import Memory, tree
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.images.files.tree import FileKind
-from vmtiming_tui.images.system import cpio, fstab, loader, osrelease, unified
+from vmtiming_tui.images.system import cpio, fstab, osrelease, unified
 from vmtiming_tui.images.system.completed_initrd import complete_initrd
 from vmtiming_tui.images.system.initrd_contents import InitrdKind, initrd_kind, names
+from vmtiming_tui.images.system.loader import entries
 from vmtiming_tui.images.system.versions import version_key
 
 VERSION = "6.1"
@@ -68,7 +69,7 @@ def texts(data: bytes) -> None:
     name = osrelease.name_of_system(tree({"etc/os-release": data}))
     assert 0 < len(name) < 300
     _shown(name)
-    entry = loader.parsed("entry", data)
+    entry = entries.parsed("entry", data)
     assert " " not in entry.linux
     assert version_key(entry.version) <= version_key(entry.version)
     text = data.replace(b"\0", b"").decode(errors="surrogateescape")

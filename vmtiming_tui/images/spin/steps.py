@@ -30,9 +30,9 @@ from vmtiming_tui.images.system.kernels import (
     choose_kernel,
     find_kernels,
     listed,
-    take_kernel,
 )
 from vmtiming_tui.images.system.osrelease import folder_of_units, name_of_system
+from vmtiming_tui.images.system.take_kernel import take_kernel
 
 
 def spin(

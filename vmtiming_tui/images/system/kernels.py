@@ -5,24 +5,18 @@ They are found where distributions keep them: boot loader entries, unified kerne
 """
 
 import itertools
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from pathlib import PurePosixPath
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.tree import FileKind, Tree
 from vmtiming_tui.images.quoting import shown
 from vmtiming_tui.images.system import unified
-from vmtiming_tui.images.system.cpio import gap
-from vmtiming_tui.images.system.initrd_contents import LZ4_LEGACY
-from vmtiming_tui.images.system.loader import loader_entries
+from vmtiming_tui.images.system.loader.entries import loader_entries
 from vmtiming_tui.images.system.versions import version_key
 
 MAX_KERNELS = 500
-MAX_KERNEL_BYTES = 512 << 20
-MAX_INITRD_BYTES = 1 << 30
 MODULES = "usr/lib/modules"
 _MAX_UNAME_BYTES = 256
 _MAX_PROGRAMS = 200
@@ -110,54 +104,6 @@ def choose_kernel(kernels: Sequence[Kernel], asked: str) -> Kernel:
 def listed(kernels: Iterable[Kernel]) -> str:
     """Return the kernels, one a line."""
     return "\n".join(f"  {kernel}" for kernel in kernels)
-
-
-def take_kernel(kernel: Kernel, root: Tree, folder: Path) -> None:
-    """Leave ``vmlinuz`` and ``initrd`` in a folder, where neither is yet.
-
-    Raises ``ImageError`` where one is not there, empty, or larger than any.
-    """
-    with (folder / "vmlinuz").open("xb") as vmlinuz, (folder / "initrd").open("x+b") as initrd:
-        if kernel.unified:
-            _take_unified(kernel, vmlinuz, initrd)
-        else:
-            beside = f"{MODULES}/{kernel.version}/vmlinuz"
-            if not kernel.tree.copy(kernel.path, vmlinuz.fileno(), MAX_KERNEL_BYTES) and not (
-                root.copy(beside, vmlinuz.fileno(), MAX_KERNEL_BYTES)
-            ):
-                raise ImageError(f"the kernel {shown(kernel.path)} cannot be read")
-            _take_initrds(kernel, initrd.fileno())
-        sizes = [os.fstat(file.fileno()).st_size for file in (vmlinuz, initrd)]
-    if not all(sizes):
-        raise ImageError(
-            f"the kernel {shown(kernel.version)} or its initrd is empty",
-            hint="--kernel-version takes another",
-        )
-
-
-def _take_initrds(kernel: Kernel, target: int) -> None:
-    """Write them one after another, as a boot loader hands them over."""
-    for number, name in enumerate(kernel.initrds, 1):
-        begin = os.lseek(target, 0, os.SEEK_END)
-        if not kernel.tree.copy(name, target, MAX_INITRD_BYTES - begin):
-            raise ImageError(f"the initrd {shown(name)} is named but not there")
-        end = os.lseek(target, 0, os.SEEK_END)
-        last = number == len(kernel.initrds)
-        unended = os.pread(target, len(LZ4_LEGACY), begin) == LZ4_LEGACY
-        os.ftruncate(target, end + (len(gap(end)) if unended and not last else -end % 4))
-
-
-def _take_unified(kernel: Kernel, vmlinuz: BinaryIO, initrd: BinaryIO) -> None:
-    found = kernel.tree.find(kernel.path)
-    parts = unified.sections(kernel.tree.files, found.node) if found else {}
-    if not found or ".linux" not in parts:
-        raise ImageError(f"the kernel {shown(kernel.path)} cannot be read")
-    if ".initrd" not in parts or not parts[".initrd"].size:
-        raise ImageError(f"the unified kernel image {shown(kernel.path)} has no initrd inside")
-    for name, file in ((".linux", vmlinuz), (".initrd", initrd)):
-        for data in unified.content(kernel.tree.files, found.node, parts[name]):
-            file.write(data)
-        file.flush()
 
 
 def _kernel(
