@@ -31,6 +31,8 @@ from vmtiming_tui.images.system.kernels import (
     find_kernels,
     listed,
 )
+from vmtiming_tui.images.system.loader.carried import Carried, beside, carried
+from vmtiming_tui.images.system.loader.told import told
 from vmtiming_tui.images.system.osrelease import folder_of_units, name_of_system
 from vmtiming_tui.images.system.take_kernel import take_kernel
 
@@ -72,13 +74,20 @@ class _Job:
         kernel = choose_kernel(kernels, self.wanted.kernel_version)
         say(f"{name_of_system(tree)} on {root.volume.name} ({root.volume.type})")
         say(f"kernel {kernel}")
+        disk = None if self.wanted.boot_files else self._new_root(root, below).disk
+        loaders = carried(told(kernel, tree, others), disk)
+        for line in loaders.lines():
+            say(line)
         if self.wanted.dry_run:
-            return self._describe(root, below, parts, kernels)
+            return self._describe(root, below, parts, kernels, loaders)
         self._say_what_to_mind(tree, parts)
         take_kernel(kernel, tree, self.place.work)
         if self.wanted.boot_files:
-            return self._leave_boot_files(root, tree, kernel)
-        return self._leave_root(root, below, kernel, units)
+            return self._leave_boot_files(root, tree, kernel, loaders)
+        return self._leave_root(self._new_root(root, below), kernel, units, loaders)
+
+    def _new_root(self, part: Part, below: Sequence[Below]) -> NewRoot:
+        return NewRoot(place=self.place, part=part, below=below, size_bytes=self.wanted.size_bytes)
 
     def _plan_merge(self, tree: Tree, parts: Sequence[Part]) -> list[Below]:
         volumes = [part.volume for part in parts]
@@ -90,8 +99,9 @@ class _Job:
     # What is said
 
     def _describe(
-        self, root: Part, below: Sequence[Below], parts: Sequence[Part], kernels: Sequence[Kernel]
-    ) -> Made:
+        self, root: Part, below: Sequence[Below], parts: Sequence[Part], kernels: Sequence[Kernel],
+        loaders: Carried,
+    ) -> Made:  # fmt: skip
         say = self.place.say
         for each in below:
             say(f"{each.path} would come from {each.volume.name}")
@@ -104,7 +114,8 @@ class _Job:
             used = root.excerpt.used_bytes
         elif root.tree and isinstance(root.tree.files, Ext):
             used = root.tree.files.superblock.used_bytes
-        return Made(root_bytes=self.wanted.size_bytes or rootfs.roomy(used))
+        size = self.wanted.size_bytes or rootfs.roomy(used)
+        return Made(root_bytes=size, cmdline=" ".join(loaders.words))
 
     def _say_what_to_mind(self, tree: Tree, parts: Sequence[Part]) -> None:
         say = self.place.say
@@ -117,18 +128,24 @@ class _Job:
 
     # What is made
 
-    def _leave_boot_files(self, root: Part, tree: Tree, kernel: Kernel) -> Made:
-        words = root_arguments(root.volume, root.excerpt.subvolume if root.excerpt else "")
-        (self.place.work / CMDLINE).write_text(f"{words}\n")
+    def _leave_boot_files(self, root: Part, tree: Tree, kernel: Kernel, loaders: Carried) -> Made:
+        own = root_arguments(root.volume, root.excerpt.subvolume if root.excerpt else "")
         self._complete(kernel, tree, "")
-        return Made(files=(VMLINUZ, INITRD, CMDLINE), cmdline=words)
+        words = beside(own, loaders.words)
+        return Made(files=(VMLINUZ, INITRD, *self._leave_cmdline(words)), cmdline=words)
 
-    def _leave_root(self, part: Part, below: Sequence[Below], kernel: Kernel, units: str) -> Made:
-        new = NewRoot(place=self.place, part=part, below=below, size_bytes=self.wanted.size_bytes)
+    def _leave_root(self, new: NewRoot, kernel: Kernel, units: str, loaders: Carried) -> Made:
         root = new.make()
         self._complete(kernel, root.tree, new.new_type)
         size = new.furnish(root, self.report, units)
-        return Made(files=(ROOT_IMAGE, VMLINUZ, INITRD), root_bytes=size)
+        words = " ".join(loaders.words)
+        files = (ROOT_IMAGE, VMLINUZ, INITRD, *self._leave_cmdline(words))
+        return Made(files=files, root_bytes=size, cmdline=words)
+
+    def _leave_cmdline(self, words: str) -> tuple[str, ...]:
+        if words:
+            (self.place.work / CMDLINE).write_text(f"{words}\n")
+        return (CMDLINE,) if words else ()
 
     def _complete(self, kernel: Kernel, tree: Tree, new_type: str) -> None:
         initrd = self.place.work / INITRD
