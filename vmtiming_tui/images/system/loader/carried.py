@@ -81,8 +81,8 @@ def carried(told: Told, disk: NewDisk | None) -> Carried:
         elif word.text not in kept:
             kept.append(word.text)
     words = " ".join(kept)
-    said = (f"carried over from {told.source}: {words}",) if kept else ()
-    return Carried(words=tuple(kept), said=said, left_out=left_out)
+    said = [f"carried over from {told.source}: {words}"] if kept else []
+    return Carried(words=tuple(kept), said=(*told.remarks, *said), left_out=left_out)
 
 
 def _judged(told: Told, disk: NewDisk | None) -> Iterator[tuple[Word, str]]:

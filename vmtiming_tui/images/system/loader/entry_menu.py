@@ -12,13 +12,13 @@ _DEFAULT = "default"
 _SAVED = "saved_entry"
 
 
-def entry_menu(place: Place, variables: Mapping[str, str | None]) -> Iterator[MenuEntry]:
+def entry_menu(place: Place, variables: Mapping[str, str]) -> Iterator[MenuEntry]:
     """Yield the entries of a place in a menu's order, the default one marked.
 
     The default is what loader.conf or GRUB's saved entry names, else the first.
     """
     entries = _in_order(list(read_entries(place.tree, place.path(_FOLDER))))
-    default = _default(entries, _pattern(place), variables.get(_SAVED) or "")
+    default = _default(entries, _pattern(place), variables.get(_SAVED, ""))
     for entry in entries:
         words, unknown = expanded(entry.options, variables)
         yield MenuEntry(

@@ -13,7 +13,7 @@ _LINE = re.compile(r"([A-Za-z_]\w{0,63})=((?:[^\n\\]|\\.){0,8192})", re.ASCII | 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
-def environment(places: Iterable[Place]) -> dict[str, str | None]:
+def environment(places: Iterable[Place]) -> dict[str, str]:
     """Return the variables of the first environment block that has any."""
     for place in places:
         vendors = [f"EFI/{name}/grubenv" for name in place.tree.names(place.path("EFI"))[:64]]
@@ -23,6 +23,6 @@ def environment(places: Iterable[Place]) -> dict[str, str | None]:
     return {}
 
 
-def variables(text: str) -> dict[str, str | None]:
+def variables(text: str) -> dict[str, str]:
     """Return the variables of an environment block."""
     return {name: _ESCAPE.sub(r"\1", value) for name, value in _LINE.findall(text)}

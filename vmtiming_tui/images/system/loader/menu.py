@@ -12,7 +12,8 @@ _MAX_BYTES = 1 << 20
 _MAX_VALUE = 8192
 _RESCUE = frozenset({"rescue", "recovery", "fallback", "single", "emergency"})
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w{0,63})\}|([A-Za-z_]\w{0,63}))", re.ASCII)
-_UNKNOWN = "\1"
+# Stands before the name of a variable whose value only a running loader knows.
+UNKNOWN = "\1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ class Place:
             content = self.tree.read(self.path(name), _MAX_BYTES) or b""
         except ImageError:
             return ""
-        return content.translate(None, b"\0\r").decode(errors="surrogateescape")
+        return content.translate(None, b"\0\1\r").decode(errors="surrogateescape")
 
 
 def places(root: Tree, others: Sequence[Tree]) -> Iterator[Place]:
@@ -70,19 +71,25 @@ def places(root: Tree, others: Sequence[Tree]) -> Iterator[Place]:
             yield Place(other, folder)
 
 
-def expanded(
-    text: str, variables: Mapping[str, str | None]
-) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
-    """Return a command line's words with their variables' values, and those that cannot be told.
+Words = tuple[Word, ...]
 
-    A variable that is not there is empty, as to GRUB; the value of one that is None is not known.
+
+def expanded(text: str, variables: Mapping[str, str]) -> tuple[Words, Words]:
+    """Return a line's words with their variables' values, and those that cannot be told.
+
+    A variable that is not there is empty, as to GRUB.
     """
+    return marked(
+        _VARIABLE.sub(
+            lambda found: variables.get(found[1] or found[2], "")[:_MAX_VALUE],
+            text.replace(UNKNOWN, ""),
+        )
+    )
 
-    def value(found: re.Match[str]) -> str:
-        known = variables.get(found[1] or found[2], "")
-        return f"{_UNKNOWN}{found[0]}" if known is None else known[:_MAX_VALUE]
 
-    words = split(_VARIABLE.sub(value, text.replace(_UNKNOWN, "")))
-    known = tuple(word for word in words if _UNKNOWN not in word.text)
-    unknown = (Word(word.text.replace(_UNKNOWN, "")) for word in words if word not in known)
+def marked(text: str) -> tuple[Words, Words]:
+    """Return a line's words, and those of them that have a variable which is not known."""
+    words = split(text)
+    known = tuple(word for word in words if UNKNOWN not in word.text)
+    unknown = (Word(word.text.replace(UNKNOWN, "")) for word in words if word not in known)
     return known, tuple(unknown)

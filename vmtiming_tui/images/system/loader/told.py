@@ -1,6 +1,6 @@
 """What a kernel of an image is told by whatever boots it there."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -11,6 +11,7 @@ from vmtiming_tui.images.quoting import shown
 from vmtiming_tui.images.system import unified
 from vmtiming_tui.images.system.loader.entry_menu import entry_menu
 from vmtiming_tui.images.system.loader.environment import environment
+from vmtiming_tui.images.system.loader.grub_menu import grub_menu
 from vmtiming_tui.images.system.loader.menu import MenuEntry, Place, places
 from vmtiming_tui.images.system.loader.plain_files import plain_file
 from vmtiming_tui.images.system.loader.words import Word, split
@@ -36,12 +37,14 @@ class ChosenKernel(Protocol):
 class Told:
     """The words a kernel is told, and where they stand, in words for a person.
 
-    ``unknown`` are those that only a running loader could complete.
+    ``unknown`` are those that only a running loader could complete; ``remarks`` say of menus that
+    they cannot be read.
     """
 
     source: str = ""
     words: tuple[Word, ...] = ()
     unknown: tuple[Word, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def told(kernel: ChosenKernel, root: Tree, others: Sequence[Tree]) -> Told:
@@ -51,29 +54,34 @@ def told(kernel: ChosenKernel, root: Tree, others: Sequence[Tree]) -> Told:
     unified kernel has inside. Else it is what new entries would be made of, and at last what the
     menu tells another kernel.
     """
-    spots = tuple(places(root, others))
-    entries = list(_menus(spots))
-    own = [entry for entry in entries if entry.kernel and _is_for(entry, kernel)]
+    menus, remarks = _menus(tuple(places(root, others)))
+    for menu in menus:
+        own = [entry for entry in menu if _is_for(entry, kernel)]
+        if own and (not kernel.unified or any(entry.words for entry in own)):
+            return _of_several(own)
     if kernel.unified:
-        own = [entry for entry in own if entry.words] or list(_inside(kernel))
-    if own:
-        return _of_several(own)
+        return _inside(kernel)
     if found := plain_file(root):
-        return Told(source=shown(found.source), words=found.words, unknown=found.unknown)
-    if entries:
-        chosen = _chosen(entries)
         return Told(
-            source=f"{shown(chosen.place)}, which names another kernel",
-            words=chosen.words,
-            unknown=chosen.unknown,
+            source=shown(found.source), words=found.words, unknown=found.unknown, remarks=remarks
         )
-    return Told()
+    for menu in filter(None, menus):
+        chosen = _chosen(menu)
+        source = f"{shown(chosen.place)}, which names another kernel"
+        return Told(source=source, words=chosen.words, unknown=chosen.unknown, remarks=remarks)
+    return Told(remarks=remarks)
 
 
-def _menus(spots: Sequence[Place]) -> Iterator[MenuEntry]:
-    variables = environment(spots)
-    for place in spots:
-        yield from entry_menu(place, variables)
+def _menus(spots: Sequence[Place]) -> tuple[list[Sequence[MenuEntry]], tuple[str, ...]]:
+    """Return the menus in the order in which they count, and what to say of unreadable ones."""
+    kept = environment(spots)
+    grubs = [grub_menu(place, kept) for place in spots]
+    variables = dict(kept)
+    for grub in grubs:
+        variables = {**grub.variables, **variables}
+    menus: list[Sequence[MenuEntry]] = [list(entry_menu(place, variables)) for place in spots]
+    menus += [grub.entries for grub in grubs]
+    return menus, tuple(shown(remark) for grub in grubs for remark in grub.remarks)
 
 
 def _of_several(entries: Sequence[MenuEntry]) -> Told:
@@ -96,22 +104,23 @@ def _is_for(entry: MenuEntry, kernel: ChosenKernel) -> bool:
     A path that leads nowhere begins above the volume's top (a subvolume), or below it (a folder
     where another volume belongs): there the file's name alone tells.
     """
+    if not entry.kernel:
+        return False
     if there := kernel.tree.find(entry.kernel):
         taken = kernel.tree.find(kernel.path)
         return taken is not None and there.path == taken.path
     return PurePosixPath(entry.kernel).name == PurePosixPath(kernel.path).name
 
 
-def _inside(kernel: ChosenKernel) -> Iterator[MenuEntry]:
-    """Yield what a unified kernel and its addons (systemd-stub(7)) tell it, as one entry."""
+def _inside(kernel: ChosenKernel) -> Told:
+    """Return what a unified kernel and its addons (systemd-stub(7)) tell it."""
     folder = PurePosixPath(kernel.path).parent
     words = _cmdline(kernel.tree, kernel.path)
     for extra in (f"{kernel.path}.extra.d", str(folder.parent.parent / "loader/addons")):
         names = [name for name in kernel.tree.names(extra) if name.endswith(".addon.efi")]
         for name in names[:_MAX_ADDONS]:
             words += _cmdline(kernel.tree, f"{extra}/{name}")
-    place = f"/{kernel.path} of {kernel.tree.label}"
-    yield MenuEntry(place=place, title="", kernel=kernel.path, words=words)
+    return Told(source=shown(f"/{kernel.path} of {kernel.tree.label}"), words=words)
 
 
 def _cmdline(tree: Tree, path: str) -> tuple[Word, ...]:
