@@ -302,3 +302,119 @@ def test_words_that_only_the_loader_knows_are_said():
 )
 def test_beside_words_of_ours_each_is_said_once(own, more, line):
     assert beside(own, more) == line
+
+
+# --- other menus ---------------------------------------------------------------------------------
+
+SYSLINUX = """\
+DEFAULT arch
+APPEND common
+LABEL old
+  LINUX ../vmlinuz-5.9
+  APPEND old
+LABEL again
+    MENU LABEL Arch ^Linux
+    LINUX ../vmlinuz-6.1
+    APPEND root=UUID=x again
+INCLUDE more.cfg
+"""
+UBOOT = """\
+default l0
+menu title U-Boot menu
+label l0
+\tmenu label Debian
+\tlinux /boot/vmlinuz-6.1
+\tinitrd /boot/initrd.img-6.1
+\tfdtdir /usr/lib/linux-image-6.1/
+\tappend ${cbootargs} root=UUID=x ro uboot
+label l0r
+\tlinux /boot/vmlinuz-6.1
+\tappend root=UUID=x ro single
+"""
+LEGACY = """\
+default=1
+timeout=5
+title Old
+\troot (hd0,0)
+\tkernel /vmlinuz-5.9 ro old
+title Tiny
+\troot (hd0,0)
+\tkernel (hd0,0)/vmlinuz-6.1 ro root=/dev/sda1 legacy
+\tinitrd /initrd.img-6.1
+"""
+ZIPL = """\
+[defaultboot]
+defaultmenu=menu
+[linux]
+target=/boot
+image=/boot/vmlinuz-6.1
+ramdisk=/boot/initrd.img-6.1,0x2000000
+parameters = "root=/dev/dasda1 zipl"
+:menu
+default=1
+1=linux
+"""
+LIMINE = """\
+timeout: 3
+default_entry: 3
+/+Arch Linux
+  //linux-lts
+    protocol: linux
+    path: boot():/vmlinuz-6.1#abcdef
+    cmdline: root=UUID=x lts
+  //linux
+    protocol: linux
+    path: uuid(1-2):/boot/vmlinuz-6.1
+    cmdline: root=UUID=x limine
+"""
+OLD_LIMINE = """\
+TIMEOUT=3
+:Arch Linux
+    PROTOCOL=linux
+    KERNEL_PATH=boot:///vmlinuz-6.1
+    CMDLINE=root=UUID=x rw limine
+"""
+REFIND = '''\
+"Boot with standard options"  "root=UUID=x rw refind a=""b c"""
+"Boot to single-user mode"    "root=UUID=x rw single"
+'''
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("boot/syslinux/syslinux.cfg", SYSLINUX, "common"),
+        ("boot/extlinux/extlinux.conf", UBOOT, "root=UUID=x ro uboot"),
+        ("boot/grub/menu.lst", LEGACY, "ro root=/dev/sda1 legacy"),
+        ("etc/zipl.conf", ZIPL, "root=/dev/dasda1 zipl"),
+        ("boot/limine.conf", LIMINE, "root=UUID=x limine"),
+        ("boot/limine.cfg", OLD_LIMINE, "root=UUID=x rw limine"),
+        ("boot/refind_linux.conf", REFIND, 'root=UUID=x rw refind a="b c"'),
+    ],
+)  # fmt: skip
+def test_menus_of_other_loaders_are_read(name, text, found):
+    more = {"boot/syslinux/more.cfg": b"label arch\nkernel ../vmlinuz-6.1\n"}
+
+    told_words = told_by({name: text.encode()} | more)
+
+    assert words(told_words) == found
+    assert told_words.source.startswith(f"/{name} of the disk")
+
+
+def test_what_u_boot_adds_is_not_known():
+    found = told_by({"boot/extlinux/extlinux.conf": UBOOT.encode()})
+
+    assert [word.text for word in found.unknown] == ["${cbootargs}"]
+
+
+def test_a_file_that_includes_itself_ends():
+    files = {"boot/extlinux/extlinux.conf": b"include extlinux.conf\n" * 50}
+
+    assert told_by(files) == Told()
+
+
+def test_what_raspberrys_firmware_tells_is_beside_its_settings():
+    pi = {"config.txt": b"arm_64bit=1\n", "cmdline.txt": b"console=tty1 root=PARTUUID=x rootwait\n"}
+
+    assert words(told_by({}, [pi])) == "console=tty1 root=PARTUUID=x rootwait"
+    assert told_by({}, [{"cmdline.txt": b"of somebody\n"}]) == Told()

@@ -64,7 +64,7 @@ class Place:
 
 def places(root: Tree, others: Sequence[Tree]) -> Iterator[Place]:
     """Yield where loaders' files lie: below some of the root's folders, else below a volume's."""
-    for folder in ("boot", "", "boot/efi", "efi"):
+    for folder in ("boot", "", "boot/efi", "boot/firmware", "efi"):
         yield Place(root, folder)
     for other in others:
         for folder in ("", "boot"):

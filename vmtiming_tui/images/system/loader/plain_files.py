@@ -1,17 +1,19 @@
 """Files that say what new entries of a loader's menu are to tell kernels."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vmtiming_tui.images.files.tree import Tree
-from vmtiming_tui.images.system.loader.menu import Place
+from vmtiming_tui.images.system.loader.menu import Place, places
 from vmtiming_tui.images.system.loader.words import Word, split
 
 # kernel-install(8), ukify(1), mkinitcpio(8), Clear Linux's kernel manager.
 _FILES = ("etc/kernel/cmdline", "etc/cmdline", "usr/lib/kernel/cmdline", "usr/share/kernel/cmdline")
 _FOLDERS = ("etc/cmdline.d", "etc/kernel/cmdline.d", "usr/share/kernel/cmdline.d")
 _MAX_FILES = 64
+# Raspberry Pi's firmware reads both.
+_FIRMWARE, _OF_FIRMWARE = "config.txt", "cmdline.txt"
 _GRUB = "etc/default/grub"
 _GRUB_FOLDER = "etc/default/grub.d"
 _ASSIGNMENT = re.compile(
@@ -33,8 +35,11 @@ class PlainFile:
     unknown: tuple[Word, ...] = ()
 
 
-def plain_file(root: Tree) -> PlainFile | None:
+def plain_file(root: Tree, others: Sequence[Tree]) -> PlainFile | None:
     """Return what the first of the files says that says anything."""
+    for each in places(root, others):
+        if each.tree.has(each.path(_FIRMWARE)) and (words := _words(each.text(_OF_FIRMWARE))):
+            return PlainFile(each.label(_OF_FIRMWARE), words)
     place = Place(root, "")
     for name in _FILES:
         if words := _words(place.text(name)):

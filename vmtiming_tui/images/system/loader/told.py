@@ -12,6 +12,7 @@ from vmtiming_tui.images.system import unified
 from vmtiming_tui.images.system.loader.entry_menu import entry_menu
 from vmtiming_tui.images.system.loader.environment import environment
 from vmtiming_tui.images.system.loader.grub_menu import grub_menu
+from vmtiming_tui.images.system.loader.line_menus import line_menus, refind_menu
 from vmtiming_tui.images.system.loader.menu import MenuEntry, Place, places
 from vmtiming_tui.images.system.loader.plain_files import plain_file
 from vmtiming_tui.images.system.loader.words import Word, split
@@ -54,14 +55,14 @@ def told(kernel: ChosenKernel, root: Tree, others: Sequence[Tree]) -> Told:
     unified kernel has inside. Else it is what new entries would be made of, and at last what the
     menu tells another kernel.
     """
-    menus, remarks = _menus(tuple(places(root, others)))
+    menus, remarks = _menus(kernel, tuple(places(root, others)))
     for menu in menus:
         own = [entry for entry in menu if _is_for(entry, kernel)]
         if own and (not kernel.unified or any(entry.words for entry in own)):
             return _of_several(own)
     if kernel.unified:
         return _inside(kernel)
-    if found := plain_file(root):
+    if found := plain_file(root, others):
         return Told(
             source=shown(found.source), words=found.words, unknown=found.unknown, remarks=remarks
         )
@@ -72,7 +73,9 @@ def told(kernel: ChosenKernel, root: Tree, others: Sequence[Tree]) -> Told:
     return Told(remarks=remarks)
 
 
-def _menus(spots: Sequence[Place]) -> tuple[list[Sequence[MenuEntry]], tuple[str, ...]]:
+def _menus(
+    kernel: ChosenKernel, spots: Sequence[Place]
+) -> tuple[list[Sequence[MenuEntry]], tuple[str, ...]]:
     """Return the menus in the order in which they count, and what to say of unreadable ones."""
     kept = environment(spots)
     grubs = [grub_menu(place, kept) for place in spots]
@@ -81,6 +84,9 @@ def _menus(spots: Sequence[Place]) -> tuple[list[Sequence[MenuEntry]], tuple[str
         variables = {**grub.variables, **variables}
     menus: list[Sequence[MenuEntry]] = [list(entry_menu(place, variables)) for place in spots]
     menus += [grub.entries for grub in grubs]
+    menus += [menu for place in spots for menu in line_menus(place)]
+    folder = str(PurePosixPath(kernel.path).parent)
+    menus.append(refind_menu(Place(kernel.tree, folder), kernel.path))
     return menus, tuple(shown(remark) for grub in grubs for remark in grub.remarks)
 
 
