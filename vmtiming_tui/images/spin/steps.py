@@ -13,7 +13,6 @@ from pathlib import Path
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.byte_range import Stretch
 from vmtiming_tui.images.disk.volumes import find_volumes
-from vmtiming_tui.images.files.ext import Ext
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.guard.tools import NO_ROOM
 from vmtiming_tui.images.reader.kernel_reader import KernelReader
@@ -23,14 +22,21 @@ from vmtiming_tui.images.spin.new_root import NewRoot
 from vmtiming_tui.images.spin.parts import Part, Say, Workplace, find_root, listed_volumes
 from vmtiming_tui.images.spin.root_words import root_arguments
 from vmtiming_tui.images.spin.wanted import CMDLINE, INITRD, ROOT_IMAGE, VMLINUZ, Made, Wanted
+from vmtiming_tui.images.spin.whole_systems import (
+    plan_below,
+    used_bytes,
+    usr_arguments,
+    with_their_usr,
+)
 from vmtiming_tui.images.system.completed_initrd import complete_initrd
-from vmtiming_tui.images.system.fstab import Below, plan_merge
+from vmtiming_tui.images.system.fstab import Below
 from vmtiming_tui.images.system.kernels import (
     Kernel,
     choose_kernel,
     find_kernels,
     listed,
 )
+from vmtiming_tui.images.system.layout import is_nixos, refuse_copy, refuse_disk, refuse_root
 from vmtiming_tui.images.system.osrelease import folder_of_units, name_of_system
 from vmtiming_tui.images.system.take_kernel import take_kernel
 
@@ -63,9 +69,14 @@ class _Job:
 
     def run(self, image: Stretch) -> Made:
         say = self.place.say
-        parts = self.place.open(self.place.put_together(find_volumes(image, say)))
+        parts = with_their_usr(self.place.open(self.place.put_together(find_volumes(image, say))))
+        volumes = [part.volume for part in parts]
+        refuse_disk(volumes, [part.tree for part in parts if part.tree])
         root, tree = find_root(parts, self.wanted.root, say)
-        units = folder_of_units(tree)
+        refuse_root(tree, volumes)
+        if not self.wanted.boot_files:
+            refuse_copy(tree)
+        units = "" if is_nixos(tree) else folder_of_units(tree)
         below = [] if self.wanted.boot_files else self._plan_merge(tree, parts)
         others = [part.tree for part in parts if part.tree and part is not root]
         kernels = find_kernels(tree, others, say)
@@ -77,12 +88,11 @@ class _Job:
         self._say_what_to_mind(tree, parts)
         take_kernel(kernel, tree, self.place.work)
         if self.wanted.boot_files:
-            return self._leave_boot_files(root, tree, kernel)
+            return self._leave_boot_files(root, tree, kernel, usr_arguments(tree, parts))
         return self._leave_root(root, below, kernel, units)
 
     def _plan_merge(self, tree: Tree, parts: Sequence[Part]) -> list[Below]:
-        volumes = [part.volume for part in parts]
-        below, remarks = plan_merge(tree.text("etc/fstab"), volumes)
+        below, remarks = plan_below(tree, parts)
         for remark in remarks:
             self.place.say(remark)
         return below
@@ -99,11 +109,7 @@ class _Job:
         say(f"its kernels:\n{listed(kernels)}")
         if self.wanted.boot_files:
             return Made()
-        used = 0
-        if root.excerpt:
-            used = root.excerpt.used_bytes
-        elif root.tree and isinstance(root.tree.files, Ext):
-            used = root.tree.files.superblock.used_bytes
+        used = used_bytes(root, below, parts)
         return Made(root_bytes=self.wanted.size_bytes or rootfs.roomy(used))
 
     def _say_what_to_mind(self, tree: Tree, parts: Sequence[Part]) -> None:
@@ -117,8 +123,8 @@ class _Job:
 
     # What is made
 
-    def _leave_boot_files(self, root: Part, tree: Tree, kernel: Kernel) -> Made:
-        words = root_arguments(root.volume, root.excerpt.subvolume if root.excerpt else "")
+    def _leave_boot_files(self, root: Part, tree: Tree, kernel: Kernel, more: str) -> Made:
+        words = root_arguments(root.volume, root.excerpt.subvolume if root.excerpt else "") + more
         (self.place.work / CMDLINE).write_text(f"{words}\n")
         self._complete(kernel, tree, "")
         return Made(files=(VMLINUZ, INITRD, CMDLINE), cmdline=words)
