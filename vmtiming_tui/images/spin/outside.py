@@ -234,13 +234,16 @@ def _head(work: WorkFolder, name: str) -> str:
 
 def would_write(out: OutFolder, arguments: Arguments, made: Mapping[str, Any]) -> str:
     """Return what a dry run leaves undone."""
+    initrd = ["initrd"] * (made.get("has_initrd") is not False)
+    if arguments.boot_files:
+        *most, last = ["vmlinuz", *initrd, CMDLINE]
+        return f"would write {out.name}/BFILES/{', '.join(most)} and {last}; nothing was written"
     size = made.get("root_bytes")
     about = f" (about {human(size)})" if isinstance(size, int) and size > 0 else ""
-    names = [
-        f"{out.name}/{name}{about}" if name == ROOT_IMAGE else f"{out.name}/BFILES/{name}"
-        for name in results(arguments, made)
-    ]
-    return f"would write {', '.join(names)}; nothing was written"
+    boot = " and ".join(["vmlinuz", *initrd])
+    return (
+        f"would write {out.name}/rootfs.img{about}, {out.name}/BFILES/{boot}; nothing was written"
+    )
 
 
 def _order(arguments: Arguments) -> dict[str, object]:

@@ -22,7 +22,7 @@ from vmtiming_tui.images.spin.install_service import Report
 from vmtiming_tui.images.spin.new_root import NewRoot
 from vmtiming_tui.images.spin.parts import Part, Say, Workplace, find_root, listed_volumes
 from vmtiming_tui.images.spin.root_words import root_arguments
-from vmtiming_tui.images.spin.wanted import CMDLINE, INITRD, ROOT_IMAGE, VMLINUZ, Made, Wanted
+from vmtiming_tui.images.spin.wanted import CMDLINE, INITRD, ROOT_IMAGE, Made, Wanted, boot_names
 from vmtiming_tui.images.system.completed_initrd import complete_initrd
 from vmtiming_tui.images.system.fstab import Below, plan_merge
 from vmtiming_tui.images.system.kernels import Kernel, find_kernels, listed
@@ -86,10 +86,10 @@ class _Job:
         if self.wanted.dry_run:
             return self._describe(root, below, parts, kernels, kernel)
         self._say_what_to_mind(tree, parts)
-        boot = take_kernel(kernel, self.place.work)
+        take_kernel(kernel, self.place.work)
         if self.wanted.boot_files:
-            return self._leave_boot_files(root, tree, kernel, boot)
-        return self._leave_root(root, below, kernel, units, boot)
+            return self._leave_boot_files(root, tree, kernel)
+        return self._leave_root(root, below, kernel, units)
 
     def _plan_merge(self, tree: Tree, parts: Sequence[Part]) -> list[Below]:
         volumes = [part.volume for part in parts]
@@ -119,16 +119,15 @@ class _Job:
             say(f"{each.path} would come from {each.volume.name}")
         say(f"it has:\n{listed_volumes([part.volume for part in parts])}")
         say(f"its kernels:\n{listed(kernels)}")
-        boot = (VMLINUZ, INITRD) if kernel.has_initrd else (VMLINUZ,)
         if self.wanted.boot_files:
-            return Made(files=(*boot, CMDLINE))
+            return Made(has_initrd=kernel.has_initrd)
         used = 0
         if root.excerpt:
             used = root.excerpt.used_bytes
         elif root.tree and isinstance(root.tree.files, Ext):
             used = root.tree.files.superblock.used_bytes
         size = self.wanted.size_bytes or rootfs.roomy(used)
-        return Made(files=(ROOT_IMAGE, *boot), root_bytes=size)
+        return Made(root_bytes=size, has_initrd=kernel.has_initrd)
 
     def _say_what_to_mind(self, tree: Tree, parts: Sequence[Part]) -> None:
         say = self.place.say
@@ -141,28 +140,21 @@ class _Job:
 
     # What is made
 
-    def _leave_boot_files(
-        self, root: Part, tree: Tree, kernel: Kernel, boot: tuple[str, ...]
-    ) -> Made:
+    def _leave_boot_files(self, root: Part, tree: Tree, kernel: Kernel) -> Made:
         if not kernel.has_initrd:
             check_without_initrd(root.volume.name, tree, self.place.say)
         words = root_arguments(root.volume, root.excerpt.subvolume if root.excerpt else "")
         (self.place.work / CMDLINE).write_text(f"{words}\n")
         self._complete(kernel, tree, "")
+        boot = boot_names(has_initrd=kernel.has_initrd)
         return Made(files=(*boot, CMDLINE), cmdline=words)
 
-    def _leave_root(
-        self,
-        part: Part,
-        below: Sequence[Below],
-        kernel: Kernel,
-        units: str,
-        boot: tuple[str, ...],
-    ) -> Made:
+    def _leave_root(self, part: Part, below: Sequence[Below], kernel: Kernel, units: str) -> Made:
         new = NewRoot(place=self.place, part=part, below=below, size_bytes=self.wanted.size_bytes)
         root = new.make()
         self._complete(kernel, root.tree, new.new_type)
         size = new.furnish(root, self.report, units)
+        boot = boot_names(has_initrd=kernel.has_initrd)
         return Made(files=(ROOT_IMAGE, *boot), root_bytes=size)
 
     def _complete(self, kernel: Kernel, tree: Tree, new_type: str) -> None:
