@@ -168,7 +168,7 @@ def test_a_kernel_that_has_all_a_vm_takes_needs_no_initrd(root, other, tmp_path)
     kernel = chosen({"etc/x": b""} | root, [other])
 
     assert (kernel.version, kernel.has_initrd) == ("6.6.23", False)
-    take_kernel(kernel, tmp_path)
+    assert take_kernel(kernel, tmp_path) == ("vmlinuz",)
     assert [path.name for path in tmp_path.iterdir()] == ["vmlinuz"]
 
 

@@ -26,6 +26,9 @@ image's kernel another. With --boot-files no root is made:
 kernel and initrd are taken out, and BFILES/cmdline names the root where it is in RAW, so that
 vm-timing-report --inject boots RAW itself.
 
+What RAW's boot loader tells the kernel is said, and left in BFILES/cmdline for vm-timing-report
+--append: all but root=, console=, quiet, resume= and what means a disk that is not there any more.
+
 RAW need not be trusted. It is read in a box: by a user that may do nothing, without a network,
 with one folder to write to and limits on all it uses. File systems that only a kernel reads (xfs,
 btrfs, f2fs) are read by one in a throw-away VM. --mount has this host's own kernel read them, as

@@ -6,6 +6,7 @@ and files in one folder, which are taken when nobody else can reach them any mor
 
 import contextlib
 import os
+import re
 import shutil
 import stat
 import sys
@@ -44,6 +45,7 @@ TOOLS = {
 }  # fmt: skip
 _LEAST_FREE_BYTES = 1 << 20
 _MAX_CMDLINE_BYTES = 4096
+_PLAIN_LINE = re.compile(rb"[!-,./-~][ -~]*\n")
 
 
 def say(text: str) -> None:
@@ -193,6 +195,7 @@ def hand_over(out: OutFolder, work: WorkFolder, names: Sequence[str], owner: int
     """
     for name in names:
         work.check(name, owner, mode)
+    words = _checked_words(work) if CMDLINE in names else ""
     boot = out.boot_folder()
     ready = []
     try:
@@ -205,7 +208,7 @@ def hand_over(out: OutFolder, work: WorkFolder, names: Sequence[str], owner: int
                 size = os.stat(name, dir_fd=work.fd, follow_symlinks=False).st_size
                 where += f" ({human(size)})"
             elif name == CMDLINE:
-                where += f" ({_head(work, name)})"
+                where += f" (for --append: {words})"
             os.rename(name, name, src_dir_fd=work.fd, dst_dir_fd=target)
             ready.append(where)
         for name in set(BOOT_FILES) - set(names):
@@ -224,26 +227,30 @@ def _refuse_folder(out: OutFolder, name: str, target: int) -> None:
             raise ImageError(f"{out.name}/{below}{name} is a folder", hint="use --out elsewhere")
 
 
-def _head(work: WorkFolder, name: str) -> str:
-    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=work.fd)
+def _checked_words(work: WorkFolder) -> str:
+    """Return the words left for a kernel, which are the box's; raise ``ImageError``, ``OSError``.
+
+    They stand on command lines of ours and of QEMU's, so they are one line of plain ones.
+    """
+    fd = os.open(CMDLINE, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=work.fd)
     try:
-        return printable(os.read(fd, _MAX_CMDLINE_BYTES).decode(errors="replace").strip())
+        words = os.read(fd, _MAX_CMDLINE_BYTES + 1)
     finally:
         os.close(fd)
+    if len(words) > _MAX_CMDLINE_BYTES or not _PLAIN_LINE.fullmatch(words):
+        raise ImageError("what reads the image in its box left words for a kernel that are none")
+    return words.decode().strip()
 
 
 def would_write(out: OutFolder, arguments: Arguments, made: Mapping[str, Any]) -> str:
     """Return what a dry run leaves undone."""
-    initrd = ["initrd"] * (made.get("has_initrd") is not False)
-    if arguments.boot_files:
-        *most, last = ["vmlinuz", *initrd, CMDLINE]
-        return f"would write {out.name}/BFILES/{', '.join(most)} and {last}; nothing was written"
     size = made.get("root_bytes")
     about = f" (about {human(size)})" if isinstance(size, int) and size > 0 else ""
-    boot = " and ".join(["vmlinuz", *initrd])
-    return (
-        f"would write {out.name}/rootfs.img{about}, {out.name}/BFILES/{boot}; nothing was written"
-    )
+    names = [
+        f"{out.name}/{name}{about}" if name == ROOT_IMAGE else f"{out.name}/BFILES/{name}"
+        for name in results(arguments, made)
+    ]
+    return f"would write {', '.join(names)}; nothing was written"
 
 
 def _order(arguments: Arguments) -> dict[str, object]:

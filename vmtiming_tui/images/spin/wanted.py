@@ -6,11 +6,6 @@ ROOT_IMAGE = "rootfs.img"
 BOOT_FILES = VMLINUZ, INITRD, CMDLINE = "vmlinuz", "initrd", "cmdline"
 
 
-def boot_names(*, has_initrd: bool) -> tuple[str, ...]:
-    """Return the names of a kernel and its initrd, if it has one."""
-    return (VMLINUZ, INITRD) if has_initrd else (VMLINUZ,)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What a person asked for; empty, or None for the size, where nothing was said."""
@@ -24,16 +19,14 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What was left in the work folder, by name; nothing in a dry run.
+    """What is in the work folder in the end, by name; in a dry run, what would be.
 
     ``files`` are some of ``rootfs.img``, ``vmlinuz``, ``initrd`` and ``cmdline``: no initrd where
     the kernel boots without one, no cmdline where the kernel is to be told nothing. ``root_bytes``
-    is the new root's size, or what it would be; ``has_initrd`` says of a dry run whether one would
-    be left. ``cmdline`` are the words of that file: what a kernel is to be told, and where the root
-    stays in the image, where it finds it.
+    is the new root's size, or what it would be; ``cmdline`` the words that file has, or would have:
+    what a kernel is to be told, and where the root stays in the image, where it finds it.
     """
 
     files: tuple[str, ...] = ()
     root_bytes: int = 0
-    has_initrd: bool = True
     cmdline: str = ""

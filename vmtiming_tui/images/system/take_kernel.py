@@ -15,8 +15,8 @@ from vmtiming_tui.images.system.kernels import Kernel
 MAX_INITRD_BYTES = 1 << 30
 
 
-def take_kernel(kernel: Kernel, folder: Path) -> None:
-    """Leave ``vmlinuz``, and ``initrd`` where it has one, in a folder, where neither is yet.
+def take_kernel(kernel: Kernel, folder: Path) -> tuple[str, ...]:
+    """Leave ``vmlinuz``, and ``initrd`` where it has one, in a folder, and return their names.
 
     An EFI zboot kernel is unpacked: QEMU unpacks few of them. Raises ``ImageError`` where one is
     not there, empty, or larger than any.
@@ -35,6 +35,7 @@ def take_kernel(kernel: Kernel, folder: Path) -> None:
             f"the kernel {shown(kernel.version)} or its initrd is empty",
             hint="--kernel-version takes another",
         )
+    return names
 
 
 def _take(kernel: Kernel, target: BinaryIO) -> None:
