@@ -11,6 +11,8 @@ from typing import Any
 
 from vmtiming_tui.errors import VmTimingError
 from vmtiming_tui.images.byte_range import Piece, Stretch
+from vmtiming_tui.images.files.given import GivenFiles
+from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.gate.permission import Layer, LayerPart
 from vmtiming_tui.images.gate.unpacking import UNPACKED, Unpacking
 from vmtiming_tui.images.guard.box import open_given
@@ -112,6 +114,14 @@ def _reader(order: Mapping[str, Any], work: Path, voice: Voice) -> KernelReader:
     return ReaderVm(kernels=kernels, work=work, say=voice.say, progress=voice.progress)
 
 
+def _own_files(order: Mapping[str, Any]) -> Tree:
+    """Return the kernel and the initrd that the user gave."""
+    return Tree(GivenFiles({
+        name: Stretch([Piece(open_given(word), 0, size)])
+        for name, (word, size) in order["own"].items()
+    }))  # fmt: skip
+
+
 def obey(order: Mapping[str, Any], voice: Voice) -> dict[str, object]:
     """Do what an order says, in the current folder; return what was made, by name."""
     work = Path()
@@ -120,7 +130,8 @@ def obey(order: Mapping[str, Any], voice: Voice) -> dict[str, object]:
     report = Report(script=order["script"].encode(), unit=order["unit"].encode())
     image = open_image(order, work, voice)
     reader = _reader(order, work, voice)
-    made = spin(image, wanted, report=report, work=work, reader=reader, say=voice.say)
+    made = spin(image, wanted, report=report, work=work, reader=reader, say=voice.say,
+                given=_own_files(order))  # fmt: skip
     return asdict(made)
 
 
