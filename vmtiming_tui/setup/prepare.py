@@ -64,7 +64,7 @@ def _is_overlay(folder: int, name: str) -> bool:
 def _as_readable_as(path: str) -> Iterator[None]:
     """Let no file made in the block be more readable than an image: an overlay shows all of it."""
     mask = os.umask(0o077)
-    os.umask(mask | ~Path(path).stat().st_mode & 0o777)
+    os.umask(mask | ~Path(path).stat().st_mode & 0o066)
     try:
         yield
     finally:
