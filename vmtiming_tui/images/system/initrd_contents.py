@@ -229,6 +229,14 @@ def _unpacked(stream: _Stream, limits: _Limits) -> Iterator[bytes] | None:
     return _by_tool(tool, stream, limits) if tool else None
 
 
+def unpacked(chunks: Iterator[bytes]) -> Iterator[bytes] | None:
+    """Return compressed bytes without their compression; None where none is known here.
+
+    The iterator raises ``ValueError`` where they are damaged or beyond the limits above.
+    """
+    return _unpacked(_Stream(chunks), _Limits())
+
+
 def _walk(stream: _Stream, limits: _Limits, layers: int) -> Iterator[bytes]:
     was_compressed = False
     while head := stream.peek(6):
