@@ -23,7 +23,8 @@ _WHOLE_FOLDERS = (
 _WHOLE_FILES = (
     "etc/fstab", "etc/crypttab", "etc/os-release", "etc/machine-id", "etc/selinux/config",
     "etc/cloud/cloud-init.disabled", "etc/cmdline", "etc/zipl.conf", "usr/lib/os-release",
-    "sbin/init", "usr/sbin/init", "bin/busybox", "usr/bin/busybox", "usr/lib/systemd/systemd", "lib/systemd/systemd",
+    "sbin/init", "usr/sbin/init", "bin/busybox", "usr/bin/busybox",
+    "usr/lib/systemd/systemd", "lib/systemd/systemd",
 )  # fmt: skip
 _AT_THE_TOP = ("vmlinuz*", "vmlinux-*", "*Image-*", "kernel-*", "init*", "*.efi", "*.uki", "*.EFI")
 _MODULES = ("usr/lib/modules", "lib/modules")
