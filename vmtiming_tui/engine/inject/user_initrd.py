@@ -6,20 +6,21 @@ An initrd is as foreign as an image, and may unpack to anything; the engine itse
 import asyncio
 import errno
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from vmtiming_tui.engine.children.children import Children
-from vmtiming_tui.engine.inject.report_service import appendix
+from vmtiming_tui.engine.inject.report_service import initrd_archive
 from vmtiming_tui.errors import EngineError, ImageError
+from vmtiming_tui.images.guard.isolated import isolated
 from vmtiming_tui.images.guard.opening import File, open_file
-from vmtiming_tui.images.system import initrd_contents as reader
 from vmtiming_tui.images.system.initrd_contents import InitrdKind
+from vmtiming_tui.images.system.joint import Joint, append
+from vmtiming_tui.images.system.packings import MAX_SECONDS
 
 MAX_BYTES = 1 << 30
-_READING_LIMIT_S = reader.MAX_SECONDS + 10
+_READING_LIMIT_S = MAX_SECONDS + 10
 _COPYING_LIMIT_S = 300.0
 _ANSWER_BYTES = 1000
 
@@ -31,16 +32,14 @@ async def extended(initrd: str, target: Path, children: Children) -> InitrdKind:
     be written.
     """
     with _opened(initrd) as (file, fd):
-        kind = await _kind(fd, children)
+        kind, joint = await _look_at(fd, file.size, children)
         os.lseek(fd, 0, os.SEEK_SET)  # the children have one place in the file with us
         copy = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             await _copy(fd, copy, children)
-            os.lseek(copy, 0, os.SEEK_END)
-            with os.fdopen(copy, "wb", closefd=False) as end:
-                end.write(appendix(file.size))
         finally:
             os.close(copy)
+    append(target, joint, [initrd_archive()])
     return kind
 
 
@@ -64,17 +63,19 @@ def _opened(initrd: str) -> Iterator[tuple[File, int]]:
         os.close(fd)
 
 
-async def _kind(fd: int, children: Children) -> InitrdKind:
+async def _look_at(fd: int, size: int, children: Children) -> tuple[InitrdKind, Joint]:
+    """Return what an initrd of so many bytes is, as a child says, and where it may be joined to."""
     code, said, _ = await children.answer(
-        [sys.executable, "-I", reader.__file__],
-        fd,
-        limit_s=_READING_LIMIT_S,
-        limit_bytes=_ANSWER_BYTES,
+        isolated("system.initrd_contents"), fd, limit_s=_READING_LIMIT_S, limit_bytes=_ANSWER_BYTES
     )
     try:
-        return InitrdKind(said.decode().strip()) if code == 0 else InitrdKind.UNREADABLE
-    except ValueError:
-        return InitrdKind.UNREADABLE
+        kind, offset, *lz4_bytes = said.decode().split()
+        joint = Joint(int(offset), *map(int, lz4_bytes))
+        if code == 0 and 0 <= joint.offset <= size:
+            return InitrdKind(kind), joint
+    except (ValueError, TypeError):
+        pass  # it was ended, or cannot read it
+    return InitrdKind.UNREADABLE, Joint(size)
 
 
 async def _copy(fd: int, copy: int, children: Children) -> None:

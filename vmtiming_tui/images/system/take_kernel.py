@@ -8,8 +8,7 @@ from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.quoting import shown
 from vmtiming_tui.images.system import unified
-from vmtiming_tui.images.system.cpio import gap
-from vmtiming_tui.images.system.initrd_contents import LZ4_LEGACY
+from vmtiming_tui.images.system.joint import gap
 from vmtiming_tui.images.system.kernels import MODULES, Kernel
 
 MAX_KERNEL_BYTES = 512 << 20
@@ -41,14 +40,11 @@ def take_kernel(kernel: Kernel, root: Tree, folder: Path) -> None:
 
 def _take_initrds(kernel: Kernel, target: int) -> None:
     """Write them one after another, as a boot loader hands them over."""
-    for number, name in enumerate(kernel.initrds, 1):
+    for name in kernel.initrds:
         begin = os.lseek(target, 0, os.SEEK_END)
+        begin += os.write(target, gap(begin) if begin else b"")
         if not kernel.tree.copy(name, target, MAX_INITRD_BYTES - begin):
             raise ImageError(f"the initrd {shown(name)} is named but not there")
-        end = os.lseek(target, 0, os.SEEK_END)
-        last = number == len(kernel.initrds)
-        unended = os.pread(target, len(LZ4_LEGACY), begin) == LZ4_LEGACY
-        os.ftruncate(target, end + (len(gap(end)) if unended and not last else -end % 4))
 
 
 def _take_unified(kernel: Kernel, vmlinuz: BinaryIO, initrd: BinaryIO) -> None:
