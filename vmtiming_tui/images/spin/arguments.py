@@ -13,14 +13,16 @@ HELP = """\
 Make a disk image of a Linux machine ready for vm-timing-report.
 
   spin-from-raw.sh RAW [--out DIR] [--size SIZE] [--kernel-version VERSION] [--root NAME]
-                       [--boot-files] [--dry-run] [--force] [--mount] [--format FORMAT]
-                       [--allow-backing DIR]... [--allow-device]
+                       [-k KERNEL] [-i INITRD] [--boot-files] [--dry-run] [--force] [--mount]
+                       [--format FORMAT] [--allow-backing DIR]... [--allow-device]
 
 leaves DIR/rootfs.img (its root, ext4 on the whole disk, the report service inside and enabled)
 and DIR/BFILES/{vmlinuz,initrd}; DIR is the current folder unless said otherwise. RAW may also be
 qcow2, vmdk, vdi or vhdx; GPT, MBR, LVM or a bare file system; ext4, xfs, btrfs or f2fs. It is
 opened read-only and stays as it is to the byte. SIZE is a number with K, M or G; without it the
-root is as large as its content, a quarter more and 256 MiB. With --boot-files no root is made:
+root is as large as its content, a quarter more and 256 MiB. -k brings a KERNEL of your own, with
+or without an INITRD, where the image has none, or another is to be timed; -i alone gives the
+image's kernel another. With --boot-files no root is made:
 kernel and initrd are taken out, and BFILES/cmdline names the root where it is in RAW, so that
 vm-timing-report --inject boots RAW itself.
 
@@ -34,8 +36,9 @@ device only with --allow-device.
 """
 USAGE = """\
 usage: spin-from-raw.sh RAW [--out DIR] [--size SIZE] [--kernel-version VERSION]
-                        [--root NAME] [--boot-files] [--dry-run] [--force] [--mount]
-                        [--format FORMAT] [--allow-backing DIR]... [--allow-device]
+                        [--root NAME] [-k KERNEL] [-i INITRD] [--boot-files] [--dry-run]
+                        [--force] [--mount] [--format FORMAT] [--allow-backing DIR]...
+                        [--allow-device]
 """
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)([KMGTP]?)", re.ASCII)
@@ -56,6 +59,8 @@ class Arguments:
     size_bytes: int | None = None
     kernel_version: str = ""
     root: str = ""
+    kernel: str = ""
+    initrd: str = ""
     format: str = ""
     allow_backing: list[str] = field(default_factory=list)
     boot_files: bool = False
@@ -76,7 +81,11 @@ _FLAGS = {
     for entry in fields(Arguments)
     if entry.type is bool
 } | {"-h": "help"}
-_VALUES = ("--out", "--size", "--kernel-version", "--root", "--format", "--allow-backing")
+_VALUES = (
+    "--out", "--size", "--kernel-version", "--root", "--format", "--allow-backing", "--kernel",
+    "--initrd",
+)  # fmt: skip
+_SHORT = {"-k": "--kernel", "-i": "--initrd"}
 
 
 def size_bytes(text: str) -> int:
@@ -95,6 +104,7 @@ def parse(words: Sequence[str]) -> Arguments:
     while rest:
         word = rest.pop()
         name, equals, value = word.partition("=")
+        name = _SHORT.get(word, name)
         if name in _VALUES:
             if not equals:
                 value = rest.pop() if rest else ""
@@ -113,6 +123,8 @@ def parse(words: Sequence[str]) -> Arguments:
             found.image = word
     if not found.image and not found.help:
         raise UsageError("which image?")
+    if found.kernel and found.kernel_version:
+        raise UsageError("--kernel-version is one of the image's, --kernel your own; say one")
     return found
 
 

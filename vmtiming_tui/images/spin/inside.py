@@ -12,6 +12,8 @@ from typing import Any
 
 from vmtiming_tui.errors import ImageError, VmTimingError
 from vmtiming_tui.images.byte_range import Piece, Stretch
+from vmtiming_tui.images.files.given import GivenFiles
+from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.gate.nbd import served
 from vmtiming_tui.images.gate.nodes import block_node, nameless
 from vmtiming_tui.images.gate.permission import Layer
@@ -146,6 +148,14 @@ def _reader(order: Mapping[str, Any], work: Path, voice: Voice) -> KernelReader:
     return ReaderVm(kernels=kernels, work=work, say=voice.say, progress=voice.progress)
 
 
+def _own_files(order: Mapping[str, Any]) -> Tree:
+    """Return the kernel and the initrd that the user gave."""
+    return Tree(GivenFiles({
+        name: Stretch([Piece(open_given(word), 0, size)])
+        for name, (word, size) in order["own"].items()
+    }))  # fmt: skip
+
+
 def obey(order: Mapping[str, Any], voice: Voice) -> dict[str, object]:
     """Do what an order says, in the current folder; return what was made, by name."""
     work = Path()
@@ -154,7 +164,8 @@ def obey(order: Mapping[str, Any], voice: Voice) -> dict[str, object]:
     report = Report(script=order["script"].encode(), unit=order["unit"].encode())
     image = open_image(order, work, voice)
     reader = _reader(order, work, voice)
-    made = spin(image, wanted, report=report, work=work, reader=reader, say=voice.say)
+    made = spin(image, wanted, report=report, work=work, reader=reader, say=voice.say,
+                given=_own_files(order))  # fmt: skip
     return asdict(made)
 
 

@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from vmtiming_tui.errors import ImageError, VmTimingError
@@ -138,12 +138,35 @@ def work_folder(out: OutFolder, uid: int | None) -> Iterator[WorkFolder]:
         work.remove()
 
 
-def result_mode(taken: Taken) -> int:
-    """Return the mode of the results: no more readable than the image, and as the umask has it."""
+def own_files(arguments: Arguments, held: contextlib.ExitStack) -> Mapping[str, tuple[int, int]]:
+    """Open the kernel and the initrd that the user gave; return descriptor and size by name.
+
+    Raises ``ImageError`` where one is no file that can be read.
+    """
+    found = {}
+    for name in ("kernel", "initrd"):
+        if not (path := getattr(arguments, name)):
+            continue
+        try:
+            file, fd = open_file(path)
+        except OSError as error:
+            raise ImageError(f"--{name} {printable(path)}: {error.strerror}") from None
+        except ImageError as error:
+            raise ImageError(f"--{name}: {error.message}", hint=error.hint) from None
+        held.callback(os.close, fd)
+        found[name] = (fd, file.size)
+    return found
+
+
+def result_mode(fds: Iterable[int]) -> int:
+    """Return the mode of what is made of open files: no more readable than any of them is.
+
+    And as the umask has it.
+    """
     mask = os.umask(0o077)
     os.umask(mask)
     mode = 0o666 & ~mask
-    for fd in taken.fds.values():
+    for fd in fds:
         state = os.fstat(fd)
         group = 0o040 if state.st_gid == os.getegid() or state.st_mode & 0o004 else 0
         mode &= 0o600 | (state.st_mode & (0o004 | group))
@@ -211,12 +234,13 @@ def _head(work: WorkFolder, name: str) -> str:
 
 def would_write(out: OutFolder, arguments: Arguments, made: Mapping[str, Any]) -> str:
     """Return what a dry run leaves undone."""
-    if arguments.boot_files:
-        return f"would write {out.name}/BFILES/vmlinuz, initrd and cmdline; nothing was written"
     size = made.get("root_bytes")
     about = f" (about {human(size)})" if isinstance(size, int) and size > 0 else ""
-    return (f"would write {out.name}/rootfs.img{about}, {out.name}/BFILES/vmlinuz and initrd; "
-            "nothing was written")  # fmt: skip
+    names = [
+        f"{out.name}/{name}{about}" if name == ROOT_IMAGE else f"{out.name}/BFILES/{name}"
+        for name in results(arguments, made)
+    ]
+    return f"would write {', '.join(names)}; nothing was written"
 
 
 def _order(arguments: Arguments) -> dict[str, object]:
@@ -249,6 +273,7 @@ def spin(arguments: Arguments, signals: Signals) -> None:
         uid = held.enter_context(own_uid())
         out = held.enter_context(out_folder(arguments))
         taken = held.enter_context(take(arguments.image, rules, Ledger(ledger_path()), QemuImg()))
+        own = own_files(arguments, held)
         for notice in taken.image.notices:
             say(printable(notice))
         for fd in taken.fds.values():
@@ -268,7 +293,7 @@ def spin(arguments: Arguments, signals: Signals) -> None:
             say("--mount: this host's own kernel reads the image's file systems")
         box = BoxedReading(
             wall=wall, uid=uid, work=work, taken=taken, order=_order(arguments),
-            kernels=tuple(held.enter_context(kernels())), mounts=mounts,
+            kernels=tuple(held.enter_context(kernels())), mounts=mounts, own=own,
         )  # fmt: skip
         made = _made(box, out, signals)
         if arguments.dry_run:
@@ -276,7 +301,8 @@ def spin(arguments: Arguments, signals: Signals) -> None:
             return
         names = results(arguments, made)
         work.give_to(None)
-        ready = hand_over(out, work, names, owner, result_mode(taken))
+        sources = [*taken.fds.values(), *(fd for fd, _ in own.values())]
+        ready = hand_over(out, work, names, owner, result_mode(sources))
         _write_down(arguments, taken)
     say(f"ready: {ready}")
 

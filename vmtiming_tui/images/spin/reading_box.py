@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,10 @@ _LOOK_S = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoxedReading:
-    """What the box is built of, and what it is told."""
+    """What the box is built of, and what it is told.
+
+    ``own`` are the user's own kernel and initrd: descriptor and size in bytes by name.
+    """
 
     wall: Wall
     uid: int | None
@@ -47,10 +50,12 @@ class BoxedReading:
     order: Mapping[str, object]
     kernels: tuple[HostKernel, ...]
     mounts: MountServer | None = None
+    own: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def box(self) -> Box:
         """Return the box itself."""
-        given = (*self.taken.fds.values(), *(kernel.fd for kernel in self.kernels))
+        given = (*self.taken.fds.values(), *(kernel.fd for kernel in self.kernels),
+                 *(fd for fd, _ in self.own.values()))  # fmt: skip
         return Box(
             wall=self.wall, uid=self.uid, limits=_LIMITS, work_fd=self.work.fd, given=given,
             readable=python_files(PACKAGE),
@@ -71,6 +76,7 @@ class BoxedReading:
         return {
             **self.order, "layers": layers, "virtual_bytes": self.taken.image.virtual_bytes,
             "kernels": kernels, "mount": self.mounts is not None,
+            "own": {name: [box.word(fd), size] for name, (fd, size) in self.own.items()},
         }  # fmt: skip
 
     @property

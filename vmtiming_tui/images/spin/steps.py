@@ -25,28 +25,35 @@ from vmtiming_tui.images.spin.root_words import root_arguments
 from vmtiming_tui.images.spin.wanted import CMDLINE, INITRD, ROOT_IMAGE, VMLINUZ, Made, Wanted
 from vmtiming_tui.images.system.completed_initrd import complete_initrd
 from vmtiming_tui.images.system.fstab import Below, plan_merge
-from vmtiming_tui.images.system.kernels import (
-    Kernel,
-    choose_kernel,
-    find_kernels,
-    listed,
-)
+from vmtiming_tui.images.system.kernels import Kernel, find_kernels, listed
 from vmtiming_tui.images.system.osrelease import folder_of_units, name_of_system
+from vmtiming_tui.images.system.own_kernel import (
+    NOTHING_GIVEN,
+    check_without_initrd,
+    kernel_to_take,
+)
 from vmtiming_tui.images.system.take_kernel import take_kernel
 
 
 def spin(
-    image: Stretch, wanted: Wanted, *, report: Report, work: Path, reader: KernelReader, say: Say
+    image: Stretch,
+    wanted: Wanted,
+    *,
+    report: Report,
+    work: Path,
+    reader: KernelReader,
+    say: Say,
+    given: Tree = NOTHING_GIVEN,
 ) -> Made:
     """Make ready what was asked for, and leave it in the work folder.
 
-    Raises ``ImageError`` where the image cannot be taken, in words that name neither it nor where
-    the results are to go.
+    ``given`` are a kernel and an initrd of a person's own (``own_kernel``). Raises ``ImageError``
+    where the image cannot be taken, in words that name neither it nor where the results are to go.
     """
     try:
         with contextlib.ExitStack() as held:
             place = Workplace(work=work, reader=reader, say=say, held=held)
-            return _Job(wanted=wanted, report=report, place=place).run(image)
+            return _Job(wanted=wanted, report=report, place=place, given=given).run(image)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise ImageError(f"{NO_ROOM}; use --out elsewhere") from None
@@ -60,6 +67,7 @@ class _Job:
     wanted: Wanted
     report: Report
     place: Workplace
+    given: Tree
 
     def run(self, image: Stretch) -> Made:
         say = self.place.say
@@ -68,17 +76,20 @@ class _Job:
         units = folder_of_units(tree)
         below = [] if self.wanted.boot_files else self._plan_merge(tree, parts)
         others = [part.tree for part in parts if part.tree and part is not root]
-        kernels = find_kernels(tree, others, say)
-        kernel = choose_kernel(kernels, self.wanted.kernel_version)
+        root_type = self._root_type(root, below)
         say(f"{name_of_system(tree)} on {root.volume.name} ({root.volume.type})")
-        say(f"kernel {kernel}")
+        kernels = find_kernels(tree, others, say, root_type=root_type)
+        kernel = kernel_to_take(
+            kernels, self.wanted.kernel_version, given=self.given, root=tree, root_type=root_type,
+            say=say,
+        )  # fmt: skip
         if self.wanted.dry_run:
-            return self._describe(root, below, parts, kernels)
+            return self._describe(root, below, parts, kernels, kernel)
         self._say_what_to_mind(tree, parts)
-        take_kernel(kernel, tree, self.place.work)
+        boot = take_kernel(kernel, self.place.work)
         if self.wanted.boot_files:
-            return self._leave_boot_files(root, tree, kernel)
-        return self._leave_root(root, below, kernel, units)
+            return self._leave_boot_files(root, tree, kernel, boot)
+        return self._leave_root(root, below, kernel, units, boot)
 
     def _plan_merge(self, tree: Tree, parts: Sequence[Part]) -> list[Below]:
         volumes = [part.volume for part in parts]
@@ -87,24 +98,37 @@ class _Job:
             self.place.say(remark)
         return below
 
+    def _root_type(self, part: Part, below: Sequence[Below]) -> str:
+        """Return the type of the file system that the kernel is to boot from."""
+        if self.wanted.boot_files:
+            return part.volume.type
+        return NewRoot(place=self.place, part=part, below=below).type
+
     # What is said
 
     def _describe(
-        self, root: Part, below: Sequence[Below], parts: Sequence[Part], kernels: Sequence[Kernel]
+        self,
+        root: Part,
+        below: Sequence[Below],
+        parts: Sequence[Part],
+        kernels: Sequence[Kernel],
+        kernel: Kernel,
     ) -> Made:
         say = self.place.say
         for each in below:
             say(f"{each.path} would come from {each.volume.name}")
         say(f"it has:\n{listed_volumes([part.volume for part in parts])}")
         say(f"its kernels:\n{listed(kernels)}")
+        boot = (VMLINUZ, INITRD) if kernel.has_initrd else (VMLINUZ,)
         if self.wanted.boot_files:
-            return Made()
+            return Made(files=(*boot, CMDLINE))
         used = 0
         if root.excerpt:
             used = root.excerpt.used_bytes
         elif root.tree and isinstance(root.tree.files, Ext):
             used = root.tree.files.superblock.used_bytes
-        return Made(root_bytes=self.wanted.size_bytes or rootfs.roomy(used))
+        size = self.wanted.size_bytes or rootfs.roomy(used)
+        return Made(files=(ROOT_IMAGE, *boot), root_bytes=size)
 
     def _say_what_to_mind(self, tree: Tree, parts: Sequence[Part]) -> None:
         say = self.place.say
@@ -117,19 +141,31 @@ class _Job:
 
     # What is made
 
-    def _leave_boot_files(self, root: Part, tree: Tree, kernel: Kernel) -> Made:
+    def _leave_boot_files(
+        self, root: Part, tree: Tree, kernel: Kernel, boot: tuple[str, ...]
+    ) -> Made:
+        if not kernel.has_initrd:
+            check_without_initrd(root.volume.name, tree, self.place.say)
         words = root_arguments(root.volume, root.excerpt.subvolume if root.excerpt else "")
         (self.place.work / CMDLINE).write_text(f"{words}\n")
         self._complete(kernel, tree, "")
-        return Made(files=(VMLINUZ, INITRD, CMDLINE), cmdline=words)
+        return Made(files=(*boot, CMDLINE), cmdline=words)
 
-    def _leave_root(self, part: Part, below: Sequence[Below], kernel: Kernel, units: str) -> Made:
+    def _leave_root(
+        self,
+        part: Part,
+        below: Sequence[Below],
+        kernel: Kernel,
+        units: str,
+        boot: tuple[str, ...],
+    ) -> Made:
         new = NewRoot(place=self.place, part=part, below=below, size_bytes=self.wanted.size_bytes)
         root = new.make()
         self._complete(kernel, root.tree, new.new_type)
         size = new.furnish(root, self.report, units)
-        return Made(files=(ROOT_IMAGE, VMLINUZ, INITRD), root_bytes=size)
+        return Made(files=(ROOT_IMAGE, *boot), root_bytes=size)
 
     def _complete(self, kernel: Kernel, tree: Tree, new_type: str) -> None:
-        initrd = self.place.work / INITRD
-        complete_initrd(initrd, tree, kernel.version, new_type=new_type, say=self.place.say)
+        if kernel.has_initrd:
+            initrd = self.place.work / INITRD
+            complete_initrd(initrd, tree, kernel.version, new_type=new_type, say=self.place.say)

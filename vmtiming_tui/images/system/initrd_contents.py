@@ -71,8 +71,13 @@ class Initrd:
             inner = Stream(packing.unpack(stream, self._limits))
             yield from self._plain(inner)
             _refuse(inner, strange_only=False)
-            is_last = not stream.peek(1)
-            lz4_bytes = inner.position if packing.magic == LZ4_MAGIC and is_last else None
+            follows = stream.peek(1)
+            is_lz4 = packing.magic == LZ4_MAGIC
+            if is_lz4 and follows.strip(b"\0"):
+                raise ValueError(
+                    "packed by lz4, whose end no kernel finds for want of zeros after it"
+                )
+            lz4_bytes = inner.position if is_lz4 and not follows else None
             was_packed = True
             yield from self._plain(stream)
         # A kernel, too, stops at what it does not know, and keeps what came before.

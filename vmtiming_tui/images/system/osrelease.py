@@ -12,6 +12,7 @@ _MAX_BYTES = 64 << 10
 _ASSIGNMENT = re.compile(rb"^[ \t]*([A-Z_]{1,32})=(.{0,1024})$", re.MULTILINE)
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"|\'([^\']*)\'|((?:[^\s"\'\\]|\\.)*)')
 _ESCAPED = re.compile(rb'\\(["$`\\])')
+_SYSTEMD_LIBRARY = re.compile(r"libsystemd-shared-([0-9]{3})(?![0-9])")
 _NO_NAME = "a system without os-release"
 
 
@@ -60,3 +61,17 @@ def folder_of_units(tree: Tree) -> str:
         f"{name_of_system(tree)} has no systemd, which reports the boot time; its init: "
         f"{shown(init.path) if init else 'no init at all'}"
     )
+
+
+def systemd_version(tree: Tree) -> int | None:
+    """Return the number of the release that a tree's systemd is of; None where nothing tells.
+
+    The library that its programs share is named after it.
+    """
+    folders = ["usr/lib/systemd", "lib/systemd", "usr/lib64/systemd"]
+    folders += [f"usr/lib/{name}/systemd" for name in tree.names("usr/lib") if "-linux-" in name]
+    for folder in folders:
+        for name in tree.names(folder):
+            if found := _SYSTEMD_LIBRARY.match(name):
+                return int(found[1])
+    return None

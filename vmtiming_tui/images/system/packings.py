@@ -23,6 +23,7 @@ MAX_NAMES_BYTES = 32 << 20
 MAX_SECONDS = 30.0
 WINDOW_BYTES = 1 << 16
 LZ4_BLOCK_BYTES = 8 << 20
+_MOST_OF_LZ4_BLOCK = LZ4_BLOCK_BYTES + LZ4_BLOCK_BYTES // 255 + 16
 LZ4_MAGIC = b"\x02\x21\x4c\x18"
 _MAX_DICTIONARY_BYTES = 128 << 20
 _XZ_CHECKS = (b"\0", b"\1")  # none, CRC32
@@ -256,12 +257,15 @@ def _lz4_blocks(stream: Stream) -> Iterator[bytes]:
     """Yield what a kernel takes for blocks: such a stream has no end of its own.
 
     It is over where all is read, or where the size of the next block is zero; kernels older than
-    5.14 know the former only (lib/decompress_unlz4.c).
+    5.14 know the former only (lib/decompress_unlz4.c). What can be no block is not taken, such as a
+    kernel's own size after it.
     """
     while len(head := stream.peek(4)) == 4 and any(head):
+        size = 0 if head == LZ4_MAGIC else int.from_bytes(head, "little")
+        if size > _MOST_OF_LZ4_BLOCK:
+            return
         yield stream.take(4)
-        if head != LZ4_MAGIC:
-            yield from stream.pieces(int.from_bytes(head, "little"))
+        yield from stream.pieces(size)
 
 
 def _lzo_blocks(stream: Stream) -> Iterator[bytes]:
@@ -297,3 +301,13 @@ def packing_of(stream: Stream) -> Packing | None:
     """Return how what comes next is packed; None where in no way known here."""
     head = stream.peek(max(len(packing.magic) for packing in PACKINGS))
     return next((each for each in PACKINGS if head.startswith(each.magic)), None)
+
+
+def unpacked(chunks: Iterator[bytes]) -> Iterator[bytes] | None:
+    """Return what is packed without its packing; None where it is packed in no way known here.
+
+    The iterator raises ``ValueError`` where that is damaged or beyond the limits.
+    """
+    stream = Stream(chunks)
+    packing = packing_of(stream)
+    return packing.unpack(stream, Limits()) if packing else None
