@@ -54,9 +54,11 @@ def _take_initrds(kernel: Kernel, target: int) -> None:
 
 
 def _take_inside(kernel: Kernel, target: BinaryIO) -> None:
-    found = kernel.tree.find(kernel.path)
-    parts = unified.sections(kernel.tree.files, found.node) if found else {}
-    if not found or ".initrd" not in parts:
-        raise ImageError(f"the unified kernel image {shown(kernel.path)} has no initrd inside")
-    for data in unified.content(kernel.tree.files, found.node, parts[".initrd"]):
-        target.write(data)
+    """Write what is in a unified kernel and beside it, as its own loader hands it over."""
+    for program, name in unified.initrd(kernel.tree, kernel.path, kernel.profile):
+        if begin := target.tell():
+            target.write(gap(begin))
+        for data in program.content(name):
+            target.write(data)
+            if target.tell() > MAX_INITRD_BYTES:
+                raise ImageError(f"the initrd of {shown(kernel.path)} is larger than any")
