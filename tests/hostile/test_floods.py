@@ -255,7 +255,7 @@ BOMBS = {
 async def test_an_initrd_that_unpacks_to_gigabytes_costs_the_engine_nothing(lab: Lab, bomb: str):
     initrd = lab.folder / "initrd"
     initrd.write_bytes(BOMBS[bomb]())
-    config = lab.config(1, inject=Inject.INITRD, initrd=str(initrd), timeout_s=60.0)
+    config = lab.config(1, inject=Inject.AUTO, initrd=str(initrd), timeout_s=60.0)
     story, spent_s, peak = await costs(lab, config)
 
     assert story.states == ["booted"]

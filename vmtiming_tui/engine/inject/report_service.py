@@ -20,7 +20,6 @@ TARGET = "multi-user.target"
 RUN_SCRIPT = "/run/vm-report/vm-report.sh"
 HOOK = "00-vm-report.sh"
 HOOK_FOLDERS = ("lib/dracut/hooks/cmdline", "var/lib/dracut/hooks/cmdline")
-MIN_SYSTEMD = 256
 CREDENTIAL_SCRIPT = "vm-report.sh"
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from vmtiming_tui.engine.children.children import Children
 from vmtiming_tui.engine.inject.report_service import initrd_archive
 from vmtiming_tui.errors import EngineError, ImageError
+from vmtiming_tui.escape import one_line
 from vmtiming_tui.images.guard.isolated import isolated
 from vmtiming_tui.images.guard.opening import File, open_file
-from vmtiming_tui.images.system.initrd_contents import InitrdKind
-from vmtiming_tui.images.system.joint import Joint, append
+from vmtiming_tui.images.system.initrd_contents import InitrdKind, LookedAt
+from vmtiming_tui.images.system.joint import append
 from vmtiming_tui.images.system.packings import MAX_SECONDS
 
 MAX_BYTES = 1 << 30
@@ -25,22 +26,24 @@ _COPYING_LIMIT_S = 300.0
 _ANSWER_BYTES = 1000
 
 
-async def extended(initrd: str, target: Path, children: Children) -> InitrdKind:
-    """Write an initrd with the report service's archive after it; return what kind it is.
+async def extended(initrd: str, target: Path, children: Children) -> LookedAt:
+    """Write an initrd with the report service's archive after it, where that serves it; tell it.
 
     Raises ``EngineError`` where the initrd cannot be read, and ``OSError`` where ``target`` cannot
     be written.
     """
     with _opened(initrd) as (file, fd):
-        kind, joint = await _look_at(fd, file.size, children)
+        found = await _look_at(fd, file.size, children)
+        if not found.joint or not found.kind.is_served:
+            return found
         os.lseek(fd, 0, os.SEEK_SET)  # the children have one place in the file with us
         copy = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             await _copy(fd, copy, children)
         finally:
             os.close(copy)
-    append(target, joint, [initrd_archive()])
-    return kind
+    append(target, found.joint, [initrd_archive()])
+    return found
 
 
 @contextmanager
@@ -63,19 +66,14 @@ def _opened(initrd: str) -> Iterator[tuple[File, int]]:
         os.close(fd)
 
 
-async def _look_at(fd: int, size: int, children: Children) -> tuple[InitrdKind, Joint]:
-    """Return what an initrd of so many bytes is, as a child says, and where it may be joined to."""
+async def _look_at(fd: int, size: int, children: Children) -> LookedAt:
+    """Return what a child says of an initrd of so many bytes."""
     code, said, _ = await children.answer(
         isolated("system.initrd_contents"), fd, limit_s=_READING_LIMIT_S, limit_bytes=_ANSWER_BYTES
     )
-    try:
-        kind, offset, *lz4_bytes = said.decode().split()
-        joint = Joint(int(offset), *map(int, lz4_bytes))
-        if code == 0 and 0 <= joint.offset <= size:
-            return InitrdKind(kind), joint
-    except (ValueError, TypeError):
-        pass  # it was ended, or cannot read it
-    return InitrdKind.UNREADABLE, Joint(size)
+    if code != 0:
+        return LookedAt(InitrdKind.UNREADABLE)
+    return LookedAt.heard(one_line(said.decode(errors="replace")), size)
 
 
 async def _copy(fd: int, copy: int, children: Children) -> None:

@@ -33,6 +33,7 @@ from vmtiming_tui.images.system.own_kernel import (
     kernel_to_take,
 )
 from vmtiming_tui.images.system.take_kernel import take_kernel
+from vmtiming_tui.images.system.way_in import check_way_in
 
 
 def spin(
@@ -146,6 +147,8 @@ class _Job:
     ) -> Made:
         if not kernel.has_initrd:
             check_without_initrd(root.volume.name, tree, self.place.say)
+        else:
+            check_way_in(self.place.work / INITRD, tree, self.place.say)
         words = root_arguments(root.volume, root.excerpt.subvolume if root.excerpt else "")
         (self.place.work / CMDLINE).write_text(f"{words}\n")
         self._complete(kernel, tree, "")

@@ -10,6 +10,7 @@ import re
 import resource
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import BinaryIO
@@ -39,6 +40,11 @@ class InitrdKind(StrEnum):
     SYSTEMD = "systemd"
     OTHER = "other"
     UNREADABLE = "unreadable"
+
+    @property
+    def is_served(self) -> bool:
+        """Whether the report service can be brought in with it."""
+        return self not in (InitrdKind.OTHER, InitrdKind.UNREADABLE)
 
 
 class Initrd:
@@ -147,26 +153,54 @@ def kind_by_names(found: Iterable[str]) -> InitrdKind:
     return InitrdKind.OTHER
 
 
-def look_at(file: BinaryIO) -> tuple[InitrdKind, Joint | None]:
-    """Return what kind of initrd this is, and its joint; may take ``MAX_SECONDS``."""
-    initrd = Initrd(file)
-    try:
-        return kind_by_names(initrd.names()), initrd.joint
-    except ValueError:
-        return InitrdKind.UNREADABLE, None
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """What kind of initrd one is and where another joins it, or ``fault``: why it is unreadable."""
+
+    kind: InitrdKind
+    joint: Joint | None = None
+    fault: str = ""
+
+    @classmethod
+    def file(cls, file: BinaryIO) -> "LookedAt":
+        """Look at an initrd; may take ``MAX_SECONDS``."""
+        initrd = Initrd(file)
+        try:
+            return cls(kind_by_names(initrd.names()), initrd.joint)
+        except ValueError as error:
+            return cls(InitrdKind.UNREADABLE, fault=str(error))
+
+    def told(self) -> str:
+        """Return it in a line, as ``heard`` takes it."""
+        numbers = (self.joint.offset, self.joint.lz4_bytes) if self.joint else ()
+        words = (str(number) for number in numbers if number is not None)
+        return " ".join([self.kind, *words, *self.fault.split()])
+
+    @classmethod
+    def heard(cls, line: str, size: int) -> "LookedAt":
+        """Return what a line says of an initrd of so many bytes; nonsense says it is unreadable."""
+        word, *words = line.split() or [""]
+        try:
+            kind = InitrdKind(word)
+            if kind is not InitrdKind.UNREADABLE:
+                joint = Joint(*map(int, words))
+                if 0 <= joint.offset <= size:
+                    return cls(kind, joint)
+        except (ValueError, TypeError):
+            words = []
+        return cls(InitrdKind.UNREADABLE, fault=" ".join(words))
 
 
 def initrd_kind(file: BinaryIO) -> InitrdKind:
     """Return what kind of initrd this is; may take ``MAX_SECONDS``."""
-    return look_at(file)[0]
+    return LookedAt.file(file).kind
 
 
 def main(_words: Sequence[str] = ()) -> None:
-    """Print what kind of initrd stdin is and the numbers of its joint, within a limit on memory."""
+    """Print what is to be told of the initrd on stdin, within a limit on memory."""
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     try:
-        kind, joint = look_at(sys.stdin.buffer)
+        found = LookedAt.file(sys.stdin.buffer)
     except MemoryError:
-        kind, joint = InitrdKind.UNREADABLE, None
-    numbers = (joint.offset, joint.lz4_bytes) if joint else ()
-    print(kind, *(number for number in numbers if number is not None))
+        found = LookedAt(InitrdKind.UNREADABLE, fault="it takes too much memory")
+    print(found.told())
