@@ -15,7 +15,7 @@ from vmtiming_tui.engine.qemu.machine import Machine, machine_of
 from vmtiming_tui.engine.qemu.option_words import option
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.escape import one_line
-from vmtiming_tui.images.system.way_in import SYSTEMD_OF_CREDENTIALS
+from vmtiming_tui.images.system.way_in import MIN_SYSTEMD
 from vmtiming_tui.model.config import BootMode, Inject, RunConfig
 from vmtiming_tui.model.events import Level
 
@@ -76,7 +76,7 @@ async def prepare_launch(
             say(
                 Level.INFO,
                 "the report service is brought in by SMBIOS credentials, and nothing is written "
-                f"to the images; the guest's systemd must be {SYSTEMD_OF_CREDENTIALS} or newer",
+                f"to the images; the guest's systemd must be {MIN_SYSTEMD} or newer",
             )
             return Launch(
                 injected="SMBIOS credentials",
@@ -184,7 +184,7 @@ async def _by_initrd(
         raise EngineError(
             what,
             hint="--inject=credentials brings it into guests with systemd "
-            f"{SYSTEMD_OF_CREDENTIALS} or newer; prepare any other without --untouched",
+            f"{MIN_SYSTEMD} or newer; prepare any other without --untouched",
         )
     say(Level.WARNING, what)
     return None

@@ -2,6 +2,7 @@
 
 import math
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
@@ -25,6 +26,9 @@ or without an INITRD, where the image has none, or another is to be timed; -i al
 image's kernel another. With --boot-files no root is made:
 kernel and initrd are taken out, and BFILES/cmdline names the root where it is in RAW, so that
 vm-timing-report --inject boots RAW itself.
+
+What RAW's boot loader tells the kernel is said, and left in BFILES/cmdline for vm-timing-report
+--append: all but root=, console=, quiet, resume= and what means a disk that is not there any more.
 
 RAW need not be trusted. It is read in a box: by a user that may do nothing, without a network,
 with one folder to write to and limits on all it uses. File systems that only a kernel reads (xfs,
@@ -52,7 +56,10 @@ class UsageError(VmTimingError):
 
 @dataclass(kw_only=True)
 class Arguments:
-    """The request, its names as they were given; ``size_bytes`` None: as large as the content."""
+    """The request, its names as they were given; ``size_bytes`` None: as large as the content.
+
+    ``storm`` are the words for the storm that is to follow, which commands printed here have.
+    """
 
     image: str = ""
     out: str = "."
@@ -62,6 +69,7 @@ class Arguments:
     kernel: str = ""
     initrd: str = ""
     format: str = ""
+    storm: list[str] = field(default_factory="-n 1 -p vm -s .img".split)
     allow_backing: list[str] = field(default_factory=list)
     boot_files: bool = False
     dry_run: bool = False
@@ -83,7 +91,7 @@ _FLAGS = {
 } | {"-h": "help"}
 _VALUES = (
     "--out", "--size", "--kernel-version", "--root", "--format", "--allow-backing", "--kernel",
-    "--initrd",
+    "--initrd", "--storm",
 )  # fmt: skip
 _SHORT = {"-k": "--kernel", "-i": "--initrd"}
 
@@ -134,5 +142,7 @@ def _set(found: Arguments, name: str, value: str) -> None:
             found.size_bytes = size_bytes(value)
         case "--allow-backing":
             found.allow_backing.append(value)
+        case "--storm":
+            found.storm = shlex.split(value)
         case _:
             setattr(found, name.removeprefix("--").replace("-", "_"), value)

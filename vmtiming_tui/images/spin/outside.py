@@ -6,13 +6,14 @@ and files in one folder, which are taken when nobody else can reach them any mor
 
 import contextlib
 import os
+import re
 import shutil
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from vmtiming_tui.errors import ImageError, VmTimingError
+from vmtiming_tui.errors import AsItIsError, ImageError, VmTimingError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.images.gate.ask_qemu_img import QemuImg
 from vmtiming_tui.images.gate.format_ledger import Ledger, entry_for, ledger_path
@@ -34,6 +35,7 @@ from vmtiming_tui.images.reader.host_kernel import kernels
 from vmtiming_tui.images.reader.loop_mount import own_namespace
 from vmtiming_tui.images.reader.mount_server import MountServer
 from vmtiming_tui.images.spin.arguments import HELP, USAGE, Arguments, UsageError, parse
+from vmtiming_tui.images.spin.as_it_is import advised
 from vmtiming_tui.images.spin.reading_box import BoxedReading, read_in_box
 from vmtiming_tui.images.spin.wanted import BOOT_FILES, CMDLINE, ROOT_IMAGE, VMLINUZ
 
@@ -44,6 +46,7 @@ TOOLS = {
 }  # fmt: skip
 _LEAST_FREE_BYTES = 1 << 20
 _MAX_CMDLINE_BYTES = 4096
+_PLAIN_LINE = re.compile(rb"[!-,./-~][ -~]*\n")
 
 
 def say(text: str) -> None:
@@ -193,6 +196,7 @@ def hand_over(out: OutFolder, work: WorkFolder, names: Sequence[str], owner: int
     """
     for name in names:
         work.check(name, owner, mode)
+    words = _checked_words(work) if CMDLINE in names else ""
     boot = out.boot_folder()
     ready = []
     try:
@@ -205,7 +209,7 @@ def hand_over(out: OutFolder, work: WorkFolder, names: Sequence[str], owner: int
                 size = os.stat(name, dir_fd=work.fd, follow_symlinks=False).st_size
                 where += f" ({human(size)})"
             elif name == CMDLINE:
-                where += f" ({_head(work, name)})"
+                where += f" (for --append: {words})"
             os.rename(name, name, src_dir_fd=work.fd, dst_dir_fd=target)
             ready.append(where)
         for name in set(BOOT_FILES) - set(names):
@@ -224,12 +228,19 @@ def _refuse_folder(out: OutFolder, name: str, target: int) -> None:
             raise ImageError(f"{out.name}/{below}{name} is a folder", hint="use --out elsewhere")
 
 
-def _head(work: WorkFolder, name: str) -> str:
-    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=work.fd)
+def _checked_words(work: WorkFolder) -> str:
+    """Return the words left for a kernel, which are the box's; raise ``ImageError``, ``OSError``.
+
+    They stand on command lines of ours and of QEMU's, so they are one line of plain ones.
+    """
+    fd = os.open(CMDLINE, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=work.fd)
     try:
-        return printable(os.read(fd, _MAX_CMDLINE_BYTES).decode(errors="replace").strip())
+        words = os.read(fd, _MAX_CMDLINE_BYTES + 1)
     finally:
         os.close(fd)
+    if len(words) > _MAX_CMDLINE_BYTES or not _PLAIN_LINE.fullmatch(words):
+        raise ImageError("what reads the image in its box left words for a kernel that are none")
+    return words.decode().strip()
 
 
 def would_write(out: OutFolder, arguments: Arguments, made: Mapping[str, Any]) -> str:
@@ -295,7 +306,7 @@ def spin(arguments: Arguments, signals: Signals) -> None:
             wall=wall, uid=uid, work=work, taken=taken, order=_order(arguments),
             kernels=tuple(held.enter_context(kernels())), mounts=mounts, own=own,
         )  # fmt: skip
-        made = _made(box, out, signals)
+        made = _made(box, arguments, out, signals)
         if arguments.dry_run:
             say(would_write(out, arguments, made))
             return
@@ -319,9 +330,13 @@ def _write_down(arguments: Arguments, taken: Taken) -> None:
         ledger.write([entry_for(file, "raw")])
 
 
-def _made(box: BoxedReading, out: OutFolder, signals: Signals) -> Mapping[str, Any]:
+def _made(
+    box: BoxedReading, arguments: Arguments, out: OutFolder, signals: Signals
+) -> Mapping[str, Any]:
     try:
         return read_in_box(box, signals, say_from_inside)
+    except AsItIsError as error:
+        raise advised(error, arguments) from None
     except ImageError:
         # On a full disk the tools' own words are lost, too.
         if free_bytes(box.work.fd) < _LEAST_FREE_BYTES:

@@ -13,7 +13,6 @@ from pathlib import Path
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.byte_range import Stretch
 from vmtiming_tui.images.disk.volumes import find_volumes
-from vmtiming_tui.images.files.ext import Ext
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.guard.tools import NO_ROOM
 from vmtiming_tui.images.reader.kernel_reader import KernelReader
@@ -23,9 +22,18 @@ from vmtiming_tui.images.spin.new_root import NewRoot
 from vmtiming_tui.images.spin.parts import Part, Say, Workplace, find_root, listed_volumes
 from vmtiming_tui.images.spin.root_words import root_arguments
 from vmtiming_tui.images.spin.wanted import CMDLINE, INITRD, ROOT_IMAGE, VMLINUZ, Made, Wanted
+from vmtiming_tui.images.spin.whole_systems import (
+    plan_below,
+    used_bytes,
+    usr_arguments,
+    with_their_usr,
+)
 from vmtiming_tui.images.system.completed_initrd import complete_initrd
-from vmtiming_tui.images.system.fstab import Below, plan_merge
+from vmtiming_tui.images.system.fstab import Below
 from vmtiming_tui.images.system.kernels import Kernel, find_kernels, listed
+from vmtiming_tui.images.system.layout import is_nixos, refuse_copy, refuse_disk, refuse_root
+from vmtiming_tui.images.system.loader.carried import Carried, beside, carried
+from vmtiming_tui.images.system.loader.told import told
 from vmtiming_tui.images.system.osrelease import folder_of_units, name_of_system
 from vmtiming_tui.images.system.own_kernel import (
     NOTHING_GIVEN,
@@ -72,64 +80,58 @@ class _Job:
 
     def run(self, image: Stretch) -> Made:
         say = self.place.say
-        parts = self.place.open(self.place.put_together(find_volumes(image, say)))
+        parts = with_their_usr(self.place.open(self.place.put_together(find_volumes(image, say))))
+        volumes = [part.volume for part in parts]
+        refuse_disk(volumes, [part.tree for part in parts if part.tree])
         root, tree = find_root(parts, self.wanted.root, say)
-        units = folder_of_units(tree)
+        refuse_root(tree, volumes)
+        if not self.wanted.boot_files:
+            refuse_copy(tree)
+        units = "" if is_nixos(tree) else folder_of_units(tree)
         below = [] if self.wanted.boot_files else self._plan_merge(tree, parts)
+        new = NewRoot(place=self.place, part=root, below=below, size_bytes=self.wanted.size_bytes)
         others = [part.tree for part in parts if part.tree and part is not root]
-        root_type = self._root_type(root, below)
+        root_type = root.volume.type if self.wanted.boot_files else new.type
         say(f"{name_of_system(tree)} on {root.volume.name} ({root.volume.type})")
         kernels = find_kernels(tree, others, say, root_type=root_type)
         kernel = kernel_to_take(
             kernels, self.wanted.kernel_version, given=self.given, root=tree, root_type=root_type,
             say=say,
         )  # fmt: skip
+        loaders = carried(told(kernel, tree, others), None if self.wanted.boot_files else new.disk)
+        for line in loaders.lines():
+            say(line)
+        found = _Found(tree=tree, kernel=kernel, loaders=loaders, new=new)
         if self.wanted.dry_run:
-            return self._describe(root, below, parts, kernels, kernel)
+            return self._describe(found, parts, kernels)
         self._say_what_to_mind(tree, parts)
         boot = take_kernel(kernel, self.place.work)
         if self.wanted.boot_files:
-            return self._leave_boot_files(root, tree, kernel, boot)
-        return self._leave_root(root, below, kernel, units, boot)
+            return self._leave_boot_files(found, boot, usr_arguments(tree, parts))
+        return self._leave_root(found, units, boot)
 
     def _plan_merge(self, tree: Tree, parts: Sequence[Part]) -> list[Below]:
-        volumes = [part.volume for part in parts]
-        below, remarks = plan_merge(tree.text("etc/fstab"), volumes)
+        below, remarks = plan_below(tree, parts)
         for remark in remarks:
             self.place.say(remark)
         return below
 
-    def _root_type(self, part: Part, below: Sequence[Below]) -> str:
-        """Return the type of the file system that the kernel is to boot from."""
-        if self.wanted.boot_files:
-            return part.volume.type
-        return NewRoot(place=self.place, part=part, below=below).type
-
     # What is said
 
-    def _describe(
-        self,
-        root: Part,
-        below: Sequence[Below],
-        parts: Sequence[Part],
-        kernels: Sequence[Kernel],
-        kernel: Kernel,
-    ) -> Made:
-        say = self.place.say
-        for each in below:
+    def _describe(self, found: "_Found", parts: Sequence[Part], kernels: Sequence[Kernel]) -> Made:
+        say, root = self.place.say, found.new.part
+        for each in found.new.below:
             say(f"{each.path} would come from {each.volume.name}")
         say(f"it has:\n{listed_volumes([part.volume for part in parts])}")
         say(f"its kernels:\n{listed(kernels)}")
-        boot = (VMLINUZ, INITRD) if kernel.has_initrd else (VMLINUZ,)
+        boot = (VMLINUZ, INITRD) if found.kernel.has_initrd else (VMLINUZ,)
         if self.wanted.boot_files:
             return Made(files=(*boot, CMDLINE))
-        used = 0
-        if root.excerpt:
-            used = root.excerpt.used_bytes
-        elif root.tree and isinstance(root.tree.files, Ext):
-            used = root.tree.files.superblock.used_bytes
+        words = " ".join(found.loaders.words)
+        files = (ROOT_IMAGE, *boot, *([CMDLINE] if words else []))
+        used = used_bytes(root, found.new.below, parts)
         size = self.wanted.size_bytes or rootfs.roomy(used)
-        return Made(files=(ROOT_IMAGE, *boot), root_bytes=size)
+        return Made(files=files, root_bytes=size, cmdline=words)
 
     def _say_what_to_mind(self, tree: Tree, parts: Sequence[Part]) -> None:
         say = self.place.say
@@ -142,33 +144,41 @@ class _Job:
 
     # What is made
 
-    def _leave_boot_files(
-        self, root: Part, tree: Tree, kernel: Kernel, boot: tuple[str, ...]
-    ) -> Made:
-        if not kernel.has_initrd:
-            check_without_initrd(root.volume.name, tree, self.place.say)
+    def _leave_boot_files(self, found: "_Found", boot: tuple[str, ...], more: str) -> Made:
+        root = found.new.part
+        if not found.kernel.has_initrd:
+            check_without_initrd(root.volume.name, found.tree, self.place.say)
         else:
-            check_way_in(self.place.work / INITRD, tree, self.place.say)
-        words = root_arguments(root.volume, root.excerpt.subvolume if root.excerpt else "")
-        (self.place.work / CMDLINE).write_text(f"{words}\n")
-        self._complete(kernel, tree, "")
-        return Made(files=(*boot, CMDLINE), cmdline=words)
+            check_way_in(self.place.work / INITRD, found.tree, self.place.say)
+        own = root_arguments(root.volume, root.excerpt.subvolume if root.excerpt else "") + more
+        self._complete(found.kernel, found.tree, "")
+        words = beside(own, found.loaders.words)
+        return Made(files=(*boot, *self._leave_cmdline(words)), cmdline=words)
 
-    def _leave_root(
-        self,
-        part: Part,
-        below: Sequence[Below],
-        kernel: Kernel,
-        units: str,
-        boot: tuple[str, ...],
-    ) -> Made:
-        new = NewRoot(place=self.place, part=part, below=below, size_bytes=self.wanted.size_bytes)
-        root = new.make()
-        self._complete(kernel, root.tree, new.new_type)
-        size = new.furnish(root, self.report, units)
-        return Made(files=(ROOT_IMAGE, *boot), root_bytes=size)
+    def _leave_root(self, found: "_Found", units: str, boot: tuple[str, ...]) -> Made:
+        root = found.new.make()
+        self._complete(found.kernel, root.tree, found.new.new_type)
+        size = found.new.furnish(root, self.report, units)
+        words = " ".join(found.loaders.words)
+        files = (ROOT_IMAGE, *boot, *self._leave_cmdline(words))
+        return Made(files=files, root_bytes=size, cmdline=words)
+
+    def _leave_cmdline(self, words: str) -> tuple[str, ...]:
+        if words:
+            (self.place.work / CMDLINE).write_text(f"{words}\n")
+        return (CMDLINE,) if words else ()
 
     def _complete(self, kernel: Kernel, tree: Tree, new_type: str) -> None:
         if kernel.has_initrd:
             initrd = self.place.work / INITRD
             complete_initrd(initrd, tree, kernel.version, new_type=new_type, say=self.place.say)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """The system in an image: its files, its kernel and what that is told, the root to be made."""
+
+    tree: Tree
+    kernel: Kernel
+    loaders: Carried
+    new: NewRoot

@@ -6,10 +6,10 @@ from pathlib import Path
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.system.initrd_contents import LookedAt
-from vmtiming_tui.images.system.osrelease import systemd_version
+from vmtiming_tui.images.system.layout import systemd_version
 
-# Since then it makes units of credentials (systemd.system-credentials(7)).
-SYSTEMD_OF_CREDENTIALS = 256
+# Since then it makes units of credentials (systemd.system-credentials(7), systemd.extra-unit.*).
+MIN_SYSTEMD = 256
 
 
 def check_way_in(initrd: Path, root: Tree, say: Callable[[str], None]) -> None:
@@ -25,10 +25,9 @@ def check_way_in(initrd: Path, root: Tree, say: Callable[[str], None]) -> None:
     what += "dracut, systemd with a shell)"
     what += f": it is {found.fault}" if found.fault else ""
     version = systemd_version(root)
-    if version is not None and version < SYSTEMD_OF_CREDENTIALS:
+    if 0 < version < MIN_SYSTEMD:
         raise ImageError(
-            f"{what}; without it that takes systemd {SYSTEMD_OF_CREDENTIALS}, and the image has "
-            f"{version}",
+            f"{what}; without it that takes systemd {MIN_SYSTEMD}, and the image has {version}",
             hint="without --untouched a root is made that has it inside; -i INITRD gives another",
         )
-    say(f"{what}: credentials bring it in, which take systemd {SYSTEMD_OF_CREDENTIALS} or newer")
+    say(f"{what}: credentials bring it in, which take systemd {MIN_SYSTEMD} or newer")

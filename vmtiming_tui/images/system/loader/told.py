@@ -1,0 +1,142 @@
+"""What a kernel of an image is told by whatever boots it there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.files.tree import Tree
+from vmtiming_tui.images.quoting import shown
+from vmtiming_tui.images.system import unified
+from vmtiming_tui.images.system.loader.entry_menu import entry_menu
+from vmtiming_tui.images.system.loader.environment import environment
+from vmtiming_tui.images.system.loader.grub_menu import grub_menu
+from vmtiming_tui.images.system.loader.line_menus import line_menus, refind_menu
+from vmtiming_tui.images.system.loader.menu import MenuEntry, Place, places
+from vmtiming_tui.images.system.loader.plain_files import plain_file
+from vmtiming_tui.images.system.loader.words import Word, split
+
+_MAX_CMDLINE_BYTES = 16 << 10
+_MAX_ADDONS = 64
+
+
+class ChosenKernel(Protocol):
+    """A kernel in a tree, by path, and whether it is a unified one."""
+
+    @property
+    def tree(self) -> Tree: ...
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def unified(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """The words a kernel is told, and where they stand, in words for a person.
+
+    ``unknown`` are those that only a running loader could complete; ``remarks`` say of menus that
+    they cannot be read.
+    """
+
+    source: str = ""
+    words: tuple[Word, ...] = ()
+    unknown: tuple[Word, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def told(kernel: ChosenKernel, root: Tree, others: Sequence[Tree]) -> Told:
+    """Return what a kernel is told.
+
+    What names it counts: an entry of a loader's menu (of several the default one), then what a
+    unified kernel has inside. Else it is what new entries would be made of, and at last what the
+    menu tells another kernel.
+    """
+    menus, remarks = _menus(kernel, tuple(places(root, others)))
+    for menu in menus:
+        own = [entry for entry in menu if _is_for(entry, kernel)]
+        if own and (not kernel.unified or any(entry.words for entry in own)):
+            return _of_several(own)
+    if kernel.unified:
+        return _inside(kernel)
+    if found := plain_file(root, others):
+        return Told(
+            source=shown(found.source), words=found.words, unknown=found.unknown, remarks=remarks
+        )
+    for menu in filter(None, menus):
+        chosen = _chosen(menu)
+        source = f"{shown(chosen.place)}, which names another kernel"
+        return Told(source=source, words=chosen.words, unknown=chosen.unknown, remarks=remarks)
+    return Told(remarks=remarks)
+
+
+def _menus(
+    kernel: ChosenKernel, spots: Sequence[Place]
+) -> tuple[list[Sequence[MenuEntry]], tuple[str, ...]]:
+    """Return the menus in the order in which they count, and what to say of unreadable ones."""
+    kept = environment(spots)
+    grubs = [grub_menu(place, kept) for place in spots]
+    variables = dict(kept)
+    for grub in grubs:
+        variables = {**grub.variables, **variables}
+    menus: list[Sequence[MenuEntry]] = [list(entry_menu(place, variables)) for place in spots]
+    menus += [grub.entries for grub in grubs]
+    menus += [menu for place in spots for menu in line_menus(place)]
+    folder = str(PurePosixPath(kernel.path).parent)
+    menus.append(refind_menu(Place(kernel.tree, folder), kernel.path))
+    return menus, tuple(shown(remark) for grub in grubs for remark in grub.remarks)
+
+
+def _of_several(entries: Sequence[MenuEntry]) -> Told:
+    chosen = _chosen(entries)
+    which = "the default" if chosen.is_default else "the first"
+    several = f", {which} of {len(entries)} for this kernel" if len(entries) > 1 else ""
+    return Told(
+        source=f"{shown(chosen.place)}{several}", words=chosen.words, unknown=chosen.unknown
+    )
+
+
+def _chosen(entries: Sequence[MenuEntry]) -> MenuEntry:
+    """Return the default entry, else the first that is for no repairs."""
+    return min(entries, key=lambda entry: (not entry.is_default, entry.is_rescue))
+
+
+def _is_for(entry: MenuEntry, kernel: ChosenKernel) -> bool:
+    """Whether an entry is a kernel's, by the file it leads to.
+
+    A path that leads nowhere begins above the volume's top (a subvolume), or below it (a folder
+    where another volume belongs): there the file's name alone tells.
+    """
+    if not entry.kernel:
+        return False
+    if there := kernel.tree.find(entry.kernel):
+        taken = kernel.tree.find(kernel.path)
+        return taken is not None and there.path == taken.path
+    return PurePosixPath(entry.kernel).name == PurePosixPath(kernel.path).name
+
+
+def _inside(kernel: ChosenKernel) -> Told:
+    """Return what a unified kernel and its addons (systemd-stub(7)) tell it."""
+    folder = PurePosixPath(kernel.path).parent
+    words = _cmdline(kernel.tree, kernel.path)
+    for extra in (f"{kernel.path}.extra.d", str(folder.parent.parent / "loader/addons")):
+        names = [name for name in kernel.tree.names(extra) if name.endswith(".addon.efi")]
+        for name in names[:_MAX_ADDONS]:
+            words += _cmdline(kernel.tree, f"{extra}/{name}")
+    return Told(source=shown(f"/{kernel.path} of {kernel.tree.label}"), words=words)
+
+
+def _cmdline(tree: Tree, path: str) -> tuple[Word, ...]:
+    found = tree.find(path)
+    try:
+        parts = unified.sections(tree.files, found.node) if found else {}
+    except ImageError:
+        return ()
+    section = parts.get(".cmdline")
+    if not found or not section or section.size > _MAX_CMDLINE_BYTES:
+        return ()
+    text = b"".join(unified.content(tree.files, found.node, section))
+    return split(text.decode(errors="surrogateescape"))
