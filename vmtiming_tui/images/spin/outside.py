@@ -278,12 +278,15 @@ def spin(arguments: Arguments, signals: Signals) -> None:
         raise ImageError("--mount takes root, and the right to mount; without it nothing does")
     rules = Rules(
         format=arguments.format, allow_backing=tuple(arguments.allow_backing),
-        allow_device=arguments.allow_device, in_parts=not arguments.mount,
+        allow_device=arguments.allow_device,
+        in_parts=not (arguments.mount or arguments.boot_files),
     )  # fmt: skip
     with contextlib.ExitStack() as held:
         uid = held.enter_context(own_uid())
         out = held.enter_context(out_folder(arguments))
         taken = held.enter_context(take(arguments.image, rules, Ledger(ledger_path()), QemuImg()))
+        if taken.image.format != "raw":
+            say(f"{printable(arguments.image)} is a {taken.image.standing}")
         own = own_files(arguments, held)
         for notice in taken.image.notices:
             say(printable(notice))

@@ -69,7 +69,9 @@ class BoxedReading:
 
         layers = [
             {"format": layer.format, "file": word(layer.file), "data": word(layer.data),
-             "parts": [[word(part.file), part.offset, part.size] for part in layer.parts]}
+             "content_ids": layer.content_ids,
+             "parts": [[word(part.file), part.offset, part.size, part.is_sparse]
+                       for part in layer.parts]}
             for layer in self.taken.image.layers
         ]  # fmt: skip
         kernels = [[kernel.version, box.word(kernel.fd)] for kernel in self.kernels]

@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from vmtiming_tui.errors import ImageError
@@ -35,8 +35,9 @@ class Kernel:
     """A kernel in a tree, by path, and its initrds, which a unified one may have inside.
 
     ``name`` is what it is called in its place: a version, or a flavour. ``initrds`` are in
-    ``initrd_tree`` where that is another. ``lacks`` is what a VM takes and a kernel without an
-    initrd has not built in; None where nothing tells.
+    ``initrd_tree`` where that is another. ``by_modules`` says that only the modules that are there
+    tell the version; ``leads_nowhere``, that it is a link to nothing. ``lacks`` is what a VM takes
+    and a kernel without an initrd has not built in; None where nothing tells.
     """
 
     version: str
@@ -50,6 +51,7 @@ class Kernel:
     profile: int = 0
     rescue: bool = False
     by_modules: bool = False
+    leads_nowhere: bool = False
     lacks: tuple[str, ...] | None = None
 
     @property
@@ -61,6 +63,11 @@ class Kernel:
     def fit(self) -> bool:
         """Whether it finds its root in a VM: by its initrd, or by what it has built in."""
         return self.has_initrd or self.lacks == ()
+
+    @property
+    def is_ordinary(self) -> bool:
+        """Whether it may be taken unasked."""
+        return not (self.rescue or self.leads_nowhere or self.profile)
 
     def content(self) -> Iterator[bytes]:
         """Yield its bytes, without what is around a unified one; raise ``ImageError``."""
@@ -79,14 +86,9 @@ class Kernel:
         """What it is asked for by: its version, and its profile where that is not the first."""
         return f"{self.version}@{self.profile}" if self.profile else self.version
 
-    @property
-    def is_unusual(self) -> bool:
-        """Whether it is taken only where somebody asks for it."""
-        return self.rescue or self.profile > 0
-
     def __str__(self) -> str:
         facts = [shown(self.path)]
-        facts += ["rescue"] * self.rescue
+        facts += ["rescue"] * self.rescue + ["leads nowhere"] * self.leads_nowhere
         facts += ["taken for the one that the only modules are of"] * self.by_modules
         if not self.has_initrd:
             facts += ["without an initrd"]
@@ -130,7 +132,7 @@ def choose_kernel(kernels: Sequence[Kernel], asked: str, *, with_initrd: bool = 
         kernel
         for kernel in kernels
         if (kernel.fit or with_initrd)
-        and (asked in (kernel.label, kernel.name) if asked else not kernel.is_unusual)
+        and (asked in (kernel.label, kernel.name) if asked else kernel.is_ordinary)
     ]
     if not matching:
         what = (
@@ -139,7 +141,7 @@ def choose_kernel(kernels: Sequence[Kernel], asked: str, *, with_initrd: bool = 
             else "none of the kernels is fit to boot (rescue kernels are not taken unasked)"
         )
         raise ImageError(f"{what}; the image has:\n{listed(kernels)}", hint=_what_helps(kernels))
-    return max(matching, key=lambda kernel: (not kernel.is_unusual, version_key(kernel.version)))
+    return max(matching, key=lambda kernel: (kernel.is_ordinary, version_key(kernel.version)))
 
 
 def listed(kernels: Iterable[Kernel]) -> str:
@@ -167,14 +169,15 @@ class _Finder:
         """Take in kernels, each file once; raise ``ImageError`` where a place is damaged."""
         for each in itertools.islice(placed, MAX_KERNELS + 1):
             where = located(self._root, each.tree, each.path)
-            if where is None:
+            tree, found = where or (each.tree, each.tree.find(each.path, follow=False))
+            if found is None or found.node.kind not in (FileKind.FILE, FileKind.LINK):
                 continue
-            tree, found = where
             place = (id(tree), found.path, each.profile)
             known = self._found.get(place)
             if known is None or (each.initrds and not known.has_initrd):
                 path = each.path if tree is each.tree else found.path
-                self._found[place] = self._kernel(each, tree, path)
+                kernel = self._kernel(each, tree, path)
+                self._found[place] = replace(kernel, leads_nowhere=where is None)
 
     def kernels(self) -> list[Kernel]:
         """Return what was found; what has no version counts where nothing has one.

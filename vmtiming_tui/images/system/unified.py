@@ -89,12 +89,16 @@ def program(tree: Tree, path: str, profile: int = 0) -> Program | None:
     return Program(tree.files, found.node, parts) if parts else None
 
 
-def addons(tree: Tree, path: str, uname: str) -> Iterator[Program]:
-    """Yield what is to be added to the unified kernel image at a path, in its order.
+def with_addons(tree: Tree, path: str, profile: int = 0) -> Iterator[Program]:
+    """Yield a unified kernel image and what is to be added to it, in the order of systemd-stub(7).
 
-    As systemd-stub(7) does it: what is for all of them, then what is for this one, and nothing that
-    is for another kernel or has a kernel itself. Damaged ones are passed over.
+    That is what is for all of them, then what is for this one, and nothing that is for another
+    kernel or has one itself. Damaged addons are passed over. Raises ``ImageError``.
     """
+    kernel = program(tree, path, profile)
+    if kernel is None:
+        return
+    yield kernel
     place = PurePosixPath(path)
     is_in_place = str(place.parent).lower().endswith("efi/linux")
     top = place.parent.parent.parent if is_in_place else place.parent
@@ -103,24 +107,23 @@ def addons(tree: Tree, path: str, uname: str) -> Iterator[Program]:
         names = (name for name in tree.names(folder) if name.lower().endswith(_ADDON))
         for name in itertools.islice(names, _MAX_ADDONS):
             try:
-                found = program(tree, f"{folder}/{name}")
+                addon = program(tree, f"{folder}/{name}")
             except ImageError:
                 continue
-            if found and not found.has(".linux") and found.uname in ("", uname or found.uname):
-                yield found
+            fits = addon and addon.uname in ("", kernel.uname or addon.uname)
+            if addon and fits and not addon.has(".linux"):
+                yield addon
 
 
 def initrd(tree: Tree, path: str, profile: int = 0) -> list[tuple[Program, str]]:
     """Return the sections that are a unified kernel image's initrd, in the order of a kernel's.
 
-    Microcode comes first, the last addon's before all; what addons bring comes last.
+    Microcode comes first, the last addon's before all; what addons bring comes last. Raises
+    ``ImageError``.
     """
-    kernel = program(tree, path, profile)
-    if kernel is None:
-        return []
-    more = list(addons(tree, path, kernel.uname))
-    microcode = [(each, ".ucode") for each in [*reversed(more), kernel]]
-    found = microcode + [(each, ".initrd") for each in [kernel, *more]]
+    programs = list(with_addons(tree, path, profile))
+    found = [(each, ".ucode") for each in (*reversed(programs[1:]), *programs[:1])]
+    found += [(each, ".initrd") for each in programs]
     return [(each, name) for each, name in found if each.has(name)]
 
 
