@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from fuzz import boot_targets, image_targets
+from fuzz import boot_targets, image_targets, packed_targets
 from vmtiming_tui.engine.guest.report_protocol import (
     MAX_REJECTIONS,
     MAX_REPORT_BYTES,
@@ -149,4 +149,6 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "program": boot_targets.program,
     "texts": boot_targets.texts,
     "menus": boot_targets.menus,
+    "packed": packed_targets.packed,
+    "no-disks": packed_targets.no_disks,
 }

@@ -61,7 +61,8 @@ class Passage:
     def _tar(self, file: BinaryIO | Flow) -> None:
         try:
             with self._open_tar(file) as tar:
-                for info in tar:
+                while (info := tar.next()) is not None:
+                    tar.members.clear()  # type: ignore[attr-defined]  # it would keep them all
                     self.content.note(info.name)
                     if not info.isreg():
                         continue

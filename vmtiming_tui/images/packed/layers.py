@@ -68,7 +68,7 @@ class Unwrapping:
         is_bare = packing_of(_head(file)) is packing
         if packing is None or (packing is Packing.ZIP and not is_bare):
             if packing is None:
-                refuse_no_disk(flow.peek(HEAD_BYTES))
+                _refuse_no_disk(flow.peek(HEAD_BYTES))
             write_sparse(flow, self.work / name)
             return Unwrapped(name=name)
         flow.close()
@@ -93,6 +93,17 @@ class Unwrapping:
             target.unlink(missing_ok=True)
             guess = chosen.member.name
         raise ImageError(f"{shown(guess)} cannot be read from the archive", hint="get it again")
+
+
+def _refuse_no_disk(head: bytes) -> None:
+    """Raise ``ImageError`` for what turns out to be no disk; its hint is for the unpacked file."""
+    try:
+        refuse_no_disk(head)
+    except ImageError as error:
+        hint = error.hint
+        if "{image}" in hint:
+            hint = f"unpack it, then: {hint.replace('{image}', 'UNPACKED')}"
+        raise ImageError(error.message, hint=hint) from None
 
 
 def _chosen(content: Content, wanted: str, packing: Packing) -> Chosen:

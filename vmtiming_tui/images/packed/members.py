@@ -10,7 +10,7 @@ from vmtiming_tui.errors import ImageError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.images.quoting import human, shown
 
-MAX_MEMBERS = 200_000
+MAX_MEMBERS = 2_000_000
 MAX_OVF_BYTES = 1 << 20
 _LISTED = 8
 _DISK_DRIVE = "17"  # CIM_ResourceAllocationSettingData's ResourceType, as DSP0243 (OVF) has it
@@ -108,8 +108,9 @@ def choose(content: Content, wanted: str) -> Chosen:
         remark = (f"it has {len(disks)} disks: {names}; its .ovf names {shown(first.name)} first, "
                   "which is taken (--member NAME takes another)")  # fmt: skip
         return Chosen(member=first, remark=remark)
+    kind = "disks" if disks[0].disk else "archives, and no disk beside them"
     raise ImageError(
-        f"the archive has {len(disks)} disks: {names}",
+        f"the archive has {len(disks)} {kind}: {names}",
         hint=f"say which one: --member {_word(disks[0].name)}",
     )
 

@@ -32,6 +32,8 @@ from vmtiming_tui.images.guard.out_folder import (
     readable_as,
 )
 from vmtiming_tui.images.guard.tools import free_bytes
+from vmtiming_tui.images.packed.folders import refuse_folder
+from vmtiming_tui.images.packed.split_files import refuse_part
 from vmtiming_tui.images.quoting import for_image, human
 from vmtiming_tui.images.reader.host_kernel import kernels
 from vmtiming_tui.images.reader.loop_mount import own_namespace
@@ -72,7 +74,7 @@ def check_image(arguments: Arguments) -> None:
     except OSError as error:
         raise ImageError(f"{name} cannot be opened: {error.strerror}") from None
     if stat.S_ISDIR(state.st_mode):
-        raise ImageError(f"{name} is a folder; name the disk image itself")
+        raise refuse_folder(arguments.image)
     if stat.S_ISREG(state.st_mode) and not state.st_size:
         raise ImageError(f"{name} is empty", hint="get it again; the download may have failed")
     device = stat.S_ISBLK(state.st_mode) and arguments.allow_device
@@ -82,6 +84,7 @@ def check_image(arguments: Arguments) -> None:
         )
     if not os.access(arguments.image, os.R_OK):
         raise ImageError(f"{name} may not be read by {user_name()}")
+    refuse_part(arguments.image)
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from vmtiming_tui.images.guard.out_folder import WorkFolder, make_work_folder, r
 from vmtiming_tui.images.guard.tools import free_bytes
 from vmtiming_tui.images.packed.cache import Cache, digest_of, opened_cache, plain_name
 from vmtiming_tui.images.packed.packing import MARK_BYTES, Packing, packing_of
+from vmtiming_tui.images.packed.split_files import refuse_part
 from vmtiming_tui.images.quoting import for_image, human, shown
 from vmtiming_tui.images.spin.saying import say_from_inside, to_the_end
 
@@ -53,6 +54,7 @@ def unpack(path: str, member: str, signals: Signals, say: Say) -> str:
     with contextlib.ExitStack() as held:
         file, fd = open_file(path)
         held.callback(os.close, fd)
+        refuse_part(path)
         cache = held.enter_context(opened_cache())
         digest = digest_of(fd, member, signals.check)
         if there := cache.find(digest):
@@ -88,8 +90,9 @@ class _Unpacking:
             except ImageError as error:
                 raise self._in_full(error, cache) from None
             work.give_to(None)
+            there = os.listdir(work.fd)  # noqa: PTH208  by descriptor
             match made:
-                case {"file": str(name), "member": str(member)}:
+                case {"file": str(name), "member": str(member)} if name in there:
                     work.check(name, os.geteuid() if uid is None else uid, readable_as([self.fd]))
                     return cache.keep(work, name, f"{self.digest}-{self._name(member)}")
             raise ImageError("what unpacks the image in its box left no disk")
