@@ -5,14 +5,16 @@ Images are made by the real qemu-img, or by the formats' specifications where it
 
 import contextlib
 import json
+import uuid
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from hostile.chains import taken
+from hostile.chains import differencing_vdi, differencing_vhd, differencing_vhdx, taken
 from support import disk_images as images
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.escape import printable
 from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.gate.ask_qemu_img import QemuImg
 from vmtiming_tui.images.gate.format_ledger import Ledger
@@ -100,3 +102,23 @@ def test_our_readers_and_qemu_say_the_same_and_the_disk_is_whole(raw, tmp_path, 
     assert found.format == form == told["format"]
     assert found.virtual_bytes == told["virtual-size"] == SIZE
     assert whole_disk(tmp_path / "image", tmp_path / "work") == raw.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("maker", "parent", "words"),
+    [
+        (differencing_vhd, "base, old.vhd", "VBoxManage clonemedium disk"),
+        (differencing_vhd, "\x1b[31mred.vhd", "VBoxManage clonemedium disk"),
+        (differencing_vhdx, "..\\base.vhdx", "Convert-VHD -Path"),
+        (differencing_vdi, uuid.UUID(int=7), "VBoxManage clonemedium disk"),
+    ],
+)
+def test_an_image_that_differs_from_a_parent_is_refused_and_names_it(
+    tmp_path, maker, parent, words
+):
+    found = refusal(maker(tmp_path / "a child", parent))
+
+    assert "is a differencing" in found.message
+    assert printable(str(parent), keep="") in found.message
+    assert words in found.hint
+    assert "differs from" not in refusal(tmp_path / "a child", format="qcow2").message
