@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vmtiming_tui.errors import VmTimingError
+from vmtiming_tui.errors import AsItIsError, VmTimingError
 from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.files.given import GivenFiles
 from vmtiming_tui.images.files.tree import Tree
@@ -142,6 +142,9 @@ def main(words: Sequence[str]) -> int:
         voice = Voice(channel)
         try:
             made = obey(channel.receive(), voice)
+        except AsItIsError as error:
+            as_it_is = {"systemd": error.systemd, "untouched": error.untouched}
+            channel.send(failed=error.message, hint=error.hint, as_it_is=as_it_is)
         except VmTimingError as error:
             channel.send(failed=error.message, hint=error.hint)
         except (MemoryError, RecursionError):

@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from vmtiming_tui.errors import ImageError
@@ -35,8 +35,9 @@ class Kernel:
     """A kernel in a tree, by path, and its initrds, which a unified one may have inside.
 
     ``name`` is what it is called in its place: a version, or a flavour. ``initrds`` are in
-    ``initrd_tree`` where that is another. ``lacks`` is what a VM takes and a kernel without an
-    initrd has not built in; None where nothing tells.
+    ``initrd_tree`` where that is another. ``by_modules`` says that only the modules that are there
+    tell the version; ``leads_nowhere``, that it is a link to nothing. ``lacks`` is what a VM takes
+    and a kernel without an initrd has not built in; None where nothing tells.
     """
 
     version: str
@@ -47,8 +48,10 @@ class Kernel:
     initrd_tree: Tree | None = None
     unified: bool = False
     initrd_inside: bool = False
+    profile: int = 0
     rescue: bool = False
     by_modules: bool = False
+    leads_nowhere: bool = False
     lacks: tuple[str, ...] | None = None
 
     @property
@@ -61,25 +64,36 @@ class Kernel:
         """Whether it finds its root in a VM: by its initrd, or by what it has built in."""
         return self.has_initrd or self.lacks == ()
 
+    @property
+    def is_ordinary(self) -> bool:
+        """Whether it may be taken unasked."""
+        return not (self.rescue or self.leads_nowhere or self.profile)
+
     def content(self) -> Iterator[bytes]:
         """Yield its bytes, without what is around a unified one; raise ``ImageError``."""
         found = self.tree.find(self.path)
         if found is None or found.node.kind is not FileKind.FILE:
             raise ImageError(f"the kernel {shown(self.path)} cannot be read")
         files, size = self.tree.files, found.node.size
-        section = unified.sections(files, found.node)[".linux"] if self.unified else None
+        parts = unified.sections(files, found.node, self.profile) if self.unified else {}
+        section = parts.get(".linux")
         if (section.size if section else size) > MAX_KERNEL_BYTES:
             raise ImageError(f"the kernel {shown(self.path)} is larger than any")
         return unified.content(files, found.node, section) if section else files.chunks(found.node)
 
+    @property
+    def label(self) -> str:
+        """What it is asked for by: its version, and its profile where that is not the first."""
+        return f"{self.version}@{self.profile}" if self.profile else self.version
+
     def __str__(self) -> str:
         facts = [shown(self.path)]
-        facts += ["rescue"] * self.rescue
+        facts += ["rescue"] * self.rescue + ["leads nowhere"] * self.leads_nowhere
         facts += ["taken for the one that the only modules are of"] * self.by_modules
         if not self.has_initrd:
             facts += ["without an initrd"]
             facts += [f"{driver} is not built in" for driver in self.lacks or ()]
-        return f"{shown(self.version)} ({', '.join(facts)})"
+        return f"{shown(self.label)} ({', '.join(facts)})"
 
 
 def find_kernels(
@@ -118,7 +132,7 @@ def choose_kernel(kernels: Sequence[Kernel], asked: str, *, with_initrd: bool = 
         kernel
         for kernel in kernels
         if (kernel.fit or with_initrd)
-        and (asked in (kernel.version, kernel.name) if asked else not kernel.rescue)
+        and (asked in (kernel.label, kernel.name) if asked else kernel.is_ordinary)
     ]
     if not matching:
         what = (
@@ -127,7 +141,7 @@ def choose_kernel(kernels: Sequence[Kernel], asked: str, *, with_initrd: bool = 
             else "none of the kernels is fit to boot (rescue kernels are not taken unasked)"
         )
         raise ImageError(f"{what}; the image has:\n{listed(kernels)}", hint=_what_helps(kernels))
-    return max(matching, key=lambda kernel: (not kernel.rescue, version_key(kernel.version)))
+    return max(matching, key=lambda kernel: (kernel.is_ordinary, version_key(kernel.version)))
 
 
 def listed(kernels: Iterable[Kernel]) -> str:
@@ -148,20 +162,22 @@ class _Finder:
         self._root = root
         self._initrd_places = [(root, "boot"), *((other, "") for other in others)]
         self._needs = needed(root_type)
-        self._found: dict[tuple[int, str], Kernel] = {}
+        self._found: dict[tuple[int, str, int], Kernel] = {}
         self._left_to_read = _MAX_READ_THROUGH
 
     def add(self, placed: Iterable[PlacedKernel]) -> None:
         """Take in kernels, each file once; raise ``ImageError`` where a place is damaged."""
         for each in itertools.islice(placed, MAX_KERNELS + 1):
             where = located(self._root, each.tree, each.path)
-            if where is None:
+            tree, found = where or (each.tree, each.tree.find(each.path, follow=False))
+            if found is None or found.node.kind not in (FileKind.FILE, FileKind.LINK):
                 continue
-            tree, found = where
-            known = self._found.get((id(tree), found.path))
+            place = (id(tree), found.path, each.profile)
+            known = self._found.get(place)
             if known is None or (each.initrds and not known.has_initrd):
                 path = each.path if tree is each.tree else found.path
-                self._found[id(tree), found.path] = self._kernel(each, tree, path)
+                kernel = self._kernel(each, tree, path)
+                self._found[place] = replace(kernel, leads_nowhere=where is None)
 
     def kernels(self) -> list[Kernel]:
         """Return what was found; what has no version counts where nothing has one.
@@ -174,7 +190,9 @@ class _Finder:
         return [kernel for kernel in found if kernel.version != _UNVERSIONED] or found
 
     def _kernel(self, placed: PlacedKernel, tree: Tree, path: str) -> Kernel:
-        bare = Kernel(version="", tree=tree, path=path, unified=placed.unified)
+        bare = Kernel(
+            version="", tree=tree, path=path, unified=placed.unified, profile=placed.profile
+        )
         version, by_modules = self._version(placed.name, bare)
         initrd_tree, initrds = placed.tree, placed.initrds
         if not initrds and not placed.initrd_inside:
@@ -190,6 +208,7 @@ class _Finder:
             initrd_tree=initrd_tree,
             unified=placed.unified,
             initrd_inside=placed.initrd_inside,
+            profile=placed.profile,
             rescue=any(word in words for word in _RESCUE),
             by_modules=by_modules,
             lacks=self._lacks(version, bare) if without else (),
