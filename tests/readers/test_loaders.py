@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from readers.memory import tree
+from readers.memory import Link, tree
 from support import disk_images as images
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.system.loader.carried import MAX_BYTES, NewDisk, beside, carried
@@ -84,16 +84,37 @@ def test_all_options_of_the_entry_that_names_the_kernel_count():
 
 
 @pytest.mark.parametrize(
-    ("others", "linux"),
+    "linux",
     [
         # a path from the top of a volume that belongs below /boot, or above a subvolume
-        ((), "/vmlinuz-6.1"),
-        ((), "/@/boot/vmlinuz-6.1"),
-        ((), "boot/../boot/vmlinuz-6.1"),
+        "/vmlinuz-6.1",
+        "/@/boot/vmlinuz-6.1",
+        "boot/../boot/vmlinuz-6.1",
     ],
 )
-def test_an_entry_names_a_kernel_by_its_path_from_any_top(others, linux):
-    assert words(told_by({"boot/loader/entries/a.conf": entry("a", linux=linux)}, others)) == "a"
+def test_an_entry_names_a_kernel_by_its_path_from_any_top(linux):
+    assert words(told_by({"boot/loader/entries/a.conf": entry("a", linux=linux)})) == "a"
+
+
+def test_an_entry_names_a_kernel_by_a_link_even_one_out_of_the_boot_partition():
+    target = "usr/lib/modules/6.1/vmlinuz"
+    boot = {"loader/entries/a.conf": entry("a", linux="/vmlinuz-6.1"),
+            "vmlinuz-6.1": Link(b"../usr/lib/modules/6.1/vmlinuz")}  # fmt: skip
+
+    assert words(told_by({target: b"k"}, [boot], path=target)) == "a"
+
+
+def test_of_kernels_of_one_name_each_has_its_own_entries():
+    files = {
+        f"boot/loader/entries/ostree-{number}.conf": entry(
+            f"ostree=/ostree/boot.1/{number}", linux=f"/ostree/os-{number}/vmlinuz-6.1"
+        )
+        for number in (1, 2)
+    } | {f"boot/ostree/os-{number}/vmlinuz-6.1": b"k" for number in (1, 2)}
+
+    found = told_by(files, path="boot/ostree/os-1/vmlinuz-6.1")
+
+    assert words(found) == "ostree=/ostree/boot.1/1"
 
 
 def test_an_entry_of_another_volume_names_its_own_kernel():

@@ -16,6 +16,7 @@ from vmtiming_tui.images.system.loader.line_menus import line_menus, refind_menu
 from vmtiming_tui.images.system.loader.menu import MenuEntry, Place, places
 from vmtiming_tui.images.system.loader.plain_files import cmdline_file, defaults_file
 from vmtiming_tui.images.system.loader.words import Told, Word, split
+from vmtiming_tui.images.system.located import joined, located
 
 _MAX_CMDLINE_BYTES = 16 << 10
 _MAX_ADDONS = 64
@@ -43,7 +44,7 @@ def told(kernel: ChosenKernel, root: Tree, others: Sequence[Tree]) -> Told:
     """
     menus, remarks = _menus(kernel, tuple(places(root, others)))
     for menu in menus:
-        own = [entry for entry in menu if _is_for(entry, kernel)]
+        own = _for_kernel(menu, kernel, (root, *others))
         if kernel.unified:  # words of an entry's come in the place of those inside
             own = [entry for entry in own if entry.words]
         if own:
@@ -95,18 +96,29 @@ def _chosen(entries: Sequence[MenuEntry]) -> MenuEntry:
     return min(entries, key=lambda entry: (not entry.is_default, entry.is_rescue))
 
 
-def _is_for(entry: MenuEntry, kernel: ChosenKernel) -> bool:
-    """Whether an entry is a kernel's, by the file it leads to.
+def _for_kernel(
+    menu: Sequence[MenuEntry], kernel: ChosenKernel, trees: Sequence[Tree]
+) -> list[MenuEntry]:
+    """Return the entries of a kernel, by the file they lead to.
 
-    A path that leads nowhere begins above the volume's top (a subvolume), or below it (a folder
-    where another volume belongs): there the file's name alone tells.
+    A path may begin above the top of a volume that is here, on that of a subvolume: where no entry
+    leads to the kernel, the name of the file alone tells.
     """
-    if not entry.kernel:
-        return False
-    if there := kernel.tree.find(entry.kernel):
-        taken = kernel.tree.find(kernel.path)
-        return taken is not None and there.path == taken.path
-    return PurePosixPath(entry.kernel).name == PurePosixPath(kernel.path).name
+    taken = kernel.tree.find(kernel.path)
+    if not taken:
+        return []
+    leading = [(entry, _targets(entry, trees)) for entry in menu if entry.kernel]
+    own = [entry for entry, targets in leading if (id(kernel.tree), taken.path) in targets]
+    name = PurePosixPath(kernel.path).name
+    return own or [entry for entry, targets in leading
+                   if not targets and PurePosixPath(entry.kernel).name == name]  # fmt: skip
+
+
+def _targets(entry: MenuEntry, trees: Sequence[Tree]) -> set[tuple[int, str]]:
+    """Return the files that a path may mean, each by its tree and its path there."""
+    paths = (entry.kernel, joined("boot", entry.kernel))
+    found = [located(trees[0], tree, path) for tree in trees for path in paths]
+    return {(id(tree), target.path) for tree, target in filter(None, found)}
 
 
 def _inside(kernel: ChosenKernel) -> Told:
