@@ -21,14 +21,15 @@ class Chosen:
     tree: Tree
     path: str = KERNEL
     unified: bool = False
+    profile: int = 0
 
 
-def told_by(files, others=(), *, path=KERNEL, unified=False) -> Told:
+def told_by(files, others=(), *, path=KERNEL, unified=False, profile=0) -> Told:
     """What the kernel of these files is told."""
     root = tree({KERNEL: b"k"} | files)
     volumes = [tree(other) for other in others]
     here = next(each for each in (root, *volumes) if each.has(path))
-    return told(Chosen(here, path, unified), root, volumes)
+    return told(Chosen(here, path, unified, profile), root, volumes)
 
 
 def words(found: Told) -> str:
@@ -186,8 +187,23 @@ def test_a_unified_kernel_is_told_what_is_inside_it_and_its_addons(tmp_path):
         files = esp | (more[0] if more else {})
         return words(told_by({}, [files], path="EFI/Linux/t.efi", unified=True))
 
-    assert found() == found(bare) == "a b c d"
+    assert found() == found(bare) == "a b d c"
     assert found(over) == "e"
+
+
+def test_another_profile_of_a_unified_kernel_has_words_of_its_own(tmp_path):
+    parts = (
+        {".linux": b"k", ".cmdline": b"a"},
+        {".profile": b""},
+        {".profile": b"", ".cmdline": b"b"},
+    )
+    esp = {"t.efi": images.unified_kernel(tmp_path / "t", *parts).read_bytes()}
+
+    told = [
+        words(told_by({}, [esp], path="t.efi", unified=True, profile=number)) for number in range(3)
+    ]
+
+    assert told == ["a", "b", ""]
 
 
 def test_without_an_entry_for_it_what_new_entries_would_be_made_of_counts():

@@ -19,11 +19,10 @@ from vmtiming_tui.images.system.loader.words import Told, Word, split
 from vmtiming_tui.images.system.located import joined, located
 
 _MAX_CMDLINE_BYTES = 16 << 10
-_MAX_ADDONS = 64
 
 
 class ChosenKernel(Protocol):
-    """A kernel in a tree, by path, and whether it is a unified one."""
+    """A kernel in a tree, by path, and whether, and by which profile, it is a unified one."""
 
     @property
     def tree(self) -> Tree: ...
@@ -33,6 +32,9 @@ class ChosenKernel(Protocol):
 
     @property
     def unified(self) -> bool: ...
+
+    @property
+    def profile(self) -> int: ...
 
 
 def told(kernel: ChosenKernel, root: Tree, others: Sequence[Tree]) -> Told:
@@ -122,24 +124,19 @@ def _targets(entry: MenuEntry, trees: Sequence[Tree]) -> set[tuple[int, str]]:
 
 
 def _inside(kernel: ChosenKernel) -> Told:
-    """Return what a unified kernel and its addons (systemd-stub(7)) tell it."""
-    folder = PurePosixPath(kernel.path).parent
-    words = _cmdline(kernel.tree, kernel.path)
-    for extra in (f"{kernel.path}.extra.d", str(folder.parent.parent / "loader/addons")):
-        names = [name for name in kernel.tree.names(extra) if name.endswith(".addon.efi")]
-        for name in names[:_MAX_ADDONS]:
-            words += _cmdline(kernel.tree, f"{extra}/{name}")
+    """Return what a unified kernel and its addons tell it."""
+    words: tuple[Word, ...] = ()
+    try:
+        for program in unified.with_addons(kernel.tree, kernel.path, kernel.profile):
+            words += _cmdline(program)
+    except ImageError:  # what cannot be read tells nothing
+        pass
     return Told(source=shown(f"/{kernel.path} of {kernel.tree.label}"), words=words)
 
 
-def _cmdline(tree: Tree, path: str) -> tuple[Word, ...]:
-    found = tree.find(path)
-    try:
-        parts = unified.sections(tree.files, found.node) if found else {}
-    except ImageError:
+def _cmdline(program: unified.Program) -> tuple[Word, ...]:
+    section = program.sections.get(".cmdline")
+    if not section or section.size > _MAX_CMDLINE_BYTES:
         return ()
-    section = parts.get(".cmdline")
-    if not found or not section or section.size > _MAX_CMDLINE_BYTES:
-        return ()
-    text = b"".join(unified.content(tree.files, found.node, section))
+    text = b"".join(program.content(".cmdline"))
     return split(text.decode(errors="surrogateescape"))
