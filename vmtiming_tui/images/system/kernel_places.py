@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.files.tree import FileKind, Tree
+from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.system import unified
 from vmtiming_tui.images.system.loader.entries import loader_entries
 from vmtiming_tui.images.system.located import joined, located
