@@ -320,6 +320,17 @@ def test_no_word_gets_onto_a_command_line_as_anything_else(line, why):
     assert all(said.isprintable() for said in found.lines())
 
 
+def test_that_an_initrd_waits_for_a_network_is_said():
+    found = carried_of("ip=dhcp rd.neednet=1 a")
+
+    assert found.words == ("ip=dhcp", "rd.neednet=1", "a")
+    assert list(found.lines())[1] == (
+        "by ip=dhcp rd.neednet=1 the initrd waits for a network: "
+        "give each VM a card by -- -nic user"
+    )
+    assert len(list(carried_of("ip=off rd.neednet=0").lines())) == 1
+
+
 def test_words_that_only_the_loader_knows_are_said():
     found = carried(Told(source="it", unknown=split("root=$r a=$b $vt_handoff")), None)
 

@@ -27,6 +27,9 @@ _DISK = re.compile(
     r"crypt_(root|swap)|(netroot|nfsroot|boot)|(root|usr|verity)hash(sig)?|"
     r"(rd\.)?systemd\.(verity.*|mount_extra|swap_extra)|verity\.usr.*|dm_mod\.(create|waitfor)|md"
 )
+# dracut.cmdline(7): an initrd waits for a network by these.
+_NETWORK = re.compile(r"ip|rd\.neednet")
+_NO_NETWORK = ("", "0", "no", "off", "none")
 _USR = re.compile(r"mount\.usr(flags|fstype)?")
 _FLAGS = "rootflags="
 _OF_A_SUBVOLUME = ("subvol=", "subvolid=")
@@ -83,7 +86,15 @@ def carried(told: Told, disk: NewDisk | None) -> Carried:
             kept.append(word.text)
     words = " ".join(kept)
     said = [f"carried over from {told.source}: {words}"] if kept else []
+    if waiting := " ".join(word for word in kept if _wants_network(Word(word))):
+        said += [
+            f"by {waiting} the initrd waits for a network: give each VM a card by -- -nic user"
+        ]
     return Carried(words=tuple(kept), said=(*told.remarks, *said), left_out=left_out)
+
+
+def _wants_network(word: Word) -> bool:
+    return _NETWORK.fullmatch(word.name) is not None and word.value not in _NO_NETWORK
 
 
 def _judged(told: Told, disk: NewDisk | None) -> Iterator[tuple[Word, str]]:
