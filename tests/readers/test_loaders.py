@@ -264,8 +264,11 @@ def test_all_but_root_console_quiet_and_resume_is_carried_over_and_said():
         assert list(found.lines()) == [f"carried over from it: {' '.join(found.words)}"]
 
 
-def test_what_is_said_twice_is_carried_once_and_nothing_to_say_is_not_said():
-    assert carried_of("a b a").words == ("a", "b")
+def test_words_keep_their_order_for_the_last_of_a_name_counts():
+    assert carried_of("a=1 a=2 a=1").words == ("a=1", "a=2", "a=1")
+
+
+def test_nothing_to_say_is_not_said():
     assert list(carried_of("root=x quiet").lines()) == []
 
 

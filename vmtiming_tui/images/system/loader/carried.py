@@ -82,7 +82,7 @@ def carried(told: Told, disk: NewDisk | None) -> Carried:
     for word, why in _judged(told, disk):
         if why:
             left_out.setdefault(why, []).append(word.text)
-        elif word.text not in kept:
+        else:
             kept.append(word.text)
     words = " ".join(kept)
     said = [f"carried over from {told.source}: {words}"] if kept else []
