@@ -8,7 +8,7 @@ from readers.memory import Link, tree
 from support import disk_images as images
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.system.loader.carried import MAX_BYTES, NewDisk, beside, carried
-from vmtiming_tui.images.system.loader.told import told
+from vmtiming_tui.images.system.loader.told import default_root, told
 from vmtiming_tui.images.system.loader.words import Told, Word, split
 
 KERNEL = "boot/vmlinuz-6.1"
@@ -243,6 +243,16 @@ def test_grubs_defaults_are_read_as_a_shell_would_without_running_anything():
 
     assert words(found) == "a b c f"
     assert [word.text for word in found.unknown] == ["e=$(reboot)"]
+
+
+def test_the_root_of_the_default_entry_is_told_where_all_menus_agree():
+    one = {"boot/grub/grub.cfg": b"menuentry a { linux /boot/k root=/dev/sda2 a }\n"
+           b"menuentry b { linux /boot/k root=/dev/sda3 b }\n"}  # fmt: skip
+    same = {"loader/entries/a.conf": entry("root=/dev/sda2")}
+    other = {"loader/entries/a.conf": entry("root=/dev/sda3")}
+
+    assert default_root([tree(one), tree({}), tree(same)]) == "/dev/sda2"
+    assert default_root([tree(one), tree(other)]) == default_root([tree({})]) == ""
 
 
 # --- what is carried over ------------------------------------------------------------------------

@@ -44,7 +44,9 @@ def told(kernel: ChosenKernel, root: Tree, others: Sequence[Tree]) -> Told:
     unified kernel has inside. Else it is the file that new entries are made of, then what the menu
     tells another kernel, and at last what GRUB's menu would be made of.
     """
-    menus, remarks = _menus(kernel, tuple(places(root, others)))
+    menus, remarks = _menus(tuple(places(root, others)))
+    folder = str(PurePosixPath(kernel.path).parent)
+    menus.append(refind_menu(Place(kernel.tree, folder), kernel.path))
     for menu in menus:
         own = _for_kernel(menu, kernel, (root, *others))
         if kernel.unified:  # words of an entry's come in the place of those inside
@@ -70,8 +72,20 @@ def _told(entry: MenuEntry, which: str) -> Told:
     return Told(source=f"{shown(entry.place)}{which}", words=entry.words, unknown=entry.unknown)
 
 
+def default_root(trees: Sequence[Tree]) -> str:
+    """Return the root that a disk's loader boots by default, as it says it.
+
+    Empty where no menu says it, or they do not agree.
+    """
+    menus, _ = _menus([Place(tree, folder) for tree in trees for folder in ("", "boot")])
+    roots = {
+        word.value for menu in menus if menu for word in _chosen(menu).words if word.name == "root"
+    }
+    return roots.pop() if len(roots) == 1 else ""
+
+
 def _menus(
-    kernel: ChosenKernel, spots: Sequence[Place]
+    spots: Sequence[Place],
 ) -> tuple[list[Sequence[MenuEntry]], tuple[str, ...]]:
     """Return the menus in the order in which they count, and what to say of unreadable ones."""
     kept = environment(spots)
@@ -82,8 +96,6 @@ def _menus(
     menus: list[Sequence[MenuEntry]] = [list(entry_menu(place, variables)) for place in spots]
     menus += [grub.entries for grub in grubs]
     menus += [menu for place in spots for menu in line_menus(place)]
-    folder = str(PurePosixPath(kernel.path).parent)
-    menus.append(refind_menu(Place(kernel.tree, folder), kernel.path))
     return menus, tuple(shown(remark) for grub in grubs for remark in grub.remarks)
 
 
