@@ -1,5 +1,6 @@
 """What a kernel of an image is told by whatever boots it there."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -18,6 +19,7 @@ from vmtiming_tui.images.system.loader.plain_files import cmdline_file, defaults
 from vmtiming_tui.images.system.loader.words import Told, Word, split
 from vmtiming_tui.images.system.located import joined, located
 
+_VERSION = re.compile(r"[0-9]\.[0-9]")
 _MAX_CMDLINE_BYTES = 16 << 10
 
 
@@ -115,8 +117,8 @@ def _for_kernel(
 ) -> list[MenuEntry]:
     """Return the entries of a kernel, by the file they lead to.
 
-    A path may begin above the top of a volume that is here, on that of a subvolume: where no entry
-    leads to the kernel, the name of the file alone tells.
+    Where none leads to it, the name of the file alone tells: a path may begin above the top of a
+    volume that is here, on that of a subvolume, or lead to a copy, if a version is in its name.
     """
     taken = kernel.tree.find(kernel.path)
     if not taken:
@@ -124,8 +126,12 @@ def _for_kernel(
     leading = [(entry, _targets(entry, trees)) for entry in menu if entry.kernel]
     own = [entry for entry, targets in leading if (id(kernel.tree), taken.path) in targets]
     name = PurePosixPath(kernel.path).name
-    return own or [entry for entry, targets in leading
-                   if not targets and PurePosixPath(entry.kernel).name == name]  # fmt: skip
+    versioned = _VERSION.search(name) is not None
+    return own or [
+        entry
+        for entry, targets in leading
+        if PurePosixPath(entry.kernel).name == name and (versioned or not targets)
+    ]
 
 
 def _targets(entry: MenuEntry, trees: Sequence[Tree]) -> set[tuple[int, str]]:
