@@ -507,6 +507,19 @@ def test_menus_of_other_loaders_are_read(name, text, found):
     assert told_words.source.startswith(f"/{name} of the disk")
 
 
+@pytest.mark.parametrize(
+    ("default", "found"), [("a b", "two"), ("a", "one"), ("a root=x", "one"), ("none", "one")]
+)
+def test_a_label_of_syslinux_may_have_blanks_and_no_default_is_the_first(default, found):
+    text = f"default {default}\nlabel a\nkernel /boot/vmlinuz-6.1\nappend one\n"
+    text += "label a b\nkernel /boot/vmlinuz-6.1\nappend two\n"
+
+    told_words = told_by({"boot/extlinux/extlinux.conf": text.encode()})
+
+    assert words(told_words) == found
+    assert "the default of 2" in told_words.source
+
+
 def test_what_u_boot_adds_is_not_known():
     found = told_by({"boot/extlinux/extlinux.conf": UBOOT.encode()})
 
