@@ -14,7 +14,7 @@ from vmtiming_tui.images.spin.parts import Part, Workplace
 from vmtiming_tui.images.spin.root_words import subvolume_option
 from vmtiming_tui.images.spin.wanted import ROOT_IMAGE
 from vmtiming_tui.images.system.fstab import Below
-from vmtiming_tui.images.system.loader.carried import NewDisk
+from vmtiming_tui.images.system.loader.carried import RootDisk
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NEW_TYPE = "ext4"
@@ -46,9 +46,14 @@ class NewRoot:
         return self.type if self.type != self.part.volume.type else ""
 
     @property
-    def disk(self) -> NewDisk:
+    def disk(self) -> RootDisk:
         """What it is to the words of a loader."""
-        return NewDisk(new_type=self.new_type, merged=frozenset(each.path for each in self.below))
+        return RootDisk(
+            type=self.type,
+            is_new=True,
+            is_converted=self.type != self.part.volume.type,
+            merged=frozenset(each.path for each in self.below),
+        )
 
     def make(self) -> Root:
         """Make it; raise ``ImageError``."""

@@ -19,7 +19,9 @@ from vmtiming_tui.images.files.tree import FileSystem, Tree
 from vmtiming_tui.images.quoting import human, shown
 from vmtiming_tui.images.reader.kernel_reader import KERNEL_ONLY, Excerpt, KernelReader
 from vmtiming_tui.images.spin import rootfs
+from vmtiming_tui.images.system.fstab import volume_of
 from vmtiming_tui.images.system.layout import without_root
+from vmtiming_tui.images.system.loader.told import default_root
 from vmtiming_tui.images.system.osrelease import looks_like_root, name_of_system
 
 _ROOT_TYPES = frozenset({"ext2", "ext3", "ext4", "xfs", "f2fs", "btrfs"})
@@ -150,8 +152,7 @@ def find_root(parts: Sequence[Part], asked: str, say: Say) -> tuple[Part, Tree]:
         faults = [part.fault for part in named if part.volume.type in _ROOT_TYPES]
         raise next(filter(None, faults), _no_root(parts))
     if len(found) > 1:
-        systems = "\n".join(f"  {part.volume.name}: {name_of_system(tree)}" for part, tree in found)
-        raise ImageError(f"the image has several systems; choose one by --root:\n{systems}")
+        raise _several(found, parts)
     for part in parts:
         if part.fault:
             say(f"{part.fault.message}: passed over")
@@ -160,6 +161,17 @@ def find_root(parts: Sequence[Part], asked: str, say: Say) -> tuple[Part, Tree]:
         name = shown(root.excerpt.subvolume)
         say(f"{root.volume.name}: the root is in subvolume {name}")
     return root, tree
+
+
+def _several(found: Sequence[tuple[Part, Tree]], parts: Sequence[Part]) -> ImageError:
+    volumes = [part.volume for part in parts]
+    booted = volume_of(default_root([part.tree for part in parts if part.tree]), volumes)
+    systems = "\n".join(
+        f"  {part.volume.name}: {name_of_system(tree)}"
+        + (", which its loader boots" if part.volume == booted else "")
+        for part, tree in found
+    )
+    return ImageError(f"the image has several systems; choose one by --root:\n{systems}")
 
 
 def listed_volumes(volumes: Sequence[Volume]) -> str:

@@ -32,7 +32,7 @@ from vmtiming_tui.images.system.completed_initrd import complete_initrd
 from vmtiming_tui.images.system.fstab import Below
 from vmtiming_tui.images.system.kernels import Kernel, find_kernels, listed
 from vmtiming_tui.images.system.layout import is_nixos, refuse_copy, refuse_disk, refuse_root
-from vmtiming_tui.images.system.loader.carried import Carried, beside, carried
+from vmtiming_tui.images.system.loader.carried import Carried, RootDisk, beside, carried
 from vmtiming_tui.images.system.loader.told import told
 from vmtiming_tui.images.system.osrelease import folder_of_units, name_of_system
 from vmtiming_tui.images.system.own_kernel import (
@@ -98,7 +98,8 @@ class _Job:
             kernels, self.wanted.kernel_version, given=self.given, root=tree, root_type=root_type,
             say=say,
         )  # fmt: skip
-        loaders = carried(told(kernel, tree, others), None if self.wanted.boot_files else new.disk)
+        disk = RootDisk(type=root.volume.type) if self.wanted.boot_files else new.disk
+        loaders = carried(told(kernel, tree, others), disk)
         for line in loaders.lines():
             say(line)
         found = _Found(tree=tree, kernel=kernel, loaders=loaders, new=new)
