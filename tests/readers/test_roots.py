@@ -99,6 +99,8 @@ class FolderReader:
     work: Path
     subvolume: str = ""
     fault: str = ""
+    faulty: str = "xfs"
+    others: tuple[str, ...] = ()
     mounts: list[Mount] = field(default_factory=list)
     on_logical: str = ""
 
@@ -108,11 +110,11 @@ class FolderReader:
         return {volume: replace(volume, type=self.on_logical) for volume in volumes}
 
     def excerpts(self, volumes):
-        if self.fault:
+        if self.fault and self.faulty in {volume.type for volume in volumes}:
             raise ImageError(self.fault)
         return [
             Excerpt(volume, self.subvolume, images.ext4(
-                self.work / f"excerpt-{number}", self.folder, 24), 5 * MIB, 90)
+                self.work / f"excerpt-{number}", self.folder, 24), 5 * MIB, 90, self.others)
             for number, volume in enumerate(volumes)
         ]  # fmt: skip
 
@@ -212,6 +214,85 @@ def test_a_root_in_a_subvolume_is_mounted_from_there(reader, tmp_path):
 
     assert "the whole image: the root is in subvolume @" in result.said
     assert reader.mounts[0].subvolume == "subvol=@"
+
+
+def test_of_several_subvolumes_with_a_system_the_others_are_named(reader, tmp_path):
+    reader.subvolume, reader.others = "@", ("@old", "@\x1b[2J")
+
+    result = spun(xfs(tmp_path / "disk.img"), reader)
+
+    assert (
+        "the whole image: the root is in subvolume @ (others hold a system, too: @old, @\\x1b[2J)"
+    ) in result.said
+
+
+@pytest.mark.parametrize("make", [
+    ("mksquashfs", "{tree}", "{image}", "-quiet", "-noappend"),
+    ("mkfs.erofs", "{image}", "{tree}"),
+], ids=["squashfs", "erofs"])  # fmt: skip
+def test_a_root_that_is_never_written_to_becomes_one_that_is(make, reader, system, tmp_path):
+    image = tmp_path / "disk.img"
+    images.sh(*(word.format(tree=system, image=image) for word in make))
+
+    result = spun(image, reader)
+
+    assert result.tree.text("etc/fstab").splitlines()[0] == "/dev/vda / ext4 defaults 0 0"
+
+
+@pytest.mark.parametrize(
+    ("options", "feature", "why"),
+    [
+        ("bigalloc", "", "the whole image uses bigalloc, which e2fsprogs cannot change"),
+        ("inline_data", "", "the whole image uses inline_data, which e2fsprogs cannot change"),
+        ("extent", "FEATURE_C30", "a newer e2fsprogs: it uses FEATURE_C30, unknown here"),
+        ("extent", "replica", "uses replica, which the e2fsck of this host does not know"),
+    ],
+)  # fmt: skip
+def test_an_ext4_that_the_tools_cannot_change_is_read_by_a_kernel(
+    options, feature, why, reader, system, tmp_path
+):
+    (system / "etc/fstab").write_text("")
+    image = tmp_path / "disk.img"
+    images.sh("mke2fs", "-q", "-F", "-t", "ext4", "-O", options, "-d", system, image, "24M")
+    if feature:
+        images.sh("debugfs", "-w", "-R", f"feature {feature}", image)
+
+    result = spun(image, reader)
+
+    [line] = [line for line in result.said if "a kernel reads it" in line]
+    assert why in line
+    assert [mount.volume.type for mount in reader.mounts] == ["ext4"]
+    images.sh("e2fsck", "-fn", result.root)
+
+
+def test_an_ext4_that_may_not_shrink_keeps_its_size(reader, system, tmp_path):
+    image = tmp_path / "disk.img"
+    options = ("-O", "stable_inodes,encrypt", "-d", system)
+    images.sh("mke2fs", "-q", "-F", "-t", "ext4", *options, image, "400M")
+
+    assert spun(image, reader).made.root_bytes == 400 * MIB
+    with pytest.raises(ImageError, match="it uses stable_inodes, and so stays 400MB or more"):
+        spun(image, FolderReader(system, reader.work / ".."), size_bytes=300 * MIB)
+
+
+def test_a_btrfs_on_several_devices_is_named(reader, tmp_path):
+    disks = [forged.hollow(tmp_path / name, 200 * MIB) for name in ("one", "two")]
+    images.sh("mkfs.btrfs", "-q", *disks)
+
+    with pytest.raises(ImageError, match="the whole image is one of the 2 devices of a btrfs"):
+        spun(disks[0], reader)
+
+
+def test_what_one_kernel_cannot_read_does_not_hide_the_others(reader, system, tmp_path):
+    reader.fault, reader.faulty = "f2fs is not known", "f2fs"
+    flash = forged.hollow(tmp_path / "flash.fs", 100 * MIB)
+    images.sh("mkfs.f2fs", "-q", flash)
+    parts = [images.Partition("linux", path) for path in (flash, xfs(tmp_path / "root.fs"))]
+
+    result = spun(images.disk(tmp_path / "disk.img", "gpt", parts), reader)
+
+    assert "tiny on partition 2 (xfs)" in result.said
+    assert "f2fs is not known: passed over" in result.said
 
 
 def thin(path: Path) -> Path:
@@ -351,6 +432,21 @@ def test_a_kernel_is_told_where_the_root_is(name, number, subvolume, words):
     volume = Volume(name=name, type="ext4", size=0, stretch=None, number=number)
 
     assert root_arguments(volume, subvolume) == words
+
+
+def test_a_kernel_is_told_of_a_gpt_it_would_not_believe_unasked():
+    volume = Volume(name="partition 2", type="ext4", size=0, stretch=None, number=2, bare=True)
+
+    assert root_arguments(volume, "@") == "root=/dev/vda2 gpt rootflags=subvol=@"
+
+
+def test_a_disk_of_larger_sectors_is_not_booted_as_it_is():
+    volume = Volume(name="partition 1", type="xfs", size=0, stretch=None, sector_bytes=4096)
+
+    with pytest.raises(ImageError, match="a disk with sectors of 4096 bytes") as refused:
+        root_arguments(volume, "")
+
+    assert refused.value.hint == "a root made anew boots: leave out --untouched (--boot-files)"
 
 
 def test_python_of_the_system_reads_images_without_any_package(tmp_path):

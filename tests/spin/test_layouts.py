@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from hostile import forged
+from hostile.forged import GptEntry
 from support import disk_images as images
 from support.disk_images import Partition, Piece
 from support.spinning import ASSETS, differences, digest, opened, spin
@@ -106,6 +108,19 @@ def test_a_btrfs_with_its_root_in_a_subvolume(subvolume, default, tree, folder):
         assert differences(expected, root) == set()
         assert (root / "etc/fstab").read_text().startswith("/dev/vda / ext4 defaults 0 0\n")
         assert_reports(root)
+
+
+def test_an_erofs_on_a_disk_with_sectors_of_4096_bytes(tree, folder):
+    fs = folder / "root.fs"
+    images.sh("mkfs.erofs", "-zlz4hc", fs, tree)
+    image = forged.hollow(folder / "disk.img", 8 * images.MIB)
+    forged.gpt(image, [GptEntry(256, 255 + -(-fs.stat().st_size // 4096))], sector=4096)
+    forged.poke(image, images.MIB, fs.read_bytes())
+
+    spun = spin(image, folder / "out")
+
+    assert "on partition 1 (erofs)" in spun.said
+    assert_ready(spun, tree)
 
 
 def test_a_system_spread_over_partitions_becomes_one(tree, folder):

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from vmtiming_tui.images.disk.volumes import Volume
 
-KERNEL_ONLY = frozenset({"xfs", "btrfs", "f2fs"})
+KERNEL_ONLY = frozenset({"xfs", "btrfs", "f2fs", "erofs", "squashfs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ class Excerpt:
     kernels at the top, and of ``usr/lib/modules/VERSION`` (or ``lib/modules``) the tables
     (``modules.*``), ``vmlinuz``, ``init*`` and the modules of virtio, block devices, ext4, crc32c
     and what they need. ``subvolume`` is the btrfs subvolume that holds the root ("" where it is
-    the one mounted by default); ``used_bytes`` and ``inodes`` are of all its files.
+    the one mounted by default), ``passed_over`` are others with a system in them; ``used_bytes``
+    and ``inodes`` are of all its files.
     """
 
     volume: Volume
@@ -42,6 +43,7 @@ class Excerpt:
     image: Path
     used_bytes: int
     inodes: int
+    passed_over: tuple[str, ...] = ()
 
 
 class KernelReader(Protocol):

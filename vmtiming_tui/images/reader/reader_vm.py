@@ -27,7 +27,12 @@ from vmtiming_tui.images.reader.guest_kernel import GuestKernel
 from vmtiming_tui.images.reader.host_kernel import debian_arch
 from vmtiming_tui.images.reader.kernel_reader import Excerpt, Mount
 from vmtiming_tui.images.reader.reader_vm_initrd import initrd
-from vmtiming_tui.images.reader.reader_vm_words import TalkingVm, excerpt_words, numbers
+from vmtiming_tui.images.reader.reader_vm_words import (
+    TalkingVm,
+    another_words,
+    excerpt_words,
+    numbers,
+)
 from vmtiming_tui.images.system.fstab import mapper_name
 
 _BASE_MODULES = ("virtio_pci", "virtio_blk", "crc32c_intel", "crc32c_generic", "ext4")
@@ -38,6 +43,7 @@ _CHECKSUMS = {
 }
 _MEMORY_MIB = 768
 _MAX_VOLUMES = 12
+_MAX_OTHERS = 8
 _MAX_DISKS = 26
 _HEAD_BYTES = 4 << 20
 _HEADS = "heads.img"
@@ -161,12 +167,17 @@ class ReaderVm:
         ]
         job = {"kind": "excerpts\n", "volumes": "".join(lines), "uuid": f"{uuid.uuid4()}\n"}
         found: dict[int, Excerpt] = {}
+        others: dict[int, list[str]] = {}
         with self._booted(disks, images, _EXCERPT_BYTES, job) as vm:
             for word, rest in vm.words():
+                if word == "another":
+                    number, name = another_words(rest, len(volumes))
+                    if len(known := others.setdefault(number, [])) < _MAX_OTHERS:
+                        known.append(name)
                 if word == "excerpt":
                     number, used, inodes, subvolume = excerpt_words(rest, len(volumes))
                     found[number] = Excerpt(volumes[number], subvolume, images[number], used,
-                                            inodes)  # fmt: skip
+                                            inodes, tuple(others.get(number, ())))  # fmt: skip
         if len(found) != len(volumes):
             raise ImageError(f"the VM that was to read {names} ended early: {vm.last_line}")
         yield from (found[number] for number in range(len(volumes)))

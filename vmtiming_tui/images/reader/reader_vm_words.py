@@ -95,6 +95,15 @@ def excerpt_words(text: str, count: int) -> tuple[int, int, int, str]:
     return number, used, inodes, subvolume
 
 
+def another_words(text: str, count: int) -> tuple[int, str]:
+    """Return a volume's number below ``count``, and a subvolume of it that holds a system, too."""
+    (number,) = numbers(text, 1)
+    name = text.partition(" ")[2]
+    if number >= count or not _SUBVOLUME.fullmatch(name):
+        raise ImageError("the VM that reads the image says what makes no sense")
+    return number, name
+
+
 def numbers(text: str, count: int) -> list[int]:
     """Return the first words of a text as numbers; raise ``ImageError`` where they are none."""
     words = text.split(" ")

@@ -78,14 +78,16 @@ looks_like_root() {
             is_there "$1/sbin/init" || is_there "$1/usr/sbin/init" || is_there "$1/etc/fstab"; }
 }
 
-# The default subvolume, or one with a name distributions use, or any; a subvolume's own folder
-# always has the inode number 256.
+# Those with a name distributions use, then any, then snapshots, the latest first; a subvolume's own
+# folder always has the inode number 256.
 subvolumes() {
-    printf '%s\n' @ root @rootfs @root
-    (cd "$1" && find . -mindepth 1 -maxdepth 4 -type d -inum 256) | sed 's|^\./||' | sort
+    (cd "$1" && find . -mindepth 1 -maxdepth 4 -type d -inum 256) | sed 's|^\./||' >/tmp/there
+    for name in @ root @rootfs @root; do grep -Fx "$name" /tmp/there; done
+    grep -v -i -x -e '@' -e 'root' -e '@rootfs' -e '@root' -e '.*snapshots.*' /tmp/there | sort
+    grep -i snapshots /tmp/there | sort -rV
 }
 
-# Mounts the root at /tree/NUMBER in place of what is there; sets $subvolume.
+# Mounts the root at /tree/NUMBER in place of what is there; sets $subvolume, tells of others.
 enter_btrfs_root() {
     local name
     ! looks_like_root "/tree/$1" || return 0
@@ -95,11 +97,14 @@ enter_btrfs_root() {
     while IFS= read -r name; do
         case $name in *[!A-Za-z0-9_./@+=:-]* | *..*) continue ;; esac
         looks_like_root "/top/$1/$name" || continue
+        if [ -n "$subvolume" ]; then
+            tell "another $1 $name"
+            continue
+        fi
         mkdir -p "/root/$1"
         mount_volume "$1" "$2" btrfs "/root/$1" "subvol=/$name"
         tree=/root/$1
         subvolume=$name
-        return 0
     done </tmp/subvolumes
 }
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.ext import Ext
 from vmtiming_tui.images.quoting import human
 from vmtiming_tui.images.reader.kernel_reader import Mount
@@ -22,6 +23,23 @@ _ROOT = "the root file system"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRoot:
+    """A root that was made: who writes into it, and the type of its file system."""
+
+    place: Workplace
+    root: Root
+    type: str
+
+    def furnish(self, report: Report, units: str) -> int:
+        """Put the report service into it, and check it; return its size in bytes."""
+        install_service(self.root, report, units, self.type, self.place.say)
+        image = self.place.work / ROOT_IMAGE
+        stretch = self.place.stretch_of(image)
+        rootfs.check(image, Ext(stretch), _ROOT)
+        return stretch.size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootMaker:
     """A root to be made of a part and of what belongs below it; ``size_bytes`` as it was asked."""
 
     place: Workplace
@@ -34,44 +52,46 @@ class NewRoot:
         """Where it is made."""
         return self.place.work / ROOT_IMAGE
 
-    @property
-    def type(self) -> str:
-        """The type of its file system."""
-        return _NEW_TYPE if self.part.excerpt or self.below else self.part.volume.type
-
-    @property
-    def new_type(self) -> str:
-        """Its type, where it is another than that of the image's root."""
-        return self.type if self.type != self.part.volume.type else ""
-
-    def make(self) -> Root:
+    def make(self) -> NewRoot:
         """Make it; raise ``ImageError``."""
-        if self.part.excerpt or self.below:
-            self._from_files()
-        else:
-            self._from_ext()
+        kind = self._made()
         stretch = self.place.stretch_of(self.image)
-        return Root(self.image, stretch.pieces[0].fd)
+        return NewRoot(place=self.place, root=Root(self.image, stretch.pieces[0].fd), type=kind)
 
-    def furnish(self, root: Root, report: Report, units: str) -> int:
-        """Put the report service into it, and check it; return its size in bytes."""
-        install_service(root, report, units, self.type, self.place.say)
-        stretch = self.place.stretch_of(self.image)
-        rootfs.check(self.image, Ext(stretch), _ROOT)
-        return stretch.size
+    def _made(self) -> str:
+        """Make its image, and return the type of its file system."""
+        if not (self.part.excerpt or self.below):
+            try:
+                self._from_ext()
+            except rootfs.BeyondToolsError as error:
+                self.place.say(f"{error.message}: a kernel reads it, and it is made anew")
+                self.image.unlink(missing_ok=True)
+                self._by_kernel_instead(error)
+                return _NEW_TYPE
+            return self.part.volume.type
+        self._from_files()
+        return _NEW_TYPE
+
+    def _by_kernel_instead(self, why: ImageError) -> None:
+        try:
+            self._from_files()
+        except ImageError as error:
+            raise ImageError(f"{why.message}; and {error.message}",
+                             hint=why.hint or error.hint) from None  # fmt: skip
 
     def _from_ext(self) -> None:
         """Bit for bit, then cut to size: nothing an ext4 can hold is lost that way."""
         assert self.part.tree is not None  # noqa: S101  it is a root
         files = self.part.tree.files
         assert isinstance(files, Ext)  # noqa: S101  as its volume's type says
+        rootfs.refuse_what_tools_cannot_change(files, self.part.volume.name)
         if self.part.copy:
             self.part.copy.rename(self.image)
         else:
             self.place.copy(self.part.volume, files, self.image)
         self.place.say("checking the file system")
         rootfs.check(self.image, files, _ROOT)
-        rootfs.fit(self.image, files.superblock.block_size, self.size_bytes, self.place.say)
+        rootfs.fit(self.image, files.superblock, self.size_bytes, self.place.say)
 
     def _from_files(self) -> None:
         """Let a kernel read the files, of which an ext4 is made.

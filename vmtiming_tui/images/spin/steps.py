@@ -19,7 +19,7 @@ from vmtiming_tui.images.guard.tools import NO_ROOM
 from vmtiming_tui.images.reader.kernel_reader import KernelReader
 from vmtiming_tui.images.spin import rootfs
 from vmtiming_tui.images.spin.install_service import Report
-from vmtiming_tui.images.spin.new_root import NewRoot
+from vmtiming_tui.images.spin.new_root import RootMaker
 from vmtiming_tui.images.spin.parts import Part, Say, Workplace, find_root, listed_volumes
 from vmtiming_tui.images.spin.root_words import root_arguments
 from vmtiming_tui.images.spin.wanted import CMDLINE, INITRD, ROOT_IMAGE, VMLINUZ, Made, Wanted
@@ -124,10 +124,10 @@ class _Job:
         return Made(files=(VMLINUZ, INITRD, CMDLINE), cmdline=words)
 
     def _leave_root(self, part: Part, below: Sequence[Below], kernel: Kernel, units: str) -> Made:
-        new = NewRoot(place=self.place, part=part, below=below, size_bytes=self.wanted.size_bytes)
-        root = new.make()
-        self._complete(kernel, root.tree, new.new_type)
-        size = new.furnish(root, self.report, units)
+        size_bytes = self.wanted.size_bytes
+        new = RootMaker(place=self.place, part=part, below=below, size_bytes=size_bytes).make()
+        self._complete(kernel, new.root.tree, new.type if new.type != part.volume.type else "")
+        size = new.furnish(self.report, units)
         return Made(files=(ROOT_IMAGE, VMLINUZ, INITRD), root_bytes=size)
 
     def _complete(self, kernel: Kernel, tree: Tree, new_type: str) -> None:

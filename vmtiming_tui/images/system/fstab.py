@@ -12,7 +12,9 @@ from vmtiming_tui.images.disk.volumes import Volume
 from vmtiming_tui.images.quoting import shown
 
 _LEFT_OUT = "# not in this image: "
-_MERGEABLE = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "auto"})
+_MERGEABLE = frozenset(
+    {"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "erofs", "squashfs", "auto"}
+)
 _NOT_MERGED = re.compile(r"/|none|swap|/boot(/.*)?|/efi|/\.snapshots")
 _OF_NO_DISK = re.compile(
     r"tmpfs|ramfs|proc|sysfs|devpts|hugetlbfs|debugfs|tracefs|configfs|securityfs|cgroup.*|mqueue"
