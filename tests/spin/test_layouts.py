@@ -13,7 +13,9 @@ from support.disk_images import Partition, Piece
 from support.spinning import ASSETS, differences, digest, opened, spin
 
 
-def assert_ready(spun, expected: Path, *, options: str = "errors=remount-ro,noatime 0 1") -> None:
+def assert_ready(
+    spun, expected: Path, *, kind: str = "ext4", options: str = "errors=remount-ro,noatime 0 1"
+) -> None:
     """Everything that was in the tree, and the report service, and a fstab for /dev/vda."""
     with opened(spun) as root:
         assert differences(expected, root) == set()
@@ -22,7 +24,7 @@ def assert_ready(spun, expected: Path, *, options: str = "errors=remount-ro,noat
         assert sparse.st_blocks * 512 < 1024 * 1024 < sparse.st_size
         assert images.sh("getcap", root / "usr/bin/ping").endswith("cap_net_raw=ep\n")
         fstab = (root / "etc/fstab").read_text().splitlines()
-        assert fstab[0] == f"/dev/vda / ext4 {options}"
+        assert fstab[0] == f"/dev/vda / {kind} {options}"
         assert [line for line in fstab[1:] if not line.startswith("#")] in (
             [], ["tmpfs /tmp tmpfs nosuid,nodev 0 0"],
         )  # fmt: skip
@@ -86,21 +88,42 @@ def test_a_logical_partition(tree, folder):
     assert_ready(spun, tree)
 
 
-def test_an_xfs(tree, folder):
+def test_an_xfs_stays_one(tree, folder):
     image = images.mounted_fs(folder / "disk.img", "xfs", tree, 320)
 
-    assert_ready(spin(image, folder / "out"), tree)
+    spun = spin(image, folder / "out")
+
+    assert_ready(spun, tree, kind="xfs", options="defaults 0 0")
+    assert spun.rootfs.stat().st_size == 320 * images.MIB
 
 
-@pytest.mark.parametrize(("subvolume", "default"), [("@", False), ("root", False), ("odd", True)])
-def test_a_btrfs_with_its_root_in_a_subvolume(subvolume, default, tree, folder):
+@pytest.mark.parametrize(("subvolume", "default"), [("@", False), ("odd", True)])
+def test_a_btrfs_stays_one_with_its_subvolumes(subvolume, default, tree, folder):
     fs = images.btrfs(folder / "root.fs", tree, 200, subvolume, default=default)
+    image = images.disk(folder / "disk.img", "gpt", [Partition("linux", fs)])
+
+    spun = spin(image, folder / "out")
+
+    assert (spun.out / "BFILES/cmdline").exists() != default
+    with opened(spun) as root:
+        assert (root / "etc/fstab").read_text().splitlines() == [
+            f"/dev/vda / btrfs subvol={subvolume},compress=zstd 0 0",
+            "/dev/vda /home btrfs subvol=home 0 0",
+            "/dev/vda /.snapshots btrfs subvol=.snapshots 0 0",
+        ]
+        assert (root / ".snapshots/1/usr/bin/su").exists()
+        assert not (root / ".snapshots/1/usr/bin/vm-report").exists()
+        assert_reports(root)
+
+
+def test_a_btrfs_becomes_an_ext4_where_that_is_asked_for(tree, folder):
+    fs = images.btrfs(folder / "root.fs", tree, 200, "root")
     image = images.disk(folder / "disk.img", "gpt", [Partition("linux", fs)])
     expected = folder / "expected"
     images.sh("cp", "-a", tree, expected)
     (expected / ".snapshots").mkdir()
 
-    spun = spin(image, folder / "out")
+    spun = spin(image, folder / "out", "--convert")
 
     with opened(spun) as root:
         assert not list((root / ".snapshots").iterdir())
@@ -306,7 +329,7 @@ def test_an_xfs_that_was_not_unmounted_is_mended_in_a_copy(tree, folder):
         images.sh("sync")
         images.sh("cp", "--sparse=always", image, live)
 
-    spun = spin(live, folder / "out")
+    spun = spin(live, folder / "out", "--convert")
 
     assert "trying a copy" in spun.said
     with opened(spun) as root:
@@ -326,7 +349,7 @@ def test_without_root_an_xfs_works_too(tree, public_folder):
 
     spun = spin(image, public_folder / "theirs/out", user="nobody")
 
-    assert_ready(spun, tree)
+    assert_ready(spun, tree, kind="xfs", options="defaults 0 0")
 
 
 @pytest.mark.parametrize("kind", ["xfs", "btrfs"])

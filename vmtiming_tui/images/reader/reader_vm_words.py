@@ -82,6 +82,8 @@ class TalkingVm:
             case "place":
                 path = self._mount(more).path
                 return f"{path} of the image's fstab has no folder to be mounted on"
+            case "write":
+                return f"/{more} could not be written into the new root (no room?)"
             case _:
                 return f"the files could not be copied: {rest}"
 

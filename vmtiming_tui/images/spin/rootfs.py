@@ -11,15 +11,20 @@ from pathlib import Path
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.byte_range import Piece, Stretch
+from vmtiming_tui.images.disk.volumes import Volume
 from vmtiming_tui.images.files.ext import Ext
 from vmtiming_tui.images.files.ext_superblock import Superblock
 from vmtiming_tui.images.guard.tools import Done, free_bytes, number_in, run, succeed
 from vmtiming_tui.images.quoting import human
 
 MIB = 1 << 20
-# No other format's header is to begin a root of ours, whatever boot block an image had there.
-BOOT_BLOCK_BYTES = 1024
+# No other format's header is to begin a root of ours, whatever boot block an image had there. An
+# xfs begins with its own.
+_BOOT_BLOCK_BYTES = {"btrfs": 64 << 10, "xfs": 0}
+_USUAL_BOOT_BLOCK_BYTES = 1024
+_SECTOR_BYTES = 512
 JOURNAL_BYTES = 80 * MIB
+NEW_ROOT = "the root file system"
 _CHUNK_BYTES = 4 * MIB
 _GRAIN_BYTES = 64 << 10
 _NO_ZEROS = bytes(_GRAIN_BYTES)
@@ -124,10 +129,19 @@ def _refuse_foreign_journal(image: Path, files: Ext) -> None:
         raise ImageError("the file system has its journal on another disk, which is not read")
 
 
-def clear_boot_block(image: Path) -> None:
-    """Fill what is before the superblock with zeros."""
+def clear_boot_block(image: Path, kind: str = "ext4") -> None:
+    """Fill what is before the superblock of a kind of file system with zeros."""
     with image.open("r+b") as file:
-        file.write(bytes(BOOT_BLOCK_BYTES))
+        file.write(bytes(_BOOT_BLOCK_BYTES.get(kind, _USUAL_BOOT_BLOCK_BYTES)))
+
+
+def keep(volume: Volume, target: Path) -> None:
+    """Copy a file system of a kind that only a kernel reads, as it is; raise ``ImageError``."""
+    assert volume.stretch is not None  # noqa: S101  who keeps it has seen to that
+    check_space(target.parent, taken_bytes(volume.stretch))
+    copy_stretch(volume.stretch, target)
+    os.truncate(target, -(-volume.size // _SECTOR_BYTES) * _SECTOR_BYTES)
+    clear_boot_block(target, volume.type)
 
 
 def check(image: Path, files: Ext, what: str) -> None:

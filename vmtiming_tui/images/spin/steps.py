@@ -19,11 +19,11 @@ from vmtiming_tui.images.guard.tools import NO_ROOM
 from vmtiming_tui.images.reader.kernel_reader import KernelReader
 from vmtiming_tui.images.spin import rootfs
 from vmtiming_tui.images.spin.install_service import Report
-from vmtiming_tui.images.spin.new_root import RootMaker
+from vmtiming_tui.images.spin.new_root import NewRoot
 from vmtiming_tui.images.spin.parts import Part, Say, Workplace, find_root, listed_volumes
 from vmtiming_tui.images.spin.root_words import root_arguments
 from vmtiming_tui.images.spin.wanted import CMDLINE, INITRD, ROOT_IMAGE, VMLINUZ, Made, Wanted
-from vmtiming_tui.images.system.completed_initrd import complete_initrd
+from vmtiming_tui.images.system.completed_initrd import complete_initrd, is_mountable
 from vmtiming_tui.images.system.fstab import Below, plan_merge
 from vmtiming_tui.images.system.kernels import (
     Kernel,
@@ -72,13 +72,21 @@ class _Job:
         kernel = choose_kernel(kernels, self.wanted.kernel_version)
         say(f"{name_of_system(tree)} on {root.volume.name} ({root.volume.type})")
         say(f"kernel {kernel}")
+        new = self._new_root(root, tree, below, kernel)
         if self.wanted.dry_run:
-            return self._describe(root, below, parts, kernels)
+            return self._describe(new, parts, kernels)
         self._say_what_to_mind(tree, parts)
         take_kernel(kernel, tree, self.place.work)
         if self.wanted.boot_files:
             return self._leave_boot_files(root, tree, kernel)
-        return self._leave_root(root, below, kernel, units)
+        return self._leave_root(new, kernel, units)
+
+    def _new_root(self, part: Part, tree: Tree, below: Sequence[Below], kernel: Kernel) -> NewRoot:
+        return NewRoot(
+            place=self.place, part=part, below=below, size_bytes=self.wanted.size_bytes,
+            convert=self.wanted.convert,
+            is_known=is_mountable(tree, kernel.version, part.volume.type),
+        )  # fmt: skip
 
     def _plan_merge(self, tree: Tree, parts: Sequence[Part]) -> list[Below]:
         volumes = [part.volume for part in parts]
@@ -89,16 +97,17 @@ class _Job:
 
     # What is said
 
-    def _describe(
-        self, root: Part, below: Sequence[Below], parts: Sequence[Part], kernels: Sequence[Kernel]
-    ) -> Made:
+    def _describe(self, new: NewRoot, parts: Sequence[Part], kernels: Sequence[Kernel]) -> Made:
         say = self.place.say
-        for each in below:
+        root = new.part
+        for each in [] if new.is_kept else new.below:
             say(f"{each.path} would come from {each.volume.name}")
         say(f"it has:\n{listed_volumes([part.volume for part in parts])}")
         say(f"its kernels:\n{listed(kernels)}")
         if self.wanted.boot_files:
             return Made()
+        if new.is_kept:
+            return Made(root_bytes=root.volume.size, cmdline=new.arguments)
         used = 0
         if root.excerpt:
             used = root.excerpt.used_bytes
@@ -120,16 +129,20 @@ class _Job:
     def _leave_boot_files(self, root: Part, tree: Tree, kernel: Kernel) -> Made:
         words = root_arguments(root.volume, root.excerpt.subvolume if root.excerpt else "")
         (self.place.work / CMDLINE).write_text(f"{words}\n")
-        self._complete(kernel, tree, "")
+        self._complete(kernel, tree, root.volume.type)
         return Made(files=(VMLINUZ, INITRD, CMDLINE), cmdline=words)
 
-    def _leave_root(self, part: Part, below: Sequence[Below], kernel: Kernel, units: str) -> Made:
-        size_bytes = self.wanted.size_bytes
-        new = RootMaker(place=self.place, part=part, below=below, size_bytes=size_bytes).make()
-        self._complete(kernel, new.root.tree, new.type if new.type != part.volume.type else "")
-        size = new.furnish(self.report, units)
-        return Made(files=(ROOT_IMAGE, VMLINUZ, INITRD), root_bytes=size)
+    def _leave_root(self, new: NewRoot, kernel: Kernel, units: str) -> Made:
+        root = new.make()
+        self._complete(kernel, root.tree, new.type, new.new_type)
+        size = new.furnish(root, self.report, units)
+        if words := new.arguments:
+            (self.place.work / CMDLINE).write_text(f"{words}\n")
+        files = (ROOT_IMAGE, VMLINUZ, INITRD, *[CMDLINE] * bool(words))
+        return Made(files=files, root_bytes=size, cmdline=words)
 
-    def _complete(self, kernel: Kernel, tree: Tree, new_type: str) -> None:
-        initrd = self.place.work / INITRD
-        complete_initrd(initrd, tree, kernel.version, new_type=new_type, say=self.place.say)
+    def _complete(self, kernel: Kernel, tree: Tree, root_type: str, new_type: str = "") -> None:
+        complete_initrd(
+            self.place.work / INITRD, tree, kernel.version, root_type=root_type, new_type=new_type,
+            say=self.place.say,
+        )  # fmt: skip
