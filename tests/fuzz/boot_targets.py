@@ -13,7 +13,10 @@ from vmtiming_tui.images.files.tree import FileKind
 from vmtiming_tui.images.system import cpio, fstab, osrelease, unified
 from vmtiming_tui.images.system.completed_initrd import complete_initrd
 from vmtiming_tui.images.system.initrd_contents import InitrdKind, initrd_kind, names
+from vmtiming_tui.images.system.kernels import Kernel
 from vmtiming_tui.images.system.loader import entries
+from vmtiming_tui.images.system.loader.carried import MAX_BYTES, NewDisk, beside, carried
+from vmtiming_tui.images.system.loader.told import told
 from vmtiming_tui.images.system.versions import version_key
 
 VERSION = "6.1"
@@ -85,6 +88,29 @@ def texts(data: bytes) -> None:
             _shown(remark)
     for line in fstab.new_crypttab(text).split("\n"):
         assert re.match(r"\s*(#|$)", line)
+
+
+MENUS = (
+    "boot/grub/grub.cfg", "boot/grub/grubenv", "boot/loader/entries/a.conf",
+    "boot/loader/loader.conf", "boot/extlinux/extlinux.conf", "boot/limine.conf",
+    "boot/grub/menu.lst", "boot/refind_linux.conf", "etc/zipl.conf", "etc/kernel/cmdline",
+    "etc/default/grub",
+)  # fmt: skip
+
+
+def menus(data: bytes) -> None:
+    """A loader's file of any kind: what is carried over is plain, and what is said is shown."""
+    for name in MENUS:
+        root = tree({name: data, "boot/vmlinuz-6.1": b"", "boot/grub/more.cfg": data})
+        found = told(Kernel(version="6.1", tree=root, path="boot/vmlinuz-6.1"), root, [])
+        for disk in (None, NewDisk(new_type="ext4", merged=frozenset({"/usr"}))):
+            kept = carried(found, disk)
+            line = beside("root=/dev/vda rootflags=subvol=@", kept.words)
+            assert re.fullmatch(r"[ -~]*", line)
+            assert len(line) < MAX_BYTES + 100
+            assert not any(word.startswith("-") for word in kept.words)
+            for said in kept.lines():
+                _shown(said)
 
 
 def _shown(words: str) -> None:

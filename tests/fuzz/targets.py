@@ -148,4 +148,5 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "modules": boot_targets.modules,
     "program": boot_targets.program,
     "texts": boot_targets.texts,
+    "menus": boot_targets.menus,
 }

@@ -117,8 +117,11 @@ class FolderReader:
         if self.fault and self.faulty in {volume.type for volume in volumes}:
             raise ImageError(self.fault)
         return [
-            Excerpt(volume, self.subvolume, images.ext4(
-                self.work / f"excerpt-{number}", self.folder, 24), 5 * MIB, 90, self.others, self.labelled, self.read_only)
+            Excerpt(
+                volume, self.subvolume,
+                images.ext4(self.work / f"excerpt-{number}", self.folder, 24), 5 * MIB, 90,
+                passed_over=self.others, labelled=self.labelled, read_only=self.read_only,
+            )
             for number, volume in enumerate(volumes)
         ]  # fmt: skip
 
@@ -201,6 +204,7 @@ def test_what_only_a_kernel_reads_is_told_from_an_excerpt_and_stays_what_it_is(r
         "/home is on /dev/sda2, which is not in this image: left out",
         "tiny on partition 1 (xfs)",
         "kernel 6.1 (boot/vmlinuz-6.1)",
+        "the image has no modules of that version: its initrd is taken as it is",
         "it has no machine-id: every boot from it is a first boot",
         "copying partition 1 as it is (xfs)",
     ]
@@ -223,7 +227,8 @@ def test_of_a_btrfs_the_other_subvolumes_stay_and_the_kernel_is_told_of_the_root
     images.sh("mkfs.btrfs", "-q", "-U", UUID, image)
     forged.poke(image, 0, b"QFI\xfb\0\0\0\3")
     (system / "etc/fstab").write_text(
-        f"UUID={UUID} / btrfs subvol=@,compress=zstd 0 0\nUUID={UUID} /home btrfs subvol=@home 0 0\n"
+        f"UUID={UUID} / btrfs subvol=@,compress=zstd 0 0\n"
+        f"UUID={UUID} /home btrfs subvol=@home 0 0\n"
     )
 
     result = spun(image, reader)
@@ -290,6 +295,7 @@ def test_what_only_a_kernel_reads_is_copied_where_it_is_to_be_an_ext4(reader, tm
         "/home is on /dev/sda2, which is not in this image: left out",
         "tiny on partition 1 (xfs)",
         "kernel 6.1 (boot/vmlinuz-6.1)",
+        "the image has no modules of that version: its initrd is taken as it is",
         "it has no machine-id: every boot from it is a first boot",
         "partition 1: its xfs becomes ext4 (as --convert asks)",
         "measuring the content",
@@ -460,10 +466,10 @@ def test_boot_files_are_taken_out_and_nothing_else(reader, tmp_path):
 def test_a_dry_run_leaves_nothing(reader, tmp_path):
     result = spun(xfs(tmp_path / "disk.img"), reader, dry_run=True)
 
-    assert result.made == Made(root_bytes=300 * MIB)
-    assert spun(xfs(tmp_path / "disk.img"), reader, dry_run=True, convert=True).made == Made(
-        root_bytes=rootfs.roomy(5 * MIB)
-    )
+    names = ("rootfs.img", "vmlinuz", "initrd")
+    assert result.made == Made(files=names, root_bytes=300 * MIB)
+    converted = spun(xfs(tmp_path / "disk.img"), reader, dry_run=True, convert=True)
+    assert converted.made == Made(files=names, root_bytes=rootfs.roomy(5 * MIB))
     assert "it has:\n  the whole image: xfs, 300MB" in result.said
     assert [path.name for path in reader.work.iterdir()] == ["excerpt-0"]
 

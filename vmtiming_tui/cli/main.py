@@ -272,6 +272,14 @@ def _measure_noise(plan: RunPlan) -> int:
 @click.option("-s", "--suffix", default=".img", metavar="TEXT", help="Their suffix.")
 @click.option("--size", metavar="SIZE", help="Of the new root, such as 4G; else as its content.")
 @click.option("--kernel-version", metavar="VERSION", help="Another kernel than the newest.")
+@click.option(
+    "-k", "--kernel", metavar="FILE", shell_complete=files,
+    help="Your own kernel, where IMAGE has none, or another is to be timed.",
+)  # fmt: skip
+@click.option(
+    "-i", "--initrd", metavar="FILE", shell_complete=files,
+    help="The initrd of your own kernel, or another one for IMAGE's.",
+)  # fmt: skip
 @click.option("--root", metavar="NAME", help="Which of several systems, such as partition 2.")
 @click.option(
     "--untouched", is_flag=True,
@@ -291,6 +299,9 @@ def _measure_noise(plan: RunPlan) -> int:
     is_flag=True,
     help="Have this host's kernel read xfs, btrfs and f2fs, for IMAGEs that are trusted; as root.",
 )
+@click.option(
+    "--convert", is_flag=True, help="Make an ext4 of an xfs, btrfs or f2fs, which else stay so."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be made, and write nothing.")
 @click.option("--force", is_flag=True, help="Replace the root that is there, and its overlays.")
 def prepare(image: str, out: str, **given: Any) -> None:
@@ -305,9 +316,10 @@ def prepare(image: str, out: str, **given: Any) -> None:
         "initrd": str(folder / "BFILES" / "initrd"),
         "base": image if given["untouched"] else str(folder / "rootfs.img"),
     }
-    values = [(name, given[name]) for name in ("size", "kernel_version", "root", "format")]
+    values = [(name, given[name]) for name in (
+        "size", "kernel_version", "kernel", "initrd", "root", "format")]  # fmt: skip
     values += [("allow_backing", folder) for folder in given["allow_backing"]]
-    flags = ("dry_run", "force", "mount", "allow_device")
+    flags = ("convert", "dry_run", "force", "mount", "allow_device")
     options = [f"--{name.replace('_', '-')}={value}" for name, value in values if value]
     options += [f"--{name.replace('_', '-')}" for name in flags if given[name]]
     options += ["--boot-files"] if given["untouched"] else []

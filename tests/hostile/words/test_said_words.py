@@ -30,7 +30,10 @@ def test_names_of_systems_kernels_and_disks_are_said_as_they_can_be_shown(
 
     assert_reports(made)
     assert (made.work / "vmlinuz").read_text() == "kernel"
-    assert dry.made == Made(root_bytes=dry.made.root_bytes if dry.made else 0)
+    assert dry.made is not None
+    assert dry.made == Made(
+        files=("rootfs.img", "vmlinuz", "initrd"), root_bytes=dry.made.root_bytes
+    )
     assert unknown.refused is not None
 
 

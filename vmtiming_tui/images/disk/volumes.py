@@ -18,6 +18,7 @@ from vmtiming_tui.images.disk.lvm import (
 from vmtiming_tui.images.disk.partitions import (
     SECTOR_BYTES,
     SECTOR_SIZES,
+    Partition,
     PartitionTable,
     TableKind,
     read_table,
@@ -47,7 +48,8 @@ class Volume:
     ``type`` is blkid's name for it ("unknown" where none is known), or ``LVM-`` and a kind where
     nobody has looked into it. ``stretch`` is None where its bytes are not so many of the image's
     one after another; a kernel may put it together by its ``assembly``. ``number`` is a
-    partition's own, else 0; ``sector_bytes`` and ``bare`` are its table's.
+    partition's own, else 0; ``kind`` and ``part_label`` are its type and its name in a GPT;
+    ``sector_bytes`` and ``bare`` are its table's.
     """
 
     name: str
@@ -58,6 +60,8 @@ class Volume:
     label: str = ""
     partuuid: str = ""
     number: int = 0
+    kind: str = ""
+    part_label: str = ""
     sector_bytes: int = SECTOR_BYTES
     bare: bool = False
     assembly: Assembly | None = None
@@ -115,8 +119,7 @@ def _volumes_of(image: Stretch, table: PartitionTable) -> list[Volume]:
             _volume(
                 f"partition {partition.number}",
                 image.part(partition.offset, partition.size),
-                partuuid=partition.partuuid,
-                number=partition.number,
+                partition,
             ),
             sector_bytes=table.sector_bytes,
             bare=table.bare,
@@ -145,7 +148,7 @@ def open_files(volume: Volume) -> FileSystem | None:
     return None
 
 
-def _volume(name: str, stretch: Stretch, *, partuuid: str = "", number: int = 0) -> Volume:
+def _volume(name: str, stretch: Stretch, partition: Partition | None = None) -> Volume:
     found = identify(stretch)
     if found.type in _EXT:
         _check_length(name, stretch)
@@ -156,8 +159,10 @@ def _volume(name: str, stretch: Stretch, *, partuuid: str = "", number: int = 0)
         stretch=stretch,
         uuid=found.uuid,
         label=found.label,
-        partuuid=partuuid,
-        number=number,
+        partuuid=partition.partuuid if partition else "",
+        number=partition.number if partition else 0,
+        kind=partition.kind if partition else "",
+        part_label=partition.label if partition else "",
     )
 
 

@@ -35,8 +35,8 @@ class Excerpt:
     (``modules.*``), ``vmlinuz``, ``init*`` and the modules of virtio, block devices, ext4, xfs,
     btrfs, f2fs, their checksums and what they need. ``subvolume`` is the btrfs subvolume that holds
     the root ("" where it is the one mounted by default), ``passed_over`` are others with a system
-    in them; ``used_bytes`` and ``inodes`` are of all its files. ``labelled`` tells whether they have SELinux's labels,
-    ``read_only`` that nobody can write into them, however they are mounted.
+    in them; ``used_bytes`` and ``inodes`` are of all its files. ``labelled`` tells whether they
+    have SELinux's labels, ``read_only`` that nobody can write into them, however they are mounted.
     """
 
     volume: Volume

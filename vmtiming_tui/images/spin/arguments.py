@@ -2,6 +2,7 @@
 
 import math
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
@@ -13,8 +14,9 @@ HELP = """\
 Make a disk image of a Linux machine ready for vm-timing-report.
 
   spin-from-raw.sh RAW [--out DIR] [--size SIZE] [--kernel-version VERSION] [--root NAME]
-                       [--boot-files] [--convert] [--dry-run] [--force] [--mount]
-                       [--format FORMAT] [--allow-backing DIR]... [--allow-device]
+                       [-k KERNEL] [-i INITRD] [--boot-files] [--convert] [--dry-run]
+                       [--force] [--mount] [--format FORMAT] [--allow-backing DIR]...
+                       [--allow-device]
 
 leaves DIR/rootfs.img (its root on the whole disk, the report service inside and enabled) and
 DIR/BFILES/{vmlinuz,initrd}; DIR is the current folder unless said otherwise. RAW may also be
@@ -22,9 +24,14 @@ qcow2, vmdk, vdi or vhdx; GPT, MBR, LVM or a bare file system; ext4, xfs, btrfs,
 squashfs. It is opened read-only and stays as it is to the byte. An xfs, btrfs or f2fs stays one,
 as large as it was, where the guest's kernel knows it; --convert makes an ext4 of its files. SIZE is
 a number with K, M or G, and for an ext4; without it the root is as large as its content, a quarter
-more and 256 MiB. With --boot-files no root is made:
+more and 256 MiB. -k brings a KERNEL of your own, with or without an INITRD, where the image has
+none, or another is to be timed; -i alone gives the image's kernel another. With --boot-files no
+root is made:
 kernel and initrd are taken out, and BFILES/cmdline names the root where it is in RAW, so that
 vm-timing-report --inject boots RAW itself.
+
+What RAW's boot loader tells the kernel is said, and left in BFILES/cmdline for vm-timing-report
+--append: all but root=, console=, quiet, resume= and what means a disk that is not there any more.
 
 RAW need not be trusted. It is read in a box: by a user that may do nothing, without a network,
 with one folder to write to and limits on all it uses. File systems that only a kernel reads (xfs,
@@ -36,8 +43,9 @@ device only with --allow-device.
 """
 USAGE = """\
 usage: spin-from-raw.sh RAW [--out DIR] [--size SIZE] [--kernel-version VERSION]
-                        [--root NAME] [--boot-files] [--convert] [--dry-run] [--force]
-                        [--mount] [--format FORMAT] [--allow-backing DIR]... [--allow-device]
+                        [--root NAME] [-k KERNEL] [-i INITRD] [--boot-files] [--convert]
+                        [--dry-run] [--force] [--mount] [--format FORMAT]
+                        [--allow-backing DIR]... [--allow-device]
 """
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)([KMGTP]?)", re.ASCII)
@@ -51,14 +59,20 @@ class UsageError(VmTimingError):
 
 @dataclass(kw_only=True)
 class Arguments:
-    """The request, its names as they were given; ``size_bytes`` None: as large as the content."""
+    """The request, its names as they were given; ``size_bytes`` None: as large as the content.
+
+    ``storm`` are the words for the storm that is to follow, which commands printed here have.
+    """
 
     image: str = ""
     out: str = "."
     size_bytes: int | None = None
     kernel_version: str = ""
     root: str = ""
+    kernel: str = ""
+    initrd: str = ""
     format: str = ""
+    storm: list[str] = field(default_factory="-n 1 -p vm -s .img".split)
     allow_backing: list[str] = field(default_factory=list)
     boot_files: bool = False
     convert: bool = False
@@ -79,7 +93,11 @@ _FLAGS = {
     for entry in fields(Arguments)
     if entry.type is bool
 } | {"-h": "help"}
-_VALUES = ("--out", "--size", "--kernel-version", "--root", "--format", "--allow-backing")
+_VALUES = (
+    "--out", "--size", "--kernel-version", "--root", "--format", "--allow-backing", "--kernel",
+    "--initrd", "--storm",
+)  # fmt: skip
+_SHORT = {"-k": "--kernel", "-i": "--initrd"}
 
 
 def size_bytes(text: str) -> int:
@@ -98,6 +116,7 @@ def parse(words: Sequence[str]) -> Arguments:
     while rest:
         word = rest.pop()
         name, equals, value = word.partition("=")
+        name = _SHORT.get(word, name)
         if name in _VALUES:
             if not equals:
                 value = rest.pop() if rest else ""
@@ -116,6 +135,8 @@ def parse(words: Sequence[str]) -> Arguments:
             found.image = word
     if not found.image and not found.help:
         raise UsageError("which image?")
+    if found.kernel and found.kernel_version:
+        raise UsageError("--kernel-version is one of the image's, --kernel your own; say one")
     return found
 
 
@@ -125,5 +146,7 @@ def _set(found: Arguments, name: str, value: str) -> None:
             found.size_bytes = size_bytes(value)
         case "--allow-backing":
             found.allow_backing.append(value)
+        case "--storm":
+            found.storm = shlex.split(value)
         case _:
             setattr(found, name.removeprefix("--").replace("-", "_"), value)

@@ -21,6 +21,7 @@ from vmtiming_tui.images.spin.parts import Part, Workplace
 from vmtiming_tui.images.spin.root_words import subvolume_option
 from vmtiming_tui.images.spin.wanted import ROOT_IMAGE
 from vmtiming_tui.images.system.fstab import Below, new_fstab
+from vmtiming_tui.images.system.loader.carried import NewDisk
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NEW_TYPE = "ext4"
@@ -83,6 +84,12 @@ class NewRoot:
             if holds:
                 return reason
         return ""
+
+    @property
+    def disk(self) -> NewDisk:
+        """What it is to the words of a loader."""
+        merged = [] if self.is_kept else [each.path for each in self.below]
+        return NewDisk(new_type=self.new_type, merged=frozenset(merged))
 
     @property
     def arguments(self) -> str:

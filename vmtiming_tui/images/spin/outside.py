@@ -6,13 +6,14 @@ and files in one folder, which are taken when nobody else can reach them any mor
 
 import contextlib
 import os
+import re
 import shutil
 import stat
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from vmtiming_tui.errors import ImageError, VmTimingError
+from vmtiming_tui.errors import AsItIsError, ImageError, VmTimingError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.images.gate.ask_qemu_img import QemuImg
 from vmtiming_tui.images.gate.format_ledger import Ledger, entry_for, ledger_path
@@ -34,6 +35,7 @@ from vmtiming_tui.images.reader.host_kernel import kernels
 from vmtiming_tui.images.reader.loop_mount import own_namespace
 from vmtiming_tui.images.reader.mount_server import MountServer
 from vmtiming_tui.images.spin.arguments import HELP, USAGE, Arguments, UsageError, parse
+from vmtiming_tui.images.spin.as_it_is import advised
 from vmtiming_tui.images.spin.reading_box import BoxedReading, read_in_box
 from vmtiming_tui.images.spin.wanted import BOOT_FILES, CMDLINE, ROOT_IMAGE, VMLINUZ
 
@@ -44,6 +46,7 @@ TOOLS = {
 }  # fmt: skip
 _LEAST_FREE_BYTES = 1 << 20
 _MAX_CMDLINE_BYTES = 4096
+_PLAIN_LINE = re.compile(rb"[!-,./-~][ -~]*\n")
 
 
 def say(text: str) -> None:
@@ -138,12 +141,35 @@ def work_folder(out: OutFolder, uid: int | None) -> Iterator[WorkFolder]:
         work.remove()
 
 
-def result_mode(taken: Taken) -> int:
-    """Return the mode of the results: no more readable than the image, and as the umask has it."""
+def own_files(arguments: Arguments, held: contextlib.ExitStack) -> Mapping[str, tuple[int, int]]:
+    """Open the kernel and the initrd that the user gave; return descriptor and size by name.
+
+    Raises ``ImageError`` where one is no file that can be read.
+    """
+    found = {}
+    for name in ("kernel", "initrd"):
+        if not (path := getattr(arguments, name)):
+            continue
+        try:
+            file, fd = open_file(path)
+        except OSError as error:
+            raise ImageError(f"--{name} {printable(path)}: {error.strerror}") from None
+        except ImageError as error:
+            raise ImageError(f"--{name}: {error.message}", hint=error.hint) from None
+        held.callback(os.close, fd)
+        found[name] = (fd, file.size)
+    return found
+
+
+def result_mode(fds: Iterable[int]) -> int:
+    """Return the mode of what is made of open files: no more readable than any of them is.
+
+    And as the umask has it.
+    """
     mask = os.umask(0o077)
     os.umask(mask)
     mode = 0o666 & ~mask
-    for fd in taken.fds.values():
+    for fd in fds:
         state = os.fstat(fd)
         group = 0o040 if state.st_gid == os.getegid() or state.st_mode & 0o004 else 0
         mode &= 0o600 | (state.st_mode & (0o004 | group))
@@ -170,6 +196,7 @@ def hand_over(out: OutFolder, work: WorkFolder, names: Sequence[str], owner: int
     """
     for name in names:
         work.check(name, owner, mode)
+    words = _checked_words(work) if CMDLINE in names else ""
     boot = out.boot_folder()
     ready = []
     try:
@@ -182,7 +209,7 @@ def hand_over(out: OutFolder, work: WorkFolder, names: Sequence[str], owner: int
                 size = os.stat(name, dir_fd=work.fd, follow_symlinks=False).st_size
                 where += f" ({human(size)})"
             elif name == CMDLINE:
-                where += f" ({_head(work, name)})"
+                where += f" (for --append: {words})"
             os.rename(name, name, src_dir_fd=work.fd, dst_dir_fd=target)
             ready.append(where)
         for name in set(BOOT_FILES) - set(names):
@@ -201,22 +228,30 @@ def _refuse_folder(out: OutFolder, name: str, target: int) -> None:
             raise ImageError(f"{out.name}/{below}{name} is a folder", hint="use --out elsewhere")
 
 
-def _head(work: WorkFolder, name: str) -> str:
-    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=work.fd)
+def _checked_words(work: WorkFolder) -> str:
+    """Return the words left for a kernel, which are the box's; raise ``ImageError``, ``OSError``.
+
+    They stand on command lines of ours and of QEMU's, so they are one line of plain ones.
+    """
+    fd = os.open(CMDLINE, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=work.fd)
     try:
-        return printable(os.read(fd, _MAX_CMDLINE_BYTES).decode(errors="replace").strip())
+        words = os.read(fd, _MAX_CMDLINE_BYTES + 1)
     finally:
         os.close(fd)
+    if len(words) > _MAX_CMDLINE_BYTES or not _PLAIN_LINE.fullmatch(words):
+        raise ImageError("what reads the image in its box left words for a kernel that are none")
+    return words.decode().strip()
 
 
 def would_write(out: OutFolder, arguments: Arguments, made: Mapping[str, Any]) -> str:
     """Return what a dry run leaves undone."""
-    if arguments.boot_files:
-        return f"would write {out.name}/BFILES/vmlinuz, initrd and cmdline; nothing was written"
     size = made.get("root_bytes")
     about = f" (about {human(size)})" if isinstance(size, int) and size > 0 else ""
-    return (f"would write {out.name}/rootfs.img{about}, {out.name}/BFILES/vmlinuz and initrd; "
-            "nothing was written")  # fmt: skip
+    names = [
+        f"{out.name}/{name}{about}" if name == ROOT_IMAGE else f"{out.name}/BFILES/{name}"
+        for name in results(arguments, made)
+    ]
+    return f"would write {', '.join(names)}; nothing was written"
 
 
 def _order(arguments: Arguments) -> dict[str, object]:
@@ -244,12 +279,16 @@ def spin(arguments: Arguments, signals: Signals) -> None:
         raise ImageError("--mount takes root, and the right to mount; without it nothing does")
     rules = Rules(
         format=arguments.format, allow_backing=tuple(arguments.allow_backing),
-        allow_device=arguments.allow_device, in_parts=not arguments.mount,
+        allow_device=arguments.allow_device,
+        in_parts=not (arguments.mount or arguments.boot_files),
     )  # fmt: skip
     with contextlib.ExitStack() as held:
         uid = held.enter_context(own_uid())
         out = held.enter_context(out_folder(arguments))
         taken = held.enter_context(take(arguments.image, rules, Ledger(ledger_path()), QemuImg()))
+        if taken.image.format != "raw":
+            say(f"{printable(arguments.image)} is a {taken.image.standing}")
+        own = own_files(arguments, held)
         for notice in taken.image.notices:
             say(printable(notice))
         for fd in taken.fds.values():
@@ -269,15 +308,16 @@ def spin(arguments: Arguments, signals: Signals) -> None:
             say("--mount: this host's own kernel reads the image's file systems")
         box = BoxedReading(
             wall=wall, uid=uid, work=work, taken=taken, order=_order(arguments),
-            kernels=tuple(held.enter_context(kernels())), mounts=mounts,
+            kernels=tuple(held.enter_context(kernels())), mounts=mounts, own=own,
         )  # fmt: skip
-        made = _made(box, out, signals)
+        made = _made(box, arguments, out, signals)
         if arguments.dry_run:
             say(would_write(out, arguments, made))
             return
         names = results(arguments, made)
         work.give_to(None)
-        ready = hand_over(out, work, names, owner, result_mode(taken))
+        sources = [*taken.fds.values(), *(fd for fd, _ in own.values())]
+        ready = hand_over(out, work, names, owner, result_mode(sources))
         _write_down(arguments, taken)
     say(f"ready: {ready}")
 
@@ -294,9 +334,13 @@ def _write_down(arguments: Arguments, taken: Taken) -> None:
         ledger.write([entry_for(file, "raw")])
 
 
-def _made(box: BoxedReading, out: OutFolder, signals: Signals) -> Mapping[str, Any]:
+def _made(
+    box: BoxedReading, arguments: Arguments, out: OutFolder, signals: Signals
+) -> Mapping[str, Any]:
     try:
         return read_in_box(box, signals, say_from_inside)
+    except AsItIsError as error:
+        raise advised(error, arguments) from None
     except ImageError:
         # On a full disk the tools' own words are lost, too.
         if free_bytes(box.work.fd) < _LEAST_FREE_BYTES:

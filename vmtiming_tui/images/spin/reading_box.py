@@ -9,11 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vmtiming_tui.errors import ImageError
+from vmtiming_tui.errors import AsItIsError, ImageError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.images.gate.permission import Taken
 from vmtiming_tui.images.guard.box import Box, BoxLimits, Wall, end_all_of, python_files
@@ -38,7 +38,10 @@ _LOOK_S = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoxedReading:
-    """What the box is built of, and what it is told."""
+    """What the box is built of, and what it is told.
+
+    ``own`` are the user's own kernel and initrd: descriptor and size in bytes by name.
+    """
 
     wall: Wall
     uid: int | None
@@ -47,10 +50,12 @@ class BoxedReading:
     order: Mapping[str, object]
     kernels: tuple[HostKernel, ...]
     mounts: MountServer | None = None
+    own: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def box(self) -> Box:
         """Return the box itself."""
-        given = (*self.taken.fds.values(), *(kernel.fd for kernel in self.kernels))
+        given = (*self.taken.fds.values(), *(kernel.fd for kernel in self.kernels),
+                 *(fd for fd, _ in self.own.values()))  # fmt: skip
         return Box(
             wall=self.wall, uid=self.uid, limits=_LIMITS, work_fd=self.work.fd, given=given,
             readable=python_files(PACKAGE),
@@ -64,13 +69,16 @@ class BoxedReading:
 
         layers = [
             {"format": layer.format, "file": word(layer.file), "data": word(layer.data),
-             "parts": [[word(part.file), part.offset, part.size] for part in layer.parts]}
+             "content_ids": layer.content_ids,
+             "parts": [[word(part.file), part.offset, part.size, part.is_sparse]
+                       for part in layer.parts]}
             for layer in self.taken.image.layers
         ]  # fmt: skip
         kernels = [[kernel.version, box.word(kernel.fd)] for kernel in self.kernels]
         return {
             **self.order, "layers": layers, "virtual_bytes": self.taken.image.virtual_bytes,
             "kernels": kernels, "mount": self.mounts is not None,
+            "own": {name: [box.word(fd), size] for name, (fd, size) in self.own.items()},
         }  # fmt: skip
 
     @property
@@ -163,6 +171,11 @@ class _Talk:
                     _show_progress(percent)
                 case {"mount": str()} if self.what.mounts is not None:
                     self.what.mounts.serve(self.channel, message)
+                case {
+                    "failed": str(text), "hint": str(hint),
+                    "as_it_is": {"systemd": int(version), "untouched": bool(untouched)},
+                }:  # fmt: skip
+                    raise AsItIsError(text, hint=hint, systemd=version, untouched=untouched)
                 case {"failed": str(text), "hint": str(hint)}:
                     raise ImageError(text, hint=hint)
                 case {"made": dict(made)}:

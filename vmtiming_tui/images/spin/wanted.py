@@ -20,12 +20,12 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What was left in the work folder, by name; nothing in a dry run.
+    """What is in the work folder in the end, by name; in a dry run, what would be.
 
     ``files`` are some of ``rootfs.img``, ``vmlinuz``, ``initrd`` and ``cmdline``: no initrd where
     the kernel boots without one, no cmdline where the kernel is to be told nothing. ``root_bytes``
-    is the new root's size, or what it would be; ``cmdline`` the words of that file: what a kernel
-    is to be told, and where the root stays in the image, where it finds it.
+    is the new root's size, or what it would be; ``cmdline`` the words that file has, or would have:
+    what a kernel is to be told, and where the root stays in the image, where it finds it.
     """
 
     files: tuple[str, ...] = ()

@@ -1,95 +1,138 @@
-"""The kernels an image has, and the one to take.
-
-They are found where distributions keep them: boot loader entries, unified kernel images,
-``vmlinuz-VERSION`` beside its initrd, ``usr/lib/modules``.
-"""
+"""The kernels an image has, and the one to take."""
 
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.tree import FileKind, Tree
 from vmtiming_tui.images.quoting import shown
 from vmtiming_tui.images.system import unified
-from vmtiming_tui.images.system.loader.entries import loader_entries
+from vmtiming_tui.images.system.built_in import MODULE_FOLDERS, lacking, needed
+from vmtiming_tui.images.system.kernel_file import release_of
+from vmtiming_tui.images.system.kernel_places import (
+    MAX_KERNELS,
+    PlacedKernel,
+    initrd_beside,
+    kernels_below,
+    kernels_beside_modules,
+    located,
+)
 from vmtiming_tui.images.system.versions import version_key
 
-MAX_KERNELS = 500
-MODULES = "usr/lib/modules"
-_MAX_UNAME_BYTES = 256
-_MAX_PROGRAMS = 200
-_UNIFIED_FOLDERS = ("EFI/Linux", "efi/linux", "EFI/LINUX", "")
-_UNIFIED_SUFFIXES = (".efi", ".uki")
-_PREFIXES = ("vmlinuz-", "vmlinux-", "Image-", "bzImage-", "kernel-")
-_NO_KERNELS = (*_UNIFIED_SUFFIXES, ".old", ".hmac", ".sig", ".signed")
-_INITRDS = (
-    "initrd.img-{}", "initramfs-{}.img", "initrd-{}", "initrd-{}.img", "initramfs-{}",
-)  # fmt: skip
-_RESCUE = ("rescue", "recovery")
+MAX_KERNEL_BYTES = 512 << 20
+_MAX_READ_THROUGH = 16
+_MAX_NAME_BYTES = 256
+_RESCUE = ("rescue", "recovery", "fallback")
+_VERSION = re.compile(r"[0-9]+\.[0-9].*")
+_UNVERSIONED = "unversioned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
-    """A kernel in a tree, by path, and its initrds, which a unified one has inside."""
+    """A kernel in a tree, by path, and its initrds, which a unified one may have inside.
+
+    ``name`` is what it is called in its place: a version, or a flavour. ``initrds`` are in
+    ``initrd_tree`` where that is another. ``by_modules`` says that only the modules that are there
+    tell the version; ``leads_nowhere``, that it is a link to nothing. ``lacks`` is what a VM takes
+    and a kernel without an initrd has not built in; None where nothing tells.
+    """
 
     version: str
     tree: Tree
     path: str
+    name: str = ""
     initrds: tuple[str, ...] = ()
+    initrd_tree: Tree | None = None
     unified: bool = False
+    initrd_inside: bool = False
+    profile: int = 0
     rescue: bool = False
+    by_modules: bool = False
+    leads_nowhere: bool = False
+    lacks: tuple[str, ...] | None = None
+
+    @property
+    def has_initrd(self) -> bool:
+        """Whether an initrd goes with it."""
+        return self.initrd_inside or bool(self.initrds)
 
     @property
     def fit(self) -> bool:
-        """Whether it has an initrd."""
-        return self.unified or bool(self.initrds)
+        """Whether it finds its root in a VM: by its initrd, or by what it has built in."""
+        return self.has_initrd or self.lacks == ()
+
+    @property
+    def is_ordinary(self) -> bool:
+        """Whether it may be taken unasked."""
+        return not (self.rescue or self.leads_nowhere or self.profile)
+
+    def content(self) -> Iterator[bytes]:
+        """Yield its bytes, without what is around a unified one; raise ``ImageError``."""
+        found = self.tree.find(self.path)
+        if found is None or found.node.kind is not FileKind.FILE:
+            raise ImageError(f"the kernel {shown(self.path)} cannot be read")
+        files, size = self.tree.files, found.node.size
+        parts = unified.sections(files, found.node, self.profile) if self.unified else {}
+        section = parts.get(".linux")
+        if (section.size if section else size) > MAX_KERNEL_BYTES:
+            raise ImageError(f"the kernel {shown(self.path)} is larger than any")
+        return unified.content(files, found.node, section) if section else files.chunks(found.node)
+
+    @property
+    def label(self) -> str:
+        """What it is asked for by: its version, and its profile where that is not the first."""
+        return f"{self.version}@{self.profile}" if self.profile else self.version
 
     def __str__(self) -> str:
         facts = [shown(self.path)]
-        facts += ["rescue"] * self.rescue + ["without an initrd"] * (not self.fit)
-        return f"{shown(self.version)} ({', '.join(facts)})"
+        facts += ["rescue"] * self.rescue + ["leads nowhere"] * self.leads_nowhere
+        facts += ["taken for the one that the only modules are of"] * self.by_modules
+        if not self.has_initrd:
+            facts += ["without an initrd"]
+            facts += [f"{driver} is not built in" for driver in self.lacks or ()]
+        return f"{shown(self.label)} ({', '.join(facts)})"
 
 
-def find_kernels(root: Tree, others: Sequence[Tree], say: Callable[[str], None]) -> list[Kernel]:
+def find_kernels(
+    root: Tree, others: Sequence[Tree], say: Callable[[str], None], *, root_type: str = "ext4"
+) -> list[Kernel]:
     """Return the kernels of a root's tree and of the others, each once.
 
-    Raises ``ImageError`` where there are more than any system has.
+    ``root_type`` is the type of the file system that they are to boot from. Raises ``ImageError``
+    where there are more than any system has.
     """
-    found: dict[tuple[int, str], Kernel] = {}
-
-    def add(tree: Tree, kernels: Iterator[Kernel]) -> None:
+    finder = _Finder(root, others, root_type)
+    places = [(root, kernels_below(root, root, "boot"))]
+    places += [(other, kernels_below(root, other, "")) for other in others]
+    places += [(root, kernels_below(root, root, "boot/efi")), (root, kernels_beside_modules(root))]
+    for tree, placed in places:
         try:
-            for kernel in itertools.islice(kernels, MAX_KERNELS + 1):
-                found.setdefault((id(tree), kernel.path), kernel)
+            finder.add(placed)
         except ImageError as error:
             say(f"{error.message}: {tree.label} is not searched for kernels any further")
-
-    for tree, folder in ((root, "boot"), *((other, "") for other in others), (root, "boot/efi")):
-        add(tree, _below(tree, folder))
-        if not found:
-            add(tree, _without_version(tree, folder))
-    add(root, _beside_modules(root))
-    if len(found) > MAX_KERNELS:
-        raise ImageError(f"the image has more than {MAX_KERNELS} kernels")
-    return list(found.values())
+    return finder.kernels()
 
 
-def choose_kernel(kernels: Sequence[Kernel], asked: str) -> Kernel:
-    """Return the newest kernel that is no rescue kernel and has an initrd, or the one asked for.
+def choose_kernel(kernels: Sequence[Kernel], asked: str, *, with_initrd: bool = False) -> Kernel:
+    """Return the newest kernel that is fit to boot and no rescue kernel, or the one asked for.
 
-    Raises ``ImageError`` with a list of those that are there.
+    ``with_initrd`` says that a person gives an initrd, so that none need be there. Raises
+    ``ImageError`` with a list of those that are there.
     """
     if not kernels:
         raise ImageError(
             "the image has no kernel: none in /boot, in an EFI system partition or in "
-            "/usr/lib/modules (an image of a container?)"
+            "/usr/lib/modules (an image of a container?)",
+            hint="-k KERNEL -i INITRD takes one of your own",
         )
     matching = [
         kernel
         for kernel in kernels
-        if kernel.fit and (kernel.version == asked if asked else not kernel.rescue)
+        if (kernel.fit or with_initrd)
+        and (asked in (kernel.label, kernel.name) if asked else kernel.is_ordinary)
     ]
     if not matching:
         what = (
@@ -97,8 +140,8 @@ def choose_kernel(kernels: Sequence[Kernel], asked: str) -> Kernel:
             if asked
             else "none of the kernels is fit to boot (rescue kernels are not taken unasked)"
         )
-        raise ImageError(f"{what}; the image has:\n{listed(kernels)}")
-    return max(matching, key=lambda kernel: version_key(kernel.version))
+        raise ImageError(f"{what}; the image has:\n{listed(kernels)}", hint=_what_helps(kernels))
+    return max(matching, key=lambda kernel: (kernel.is_ordinary, version_key(kernel.version)))
 
 
 def listed(kernels: Iterable[Kernel]) -> str:
@@ -106,99 +149,120 @@ def listed(kernels: Iterable[Kernel]) -> str:
     return "\n".join(f"  {kernel}" for kernel in kernels)
 
 
-def _kernel(
-    version: str, tree: Tree, path: str, initrds: tuple[str, ...], title: str = ""
-) -> Kernel:
-    words = f"{version}{title}{path}".lower()
-    return Kernel(
-        version=version,
-        tree=tree,
-        path=path.lstrip("/"),
-        initrds=initrds,
-        rescue=any(word in words for word in _RESCUE),
-    )
+def _what_helps(kernels: Iterable[Kernel]) -> str:
+    words = ["--kernel-version takes one of them"] * any(kernel.fit for kernel in kernels)
+    words += ["-i INITRD gives one its initrd"] * any(not kernel.fit for kernel in kernels)
+    return f"{', '.join(words)}, -k KERNEL -i INITRD takes one of your own"
 
 
-def _joined(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name
+class _Finder:
+    """Puts together what is known of kernels found one after another, for a root to be booted."""
 
+    def __init__(self, root: Tree, others: Sequence[Tree], root_type: str) -> None:
+        self._root = root
+        self._initrd_places = [(root, "boot"), *((other, "") for other in others)]
+        self._needs = needed(root_type)
+        self._found: dict[tuple[int, str, int], Kernel] = {}
+        self._left_to_read = _MAX_READ_THROUGH
 
-def _below(tree: Tree, folder: str) -> Iterator[Kernel]:
-    yield from _by_entries(tree, folder)
-    for name in _UNIFIED_FOLDERS:
-        where = _joined(folder, name).rstrip("/")
-        programs = [name for name in tree.names(where) if name.lower().endswith(_UNIFIED_SUFFIXES)]
-        for program in programs[:_MAX_PROGRAMS]:
-            yield from _unified_kernel(tree, _joined(where, program))
-    yield from _by_name(tree, folder)
+    def add(self, placed: Iterable[PlacedKernel]) -> None:
+        """Take in kernels, each file once; raise ``ImageError`` where a place is damaged."""
+        for each in itertools.islice(placed, MAX_KERNELS + 1):
+            where = located(self._root, each.tree, each.path)
+            tree, found = where or (each.tree, each.tree.find(each.path, follow=False))
+            if found is None or found.node.kind not in (FileKind.FILE, FileKind.LINK):
+                continue
+            place = (id(tree), found.path, each.profile)
+            known = self._found.get(place)
+            if known is None or (each.initrds and not known.has_initrd):
+                path = each.path if tree is each.tree else found.path
+                kernel = self._kernel(each, tree, path)
+                self._found[place] = replace(kernel, leads_nowhere=where is None)
 
+    def kernels(self) -> list[Kernel]:
+        """Return what was found; what has no version counts where nothing has one.
 
-def _by_entries(tree: Tree, folder: str) -> Iterator[Kernel]:
-    """Entries name their files from the top of their own file system."""
-    for entry in loader_entries(tree, _joined(folder, "loader/entries")):
-        if not tree.has(entry.linux):
-            continue
-        if entry.linux.lower().endswith(".efi") and not entry.initrds:
-            yield from _unified_kernel(tree, entry.linux.lstrip("/"), entry.version, entry.title)
-        else:
-            title = f"{entry.title} {entry.name}"
-            yield _kernel(entry.version or entry.name, tree, entry.linux, entry.initrds, title)
+        Raises ``ImageError`` where there are more than any system has.
+        """
+        if len(self._found) > MAX_KERNELS:
+            raise ImageError(f"the image has more than {MAX_KERNELS} kernels")
+        found = list(self._found.values())
+        return [kernel for kernel in found if kernel.version != _UNVERSIONED] or found
 
+    def _kernel(self, placed: PlacedKernel, tree: Tree, path: str) -> Kernel:
+        bare = Kernel(
+            version="", tree=tree, path=path, unified=placed.unified, profile=placed.profile
+        )
+        version, by_modules = self._version(placed.name, bare)
+        initrd_tree, initrds = placed.tree, placed.initrds
+        if not initrds and not placed.initrd_inside:
+            initrd_tree, initrds = self._initrds(placed, version)
+        without = not initrds and not placed.initrd_inside
+        words = f"{version} {placed.name} {placed.title} {placed.path} {initrds}".lower()
+        return Kernel(
+            version=version,
+            tree=tree,
+            path=path,
+            name=placed.name,
+            initrds=initrds,
+            initrd_tree=initrd_tree,
+            unified=placed.unified,
+            initrd_inside=placed.initrd_inside,
+            profile=placed.profile,
+            rescue=any(word in words for word in _RESCUE),
+            by_modules=by_modules,
+            lacks=self._lacks(version, bare) if without else (),
+        )
 
-def _unified_kernel(tree: Tree, path: str, version: str = "", title: str = "") -> Iterator[Kernel]:
-    """Yield the kernel in an EFI program; other programs (loaders, shells) have none inside."""
-    found = tree.find(path)
-    if found is None or found.node.kind is not FileKind.FILE:
-        return
-    try:
-        parts = unified.sections(tree.files, found.node)
-    except ImageError:  # one that is cut short boots nothing
-        return
-    if ".linux" not in parts or not parts[".linux"].size:
-        return
-    if (uname := parts.get(".uname")) and uname.size <= _MAX_UNAME_BYTES:
-        raw = b"".join(unified.content(tree.files, found.node, uname))
-        version = raw.translate(None, b"\0\n").decode(errors="replace") or version
-    plain = _kernel(version or PurePosixPath(path).stem, tree, path, (), title)
-    yield Kernel(
-        version=plain.version, tree=tree, path=plain.path, unified=True, rescue=plain.rescue
-    )
+    def _version(self, name: str, kernel: Kernel) -> tuple[str, bool]:
+        """Return a kernel's version, and whether only the modules that are there tell it."""
+        if name and any(self._root.has(f"{folder}/{name}") for folder in MODULE_FOLDERS):
+            return name, False
+        if told := self._read(kernel):
+            return told, False
+        if _VERSION.fullmatch(name):
+            return name, False
+        versions = self._versions_of_modules()
+        packaged = [version for version in versions if self._package(version) == name]
+        if name and len(packaged) == 1:
+            return packaged[0], False
+        if len(versions) == 1:
+            return versions[0], True
+        return name or _UNVERSIONED, False
 
+    def _read(self, kernel: Kernel) -> str:
+        """Return what a kernel says of itself; only so many are read, for it may take a while."""
+        self._left_to_read -= 1
+        try:
+            return release_of(kernel.content) if self._left_to_read >= 0 else ""
+        except ImageError:
+            return ""
 
-def _by_name(tree: Tree, folder: str) -> Iterator[Kernel]:
-    names = tree.names(folder)
-    there = frozenset(names)
-    for name in names:
-        if name.startswith(_PREFIXES) and not name.endswith(_NO_KERNELS):
-            version = name.partition("-")[2]
-            initrds = [
-                _joined(folder, initrd)
-                for form in _INITRDS
-                if (initrd := form.format(version)) in there
-            ]
-            yield _kernel(version, tree, _joined(folder, name), tuple(initrds[:1]))
+    def _versions_of_modules(self) -> list[str]:
+        found = {name for folder in MODULE_FOLDERS for name in self._root.names(folder)}
+        return [name for name in sorted(found) if _VERSION.fullmatch(name)]
 
+    def _package(self, version: str) -> str:
+        """Return the package that modules are of; Arch names kernel and initrd by it."""
+        for folder in MODULE_FOLDERS:
+            try:
+                name = self._root.read(f"{folder}/{version}/pkgbase", _MAX_NAME_BYTES) or b""
+            except ImageError:
+                continue
+            if name:
+                return name.decode(errors="replace").strip()
+        return ""
 
-def _without_version(tree: Tree, folder: str) -> Iterator[Kernel]:
-    """Yield the kernel of a folder that has but one and gives it no version at all."""
-    found = tree.find(_joined(folder, "vmlinuz"), follow=False)
-    if found is None or found.node.kind is not FileKind.FILE:
-        return
-    there = frozenset(tree.names(folder))
-    initrds = [
-        _joined(folder, name) for name in ("initrd.img", "initrd", "initramfs.img") if name in there
-    ]
-    yield _kernel("unversioned", tree, _joined(folder, "vmlinuz"), tuple(initrds[:1]))
+    def _initrds(self, placed: PlacedKernel, version: str) -> tuple[Tree, tuple[str, ...]]:
+        """Return the initrd of a version, beside its kernel or where another boot folder is."""
+        beside = (placed.tree, str(PurePosixPath(placed.path).parent).removeprefix("."))
+        for tree, folder in (beside, *self._initrd_places):
+            if initrds := initrd_beside(tree, folder, version):
+                return tree, initrds
+        return placed.tree, ()
 
-
-def _beside_modules(tree: Tree) -> Iterator[Kernel]:
-    """Yield the kernels kept beside their modules (Fedora, mkosi, image-based systems)."""
-    for version in tree.names(MODULES)[:MAX_KERNELS]:
-        folder = f"{MODULES}/{version}"
-        if tree.has(f"{folder}/vmlinuz"):
-            initrds = [
-                f"{folder}/{name}"
-                for name in ("initrd.img", "initramfs.img", "initrd")
-                if tree.has(f"{folder}/{name}")
-            ]
-            yield _kernel(version, tree, f"{folder}/vmlinuz", tuple(initrds[:1]))
+    def _lacks(self, version: str, kernel: Kernel) -> tuple[str, ...] | None:
+        try:
+            return lacking(self._root, version, kernel.content, self._needs)
+        except ImageError:
+            return None

@@ -5,60 +5,60 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.quoting import shown
 from vmtiming_tui.images.system import unified
-from vmtiming_tui.images.system.cpio import gap
-from vmtiming_tui.images.system.initrd_contents import LZ4_LEGACY
-from vmtiming_tui.images.system.kernels import MODULES, Kernel
+from vmtiming_tui.images.system.joint import gap
+from vmtiming_tui.images.system.kernel_file import KernelForm, form_of, head_of, plain_kernel
+from vmtiming_tui.images.system.kernels import Kernel
 
-MAX_KERNEL_BYTES = 512 << 20
 MAX_INITRD_BYTES = 1 << 30
 
 
-def take_kernel(kernel: Kernel, root: Tree, folder: Path) -> None:
-    """Leave ``vmlinuz`` and ``initrd`` in a folder, where neither is yet.
+def take_kernel(kernel: Kernel, folder: Path) -> tuple[str, ...]:
+    """Leave ``vmlinuz``, and ``initrd`` where it has one, in a folder, and return their names.
 
-    Raises ``ImageError`` where one is not there, empty, or larger than any.
+    An EFI zboot kernel is unpacked: QEMU unpacks few of them. Raises ``ImageError`` where one is
+    not there, empty, or larger than any.
     """
-    with (folder / "vmlinuz").open("xb") as vmlinuz, (folder / "initrd").open("x+b") as initrd:
-        if kernel.unified:
-            _take_unified(kernel, vmlinuz, initrd)
-        else:
-            beside = f"{MODULES}/{kernel.version}/vmlinuz"
-            if not kernel.tree.copy(kernel.path, vmlinuz.fileno(), MAX_KERNEL_BYTES) and not (
-                root.copy(beside, vmlinuz.fileno(), MAX_KERNEL_BYTES)
-            ):
-                raise ImageError(f"the kernel {shown(kernel.path)} cannot be read")
-            _take_initrds(kernel, initrd.fileno())
-        sizes = [os.fstat(file.fileno()).st_size for file in (vmlinuz, initrd)]
-    if not all(sizes):
+    names = ("vmlinuz", "initrd") if kernel.has_initrd else ("vmlinuz",)
+    with (folder / "vmlinuz").open("xb") as vmlinuz:
+        _take(kernel, vmlinuz)
+    if kernel.has_initrd:
+        with (folder / "initrd").open("x+b") as initrd:
+            if kernel.initrds:
+                _take_initrds(kernel, initrd.fileno())
+            else:
+                _take_inside(kernel, initrd)
+    if not all((folder / name).stat().st_size for name in names):
         raise ImageError(
             f"the kernel {shown(kernel.version)} or its initrd is empty",
             hint="--kernel-version takes another",
         )
+    return names
+
+
+def _take(kernel: Kernel, target: BinaryIO) -> None:
+    is_packed = form_of(head_of(kernel.content)) is KernelForm.ZBOOT
+    for data in plain_kernel(kernel.content) if is_packed else kernel.content():
+        target.write(data)
 
 
 def _take_initrds(kernel: Kernel, target: int) -> None:
     """Write them one after another, as a boot loader hands them over."""
-    for number, name in enumerate(kernel.initrds, 1):
+    tree = kernel.initrd_tree or kernel.tree
+    for name in kernel.initrds:
         begin = os.lseek(target, 0, os.SEEK_END)
-        if not kernel.tree.copy(name, target, MAX_INITRD_BYTES - begin):
+        begin += os.write(target, gap(begin) if begin else b"")
+        if not tree.copy(name, target, MAX_INITRD_BYTES - begin):
             raise ImageError(f"the initrd {shown(name)} is named but not there")
-        end = os.lseek(target, 0, os.SEEK_END)
-        last = number == len(kernel.initrds)
-        unended = os.pread(target, len(LZ4_LEGACY), begin) == LZ4_LEGACY
-        os.ftruncate(target, end + (len(gap(end)) if unended and not last else -end % 4))
 
 
-def _take_unified(kernel: Kernel, vmlinuz: BinaryIO, initrd: BinaryIO) -> None:
-    found = kernel.tree.find(kernel.path)
-    parts = unified.sections(kernel.tree.files, found.node) if found else {}
-    if not found or ".linux" not in parts:
-        raise ImageError(f"the kernel {shown(kernel.path)} cannot be read")
-    if ".initrd" not in parts or not parts[".initrd"].size:
-        raise ImageError(f"the unified kernel image {shown(kernel.path)} has no initrd inside")
-    for name, file in ((".linux", vmlinuz), (".initrd", initrd)):
-        for data in unified.content(kernel.tree.files, found.node, parts[name]):
-            file.write(data)
-        file.flush()
+def _take_inside(kernel: Kernel, target: BinaryIO) -> None:
+    """Write what is in a unified kernel and beside it, as its own loader hands it over."""
+    for program, name in unified.initrd(kernel.tree, kernel.path, kernel.profile):
+        if begin := target.tell():
+            target.write(gap(begin))
+        for data in program.content(name):
+            target.write(data)
+            if target.tell() > MAX_INITRD_BYTES:
+                raise ImageError(f"the initrd of {shown(kernel.path)} is larger than any")

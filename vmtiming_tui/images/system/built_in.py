@@ -1,0 +1,38 @@
+"""What a VM takes of a kernel that boots without an initrd, and what of it a kernel lacks."""
+
+import re
+from collections.abc import Sequence
+
+from vmtiming_tui.images.files.tree import Tree
+from vmtiming_tui.images.system.kernel_file import Content, built_in
+
+# What lies between a kernel and the root file system, but for that file system itself.
+VM_DRIVERS = ("virtio_pci", "virtio_blk")
+MODULE_FOLDERS = ("usr/lib/modules", "lib/modules")
+_MAX_TABLE_BYTES = 16 << 20
+_NAME = re.compile(rb"(?:^|/)([A-Za-z0-9_-]{1,64})\.ko", re.MULTILINE)
+_OF_ONE_DRIVER = {"ext2": "ext4", "ext3": "ext4"}
+
+
+def needed(file_system: str) -> tuple[str, ...]:
+    """Return what a kernel must have built in that boots from such a file system alone."""
+    return (*VM_DRIVERS, _OF_ONE_DRIVER.get(file_system, file_system))
+
+
+def lacking(
+    root: Tree, version: str, content: Content, needs: Sequence[str]
+) -> tuple[str, ...] | None:
+    """Return what of these a kernel has not built in; None where nothing tells.
+
+    Its ``modules.builtin`` tells, else the names of drivers in the kernel itself.
+    """
+    names = _by_table(root, version) or built_in(content)
+    return None if names is None else tuple(name for name in needs if name not in names)
+
+
+def _by_table(root: Tree, version: str) -> frozenset[str]:
+    for folder in MODULE_FOLDERS:
+        table = root.read(f"{folder}/{version}/modules.builtin", _MAX_TABLE_BYTES) or b""
+        if names := _NAME.findall(table):
+            return frozenset(name.decode().replace("-", "_") for name in names)
+    return frozenset()

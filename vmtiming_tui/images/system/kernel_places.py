@@ -1,0 +1,213 @@
+"""Where distributions and builders of images keep kernels, and which initrds go with them.
+
+Boot loader entries come first, for they say what belongs together; then unified kernel images, then
+names: a kernel's and its initrd's share what follows ``vmlinuz-``, be it a version or a flavour.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.files.tree import FileKind, Found, Tree
+from vmtiming_tui.images.system import unified
+from vmtiming_tui.images.system.loader.entries import loader_entries
+
+MODULES = "usr/lib/modules"
+MAX_KERNELS = 500
+_MAX_PROGRAMS = 200
+_MAX_FOLDERS = 200
+_UNIFIED_FOLDERS = ("EFI/Linux", "efi/linux", "EFI/LINUX", "")
+_UNIFIED_SUFFIXES = (".efi", ".uki")
+_NO_KERNELS = (
+    ".old", ".bak", ".hmac", ".sig", ".signed", ".asc", ".sha512", ".img", ".gz", ".xz", ".debug",
+)  # fmt: skip
+_NAMED = re.compile(r"(?:vmlinuz|vmlinux|Image|Image\.gz|bzImage|kernel)-(?P<name>.+)")
+_NIXOS = re.compile(r"[0-9a-z]{32}-linux-(?P<name>.+)-(?:bzImage|Image)(?:\.efi)?")
+_NIXOS_INITRD = re.compile(r"[0-9a-z]{32}-initrd-linux-(?P<name>.+)-initrd(?:\.efi)?")
+_CLEAR = re.compile(r"(?P<name>org\.clearlinux\..+|com\.solus-project\..+)")
+_UNVERSIONED = (
+    "vmlinuz", "bzImage", "Image", "Image.gz", "vmlinuz.efi", "linux", "kernel", "kernel_2712.img",
+    "kernel8.img", "kernel.img",
+)  # fmt: skip
+_INITRDS = tuple(
+    form + suffix
+    for suffix in ("", ".img", ".gz", ".cpio", ".cpio.gz", ".cpio.zst", ".cpio.xz", ".img.gz")
+    for form in ("initrd.img-{}", "initramfs-{}", "initrd-{}", "booster-{}", "ugrd-{}")
+)
+_UNVERSIONED_INITRDS = {
+    "kernel8.img": ("initramfs8",), "kernel_2712.img": ("initramfs_2712",),
+}  # fmt: skip
+_ANY_INITRDS = (
+    "initrd.img", "initrd", "initramfs.img", "initramfs", "initrd.gz", "initramfs.cpio.gz",
+    "initramfs.cpio.zst",
+)  # fmt: skip
+# Below what a boot loader sees; a star is any folder.
+_FOLDERS = ("", "kernels", "EFI/nixos", "firmware", "ostree/*", "*/*")
+_OF_KERNEL_INSTALL = "*/*"
+_VERSION_FOLDER = re.compile(r"[0-9]+\.[0-9].*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedKernel:
+    """A file that is a kernel by its place: what it is called there, and the initrds beside it.
+
+    ``name`` may be a version, a flavour, or empty; ``title`` is what its boot loader shows;
+    ``profile`` the number of a unified one's.
+    """
+
+    name: str
+    tree: Tree
+    path: str
+    initrds: tuple[str, ...] = ()
+    unified: bool = False
+    initrd_inside: bool = False
+    profile: int = 0
+    title: str = ""
+
+
+def kernels_below(root: Tree, tree: Tree, folder: str) -> Iterator[PlacedKernel]:
+    """Yield what is in a folder that a boot loader may see as its top; raise ``ImageError``."""
+    yield from _by_entries(tree, folder)
+    for name in _UNIFIED_FOLDERS:
+        where = joined(folder, name)
+        programs = [name for name in tree.names(where) if name.lower().endswith(_UNIFIED_SUFFIXES)]
+        for program in programs[:_MAX_PROGRAMS]:
+            yield from unified_kernel(tree, joined(where, program))
+    for form in _FOLDERS:
+        for where in itertools.islice(_matching(tree, folder, form.split("/")), _MAX_FOLDERS):
+            if form != _OF_KERNEL_INSTALL:
+                yield from _by_name(root, tree, where)
+            elif _VERSION_FOLDER.fullmatch(PurePosixPath(where).name):
+                yield from _in_a_folder_of_its_own(tree, where, ("linux", "vmlinuz"))
+
+
+def kernels_beside_modules(tree: Tree) -> Iterator[PlacedKernel]:
+    """Yield a root's kernels that are kept outside of ``/boot`` (Fedora, mkosi, Clear Linux)."""
+    for version in tree.names(MODULES)[:MAX_KERNELS]:
+        yield from _in_a_folder_of_its_own(tree, f"{MODULES}/{version}", ("vmlinuz",))
+    yield from _by_name(tree, tree, "usr/lib/kernel")
+
+
+def initrd_beside(tree: Tree, folder: str, name: str) -> tuple[str, ...]:
+    """Return the initrd that goes by its name with a kernel of this name or version, if any."""
+    there = frozenset(tree.names(folder))
+    found = (form.format(name) for form in _INITRDS)
+    return tuple(joined(folder, initrd) for initrd in found if initrd in there)[:1]
+
+
+def joined(folder: str, name: str) -> str:
+    """Return the path of a name in a folder; either may be empty."""
+    return "/".join(filter(None, (folder, name.strip("/"))))
+
+
+def located(root: Tree, tree: Tree, path: str) -> tuple[Tree, Found] | None:
+    """Return where a path leads; a link out of a boot partition leads into the root.
+
+    None where no file is there.
+    """
+    found = tree.find(path)
+    if found is None and tree is not root:
+        link = tree.find(path, follow=False)
+        if link is not None and link.node.kind is FileKind.LINK:
+            target = tree.files.target(link.node).decode(errors="surrogateescape")
+            above = PurePosixPath("boot", path).parent
+            tree, found = root, root.find(str(above / target))
+    if found is None or found.node.kind is not FileKind.FILE:
+        return None
+    return tree, found
+
+
+def _matching(tree: Tree, folder: str, form: Sequence[str]) -> Iterator[str]:
+    """Yield the folders below one whose names are as a form has it."""
+    if not form:
+        yield folder
+    elif form[0] == "*":
+        for name in tree.names(folder)[:_MAX_FOLDERS]:
+            yield from _matching(tree, joined(folder, name), form[1:])
+    else:
+        yield from _matching(tree, joined(folder, form[0]), form[1:])
+
+
+def _by_entries(tree: Tree, folder: str) -> Iterator[PlacedKernel]:
+    """Entries name their files from the top of their file system, or as it is where it is mounted.
+
+    ostree leaves out the ``/boot`` that the loader does not see, though here it is no mount.
+    """
+    for entry in loader_entries(tree, joined(folder, "loader/entries")):
+        top = next((top for top in ("", folder) if tree.has(joined(top, entry.linux))), None)
+        if top is None:
+            continue
+        path = joined(top, entry.linux)
+        if entry.linux.lower().endswith(".efi") and not entry.initrds:
+            yield from unified_kernel(tree, path, entry.version or entry.name, entry.title)
+        else:
+            yield PlacedKernel(
+                name=entry.version or entry.name,
+                tree=tree,
+                path=path,
+                initrds=tuple(joined(top, initrd) for initrd in entry.initrds),
+                title=f"{entry.title} {entry.name}",
+            )
+
+
+def unified_kernel(
+    tree: Tree, path: str, version: str = "", title: str = ""
+) -> Iterator[PlacedKernel]:
+    """Yield the kernel in an EFI program; other programs (loaders, shells) have none inside.
+
+    One with several profiles is as many kernels.
+    """
+    for profile in itertools.count():
+        try:
+            program = unified.program(tree, path, profile)
+        except ImageError:  # one that is cut short boots nothing
+            return
+        if program is None or not program.has(".linux"):
+            return
+        parts = unified.initrd(tree, path, profile)
+        yield PlacedKernel(
+            name=program.uname or version or PurePosixPath(path).stem,
+            tree=tree,
+            path=path,
+            unified=True,
+            initrd_inside=any(part == ".initrd" for _, part in parts),
+            profile=profile,
+            title=title,
+        )
+
+
+def _by_name(root: Tree, tree: Tree, folder: str) -> Iterator[PlacedKernel]:
+    names = tree.names(folder)
+    for each in names:
+        path = joined(folder, each)
+        if found := _NIXOS.fullmatch(each):
+            pairs = ((name, _NIXOS_INITRD.fullmatch(name)) for name in names)
+            fits = [name for name, pair in pairs if pair and pair["name"] == found["name"]]
+            only = tuple(joined(folder, name) for name in fits if len(fits) == 1)
+            yield PlacedKernel(name=found["name"], tree=tree, path=path, initrds=only)
+        elif each.endswith(_NO_KERNELS + _UNIFIED_SUFFIXES):
+            continue
+        elif found := _NAMED.fullmatch(each) or _CLEAR.fullmatch(each):
+            initrds = initrd_beside(tree, folder, found["name"])
+            yield PlacedKernel(name=found["name"], tree=tree, path=path, initrds=initrds)
+    for each in _UNVERSIONED:
+        if each in names and located(root, tree, joined(folder, each)):
+            yield from _in_a_folder_of_its_own(tree, folder, (each,), name="")
+
+
+def _in_a_folder_of_its_own(
+    tree: Tree, folder: str, names: Sequence[str], name: str | None = None
+) -> Iterator[PlacedKernel]:
+    """Yield the first of these names in a folder that says which version it is, if it does."""
+    there = frozenset(tree.names(folder))
+    for each in names:
+        if each in there:
+            own = (*_UNVERSIONED_INITRDS.get(each, ()), *_ANY_INITRDS)
+            initrds = tuple(joined(folder, initrd) for initrd in own if initrd in there)[:1]
+            version = PurePosixPath(folder).name if name is None else name
+            path = joined(folder, each)
+            yield PlacedKernel(name=version, tree=tree, path=path, initrds=initrds)
+            return

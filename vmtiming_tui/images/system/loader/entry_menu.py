@@ -1,0 +1,61 @@
+"""The menu that boot loader entries make, as systemd-boot and GRUB's blscfg show it."""
+
+import fnmatch
+from collections.abc import Iterator, Mapping
+
+from vmtiming_tui.images.system.loader.entries import LoaderEntry, read_entries
+from vmtiming_tui.images.system.loader.menu import MenuEntry, Place, expanded
+from vmtiming_tui.images.system.versions import Key, version_key
+
+_FOLDER = "loader/entries"
+_DEFAULT = "default"
+_SAVED = "saved_entry"
+
+
+def entry_menu(place: Place, variables: Mapping[str, str]) -> Iterator[MenuEntry]:
+    """Yield the entries of a place in a menu's order, the default one marked.
+
+    The default is what loader.conf or GRUB's saved entry names, else the first.
+    """
+    entries = _in_order(list(read_entries(place.tree, place.path(_FOLDER))))
+    default = _default(entries, _pattern(place), variables.get(_SAVED, ""))
+    for entry in entries:
+        words, unknown = expanded(entry.options, variables)
+        yield MenuEntry(
+            place=place.label(f"{_FOLDER}/{entry.name}.conf"),
+            title=f"{entry.title} {entry.name}",
+            kernel=entry.linux,
+            words=words,
+            unknown=unknown,
+            is_default=entry is default,
+        )
+
+
+def _in_order(entries: list[LoaderEntry]) -> list[LoaderEntry]:
+    """The specification's order: those with a sort key first, by it, then the newest first."""
+
+    def newest(entry: LoaderEntry) -> tuple[Key, Key]:
+        return version_key(entry.version), version_key(entry.name)
+
+    by_version = sorted(entries, key=newest, reverse=True)
+    return sorted(
+        by_version, key=lambda entry: (entry.tried_out, not entry.sort_key, entry.sort_key)
+    )
+
+
+def _pattern(place: Place) -> str:
+    for line in place.text("loader/loader.conf").split("\n"):
+        key, _, value = line.replace("\t", " ").strip(" ").partition(" ")
+        if key == _DEFAULT:
+            return value.strip(" ")
+    return ""
+
+
+def _default(entries: list[LoaderEntry], pattern: str, saved: str) -> LoaderEntry | None:
+    for wanted in (pattern, saved):
+        for entry in entries:
+            if wanted and fnmatch.fnmatchcase(
+                f"{entry.name}.conf", wanted.removesuffix(".conf") + ".conf"
+            ):
+                return entry
+    return entries[0] if entries else None

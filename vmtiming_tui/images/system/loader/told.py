@@ -1,0 +1,130 @@
+"""What a kernel of an image is told by whatever boots it there."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.files.tree import Tree
+from vmtiming_tui.images.quoting import shown
+from vmtiming_tui.images.system import unified
+from vmtiming_tui.images.system.loader.entry_menu import entry_menu
+from vmtiming_tui.images.system.loader.environment import environment
+from vmtiming_tui.images.system.loader.grub_menu import grub_menu
+from vmtiming_tui.images.system.loader.line_menus import line_menus, refind_menu
+from vmtiming_tui.images.system.loader.menu import MenuEntry, Place, places
+from vmtiming_tui.images.system.loader.plain_files import cmdline_file, defaults_file
+from vmtiming_tui.images.system.loader.words import Told, Word, split
+
+_MAX_CMDLINE_BYTES = 16 << 10
+
+
+class ChosenKernel(Protocol):
+    """A kernel in a tree, by path, and whether, and by which profile, it is a unified one."""
+
+    @property
+    def tree(self) -> Tree: ...
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def unified(self) -> bool: ...
+
+    @property
+    def profile(self) -> int: ...
+
+
+def told(kernel: ChosenKernel, root: Tree, others: Sequence[Tree]) -> Told:
+    """Return what a kernel is told.
+
+    What names it counts: an entry of a loader's menu (of several the default one), then what a
+    unified kernel has inside. Else it is the file that new entries are made of, then what the menu
+    tells another kernel, and at last what GRUB's menu would be made of.
+    """
+    menus, remarks = _menus(kernel, tuple(places(root, others)))
+    for menu in menus:
+        own = [entry for entry in menu if _is_for(entry, kernel)]
+        if kernel.unified:  # words of an entry's come in the place of those inside
+            own = [entry for entry in own if entry.words]
+        if own:
+            return _of_several(own)
+    if kernel.unified:
+        return _inside(kernel)
+    found = cmdline_file(root, others) or _of_another(menus) or defaults_file(root)
+    return replace(found, remarks=remarks) if found else Told(remarks=remarks)
+
+
+def _of_another(menus: Sequence[Sequence[MenuEntry]]) -> Told | None:
+    for menu in menus:
+        if any(entry.words for entry in menu):
+            chosen = _chosen(menu)
+            which = "another kernel" if chosen.kernel else "no kernel"
+            return _told(chosen, f", which names {which}")
+    return None
+
+
+def _told(entry: MenuEntry, which: str) -> Told:
+    return Told(source=f"{shown(entry.place)}{which}", words=entry.words, unknown=entry.unknown)
+
+
+def _menus(
+    kernel: ChosenKernel, spots: Sequence[Place]
+) -> tuple[list[Sequence[MenuEntry]], tuple[str, ...]]:
+    """Return the menus in the order in which they count, and what to say of unreadable ones."""
+    kept = environment(spots)
+    grubs = [grub_menu(place, kept) for place in spots]
+    variables = dict(kept)
+    for grub in grubs:
+        variables = {**grub.variables, **variables}
+    menus: list[Sequence[MenuEntry]] = [list(entry_menu(place, variables)) for place in spots]
+    menus += [grub.entries for grub in grubs]
+    menus += [menu for place in spots for menu in line_menus(place)]
+    folder = str(PurePosixPath(kernel.path).parent)
+    menus.append(refind_menu(Place(kernel.tree, folder), kernel.path))
+    return menus, tuple(shown(remark) for grub in grubs for remark in grub.remarks)
+
+
+def _of_several(entries: Sequence[MenuEntry]) -> Told:
+    chosen = _chosen(entries)
+    which = "the default" if chosen.is_default else "the first"
+    return _told(chosen, f", {which} of {len(entries)} for this kernel" if len(entries) > 1 else "")
+
+
+def _chosen(entries: Sequence[MenuEntry]) -> MenuEntry:
+    """Return the default entry, else the first that is for no repairs."""
+    return min(entries, key=lambda entry: (not entry.is_default, entry.is_rescue))
+
+
+def _is_for(entry: MenuEntry, kernel: ChosenKernel) -> bool:
+    """Whether an entry is a kernel's, by the file it leads to.
+
+    A path that leads nowhere begins above the volume's top (a subvolume), or below it (a folder
+    where another volume belongs): there the file's name alone tells.
+    """
+    if not entry.kernel:
+        return False
+    if there := kernel.tree.find(entry.kernel):
+        taken = kernel.tree.find(kernel.path)
+        return taken is not None and there.path == taken.path
+    return PurePosixPath(entry.kernel).name == PurePosixPath(kernel.path).name
+
+
+def _inside(kernel: ChosenKernel) -> Told:
+    """Return what a unified kernel and its addons tell it."""
+    words: tuple[Word, ...] = ()
+    try:
+        for program in unified.with_addons(kernel.tree, kernel.path, kernel.profile):
+            words += _cmdline(program)
+    except ImageError:  # what cannot be read tells nothing
+        pass
+    return Told(source=shown(f"/{kernel.path} of {kernel.tree.label}"), words=words)
+
+
+def _cmdline(program: unified.Program) -> tuple[Word, ...]:
+    section = program.sections.get(".cmdline")
+    if not section or section.size > _MAX_CMDLINE_BYTES:
+        return ()
+    text = b"".join(program.content(".cmdline"))
+    return split(text.decode(errors="surrogateescape"))
