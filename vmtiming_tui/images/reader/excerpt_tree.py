@@ -14,13 +14,15 @@ from vmtiming_tui.images.reader.guest_kernel import module_name
 
 _FOLDERS = (
     "etc", "usr", "bin", "sbin", "lib", "usr/bin", "usr/sbin", "usr/lib", "etc/selinux",
-    "etc/cloud", "usr/lib/systemd", "lib/systemd",
+    "etc/cloud", "usr/lib/systemd", "lib/systemd", "usr/lib/systemd/system", "lib/systemd/system",
 )  # fmt: skip
 _WHOLE_FOLDERS = ("boot", "loader", "EFI", "efi")
 _WHOLE_FILES = (
     "etc/fstab", "etc/crypttab", "etc/os-release", "etc/machine-id", "etc/selinux/config",
     "etc/cloud/cloud-init.disabled", "usr/lib/os-release", "sbin/init", "usr/sbin/init",
     "bin/busybox", "usr/bin/busybox", "usr/lib/systemd/systemd", "lib/systemd/systemd",
+    "usr/lib/systemd/system/systemd-firstboot.service",
+    "lib/systemd/system/systemd-firstboot.service",
 )  # fmt: skip
 _AT_THE_TOP = ("vmlinuz*", "vmlinux-*", "*Image-*", "kernel-*", "init*", "*.efi", "*.uki", "*.EFI")
 _MODULES = ("usr/lib/modules", "lib/modules")
