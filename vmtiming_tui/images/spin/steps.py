@@ -31,7 +31,13 @@ from vmtiming_tui.images.spin.whole_systems import (
 from vmtiming_tui.images.system.completed_initrd import complete_initrd
 from vmtiming_tui.images.system.fstab import Below
 from vmtiming_tui.images.system.kernels import Kernel, find_kernels, listed
-from vmtiming_tui.images.system.layout import is_first_boot, is_nixos, refuse_copy, refuse_disk, refuse_root
+from vmtiming_tui.images.system.layout import (
+    is_first_boot,
+    is_nixos,
+    refuse_copy,
+    refuse_disk,
+    refuse_root,
+)
 from vmtiming_tui.images.system.loader.carried import Carried, beside, carried
 from vmtiming_tui.images.system.loader.told import told
 from vmtiming_tui.images.system.osrelease import folder_of_units, name_of_system
@@ -41,6 +47,7 @@ from vmtiming_tui.images.system.own_kernel import (
     kernel_to_take,
 )
 from vmtiming_tui.images.system.take_kernel import take_kernel
+from vmtiming_tui.images.system.way_in import check_way_in
 
 
 def spin(
@@ -148,6 +155,8 @@ class _Job:
         root = found.new.part
         if not found.kernel.has_initrd:
             check_without_initrd(root.volume.name, found.tree, self.place.say)
+        else:
+            check_way_in(self.place.work / INITRD, found.tree, self.place.say)
         own = root_arguments(root.volume, root.excerpt.subvolume if root.excerpt else "")
         self._complete(found.kernel, found.tree, "")
         words = beside(own, found.loaders.words)

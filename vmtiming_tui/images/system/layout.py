@@ -57,7 +57,7 @@ def is_first_boot(tree: Tree) -> bool:
 
 
 def asks_at_first_boot(tree: Tree) -> bool:
-    """Whether its boot is a first one that waits for answers at the console (systemd-firstboot(1))."""
+    """Whether a first boot would wait at the console for answers (systemd-firstboot(1))."""
     asks = any(tree.has(f"{folder}/systemd-firstboot.service") for folder in _UNITS)
     return asks and is_first_boot(tree)
 
