@@ -192,6 +192,7 @@ def test_what_only_a_kernel_reads_is_told_from_an_excerpt_and_copied(reader, tmp
         "/home is on /dev/sda2, which is not in this image: left out",
         "tiny on partition 1 (xfs)",
         "kernel 6.1 (boot/vmlinuz-6.1)",
+        "the image has no modules of that version: its initrd is taken as it is",
         "it has no machine-id: every boot from it is a first boot",
         "measuring the content",
         "copying the files (5.0MB)",
