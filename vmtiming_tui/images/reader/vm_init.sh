@@ -179,7 +179,9 @@ excerpt() {
         etc/cloud/cloud-init.disabled etc/cmdline etc/zipl.conf usr/lib/os-release; do
         whole_file "$name"
     done
-    for name in sbin/init usr/sbin/init lib/systemd/systemd usr/lib/systemd/systemd; do
+    for name in sbin/init usr/sbin/init lib/systemd/systemd usr/lib/systemd/systemd \
+        lib/systemd/system/systemd-firstboot.service \
+        usr/lib/systemd/system/systemd-firstboot.service; do
         mark "$name"
     done
     for name in "$tree"/vmlinu[xz]* "$tree"/*Image-* "$tree"/kernel-* "$tree"/init* \

@@ -25,13 +25,19 @@ from vmtiming_tui.images.spin.wanted import CMDLINE, INITRD, ROOT_IMAGE, VMLINUZ
 from vmtiming_tui.images.spin.whole_systems import (
     plan_below,
     used_bytes,
-    usr_arguments,
     with_their_usr,
+    with_words_of_ours,
 )
 from vmtiming_tui.images.system.completed_initrd import complete_initrd, is_mountable
 from vmtiming_tui.images.system.fstab import Below
 from vmtiming_tui.images.system.kernels import Kernel, find_kernels, listed
-from vmtiming_tui.images.system.layout import is_nixos, refuse_copy, refuse_disk, refuse_root
+from vmtiming_tui.images.system.layout import (
+    is_first_boot,
+    is_nixos,
+    refuse_copy,
+    refuse_disk,
+    refuse_root,
+)
 from vmtiming_tui.images.system.loader.carried import Carried, RootDisk, beside, carried
 from vmtiming_tui.images.system.loader.told import told
 from vmtiming_tui.images.system.osrelease import folder_of_units, name_of_system
@@ -104,6 +110,7 @@ class _Job:
         new = replace(new, is_known=is_mountable(tree, kernel.version, root_type))
         disk = RootDisk(type=root.volume.type) if self.wanted.boot_files else new.disk
         loaders = carried(told(kernel, tree, others), disk)
+        loaders = with_words_of_ours(loaders, tree, parts, untouched=self.wanted.boot_files)
         for line in loaders.lines():
             say(line)
         found = _Found(tree=tree, kernel=kernel, loaders=loaders, new=new)
@@ -112,7 +119,7 @@ class _Job:
         self._say_what_to_mind(tree, parts)
         boot = take_kernel(kernel, self.place.work)
         if self.wanted.boot_files:
-            return self._leave_boot_files(found, boot, usr_arguments(tree, parts))
+            return self._leave_boot_files(found, boot)
         return self._leave_root(found, units, boot)
 
     def _plan_merge(self, tree: Tree, parts: Sequence[Part]) -> list[Below]:
@@ -144,20 +151,20 @@ class _Job:
         say = self.place.say
         if not self.wanted.boot_files and any(part.volume.type == "swap" for part in parts):
             say("its swap is left out; if the initrd waits for it, boot with --append noresume")
-        if not tree.text("etc/machine-id").strip("\n"):
+        if is_first_boot(tree):
             say("it has no machine-id: every boot from it is a first boot")
         if tree.has("etc/cloud") and not tree.has("etc/cloud/cloud-init.disabled"):
             say("cloud-init is on; --append cloud-init=disabled boots without it")
 
     # What is made
 
-    def _leave_boot_files(self, found: "_Found", boot: tuple[str, ...], more: str) -> Made:
+    def _leave_boot_files(self, found: "_Found", boot: tuple[str, ...]) -> Made:
         root = found.new.part
         if not found.kernel.has_initrd:
             check_without_initrd(root.volume.name, found.tree, self.place.say)
         else:
             check_way_in(self.place.work / INITRD, found.tree, self.place.say)
-        own = root_arguments(root.volume, root.excerpt.subvolume if root.excerpt else "") + more
+        own = root_arguments(root.volume, root.excerpt.subvolume if root.excerpt else "")
         self._complete(found.kernel, found.tree, root.volume.type)
         words = beside(own, found.loaders.words)
         return Made(files=(*boot, *self._leave_cmdline(words)), cmdline=words)
