@@ -52,6 +52,22 @@ class ImageError(VmTimingError):
     """A disk image that cannot be taken: damaged, unknown, or asking for more than it may."""
 
 
+class AsItIsError(ImageError):
+    """A system of which no copy is made, for it would not boot or not as the image does.
+
+    As it is, its own loader boots it, and a systemd of 256 or newer takes the report service from
+    outside; ``systemd`` is its version, 0 where nobody knows. ``untouched`` says that its kernel
+    and initrd, handed over with what its loader says, boot it as well.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", systemd: int = 0, untouched: bool = False
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.systemd = systemd
+        self.untouched = untouched
+
+
 class EventError(VmTimingError):
     """A line that is not one of our events: a damaged stream, file or database row."""
 

@@ -164,15 +164,25 @@ def test_a_file_elsewhere_is_refused_by_its_name(place, secret, name, maker):
     assert "neither in its own folder nor in the one above it" in said
 
 
-@pytest.mark.parametrize("extent", ["SECRET", "flat.vmdk"])
-def test_extents_of_a_vmdk_are_never_followed_for_a_boot(place, secret, extent):
+def test_a_boot_from_a_vmdk_in_other_files_is_refused_with_the_commands_that_help(place):
     (place / "flat.vmdk").write_bytes(bytes(1 << 20))
-    extent = extent.replace("SECRET", str(secret))
+    image = vmdk_description(place / "a disk.vmdk", "flat.vmdk")
     with pytest.raises(ImageError) as caught:
-        taken(vmdk_description(place / "vm-0.vmdk", extent))
+        taken(image)
 
-    assert extent in caught.value.message
-    assert "vm-timing-report prepare takes it" in caught.value.hint
+    assert "data is in other files ('flat.vmdk')" in caught.value.message
+    whole = place / "a disk-whole.qcow2"
+    assert f"qemu-img convert -O qcow2 '{image}' '{whole}'"[:-1] in caught.value.hint.replace(
+        "'-whole", "-whole"
+    )
+    assert f"vm-timing-report prepare '{image}'" in caught.value.hint
+
+
+@pytest.mark.parametrize("in_parts", [True, False])
+def test_extents_elsewhere_are_never_followed(place, secret, in_parts):
+    said = refusal(vmdk_description(place / "vm-0.vmdk", str(secret)), in_parts=in_parts)
+
+    assert f"asks for the extent {str(secret)!r}, which is neither in its own folder" in said
 
 
 @pytest.mark.parametrize("in_parts", [True, False])
@@ -213,11 +223,12 @@ def test_flat_extents_are_taken_from_where_backing_files_would_be(place, secret)
         ('RW 8 FLAT "flat" 2048', "is cut short"),
         ('RW 8 FLAT "flat" 99999999999999999999', "is cut short"),
         ("RW 99999999999999999999 ZERO", "TiB is the most"),
-        ('RW 2048 SPARSE "flat"', "data is in other files ('flat')"),
-        ('NOACCESS 2048 FLAT "flat" 0', "data is in other files ('flat')"),
-        ("RW 2048 FLAT", "data is in other files ('FLAT')"),
-        ('RW 2048 VMFSRDM "/dev/sda"', "data is in other files ('/dev/sda')"),
-        ('RW 2048 FLAT "flat" 0\nparentFileNameHint="flat"', "data is in other files ('flat')"),
+        ('RW 2048 SPARSE "flat"', "what should be sparse is not"),
+        ('NOACCESS 2048 FLAT "flat" 0', "kind that is not taken ('flat', FLAT)"),
+        ("RW 2048 FLAT", "kind that is not taken ('FLAT', FLAT)"),
+        ('RW 2048 VMFSRDM "/dev/sda"', "kind that is not taken ('/dev/sda', VMFSRDM)"),
+        ('RW 2048 SESPARSE "flat"', "kind that is not taken ('flat', SESPARSE)"),
+        ('RW 2048 FLAT "flat" 0\nparentFileNameHint="flat"', "kind that is not taken ('flat', FL"),
         ("no extent at all", "0 extents"),
     ],
 )
@@ -229,14 +240,16 @@ def test_extents_that_cannot_be_had_are_refused(place, secret, line, words):
     assert words in refusal(vmdk_of(place / "vm-0.vmdk", line), in_parts=True)
 
 
-def test_nothing_stands_on_a_vmdk_in_parts(place):
+def test_a_boot_from_what_stands_on_a_vmdk_in_other_files_is_refused_by_its_name(place):
     (place / "flat").write_bytes(bytes(1 << 20))
     vmdk_description(place / "base", "flat")
+    top = overlay(place / "vm-0.img", "base", "vmdk")
     with pytest.raises(ImageError) as caught:
-        taken(overlay(place / "vm-0.img", "base", "vmdk"), in_parts=True)
+        taken(top)
 
-    assert "data is in other files ('flat')" in caught.value.message
-    assert caught.value.hint.startswith("write it into one file")
+    assert f"{str(place / 'base')!r} is a VMDK whose data is in other files" in caught.value.message
+    assert f"qemu-img convert -O qcow2 {top} {place}/vm-0-whole.qcow2" in caught.value.hint
+    assert [layer.format for layer in taken(top, in_parts=True).layers] == ["qcow2", "vmdk"]
 
 
 @AS_ROOT

@@ -51,6 +51,19 @@ def test_what_sfdisk_made_is_what_partx_finds(script, tmp_path):
     assert len(found(image)) >= 2
 
 
+def test_a_gpt_tells_the_type_and_the_name_of_each_partition(tmp_path):
+    image = forged.hollow(tmp_path / "disk.img", 64 * MIB)
+    root, plain = "4f68bce3-e8cd-4db1-96e7-fbcaf984b709", "0fc63daf-8483-4772-8e79-3d69d8477de4"
+    script = f"label: gpt\nsize=5MiB, type={root}, name=Wurzel-ß\nsize=1MiB\n"
+    images.sh("sfdisk", "-q", image, text=script)
+
+    with opened(image) as stretch:
+        table = read_table(stretch)
+
+    assert table
+    assert [(p.kind, p.label) for p in table.partitions] == [(root, "Wurzel-ß"), (plain, "")]
+
+
 def test_what_sgdisk_made_is_what_partx_finds(tmp_path):
     image = forged.hollow(tmp_path / "disk.img", 64 * MIB)
     images.sh("sgdisk", "-n", "1:0:+5M", "-n", "40:0:+5M", "-c", "40:a name", image)

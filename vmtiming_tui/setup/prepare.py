@@ -64,7 +64,7 @@ def _is_overlay(folder: int, name: str) -> bool:
 def _as_readable_as(path: str) -> Iterator[None]:
     """Let no file made in the block be more readable than an image: an overlay shows all of it."""
     mask = os.umask(0o077)
-    os.umask(mask | ~Path(path).stat().st_mode & 0o777)
+    os.umask(mask | ~Path(path).stat().st_mode & 0o066)
     try:
         yield
     finally:
@@ -92,16 +92,16 @@ def prepare(image: str, out: Path, config: RunConfig, options: Sequence[str] = (
     fails.
     """
     had_kernel = Path(config.kernel).exists()
-    _spin(image, out, options)
+    storm = ["-n", str(config.number), "-m", str(config.memory_mib), "-p", config.prefix]
+    storm += ["-s", config.suffix] if config.suffix else []
+    _spin(image, out, [*options, f"--storm={shlex.join(storm)}"])
     if "--dry-run" in options:
         return Prepared(0, "")
     if had_kernel:
         _drop_overlays(config)
     with _as_readable_as(config.base or image):
         made = asyncio.run(_overlays(config))
-    words = ["vm-timing-report", "-n", str(config.number), "-m", str(config.memory_mib)]
-    words += ["-p", config.prefix, *(["-s", config.suffix] if config.suffix else [])]
-    words += ["-k", config.kernel]
+    words = ["vm-timing-report", *storm, "-k", config.kernel]
     words += ["-i", config.initrd] if Path(config.initrd).exists() else []
     words += ["-v", config.vmdir]
     if "--boot-files" in options:

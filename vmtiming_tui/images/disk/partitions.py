@@ -14,6 +14,7 @@ from itertools import chain
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.byte_range import Stretch
+from vmtiming_tui.images.header_fields import text_field
 
 SECTOR_BYTES = 512
 _GPT_SECTORS = (512, 4096)
@@ -35,12 +36,17 @@ class TableKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """A partition: its number, its bytes from the disk's start, its PARTUUID."""
+    """A partition: its number, its bytes from the disk's start, its PARTUUID.
+
+    ``kind`` (a UUID) and ``label`` are those of a GPT, empty in an MBR.
+    """
 
     number: int
     offset: int
     size: int
     partuuid: str
+    kind: str = ""
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +146,8 @@ def _gpt_partitions(header: _GptHeader) -> Iterator[Partition]:
                 start * header.sector,
                 (end + 1 - start) * header.sector,
                 str(uuid.UUID(bytes_le=ident)),
+                str(uuid.UUID(bytes_le=kind)),
+                text_field(header.entries[at + 56 : at + 128], "utf-16-le"),
             )
 
 

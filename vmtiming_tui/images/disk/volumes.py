@@ -14,7 +14,7 @@ from vmtiming_tui.images.disk.lvm import (
     laid_out,
     read_group,
 )
-from vmtiming_tui.images.disk.partitions import read_table
+from vmtiming_tui.images.disk.partitions import Partition, read_table
 from vmtiming_tui.images.disk.signatures import UNKNOWN, identify
 from vmtiming_tui.images.files.ext import Ext
 from vmtiming_tui.images.files.ext_superblock import Superblock
@@ -40,7 +40,7 @@ class Volume:
     ``type`` is blkid's name for it ("unknown" where none is known), or ``LVM-`` and a kind where
     nobody has looked into it. ``stretch`` is None where its bytes are not so many of the image's
     one after another; a kernel may put it together by its ``assembly``. ``number`` is a
-    partition's own, else 0.
+    partition's own, else 0; ``kind`` and ``part_label`` are its type and its name in a GPT.
     """
 
     name: str
@@ -51,6 +51,8 @@ class Volume:
     label: str = ""
     partuuid: str = ""
     number: int = 0
+    kind: str = ""
+    part_label: str = ""
     assembly: Assembly | None = None
 
     @property
@@ -84,8 +86,7 @@ def find_volumes(image: Stretch, say: Say) -> list[Volume]:
             _volume(
                 f"partition {partition.number}",
                 image.part(partition.offset, partition.size),
-                partuuid=partition.partuuid,
-                number=partition.number,
+                partition,
             )
             for partition in table.partitions
             if partition.size > _SMALLEST_BYTES
@@ -112,7 +113,7 @@ def open_files(volume: Volume) -> FileSystem | None:
     return None
 
 
-def _volume(name: str, stretch: Stretch, *, partuuid: str = "", number: int = 0) -> Volume:
+def _volume(name: str, stretch: Stretch, partition: Partition | None = None) -> Volume:
     found = identify(stretch)
     if found.type in _EXT:
         _check_length(name, stretch)
@@ -123,8 +124,10 @@ def _volume(name: str, stretch: Stretch, *, partuuid: str = "", number: int = 0)
         stretch=stretch,
         uuid=found.uuid,
         label=found.label,
-        partuuid=partuuid,
-        number=number,
+        partuuid=partition.partuuid if partition else "",
+        number=partition.number if partition else 0,
+        kind=partition.kind if partition else "",
+        part_label=partition.label if partition else "",
     )
 
 

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.gate.formats import CHAINED_FORMATS
 from vmtiming_tui.images.gate.permission import Layer
+from vmtiming_tui.images.gate.vmdk import DESCRIPTION_AT, description
 from vmtiming_tui.images.guard.opening import File
 
 Node = dict[str, object]
-_HEADER_BYTES = 64
+_HEADER_BYTES = 1024
 # Where a header says that it names a backing file: offset and length, or a bit for it.
 _BACKING_FIELD = {"qcow2": (8, 12), "qcow": (8, 12), "qed": (16, 1)}
 
@@ -66,16 +67,27 @@ def nameless(layer: Layer, image: Stretch) -> Iterator[Stretch]:
     QEMU looks the header's name up even where a node tells it of the backing file, unless that
     node has a file's name itself (block.c, bdrv_open_backing_file); a socket's has none.
     """
-    if layer.format not in _BACKING_FIELD or image.size < _HEADER_BYTES:
+    if image.size < _HEADER_BYTES:
         yield image
-        return
-    at, size = _BACKING_FIELD[layer.format]
-    head = bytearray(image.read(0, _HEADER_BYTES))
-    head[at : at + size] = bytes(size)
+    elif layer.format in _BACKING_FIELD:
+        at, size = _BACKING_FIELD[layer.format]
+        with _patched(image, at, bytes(size)) as patched:
+            yield patched
+    elif layer.format == "vmdk" and layer.content_ids and not layer.parts:
+        with _patched(image, DESCRIPTION_AT, description(layer.content_ids)) as patched:
+            yield patched
+    else:
+        yield image
+
+
+@contextmanager
+def _patched(image: Stretch, at: int, new: bytes) -> Iterator[Stretch]:
+    """Yield bytes of which some are others."""
     fd = os.memfd_create("header", os.MFD_CLOEXEC)
     try:
-        os.write(fd, head)
-        rest = image.part(_HEADER_BYTES, image.size - _HEADER_BYTES)
-        yield Stretch((Piece(fd, 0, _HEADER_BYTES), *rest.pieces))
+        os.write(fd, new)
+        end = at + len(new)
+        before, after = image.part(0, at), image.part(end, image.size - end)
+        yield Stretch((*before.pieces, Piece(fd, 0, len(new)), *after.pieces))
     finally:
         os.close(fd)

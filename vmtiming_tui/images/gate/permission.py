@@ -19,11 +19,23 @@ from vmtiming_tui.images.gate.formats import (
     CHAINED_FORMATS,
     KNOWN_FORMATS,
     PROBED_BYTES,
-    ImageHeader,
+    READ_ONLY_FORMATS,
+    format_by_end,
     format_by_mark,
     local_name,
     read_header,
 )
+from vmtiming_tui.images.gate.header import Extent, ImageHeader
+from vmtiming_tui.images.gate.refusals import (
+    damage,
+    into_one_file,
+    refuse_changed_parent,
+    refuse_differing,
+    refuse_extent,
+    refuse_parts,
+    where_it_should_be,
+)
+from vmtiming_tui.images.gate.vmdk import sparse_extent_bytes
 from vmtiming_tui.images.guard.opening import File, open_file
 from vmtiming_tui.images.quoting import shown
 
@@ -50,7 +62,7 @@ class Rules:
     """What the user says of the images: their format where it is told, and what is allowed.
 
     ``writable`` says that guests may write to them; ``in_parts``, that an image may be a
-    description of flat files, which takes a reader that puts them together.
+    description of other files, which takes a reader that puts them together.
     """
 
     format: str = ""
@@ -62,24 +74,30 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerPart:
-    """So many bytes of a disk: of a file from ``offset`` on, or zeros where there is no file."""
+    """So many bytes of a disk: of a file from ``offset`` on, or zeros where there is no file.
+
+    ``is_sparse`` says that the file is a VMDK of its own.
+    """
 
     file: File | None
     offset: int
     size: int
+    is_sparse: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
     """A file of an image, and its format; ``data`` is where a qcow2 keeps its data elsewhere.
 
-    ``parts`` are what the disk is made of where the file only says so.
+    ``parts`` are what the disk is made of where the file only says so. ``content_ids`` are what a
+    VMDK calls its own content and that of its parent.
     """
 
     file: File
     format: str
     data: File | None = None
     parts: tuple[LayerPart, ...] = ()
+    content_ids: tuple[int, int] | None = None
 
     @property
     def files(self) -> tuple[File, ...]:
@@ -110,6 +128,17 @@ class Image:
     def format(self) -> str:
         """The format of what was named."""
         return self.layers[0].format
+
+    @property
+    def standing(self) -> str:
+        """What kind of image it is and what it stands on, in words fit to be shown."""
+        top, *below = self.layers
+        kind = top.format
+        if others := [shown(file.path) for file in top.files[1:]]:
+            more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+            kind += f" whose data is in {', '.join(others[:3])}{more}"
+        chain = [f"{shown(layer.file.path)} ({layer.format})" for layer in below]
+        return " on ".join([kind, *chain])
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,28 +183,33 @@ class _Gate:
         layers: list[Layer] = []
         virtual_bytes = 0
         top = self.ledger.get(file)
+        above: ImageHeader | None = None
         while True:
             entry = self.ledger.get(file)
             if self.rules.format and not layers:
                 told = self.rules.format
             elif entry:
                 told = self._as_written_down(file, entry)
-            header, form, size = self._settle(file, told)
+            header, form, size = self._settle(place, told)
             _refuse_absurd(size, file)
             virtual_bytes = virtual_bytes if layers else size
+            if not layers:
+                self._check_top(place, header, form)
+            refuse_changed_parent(file.path, header, above)
             data = None
             if header and header.data_file:
                 data = self._asked_for(place, header.data_file, "data file")
             parts = self._parts(place, header) if header and header.extents else ()
-            layers.append(Layer(file=file, format=form, data=data, parts=parts))
+            ids = header.content_ids if header else None
+            layers.append(Layer(file=file, format=form, data=data, parts=parts, content_ids=ids))
             if header is None or not header.backing:
                 break
             if len(layers) == MAX_LAYERS:
                 raise ImageError(
                     f"{shown(path)!r} stands on more than {MAX_LAYERS - 1} backing files",
-                    hint="write it into one file: qemu-img convert -O qcow2 IMAGE NEW",
+                    hint=f"write it into one file: {into_one_file(path)}",
                 )
-            told = _known(header.backing_format, file)
+            told, above = _known(header.backing_format, file), header
             # Another's file can come to have the number, and the name, of one that was made here.
             made = entry.backing if entry and file.owner in (os.geteuid(), 0) else ""
             file = self._asked_for(place, header.backing, "backing file", made)
@@ -183,6 +217,10 @@ class _Gate:
             # What we gave it ourselves is as if the user had named it.
             folders = _folders(named, file) if file.path == made else place.folders
             place = _Place(named, file, folders)
+        if not self.rules.in_parts:
+            for layer in layers:
+                if layer.parts:
+                    refuse_parts(path, layer.file.path, [each.path for each in layer.files[1:]])
         return Image(
             layers=tuple(layers),
             virtual_bytes=virtual_bytes,
@@ -211,8 +249,9 @@ class _Gate:
             )
         return entry.format
 
-    def _settle(self, file: File, told: str) -> tuple[ImageHeader | None, str, int]:
+    def _settle(self, place: "_Place", told: str) -> tuple[ImageHeader | None, str, int]:
         """Return an image's header where it may name other files, its format and its size."""
+        file = place.file
         image = self._bytes(file)
         try:
             header = read_header(image, told)
@@ -220,7 +259,9 @@ class _Gate:
             what = error.message.removeprefix("the image ")
             raise ImageError(f"{shown(file.path)!r} {what}", hint=error.hint) from None
         if header is not None:
+            refuse_differing(place.named, file.path, header)
             return header, header.format, header.virtual_bytes
+        told = told or format_by_end(image)
         if not told and not any(image.head(PROBED_BYTES)):
             told = "raw"  # nothing is where QEMU would look for a mark
         if told == "raw":
@@ -229,35 +270,61 @@ class _Gate:
         if answer.format in CHAINED_FORMATS or answer.format not in KNOWN_FORMATS:
             raise ImageError(
                 f"{shown(file.path)!r} is of a kind that is not taken ({shown(answer.format)})",
-                hint="write it into one file where you trust it: qemu-img convert -O qcow2",
+                hint=f"write it into one file where you trust it: {into_one_file(place.named)}",
             )
         return None, answer.format, answer.virtual_bytes
 
-    def _parts(self, place: "_Place", header: ImageHeader) -> tuple[LayerPart, ...]:
-        """Return what a VMDK is made of; raise ``ImageError`` where it may not be, or not here."""
-        is_flat = all(extent.is_flat for extent in header.extents) and not header.backing
-        is_flat = is_flat and len(self.fds) == 1  # nothing stands on it
-        if not (is_flat and self.rules.in_parts):
-            names = ", ".join(repr(shown(each.name or each.kind)) for each in header.extents[:3])
+    def _check_top(self, place: "_Place", header: ImageHeader | None, form: str) -> None:
+        """Raise ``ImageError`` where guests are to write to what cannot be written to."""
+        if header is not None and header.is_damaged:
+            found = damage(place.named, place.file.path)
+            if self.rules.writable:
+                raise found
+            self.notices.append(f"{found.message}; {found.hint}")
+        is_fixed = form in READ_ONLY_FORMATS or (header is not None and header.is_compressed)
+        if is_fixed and self.rules.writable:
             raise ImageError(
-                f"{shown(place.file.path)!r} is a VMDK whose data is in other files ({names})",
-                hint=("vm-timing-report prepare takes it, without --mount, or " if is_flat else "")
-                + "write it into one file where you trust it: qemu-img convert -O qcow2",
+                f"{shown(place.file.path)!r} is a {form} that QEMU only reads, or compressed",
+                hint=f"leave out --persist, or write it anew: {into_one_file(place.named)}",
             )
+
+    def _parts(self, place: "_Place", header: ImageHeader) -> tuple[LayerPart, ...]:
+        """Return what a VMDK is made of; raise ``ImageError`` where it may not be."""
+        name = repr(shown(place.file.path))
+        for extent in header.extents:
+            if not extent.is_sparse and (header.backing or not extent.is_flat):
+                refuse_extent(place.file.path, extent)
         files = {
             name: self._asked_for(place, name, "extent")
             for name in dict.fromkeys(extent.name for extent in header.extents if extent.name)
         }
         for extent in header.extents:
-            if extent.name and extent.offset + extent.size > files[extent.name].size:
+            if extent.name and extent.offset + extent.size > self._extent_bytes(
+                extent, files[extent.name]
+            ):
                 raise ImageError(
-                    f"the extent {shown(extent.name)!r} of {shown(place.file.path)!r} is cut short",
+                    f"the extent {shown(extent.name)!r} of {name} is cut short",
                     hint="get it again",
                 )
         return tuple(
-            LayerPart(file=files.get(extent.name), offset=extent.offset, size=extent.size)
+            LayerPart(
+                file=files.get(extent.name),
+                offset=extent.offset,
+                size=extent.size,
+                is_sparse=extent.is_sparse,
+            )
             for extent in header.extents
         )
+
+    def _extent_bytes(self, extent: Extent, file: File) -> int:
+        """Return how much of a disk a file has."""
+        if not extent.is_sparse:
+            return file.size
+        try:
+            return sparse_extent_bytes(self._bytes(file))
+        except ImageError as error:
+            what = error.message.removeprefix("the image ")
+            raise ImageError(f"{shown(file.path)!r} {what}", hint=error.hint) from None
 
     def _asked_for(self, place: "_Place", name: str, what: str, made: str = "") -> File:
         """Open what a header asks for, where it may have it; ``made`` is what we gave it."""
@@ -269,7 +336,7 @@ class _Gate:
         except OSError as error:
             raise ImageError(
                 f"{asked}, which cannot be opened: {error.strerror}",
-                hint="put it back in its place, or make the overlay again from --base ROOTFS",
+                hint=where_it_should_be(place.named, name, what),
             ) from None
         except ImageError as error:
             raise ImageError(f"{asked}: {error.message}", hint=error.hint) from None

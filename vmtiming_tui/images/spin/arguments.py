@@ -2,6 +2,7 @@
 
 import math
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
@@ -55,7 +56,10 @@ class UsageError(VmTimingError):
 
 @dataclass(kw_only=True)
 class Arguments:
-    """The request, its names as they were given; ``size_bytes`` None: as large as the content."""
+    """The request, its names as they were given; ``size_bytes`` None: as large as the content.
+
+    ``storm`` are the words for the storm that is to follow, which commands printed here have.
+    """
 
     image: str = ""
     out: str = "."
@@ -65,6 +69,7 @@ class Arguments:
     kernel: str = ""
     initrd: str = ""
     format: str = ""
+    storm: list[str] = field(default_factory="-n 1 -p vm -s .img".split)
     allow_backing: list[str] = field(default_factory=list)
     boot_files: bool = False
     dry_run: bool = False
@@ -86,7 +91,7 @@ _FLAGS = {
 } | {"-h": "help"}
 _VALUES = (
     "--out", "--size", "--kernel-version", "--root", "--format", "--allow-backing", "--kernel",
-    "--initrd",
+    "--initrd", "--storm",
 )  # fmt: skip
 _SHORT = {"-k": "--kernel", "-i": "--initrd"}
 
@@ -137,5 +142,7 @@ def _set(found: Arguments, name: str, value: str) -> None:
             found.size_bytes = size_bytes(value)
         case "--allow-backing":
             found.allow_backing.append(value)
+        case "--storm":
+            found.storm = shlex.split(value)
         case _:
             setattr(found, name.removeprefix("--").replace("-", "_"), value)

@@ -1,7 +1,6 @@
 """The inside of the box: what an order over the channel asks for, done with the image's bytes."""
 
 import contextlib
-import json
 import os
 import socket
 import threading
@@ -10,18 +9,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vmtiming_tui.errors import ImageError, VmTimingError
+from vmtiming_tui.errors import AsItIsError, VmTimingError
 from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.files.given import GivenFiles
 from vmtiming_tui.images.files.tree import Tree
-from vmtiming_tui.images.gate.nbd import served
-from vmtiming_tui.images.gate.nodes import block_node, nameless
-from vmtiming_tui.images.gate.permission import Layer
+from vmtiming_tui.images.gate.permission import Layer, LayerPart
+from vmtiming_tui.images.gate.unpacking import UNPACKED, Unpacking
 from vmtiming_tui.images.guard.box import open_given
 from vmtiming_tui.images.guard.channel import Channel
 from vmtiming_tui.images.guard.opening import File
-from vmtiming_tui.images.guard.tools import free_bytes, succeed
-from vmtiming_tui.images.quoting import human
 from vmtiming_tui.images.reader.guest_kernel import GuestKernel
 from vmtiming_tui.images.reader.host_reader import HostReader
 from vmtiming_tui.images.reader.kernel_reader import KernelReader
@@ -30,7 +26,6 @@ from vmtiming_tui.images.spin.install_service import Report
 from vmtiming_tui.images.spin.steps import spin
 from vmtiming_tui.images.spin.wanted import Wanted
 
-_UNPACKED = "source.raw"
 _PROGRESS_S = 0.2
 
 
@@ -86,21 +81,16 @@ def _layers(order: Mapping[str, Any]) -> tuple[list[Layer], dict[File, Stretch]]
     for layer in order["layers"]:
         file = taken(layer["file"])
         assert file is not None  # noqa: S101  every layer has one
-        layers.append(Layer(file=file, format=layer["format"], data=taken(layer["data"])))
+        parts = tuple(
+            LayerPart(file=taken(given), offset=offset, size=size, is_sparse=is_sparse)
+            for given, offset, size, is_sparse in layer["parts"]
+        )
+        ids = layer["content_ids"]
+        layers.append(
+            Layer(file=file, format=layer["format"], data=taken(layer["data"]), parts=parts,
+                  content_ids=(ids[0], ids[1]) if ids else None)
+        )  # fmt: skip
     return layers, stretches
-
-
-def _put_together(parts: Sequence[Sequence[Any]]) -> Stretch:
-    """Return a disk made of parts of files, and of zeros where a part has no file."""
-    pieces = []
-    for given, offset, size in parts:
-        if given is None:
-            fd = os.memfd_create("zeros", os.MFD_CLOEXEC)
-            os.truncate(fd, size)
-        else:
-            fd = open_given(given[0])
-        pieces.append(Piece(fd, 0 if given is None else offset, size))
-    return Stretch(pieces)
 
 
 def open_image(order: Mapping[str, Any], work: Path, voice: Voice) -> Stretch:
@@ -108,41 +98,17 @@ def open_image(order: Mapping[str, Any], work: Path, voice: Voice) -> Stretch:
 
     Raises ``ImageError``, and ``OSError``.
     """
-    if parts := order["layers"][0]["parts"]:
-        return _put_together(parts)
     layers, stretches = _layers(order)
-    if len(layers) == 1 and layers[0].format == "raw":
-        return stretches[layers[0].file]
-    allocated = sum(stretch.size for stretch in stretches.values())
-    whole = min(allocated, order["virtual_bytes"])
-    if whole > (free := free_bytes(work)):
-        raise ImageError(
-            f"there is room for {human(free)}, but this takes {human(whole)}; use --out elsewhere"
-        )
-    voice.say(f"unpacking the {layers[0].format} image")
-    target = work / _UNPACKED
-    with contextlib.ExitStack() as held:
-        shown = stretches | {
-            layer.file: held.enter_context(nameless(layer, stretches[layer.file]))
-            for layer in layers
-        }
-
-        def protocol(file: File, _writable: bool) -> dict[str, object]:
-            name = f"{file.path}.socket"
-            held.enter_context(served(name, shown[file]))
-            return {"driver": "nbd", "server": {"type": "unix", "path": name}, "export": ""}
-
-        node = block_node(layers, protocol, name="image", writable=False)
-        held.enter_context(voice.progress(target, allocated))
-        command = ["qemu-img", "convert", "-O", "raw", f"json:{json.dumps(node)}", _UNPACKED]
-        succeed(command, work, f"unpacking the {layers[0].format} image")
-    fd = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
-    return Stretch([Piece(fd, 0, os.fstat(fd).st_size)])
+    unpacking = Unpacking(
+        stretches=stretches, virtual_bytes=order["virtual_bytes"], work=work, say=voice.say,
+        progress=voice.progress,
+    )  # fmt: skip
+    return unpacking.disk(layers)
 
 
 def _reader(order: Mapping[str, Any], work: Path, voice: Voice) -> KernelReader:
     if order["mount"]:
-        unpacked = (work / _UNPACKED).exists()
+        unpacked = (work / UNPACKED).exists()
         return HostReader(voice.channel, work, unpacked=unpacked)
     kernels = [GuestKernel(version, open_given(word)) for version, word in order["kernels"]]
     return ReaderVm(kernels=kernels, work=work, say=voice.say, progress=voice.progress)
@@ -176,6 +142,9 @@ def main(words: Sequence[str]) -> int:
         voice = Voice(channel)
         try:
             made = obey(channel.receive(), voice)
+        except AsItIsError as error:
+            as_it_is = {"systemd": error.systemd, "untouched": error.untouched}
+            channel.send(failed=error.message, hint=error.hint, as_it_is=as_it_is)
         except VmTimingError as error:
             channel.send(failed=error.message, hint=error.hint)
         except (MemoryError, RecursionError):

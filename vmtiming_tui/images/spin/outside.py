@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from vmtiming_tui.errors import ImageError, VmTimingError
+from vmtiming_tui.errors import AsItIsError, ImageError, VmTimingError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.images.gate.ask_qemu_img import QemuImg
 from vmtiming_tui.images.gate.format_ledger import Ledger, entry_for, ledger_path
@@ -35,6 +35,7 @@ from vmtiming_tui.images.reader.host_kernel import kernels
 from vmtiming_tui.images.reader.loop_mount import own_namespace
 from vmtiming_tui.images.reader.mount_server import MountServer
 from vmtiming_tui.images.spin.arguments import HELP, USAGE, Arguments, UsageError, parse
+from vmtiming_tui.images.spin.as_it_is import advised
 from vmtiming_tui.images.spin.reading_box import BoxedReading, read_in_box
 from vmtiming_tui.images.spin.wanted import BOOT_FILES, CMDLINE, ROOT_IMAGE, VMLINUZ
 
@@ -277,12 +278,15 @@ def spin(arguments: Arguments, signals: Signals) -> None:
         raise ImageError("--mount takes root, and the right to mount; without it nothing does")
     rules = Rules(
         format=arguments.format, allow_backing=tuple(arguments.allow_backing),
-        allow_device=arguments.allow_device, in_parts=not arguments.mount,
+        allow_device=arguments.allow_device,
+        in_parts=not (arguments.mount or arguments.boot_files),
     )  # fmt: skip
     with contextlib.ExitStack() as held:
         uid = held.enter_context(own_uid())
         out = held.enter_context(out_folder(arguments))
         taken = held.enter_context(take(arguments.image, rules, Ledger(ledger_path()), QemuImg()))
+        if taken.image.format != "raw":
+            say(f"{printable(arguments.image)} is a {taken.image.standing}")
         own = own_files(arguments, held)
         for notice in taken.image.notices:
             say(printable(notice))
@@ -305,7 +309,7 @@ def spin(arguments: Arguments, signals: Signals) -> None:
             wall=wall, uid=uid, work=work, taken=taken, order=_order(arguments),
             kernels=tuple(held.enter_context(kernels())), mounts=mounts, own=own,
         )  # fmt: skip
-        made = _made(box, out, signals)
+        made = _made(box, arguments, out, signals)
         if arguments.dry_run:
             say(would_write(out, arguments, made))
             return
@@ -329,9 +333,13 @@ def _write_down(arguments: Arguments, taken: Taken) -> None:
         ledger.write([entry_for(file, "raw")])
 
 
-def _made(box: BoxedReading, out: OutFolder, signals: Signals) -> Mapping[str, Any]:
+def _made(
+    box: BoxedReading, arguments: Arguments, out: OutFolder, signals: Signals
+) -> Mapping[str, Any]:
     try:
         return read_in_box(box, signals, say_from_inside)
+    except AsItIsError as error:
+        raise advised(error, arguments) from None
     except ImageError:
         # On a full disk the tools' own words are lost, too.
         if free_bytes(box.work.fd) < _LEAST_FREE_BYTES:

@@ -19,6 +19,7 @@ from vmtiming_tui.images.files.tree import FileSystem, Tree
 from vmtiming_tui.images.quoting import human, shown
 from vmtiming_tui.images.reader.kernel_reader import KERNEL_ONLY, Excerpt, KernelReader
 from vmtiming_tui.images.spin import rootfs
+from vmtiming_tui.images.system.layout import without_root
 from vmtiming_tui.images.system.osrelease import looks_like_root, name_of_system
 
 _ROOT_TYPES = frozenset({"ext2", "ext3", "ext4", "xfs", "f2fs", "btrfs"})
@@ -32,14 +33,25 @@ class Part:
     """A volume and what it is read by: its own files, those of a copy, or those of an excerpt.
 
     ``tree`` is None where nobody reads it; ``fault`` says why not, where it should be readable.
+    ``whole`` is a root's tree with the ``/usr`` that is on another volume.
     """
 
     volume: Volume
     tree: Tree | None = None
+    whole: Tree | None = None
     is_root: bool = False
     copy: Path | None = None
     excerpt: Excerpt | None = None
     fault: ImageError | None = None
+
+    @property
+    def used_bytes(self) -> int:
+        """How much its files take; 0 where nobody knows."""
+        if self.excerpt:
+            return self.excerpt.used_bytes
+        if self.tree and isinstance(self.tree.files, Ext):
+            return self.tree.files.superblock.used_bytes
+        return 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,10 +145,10 @@ def find_root(parts: Sequence[Part], asked: str, say: Say) -> tuple[Part, Tree]:
     named = [
         part for part in parts if not asked or part.volume.name in (asked, f"partition {asked}")
     ]
-    found = [(part, part.tree) for part in named if part.tree and part.is_root]
+    found = [(part, part.whole or part.tree) for part in named if part.tree and part.is_root]
     if not found:
         faults = [part.fault for part in named if part.volume.type in _ROOT_TYPES]
-        raise next(filter(None, faults), _no_root([part.volume for part in parts]))
+        raise next(filter(None, faults), _no_root(parts))
     if len(found) > 1:
         systems = "\n".join(f"  {part.volume.name}: {name_of_system(tree)}" for part, tree in found)
         raise ImageError(f"the image has several systems; choose one by --root:\n{systems}")
@@ -157,11 +169,14 @@ def listed_volumes(volumes: Sequence[Volume]) -> str:
     )
 
 
-def _no_root(volumes: Sequence[Volume]) -> ImageError:
+def _no_root(parts: Sequence[Part]) -> ImageError:
+    volumes = [part.volume for part in parts]
     types = {volume.type for volume in volumes}
     has = f"it has:\n{listed_volumes(volumes)}"
     if types & _ENCRYPTED:
         return ImageError(f"the image is encrypted, and so cannot be taken; {has}")
+    if known := without_root(volumes, [part.tree for part in parts if part.tree]):
+        return known
     if any(kind.startswith(NOT_LOOKED_INTO) for kind in types):
         return ImageError(f"the image has no root file system outside the volumes left out; {has}")
     if types == {"unknown"} and len(volumes) == 1:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vmtiming_tui.errors import ImageError
+from vmtiming_tui.errors import AsItIsError, ImageError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.images.gate.permission import Taken
 from vmtiming_tui.images.guard.box import Box, BoxLimits, Wall, end_all_of, python_files
@@ -69,7 +69,9 @@ class BoxedReading:
 
         layers = [
             {"format": layer.format, "file": word(layer.file), "data": word(layer.data),
-             "parts": [[word(part.file), part.offset, part.size] for part in layer.parts]}
+             "content_ids": layer.content_ids,
+             "parts": [[word(part.file), part.offset, part.size, part.is_sparse]
+                       for part in layer.parts]}
             for layer in self.taken.image.layers
         ]  # fmt: skip
         kernels = [[kernel.version, box.word(kernel.fd)] for kernel in self.kernels]
@@ -169,6 +171,11 @@ class _Talk:
                     _show_progress(percent)
                 case {"mount": str()} if self.what.mounts is not None:
                     self.what.mounts.serve(self.channel, message)
+                case {
+                    "failed": str(text), "hint": str(hint),
+                    "as_it_is": {"systemd": int(version), "untouched": bool(untouched)},
+                }:  # fmt: skip
+                    raise AsItIsError(text, hint=hint, systemd=version, untouched=untouched)
                 case {"failed": str(text), "hint": str(hint)}:
                     raise ImageError(text, hint=hint)
                 case {"made": dict(made)}:

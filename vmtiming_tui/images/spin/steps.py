@@ -13,7 +13,6 @@ from pathlib import Path
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.byte_range import Stretch
 from vmtiming_tui.images.disk.volumes import find_volumes
-from vmtiming_tui.images.files.ext import Ext
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.guard.tools import NO_ROOM
 from vmtiming_tui.images.reader.kernel_reader import KernelReader
@@ -23,9 +22,16 @@ from vmtiming_tui.images.spin.new_root import NewRoot
 from vmtiming_tui.images.spin.parts import Part, Say, Workplace, find_root, listed_volumes
 from vmtiming_tui.images.spin.root_words import root_arguments
 from vmtiming_tui.images.spin.wanted import CMDLINE, INITRD, ROOT_IMAGE, VMLINUZ, Made, Wanted
+from vmtiming_tui.images.spin.whole_systems import (
+    plan_below,
+    used_bytes,
+    usr_arguments,
+    with_their_usr,
+)
 from vmtiming_tui.images.system.completed_initrd import complete_initrd
-from vmtiming_tui.images.system.fstab import Below, plan_merge
+from vmtiming_tui.images.system.fstab import Below
 from vmtiming_tui.images.system.kernels import Kernel, find_kernels, listed
+from vmtiming_tui.images.system.layout import is_nixos, refuse_copy, refuse_disk, refuse_root
 from vmtiming_tui.images.system.loader.carried import Carried, beside, carried
 from vmtiming_tui.images.system.loader.told import told
 from vmtiming_tui.images.system.osrelease import folder_of_units, name_of_system
@@ -73,9 +79,14 @@ class _Job:
 
     def run(self, image: Stretch) -> Made:
         say = self.place.say
-        parts = self.place.open(self.place.put_together(find_volumes(image, say)))
+        parts = with_their_usr(self.place.open(self.place.put_together(find_volumes(image, say))))
+        volumes = [part.volume for part in parts]
+        refuse_disk(volumes, [part.tree for part in parts if part.tree])
         root, tree = find_root(parts, self.wanted.root, say)
-        units = folder_of_units(tree)
+        refuse_root(tree, volumes)
+        if not self.wanted.boot_files:
+            refuse_copy(tree)
+        units = "" if is_nixos(tree) else folder_of_units(tree)
         below = [] if self.wanted.boot_files else self._plan_merge(tree, parts)
         new = NewRoot(place=self.place, part=root, below=below, size_bytes=self.wanted.size_bytes)
         others = [part.tree for part in parts if part.tree and part is not root]
@@ -95,12 +106,11 @@ class _Job:
         self._say_what_to_mind(tree, parts)
         boot = take_kernel(kernel, self.place.work)
         if self.wanted.boot_files:
-            return self._leave_boot_files(found, boot)
+            return self._leave_boot_files(found, boot, usr_arguments(tree, parts))
         return self._leave_root(found, units, boot)
 
     def _plan_merge(self, tree: Tree, parts: Sequence[Part]) -> list[Below]:
-        volumes = [part.volume for part in parts]
-        below, remarks = plan_merge(tree.text("etc/fstab"), volumes)
+        below, remarks = plan_below(tree, parts)
         for remark in remarks:
             self.place.say(remark)
         return below
@@ -116,13 +126,9 @@ class _Job:
         boot = (VMLINUZ, INITRD) if found.kernel.has_initrd else (VMLINUZ,)
         if self.wanted.boot_files:
             return Made(files=(*boot, CMDLINE))
-        used = 0
-        if root.excerpt:
-            used = root.excerpt.used_bytes
-        elif root.tree and isinstance(root.tree.files, Ext):
-            used = root.tree.files.superblock.used_bytes
         words = " ".join(found.loaders.words)
         files = (ROOT_IMAGE, *boot, *([CMDLINE] if words else []))
+        used = used_bytes(root, found.new.below, parts)
         size = self.wanted.size_bytes or rootfs.roomy(used)
         return Made(files=files, root_bytes=size, cmdline=words)
 
@@ -137,11 +143,11 @@ class _Job:
 
     # What is made
 
-    def _leave_boot_files(self, found: "_Found", boot: tuple[str, ...]) -> Made:
+    def _leave_boot_files(self, found: "_Found", boot: tuple[str, ...], more: str) -> Made:
         root = found.new.part
         if not found.kernel.has_initrd:
             check_without_initrd(root.volume.name, found.tree, self.place.say)
-        own = root_arguments(root.volume, root.excerpt.subvolume if root.excerpt else "")
+        own = root_arguments(root.volume, root.excerpt.subvolume if root.excerpt else "") + more
         self._complete(found.kernel, found.tree, "")
         words = beside(own, found.loaders.words)
         return Made(files=(*boot, *self._leave_cmdline(words)), cmdline=words)

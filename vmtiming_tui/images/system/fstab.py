@@ -82,6 +82,11 @@ def plan_merge(text: str, volumes: Sequence[Volume]) -> tuple[list[Below], list[
     return found, remarks
 
 
+def paths_in(text: str) -> frozenset[str]:
+    """Return where an fstab mounts something."""
+    return frozenset(_unescaped(line.path) for line in fstab_lines(text) if line.is_entry)
+
+
 def _unescaped(word: str) -> str:
     """Return a word with its octal escapes, which are of bytes, undone."""
     raw = word.encode(errors="surrogateescape")

@@ -7,12 +7,13 @@ from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.quoting import shown
 
 _PLACES = ("etc/os-release", "usr/lib/os-release")
+_IN_USR = "lib/os-release"  # of a /usr that is a file system of its own
 _KEYS = ("PRETTY_NAME", "NAME", "ID")
 _MAX_BYTES = 64 << 10
 _ASSIGNMENT = re.compile(rb"^[ \t]*([A-Z_]{1,32})=(.{0,1024})$", re.MULTILINE)
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"|\'([^\']*)\'|((?:[^\s"\'\\]|\\.)*)')
 _ESCAPED = re.compile(rb'\\(["$`\\])')
-_SYSTEMD_LIBRARY = re.compile(r"libsystemd-shared-([0-9]{3})(?![0-9])")
+_SYSTEMD = ("usr/lib/systemd", "lib/systemd")
 _NO_NAME = "a system without os-release"
 
 
@@ -29,7 +30,7 @@ def unquoted(value: bytes) -> bytes:
 
 def name_of_system(tree: Tree) -> str:
     """Return the name to show to a person: PRETTY_NAME, else NAME, else ID, made safe to show."""
-    for place in _PLACES:
+    for place in (*_PLACES, _IN_USR):
         try:
             text = (tree.read(place, _MAX_BYTES) or b"").replace(b"\0", b"")
         except ImageError:
@@ -48,12 +49,17 @@ def looks_like_root(tree: Tree) -> bool:
     return any(map(tree.has, (*_PLACES, "sbin/init", "usr/sbin/init", "etc/fstab")))
 
 
+def has_systemd(tree: Tree) -> bool:
+    """Whether a tree is the root of a system with systemd in the usual place."""
+    return any(tree.has(f"{folder}/systemd") for folder in _SYSTEMD)
+
+
 def folder_of_units(tree: Tree) -> str:
     """Return the folder of systemd's own units.
 
     Raises ``ImageError`` with what is found in the place of systemd.
     """
-    for folder in ("usr/lib/systemd", "lib/systemd"):
+    for folder in _SYSTEMD:
         if tree.has(f"{folder}/systemd"):
             return f"{folder}/system"
     init = tree.find("sbin/init") or tree.find("usr/sbin/init")
@@ -61,17 +67,3 @@ def folder_of_units(tree: Tree) -> str:
         f"{name_of_system(tree)} has no systemd, which reports the boot time; its init: "
         f"{shown(init.path) if init else 'no init at all'}"
     )
-
-
-def systemd_version(tree: Tree) -> int | None:
-    """Return the number of the release that a tree's systemd is of; None where nothing tells.
-
-    The library that its programs share is named after it.
-    """
-    folders = ["usr/lib/systemd", "lib/systemd", "usr/lib64/systemd"]
-    folders += [f"usr/lib/{name}/systemd" for name in tree.names("usr/lib") if "-linux-" in name]
-    for folder in folders:
-        for name in tree.names(folder):
-            if found := _SYSTEMD_LIBRARY.match(name):
-                return int(found[1])
-    return None

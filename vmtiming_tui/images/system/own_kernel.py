@@ -15,8 +15,8 @@ from vmtiming_tui.images.system.built_in import MODULE_FOLDERS, lacking, needed
 from vmtiming_tui.images.system.kernel_file import release_of
 from vmtiming_tui.images.system.kernel_places import unified_kernel
 from vmtiming_tui.images.system.kernels import Kernel, choose_kernel
+from vmtiming_tui.images.system.layout import systemd_version
 from vmtiming_tui.images.system.no_kernel import refuse_no_initrd, refuse_no_kernel
-from vmtiming_tui.images.system.osrelease import systemd_version
 
 KERNEL, INITRD = "kernel", "initrd"
 NOTHING_GIVEN = Tree(GivenFiles({}))
@@ -99,7 +99,7 @@ def check_without_initrd(root_name: str, root: Tree, say: Say) -> None:
     if "/" in root_name:
         raise ImageError(f"{root_name} is a logical volume, which takes an initrd", hint=helps)
     version = systemd_version(root)
-    if version is not None and version < _SYSTEMD_OF_CREDENTIALS:
+    if 0 < version < _SYSTEMD_OF_CREDENTIALS:
         raise ImageError(
             "without an initrd the report service is brought in by credentials, which takes systemd"
             f" {_SYSTEMD_OF_CREDENTIALS}; the image has {version}",
