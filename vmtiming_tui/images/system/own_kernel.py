@@ -48,8 +48,8 @@ def kernel_to_take(
     say(f"kernel {kernel}" + (", with your own initrd" if initrd else ""))
     if not kernel.has_initrd:
         say(f"it has {drivers} built in, and boots without an initrd")
-    elif not _has_modules(root, kernel.version):
-        say("the image has no modules of that version: its initrd is taken as it is")
+    elif any(map(root.names, MODULE_FOLDERS)) and not _has_modules(root, kernel.version):
+        say("the image has modules of other versions only: its initrd is taken as it is")
     return kernel
 
 
