@@ -282,7 +282,9 @@ def test_boot_files_are_taken_out_and_nothing_else(reader, tmp_path):
 def test_a_dry_run_leaves_nothing(reader, tmp_path):
     result = spun(xfs(tmp_path / "disk.img"), reader, dry_run=True)
 
-    assert result.made == Made(root_bytes=rootfs.roomy(5 * MIB))
+    assert result.made == Made(
+        files=("rootfs.img", "vmlinuz", "initrd"), root_bytes=rootfs.roomy(5 * MIB)
+    )
     assert "it has:\n  the whole image: xfs, 300MB" in result.said
     assert [path.name for path in reader.work.iterdir()] == ["excerpt-0"]
 
