@@ -340,9 +340,9 @@ FAULTS: list[Fault[How]] = [
     Fault(
         "an initrd that unpacks to gigabytes (`--inject`)",
         an_initrd_that_unpacks_to_gigabytes,
-        ends="exit code 0",
+        ends="exit code 2",
         words="'bomb' is none of the initrds the report service can be brought in by",
-        kept="the run; a child process reads it, within limits, and the engine never does",
+        kept="everything; a child process reads it, within limits, and the engine never does",
     ),
     Fault(
         "the history has grown beyond its limit",

@@ -4,7 +4,6 @@ import asyncio
 import bz2
 import gzip
 import json
-import lzma
 import os
 import re
 import shutil
@@ -18,6 +17,7 @@ import pytest
 from hostile.sectors import disk
 from support.engine_lab import Lab, Story, engine, processes_naming, tell, until
 from support.facts import plan_of
+from support.packers import xz
 from vmtiming_tui.engine.guest.report_protocol import MAX_DETAILS_BYTES
 from vmtiming_tui.engine.qmp.message_filter import MAX_ALIKE
 from vmtiming_tui.model import commands, events as ev
@@ -246,7 +246,7 @@ async def test_a_serial_port_that_never_falls_silent_costs_little(lab: Lab):
 BOMBS = {
     "bz2 upon bz2": lambda: bz2.compress(bytes(45_000_000)) * 110,
     "gzip upon gzip": lambda: gzip.compress(bytes(100 << 20)) * 20,
-    "xz": lambda: lzma.compress(bytes(256 << 20)) * 8,
+    "xz": lambda: xz(bytes(256 << 20)) * 8,
     "gzip in gzip": lambda: gzip.compress(gzip.compress(bytes(1 << 30), 1), 1),
 }
 
@@ -255,7 +255,7 @@ BOMBS = {
 async def test_an_initrd_that_unpacks_to_gigabytes_costs_the_engine_nothing(lab: Lab, bomb: str):
     initrd = lab.folder / "initrd"
     initrd.write_bytes(BOMBS[bomb]())
-    config = lab.config(1, inject=Inject.INITRD, initrd=str(initrd), timeout_s=60.0)
+    config = lab.config(1, inject=Inject.AUTO, initrd=str(initrd), timeout_s=60.0)
     story, spent_s, peak = await costs(lab, config)
 
     assert story.states == ["booted"]

@@ -18,20 +18,22 @@ from pathlib import Path
 import pytest
 
 from readers.memory import tree
+from support.packers import PACKERS
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.system import initrd_contents
+from vmtiming_tui.images.guard.isolated import isolated
 from vmtiming_tui.images.system.completed_initrd import complete_initrd
 from vmtiming_tui.images.system.cpio import Entry, cpio
 from vmtiming_tui.images.system.initrd_contents import InitrdKind, names
+from vmtiming_tui.images.system.packings import MAX_SECONDS
 
 MIB = 1 << 20
 MOST_BYTES = 300 << 20
 # The program with a smaller limit, for what would else take minutes to make and to read.
 SMALLER = (
-    "from vmtiming_tui.images.system import initrd_contents; "
-    "initrd_contents.MAX_UNPACKED_BYTES = 16 << 20; initrd_contents.main()"
+    "from vmtiming_tui.images.system import initrd_contents, packings; "
+    "packings.MAX_UNPACKED_BYTES = 16 << 20; initrd_contents.main()"
 )
-MOST_SECONDS = initrd_contents.MAX_SECONDS + 10
+MOST_SECONDS = MAX_SECONDS + 10
 VERSION = "6.1.0-1"
 FOLDER = f"usr/lib/modules/{VERSION}"
 
@@ -69,20 +71,21 @@ print(done.stdout.decode().strip())
 
 def told(path: Path, *program: str) -> tuple[InitrdKind, float]:
     """What kind the program says it is, and after how many seconds; it takes little memory."""
-    words = program or ("-I", initrd_contents.__file__)
+    words = program or isolated("system.initrd_contents")[1:]
     began = time.monotonic()
     with path.open("rb") as file:
         command = [sys.executable, "-c", SMALL_PARENT, *words]
         done = subprocess.run(command, stdin=file, capture_output=True, text=True, check=True)
     took_s = time.monotonic() - began
-    numbers, kind = done.stdout.splitlines()
+    numbers, said = done.stdout.splitlines()
+    kind = said.split()[0]
     code, most_kib = map(int, numbers.split())
     assert code == 0
     assert most_kib * 1024 < MOST_BYTES
     return InitrdKind(kind), took_s
 
 
-TOOLS = ["gzip -9", "bzip2 -9", "xz -1", "xz -1 --format=lzma", "zstd -q", "lz4 -l -q", "lz4 -q"]
+TOOLS = ["gzip -9", "bzip2 -9", "xz -1", "xz -1 --format=lzma", "zstd -q", "lz4 -l -q", "lzop -q"]
 
 
 @pytest.mark.parametrize("make", [zeros, one_large_file])
@@ -106,15 +109,9 @@ def test_kilobytes_of_bz2_that_unpack_to_gigabytes(tmp_path):
     assert (kind, seconds < MOST_SECONDS) == (InitrdKind.UNREADABLE, True)
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
-def test_compression_within_compression(pack, tmp_path):
-    data = cpio([Entry("usr/lib/dracut/hooks")])
-    for depth in range(initrd_contents.MAX_LAYERS + 1):
-        (tmp_path / "initrd").write_bytes(data)
-        expected = InitrdKind.DRACUT
-        assert told(tmp_path / "initrd")[0] is expected, depth
-        data = pack(data)
-    (tmp_path / "initrd").write_bytes(data)
+@pytest.mark.parametrize("pack", PACKERS[1:])
+def test_compression_within_compression_is_read_no_more_than_a_kernel_does(pack, tmp_path):
+    (tmp_path / "initrd").write_bytes(pack(pack(cpio([Entry("usr/lib/dracut/hooks")]))))
 
     assert told(tmp_path / "initrd")[0] is InitrdKind.UNREADABLE
 
@@ -125,7 +122,7 @@ def test_a_bomb_in_a_bomb(tmp_path):
     many = cpio([Entry("a")]) + gzip.compress(cpio([Entry("b")]) + once + once)
     (tmp_path / "many").write_bytes(many)
 
-    assert told(tmp_path / "twice", "-c", SMALLER)[0] is InitrdKind.OTHER
+    assert told(tmp_path / "twice", "-c", SMALLER)[0] is InitrdKind.UNREADABLE
     assert told(tmp_path / "many", "-c", SMALLER)[0] is InitrdKind.UNREADABLE
 
 
@@ -186,7 +183,7 @@ def test_streams_by_the_hundred_thousand(tmp_path):
 
 
 def test_a_tool_that_is_fed_noise_ends(tmp_path):
-    for magic in (b"\x28\xb5\x2f\xfd", b"\x02\x21\x4c\x18", b"\x04\x22\x4d\x18"):
+    for magic in (b"\x28\xb5\x2f\xfd", b"\x02\x21\x4c\x18", b"\x89LZO\0\r\n\x1a\n"):
         (tmp_path / "initrd").write_bytes(magic + os.urandom(3 << 20))
         assert told(tmp_path / "initrd") < (InitrdKind.UNREADABLE, 5)
 

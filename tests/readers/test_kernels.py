@@ -135,18 +135,7 @@ def test_several_initrds_are_handed_over_one_after_another(tmp_path):
 
     take_kernel(kernel, tmp_path)
 
-    assert (tmp_path / "initrd").read_bytes() == b"12345\0\0\x006\0\0\0"
-
-
-def test_the_kernels_unlz4_is_told_where_one_initrd_ends_and_the_next_begins(tmp_path):
-    entry = b"linux /linux\ninitrd /one\ninitrd /two\n"
-    packed = b"\x02\x21\x4c\x18....."
-    (kernel,) = found({}, [{"loader/entries/a.conf": entry, "linux": b"k", "one": packed,
-                            "two": b"6666"}])  # fmt: skip
-
-    take_kernel(kernel, tmp_path)
-
-    assert (tmp_path / "initrd").read_bytes() == packed + bytes(4 + 3) + b"6666"
+    assert (tmp_path / "initrd").read_bytes() == b"12345" + bytes(7) + b"6"
 
 
 @pytest.mark.parametrize(

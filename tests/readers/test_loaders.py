@@ -8,8 +8,8 @@ from readers.memory import tree
 from support import disk_images as images
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.system.loader.carried import MAX_BYTES, NewDisk, beside, carried
-from vmtiming_tui.images.system.loader.told import Told, told
-from vmtiming_tui.images.system.loader.words import Word, split
+from vmtiming_tui.images.system.loader.told import told
+from vmtiming_tui.images.system.loader.words import Told, Word, split
 
 KERNEL = "boot/vmlinuz-6.1"
 
@@ -21,14 +21,15 @@ class Chosen:
     tree: Tree
     path: str = KERNEL
     unified: bool = False
+    profile: int = 0
 
 
-def told_by(files, others=(), *, path=KERNEL, unified=False) -> Told:
+def told_by(files, others=(), *, path=KERNEL, unified=False, profile=0) -> Told:
     """What the kernel of these files is told."""
     root = tree({KERNEL: b"k"} | files)
     volumes = [tree(other) for other in others]
     here = next(each for each in (root, *volumes) if each.has(path))
-    return told(Chosen(here, path, unified), root, volumes)
+    return told(Chosen(here, path, unified, profile), root, volumes)
 
 
 def words(found: Told) -> str:
@@ -165,8 +166,23 @@ def test_a_unified_kernel_is_told_what_is_inside_it_and_its_addons(tmp_path):
         files = esp | (more[0] if more else {})
         return words(told_by({}, [files], path="EFI/Linux/t.efi", unified=True))
 
-    assert found() == found(bare) == "a b c d"
+    assert found() == found(bare) == "a b d c"
     assert found(over) == "e"
+
+
+def test_another_profile_of_a_unified_kernel_has_words_of_its_own(tmp_path):
+    parts = (
+        {".linux": b"k", ".cmdline": b"a"},
+        {".profile": b""},
+        {".profile": b"", ".cmdline": b"b"},
+    )
+    esp = {"t.efi": images.unified_kernel(tmp_path / "t", *parts).read_bytes()}
+
+    told = [
+        words(told_by({}, [esp], path="t.efi", unified=True, profile=number)) for number in range(3)
+    ]
+
+    assert told == ["a", "b", ""]
 
 
 def test_without_an_entry_for_it_what_new_entries_would_be_made_of_counts():
@@ -179,11 +195,18 @@ def test_without_an_entry_for_it_what_new_entries_would_be_made_of_counts():
 
     assert words(told_by(other | grub | vendor | own)) == "own more"
     assert words(told_by(other | grub | vendor)) == "vendor"
-    assert words(told_by(other | grub)) == "grub quiet"
-    assert "of which GRUB's menu would be made" in told_by(other | grub).source
-    assert words(told_by(other)) == "menu"
+    assert words(told_by(other | grub)) == "menu"
     assert told_by(other).source.endswith("which names another kernel")
+    assert words(told_by(grub)) == "grub quiet"
+    assert "of which GRUB's menu would be made" in told_by(grub).source
     assert told_by({}) == Told()
+
+
+def test_an_entry_that_names_no_kernel_counts_where_nothing_else_does():
+    found = told_by({"boot/loader/entries/a.conf": b"title Tiny\noptions a\n"})
+
+    assert words(found) == "a"
+    assert found.source.endswith("a.conf of the disk, which names no kernel")
 
 
 def test_grubs_defaults_are_read_as_a_shell_would_without_running_anything():
@@ -297,6 +320,11 @@ def test_words_that_only_the_loader_knows_are_said():
             "root=/dev/mapper/v-r rd.lvm.lv=v/r",
             ["rd.lvm.lv=v/r", "rd.lvm.lv=v/s"],
             "root=/dev/mapper/v-r rd.lvm.lv=v/r rd.lvm.lv=v/s",
+        ),
+        (
+            "root=/dev/vda2 mount.usr=/dev/vda3 mount.usrflags=ro",
+            ["mount.usr=PARTUUID=x", "mount.usrflags=rw", "a"],
+            "root=/dev/vda2 mount.usr=/dev/vda3 mount.usrflags=ro a",
         ),
     ],
 )

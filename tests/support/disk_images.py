@@ -219,15 +219,16 @@ def disk(image: Path, label: str, partitions: Sequence[Partition]) -> Path:
     return image
 
 
-def unified_kernel(image: Path, sections: dict[str, bytes]) -> Path:
-    """A PE32+ program whose sections are a kernel, an initrd and their facts.
+def unified_kernel(image: Path, *parts: dict[str, bytes]) -> Path:
+    """A PE32+ program whose sections are a kernel, an initrd and their facts, all parts' in turn.
 
     Laid out as the PE/COFF specification says and as systemd's stub carries them.
     """
     align, base = 0x1000, 0x10000
     headers = 0x400
     table, body, address = b"", b"", base
-    for name, content in sections.items():
+    sections = [section for part in parts for section in part.items()]
+    for name, content in sections:
         raw = content + b"\0" * (-len(content) % 0x200)
         table += struct.pack(
             "<8sIIIIIIHHI", name.encode(), len(content), address, len(raw), headers + len(body),

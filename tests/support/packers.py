@@ -6,6 +6,15 @@ import lzma
 import subprocess
 
 
+def xz(data: bytes) -> bytes:
+    """With a check that the kernel knows."""
+    return lzma.compress(data, check=lzma.CHECK_CRC32)
+
+
+def lzo(data: bytes) -> bytes:
+    return subprocess.check_output(["lzop", "-qc"], input=data)
+
+
 def zstd(data: bytes) -> bytes:
     return subprocess.check_output(["zstd", "-qc"], input=data)
 
@@ -19,4 +28,4 @@ def lzma_alone(data: bytes) -> bytes:
     return lzma.compress(data, lzma.FORMAT_ALONE)
 
 
-PACKERS = [bytes, gzip.compress, bz2.compress, lzma.compress, lzma_alone, zstd, lz4]
+PACKERS = [bytes, gzip.compress, bz2.compress, xz, lzma_alone, lzo, zstd, lz4]

@@ -1,10 +1,8 @@
 """What is brought into a guest from outside: archives, credentials, and which way is taken."""
 
 import base64
-import gzip
 import io
 import itertools
-import lzma
 import re
 import subprocess
 from pathlib import Path
@@ -12,10 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
+from support.packers import PACKERS
 from support.qemu_words import split_options
 from vmtiming_tui.engine.children.rundir import RunDir
 from vmtiming_tui.engine.inject.report_service import (
-    appendix,
     credentials,
     initrd_archive,
     report_unit,
@@ -24,8 +22,9 @@ from vmtiming_tui.engine.qemu.command_line import command_line
 from vmtiming_tui.engine.qemu.launch import Launch, chosen_way, credential_words
 from vmtiming_tui.engine.qemu.machine import machine_of
 from vmtiming_tui.errors import EngineError
-from vmtiming_tui.images.system.cpio import Entry, cpio, gap
+from vmtiming_tui.images.system.cpio import Entry, cpio
 from vmtiming_tui.images.system.initrd_contents import InitrdKind, initrd_kind, names
+from vmtiming_tui.images.system.joint import gap
 from vmtiming_tui.model.config import Accel, BootMode, Inject, RunConfig
 
 NAME = st.text(st.characters(codec="utf-8", exclude_characters="\0/"), min_size=1, max_size=40)
@@ -71,35 +70,12 @@ def test_cpio_itself_unpacks_it_with_contents_and_modes(tmp_path):
     assert (tmp_path / "a" / "run").stat().st_mode & 0o777 == 0o755
 
 
-@given(st.integers(0, 64))
-def test_an_appended_archive_begins_where_the_kernel_looks_for_it(size: int):
-    more = appendix(size)
-
-    assert (size + more.index(b"070701")) % 4 == 0
-    assert not more[: more.index(b"070701")].strip(b"\0")
-
-
-@given(st.integers(0, 64))
-def test_four_zeros_tell_the_kernels_unlz4_where_its_stream_ends(size: int):
-    assert gap(size).startswith(bytes(4))
-    assert (size + len(gap(size))) % 4 == 0
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_initrd_is_known_by_what_is_in_it(kind):
     assert initrd_kind(io.BytesIO(KINDS[kind])) is kind
 
 
-@pytest.mark.parametrize(
-    "compress",
-    [
-        gzip.compress,
-        lzma.compress,
-        lambda data: subprocess.check_output(["zstd", "-qc"], input=data),
-        lambda data: subprocess.check_output(["lz4", "-qc"], input=data),
-    ],
-    ids=["gzip", "xz", "zstd", "lz4"],
-)
+@pytest.mark.parametrize("compress", PACKERS)
 def test_compression_and_early_microcode_before_it_are_seen_through(compress):
     microcode = cpio([Entry("kernel/x86/microcode/AuthenticAMD.bin", b"\1" * 777)])
 
@@ -118,7 +94,7 @@ def test_a_damaged_initrd_is_no_reason_to_fall_over(damaged):
 
 def test_an_injected_initrd_is_still_of_its_own_kind():
     for kind in (InitrdKind.INITRAMFS_TOOLS, InitrdKind.DRACUT, InitrdKind.SYSTEMD):
-        injected = KINDS[kind] + appendix(len(KINDS[kind]))
+        injected = KINDS[kind] + gap(len(KINDS[kind])) + initrd_archive()
         assert initrd_kind(io.BytesIO(injected)) is kind
 
 

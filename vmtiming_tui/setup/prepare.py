@@ -64,6 +64,7 @@ def _is_overlay(folder: int, name: str) -> bool:
 def _as_readable_as(path: str) -> Iterator[None]:
     """Let no file made in the block be more readable than an image: an overlay shows all of it."""
     mask = os.umask(0o077)
+    # Folders made meanwhile can be entered by who made them: the box's user has to.
     os.umask(mask | ~Path(path).stat().st_mode & 0o066)
     try:
         yield

@@ -12,7 +12,7 @@ All of this is text and bytes; who writes it where is none of this module's busi
 import base64
 import shlex
 
-from vmtiming_tui.images.system.cpio import Entry, cpio, gap
+from vmtiming_tui.images.system.cpio import Entry, cpio
 from vmtiming_tui.resources import resource
 
 UNIT = "vm-report.service"
@@ -20,7 +20,6 @@ TARGET = "multi-user.target"
 RUN_SCRIPT = "/run/vm-report/vm-report.sh"
 HOOK = "00-vm-report.sh"
 HOOK_FOLDERS = ("lib/dracut/hooks/cmdline", "var/lib/dracut/hooks/cmdline")
-MIN_SYSTEMD = 256
 CREDENTIAL_SCRIPT = "vm-report.sh"
 
 
@@ -122,14 +121,6 @@ def initrd_archive() -> bytes:
             *_for_systemd(),
         ]
     )
-
-
-def appendix(size: int) -> bytes:
-    """Return what is written after an initrd of so many bytes, its archive where the kernel looks.
-
-    See ``initrd_archive``.
-    """
-    return gap(size) + initrd_archive()
 
 
 def credentials() -> dict[str, str]:

@@ -6,42 +6,44 @@ An initrd is as foreign as an image, and may unpack to anything; the engine itse
 import asyncio
 import errno
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from vmtiming_tui.engine.children.children import Children
-from vmtiming_tui.engine.inject.report_service import appendix
+from vmtiming_tui.engine.inject.report_service import initrd_archive
 from vmtiming_tui.errors import EngineError, ImageError
+from vmtiming_tui.escape import one_line
+from vmtiming_tui.images.guard.isolated import isolated
 from vmtiming_tui.images.guard.opening import File, open_file
-from vmtiming_tui.images.system import initrd_contents as reader
-from vmtiming_tui.images.system.initrd_contents import InitrdKind
+from vmtiming_tui.images.system.initrd_contents import InitrdKind, LookedAt
+from vmtiming_tui.images.system.joint import append
+from vmtiming_tui.images.system.packings import MAX_SECONDS
 
 MAX_BYTES = 1 << 30
-_READING_LIMIT_S = reader.MAX_SECONDS + 10
+_READING_LIMIT_S = MAX_SECONDS + 10
 _COPYING_LIMIT_S = 300.0
 _ANSWER_BYTES = 1000
 
 
-async def extended(initrd: str, target: Path, children: Children) -> InitrdKind:
-    """Write an initrd with the report service's archive after it; return what kind it is.
+async def extended(initrd: str, target: Path, children: Children) -> LookedAt:
+    """Write an initrd with the report service's archive after it, where that serves it; tell it.
 
     Raises ``EngineError`` where the initrd cannot be read, and ``OSError`` where ``target`` cannot
     be written.
     """
     with _opened(initrd) as (file, fd):
-        kind = await _kind(fd, children)
+        found = await _look_at(fd, file.size, children)
+        if not found.joint or not found.kind.is_served:
+            return found
         os.lseek(fd, 0, os.SEEK_SET)  # the children have one place in the file with us
         copy = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             await _copy(fd, copy, children)
-            os.lseek(copy, 0, os.SEEK_END)
-            with os.fdopen(copy, "wb", closefd=False) as end:
-                end.write(appendix(file.size))
         finally:
             os.close(copy)
-    return kind
+    append(target, found.joint, [initrd_archive()])
+    return found
 
 
 @contextmanager
@@ -64,17 +66,14 @@ def _opened(initrd: str) -> Iterator[tuple[File, int]]:
         os.close(fd)
 
 
-async def _kind(fd: int, children: Children) -> InitrdKind:
+async def _look_at(fd: int, size: int, children: Children) -> LookedAt:
+    """Return what a child says of an initrd of so many bytes."""
     code, said, _ = await children.answer(
-        [sys.executable, "-I", reader.__file__],
-        fd,
-        limit_s=_READING_LIMIT_S,
-        limit_bytes=_ANSWER_BYTES,
+        isolated("system.initrd_contents"), fd, limit_s=_READING_LIMIT_S, limit_bytes=_ANSWER_BYTES
     )
-    try:
-        return InitrdKind(said.decode().strip()) if code == 0 else InitrdKind.UNREADABLE
-    except ValueError:
-        return InitrdKind.UNREADABLE
+    if code != 0:
+        return LookedAt(InitrdKind.UNREADABLE)
+    return LookedAt.heard(one_line(said.decode(errors="replace")), size)
 
 
 async def _copy(fd: int, copy: int, children: Children) -> None:

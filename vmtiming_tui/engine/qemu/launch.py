@@ -8,14 +8,14 @@ from pathlib import Path
 
 from vmtiming_tui.engine.children.children import Children
 from vmtiming_tui.engine.children.rundir import RunDir
-from vmtiming_tui.engine.inject.report_service import MIN_SYSTEMD, credentials, smbios_credential
+from vmtiming_tui.engine.inject.report_service import credentials, smbios_credential
 from vmtiming_tui.engine.inject.user_initrd import extended
 from vmtiming_tui.engine.qemu.firmware import Say, brings_firmware, choose_firmware
 from vmtiming_tui.engine.qemu.machine import Machine, machine_of
 from vmtiming_tui.engine.qemu.option_words import option
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.escape import one_line
-from vmtiming_tui.images.system.initrd_contents import InitrdKind
+from vmtiming_tui.images.system.way_in import MIN_SYSTEMD
 from vmtiming_tui.model.config import BootMode, Inject, RunConfig
 from vmtiming_tui.model.events import Level
 
@@ -66,10 +66,12 @@ async def prepare_launch(
     firmware = None
     if config.boot is BootMode.FIRMWARE and not brings_firmware(config):
         firmware = choose_firmware(machine, esp=has_esp, say=say)
-    match chosen_way(config, machine):
-        case Inject.INITRD:
-            injected, initrd = await _inject_by_initrd(config, folder, children, say)
-            return Launch(injected=injected, initrd=initrd, firmware=firmware)
+    way = chosen_way(config, machine)
+    if way is Inject.INITRD:
+        if launch := await _by_initrd(config, folder, children, say):
+            return replace(launch, firmware=firmware)
+        way = Inject.CREDENTIALS
+    match way:
         case Inject.CREDENTIALS:
             say(
                 Level.INFO,
@@ -91,7 +93,7 @@ def chosen_way(config: RunConfig, machine: Machine) -> Inject:
     An initrd of ours to append to is the way that works in any guest, so ``auto`` prefers it.
     """
     by_initrd = config.boot is BootMode.KERNEL and bool(config.initrd)
-    by_smbios = machine.smbios or (config.boot is BootMode.FIRMWARE and machine.uefi is not None)
+    by_smbios = _takes_credentials(config, machine)
     match config.inject:
         case Inject.AUTO if by_initrd:
             return Inject.INITRD
@@ -110,6 +112,10 @@ def chosen_way(config: RunConfig, machine: Machine) -> Inject:
             )
         case way:
             return way
+
+
+def _takes_credentials(config: RunConfig, machine: Machine) -> bool:
+    return machine.smbios or (config.boot is BootMode.FIRMWARE and machine.uefi is not None)
 
 
 def credential_words(folder: RunDir) -> tuple[str, ...]:
@@ -149,26 +155,36 @@ def _no_room(folder: Path, error: OSError) -> EngineError:
     )
 
 
-async def _inject_by_initrd(
+async def _by_initrd(
     config: RunConfig, folder: RunDir, children: Children, say: Say
-) -> tuple[str, str]:
+) -> Launch | None:
+    """Return how VMs boot by an initrd of ours; None where credentials are to do it instead.
+
+    Raises ``EngineError`` where neither can.
+    """
     name = hashlib.sha256(config.initrd.encode(errors="surrogateescape")).hexdigest()[:8]
     path = folder.path / f"initrd-{name}"
     try:
-        kind = await extended(config.initrd, path, children)
+        found = await extended(config.initrd, path, children)
     except OSError as error:
         raise _no_room(folder.path, error) from None
-    if kind in (InitrdKind.OTHER, InitrdKind.UNREADABLE):
+    if found.kind.is_served:
+        way = f"the initrd ({found.kind})"
         say(
-            Level.WARNING,
-            f"{os.path.basename(config.initrd)!r} is none of the initrds the report service can be "  # noqa: PTH119
-            "brought in by (initramfs-tools, dracut, systemd with a shell): the guests may never "
-            "report; if so, prepare the image with spin-from-raw.sh",
+            Level.INFO,
+            f"the report service is brought in by {way}; nothing is written to the images",
         )
-        return "the initrd", str(folder.qemus / path.name)
-    way = f"the initrd ({kind})"
-    say(
-        Level.INFO,
-        f"the report service is brought in by {way}; nothing is written to the images",
+        return Launch(injected=way, initrd=str(folder.qemus / path.name))
+    what = (
+        f"{os.path.basename(config.initrd)!r} is none of the initrds the report service can be "  # noqa: PTH119
+        "brought in by (initramfs-tools, dracut, systemd with a shell)"
     )
-    return way, str(folder.qemus / path.name)
+    what += f": it is {found.fault}" if found.fault else ""
+    if config.inject is Inject.INITRD or not _takes_credentials(config, machine_of(config)):
+        raise EngineError(
+            what,
+            hint="--inject=credentials brings it into guests with systemd "
+            f"{MIN_SYSTEMD} or newer; prepare any other without --untouched",
+        )
+    say(Level.WARNING, what)
+    return None

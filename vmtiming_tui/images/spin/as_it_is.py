@@ -6,8 +6,7 @@ from pathlib import Path
 
 from vmtiming_tui.errors import AsItIsError, ImageError
 from vmtiming_tui.images.spin.arguments import Arguments
-
-MIN_SYSTEMD = 256  # systemd.system-credentials(7), "systemd.extra-unit.*"
+from vmtiming_tui.images.system.way_in import MIN_SYSTEMD
 
 
 def advised(error: AsItIsError, arguments: Arguments) -> ImageError:

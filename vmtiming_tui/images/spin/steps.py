@@ -41,6 +41,7 @@ from vmtiming_tui.images.system.own_kernel import (
     kernel_to_take,
 )
 from vmtiming_tui.images.system.take_kernel import take_kernel
+from vmtiming_tui.images.system.way_in import check_way_in
 
 
 def spin(
@@ -147,6 +148,8 @@ class _Job:
         root = found.new.part
         if not found.kernel.has_initrd:
             check_without_initrd(root.volume.name, found.tree, self.place.say)
+        else:
+            check_way_in(self.place.work / INITRD, found.tree, self.place.say)
         own = root_arguments(root.volume, root.excerpt.subvolume if root.excerpt else "") + more
         self._complete(found.kernel, found.tree, "")
         words = beside(own, found.loaders.words)

@@ -14,7 +14,9 @@ from pathlib import Path, PurePosixPath
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.quoting import shown
-from vmtiming_tui.images.system import cpio, initrd_contents
+from vmtiming_tui.images.system import cpio
+from vmtiming_tui.images.system.initrd_contents import Initrd
+from vmtiming_tui.images.system.joint import append
 
 # What lies between the kernel and an ext4 on /dev/vda.
 VM_MODULES = ("virtio_pci", "virtio_blk", "ext4", "crc32c_generic", "crc32c_intel")
@@ -118,20 +120,19 @@ class Contents:
     knows_root: bool
 
 
-def look_into(names: Iterable[str], version: str) -> Contents | None:
-    """Return what matters of an initrd's names; None where it has none at all."""
+def look_into(names: Iterable[str], version: str) -> Contents:
+    """Return what matters of an initrd's names."""
     known = tuple(f"{folder}/{version}/" for folder in _FOLDERS)
-    prefix, waits, knows_root, empty = "", False, False, True
+    prefix, waits, knows_root = "", False, False
     modules: set[str] = set()
     for name in names:
-        empty = False
         if not prefix and name.startswith(known):
             prefix = next(place for place in known if name.startswith(place))
         if ".ko" in name:
             modules.add(_spelt(name))
         waits = waits or _WAITING.search(name) is not None
         knows_root = knows_root or _KNOWS_ROOT.search(name) is not None
-    return None if empty else Contents(prefix, frozenset(modules), waits, knows_root)
+    return Contents(prefix, frozenset(modules), waits, knows_root)
 
 
 def complete_initrd(
@@ -146,18 +147,13 @@ def complete_initrd(
         return
     for name in modules.lacking():
         say(f"the kernel {shown(version)} has no {name}: it will not find its root in a VM")
-    contents = None
-    try:
-        with path.open("rb") as file:
-            contents = look_into(initrd_contents.names(file), version)
-    except ValueError:
-        pass
-    if contents is None:
-        say(
-            "whether the initrd has all the VM takes cannot be told: it is no archive that can be"
-            " read"
-        )
-        return
+    with path.open("rb") as file:
+        initrd = Initrd(file)
+        try:
+            contents = look_into(initrd.names(), version)
+        except ValueError as error:
+            say(f"whether the initrd has all the VM takes cannot be told: it is {error}")
+            return
     if not contents.prefix:
         return
     if contents.waits:
@@ -173,19 +169,19 @@ def complete_initrd(
         )
     undo = new_type if contents.knows_root else ""
     if lacks or undo:
-        with path.open("r+b") as file:
-            file.write(cpio.gap(file.seek(0, 2)))
-            for data in _archive(modules, contents.prefix, lacks, undo):
-                file.write(data)
+        append(path, initrd.joint, _archive(modules, contents.prefix, lacks, undo))
 
 
 def _archive(modules: Modules, prefix: str, lacks: Sequence[str], new_type: str) -> Iterator[bytes]:
-    """Yield a second archive, a file at a time: folders first, for the kernel makes none itself."""
+    """Yield a second archive, a file at a time: folders first, for the kernel makes none itself.
+
+    Those above the modules are there, and may be links, whose place a folder would take.
+    """
     files = [*lacks, *modules.tables()] if lacks else []
     targets = [prefix + name for name in files] + [_CMDLINE] * bool(new_type)
-    folders = {str(folder) for path in targets for folder in PurePosixPath(path).parents} - {"."}
+    folders = {str(folder) for path in targets for folder in PurePosixPath(path).parents}
     number = itertools.count(1)
-    for folder in sorted(folders):
+    for folder in sorted(folder for folder in folders if folder.startswith(prefix)):
         yield cpio.packed(next(number), cpio.Entry(folder))
     for name in files:
         data = modules.tree.read(f"{modules.folder}/{name}", _MAX_MODULE_BYTES)

@@ -46,13 +46,3 @@ def end() -> bytes:
 def cpio(entries: Iterable[Entry]) -> bytes:
     """Return an archive of root's files."""
     return b"".join([*(packed(number, entry) for number, entry in enumerate(entries, 1)), end()])
-
-
-def gap(size: int) -> bytes:
-    """Return what is to stand between an initrd of so many bytes and an archive after it.
-
-    Archives begin at multiples of four, and zeros between them are passed over. At least four of
-    them: the kernel's ``unlz4`` (lib/decompress_unlz4.c) is not told where its stream ends and
-    takes the next four bytes for the size of one more block, unless they are zero.
-    """
-    return b"\0" * (4 + -size % 4)

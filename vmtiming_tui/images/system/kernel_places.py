@@ -17,7 +17,6 @@ from vmtiming_tui.images.system.loader.entries import loader_entries
 
 MODULES = "usr/lib/modules"
 MAX_KERNELS = 500
-_MAX_UNAME_BYTES = 256
 _MAX_PROGRAMS = 200
 _MAX_FOLDERS = 200
 _UNIFIED_FOLDERS = ("EFI/Linux", "efi/linux", "EFI/LINUX", "")
@@ -55,7 +54,8 @@ _VERSION_FOLDER = re.compile(r"[0-9]+\.[0-9].*")
 class PlacedKernel:
     """A file that is a kernel by its place: what it is called there, and the initrds beside it.
 
-    ``name`` may be a version, a flavour, or empty; ``title`` is what its boot loader shows.
+    ``name`` may be a version, a flavour, or empty; ``title`` is what its boot loader shows;
+    ``profile`` the number of a unified one's.
     """
 
     name: str
@@ -64,6 +64,7 @@ class PlacedKernel:
     initrds: tuple[str, ...] = ()
     unified: bool = False
     initrd_inside: bool = False
+    profile: int = 0
     title: str = ""
 
 
@@ -155,28 +156,27 @@ def _by_entries(tree: Tree, folder: str) -> Iterator[PlacedKernel]:
 def unified_kernel(
     tree: Tree, path: str, version: str = "", title: str = ""
 ) -> Iterator[PlacedKernel]:
-    """Yield the kernel in an EFI program; other programs (loaders, shells) have none inside."""
-    found = tree.find(path)
-    if found is None or found.node.kind is not FileKind.FILE:
-        return
-    try:
-        parts = unified.sections(tree.files, found.node)
-    except ImageError:  # one that is cut short boots nothing
-        return
-    if ".linux" not in parts or not parts[".linux"].size:
-        return
-    if (uname := parts.get(".uname")) and uname.size <= _MAX_UNAME_BYTES:
-        raw = b"".join(unified.content(tree.files, found.node, uname))
-        version = raw.translate(None, b"\0\n").decode(errors="replace") or version
-    inside = ".initrd" in parts and parts[".initrd"].size > 0
-    yield PlacedKernel(
-        name=version or PurePosixPath(path).stem,
-        tree=tree,
-        path=path,
-        unified=True,
-        initrd_inside=inside,
-        title=title,
-    )
+    """Yield the kernel in an EFI program; other programs (loaders, shells) have none inside.
+
+    One with several profiles is as many kernels.
+    """
+    for profile in itertools.count():
+        try:
+            program = unified.program(tree, path, profile)
+        except ImageError:  # one that is cut short boots nothing
+            return
+        if program is None or not program.has(".linux"):
+            return
+        parts = unified.initrd(tree, path, profile)
+        yield PlacedKernel(
+            name=program.uname or version or PurePosixPath(path).stem,
+            tree=tree,
+            path=path,
+            unified=True,
+            initrd_inside=any(part == ".initrd" for _, part in parts),
+            profile=profile,
+            title=title,
+        )
 
 
 def _by_name(root: Tree, tree: Tree, folder: str) -> Iterator[PlacedKernel]:

@@ -48,6 +48,7 @@ class Kernel:
     initrd_tree: Tree | None = None
     unified: bool = False
     initrd_inside: bool = False
+    profile: int = 0
     rescue: bool = False
     by_modules: bool = False
     leads_nowhere: bool = False
@@ -66,7 +67,7 @@ class Kernel:
     @property
     def is_ordinary(self) -> bool:
         """Whether it may be taken unasked."""
-        return not (self.rescue or self.leads_nowhere)
+        return not (self.rescue or self.leads_nowhere or self.profile)
 
     def content(self) -> Iterator[bytes]:
         """Yield its bytes, without what is around a unified one; raise ``ImageError``."""
@@ -74,10 +75,16 @@ class Kernel:
         if found is None or found.node.kind is not FileKind.FILE:
             raise ImageError(f"the kernel {shown(self.path)} cannot be read")
         files, size = self.tree.files, found.node.size
-        section = unified.sections(files, found.node)[".linux"] if self.unified else None
+        parts = unified.sections(files, found.node, self.profile) if self.unified else {}
+        section = parts.get(".linux")
         if (section.size if section else size) > MAX_KERNEL_BYTES:
             raise ImageError(f"the kernel {shown(self.path)} is larger than any")
         return unified.content(files, found.node, section) if section else files.chunks(found.node)
+
+    @property
+    def label(self) -> str:
+        """What it is asked for by: its version, and its profile where that is not the first."""
+        return f"{self.version}@{self.profile}" if self.profile else self.version
 
     def __str__(self) -> str:
         facts = [shown(self.path)]
@@ -86,7 +93,7 @@ class Kernel:
         if not self.has_initrd:
             facts += ["without an initrd"]
             facts += [f"{driver} is not built in" for driver in self.lacks or ()]
-        return f"{shown(self.version)} ({', '.join(facts)})"
+        return f"{shown(self.label)} ({', '.join(facts)})"
 
 
 def find_kernels(
@@ -125,7 +132,7 @@ def choose_kernel(kernels: Sequence[Kernel], asked: str, *, with_initrd: bool = 
         kernel
         for kernel in kernels
         if (kernel.fit or with_initrd)
-        and (asked in (kernel.version, kernel.name) if asked else kernel.is_ordinary)
+        and (asked in (kernel.label, kernel.name) if asked else kernel.is_ordinary)
     ]
     if not matching:
         what = (
@@ -155,7 +162,7 @@ class _Finder:
         self._root = root
         self._initrd_places = [(root, "boot"), *((other, "") for other in others)]
         self._needs = needed(root_type)
-        self._found: dict[tuple[int, str], Kernel] = {}
+        self._found: dict[tuple[int, str, int], Kernel] = {}
         self._left_to_read = _MAX_READ_THROUGH
 
     def add(self, placed: Iterable[PlacedKernel]) -> None:
@@ -165,11 +172,12 @@ class _Finder:
             tree, found = where or (each.tree, each.tree.find(each.path, follow=False))
             if found is None or found.node.kind not in (FileKind.FILE, FileKind.LINK):
                 continue
-            known = self._found.get((id(tree), found.path))
+            place = (id(tree), found.path, each.profile)
+            known = self._found.get(place)
             if known is None or (each.initrds and not known.has_initrd):
                 path = each.path if tree is each.tree else found.path
                 kernel = self._kernel(each, tree, path)
-                self._found[id(tree), found.path] = replace(kernel, leads_nowhere=where is None)
+                self._found[place] = replace(kernel, leads_nowhere=where is None)
 
     def kernels(self) -> list[Kernel]:
         """Return what was found; what has no version counts where nothing has one.
@@ -182,7 +190,9 @@ class _Finder:
         return [kernel for kernel in found if kernel.version != _UNVERSIONED] or found
 
     def _kernel(self, placed: PlacedKernel, tree: Tree, path: str) -> Kernel:
-        bare = Kernel(version="", tree=tree, path=path, unified=placed.unified)
+        bare = Kernel(
+            version="", tree=tree, path=path, unified=placed.unified, profile=placed.profile
+        )
         version, by_modules = self._version(placed.name, bare)
         initrd_tree, initrds = placed.tree, placed.initrds
         if not initrds and not placed.initrd_inside:
@@ -198,6 +208,7 @@ class _Finder:
             initrd_tree=initrd_tree,
             unified=placed.unified,
             initrd_inside=placed.initrd_inside,
+            profile=placed.profile,
             rescue=any(word in words for word in _RESCUE),
             by_modules=by_modules,
             lacks=self._lacks(version, bare) if without else (),

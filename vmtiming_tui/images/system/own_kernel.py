@@ -17,10 +17,10 @@ from vmtiming_tui.images.system.kernel_places import unified_kernel
 from vmtiming_tui.images.system.kernels import Kernel, choose_kernel
 from vmtiming_tui.images.system.layout import systemd_version
 from vmtiming_tui.images.system.no_kernel import refuse_no_initrd, refuse_no_kernel
+from vmtiming_tui.images.system.way_in import MIN_SYSTEMD
 
 KERNEL, INITRD = "kernel", "initrd"
 NOTHING_GIVEN = Tree(GivenFiles({}))
-_SYSTEMD_OF_CREDENTIALS = 256
 
 Say = Callable[[str], None]
 
@@ -99,14 +99,14 @@ def check_without_initrd(root_name: str, root: Tree, say: Say) -> None:
     if "/" in root_name:
         raise ImageError(f"{root_name} is a logical volume, which takes an initrd", hint=helps)
     version = systemd_version(root)
-    if 0 < version < _SYSTEMD_OF_CREDENTIALS:
+    if 0 < version < MIN_SYSTEMD:
         raise ImageError(
             "without an initrd the report service is brought in by credentials, which takes systemd"
-            f" {_SYSTEMD_OF_CREDENTIALS}; the image has {version}",
+            f" {MIN_SYSTEMD}; the image has {version}",
             hint=helps,
         )
     say(f"the report service is brought in by credentials, which takes systemd "
-        f"{_SYSTEMD_OF_CREDENTIALS} or newer")  # fmt: skip
+        f"{MIN_SYSTEMD} or newer")  # fmt: skip
 
 
 def _has_modules(root: Tree, version: str) -> bool:

@@ -7,8 +7,7 @@ from typing import BinaryIO
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.quoting import shown
 from vmtiming_tui.images.system import unified
-from vmtiming_tui.images.system.cpio import gap
-from vmtiming_tui.images.system.initrd_contents import LZ4_LEGACY
+from vmtiming_tui.images.system.joint import gap
 from vmtiming_tui.images.system.kernel_file import KernelForm, form_of, head_of, plain_kernel
 from vmtiming_tui.images.system.kernels import Kernel
 
@@ -47,20 +46,19 @@ def _take(kernel: Kernel, target: BinaryIO) -> None:
 def _take_initrds(kernel: Kernel, target: int) -> None:
     """Write them one after another, as a boot loader hands them over."""
     tree = kernel.initrd_tree or kernel.tree
-    for number, name in enumerate(kernel.initrds, 1):
+    for name in kernel.initrds:
         begin = os.lseek(target, 0, os.SEEK_END)
+        begin += os.write(target, gap(begin) if begin else b"")
         if not tree.copy(name, target, MAX_INITRD_BYTES - begin):
             raise ImageError(f"the initrd {shown(name)} is named but not there")
-        end = os.lseek(target, 0, os.SEEK_END)
-        last = number == len(kernel.initrds)
-        unended = os.pread(target, len(LZ4_LEGACY), begin) == LZ4_LEGACY
-        os.ftruncate(target, end + (len(gap(end)) if unended and not last else -end % 4))
 
 
 def _take_inside(kernel: Kernel, target: BinaryIO) -> None:
-    found = kernel.tree.find(kernel.path)
-    parts = unified.sections(kernel.tree.files, found.node) if found else {}
-    if not found or ".initrd" not in parts:
-        raise ImageError(f"the unified kernel image {shown(kernel.path)} has no initrd inside")
-    for data in unified.content(kernel.tree.files, found.node, parts[".initrd"]):
-        target.write(data)
+    """Write what is in a unified kernel and beside it, as its own loader hands it over."""
+    for program, name in unified.initrd(kernel.tree, kernel.path, kernel.profile):
+        if begin := target.tell():
+            target.write(gap(begin))
+        for data in program.content(name):
+            target.write(data)
+            if target.tell() > MAX_INITRD_BYTES:
+                raise ImageError(f"the initrd of {shown(kernel.path)} is larger than any")
