@@ -9,7 +9,8 @@ from readers.test_loaders import Chosen, told_by, words
 from vmtiming_tui.images.system.loader.grub_run import run
 from vmtiming_tui.images.system.loader.grub_script import UnreadableScriptError, parse, pieces
 from vmtiming_tui.images.system.loader.menu import Place
-from vmtiming_tui.images.system.loader.told import Told, told
+from vmtiming_tui.images.system.loader.told import told
+from vmtiming_tui.images.system.loader.words import Told
 
 # As grub-mkconfig writes it, cut to what matters.
 HEAD = """\

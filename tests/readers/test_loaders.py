@@ -8,8 +8,8 @@ from readers.memory import tree
 from support import disk_images as images
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.system.loader.carried import MAX_BYTES, NewDisk, beside, carried
-from vmtiming_tui.images.system.loader.told import Told, told
-from vmtiming_tui.images.system.loader.words import Word, split
+from vmtiming_tui.images.system.loader.told import told
+from vmtiming_tui.images.system.loader.words import Told, Word, split
 
 KERNEL = "boot/vmlinuz-6.1"
 
@@ -195,11 +195,18 @@ def test_without_an_entry_for_it_what_new_entries_would_be_made_of_counts():
 
     assert words(told_by(other | grub | vendor | own)) == "own more"
     assert words(told_by(other | grub | vendor)) == "vendor"
-    assert words(told_by(other | grub)) == "grub quiet"
-    assert "of which GRUB's menu would be made" in told_by(other | grub).source
-    assert words(told_by(other)) == "menu"
+    assert words(told_by(other | grub)) == "menu"
     assert told_by(other).source.endswith("which names another kernel")
+    assert words(told_by(grub)) == "grub quiet"
+    assert "of which GRUB's menu would be made" in told_by(grub).source
     assert told_by({}) == Told()
+
+
+def test_an_entry_that_names_no_kernel_counts_where_nothing_else_does():
+    found = told_by({"boot/loader/entries/a.conf": b"title Tiny\noptions a\n"})
+
+    assert words(found) == "a"
+    assert found.source.endswith("a.conf of the disk, which names no kernel")
 
 
 def test_grubs_defaults_are_read_as_a_shell_would_without_running_anything():
@@ -313,6 +320,11 @@ def test_words_that_only_the_loader_knows_are_said():
             "root=/dev/mapper/v-r rd.lvm.lv=v/r",
             ["rd.lvm.lv=v/r", "rd.lvm.lv=v/s"],
             "root=/dev/mapper/v-r rd.lvm.lv=v/r rd.lvm.lv=v/s",
+        ),
+        (
+            "root=/dev/vda2 mount.usr=/dev/vda3 mount.usrflags=ro",
+            ["mount.usr=PARTUUID=x", "mount.usrflags=rw", "a"],
+            "root=/dev/vda2 mount.usr=/dev/vda3 mount.usrflags=ro a",
         ),
     ],
 )

@@ -106,6 +106,17 @@ def test_untouched_the_overlays_stand_on_the_image_itself(prepare, bare, folder)
     assert command[-3:] == ["--inject", "--append", "root=/dev/vda"]
 
 
+def test_untouched_an_image_whose_format_qemu_alone_tells_is_said_to_be_that(bare, folder):
+    images.sh("qemu-img", "convert", "-O", "vdi", bare, folder / "disk.vdi")
+    done = subprocess.run(
+        [sys.executable, "-m", "vmtiming_tui", "prepare", "disk.vdi", "-n", "1", "--untouched"],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert "backing file format: vdi" in images.sh("qemu-img", "info", folder / "vms/vm-0.img")
+
+
 def test_what_an_overlay_of_ours_stands_on_elsewhere_needs_no_flag(prepare, bare, folder):
     assert prepare("--out", "out", "-n", "1", "--untouched").returncode == 0
 

@@ -64,7 +64,8 @@ def _is_overlay(folder: int, name: str) -> bool:
 def _as_readable_as(path: str) -> Iterator[None]:
     """Let no file made in the block be more readable than an image: an overlay shows all of it."""
     mask = os.umask(0o077)
-    os.umask(mask | ~Path(path).stat().st_mode & 0o777)
+    # Folders made meanwhile can be entered by who made them: the box's user has to.
+    os.umask(mask | ~Path(path).stat().st_mode & 0o066)
     try:
         yield
     finally:

@@ -16,11 +16,15 @@ _FOLDERS = (
     "etc", "usr", "bin", "sbin", "lib", "usr/bin", "usr/sbin", "usr/lib", "etc/selinux",
     "etc/cloud", "usr/lib/systemd", "lib/systemd",
 )  # fmt: skip
-_WHOLE_FOLDERS = ("boot", "loader", "EFI", "efi")
+_WHOLE_FOLDERS = (
+    "boot", "loader", "EFI", "efi", "grub", "grub2", "extlinux", "syslinux", "limine",
+    "etc/kernel", "etc/default", "etc/cmdline.d", "usr/lib/kernel",
+)  # fmt: skip
 _WHOLE_FILES = (
     "etc/fstab", "etc/crypttab", "etc/os-release", "etc/machine-id", "etc/selinux/config",
-    "etc/cloud/cloud-init.disabled", "usr/lib/os-release", "sbin/init", "usr/sbin/init",
-    "bin/busybox", "usr/bin/busybox", "usr/lib/systemd/systemd", "lib/systemd/systemd",
+    "etc/cloud/cloud-init.disabled", "etc/cmdline", "etc/zipl.conf", "usr/lib/os-release",
+    "sbin/init", "usr/sbin/init", "bin/busybox", "usr/bin/busybox",
+    "usr/lib/systemd/systemd", "lib/systemd/systemd",
 )  # fmt: skip
 _AT_THE_TOP = ("vmlinuz*", "vmlinux-*", "*Image-*", "kernel-*", "init*", "*.efi", "*.uki", "*.EFI")
 _MODULES = ("usr/lib/modules", "lib/modules")

@@ -165,9 +165,12 @@ excerpt() {
     for name in etc usr bin sbin lib usr/bin usr/sbin usr/lib etc/selinux etc/cloud; do
         folder "$name"
     done
-    for name in boot loader EFI efi; do whole_folder "$name"; done
+    for name in boot loader EFI efi grub grub2 extlinux syslinux limine etc/kernel etc/default \
+        etc/cmdline.d usr/lib/kernel; do
+        whole_folder "$name"
+    done
     for name in etc/fstab etc/crypttab etc/os-release etc/machine-id etc/selinux/config \
-        etc/cloud/cloud-init.disabled usr/lib/os-release; do
+        etc/cloud/cloud-init.disabled etc/cmdline etc/zipl.conf usr/lib/os-release; do
         whole_file "$name"
     done
     for name in sbin/init usr/sbin/init lib/systemd/systemd usr/lib/systemd/systemd; do

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from vmtiming_tui.images.quoting import shown
-from vmtiming_tui.images.system.loader.told import Told
-from vmtiming_tui.images.system.loader.words import Word
+from vmtiming_tui.images.system.loader.words import Told, Word
 
 # Linux takes 2048 bytes on most architectures (COMMAND_LINE_SIZE), what a run says included.
 MAX_BYTES = 1800
@@ -29,6 +28,8 @@ _DISK = re.compile(
     r"(rd\.)?systemd\.(verity.*|mount_extra|swap_extra)|verity\.usr.*|dm_mod\.(create|waitfor)|md"
 )
 _USR = re.compile(r"mount\.usr(flags|fstype)?")
+_FLAGS = "rootflags="
+_OF_A_SUBVOLUME = ("subvol=", "subvolid=")
 _NOT_THERE = "what it means is on no disk of the VM"
 
 
@@ -113,19 +114,21 @@ def _why_no_word(word: Word, *, ended: bool) -> str:
 
 
 def beside(own: str, words: Sequence[str]) -> str:
-    """Return words of ours and those carried over as one line.
+    """Return words of ours and those carried over as one line, each once.
 
-    Where both have options of the root, ours say the subvolume, and are joined by the others.
+    Where both say how the root is mounted, ours say the subvolume, and are joined by the others;
+    where both say what ``/usr`` is on, ours count.
     """
     mine = own.split()
-    flags = next((word for word in mine if word.startswith("rootflags=")), "")
+    flags = next((word for word in mine if word.startswith(_FLAGS)), "")
+    usr = any(word.startswith("mount.usr=") for word in mine)
     rest: list[str] = []
-    for word in words:
-        if flags and Word(word).name == "rootflags":
-            options = [option for option in Word(word).value.split(",")
-                       if option and not option.startswith(("subvol=", "subvolid="))]  # fmt: skip
+    for word in map(Word, words):
+        if flags and word.name == "rootflags":
+            options = [option for option in word.value.split(",")
+                       if option and not option.startswith(_OF_A_SUBVOLUME)]  # fmt: skip
             joined = ",".join([flags, *options])
             mine[mine.index(flags)] = flags = joined
-        elif word not in mine:
-            rest.append(word)
+        elif word.text not in mine and not (usr and _USR.fullmatch(word.name)):
+            rest.append(word.text)
     return " ".join([*mine, *rest])

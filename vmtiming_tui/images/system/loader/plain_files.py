@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from vmtiming_tui.images.files.tree import Tree
+from vmtiming_tui.images.quoting import shown
 from vmtiming_tui.images.system.loader.menu import Place, places
-from vmtiming_tui.images.system.loader.words import Word, split
+from vmtiming_tui.images.system.loader.words import Told, Word, split
 
 # kernel-install(8), ukify(1), mkinitcpio(8), Clear Linux's kernel manager.
 _FILES = ("etc/kernel/cmdline", "etc/cmdline", "usr/lib/kernel/cmdline", "usr/share/kernel/cmdline")
@@ -26,33 +26,33 @@ _OF_A_SHELL = frozenset("$`")
 _OLD_VALUE = re.compile(r"\$\{?GRUB_CMDLINE_LINUX(_DEFAULT)?\}?")
 
 
-@dataclass(frozen=True, slots=True)
-class PlainFile:
-    """What files say, and which, in words for a person."""
-
-    source: str
-    words: tuple[Word, ...]
-    unknown: tuple[Word, ...] = ()
-
-
-def plain_file(root: Tree, others: Sequence[Tree]) -> PlainFile | None:
-    """Return what the first of the files says that says anything."""
+def cmdline_file(root: Tree, others: Sequence[Tree]) -> Told | None:
+    """Return what the first of the files of command lines says that says anything."""
     for each in places(root, others):
         if each.tree.has(each.path(_FIRMWARE)) and (words := _words(each.text(_OF_FIRMWARE))):
-            return PlainFile(each.label(_OF_FIRMWARE), words)
+            return Told(source=shown(each.label(_OF_FIRMWARE)), words=words)
     place = Place(root, "")
     for name in _FILES:
         if words := _words(place.text(name)):
-            return PlainFile(place.label(name), words)
+            return Told(source=shown(place.label(name)), words=words)
     for folder in _FOLDERS:
         if words := _words("\n".join(_texts(place, folder, ".conf"))):
-            return PlainFile(place.label(folder), words)
-    words = grub_defaults("\n".join([place.text(_GRUB), *_texts(place, _GRUB_FOLDER, ".cfg")]))
-    if words:
-        source = f"{place.label(_GRUB)}, of which GRUB's menu would be made"
-        unknown = tuple(word for word in words if not _OF_A_SHELL.isdisjoint(word.text))
-        return PlainFile(source, tuple(word for word in words if word not in unknown), unknown)
+            return Told(source=shown(place.label(folder)), words=words)
     return None
+
+
+def defaults_file(root: Tree) -> Told | None:
+    """Return what is set for GRUB's menu to be made of, if anything is."""
+    place = Place(root, "")
+    words = grub_defaults("\n".join([place.text(_GRUB), *_texts(place, _GRUB_FOLDER, ".cfg")]))
+    if not words:
+        return None
+    unknown = tuple(word for word in words if not _OF_A_SHELL.isdisjoint(word.text))
+    return Told(
+        source=f"{shown(place.label(_GRUB))}, of which GRUB's menu would be made",
+        words=tuple(word for word in words if word not in unknown),
+        unknown=unknown,
+    )
 
 
 def _texts(place: Place, folder: str, suffix: str) -> Iterator[str]:

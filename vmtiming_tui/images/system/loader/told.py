@@ -1,7 +1,7 @@
 """What a kernel of an image is told by whatever boots it there."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Protocol
 
@@ -14,8 +14,8 @@ from vmtiming_tui.images.system.loader.environment import environment
 from vmtiming_tui.images.system.loader.grub_menu import grub_menu
 from vmtiming_tui.images.system.loader.line_menus import line_menus, refind_menu
 from vmtiming_tui.images.system.loader.menu import MenuEntry, Place, places
-from vmtiming_tui.images.system.loader.plain_files import plain_file
-from vmtiming_tui.images.system.loader.words import Word, split
+from vmtiming_tui.images.system.loader.plain_files import cmdline_file, defaults_file
+from vmtiming_tui.images.system.loader.words import Told, Word, split
 
 _MAX_CMDLINE_BYTES = 16 << 10
 
@@ -36,43 +36,37 @@ class ChosenKernel(Protocol):
     def profile(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """The words a kernel is told, and where they stand, in words for a person.
-
-    ``unknown`` are those that only a running loader could complete; ``remarks`` say of menus that
-    they cannot be read.
-    """
-
-    source: str = ""
-    words: tuple[Word, ...] = ()
-    unknown: tuple[Word, ...] = ()
-    remarks: tuple[str, ...] = ()
-
-
 def told(kernel: ChosenKernel, root: Tree, others: Sequence[Tree]) -> Told:
     """Return what a kernel is told.
 
     What names it counts: an entry of a loader's menu (of several the default one), then what a
-    unified kernel has inside. Else it is what new entries would be made of, and at last what the
-    menu tells another kernel.
+    unified kernel has inside. Else it is the file that new entries are made of, then what the menu
+    tells another kernel, and at last what GRUB's menu would be made of.
     """
     menus, remarks = _menus(kernel, tuple(places(root, others)))
     for menu in menus:
         own = [entry for entry in menu if _is_for(entry, kernel)]
-        if own and (not kernel.unified or any(entry.words for entry in own)):
+        if kernel.unified:  # words of an entry's come in the place of those inside
+            own = [entry for entry in own if entry.words]
+        if own:
             return _of_several(own)
     if kernel.unified:
         return _inside(kernel)
-    if found := plain_file(root, others):
-        return Told(
-            source=shown(found.source), words=found.words, unknown=found.unknown, remarks=remarks
-        )
-    for menu in filter(None, menus):
-        chosen = _chosen(menu)
-        source = f"{shown(chosen.place)}, which names another kernel"
-        return Told(source=source, words=chosen.words, unknown=chosen.unknown, remarks=remarks)
-    return Told(remarks=remarks)
+    found = cmdline_file(root, others) or _of_another(menus) or defaults_file(root)
+    return replace(found, remarks=remarks) if found else Told(remarks=remarks)
+
+
+def _of_another(menus: Sequence[Sequence[MenuEntry]]) -> Told | None:
+    for menu in menus:
+        if any(entry.words for entry in menu):
+            chosen = _chosen(menu)
+            which = "another kernel" if chosen.kernel else "no kernel"
+            return _told(chosen, f", which names {which}")
+    return None
+
+
+def _told(entry: MenuEntry, which: str) -> Told:
+    return Told(source=f"{shown(entry.place)}{which}", words=entry.words, unknown=entry.unknown)
 
 
 def _menus(
@@ -95,10 +89,7 @@ def _menus(
 def _of_several(entries: Sequence[MenuEntry]) -> Told:
     chosen = _chosen(entries)
     which = "the default" if chosen.is_default else "the first"
-    several = f", {which} of {len(entries)} for this kernel" if len(entries) > 1 else ""
-    return Told(
-        source=f"{shown(chosen.place)}{several}", words=chosen.words, unknown=chosen.unknown
-    )
+    return _told(chosen, f", {which} of {len(entries)} for this kernel" if len(entries) > 1 else "")
 
 
 def _chosen(entries: Sequence[MenuEntry]) -> MenuEntry:

@@ -35,3 +35,17 @@ def split(text: str) -> tuple[Word, ...]:
     """Return a command line's words, as many as any has."""
     found = _WORD.findall(text[:_MAX_TEXT].replace("\0", " "))
     return tuple(map(Word, found[:_MAX_WORDS]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """The words a kernel is told, and where they stand, in words for a person.
+
+    ``unknown`` are those that only a running loader could complete; ``remarks`` say of menus that
+    they cannot be read.
+    """
+
+    source: str = ""
+    words: tuple[Word, ...] = ()
+    unknown: tuple[Word, ...] = ()
+    remarks: tuple[str, ...] = ()
