@@ -58,7 +58,8 @@ def test_names_are_paths_from_the_top(path):
 
 @pytest.mark.parametrize("pack", PACKERS)
 def test_as_a_program_it_prints_the_kind(pack, tmp_path):
-    dracut = pack(cpio([Entry("usr/lib/dracut/hooks"), Entry("big", bytes(1 << 20))]))
+    entries = [Entry("usr/lib/dracut/hooks"), Entry("bin/sh"), Entry("big", bytes(1 << 20))]
+    dracut = pack(cpio(entries))
     (tmp_path / "initrd").write_bytes(dracut)
 
     with (tmp_path / "initrd").open("rb") as file:
