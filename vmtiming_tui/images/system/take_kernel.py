@@ -37,6 +37,15 @@ def take_kernel(kernel: Kernel, folder: Path) -> tuple[str, ...]:
     return names
 
 
+def left_beside(kernel: Kernel) -> str:
+    """Return what is to be said of what a unified kernel would have been handed over besides."""
+    names = unified.left_beside(kernel.tree, kernel.path) if kernel.unified else []
+    if not names:
+        return ""
+    more = f" and {len(names) - 1} more" * (len(names) > 1)
+    return f"left out: {shown(names[0])}{more} beside the unified kernel, which a UEFI hands over"
+
+
 def _take(kernel: Kernel, target: BinaryIO) -> None:
     is_packed = form_of(head_of(kernel.content)) is KernelForm.ZBOOT
     for data in plain_kernel(kernel.content) if is_packed else kernel.content():
