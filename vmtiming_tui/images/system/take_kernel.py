@@ -59,7 +59,10 @@ def _take_initrds(kernel: Kernel, target: int) -> None:
         begin = os.lseek(target, 0, os.SEEK_END)
         begin += os.write(target, gap(begin) if begin else b"")
         if not tree.copy(name, target, MAX_INITRD_BYTES - begin):
-            raise ImageError(f"the initrd {shown(name)} is named but not there")
+            raise ImageError(
+                f"the initrd {shown(name)} of kernel {shown(kernel.label)} is named but not there",
+                hint="-i INITRD gives it one of your own, --kernel-version takes another kernel",
+            )
 
 
 def _take_inside(kernel: Kernel, target: BinaryIO) -> None:
