@@ -16,6 +16,7 @@ from vmtiming_tui.images.files.tree import FileKind, FileSystem, Node, Tree
 
 _MAX_HEAD_BYTES = 64 << 10
 _MAX_SECTIONS = 255
+MAX_PROFILES = 32
 _MAX_ADDONS = 64
 _MAX_UNAME_BYTES = 256
 _PE_AT = 60
@@ -72,7 +73,7 @@ def profiles(files: FileSystem, file: Node) -> tuple[dict[str, Section], ...]:
         if name == _PROFILE:
             found.append({})
         found[-1].setdefault(name, section)
-    base, *own = found
+    base, *own = found[: MAX_PROFILES + 1]
     return tuple(base | each for each in own or [{}]) if base or own else ()
 
 
