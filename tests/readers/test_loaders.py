@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from readers.memory import Link, tree
+from readers.memory import Link, Memory, tree
 from support import disk_images as images
+from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.system.loader.carried import MAX_BYTES, RootDisk, beside, carried
 from vmtiming_tui.images.system.loader.told import default_root, told
@@ -126,6 +127,31 @@ def test_of_kernels_of_one_name_each_has_its_own_entries():
     found = told_by(files, path="boot/ostree/os-1/vmlinuz-6.1")
 
     assert words(found) == "ostree=/ostree/boot.1/1"
+
+
+class Damaged(Memory):
+    """Files whose folders cannot be read."""
+
+    def entries(self, folder):
+        raise ImageError("a damaged folder")
+
+    def entry(self, folder, name):
+        raise ImageError("a damaged folder")
+
+
+def test_a_fault_of_one_volume_hides_no_menu_of_another():
+    root = tree({KERNEL: b"k", "boot/loader/entries/a.conf": entry("a")})
+
+    found = told(Chosen(root), root, [Tree(Damaged({}), "partition 3")])
+
+    assert words(found) == "a"
+
+
+def test_an_entry_without_options_has_grubs_default_ones():
+    files = {"boot/loader/entries/a.conf": b"linux /boot/vmlinuz-6.1\n",
+             "boot/grub2/grubenv": b"# GRUB\ndefault_kernelopts=root=x ro\n"}  # fmt: skip
+
+    assert words(told_by(files)) == "root=x ro"
 
 
 def test_an_entry_of_another_volume_names_its_own_kernel():

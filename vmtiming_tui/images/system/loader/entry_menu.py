@@ -3,6 +3,7 @@
 import fnmatch
 from collections.abc import Iterator, Mapping
 
+from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.system.loader.entries import LoaderEntry, read_entries
 from vmtiming_tui.images.system.loader.menu import MenuEntry, Place, expanded
 from vmtiming_tui.images.system.versions import Key, version_key
@@ -10,6 +11,8 @@ from vmtiming_tui.images.system.versions import Key, version_key
 _FOLDER = "loader/entries"
 _DEFAULT = "default"
 _SAVED = "saved_entry"
+# What GRUB's blscfg takes for an entry without options.
+_NO_OPTIONS = "default_kernelopts"
 
 
 def entry_menu(place: Place, variables: Mapping[str, str]) -> Iterator[MenuEntry]:
@@ -17,10 +20,13 @@ def entry_menu(place: Place, variables: Mapping[str, str]) -> Iterator[MenuEntry
 
     The default is what loader.conf or GRUB's saved entry names, else the first.
     """
-    entries = _in_order(list(read_entries(place.tree, place.path(_FOLDER))))
+    try:
+        entries = _in_order(list(read_entries(place.tree, place.path(_FOLDER))))
+    except ImageError:
+        return
     default = _default(entries, _pattern(place), variables.get(_SAVED, ""))
     for entry in entries:
-        words, unknown = expanded(entry.options, variables)
+        words, unknown = expanded(entry.options or variables.get(_NO_OPTIONS, ""), variables)
         yield MenuEntry(
             place=place.label(f"{_FOLDER}/{entry.name}.conf"),
             title=f"{entry.title} {entry.name}",

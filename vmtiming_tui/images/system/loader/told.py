@@ -1,5 +1,7 @@
 """What a kernel of an image is told by whatever boots it there."""
 
+import contextlib
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -137,8 +139,12 @@ def _for_kernel(
 def _targets(entry: MenuEntry, trees: Sequence[Tree]) -> set[tuple[int, str]]:
     """Return the files that a path may mean, each by its tree and its path there."""
     paths = (entry.kernel, joined("boot", entry.kernel))
-    found = [located(trees[0], tree, path) for tree in trees for path in paths]
-    return {(id(tree), target.path) for tree, target in filter(None, found)}
+    targets = set()
+    for tree, path in itertools.product(trees, paths):
+        with contextlib.suppress(ImageError):
+            if found := located(trees[0], tree, path):
+                targets.add((id(found[0]), found[1].path))
+    return targets
 
 
 def _inside(kernel: ChosenKernel) -> Told:
