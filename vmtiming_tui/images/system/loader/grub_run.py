@@ -206,8 +206,8 @@ class _Run:
         match words:
             case () | ("",):
                 return True
-            case ("!", *rest):
-                return _not(self._called(Command((), command.block), tuple(rest), variables))
+            case ("!", name, *rest):
+                return _not(self._called(Command((), command.block), (name, *rest), variables))
             case _:
                 return self._called(command, words, variables)
 
