@@ -38,15 +38,16 @@ def entry_menu(place: Place, variables: Mapping[str, str]) -> Iterator[MenuEntry
 
 
 def _in_order(entries: list[LoaderEntry]) -> list[LoaderEntry]:
-    """The specification's order: those with a sort key first, by it, then the newest first."""
+    """The specification's order: first those with a sort key, by it; of them, the newest first.
+
+    Others are in the order of their names, the newest first, too; those without tries come last.
+    """
 
     def newest(entry: LoaderEntry) -> tuple[Key, Key]:
-        return version_key(entry.version), version_key(entry.name)
+        return version_key(entry.version if entry.sort_key else ""), version_key(entry.name)
 
-    by_version = sorted(entries, key=newest, reverse=True)
-    return sorted(
-        by_version, key=lambda entry: (entry.tried_out, not entry.sort_key, entry.sort_key)
-    )
+    by_age = sorted(entries, key=newest, reverse=True)
+    return sorted(by_age, key=lambda entry: (entry.tried_out, not entry.sort_key, entry.sort_key))
 
 
 def _pattern(place: Place) -> str:

@@ -10,7 +10,7 @@ from vmtiming_tui.images.system.loader.words import Word, split
 
 _MAX_BYTES = 1 << 20
 _MAX_VALUE = 8192
-_RESCUE = frozenset({"rescue", "recovery", "fallback", "single", "emergency"})
+_RESCUE = frozenset({"rescue", "recovery", "fallback", "failsafe", "single", "emergency"})
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w{0,63})\}|([A-Za-z_]\w{0,63}))", re.ASCII)
 # Stands before the name of a variable whose value only a running loader knows.
 UNKNOWN = "\1"
