@@ -154,6 +154,21 @@ def test_an_entry_without_options_has_grubs_default_ones():
     assert words(told_by(files)) == "root=x ro"
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("boot/loader/entries/a.conf", "linux /boot/vmlinuz-6.1\ndevicetree /dtbs/a.dtb\n"),
+        ("boot/extlinux/extlinux.conf", "label a\nlinux /boot/vmlinuz-6.1\nfdt /dtbs/a.dtb\n"),
+    ],
+)
+def test_a_device_tree_is_said_to_be_left_out(name, text):
+    found = told_by({name: text.encode()})
+
+    assert found.remarks == (
+        "the device tree /dtbs/a.dtb is left out: the VM's machine has its own",
+    )
+
+
 def test_an_entry_of_another_volume_names_its_own_kernel():
     esp = {"loader/entries/a.conf": entry("a", linux="/t/6.1/linux"), "t/6.1/linux": b"k"}
 

@@ -34,6 +34,7 @@ def entry_menu(place: Place, variables: Mapping[str, str]) -> Iterator[MenuEntry
             words=words,
             unknown=unknown,
             is_default=entry is default,
+            devicetree=entry.devicetree,
         )
 
 

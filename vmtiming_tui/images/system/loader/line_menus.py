@@ -30,6 +30,7 @@ class _Item:
     kernel: str = ""
     line: str = ""
     is_default: bool = False
+    devicetree: str = ""
 
 
 Reader = Callable[[Place, str], list[_Item]]
@@ -62,7 +63,7 @@ def _entry(place: Place, name: str, item: _Item) -> MenuEntry:
         kernel = f"/{place.path(name)}".rpartition("/")[0] + f"/{kernel}"
     return MenuEntry(
         place=place.label(name), title=item.title, kernel=kernel, words=words, unknown=unknown,
-        is_default=item.is_default,
+        is_default=item.is_default, devicetree=item.devicetree,
     )  # fmt: skip
 
 
@@ -94,6 +95,8 @@ def _syslinux(place: Place, name: str) -> list[_Item]:
             case (("kernel" | "linux"), _Item()):
                 item.kernel, _, behind = value.partition(" ")
                 item.line = behind or item.line
+            case (("fdt" | "devicetree"), _Item()):
+                item.devicetree = value
             case "append", _Item():
                 item.line = value
             case "menu label", _Item():

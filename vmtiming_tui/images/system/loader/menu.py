@@ -30,6 +30,7 @@ class MenuEntry:
     words: tuple[Word, ...]
     unknown: tuple[Word, ...] = ()
     is_default: bool = False
+    devicetree: str = ""
 
     @property
     def is_rescue(self) -> bool:

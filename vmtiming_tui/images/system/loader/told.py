@@ -60,7 +60,8 @@ def told(kernel: ChosenKernel, root: Tree, others: Sequence[Tree]) -> Told:
     if kernel.unified:
         return _inside(kernel)
     found = cmdline_file(root, others) or _of_another(menus) or defaults_file(root)
-    return replace(found, remarks=remarks) if found else Told(remarks=remarks)
+    found = found or Told()
+    return replace(found, remarks=(*remarks, *found.remarks))
 
 
 def _of_another(menus: Sequence[Sequence[MenuEntry]]) -> Told | None:
@@ -73,7 +74,13 @@ def _of_another(menus: Sequence[Sequence[MenuEntry]]) -> Told | None:
 
 
 def _told(entry: MenuEntry, which: str) -> Told:
-    return Told(source=f"{shown(entry.place)}{which}", words=entry.words, unknown=entry.unknown)
+    tree = f"the device tree {shown(entry.devicetree)} is left out: the VM's machine has its own"
+    return Told(
+        source=f"{shown(entry.place)}{which}",
+        words=entry.words,
+        unknown=entry.unknown,
+        remarks=(tree,) if entry.devicetree else (),
+    )
 
 
 def default_root(trees: Sequence[Tree]) -> str:
