@@ -518,6 +518,7 @@ TIMEOUT=3
     KERNEL_PATH=boot:///vmlinuz-6.1
     CMDLINE=root=UUID=x rw limine
 """
+NSH = "@echo -off\r\nfs0:\\boot\\vmlinuz-6.1 root=PARTUUID=x initrd=\\initrd rw nsh\r\n"
 REFIND = '''\
 "Boot with standard options"  "root=UUID=x rw refind a=""b c"""
 "Boot to single-user mode"    "root=UUID=x rw single"
@@ -533,6 +534,7 @@ REFIND = '''\
         ("etc/zipl.conf", ZIPL, "root=/dev/dasda1 zipl"),
         ("boot/limine.conf", LIMINE, "root=UUID=x limine"),
         ("boot/limine.cfg", OLD_LIMINE, "root=UUID=x rw limine"),
+        ("boot/efi/startup.nsh", NSH, "root=PARTUUID=x initrd=\\initrd rw nsh"),
         ("boot/refind_linux.conf", REFIND, 'root=UUID=x rw refind a="b c"'),
     ],
 )  # fmt: skip
