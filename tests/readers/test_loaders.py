@@ -190,6 +190,22 @@ def test_of_several_entries_the_default_counts_and_is_named():
     assert words(by_file) == words(by_grub) == "old"
 
 
+def test_a_loader_that_boots_another_kernel_by_default_is_said():
+    files = {
+        "boot/loader/entries/a.conf": entry("a"),
+        "boot/loader/entries/b.conf": entry("b", linux="/boot/vmlinuz-5.9"),
+        "boot/loader/loader.conf": b"default b\n",
+    }
+
+    found = told_by(files)
+
+    assert words(found) == "a"
+    assert found.remarks == (
+        "by default the loader boots another kernel, /boot/vmlinuz-5.9: --kernel-version takes it",
+    )
+    assert told_by({**files, "boot/loader/loader.conf": b"default a\n"}).remarks == ()
+
+
 def test_the_first_entry_is_by_sort_key_and_version_and_has_tries_left():
     def first(**more: str) -> str:
         names = {name.replace("_", "+"): text for name, text in more.items()}

@@ -56,7 +56,7 @@ def told(kernel: ChosenKernel, root: Tree, others: Sequence[Tree]) -> Told:
         if kernel.unified:  # words of an entry's come in the place of those inside
             own = [entry for entry in own if entry.words]
         if own:
-            return _of_several(own)
+            return _of_several(own, menu)
     if kernel.unified:
         return _inside(kernel)
     found = cmdline_file(root, others) or _of_another(menus) or defaults_file(root)
@@ -110,10 +110,15 @@ def _menus(
     return menus, tuple(shown(remark) for grub in grubs for remark in grub.remarks)
 
 
-def _of_several(entries: Sequence[MenuEntry]) -> Told:
-    chosen = _chosen(entries)
+def _of_several(own: Sequence[MenuEntry], menu: Sequence[MenuEntry]) -> Told:
+    chosen = _chosen(own)
     which = "the default" if chosen.is_default else "the first"
-    return _told(chosen, f", {which} of {len(entries)} for this kernel" if len(entries) > 1 else "")
+    found = _told(chosen, f", {which} of {len(own)} for this kernel" if len(own) > 1 else "")
+    default = next((entry for entry in menu if entry.is_default), chosen)
+    if default.kernel in ("", *(entry.kernel for entry in own)):
+        return found
+    other = f"by default the loader boots another kernel, {shown(default.kernel)}"
+    return replace(found, remarks=(*found.remarks, f"{other}: --kernel-version takes it"))
 
 
 def _chosen(entries: Sequence[MenuEntry]) -> MenuEntry:
