@@ -123,7 +123,7 @@ MENUS = (
     "boot/grub/grub.cfg", "boot/grub/grubenv", "boot/loader/entries/a.conf",
     "boot/loader/loader.conf", "boot/extlinux/extlinux.conf", "boot/limine.conf",
     "boot/grub/menu.lst", "boot/refind_linux.conf", "etc/zipl.conf", "etc/kernel/cmdline",
-    "etc/default/grub",
+    "etc/default/grub", "startup.nsh",
 )  # fmt: skip
 
 
