@@ -51,6 +51,9 @@ def gather(tree: Path, target: Path, bind: Bind) -> None:
             excerpt.file(path.name)
     for base in _MODULES:
         excerpt.modules(base)
+    for name in excerpt.deployments():
+        (target / name).mkdir(parents=True)
+        gather(tree / name, target / name, bind)
 
 
 def looks_like_root(tree: Path) -> bool:
@@ -103,6 +106,24 @@ class _Excerpt:
             self._bind(self._tree / name, self._target / name)
         else:
             self._link(name, kind)
+
+    def deployments(self) -> Iterator[str]:
+        """Yield ostree's deployments, which are systems in folders; copy the links to them."""
+        for name in self._below("ostree", "boot.*"):
+            (self._target / "ostree").mkdir(exist_ok=True)
+            self._link(name, self._kind(name))
+            if self._kind(name) == stat.S_IFDIR:
+                shutil.copytree(self._tree / name, self._target / name, symlinks=True)
+        for system in self._below("ostree/deploy", "*"):
+            for name in self._below(f"{system}/deploy", "*.[0-9]"):
+                if self._kind(name) == stat.S_IFDIR:
+                    yield name
+
+    def _below(self, name: str, pattern: str) -> list[str]:
+        """Return what is in a folder, none of whose own folders is a link."""
+        if self._kind(name) != stat.S_IFDIR:
+            return []
+        return [f"{name}/{path.name}" for path in (self._tree / name).glob(pattern)]
 
     def modules(self, base: str) -> None:
         if self._kind(f"{base}/x") == 0 and self._kind(base) != stat.S_IFDIR:

@@ -190,6 +190,20 @@ excerpt() {
     done
 }
 
+# Deployments of ostree are systems in folders: each has an excerpt of its own inside.
+excerpts_of_deployments() {
+    local top=$tree target=$to name
+    [ -d "$top/ostree/deploy" ] && [ ! -L "$top/ostree" ] || return 0
+    mkdir -p "$target/ostree"
+    cp -a "$top"/ostree/boot.* "$target/ostree/"
+    for name in "$top"/ostree/deploy/*/deploy/*.[0-9]; do
+        [ -d "$name" ] || continue
+        tree=$name to=$target/${name#"$top"/}
+        excerpt
+    done
+    tree=$top to=$target
+}
+
 # make_ext4 FOLDER DEVICE KIB INODES UUID LABEL
 make_ext4() {
     /tools/mke2fs -q -t ext4 -F -m 1 -d "$1" -U "$5" -L "$6" -N "$4" \
@@ -209,6 +223,7 @@ make_excerpts() {
         mount_volume "$number" "$device" "$type" "$tree"
         [ "$type" != btrfs ] || enter_btrfs_root "$number" "$device"
         excerpt
+        excerpts_of_deployments
         kib=$(used_kib "$to") inodes=$(count_inodes "$to")
         make_ext4 "$to" "$result" "$((kib + kib / 4 + inodes * 5 + 32768))" "$((inodes * 2 + 1024))" \
             "$(cat /job/uuid)" ''
