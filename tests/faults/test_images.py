@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +11,17 @@ import pytest
 
 from faults.fault import Fault, as_one
 from faults.scene import How, Scene
-from hostile.chains import overlay, vmdk_description, with_data_file
+from hostile.chains import (
+    differencing_vdi,
+    differencing_vhd,
+    overlay,
+    vmdk_description,
+    with_data_file,
+)
 
 TITLE = "Images that ask for more"
 
+PARENT = uuid.UUID("5a6f1c3e-0d0b-4c6e-9f8a-0123456789ab")
 KEPT = "the other VMs; nothing of the file asked for is opened"
 
 
@@ -45,6 +53,27 @@ def encrypted(image: Path, _: Path) -> None:
         ["qemu-img", "create", "-q", "-f", "qcow2", *words, image, "1M"],
         check=True, capture_output=True,
     )  # fmt: skip
+
+
+def vmdk_in_parts(image: Path, _: Path) -> None:
+    (image.parent / "odd-flat.vmdk").write_bytes(bytes(1 << 20))
+    vmdk_description(image, "odd-flat.vmdk")
+
+
+@contextmanager
+def compressed(scene: Scene) -> Iterator[None]:
+    """A VMDK as appliances have it, as the disk of the one VM."""
+    raw, image = scene.folder / "disk", scene.folder / "own-0.img"
+    raw.write_bytes(bytes(1 << 20))
+    subprocess.run(
+        ["qemu-img", "convert", "-O", "vmdk", "-o", "subformat=streamOptimized", raw, image],
+        check=True,
+    )
+    scene.number = 1
+    scene.words += ["-p", "own", "--persist"]
+    before = image.read_bytes()
+    yield
+    assert image.read_bytes() == before
 
 
 @contextmanager
@@ -122,12 +151,54 @@ FAULTS: list[Fault[How]] = [
             ),
         ],
     ),
+    *as_one(
+        "a VMDK's data is in other files, which are there, elsewhere or gone",
+        [
+            Fault(
+                "a VMDK's data is in other files",
+                odd(vmdk_in_parts),
+                ends="exit code 1",
+                words="is a VMDK whose data is in other files ('odd-flat.vmdk')",
+                kept=KEPT,
+            ),
+            Fault(
+                "a VMDK's data is elsewhere",
+                odd(lambda image, secret: vmdk_description(image, str(secret))),
+                ends="exit code 1",
+                words="which is neither in its own folder nor in the one above it",
+            ),
+            Fault(
+                "a VMDK's data is gone",
+                odd(lambda image, _: vmdk_description(image, "gone-s001.vmdk")),
+                ends="exit code 1",
+                words="asks for the extent 'gone-s001.vmdk', which cannot be opened",
+            ),
+        ],
+    ),
+    *as_one(
+        "a VHD, VHDX or VDI holds only what differs from another",
+        [
+            Fault(
+                "a VHD differs from another",
+                odd(lambda image, _: differencing_vhd(image, "base.vhd")),
+                ends="exit code 1",
+                words="it holds only what differs from 'base.vhd'",
+                kept="the other VMs",
+            ),
+            Fault(
+                "a VDI differs from another",
+                odd(lambda image, _: differencing_vdi(image, PARENT)),
+                ends="exit code 1",
+                words=f"it holds only what differs from 'the image {PARENT}'",
+            ),
+        ],
+    ),
     Fault(
-        "a VMDK's data is in other files",
-        odd(lambda image, secret: vmdk_description(image, str(secret))),
+        "guests are to write (`--persist`) to an image that QEMU only reads",
+        compressed,
         ends="exit code 1",
-        words="is a VMDK whose data is in other files",
-        kept=KEPT,
+        words="is a vmdk that QEMU only reads, or compressed",
+        kept="the image",
     ),
     Fault(
         "an image is encrypted",

@@ -17,7 +17,8 @@ from vmtiming_tui.images.disk.volumes import find_volumes, open_files
 from vmtiming_tui.images.files.ext import Ext
 from vmtiming_tui.images.files.fat import Fat
 from vmtiming_tui.images.files.tree import FileKind, FileSystem, Node, Tree
-from vmtiming_tui.images.gate.formats import KNOWN_FORMATS, read_header
+from vmtiming_tui.images.gate.cut_short import is_cut_short
+from vmtiming_tui.images.gate.formats import KNOWN_FORMATS, format_by_end, read_header
 from vmtiming_tui.images.quoting import shown
 
 MAX_VISITS = 200
@@ -143,6 +144,10 @@ def volumes(data: bytes) -> None:
 def headers(data: bytes) -> None:
     """The headers of image formats: what they ask for is a bounded name."""
     with _stretch(data) as image:
+        assert format_by_end(image) in ("", *KNOWN_FORMATS)
+        for form in KNOWN_FORMATS:
+            with contextlib.suppress(ImageError):
+                is_cut_short(image, form)
         for told in ("", "qcow2", "vmdk"):
             with contextlib.suppress(ImageError):
                 if (header := read_header(image, told)) is None:
@@ -150,7 +155,7 @@ def headers(data: bytes) -> None:
                 assert header.format in KNOWN_FORMATS
                 assert len(header.extents) <= MAX_EXTENTS
                 extents = [extent.name for extent in header.extents]
-                for name in (header.backing, header.data_file, *extents):
+                for name in (header.backing, header.data_file, header.differs_from, *extents):
                     assert len(os.fsencode(name)) <= MAX_NAME_BYTES
                     assert "\0" not in name
                     assert all(c.isprintable() or c in JOINING for c in shown(name))

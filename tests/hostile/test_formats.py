@@ -5,18 +5,27 @@ Images are made by the real qemu-img, or by the formats' specifications where it
 
 import contextlib
 import json
+import uuid
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from hostile.chains import taken
+from hostile.chains import (
+    differencing_vdi,
+    differencing_vhd,
+    differencing_vhdx,
+    taken,
+    vmdk_of,
+)
+from hostile.other_makers import bochs, cloop, cowd, dmg, write
 from support import disk_images as images
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.escape import printable
 from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.gate.ask_qemu_img import QemuImg
 from vmtiming_tui.images.gate.format_ledger import Ledger
-from vmtiming_tui.images.gate.permission import Rules, take
+from vmtiming_tui.images.gate.permission import Rules, settled, take
 from vmtiming_tui.images.gate.unpacking import Unpacking
 
 KIB = 1024
@@ -100,3 +109,196 @@ def test_our_readers_and_qemu_say_the_same_and_the_disk_is_whole(raw, tmp_path, 
     assert found.format == form == told["format"]
     assert found.virtual_bytes == told["virtual-size"] == SIZE
     assert whole_disk(tmp_path / "image", tmp_path / "work") == raw.read_bytes()
+
+
+@pytest.mark.parametrize("maker", [cloop, bochs, dmg], ids=lambda maker: maker.__name__)
+def test_what_qemu_reads_and_does_not_write_is_taken_and_never_written_to(raw, tmp_path, maker):
+    image = write(tmp_path / "disk.img", maker(raw.read_bytes()))
+
+    assert taken(image).format == maker.__name__
+    assert whole_disk(image, tmp_path / "work") == raw.read_bytes()
+    assert f"is a {maker.__name__} that QEMU only reads" in refusal(image, writable=True).message
+
+
+# VMDKs in several files.
+
+
+def cut(raw: Path, folder: Path, sizes: list[int], kinds: list[str], name: str = "disk") -> Path:
+    """The disk as a VMDK in parts of these sizes and kinds."""
+    at, lines, disk = 0, [], raw.read_bytes()
+    for number, (size, kind) in enumerate(zip(sizes, kinds, strict=True), start=1):
+        part = folder / f"{name}-{number}.vmdk"
+        piece = write(folder / "piece", disk[at : at + size])
+        if kind in ("FLAT", "VMFS"):
+            piece.rename(part)
+        elif kind == "VMFSSPARSE":
+            write(part, cowd(piece.read_bytes()))
+        elif kind == "SPARSE":
+            images.sh("qemu-img", "convert", "-O", "vmdk", "-o", "subformat=twoGbMaxExtentSparse",
+                      piece, folder / f"{name}-{number}x.vmdk")  # fmt: skip
+            (folder / f"{name}-{number}x-s001.vmdk").rename(part)
+        named = f' "{part.name}"' + (" 0" if kind == "FLAT" else "")
+        lines.append(f"RW {size // 512} {kind}{'' if kind == 'ZERO' else named}")
+        at += size
+    return vmdk_of(folder / f"{name}.vmdk", *lines)
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        ["FLAT", "FLAT", "FLAT"], ["SPARSE", "SPARSE", "SPARSE"], ["FLAT", "SPARSE", "VMFS"],
+        ["VMFSSPARSE", "VMFSSPARSE", "VMFSSPARSE"], ["SPARSE", "ZERO", "VMFSSPARSE"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_vmdk_in_parts_of_any_kind_is_put_together(raw, tmp_path, kinds):
+    sizes = [MIB, 256 * KIB, SIZE - MIB - 256 * KIB]
+    image = cut(raw, tmp_path, sizes, kinds)
+    wanted = bytearray(raw.read_bytes())
+    if "ZERO" in kinds:
+        wanted[MIB : MIB + 256 * KIB] = bytes(256 * KIB)
+
+    assert whole_disk(image, tmp_path / "work") == wanted
+
+
+@pytest.mark.parametrize("base", ["monolithicSparse", "monolithicFlat", "twoGbMaxExtentSparse"])
+@pytest.mark.parametrize("top", ["vmdk", "twoGbMaxExtentSparse", "qcow2"])
+def test_snapshots_in_parts_or_not_show_what_they_stand_on(raw, tmp_path, base, top):
+    made(raw, tmp_path / "base.vmdk", "vmdk", f"subformat={base}")
+    form = "qcow2" if top == "qcow2" else "vmdk"
+    options = ["-o", f"subformat={top}"] if top == "twoGbMaxExtentSparse" else []
+    image = tmp_path / "top"
+    images.sh("qemu-img", "create", "-q", "-f", form, *options, "-b", "base.vmdk", "-F", "vmdk",
+              image)  # fmt: skip
+    images.sh("qemu-io", "-f", form, "-c", "write -P 7 1M 64k", image)
+    wanted = bytearray(raw.read_bytes())
+    wanted[MIB : MIB + 64 * KIB] = b"\7" * 64 * KIB
+
+    assert whole_disk(image, tmp_path / "work") == wanted
+
+
+def test_a_parent_that_was_written_to_since_is_no_parent(raw, tmp_path):
+    base = made(raw, tmp_path / "base.vmdk", "vmdk")
+    images.sh("qemu-img", "create", "-q", "-f", "vmdk", "-b", base, "-F", "vmdk", tmp_path / "top")
+    images.sh("qemu-io", "-f", "vmdk", "-c", "write 0 64k", base)
+
+    assert "is not what it was when a VMDK came to stand on it" in refusal(tmp_path / "top").message
+
+
+def test_a_part_of_a_vmdk_is_not_taken_for_all_of_it(raw, tmp_path):
+    cut(raw, tmp_path, [MIB, 2 * MIB], ["SPARSE", "VMFSSPARSE"])
+    for part in ("disk-1.vmdk", "disk-2.vmdk"):
+        found = refusal(tmp_path / part)
+        assert "is one part of a VMDK, whose description is in another file" in found.message
+
+
+def test_an_extent_that_is_gone_is_named_and_one_that_lies_elsewhere_is_found(tmp_path):
+    write(tmp_path / "disk-flat.vmdk", bytes(MIB))
+    path = "/vmfs/volumes/5f0c/web 01/disk-flat.vmdk"
+    image = vmdk_of(tmp_path / "disk.vmdk", f'RW 2048 VMFS "{path}"')
+    found = refusal(image, in_parts=True)
+
+    assert f"asks for the extent {path!r}, which cannot be opened" in found.message
+    assert "'disk-flat.vmdk' lies beside the image: write 'disk-flat.vmdk'" in found.hint
+    (tmp_path / "disk-flat.vmdk").unlink()
+    assert "needs all of them: get this one, too" in refusal(image, in_parts=True).hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '# Disk DescriptorFile\r\nversion=3\r\nCID=fffffffe\r\nRW 2048 FLAT "a b.vmdk" 0\r\n',
+        '\n# Disk DescriptorFile\n\nversion=1\n\n  RDONLY  2048  VMFS  "a b.vmdk"\n',
+        '# Disk DescriptorFile\nversion=2\nencoding="windows-1252"\nRW 2048 FLAT "a b.vmdk" 0',
+    ],
+)
+def test_a_description_is_read_as_its_makers_write_it(raw, tmp_path, text):
+    write(tmp_path / "a b.vmdk", raw.read_bytes()[:MIB])
+    image = write(tmp_path / "disk", text.encode())
+
+    assert whole_disk(image, tmp_path / "work") == raw.read_bytes()[:MIB]
+
+
+# Damaged.
+
+
+@pytest.mark.parametrize(
+    ("form", "options"),
+    [("qcow2", ""), ("qcow2", "extended_l2=on"), ("vdi", ""), ("parallels", ""),
+     ("vmdk", "subformat=monolithicSparse"), ("qcow2", "compat=0.10")],
+)  # fmt: skip
+def test_an_image_that_is_cut_short_is_said_to_be(raw, tmp_path, form, options):
+    image = made(raw, tmp_path / "image", form, options)
+    with image.open("r+b") as file:
+        file.truncate(image.stat().st_size - 66 * KIB)
+
+    with pytest.raises(ImageError, match="is cut short"):
+        whole_disk(image, tmp_path / "work")
+
+
+@pytest.mark.parametrize("form", ["vhdx", "vpc", "qed"])
+def test_what_qemu_itself_finds_cut_short_is_refused_in_its_words(raw, tmp_path, form):
+    image = made(raw, tmp_path / "image", form)
+    with image.open("r+b") as file:
+        file.truncate(image.stat().st_size // 2)
+
+    with pytest.raises(ImageError) as caught:
+        whole_disk(image, tmp_path / "work")
+    assert "json:" not in caught.value.message
+    assert "nbd" not in caught.value.message
+    assert "get" in caught.value.hint
+
+
+def test_a_qcow2_that_says_it_is_damaged_is_read_with_a_word_and_not_written_to(raw, tmp_path):
+    image = made(raw, tmp_path / "image", "qcow2")
+    with image.open("r+b") as file:
+        file.seek(79)
+        file.write(b"\2")
+
+    (notice,) = taken(image).notices
+    assert f"says of itself that it is damaged; mend it: qemu-img check -r all {image}" in notice
+    assert "says of itself" in refusal(image, writable=True).message
+
+
+# Where QEMU does not look.
+
+
+def test_a_fixed_vhd_is_told_by_its_end_and_no_other_image_is(raw, tmp_path):
+    image = made(raw, tmp_path / "azure.vhd", "vpc", "subformat=fixed,force_size=on")
+    assert (taken(image).format, taken(image).virtual_bytes) == ("vpc", SIZE)
+    assert taken(image, format="raw").virtual_bytes == SIZE + 512
+
+    footer = bytearray(image.read_bytes()[-512:])
+    footer[100] ^= 1
+    write(image, image.read_bytes()[:-512] + footer)
+    assert taken(image).format == "raw"
+
+
+def test_what_was_raw_before_a_guest_wrote_to_it_stays_raw_also_by_its_end(raw, tmp_path):
+    image = write(tmp_path / "disk", bytes(SIZE + 512))
+    ledger = Ledger(tmp_path / "state" / "ledger")
+    ledger.write(settled(taken(image)))
+    vhd = made(raw, tmp_path / "vhd", "vpc", "subformat=fixed,force_size=on")
+    write(image, vhd.read_bytes())
+
+    assert taken(image, Ledger(tmp_path / "state" / "ledger")).format == "raw"
+
+
+@pytest.mark.parametrize(
+    ("maker", "parent", "words"),
+    [
+        (differencing_vhd, "base, old.vhd", "VBoxManage clonemedium disk"),
+        (differencing_vhd, "\x1b[31mred.vhd", "VBoxManage clonemedium disk"),
+        (differencing_vhdx, "..\\base.vhdx", "Convert-VHD -Path"),
+        (differencing_vdi, uuid.UUID(int=7), "VBoxManage clonemedium disk"),
+    ],
+)
+def test_an_image_that_differs_from_a_parent_is_refused_and_names_it(
+    tmp_path, maker, parent, words
+):
+    found = refusal(maker(tmp_path / "a child", parent))
+
+    assert "is a differencing" in found.message
+    assert printable(str(parent), keep="") in found.message
+    assert words in found.hint
+    assert "differs from" not in refusal(tmp_path / "a child", format="qcow2").message

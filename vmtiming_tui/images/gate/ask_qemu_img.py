@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -11,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.disk.boot_sectors import HEAD_BYTES
-from vmtiming_tui.images.gate.formats import PROBED_BYTES
+from vmtiming_tui.images.gate.formats import PROBED_BYTES, format_by_mark
 from vmtiming_tui.images.gate.nbd import served
-from vmtiming_tui.images.gate.nodes import Node, block_node, nameless
+from vmtiming_tui.images.gate.nodes import Node, block_node, last_words, nameless
 from vmtiming_tui.images.gate.permission import QemuAnswer, Taken
 from vmtiming_tui.images.guard.box import Box, BoxLimits, Wall, best_wall, own_uid
 from vmtiming_tui.images.guard.opening import File
@@ -23,6 +24,7 @@ _LIMIT_S = 20
 _LIMITS = BoxLimits(memory_bytes=1 << 30, file_bytes=1 << 20, files=64, cpu_s=10)
 _MAX_ANSWER_BYTES = 64 << 10
 _SECTOR = 512
+_NO_ANSWER = "it does not answer"
 
 
 class QemuImg:
@@ -61,8 +63,15 @@ class QemuImg:
                 return _raw(file)
             case {"format": str(form), "virtual-size": int(size)}:
                 return QemuAnswer(form, size)
+        words = last_words(said.stderr) or _NO_ANSWER
+        if form := told or format_by_mark(head):
+            raise ImageError(
+                f"QEMU cannot read {shown(file.path)!r}, which is to be a {form}: {words}",
+                hint="get it again, whole; where it was not closed properly: qemu-img check -r all "
+                f"{shlex.quote(file.path)}",
+            )
         raise ImageError(
-            f"QEMU cannot tell what {shown(file.path)!r} is: {_last_words(said)}",
+            f"QEMU cannot tell what {shown(file.path)!r} is: {words}",
             hint="say its format, where you know it: --format raw",
         )
 
@@ -97,7 +106,7 @@ class QemuImg:
                 with os.fdopen(fd, "rb") as file:
                     return file.read(HEAD_BYTES)
         raise ImageError(
-            f"QEMU cannot read {shown(top.file.path)!r}: {_last_words(said)}",
+            f"QEMU cannot read {shown(top.file.path)!r}: {last_words(said.stderr) or _NO_ANSWER}",
             hint="choose the firmware yourself: -- -bios FILE",
         )
 
@@ -134,11 +143,6 @@ def _nbd(name: str) -> Node:
 
 def _bytes(fd: int, file: File) -> Stretch:
     return Stretch((Piece(fd, 0, file.size),))
-
-
-def _last_words(said: "subprocess.CompletedProcess[bytes]") -> str:
-    last = said.stderr.strip().rpartition(b"\n")[2].decode(errors="replace")
-    return shown(last.removeprefix("qemu-img: ")) or "it does not answer"
 
 
 def _raw(file: File) -> QemuAnswer:

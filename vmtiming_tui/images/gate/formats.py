@@ -78,8 +78,7 @@ def read_header(image: Stretch, told: str = "") -> ImageHeader | None:
 def format_by_mark(head: bytes) -> str:
     """Return which of the formats read here has its mark in an image's first bytes, if any."""
     if head.startswith(_QCOW_MARK) and len(head) >= 8:
-        version = int.from_bytes(head[4:8])
-        return {1: "qcow", 2: "qcow2", 3: "qcow2"}.get(version, "")
+        return "qcow" if int.from_bytes(head[4:8]) == 1 else "qcow2"
     if head.startswith((SPARSE_MARK, OLD_SPARSE_MARK)) or DESCRIPTION_MARK.match(head):
         return "vmdk"
     if head[VDI_MARK_AT:].startswith(VDI_MARK):

@@ -1,6 +1,7 @@
 """An image as QEMU's block layer is told of it: a node a file, a node a format, nothing guessed."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -9,8 +10,10 @@ from vmtiming_tui.images.gate.formats import CHAINED_FORMATS
 from vmtiming_tui.images.gate.permission import Layer
 from vmtiming_tui.images.gate.vmdk import DESCRIPTION_AT, description
 from vmtiming_tui.images.guard.opening import File
+from vmtiming_tui.images.quoting import shown
 
 Node = dict[str, object]
+_NODE_WORDS = re.compile(rb"(?:Could not open )?'?(?:json:\{.*\}|nbd\+unix:[^' ]*)'?: ")
 _HEADER_BYTES = 1024
 # Where a header says that it names a backing file: offset and length, or a bit for it.
 _BACKING_FIELD = {"qcow2": (8, 12), "qcow": (8, 12), "qed": (16, 1)}
@@ -58,6 +61,12 @@ def apart(node: Node) -> Iterator[Node]:
             yield from apart(below)
             alone[role] = below["node-name"]
     yield alone
+
+
+def last_words(said: bytes) -> str:
+    """Return the last line of what qemu-img complains of, without the node it was told of."""
+    last = _NODE_WORDS.sub(b"", said).strip().rpartition(b"\n")[2]
+    return shown(last.removeprefix(b"qemu-img: "))
 
 
 @contextmanager

@@ -15,6 +15,8 @@ from vmtiming_tui.images.gate.header import (
     name_in,
 )
 
+_ELSEWHERE = "write it anew with the QEMU that made it: qemu-img convert -O raw"
+_VERSIONS = (2, 3)
 _CORRUPT, _DATA_FILE, _KNOWN_INCOMPATIBLE = 1 << 1, 1 << 2, 0b11111
 _BACKING_FORMAT, _DATA_FILE_NAME = 0xE2792ACA, 0x44415441
 _QED_BACKING, _QED_RAW_BACKING, _QED_KNOWN = 1, 4, 7
@@ -36,6 +38,11 @@ def read_qcow2(image: Stretch) -> ImageHeader:
     version, backing_at, backing_size, cluster_bits, size, crypt = struct.unpack(
         ">IQIIQI", head[4:36]
     )
+    if version not in _VERSIONS:
+        raise ImageError(
+            f"the image is a qcow2 of version {version}, which is unknown here",
+            hint=_ELSEWHERE,
+        )
     incompatible, length = 0, 72
     if version == 3:
         (incompatible,) = struct.unpack(">Q", head[72:80])
@@ -47,7 +54,7 @@ def read_qcow2(image: Stretch) -> ImageHeader:
     if incompatible & ~_KNOWN_INCOMPATIBLE:
         raise ImageError(
             f"the image is a qcow2 with features unknown here ({incompatible:#x})",
-            hint="write it anew: qemu-img convert -O qcow2 IMAGE NEW",
+            hint=_ELSEWHERE,
         )
     cluster = 1 << cluster_bits
     if not 72 <= length <= cluster:

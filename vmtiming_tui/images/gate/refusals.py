@@ -52,7 +52,7 @@ def refuse_differing(named: str, path: str, header: ImageHeader) -> None:
         merge = f"with VirtualBox: VBoxManage clonemedium disk {_quoted(named)} {whole}"
     raise ImageError(
         f"{shown(path)!r} is a differencing {header.format}: it holds only what differs from "
-        f"{shown(header.differs_from)!r}, and QEMU does not put the two together",
+        f"'{shown(header.differs_from)}', and QEMU does not put the two together",
         hint=f"write both into one file where the other is, too, {merge}",
     )
 

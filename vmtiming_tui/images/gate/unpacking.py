@@ -8,7 +8,6 @@ is put together here, for QEMU would open those by their names.
 import contextlib
 import json
 import os
-import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -16,18 +15,17 @@ from pathlib import Path
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.byte_range import Piece, Stretch
+from vmtiming_tui.images.gate.cut_short import is_cut_short
 from vmtiming_tui.images.gate.nbd import served
-from vmtiming_tui.images.gate.nodes import Node, block_node, nameless
+from vmtiming_tui.images.gate.nodes import Node, block_node, last_words, nameless
 from vmtiming_tui.images.gate.permission import Layer, LayerPart
 from vmtiming_tui.images.gate.vmdk import begin_whole
 from vmtiming_tui.images.guard.opening import File
 from vmtiming_tui.images.guard.tools import free_bytes, run
-from vmtiming_tui.images.quoting import human, shown
+from vmtiming_tui.images.quoting import human
 
 UNPACKED = "source.raw"
 _SECTOR = 512
-# What stands for the image in QEMU's complaints, which would else begin with all of its node.
-_NODE_WORDS = re.compile(rb"'?(?:json:\{.*\}|nbd\+unix:[^' ]*)'?(?=:)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +98,12 @@ class Unpacking:
 
     def _unpacked(self, layers: Sequence[Layer], name: str, what: str) -> Stretch:
         """Have qemu-img write out what layers make up, and return it."""
+        for layer in layers:
+            if is_cut_short(self.stretches[layer.file], layer.format):
+                raise ImageError(
+                    f"the {what} is cut short: some of its data lies beyond the end of its file",
+                    hint="get it again, as a whole",
+                )
         allocated = sum(self.stretches[file].size for layer in layers for file in layer.files)
         whole = min(allocated, self.virtual_bytes)
         if whole > (free := free_bytes(self.work)):
@@ -133,9 +137,7 @@ class Unpacking:
         command = ["qemu-img", "convert", "-O", "raw", f"json:{json.dumps(node)}", name]
         done = run(command, self.work)
         if done.code:
-            words = _NODE_WORDS.sub(b"it", done.said).strip().rpartition(b"\n")[2]
-            words = words.removeprefix(b"qemu-img: ") or done.last_word.encode()
             raise ImageError(
-                f"unpacking the {what} failed: {shown(words)}",
+                f"unpacking the {what} failed: {last_words(done.said) or done.last_word}",
                 hint="get the image again; qemu-img check says more about some formats",
             )

@@ -31,7 +31,10 @@ _WHOLE_FILES = (
 _AT_THE_TOP = ("vmlinuz*", "vmlinux-*", "*Image-*", "kernel-*", "init*", "*.efi", "*.uki", "*.EFI")
 _MODULES = ("usr/lib/modules", "lib/modules")
 _OF_A_KERNEL = ("modules.*", "vmlinuz", "init*")
-_FOR_A_VM = ("virtio_pci", "virtio_blk", "ext4", "crc32c_generic", "crc32c_intel")
+_FOR_A_VM = (
+    "virtio_pci", "virtio_blk", "ext4", "xfs", "btrfs", "f2fs", "crc32c_generic", "crc32c_intel",
+    "crc32_generic", "xxhash_generic", "sha256_generic", "blake2b_generic",
+)  # fmt: skip
 _MAX_TABLE_BYTES = 64 << 20
 
 Bind = Callable[[Path, Path], None]
