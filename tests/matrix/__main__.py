@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m matrix", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(WAYS)}")
     parser.add_argument("--work", type=Path, required=True, help="a folder for 10 GiB, kept")
-    parser.add_argument("--timeout", type=int, default=400, help="seconds a boot may take")
+    parser.add_argument("--timeout", type=int, default=400, help="seconds a boot may take; 0: none")
     given = parser.parse_args()
     if os.geteuid() != 0:
         parser.error("this takes root: it makes a Debian, and enters it")

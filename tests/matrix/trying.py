@@ -39,7 +39,10 @@ HEADING = f"{'image':20} {'way':11} {'prepared':9} {'booted':>6}  source  words"
 
 
 def tried(image: Path, options: Sequence[str], folder: Path, *, timeout_s: int) -> Outcome:
-    """Prepare an image in an empty folder, and boot it by what is printed then."""
+    """Prepare an image in an empty folder, and boot it by what is printed then.
+
+    Without a boot where ``timeout_s`` is 0.
+    """
     before = digest(image)
     way = " ".join(option.removeprefix("--") for option in options) or "copy"
     out = folder / f"{image.stem}-{way.replace(' ', '-')}"
@@ -53,7 +56,7 @@ def tried(image: Path, options: Sequence[str], folder: Path, *, timeout_s: int) 
         told = f"{told} / {_told(done.stderr)}"
         command = _printed(done)
     boot_s = None
-    if command:
+    if command and timeout_s:
         started = time.monotonic()
         boot = _tool((*command, *_BOOT, "--timeout", str(timeout_s)), folder)
         boot_s = _boot_s(folder / "boot.json")

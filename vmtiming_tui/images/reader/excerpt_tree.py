@@ -23,12 +23,25 @@ _WHOLE_FOLDERS = (
 _WHOLE_FILES = (
     "etc/fstab", "etc/crypttab", "etc/os-release", "etc/machine-id", "etc/selinux/config",
     "etc/cloud/cloud-init.disabled", "etc/cmdline", "etc/zipl.conf", "usr/lib/os-release",
+    "lib/os-release",
     "sbin/init", "usr/sbin/init", "bin/busybox", "usr/bin/busybox",
     "usr/lib/systemd/systemd", "lib/systemd/systemd",
     "usr/lib/systemd/system/systemd-firstboot.service",
     "lib/systemd/system/systemd-firstboot.service",
 )  # fmt: skip
 _AT_THE_TOP = ("vmlinuz*", "vmlinux-*", "*Image-*", "kernel-*", "init*", "*.efi", "*.uki", "*.EFI")
+# The name of this library has systemd's version.
+_LIBRARIES = tuple(
+    f"{folder}/systemd/libsystemd-shared-*.so"
+    for folder in (
+        "usr/lib",
+        "usr/lib64",
+        "usr/lib/*-linux-gnu*",
+        "lib",
+        "lib64",
+        "lib/*-linux-gnu*",
+    )
+)
 _MODULES = ("usr/lib/modules", "lib/modules")
 _OF_A_KERNEL = ("modules.*", "vmlinuz", "init*")
 _FOR_A_VM = (
@@ -52,6 +65,9 @@ def gather(tree: Path, target: Path, bind: Bind) -> None:
     for pattern in _AT_THE_TOP:
         for path in tree.glob(pattern):
             excerpt.file(path.name)
+    for pattern in _LIBRARIES:
+        for path in tree.glob(pattern):
+            excerpt.mark(str(path.relative_to(tree)))
     for base in _MODULES:
         excerpt.modules(base)
     for name in excerpt.deployments():
@@ -109,6 +125,12 @@ class _Excerpt:
             self._bind(self._tree / name, self._target / name)
         else:
             self._link(name, kind)
+
+    def mark(self, name: str) -> None:
+        """Have a file there by its name alone."""
+        if self._kind(name) == stat.S_IFREG:
+            (self._target / name).parent.mkdir(parents=True, exist_ok=True)
+            (self._target / name).touch()
 
     def deployments(self) -> Iterator[str]:
         """Yield ostree's deployments, which are systems in folders; copy the links to them."""

@@ -176,13 +176,21 @@ excerpt() {
         whole_folder "$name"
     done
     for name in etc/fstab etc/crypttab etc/os-release etc/machine-id etc/selinux/config \
-        etc/cloud/cloud-init.disabled etc/cmdline etc/zipl.conf usr/lib/os-release; do
+        etc/cloud/cloud-init.disabled etc/cmdline etc/zipl.conf usr/lib/os-release \
+        lib/os-release; do
         whole_file "$name"
     done
     for name in sbin/init usr/sbin/init lib/systemd/systemd usr/lib/systemd/systemd \
         lib/systemd/system/systemd-firstboot.service \
         usr/lib/systemd/system/systemd-firstboot.service; do
         mark "$name"
+    done
+    # The name of this library has systemd's version.
+    for name in "$tree"/usr/lib*/systemd/libsystemd-shared-*.so \
+        "$tree"/usr/lib/*-linux-gnu*/systemd/libsystemd-shared-*.so \
+        "$tree"/lib*/systemd/libsystemd-shared-*.so \
+        "$tree"/lib/*-linux-gnu*/systemd/libsystemd-shared-*.so; do
+        mark "${name#"$tree/"}"
     done
     for name in "$tree"/vmlinu[xz]* "$tree"/*Image-* "$tree"/kernel-* "$tree"/init* \
         "$tree"/*.efi "$tree"/*.uki "$tree"/*.EFI; do
