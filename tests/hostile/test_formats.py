@@ -185,6 +185,14 @@ def test_a_parent_that_was_written_to_since_is_no_parent(raw, tmp_path):
     assert "is not what it was when a VMDK came to stand on it" in refusal(tmp_path / "top").message
 
 
+def test_a_vmdk_that_differs_from_one_it_does_not_name_is_not_taken_for_whole(raw, tmp_path):
+    """As VirtualBox makes snapshots, whose parents are in the machine's own file."""
+    image = made(raw, tmp_path / "image", "vmdk")
+    write(image, image.read_bytes().replace(b"parentCID=ffffffff", b"parentCID=1234abcd"))
+
+    assert "differs from 'the image whose CID is 1234abcd'" in refusal(image).message
+
+
 def test_a_part_of_a_vmdk_is_not_taken_for_all_of_it(raw, tmp_path):
     cut(raw, tmp_path, [MIB, 2 * MIB], ["SPARSE", "VMFSSPARSE"])
     for part in ("disk-1.vmdk", "disk-2.vmdk"):
