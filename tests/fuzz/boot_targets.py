@@ -15,7 +15,7 @@ from vmtiming_tui.images.system.completed_initrd import complete_initrd
 from vmtiming_tui.images.system.initrd_contents import InitrdKind, initrd_kind, names
 from vmtiming_tui.images.system.kernels import Kernel
 from vmtiming_tui.images.system.loader import entries
-from vmtiming_tui.images.system.loader.carried import MAX_BYTES, NewDisk, beside, carried
+from vmtiming_tui.images.system.loader.carried import MAX_BYTES, RootDisk, beside, carried
 from vmtiming_tui.images.system.loader.told import told
 from vmtiming_tui.images.system.versions import version_key
 
@@ -103,7 +103,7 @@ def menus(data: bytes) -> None:
     for name in MENUS:
         root = tree({name: data, "boot/vmlinuz-6.1": b"", "boot/grub/more.cfg": data})
         found = told(Kernel(version="6.1", tree=root, path="boot/vmlinuz-6.1"), root, [])
-        for disk in (None, NewDisk(new_type="ext4", merged=frozenset({"/usr"}))):
+        for disk in (RootDisk(type="btrfs"), RootDisk(type="ext4", is_new=True, is_converted=True)):
             kept = carried(found, disk)
             line = beside("root=/dev/vda rootflags=subvol=@", kept.words)
             assert re.fullmatch(r"[ -~]*", line)

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from readers.memory import tree
+from readers.memory import Link, tree
 from support import disk_images as images
 from vmtiming_tui.images.files.tree import Tree
-from vmtiming_tui.images.system.loader.carried import MAX_BYTES, NewDisk, beside, carried
-from vmtiming_tui.images.system.loader.told import told
+from vmtiming_tui.images.system.loader.carried import MAX_BYTES, RootDisk, beside, carried
+from vmtiming_tui.images.system.loader.told import default_root, told
 from vmtiming_tui.images.system.loader.words import Told, Word, split
 
 KERNEL = "boot/vmlinuz-6.1"
@@ -85,16 +85,47 @@ def test_all_options_of_the_entry_that_names_the_kernel_count():
 
 
 @pytest.mark.parametrize(
-    ("others", "linux"),
+    "linux",
     [
         # a path from the top of a volume that belongs below /boot, or above a subvolume
-        ((), "/vmlinuz-6.1"),
-        ((), "/@/boot/vmlinuz-6.1"),
-        ((), "boot/../boot/vmlinuz-6.1"),
+        "/vmlinuz-6.1",
+        "/@/boot/vmlinuz-6.1",
+        "boot/../boot/vmlinuz-6.1",
     ],
 )
-def test_an_entry_names_a_kernel_by_its_path_from_any_top(others, linux):
-    assert words(told_by({"boot/loader/entries/a.conf": entry("a", linux=linux)}, others)) == "a"
+def test_an_entry_names_a_kernel_by_its_path_from_any_top(linux):
+    assert words(told_by({"boot/loader/entries/a.conf": entry("a", linux=linux)})) == "a"
+
+
+def test_an_entry_names_a_kernel_by_a_link_even_one_out_of_the_boot_partition():
+    target = "usr/lib/modules/6.1/vmlinuz"
+    boot = {"loader/entries/a.conf": entry("a", linux="/vmlinuz-6.1"),
+            "vmlinuz-6.1": Link(b"../usr/lib/modules/6.1/vmlinuz")}  # fmt: skip
+
+    assert words(told_by({target: b"k"}, [boot], path=target)) == "a"
+
+
+def test_a_copy_of_a_kernel_is_known_by_a_name_that_tells_its_version():
+    esp = {"loader/entries/a.conf": entry("a", linux="/EFI/os/vmlinuz-6.1"),
+           "EFI/os/vmlinuz-6.1": b"k"}  # fmt: skip
+    unversioned = {"loader/entries/a.conf": entry("a", linux="/vmlinuz"), "vmlinuz": b"k"}
+
+    assert words(told_by({}, [esp])) == "a"
+    assert "another kernel" in told_by({"boot/x/vmlinuz": b"k"}, [unversioned],
+                                       path="boot/x/vmlinuz").source  # fmt: skip
+
+
+def test_of_kernels_of_one_name_each_has_its_own_entries():
+    files = {
+        f"boot/loader/entries/ostree-{number}.conf": entry(
+            f"ostree=/ostree/boot.1/{number}", linux=f"/ostree/os-{number}/vmlinuz-6.1"
+        )
+        for number in (1, 2)
+    } | {f"boot/ostree/os-{number}/vmlinuz-6.1": b"k" for number in (1, 2)}
+
+    found = told_by(files, path="boot/ostree/os-1/vmlinuz-6.1")
+
+    assert words(found) == "ostree=/ostree/boot.1/1"
 
 
 def test_an_entry_of_another_volume_names_its_own_kernel():
@@ -224,42 +255,61 @@ def test_grubs_defaults_are_read_as_a_shell_would_without_running_anything():
     assert [word.text for word in found.unknown] == ["e=$(reboot)"]
 
 
+def test_the_root_of_the_default_entry_is_told_where_all_menus_agree():
+    one = {"boot/grub/grub.cfg": b"menuentry a { linux /boot/k root=/dev/sda2 a }\n"
+           b"menuentry b { linux /boot/k root=/dev/sda3 b }\n"}  # fmt: skip
+    same = {"loader/entries/a.conf": entry("root=/dev/sda2")}
+    other = {"loader/entries/a.conf": entry("root=/dev/sda3")}
+
+    assert default_root([tree(one), tree({}), tree(same)]) == "/dev/sda2"
+    assert default_root([tree(one), tree(other)]) == default_root([tree({})]) == ""
+
+
 # --- what is carried over ------------------------------------------------------------------------
 
 CASE = "root=LABEL=old init=/opt/sys/init rootflags=subvol=root mount.usr=/dev/vda3 quiet"
 
 
-def carried_of(line: str, disk: NewDisk | None = None):
+IN_IMAGE = RootDisk(type="ext4")
+NEW = RootDisk(type="ext4", is_new=True)
+CONVERTED = RootDisk(type="ext4", is_new=True, is_converted=True)
+WHOLE = RootDisk(type="ext4", is_new=True, merged=frozenset({"/usr"}))
+
+
+def carried_of(line: str, disk: RootDisk = IN_IMAGE):
     return carried(Told(source="it", words=split(line)), disk)
 
 
 def test_all_but_root_console_quiet_and_resume_is_carried_over_and_said():
     more = f"{CASE} console=ttyS0,115200 resume=UUID=x splash rhgb BOOT_IMAGE=/x initrd=y"
 
-    for disk in (None, NewDisk()):
+    for disk in (IN_IMAGE, NEW):
         found = carried_of(more, disk)
 
         assert found.words == ("init=/opt/sys/init", "rootflags=subvol=root", "mount.usr=/dev/vda3")
-        assert list(found.lines()) == [f"carried over from it: {' '.join(found.words)}"]
+        assert next(found.lines()) == f"carried over from it: {' '.join(found.words)}"
 
 
-def test_what_is_said_twice_is_carried_once_and_nothing_to_say_is_not_said():
-    assert carried_of("a b a").words == ("a", "b")
+def test_words_keep_their_order_for_the_last_of_a_name_counts():
+    assert carried_of("a=1 a=2 a=1").words == ("a=1", "a=2", "a=1")
+
+
+def test_nothing_to_say_is_not_said():
     assert list(carried_of("root=x quiet").lines()) == []
 
 
 @pytest.mark.parametrize(
     ("word", "disk", "why"),
     [
-        ("rd.luks.uuid=luks-1", NewDisk(), "is on no disk of the VM"),
-        ("luks.name=1=x", NewDisk(), "is on no disk of the VM"),
-        ("rd.lvm.lv=vg/root", NewDisk(), "is on no disk of the VM"),
-        ("usrhash=abc", NewDisk(), "is on no disk of the VM"),
-        ("cryptdevice=UUID=x:root", NewDisk(), "is on no disk of the VM"),
-        ("systemd.mount-extra=LABEL=x:/y", NewDisk(), "is on no disk of the VM"),
-        ("mount.usr=UUID=x", NewDisk(merged=frozenset({"/usr"})), "/usr is part of the root"),
-        ("rootflags=subvol=@", NewDisk(new_type="ext4"), "the root is an ext4 now"),
-        ("rootfstype=xfs", NewDisk(new_type="ext4"), "the root is an ext4 now"),
+        ("rd.luks.uuid=luks-1", NEW, "is on no disk of the VM"),
+        ("luks.name=1=x", NEW, "is on no disk of the VM"),
+        ("rd.lvm.lv=vg/root", NEW, "is on no disk of the VM"),
+        ("usrhash=abc", NEW, "is on no disk of the VM"),
+        ("cryptdevice=UUID=x:root", NEW, "is on no disk of the VM"),
+        ("systemd.mount-extra=LABEL=x:/y", NEW, "is on no disk of the VM"),
+        ("mount.usr=UUID=x", WHOLE, "/usr is part of the root"),
+        ("rootflags=subvol=@", CONVERTED, "the root is an ext4 now"),
+        ("rootfstype=xfs", CONVERTED, "the root is an ext4 now"),
     ],
 )
 def test_what_means_a_disk_that_is_not_there_is_left_out_and_said_why(word, disk, why):
@@ -269,14 +319,14 @@ def test_what_means_a_disk_that_is_not_there_is_left_out_and_said_why(word, disk
     (line,) = [line for line in found.lines() if "left out" in line]
     assert word in line
     assert why in line
-    assert carried_of(word, None).words == (word,)
+    assert carried_of(word).words == (word,)
 
 
 @pytest.mark.parametrize(
     "word", ["rd.luks=0", "rd.md=0", "rootfstype=ext4", "rootwait", "ostree=/ostree/boot.1/x/0"]
 )
 def test_what_means_no_disk_is_carried_over_to_any(word):
-    assert carried_of(word, NewDisk(new_type="ext4")).words == (word,)
+    assert carried_of(word, CONVERTED).words == (word,)
 
 
 @pytest.mark.parametrize(
@@ -299,8 +349,36 @@ def test_no_word_gets_onto_a_command_line_as_anything_else(line, why):
     assert all(said.isprintable() for said in found.lines())
 
 
+@pytest.mark.parametrize(
+    ("word", "disk", "said"),
+    [
+        ("rootflags=subvol=@", NEW, "is for a btrfs: an ext4 may not be mounted by it"),
+        ("rootflags=subvol=@", RootDisk(type="btrfs"), None),
+        ("mount.usr=/dev/vda3", NEW, "the VM has no disk but its root"),
+        ("mount.usr=/dev/vda3", IN_IMAGE, None),
+    ],
+)
+def test_what_may_keep_a_guest_from_booting_is_said(word, disk, said):
+    first, *more = carried_of(word, disk).lines()
+
+    assert first.endswith(word)
+    assert len(more) == (said is not None)
+    assert said is None or said in more[0]
+
+
+def test_that_an_initrd_waits_for_a_network_is_said():
+    found = carried_of("ip=dhcp rd.neednet=1 a")
+
+    assert found.words == ("ip=dhcp", "rd.neednet=1", "a")
+    assert list(found.lines())[1] == (
+        "by ip=dhcp rd.neednet=1 the initrd waits for a network: "
+        "give each VM a card by -- -nic user"
+    )
+    assert len(list(carried_of("ip=off rd.neednet=0").lines())) == 1
+
+
 def test_words_that_only_the_loader_knows_are_said():
-    found = carried(Told(source="it", unknown=split("root=$r a=$b $vt_handoff")), None)
+    found = carried(Told(source="it", unknown=split("root=$r a=$b $vt_handoff")), NEW)
 
     assert list(found.lines()) == [
         "left out of what the loader says: a=$b (only the loader knows its value, when it runs)"
@@ -427,6 +505,19 @@ def test_menus_of_other_loaders_are_read(name, text, found):
 
     assert words(told_words) == found
     assert told_words.source.startswith(f"/{name} of the disk")
+
+
+@pytest.mark.parametrize(
+    ("default", "found"), [("a b", "two"), ("a", "one"), ("a root=x", "one"), ("none", "one")]
+)
+def test_a_label_of_syslinux_may_have_blanks_and_no_default_is_the_first(default, found):
+    text = f"default {default}\nlabel a\nkernel /boot/vmlinuz-6.1\nappend one\n"
+    text += "label a b\nkernel /boot/vmlinuz-6.1\nappend two\n"
+
+    told_words = told_by({"boot/extlinux/extlinux.conf": text.encode()})
+
+    assert words(told_words) == found
+    assert "the default of 2" in told_words.source
 
 
 def test_what_u_boot_adds_is_not_known():

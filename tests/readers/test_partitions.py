@@ -79,6 +79,38 @@ def test_sectors_of_4096_bytes(tmp_path):
     assert found(image)[0][1:3] == (MIB, MIB)
 
 
+def test_a_gpt_without_the_mbr_that_protects_it(tmp_path):
+    image = forged.hollow(tmp_path / "disk.img", 64 * MIB)
+    images.sh("sfdisk", "-q", image, text=SCRIPTS["gpt"])
+    whole = found(image)
+    for mbr in (b"\0" * 512, b"\0" * 510 + b"\x55\xaa"):
+        forged.poke(image, 0, mbr)
+
+        with opened(image) as stretch:
+            table = read_table(stretch)
+
+        assert table is not None and (table.kind, table.bare) == ("gpt", True)
+        assert found(image) == whole
+
+
+def test_what_is_left_of_an_earlier_gpt_at_the_end_is_no_table(tmp_path):
+    image = forged.hollow(tmp_path / "disk.img", 64 * MIB)
+    images.sh("sfdisk", "-q", image, text=SCRIPTS["gpt"])
+    forged.poke(image, 0, bytes(20 * 1024))
+
+    with opened(image) as stretch:
+        assert read_table(stretch) is None
+
+
+def test_a_gpt_counts_where_its_mbr_tells_of_partitions_too(tmp_path):
+    image = forged.hollow(tmp_path / "disk.img", 64 * MIB)
+    images.sh("sfdisk", "-q", image, text=SCRIPTS["gpt"])
+    whole = found(image)
+    images.sh("sgdisk", "-h", "1:2", image)
+
+    assert found(image) == whole
+
+
 @pytest.mark.parametrize("spot", [512, 512 + 16, 512 + 40, 1024 + 32])
 def test_the_copy_serves_where_the_first_header_or_its_entries_are_broken(spot, tmp_path):
     image = forged.hollow(tmp_path / "disk.img", 64 * MIB)

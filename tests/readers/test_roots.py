@@ -17,7 +17,7 @@ from vmtiming_tui.images.disk.volumes import Volume
 from vmtiming_tui.images.files.ext import Ext
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.quoting import human, shown
-from vmtiming_tui.images.reader.kernel_reader import Excerpt, Mount
+from vmtiming_tui.images.reader.kernel_reader import Excerpt, Mount, Writing
 from vmtiming_tui.images.spin import rootfs
 from vmtiming_tui.images.spin.install_service import Report
 from vmtiming_tui.images.spin.root_words import root_arguments
@@ -99,8 +99,14 @@ class FolderReader:
     work: Path
     subvolume: str = ""
     fault: str = ""
+    faulty: str = "xfs"
+    others: tuple[str, ...] = ()
+    labelled: bool = False
+    read_only: bool = False
+    writes: bool = True
     mounts: list[Mount] = field(default_factory=list)
     on_logical: str = ""
+    written: dict[str, Writing] = field(default_factory=dict)
 
     def assembled(self, volumes):
         if not self.on_logical:
@@ -108,17 +114,25 @@ class FolderReader:
         return {volume: replace(volume, type=self.on_logical) for volume in volumes}
 
     def excerpts(self, volumes):
-        if self.fault:
+        if self.fault and self.faulty in {volume.type for volume in volumes}:
             raise ImageError(self.fault)
         return [
-            Excerpt(volume, self.subvolume, images.ext4(
-                self.work / f"excerpt-{number}", self.folder, 24), 5 * MIB, 90)
+            Excerpt(
+                volume, self.subvolume,
+                images.ext4(self.work / f"excerpt-{number}", self.folder, 24), 5 * MIB, 90,
+                passed_over=self.others, labelled=self.labelled, read_only=self.read_only,
+            )
             for number, volume in enumerate(volumes)
         ]  # fmt: skip
 
     def copy(self, mounts, target, *, size, uuid, label):
         self.mounts += mounts
         images.ext4(target, self.folder, size(5 * MIB, 90) // MIB)
+
+    def write(self, mount, image, writings):
+        assert image.name == "rootfs.img"
+        self.mounts.append(mount)
+        self.written |= {each.path: each for each in writings}
 
 
 @dataclass(frozen=True)
@@ -179,20 +193,111 @@ def reader(system, tmp_path) -> FolderReader:
     return FolderReader(system, tmp_path / "work")
 
 
-def test_what_only_a_kernel_reads_is_told_from_an_excerpt_and_copied(reader, tmp_path):
+def test_what_only_a_kernel_reads_is_told_from_an_excerpt_and_stays_what_it_is(reader, tmp_path):
+    fs = xfs(tmp_path / "root.fs")
+    image = images.disk(tmp_path / "disk.img", "gpt", [images.Partition("linux", fs)])
+
+    result = spun(image, reader)
+
+    assert result.made == Made(files=("rootfs.img", "vmlinuz", "initrd"), root_bytes=300 * MIB)
+    assert result.said == [
+        "/home is on /dev/sda2, which is not in this image: left out",
+        "tiny on partition 1 (xfs)",
+        "kernel 6.1 (boot/vmlinuz-6.1)",
+        "the image has no modules of that version: its initrd is taken as it is",
+        "it has no machine-id: every boot from it is a first boot",
+        "copying partition 1 as it is (xfs)",
+    ]
+    assert result.root.read_bytes() == fs.read_bytes()
+    assert [(mount.path, mount.subvolume) for mount in reader.mounts] == [("/", "")]
+    script = reader.written["usr/bin/vm-report"]
+    assert (script.content, script.mode, script.label) == (REPORT.script, 0o755, "")
+    enabled = reader.written["etc/systemd/system/multi-user.target.wants/vm-report.service"]
+    assert (enabled.content, enabled.mode) == (b"/usr/lib/systemd/system/vm-report.service", 0)
+    assert reader.written["etc/fstab"].content == (
+        b"/dev/vda / xfs noatime 0 0\n# not in this image: /dev/sda2 /home xfs rw\n"
+    )
+
+
+def test_of_a_btrfs_the_other_subvolumes_stay_and_the_kernel_is_told_of_the_roots(
+    reader, system, tmp_path
+):
+    reader.subvolume = "@"
+    image = forged.hollow(tmp_path / "disk.img", 200 * MIB)
+    images.sh("mkfs.btrfs", "-q", "-U", UUID, image)
+    forged.poke(image, 0, b"QFI\xfb\0\0\0\3")
+    (system / "etc/fstab").write_text(
+        f"UUID={UUID} / btrfs subvol=@,compress=zstd 0 0\n"
+        f"UUID={UUID} /home btrfs subvol=@home 0 0\n"
+    )
+
+    result = spun(image, reader)
+
+    assert result.made.files == ("rootfs.img", "vmlinuz", "initrd", "cmdline")
+    assert (reader.work / "cmdline").read_text() == "rootflags=subvol=@\n"
+    assert reader.mounts[0].subvolume == "subvol=@"
+    assert reader.written["etc/fstab"].content.decode().splitlines() == [
+        "/dev/vda / btrfs subvol=@,compress=zstd 0 0",
+        "/dev/vda /home btrfs subvol=@home 0 0",
+    ]
+    # What a boot loader left in the first sectors is no header of another format's.
+    assert result.root.read_bytes()[: 64 << 10] == bytes(64 << 10)
+
+
+def test_new_files_of_a_system_with_labels_get_theirs(reader, system, tmp_path):
+    images.write(system / "etc/selinux/config", "SELINUX=enforcing\n")
+    reader.labelled = True
+
+    result = spun(xfs(tmp_path / "disk.img"), reader)
+
+    assert any(line.startswith("SELinux is enforcing: the new files get") for line in result.said)
+    assert reader.written["usr/bin/vm-report"].label == "bin_t"
+
+
+DEP = "kernel/fs/ext4.ko:\nkernel/virtio_blk.ko:\nkernel/virtio_pci.ko:\n"
+
+
+@pytest.mark.parametrize(
+    ("facts", "wanted", "why"),
+    [
+        ({}, {"convert": True}, "as --convert asks"),
+        ({}, {"size_bytes": 400 * MIB}, "--size is for an ext4"),
+        ({"read_only": True}, {}, "its subvolume is read-only"),
+        ({"writes": False}, {}, "--mount writes into no other"),
+        ({"tables": True}, {}, "its kernel has no module for it"),
+    ],
+    ids=["asked", "size", "read-only", "mounted", "unknown to its kernel"],
+)
+def test_an_ext4_is_made_where_it_is_asked_for_or_needed(
+    facts, wanted, why, reader, system, tmp_path
+):
+    if facts.get("tables"):
+        images.write(system / "usr/lib/modules/6.1/modules.dep", DEP)
+        images.write(system / "usr/lib/modules/6.1/modules.builtin", "kernel/fs/other.ko\n")
+    reader.read_only, reader.writes = facts.get("read_only", False), facts.get("writes", True)
+
+    result = spun(xfs(tmp_path / "disk.img"), reader, **wanted)
+
+    assert f"the whole image: its xfs becomes ext4 ({why})" in result.said
+    assert result.tree.text("etc/fstab").splitlines()[0] == "/dev/vda / ext4 defaults 0 0"
+
+
+def test_what_only_a_kernel_reads_is_copied_where_it_is_to_be_an_ext4(reader, tmp_path):
     image = images.disk(
         tmp_path / "disk.img", "gpt",
         [images.Partition("linux", xfs(tmp_path / "root.fs"))],
     )  # fmt: skip
 
-    result = spun(image, reader)
+    result = spun(image, reader, convert=True)
 
     assert result.made.files == ("rootfs.img", "vmlinuz", "initrd")
     assert result.said == [
         "/home is on /dev/sda2, which is not in this image: left out",
         "tiny on partition 1 (xfs)",
         "kernel 6.1 (boot/vmlinuz-6.1)",
+        "the image has no modules of that version: its initrd is taken as it is",
         "it has no machine-id: every boot from it is a first boot",
+        "partition 1: its xfs becomes ext4 (as --convert asks)",
         "measuring the content",
         "copying the files (5.0MB)",
     ]
@@ -212,6 +317,85 @@ def test_a_root_in_a_subvolume_is_mounted_from_there(reader, tmp_path):
 
     assert "the whole image: the root is in subvolume @" in result.said
     assert reader.mounts[0].subvolume == "subvol=@"
+
+
+def test_of_several_subvolumes_with_a_system_the_others_are_named(reader, tmp_path):
+    reader.subvolume, reader.others = "@", ("@old", "@\x1b[2J")
+
+    result = spun(xfs(tmp_path / "disk.img"), reader)
+
+    assert (
+        "the whole image: the root is in subvolume @ (others hold a system, too: @old, @\\x1b[2J)"
+    ) in result.said
+
+
+@pytest.mark.parametrize("make", [
+    ("mksquashfs", "{tree}", "{image}", "-quiet", "-noappend"),
+    ("mkfs.erofs", "{image}", "{tree}"),
+], ids=["squashfs", "erofs"])  # fmt: skip
+def test_a_root_that_is_never_written_to_becomes_one_that_is(make, reader, system, tmp_path):
+    image = tmp_path / "disk.img"
+    images.sh(*(word.format(tree=system, image=image) for word in make))
+
+    result = spun(image, reader)
+
+    assert result.tree.text("etc/fstab").splitlines()[0] == "/dev/vda / ext4 defaults 0 0"
+
+
+@pytest.mark.parametrize(
+    ("options", "feature", "why"),
+    [
+        ("bigalloc", "", "the whole image uses bigalloc, which e2fsprogs cannot change"),
+        ("inline_data", "", "the whole image uses inline_data, which e2fsprogs cannot change"),
+        ("extent", "FEATURE_C30", "a newer e2fsprogs: it uses FEATURE_C30, unknown here"),
+        ("extent", "replica", "uses replica, which the e2fsck of this host does not know"),
+    ],
+)  # fmt: skip
+def test_an_ext4_that_the_tools_cannot_change_is_read_by_a_kernel(
+    options, feature, why, reader, system, tmp_path
+):
+    (system / "etc/fstab").write_text("")
+    image = tmp_path / "disk.img"
+    images.sh("mke2fs", "-q", "-F", "-t", "ext4", "-O", options, "-d", system, image, "24M")
+    if feature:
+        images.sh("debugfs", "-w", "-R", f"feature {feature}", image)
+
+    result = spun(image, reader)
+
+    [line] = [line for line in result.said if "a kernel reads it" in line]
+    assert why in line
+    assert [mount.volume.type for mount in reader.mounts] == ["ext4"]
+    images.sh("e2fsck", "-fn", result.root)
+
+
+def test_an_ext4_that_may_not_shrink_keeps_its_size(reader, system, tmp_path):
+    image = tmp_path / "disk.img"
+    options = ("-O", "stable_inodes,encrypt", "-d", system)
+    images.sh("mke2fs", "-q", "-F", "-t", "ext4", *options, image, "400M")
+
+    assert spun(image, reader).made.root_bytes == 400 * MIB
+    with pytest.raises(ImageError, match="it uses stable_inodes, and so stays 400MB or more"):
+        spun(image, FolderReader(system, reader.work / ".."), size_bytes=300 * MIB)
+
+
+def test_a_btrfs_on_several_devices_is_named(reader, tmp_path):
+    disks = [forged.hollow(tmp_path / name, 200 * MIB) for name in ("one", "two")]
+    images.sh("mkfs.btrfs", "-q", *disks)
+
+    with pytest.raises(ImageError, match="the whole image is one of the 2 devices of a btrfs"):
+        spun(disks[0], reader)
+
+
+def test_what_one_kernel_cannot_read_does_not_hide_the_others(reader, system, tmp_path):
+    reader.fault, reader.faulty = "f2fs is not known", "f2fs"
+    flash = forged.hollow(tmp_path / "flash.fs", 100 * MIB)
+    images.sh("mkfs.f2fs", "-q", flash)
+    parts = [images.Partition("linux", path) for path in (flash, xfs(tmp_path / "root.fs"))]
+
+    result = spun(images.disk(tmp_path / "disk.img", "gpt", parts), reader)
+
+    assert "tiny on partition 2 (xfs)" in result.said
+    assert "f2fs is not known: passed over" in result.said
 
 
 def thin(path: Path) -> Path:
@@ -282,7 +466,10 @@ def test_boot_files_are_taken_out_and_nothing_else(reader, tmp_path):
 def test_a_dry_run_leaves_nothing(reader, tmp_path):
     result = spun(xfs(tmp_path / "disk.img"), reader, dry_run=True)
 
-    assert result.made == Made(root_bytes=rootfs.roomy(5 * MIB))
+    names = ("rootfs.img", "vmlinuz", "initrd")
+    assert result.made == Made(files=names, root_bytes=300 * MIB)
+    converted = spun(xfs(tmp_path / "disk.img"), reader, dry_run=True, convert=True)
+    assert converted.made == Made(files=names, root_bytes=rootfs.roomy(5 * MIB))
     assert "it has:\n  the whole image: xfs, 300MB" in result.said
     assert [path.name for path in reader.work.iterdir()] == ["excerpt-0"]
 
@@ -351,6 +538,21 @@ def test_a_kernel_is_told_where_the_root_is(name, number, subvolume, words):
     volume = Volume(name=name, type="ext4", size=0, stretch=None, number=number)
 
     assert root_arguments(volume, subvolume) == words
+
+
+def test_a_kernel_is_told_of_a_gpt_it_would_not_believe_unasked():
+    volume = Volume(name="partition 2", type="ext4", size=0, stretch=None, number=2, bare=True)
+
+    assert root_arguments(volume, "@") == "root=/dev/vda2 gpt rootflags=subvol=@"
+
+
+def test_a_disk_of_larger_sectors_is_not_booted_as_it_is():
+    volume = Volume(name="partition 1", type="xfs", size=0, stretch=None, sector_bytes=4096)
+
+    with pytest.raises(ImageError, match="a disk with sectors of 4096 bytes") as refused:
+        root_arguments(volume, "")
+
+    assert refused.value.hint == "a root made anew boots: leave out --untouched (--boot-files)"
 
 
 def test_python_of_the_system_reads_images_without_any_package(tmp_path):

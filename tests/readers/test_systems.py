@@ -9,7 +9,7 @@ from vmtiming_tui.images.disk.volumes import Volume
 from vmtiming_tui.images.files.joined import below, with_usr
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.spin.parts import Part
-from vmtiming_tui.images.spin.whole_systems import plan_below, usr_arguments, with_their_usr
+from vmtiming_tui.images.spin.whole_systems import plan_below, with_their_usr, with_words_of_ours
 from vmtiming_tui.images.system.discoverable import below_by_type
 from vmtiming_tui.images.system.layout import (
     refuse_copy,
@@ -18,6 +18,7 @@ from vmtiming_tui.images.system.layout import (
     systemd_version,
     without_root,
 )
+from vmtiming_tui.images.system.loader.carried import Carried
 
 ROOT = "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"
 ROOT_VERITY = "2c7357ed-ebd2-46d9-aec1-23d437ec2bf5"
@@ -52,13 +53,18 @@ def part(volume: Volume, files, *, is_root: bool = False) -> Part:
 
 
 EMPTY_ROOT = {
-    "etc/machine-id": b"", "bin": Link(b"usr/bin"), "lib": Link(b"usr/lib"),
+    "etc/machine-id": b"1\n", "bin": Link(b"usr/bin"), "lib": Link(b"usr/lib"),
     "sbin": Link(b"usr/sbin"),
 }  # fmt: skip
 OWN_USR = {
     "bin/sh": b"", "lib/os-release": b"ID=tiny\n", "lib/systemd/systemd": b"",
     "lib/x86_64-linux-gnu/systemd/libsystemd-shared-257.so": b"",
 }  # fmt: skip
+
+
+def told(tree: Tree, parts, *words: str, untouched: bool = True) -> list[str]:
+    loaders = with_words_of_ours(Carried(words=words), tree, parts, untouched=untouched)
+    return list(loaders.words)
 
 
 # Put together
@@ -100,7 +106,9 @@ def test_a_usr_of_its_own_is_found_by_its_type_where_no_fstab_tells():
 
     assert [each.is_root for each in whole] == [True, False]
     assert whole[0].whole and whole[0].whole.has("bin/sh")
-    assert usr_arguments(whole[0].whole, whole) == " mount.usr=/dev/vda3 mount.usrflags=ro"
+    assert told(whole[0].whole, whole) == ["mount.usr=/dev/vda3", "mount.usrflags=ro"]
+    assert told(whole[0].whole, whole, untouched=False) == []
+    assert told(whole[0].whole, whole, "mount.usr=PARTUUID=1") == ["mount.usr=PARTUUID=1"]
 
 
 def test_a_usr_of_its_own_is_found_by_the_fstab_before_any_type():
@@ -112,7 +120,7 @@ def test_a_usr_of_its_own_is_found_by_the_fstab_before_any_type():
     tree = whole[0].whole
     assert tree
     assert [(each.path, each.volume.number) for each in plan_below(tree, whole)[0]] == [("/usr", 3)]
-    assert usr_arguments(tree, whole) == ""
+    assert told(tree, whole) == []
 
 
 def test_a_usr_that_is_not_here_is_why_there_is_no_root():
@@ -152,6 +160,21 @@ def test_what_belongs_below_but_is_not_read_is_told():
     assert plan_below(root.tree, [root, home]) == (
         [], ["/home is on partition 2 (crypto_LUKS), which is not read here: left out"],
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("machine_id", [b"", b"\n", b"uninitialized\n"])
+def test_a_first_boot_asks_nobody(machine_id):
+    files = {"etc/machine-id": machine_id}
+    first = tree(files | {"usr/lib/systemd/system/systemd-firstboot.service": b""})
+
+    loaders = with_words_of_ours(Carried(words=("a",)), first, [], untouched=False)
+
+    assert loaders.words == ("a", "systemd.firstboot=no")
+    assert loaders.said == (
+        "its first boot would ask at the console: systemd.firstboot=no has it ask nobody",
+    )
+    assert told(tree(files), []) == []
+    assert told(first, [], "systemd.firstboot=yes") == ["systemd.firstboot=yes"]
 
 
 # Which systemd

@@ -47,6 +47,32 @@ def test_partitions_keep_their_numbers(label, root, tmp_path):
     assert len({each.partuuid for each in volumes}) == 2
 
 
+@pytest.mark.parametrize("label", ["gpt", "dos"])
+def test_a_disk_with_sectors_of_4096_bytes(label, root, tmp_path):
+    image = forged.hollow(tmp_path / "disk.img", 20 * MIB)
+    if label == "gpt":
+        forged.gpt(image, [GptEntry(256, 256 + 4095)], sector=4096)
+    else:
+        forged.mbr(image, [MbrEntry(0x83, 256, 4096)])
+    forged.poke(image, MIB, root.read_bytes())
+
+    [volume], _ = volumes_of(image)
+
+    assert (volume.name, volume.type, volume.size) == ("partition 1", "ext4", 16 * MIB)
+    assert volume.sector_bytes == 4096
+
+
+def test_a_file_system_made_over_an_earlier_table_is_what_counts(root, tmp_path):
+    image = forged.hollow(tmp_path / "disk.img", 20 * MIB)
+    forged.gpt(image, [GptEntry(2048, 4095)])
+    forged.poke(image, 0, bytes(512))
+    forged.poke(image, 1024, root.read_bytes()[1024 : 8 * MIB])
+
+    [volume], _ = volumes_of(image)
+
+    assert (volume.name, volume.type) == ("the whole image", "ext4")
+
+
 def test_a_boot_sector_before_a_file_system_is_no_table(root, tmp_path):
     image = tmp_path / "disk.img"
     images.sh("cp", root, image)

@@ -103,7 +103,7 @@ def test_what_an_initrd_knows_of_the_old_root_is_undone(system, folder):
     lean = archive("init", "etc/cmdline.d/95root-dev.conf", f"{MODULES}/{PCI[1]}")
     image = images.mounted_fs(folder / "disk.img", "xfs", system(lean), 320)
 
-    spun = spin(image, folder / "out")
+    spun = spin(image, folder / "out", "--convert")
 
     assert "etc/cmdline.d/99-vm-report.conf" in listed(spun.initrd)
     assert b" rootfstype=ext4 rootflags=\n" in spun.initrd

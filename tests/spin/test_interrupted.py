@@ -29,10 +29,10 @@ def large(tree, tmp_path_factory):
     images.sh("rm", "-rf", folder)
 
 
-def interrupted(image, out, at, send):
+def interrupted(image, out, at, send, *options):
     """Start it, wait until it says it has come to ``at``, send the signal, wait for its end."""
     process = subprocess.Popen(
-        ["stdbuf", "-oL", "bash", SPIN, image, "--out", out],
+        ["stdbuf", "-oL", "bash", SPIN, image, "--out", out, *options],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     assert process.stdout is not None
@@ -46,24 +46,27 @@ def interrupted(image, out, at, send):
 
 
 STEPS = [
-    ("ext4.qcow2", "unpacking"), ("ext4.qcow2", "copying"), ("ext4.qcow2", "checking"),
-    ("ext4.qcow2", "making it"), ("xfs.img", "on partition 1"), ("xfs.img", "measuring"),
-    ("xfs.img", "copying"),
+    ("ext4.qcow2", "unpacking", ()), ("ext4.qcow2", "copying", ()),
+    ("ext4.qcow2", "checking", ()), ("ext4.qcow2", "making it", ()),
+    ("xfs.img", "on partition 1", ()), ("xfs.img", "writing into", ()),
+    ("xfs.img", "measuring", ("--convert",)),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "step"), STEPS)
+@pytest.mark.parametrize(("name", "step", "options"), STEPS, ids=[step[1] for step in STEPS])
 @pytest.mark.parametrize(
     ("number", "whom", "code"),
     [(signal.SIGTERM, os.kill, 143), (signal.SIGINT, os.killpg, 130)],
     ids=["SIGTERM", "Ctrl-C"],
 )
-def test_nothing_is_left(name, step, number, whom, code, large, folder):
+def test_nothing_is_left(name, step, options, number, whom, code, large, folder):
     image = large / name
     before = digest(image)
     out = folder / "new/out"
 
-    assert interrupted(image, out, step, lambda pid: whom(pid, number)) == (code, "")
+    ended = interrupted(image, out, step, lambda pid: whom(pid, number), *options)
+
+    assert ended == (code, "")
 
     assert left_behind(folder) + left_behind(large) == []
     assert not out.exists()

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from hostile import forged
+from hostile.forged import GptEntry
 from support import disk_images as images
 from support.disk_images import Partition, Piece
 from support.spinning import ASSETS, differences, digest, opened, spin
 
 
-def assert_ready(spun, expected: Path, *, options: str = "errors=remount-ro,noatime 0 1") -> None:
+def assert_ready(
+    spun, expected: Path, *, kind: str = "ext4", options: str = "errors=remount-ro,noatime 0 1"
+) -> None:
     """Everything that was in the tree, and the report service, and a fstab for /dev/vda."""
     with opened(spun) as root:
         assert differences(expected, root) == set()
@@ -20,7 +24,7 @@ def assert_ready(spun, expected: Path, *, options: str = "errors=remount-ro,noat
         assert sparse.st_blocks * 512 < 1024 * 1024 < sparse.st_size
         assert images.sh("getcap", root / "usr/bin/ping").endswith("cap_net_raw=ep\n")
         fstab = (root / "etc/fstab").read_text().splitlines()
-        assert fstab[0] == f"/dev/vda / ext4 {options}"
+        assert fstab[0] == f"/dev/vda / {kind} {options}"
         assert [line for line in fstab[1:] if not line.startswith("#")] in (
             [], ["tmpfs /tmp tmpfs nosuid,nodev 0 0"],
         )  # fmt: skip
@@ -84,21 +88,42 @@ def test_a_logical_partition(tree, folder):
     assert_ready(spun, tree)
 
 
-def test_an_xfs(tree, folder):
+def test_an_xfs_stays_one(tree, folder):
     image = images.mounted_fs(folder / "disk.img", "xfs", tree, 320)
 
-    assert_ready(spin(image, folder / "out"), tree)
+    spun = spin(image, folder / "out")
+
+    assert_ready(spun, tree, kind="xfs", options="defaults 0 0")
+    assert spun.rootfs.stat().st_size == 320 * images.MIB
 
 
-@pytest.mark.parametrize(("subvolume", "default"), [("@", False), ("root", False), ("odd", True)])
-def test_a_btrfs_with_its_root_in_a_subvolume(subvolume, default, tree, folder):
+@pytest.mark.parametrize(("subvolume", "default"), [("@", False), ("odd", True)])
+def test_a_btrfs_stays_one_with_its_subvolumes(subvolume, default, tree, folder):
     fs = images.btrfs(folder / "root.fs", tree, 200, subvolume, default=default)
+    image = images.disk(folder / "disk.img", "gpt", [Partition("linux", fs)])
+
+    spun = spin(image, folder / "out")
+
+    assert (spun.out / "BFILES/cmdline").exists() != default
+    with opened(spun) as root:
+        assert (root / "etc/fstab").read_text().splitlines() == [
+            f"/dev/vda / btrfs subvol={subvolume},compress=zstd 0 0",
+            "/dev/vda /home btrfs subvol=home 0 0",
+            "/dev/vda /.snapshots btrfs subvol=.snapshots 0 0",
+        ]
+        assert (root / ".snapshots/1/usr/bin/su").exists()
+        assert not (root / ".snapshots/1/usr/bin/vm-report").exists()
+        assert_reports(root)
+
+
+def test_a_btrfs_becomes_an_ext4_where_that_is_asked_for(tree, folder):
+    fs = images.btrfs(folder / "root.fs", tree, 200, "root")
     image = images.disk(folder / "disk.img", "gpt", [Partition("linux", fs)])
     expected = folder / "expected"
     images.sh("cp", "-a", tree, expected)
     (expected / ".snapshots").mkdir()
 
-    spun = spin(image, folder / "out")
+    spun = spin(image, folder / "out", "--convert")
 
     with opened(spun) as root:
         assert not list((root / ".snapshots").iterdir())
@@ -106,6 +131,19 @@ def test_a_btrfs_with_its_root_in_a_subvolume(subvolume, default, tree, folder):
         assert differences(expected, root) == set()
         assert (root / "etc/fstab").read_text().startswith("/dev/vda / ext4 defaults 0 0\n")
         assert_reports(root)
+
+
+def test_an_erofs_on_a_disk_with_sectors_of_4096_bytes(tree, folder):
+    fs = folder / "root.fs"
+    images.sh("mkfs.erofs", "-zlz4hc", fs, tree)
+    image = forged.hollow(folder / "disk.img", 8 * images.MIB)
+    forged.gpt(image, [GptEntry(256, 255 + -(-fs.stat().st_size // 4096))], sector=4096)
+    forged.poke(image, images.MIB, fs.read_bytes())
+
+    spun = spin(image, folder / "out")
+
+    assert "on partition 1 (erofs)" in spun.said
+    assert_ready(spun, tree)
 
 
 def test_a_system_spread_over_partitions_becomes_one(tree, folder):
@@ -290,7 +328,7 @@ def test_an_xfs_that_was_not_unmounted_is_mended_in_a_copy(tree, folder):
         images.sh("sync")
         images.sh("cp", "--sparse=always", image, live)
 
-    spun = spin(live, folder / "out")
+    spun = spin(live, folder / "out", "--convert")
 
     assert "trying a copy" in spun.said
     with opened(spun) as root:
@@ -310,7 +348,7 @@ def test_without_root_an_xfs_works_too(tree, public_folder):
 
     spun = spin(image, public_folder / "theirs/out", user="nobody")
 
-    assert_ready(spun, tree)
+    assert_ready(spun, tree, kind="xfs", options="defaults 0 0")
 
 
 @pytest.mark.parametrize("kind", ["xfs", "btrfs"])

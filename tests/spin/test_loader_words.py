@@ -62,3 +62,30 @@ def test_words_of_an_earlier_image_do_not_stay(image, bare, folder):
     assert f"cmdline (for --append: {CARRIED})" in told.said
     assert spin(bare, folder / "out", "--force").code == 0
     assert not words.exists()
+
+
+def test_words_for_a_kernel_are_obeyed_by_nobody_else(tree, folder):
+    marker = folder / "marker"
+    evil = (
+        f'a=$(touch {marker}) b=`touch {marker}` ; touch {marker} ; \'c d="e f" -append --help '
+        f'\x1b[2J caf\u00e9 g="never closed -- --version'
+    )
+    images.sh("cp", "-a", tree, folder / "tree")
+    images.write(folder / "tree/etc/kernel/cmdline", evil)
+    image = images.ext4(folder / "disk.img", folder / "tree", 64)
+    done = subprocess.run(
+        [sys.executable, "-m", "vmtiming_tui", "prepare", image, "-n", "1"],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    line = done.stdout.splitlines()[-1]
+    pasted = images.sh("bash", "-c", f"set -- {line}; printf '%s\\n' \"$@\"")
+    assert pasted.splitlines() == shlex.split(line)
+    assert pasted.splitlines()[-2:] == [
+        "--append",
+        f'a=$(touch {marker}) b=`touch {marker}` ; touch {marker} ; \'c d="e f"',
+    ]
+    assert not marker.exists()
+    assert done.stderr.replace("\n", "").isprintable()
+    assert r"\x1b[2J" in done.stderr

@@ -174,12 +174,15 @@ def test_nothing_but_data(folder):
 
 def test_two_systems_on_one_disk_until_one_is_chosen(tree, folder):
     root = Partition("linux", images.ext4(folder / "root.fs", tree, 64))
+    menu = images.write(folder / "grub.cfg", "menuentry x { linux /boot/vmlinuz root=/dev/sda2 }\n")
+    images.sh("debugfs", "-w", "-R", f"write {menu} /boot/grub.cfg", root.content)
     image = images.disk(folder / "disk.img", "gpt", [root, root])
 
     spun = spin(image, folder / "out")
 
     assert spun.code == 1
-    assert "partition 2: Tiny Linux 1" in spun.complaint
+    assert "partition 1: Tiny Linux 1\n" in spun.complaint
+    assert "partition 2: Tiny Linux 1, which its loader boots\n" in spun.complaint
     assert spin(image, folder / "out", "--root", "2").code == 0
 
 

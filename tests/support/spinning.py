@@ -87,12 +87,28 @@ def spin(image: Path, out: Path, *options: str, user: str | None = None) -> Spun
     return Spun(out, done.returncode, done.stdout, done.stderr)
 
 
+CHECKS = {
+    "ext4": (("e2fsck", "-fn"), "noload"),
+    "xfs": (("xfs_repair", "-n"), "nouuid"),
+    "btrfs": (("btrfs", "check", "--readonly"), ""),
+}
+
+
+def type_of(spun: Spun) -> str:
+    """What blkid calls the root it made."""
+    assert spun.code == 0, spun.complaint
+    return images.sh("blkid", "--probe", "-s", "TYPE", "-o", "value", spun.rootfs).strip()
+
+
 @contextlib.contextmanager
 def opened(spun: Spun) -> Iterator[Path]:
-    """The root it made, mounted, after e2fsck has found no fault in it."""
-    assert spun.code == 0, spun.complaint
-    images.sh("e2fsck", "-fn", spun.rootfs)
-    with images.mounted(spun.rootfs, "ro,loop,noload") as root:
+    """The root it made, mounted as its kernel is to, after a check has found no fault in it."""
+    check, option = CHECKS[type_of(spun)]
+    images.sh(*check, spun.rootfs)
+    told = spun.out / "BFILES/cmdline"
+    flags = told.read_text().strip().removeprefix("rootflags=") if told.exists() else ""
+    options = ",".join(word for word in ("ro", "loop", option, flags) if word)
+    with images.mounted(spun.rootfs, options) as root:
         yield root
 
 

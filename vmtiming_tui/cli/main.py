@@ -299,6 +299,9 @@ def _measure_noise(plan: RunPlan) -> int:
     is_flag=True,
     help="Have this host's kernel read xfs, btrfs and f2fs, for IMAGEs that are trusted; as root.",
 )
+@click.option(
+    "--convert", is_flag=True, help="Make an ext4 of an xfs, btrfs or f2fs, which else stay so."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be made, and write nothing.")
 @click.option("--force", is_flag=True, help="Replace the root that is there, and its overlays.")
 def prepare(image: str, out: str, **given: Any) -> None:
@@ -316,7 +319,7 @@ def prepare(image: str, out: str, **given: Any) -> None:
     values = [(name, given[name]) for name in (
         "size", "kernel_version", "kernel", "initrd", "root", "format")]  # fmt: skip
     values += [("allow_backing", folder) for folder in given["allow_backing"]]
-    flags = ("dry_run", "force", "mount", "allow_device")
+    flags = ("convert", "dry_run", "force", "mount", "allow_device")
     options = [f"--{name.replace('_', '-')}={value}" for name, value in values if value]
     options += [f"--{name.replace('_', '-')}" for name in flags if given[name]]
     options += ["--boot-files"] if given["untouched"] else []

@@ -13,7 +13,7 @@ from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.disk.volumes import find_volumes, open_files
 from vmtiming_tui.images.files.tree import FileKind, Tree
 from vmtiming_tui.images.guard import tools
-from vmtiming_tui.images.spin import install_service
+from vmtiming_tui.images.spin import ext_root
 from vmtiming_tui.images.spin.install_service import Report
 from vmtiming_tui.images.spin.steps import spin
 from vmtiming_tui.images.spin.wanted import Made, Wanted
@@ -114,7 +114,7 @@ def spun(image: Path, monkeypatch, **wanted) -> Spun:
         assert all(re.fullmatch(r"[A-Za-z0-9<>_. -]+", word) for word in argv), argv
         return tools.run(argv, cwd, **more)
 
-    monkeypatch.setattr(install_service, "run", watched)
+    monkeypatch.setattr(ext_root, "run", watched)
     fd = os.open(image, os.O_RDONLY)
     before = sha256(image)
     try:

@@ -17,7 +17,7 @@ from vmtiming_tui.images.byte_range import Stretch
 from vmtiming_tui.images.header_fields import text_field
 
 SECTOR_BYTES = 512
-_GPT_SECTORS = (512, 4096)
+SECTOR_SIZES = (SECTOR_BYTES, 4096)
 _GPT_MARK = b"EFI PART"
 _MAX_TABLE_BYTES = 1 << 20
 _MAX_PARTITIONS = 256
@@ -51,33 +51,40 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class PartitionTable:
-    """A partition table and what is in it."""
+    """A partition table and what is in it, on a disk with sectors of ``sector_bytes``.
+
+    A GPT is ``bare`` without the MBR that protects it: a kernel reads it only when told ``gpt``.
+    """
 
     kind: TableKind
     partitions: tuple[Partition, ...]
+    sector_bytes: int = SECTOR_BYTES
+    bare: bool = False
 
 
-def read_table(image: Stretch) -> PartitionTable | None:
+def read_table(image: Stretch, mbr_sector_bytes: int = SECTOR_BYTES) -> PartitionTable | None:
     """Return the image's partition table; None where it has none.
 
-    Raises ``ImageError`` where it is cut short, or its chain of partitions has no end.
+    An MBR does not say how large the sectors are that it counts. Raises ``ImageError`` where the
+    table is cut short, or its chain of partitions has no end.
     """
     if image.size < SECTOR_BYTES:
         return None
     sector = image.read(0, SECTOR_BYTES)
     if sector[510:] != b"\x55\xaa":
-        return None
+        return _gpt(image, bare=True)
     entries = _mbr_entries(sector)
     if not any(entry.kind == _PROTECTIVE for entry in entries):
         # What cannot be a flag is code: the boot sector of a file system.
         if any(flag not in (0, 0x80) for flag in sector[446:510:16]):
             return None
-        return PartitionTable(TableKind.MBR, tuple(_bounded(_mbr_partitions(image, sector))))
-    for size in _GPT_SECTORS:
-        for at in (size, (image.size // size - 1) * size):
-            if header := _gpt_header(image, size, at):
-                return PartitionTable(TableKind.GPT, tuple(_bounded(_gpt_partitions(header))))
-    for size in _GPT_SECTORS:
+        if not any(entry.count for entry in entries) and (found := _gpt(image, bare=True)):
+            return found
+        partitions = tuple(_bounded(_mbr_partitions(image, sector, mbr_sector_bytes)))
+        return PartitionTable(TableKind.MBR, partitions, mbr_sector_bytes)
+    if found := _gpt(image):
+        return found
+    for size in SECTOR_SIZES:
         _refuse_cut_short(image, size)
     return PartitionTable(TableKind.PROTECTIVE, ())
 
@@ -97,6 +104,19 @@ def _bounded(partitions: Iterator[Partition]) -> Iterator[Partition]:
 
 
 # GPT
+
+
+def _gpt(image: Stretch, *, bare: bool = False) -> PartitionTable | None:
+    """Return what a GPT tells, or its copy at the end; None where neither is whole.
+
+    A copy that nothing before it speaks for may be all that is left of an earlier table.
+    """
+    for size in SECTOR_SIZES:
+        for at in (size,) if bare else (size, (image.size // size - 1) * size):
+            if header := _gpt_header(image, size, at):
+                partitions = tuple(_bounded(_gpt_partitions(header)))
+                return PartitionTable(TableKind.GPT, partitions, size, bare)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,30 +206,33 @@ def _mbr_entries(sector: bytes) -> list[_Entry]:
     return [_Entry(kind, start, count) for kind, start, count in raw]
 
 
-def _mbr_partitions(image: Stretch, sector: bytes) -> Iterator[Partition]:
+def _mbr_partitions(image: Stretch, sector: bytes, unit: int) -> Iterator[Partition]:
+    """Yield the partitions of an MBR that counts in sectors of ``unit`` bytes."""
     disk_id = struct.unpack_from("<I", sector, 440)[0]
     entries = _mbr_entries(sector)
     for number, entry in enumerate(entries, 1):
         if entry.count and not entry.is_frame:
-            yield _mbr_partition(image, disk_id, number, entry)
-    chains = [_logical_entries(image, entry) for entry in entries if entry.is_frame]
+            yield _mbr_partition(image, disk_id, number, entry, unit)
+    chains = [_logical_entries(image, entry, unit) for entry in entries if entry.is_frame]
     for number, entry in enumerate(chain.from_iterable(chains), _FIRST_LOGICAL):
-        yield _mbr_partition(image, disk_id, number, entry)
+        yield _mbr_partition(image, disk_id, number, entry, unit)
 
 
-def _mbr_partition(image: Stretch, disk_id: int, number: int, entry: _Entry) -> Partition:
-    end = (entry.start + entry.count) * SECTOR_BYTES
+def _mbr_partition(
+    image: Stretch, disk_id: int, number: int, entry: _Entry, unit: int
+) -> Partition:
+    end = (entry.start + entry.count) * unit
     if end > image.size:
         raise cut_short(f"partition {number} ends at byte", end, image.size)
     return Partition(
         number,
-        entry.start * SECTOR_BYTES,
-        entry.count * SECTOR_BYTES,
+        entry.start * unit,
+        entry.count * unit,
         f"{disk_id:08x}-{number:02x}" if disk_id else "",
     )
 
 
-def _logical_entries(image: Stretch, frame: _Entry) -> Iterator[_Entry]:
+def _logical_entries(image: Stretch, frame: _Entry, unit: int) -> Iterator[_Entry]:
     """Yield the logical partitions, starting from the disk's start, along their chain."""
     seen: set[int] = set()
     known: set[int] = set()
@@ -218,9 +241,9 @@ def _logical_entries(image: Stretch, frame: _Entry) -> Iterator[_Entry]:
         if own in seen or len(seen) > _MAX_PARTITIONS:
             raise ImageError("the image's chain of logical partitions has no end")
         seen.add(own)
-        if (own + 1) * SECTOR_BYTES > image.size:
-            raise cut_short("a logical partition begins at byte", own * SECTOR_BYTES, image.size)
-        sector = image.read(own * SECTOR_BYTES, SECTOR_BYTES)
+        if own * unit + SECTOR_BYTES > image.size:
+            raise cut_short("a logical partition begins at byte", own * unit, image.size)
+        sector = image.read(own * unit, SECTOR_BYTES)
         if sector[510:] != b"\x55\xaa":
             return
         entries = _mbr_entries(sector)

@@ -146,6 +146,11 @@ def _btrfs(stretch: Stretch) -> Signature | None:
     return Signature("btrfs", _identity(raw[0x20:0x30]), text_field(raw[0x12B:0x22B]))
 
 
+def btrfs_devices(stretch: Stretch) -> int:
+    """Return how many devices a btrfs says it is on."""
+    return int.from_bytes(_there(stretch, 0x10000 + 0x88, 8), "little")
+
+
 def _f2fs(stretch: Stretch) -> Signature | None:
     """The kernel's include/linux/f2fs_fs.h."""
     raw = _there(stretch, 1024, 1148)

@@ -1,7 +1,8 @@
 """What is in a disk image: partitions, logical volumes, and the file systems on them."""
 
+import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.byte_range import Stretch
@@ -14,7 +15,14 @@ from vmtiming_tui.images.disk.lvm import (
     laid_out,
     read_group,
 )
-from vmtiming_tui.images.disk.partitions import Partition, read_table
+from vmtiming_tui.images.disk.partitions import (
+    SECTOR_BYTES,
+    SECTOR_SIZES,
+    Partition,
+    PartitionTable,
+    TableKind,
+    read_table,
+)
 from vmtiming_tui.images.disk.signatures import UNKNOWN, identify
 from vmtiming_tui.images.files.ext import Ext
 from vmtiming_tui.images.files.ext_superblock import Superblock
@@ -40,7 +48,8 @@ class Volume:
     ``type`` is blkid's name for it ("unknown" where none is known), or ``LVM-`` and a kind where
     nobody has looked into it. ``stretch`` is None where its bytes are not so many of the image's
     one after another; a kernel may put it together by its ``assembly``. ``number`` is a
-    partition's own, else 0; ``kind`` and ``part_label`` are its type and its name in a GPT.
+    partition's own, else 0; ``kind`` and ``part_label`` are its type and its name in a GPT;
+    ``sector_bytes`` and ``bare`` are its table's.
     """
 
     name: str
@@ -53,6 +62,8 @@ class Volume:
     number: int = 0
     kind: str = ""
     part_label: str = ""
+    sector_bytes: int = SECTOR_BYTES
+    bare: bool = False
     assembly: Assembly | None = None
 
     @property
@@ -77,21 +88,45 @@ def find_volumes(image: Stretch, say: Say) -> list[Volume]:
         )
     boot_sector = whole.type in ("vfat", "ntfs", "exfat", "BitLocker")
     table = None if boot_sector else read_table(image)
-    if table is None or (not table.partitions and whole.type != UNKNOWN):
+    weak = table is None or table.bare or not table.partitions
+    if table is None or (weak and whole.type != UNKNOWN):
         volumes = [_volume(WHOLE, image)]
     elif not table.partitions:
         raise ImageError(f"the image has a partition table ({table.kind}) but no partitions")
     else:
-        volumes = [
+        volumes = _partitions(image, table)
+    return volumes + list(_logical_volumes(volumes, say))
+
+
+def _partitions(image: Stretch, table: PartitionTable) -> list[Volume]:
+    """Return the partitions of a table; of an MBR, by the sectors with which they hold something.
+
+    Raises ``ImageError`` where one is cut short.
+    """
+    found = _volumes_of(image, table)
+    if table.kind is TableKind.MBR and all(volume.type == UNKNOWN for volume in found):
+        with contextlib.suppress(ImageError):
+            larger = read_table(image, SECTOR_SIZES[-1])
+            others = _volumes_of(image, larger) if larger else []
+            if any(volume.type != UNKNOWN for volume in others):
+                return others
+    return found
+
+
+def _volumes_of(image: Stretch, table: PartitionTable) -> list[Volume]:
+    return [
+        replace(
             _volume(
                 f"partition {partition.number}",
                 image.part(partition.offset, partition.size),
                 partition,
-            )
-            for partition in table.partitions
-            if partition.size > _SMALLEST_BYTES
-        ]
-    return volumes + list(_logical_volumes(volumes, say))
+            ),
+            sector_bytes=table.sector_bytes,
+            bare=table.bare,
+        )
+        for partition in table.partitions
+        if partition.size > _SMALLEST_BYTES
+    ]
 
 
 def open_files(volume: Volume) -> FileSystem | None:
@@ -166,7 +201,10 @@ def _logical_volumes(volumes: list[Volume], say: Say) -> Iterator[Volume]:
     for group in groups.values():
         for logical in group.volumes:
             if logical.visible and logical.kind not in _POOLS:
-                yield _logical_volume(group, logical, disks, say)
+                found = _logical_volume(group, logical, disks, say)
+                sector_bytes = max(volume.sector_bytes for volume in volumes)
+                bare = any(volume.bare for volume in volumes)
+                yield replace(found, sector_bytes=sector_bytes, bare=bare)
 
 
 def _logical_volume(

@@ -14,7 +14,7 @@ from vmtiming_tui.images.reader.guest_kernel import module_name
 
 _FOLDERS = (
     "etc", "usr", "bin", "sbin", "lib", "usr/bin", "usr/sbin", "usr/lib", "etc/selinux",
-    "etc/cloud", "usr/lib/systemd", "lib/systemd",
+    "etc/cloud", "usr/lib/systemd", "lib/systemd", "usr/lib/systemd/system", "lib/systemd/system",
 )  # fmt: skip
 _WHOLE_FOLDERS = (
     "boot", "loader", "EFI", "efi", "grub", "grub2", "extlinux", "syslinux", "limine",
@@ -25,11 +25,16 @@ _WHOLE_FILES = (
     "etc/cloud/cloud-init.disabled", "etc/cmdline", "etc/zipl.conf", "usr/lib/os-release",
     "sbin/init", "usr/sbin/init", "bin/busybox", "usr/bin/busybox",
     "usr/lib/systemd/systemd", "lib/systemd/systemd",
+    "usr/lib/systemd/system/systemd-firstboot.service",
+    "lib/systemd/system/systemd-firstboot.service",
 )  # fmt: skip
 _AT_THE_TOP = ("vmlinuz*", "vmlinux-*", "*Image-*", "kernel-*", "init*", "*.efi", "*.uki", "*.EFI")
 _MODULES = ("usr/lib/modules", "lib/modules")
 _OF_A_KERNEL = ("modules.*", "vmlinuz", "init*")
-_FOR_A_VM = ("virtio_pci", "virtio_blk", "ext4", "crc32c_generic", "crc32c_intel")
+_FOR_A_VM = (
+    "virtio_pci", "virtio_blk", "ext4", "xfs", "btrfs", "f2fs", "crc32c_generic", "crc32c_intel",
+    "crc32_generic", "xxhash_generic", "sha256_generic", "blake2b_generic",
+)  # fmt: skip
 _MAX_TABLE_BYTES = 64 << 20
 
 Bind = Callable[[Path, Path], None]

@@ -7,11 +7,13 @@ from typing import Any
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.disk.volumes import Volume
 from vmtiming_tui.images.guard.channel import Channel
-from vmtiming_tui.images.reader.kernel_reader import Excerpt, Mount
+from vmtiming_tui.images.reader.kernel_reader import Excerpt, Mount, Writing
 
 
 class HostReader:
     """Asks over the channel; ``unpacked`` says that volumes are parts of the unpacked image."""
+
+    writes = False
 
     def __init__(self, channel: Channel, work: Path, *, unpacked: bool) -> None:
         self._channel, self._work, self._unpacked = channel, work, unpacked
@@ -53,3 +55,7 @@ class HostReader:
         used, inodes = self._ask(mount="measure", mounts=words)["measured"]
         self._ask(mount="make", size=size(used, inodes), uuid=uuid, label=label)
         (self._work / "mounted.img").rename(target)
+
+    def write(self, mount: Mount, image: Path, writings: Sequence[Writing]) -> None:
+        """Raise ``ImageError``: root of the host writes into no image of others."""
+        raise ImageError(f"--mount does not write into a {mount.volume.type}")

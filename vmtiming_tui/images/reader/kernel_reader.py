@@ -7,7 +7,7 @@ from typing import Protocol
 
 from vmtiming_tui.images.disk.volumes import Volume
 
-KERNEL_ONLY = frozenset({"xfs", "btrfs", "f2fs"})
+KERNEL_ONLY = frozenset({"xfs", "btrfs", "f2fs", "erofs", "squashfs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,11 @@ class Excerpt:
     ``lib``, ``usr/{bin,sbin,lib}`` as folders or links, an init (``sbin/init``) and
     ``{usr/,}lib/systemd/systemd`` (empty files will do), all of ``boot``, ``loader`` and ``EFI``,
     kernels at the top, and of ``usr/lib/modules/VERSION`` (or ``lib/modules``) the tables
-    (``modules.*``), ``vmlinuz``, ``init*`` and the modules of virtio, block devices, ext4, crc32c
-    and what they need. ``subvolume`` is the btrfs subvolume that holds the root ("" where it is
-    the one mounted by default); ``used_bytes`` and ``inodes`` are of all its files.
+    (``modules.*``), ``vmlinuz``, ``init*`` and the modules of virtio, block devices, ext4, xfs,
+    btrfs, f2fs, their checksums and what they need. ``subvolume`` is the btrfs subvolume that holds
+    the root ("" where it is the one mounted by default), ``passed_over`` are others with a system
+    in them; ``used_bytes`` and ``inodes`` are of all its files. ``labelled`` tells whether they
+    have SELinux's labels, ``read_only`` that nobody can write into them, however they are mounted.
     """
 
     volume: Volume
@@ -42,10 +44,29 @@ class Excerpt:
     image: Path
     used_bytes: int
     inodes: int
+    passed_over: tuple[str, ...] = ()
+    labelled: bool = False
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """A file of root's to be written, or a link where it has no mode: then to its content.
+
+    Path, target and SELinux's label (empty for none) are words of ours.
+    """
+
+    path: str
+    content: bytes
+    mode: int = 0
+    label: str = ""
 
 
 class KernelReader(Protocol):
     """A kernel that mounts foreign file systems where it can do no harm."""
+
+    writes: bool
+    """Whether it writes into them, too."""
 
     def assembled(self, volumes: Sequence[Volume]) -> Mapping[Volume, Volume]:
         """Return volumes that take an assembly as they are once put together: with what is on them.
@@ -71,4 +92,10 @@ class KernelReader(Protocol):
         ``size`` is given the used bytes and the inodes and returns the image's bytes, or raises
         ``ImageError``. ``uuid`` is empty for one at random. Raises ``ImageError`` where a mount has
         no folder to be mounted on.
+        """
+
+    def write(self, mount: Mount, image: Path, writings: Sequence[Writing]) -> None:
+        """Write into ``image``, a copy of the mount's volume, each in the place of what is there.
+
+        Folders that are missing are made. Raises ``ImageError``.
         """

@@ -21,10 +21,11 @@ from vmtiming_tui.images.guard.channel import Channel
 from vmtiming_tui.images.guard.ending import Signals
 from vmtiming_tui.images.guard.out_folder import WorkFolder
 from vmtiming_tui.images.reader.excerpt_tree import gather, looks_like_root
+from vmtiming_tui.images.reader.kernel_reader import KERNEL_ONLY
 from vmtiming_tui.images.reader.loop_mount import bind, mount_part, run_mount
 from vmtiming_tui.images.reader.reader_vm_initrd import MKE2FS_CONF
 
-_KINDS = frozenset({"xfs", "btrfs", "f2fs", "ext2", "ext3", "ext4"})
+_KINDS = KERNEL_ONLY | {"ext2", "ext3", "ext4"}
 _PATH = re.compile(r"/[A-Za-z0-9_./@+,=:-]{0,1000}")
 _OPTION = re.compile(r"(subvol(id)?=[A-Za-z0-9_./@+=:-]{1,200})?")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -25,9 +25,14 @@ from vmtiming_tui.images.guard.tools import succeed
 from vmtiming_tui.images.reader.device_mapper import modules_of
 from vmtiming_tui.images.reader.guest_kernel import GuestKernel
 from vmtiming_tui.images.reader.host_kernel import debian_arch
-from vmtiming_tui.images.reader.kernel_reader import Excerpt, Mount
+from vmtiming_tui.images.reader.kernel_reader import Excerpt, Mount, Writing
 from vmtiming_tui.images.reader.reader_vm_initrd import initrd
-from vmtiming_tui.images.reader.reader_vm_words import TalkingVm, excerpt_words, numbers
+from vmtiming_tui.images.reader.reader_vm_words import (
+    TalkingVm,
+    another_words,
+    excerpt_words,
+    numbers,
+)
 from vmtiming_tui.images.system.fstab import mapper_name
 
 _BASE_MODULES = ("virtio_pci", "virtio_blk", "crc32c_intel", "crc32c_generic", "ext4")
@@ -38,6 +43,7 @@ _CHECKSUMS = {
 }
 _MEMORY_MIB = 768
 _MAX_VOLUMES = 12
+_MAX_OTHERS = 8
 _MAX_DISKS = 26
 _HEAD_BYTES = 4 << 20
 _HEADS = "heads.img"
@@ -83,6 +89,8 @@ class _Disks:
 
 class ReaderVm:
     """Boots a VM for each of what it is asked; ``say`` and ``progress`` tell a person of it."""
+
+    writes = True
 
     def __init__(
         self, *, kernels: Sequence[GuestKernel], work: Path, say: Callable[[str], None],
@@ -161,12 +169,24 @@ class ReaderVm:
         ]
         job = {"kind": "excerpts\n", "volumes": "".join(lines), "uuid": f"{uuid.uuid4()}\n"}
         found: dict[int, Excerpt] = {}
+        others: dict[int, list[str]] = {}
+        facts: dict[str, set[int]] = {"labelled": set(), "readonly": set()}
         with self._booted(disks, images, _EXCERPT_BYTES, job) as vm:
             for word, rest in vm.words():
-                if word == "excerpt":
+                if word == "another":
+                    number, name = another_words(rest, len(volumes))
+                    if len(known := others.setdefault(number, [])) < _MAX_OTHERS:
+                        known.append(name)
+                elif word in facts:
+                    facts[word].update(numbers(rest, 1))
+                elif word == "excerpt":
                     number, used, inodes, subvolume = excerpt_words(rest, len(volumes))
-                    found[number] = Excerpt(volumes[number], subvolume, images[number], used,
-                                            inodes)  # fmt: skip
+                    found[number] = Excerpt(
+                        volumes[number], subvolume, images[number], used, inodes,
+                        passed_over=tuple(others.get(number, ())),
+                        labelled=number in facts["labelled"],
+                        read_only=number in facts["readonly"],
+                    )  # fmt: skip
         if len(found) != len(volumes):
             raise ImageError(f"the VM that was to read {names} ended early: {vm.last_line}")
         yield from (found[number] for number in range(len(volumes)))
@@ -200,6 +220,28 @@ class ReaderVm:
             if not (vm.finished and chosen):
                 raise ImageError(f"the VM that was to copy the files ended early: {vm.last_line}")
         os.truncate(target, chosen)
+
+    def write(self, mount: Mount, image: Path, writings: Sequence[Writing]) -> None:
+        """Write into ``image``, a copy of the mount's volume, as ``KernelReader`` says."""
+        self._say(f"writing into the copy in a VM ({mount.volume.type})")
+        disks = _Disks((mount.volume,), ())
+        volume = f"0 {disks.result()} {mount.volume.type} / {mount.subvolume}\n"
+        job = {"kind": "write\n", "volumes": volume}
+        lines = []
+        for number, each in enumerate(writings):
+            folder, _, name = each.path.rpartition("/")
+            mode = f"{each.mode:o}" if each.mode else "link"
+            lines.append(f"{number} {mode} {each.label or '-'} {folder} {name}\n")
+            job[f"writing-{number}"] = os.fsdecode(each.content)
+        job["writings"] = "".join(lines)
+        size = image.stat().st_size
+        with self._booted(disks, [image], size, job, [mount]) as vm:
+            for _ in vm.words():
+                pass
+            if not vm.finished:
+                raise ImageError(
+                    f"the VM that was to write into the root ended early: {vm.last_line}"
+                )
 
     @contextlib.contextmanager
     def _booted(

@@ -82,6 +82,8 @@ class TalkingVm:
             case "place":
                 path = self._mount(more).path
                 return f"{path} of the image's fstab has no folder to be mounted on"
+            case "write":
+                return f"/{more} could not be written into the new root (no room?)"
             case _:
                 return f"the files could not be copied: {rest}"
 
@@ -93,6 +95,15 @@ def excerpt_words(text: str, count: int) -> tuple[int, int, int, str]:
     if number >= count or (subvolume and not _SUBVOLUME.fullmatch(subvolume)):
         raise ImageError("the VM that reads the image says what makes no sense")
     return number, used, inodes, subvolume
+
+
+def another_words(text: str, count: int) -> tuple[int, str]:
+    """Return a volume's number below ``count``, and a subvolume of it that holds a system, too."""
+    (number,) = numbers(text, 1)
+    name = text.partition(" ")[2]
+    if number >= count or not _SUBVOLUME.fullmatch(name):
+        raise ImageError("the VM that reads the image says what makes no sense")
+    return number, name
 
 
 def numbers(text: str, count: int) -> list[int]:

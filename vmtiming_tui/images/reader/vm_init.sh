@@ -78,14 +78,16 @@ looks_like_root() {
             is_there "$1/sbin/init" || is_there "$1/usr/sbin/init" || is_there "$1/etc/fstab"; }
 }
 
-# The default subvolume, or one with a name distributions use, or any; a subvolume's own folder
-# always has the inode number 256.
+# Those with a name distributions use, then any, then snapshots, the latest first; a subvolume's own
+# folder always has the inode number 256.
 subvolumes() {
-    printf '%s\n' @ root @rootfs @root
-    (cd "$1" && find . -mindepth 1 -maxdepth 4 -type d -inum 256) | sed 's|^\./||' | sort
+    (cd "$1" && find . -mindepth 1 -maxdepth 4 -type d -inum 256) | sed 's|^\./||' >/tmp/there
+    for name in @ root @rootfs @root; do grep -Fx "$name" /tmp/there; done
+    grep -v -i -x -e '@' -e 'root' -e '@rootfs' -e '@root' -e '.*snapshots.*' /tmp/there | sort
+    grep -i snapshots /tmp/there | sort -rV
 }
 
-# Mounts the root at /tree/NUMBER in place of what is there; sets $subvolume.
+# Mounts the root at /tree/NUMBER in place of what is there; sets $subvolume, tells of others.
 enter_btrfs_root() {
     local name
     ! looks_like_root "/tree/$1" || return 0
@@ -95,11 +97,14 @@ enter_btrfs_root() {
     while IFS= read -r name; do
         case $name in *[!A-Za-z0-9_./@+=:-]* | *..*) continue ;; esac
         looks_like_root "/top/$1/$name" || continue
+        if [ -n "$subvolume" ]; then
+            tell "another $1 $name"
+            continue
+        fi
         mkdir -p "/root/$1"
         mount_volume "$1" "$2" btrfs "/root/$1" "subvol=/$name"
         tree=/root/$1
         subvolume=$name
-        return 0
     done </tmp/subvolumes
 }
 
@@ -149,7 +154,8 @@ modules_of() {
         whole_file "$1/${path##*/}"
     done
     [ -f "$tree/$1/modules.dep" ] || return 0
-    for module in virtio[-_]pci virtio[-_]blk ext4 crc32c[-_]generic crc32c[-_]intel; do
+    for module in virtio[-_]pci virtio[-_]blk ext4 xfs btrfs f2fs 'crc32c\?[-_]generic' \
+        crc32c[-_]intel xxhash[-_]generic sha256[-_]generic blake2b[-_]generic; do
         grep -m 1 "\(^\|/\)$module\.ko[^ /]*:" "$tree/$1/modules.dep" | tr -d ':' | tr ' ' '\n'
     done | sort -u | while IFS= read -r path; do
         case $path in '' | *..*) continue ;; esac
@@ -173,7 +179,9 @@ excerpt() {
         etc/cloud/cloud-init.disabled etc/cmdline etc/zipl.conf usr/lib/os-release; do
         whole_file "$name"
     done
-    for name in sbin/init usr/sbin/init lib/systemd/systemd usr/lib/systemd/systemd; do
+    for name in sbin/init usr/sbin/init lib/systemd/systemd usr/lib/systemd/systemd \
+        lib/systemd/system/systemd-firstboot.service \
+        usr/lib/systemd/system/systemd-firstboot.service; do
         mark "$name"
     done
     for name in "$tree"/vmlinu[xz]* "$tree"/*Image-* "$tree"/kernel-* "$tree"/init* \
@@ -199,6 +207,24 @@ used_kib() { du -s -k "$1" | cut -f1; }
 
 count_inodes() { find "$1" | wc -l; }
 
+# is_writable TYPE: a subvolume may be one that nobody can write to, however it is mounted. What tells is lost with
+# the VM.
+is_writable() {
+    local writable=0
+    [ "$1" = btrfs ] || return 0
+    if mount -o remount,rw "$tree" 2>/dev/null; then
+        touch "$tree/.vm-report" 2>/dev/null || writable=1
+        rm -f "$tree/.vm-report"
+        mount -o remount,ro "$tree"
+    fi
+    return "$writable"
+}
+
+has_labels() {
+    [ -x /tools/getfattr ] &&
+        /tools/getfattr -h -n security.selinux "$tree/etc" 2>/dev/null | grep -q object_r
+}
+
 make_excerpts() {
     local number device type result tree to subvolume kib inodes
     while read -r number device type result; do
@@ -206,6 +232,8 @@ make_excerpts() {
         mkdir -p "$tree"
         mount_volume "$number" "$device" "$type" "$tree"
         [ "$type" != btrfs ] || enter_btrfs_root "$number" "$device"
+        is_writable "$type" || tell "readonly $number"
+        ! has_labels || tell "labelled $number"
         excerpt
         kib=$(used_kib "$to") inodes=$(count_inodes "$to")
         make_ext4 "$to" "$result" "$((kib + kib / 4 + inodes * 5 + 32768))" "$((inodes * 2 + 1024))" \
@@ -277,19 +305,69 @@ make_copy() {
     umount /result
 }
 
+# relabel LABEL FILE
+relabel() {
+    [ "$1" = - ] ||
+        /tools/setfattr -h -n security.selinux -v "system_u:object_r:$1:s0" "$2" 2>/dev/null
+}
+
+# folder_for PATH LABEL: where a folder really is, made where there is none.
+folder_for() {
+    local rest=$1 asked='' place='' part real
+    while [ -n "$rest" ]; do
+        part=${rest%%/*}
+        case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
+        asked=${asked:+$asked/}$part
+        if real=$(resolve /tree "$asked"); then
+            [ -d "/tree/$real" ] || return 1
+            place=$real
+        else
+            [ ! -L "/tree/$place/$part" ] && mkdir "/tree/$place/$part" || return 1
+            relabel "$2" "/tree/$place/$part"
+            place=${place:+$place/}$part
+        fi
+    done
+    echo "$place"
+}
+
+write_into() {
+    local number device type path option mode label folder name place
+    read -r number device type path option </job/volumes
+    mount -t "$type" -o "noatime${option:+,$option}" "$device" /tree 2>/dev/null ||
+        fail "mount $number"
+    while read -r number mode label folder name; do
+        path=$folder/$name
+        place=$(folder_for "$folder" "$label") || fail "write $path"
+        place=/tree/$place/$name
+        rm -f "$place" || fail "write $path"
+        if [ "$mode" = link ]; then
+            ln -s "$(cat "/job/writing-$number")" "$place" || fail "write $path"
+        else
+            cat "/job/writing-$number" >"$place" || fail "write $path"
+            chmod "$mode" "$place"
+            chown 0:0 "$place"
+        fi
+        relabel "$label" "$place"
+    done </job/writings
+    umount /tree || fail "write $path"
+}
+
 stty -echo </dev/console
 while read -r module; do
     insmod "/modules/$module.ko" 2>/dev/null
 done </job/modules
 put_together
-while read -r _ device _; do
-    [ ! -b "$device" ] || blockdev --setro "$device"
+while read -r _ device type _; do
+    # A btrfs on a disk that was read-only once stays so until it is unmounted everywhere.
+    [ "$type" = btrfs ] || [ "$(cat /job/kind)" = write ] || [ ! -b "$device" ] ||
+        blockdev --setro "$device"
 done </job/volumes
 tell started
 case $(cat /job/kind) in
     heads) make_heads ;;
     excerpts) make_excerpts ;;
     copy) make_copy ;;
+    write) write_into ;;
 esac
 tell finished
 end

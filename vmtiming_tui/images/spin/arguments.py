@@ -14,16 +14,19 @@ HELP = """\
 Make a disk image of a Linux machine ready for vm-timing-report.
 
   spin-from-raw.sh RAW [--out DIR] [--size SIZE] [--kernel-version VERSION] [--root NAME]
-                       [-k KERNEL] [-i INITRD] [--boot-files] [--dry-run] [--force] [--mount]
-                       [--format FORMAT] [--allow-backing DIR]... [--allow-device]
+                       [-k KERNEL] [-i INITRD] [--boot-files] [--convert] [--dry-run]
+                       [--force] [--mount] [--format FORMAT] [--allow-backing DIR]...
+                       [--allow-device]
 
-leaves DIR/rootfs.img (its root, ext4 on the whole disk, the report service inside and enabled)
-and DIR/BFILES/{vmlinuz,initrd}; DIR is the current folder unless said otherwise. RAW may also be
-qcow2, vmdk, vdi or vhdx; GPT, MBR, LVM or a bare file system; ext4, xfs, btrfs or f2fs. It is
-opened read-only and stays as it is to the byte. SIZE is a number with K, M or G; without it the
-root is as large as its content, a quarter more and 256 MiB. -k brings a KERNEL of your own, with
-or without an INITRD, where the image has none, or another is to be timed; -i alone gives the
-image's kernel another. With --boot-files no root is made:
+leaves DIR/rootfs.img (its root on the whole disk, the report service inside and enabled) and
+DIR/BFILES/{vmlinuz,initrd}; DIR is the current folder unless said otherwise. RAW may also be
+qcow2, vmdk, vdi or vhdx; GPT, MBR, LVM or a bare file system; ext4, xfs, btrfs, f2fs, erofs or
+squashfs. It is opened read-only and stays as it is to the byte. An xfs, btrfs or f2fs stays one,
+as large as it was, where the guest's kernel knows it; --convert makes an ext4 of its files. SIZE is
+a number with K, M or G, and for an ext4; without it the root is as large as its content, a quarter
+more and 256 MiB. -k brings a KERNEL of your own, with or without an INITRD, where the image has
+none, or another is to be timed; -i alone gives the image's kernel another. With --boot-files no
+root is made:
 kernel and initrd are taken out, and BFILES/cmdline names the root where it is in RAW, so that
 vm-timing-report --inject boots RAW itself.
 
@@ -40,9 +43,9 @@ device only with --allow-device.
 """
 USAGE = """\
 usage: spin-from-raw.sh RAW [--out DIR] [--size SIZE] [--kernel-version VERSION]
-                        [--root NAME] [-k KERNEL] [-i INITRD] [--boot-files] [--dry-run]
-                        [--force] [--mount] [--format FORMAT] [--allow-backing DIR]...
-                        [--allow-device]
+                        [--root NAME] [-k KERNEL] [-i INITRD] [--boot-files] [--convert]
+                        [--dry-run] [--force] [--mount] [--format FORMAT]
+                        [--allow-backing DIR]... [--allow-device]
 """
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)([KMGTP]?)", re.ASCII)
@@ -72,6 +75,7 @@ class Arguments:
     storm: list[str] = field(default_factory="-n 1 -p vm -s .img".split)
     allow_backing: list[str] = field(default_factory=list)
     boot_files: bool = False
+    convert: bool = False
     dry_run: bool = False
     force: bool = False
     mount: bool = False

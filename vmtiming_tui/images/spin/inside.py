@@ -126,7 +126,7 @@ def obey(order: Mapping[str, Any], voice: Voice) -> dict[str, object]:
     """Do what an order says, in the current folder; return what was made, by name."""
     work = Path()
     wanted = Wanted(**{name: order[name] for name in (
-        "size_bytes", "kernel_version", "root", "boot_files", "dry_run")})  # fmt: skip
+        "size_bytes", "kernel_version", "root", "boot_files", "convert", "dry_run")})  # fmt: skip
     report = Report(script=order["script"].encode(), unit=order["unit"].encode())
     image = open_image(order, work, voice)
     reader = _reader(order, work, voice)

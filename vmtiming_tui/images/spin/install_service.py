@@ -1,31 +1,20 @@
-"""What vm-timing-report needs inside a root, written by debugfs, so without a mount.
-
-No word of the image is in what debugfs is told: folders of the image's own are entered by their
-inode's number, which our own reader found, and every name is one of ours. What was written is read
-back by our own reader.
-"""
+"""What vm-timing-report needs inside a root, whoever writes it there."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol
 
-from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.byte_range import Piece, Stretch
-from vmtiming_tui.images.files.ext import Ext
-from vmtiming_tui.images.files.tree import FileKind, Found, Tree
-from vmtiming_tui.images.guard.tools import run
-from vmtiming_tui.images.system.fstab import new_crypttab, new_fstab
+from vmtiming_tui.images.files.tree import Tree
+from vmtiming_tui.images.system.fstab import new_crypttab
 
 UNIT = "vm-report.service"
+UNIT_LABEL = "systemd_unit_file_t"
 _WANTS = "etc/systemd/system/multi-user.target.wants"
 _PRESETS = "etc/systemd/system-preset"
 # A first boot applies presets, and some distributions' disable what they do not know.
 _PRESET = f"enable {UNIT}\n".encode()
-_UNIT_LABEL = "systemd_unit_file_t"
 _SELINUX = re.compile(r"^SELINUX=([a-z]*)", re.MULTILINE)
-_LABEL = "security.selinux"
-_SCRIPT, _CONTENT, _LABEL_FILE = "debugfs.script", "debugfs.content", "debugfs.label"
 
 Say = Callable[[str], None]
 
@@ -38,123 +27,30 @@ class Report:
     unit: bytes
 
 
-class Root:
-    """An ext4 image in the work folder that is written to; ``fd`` is open for reading it."""
+class Root(Protocol):
+    """A root that is written to; every path is one of ours, and raises ``ImageError``."""
 
-    def __init__(self, image: Path, fd: int) -> None:
-        self._image = image
-        self._fd = fd
-        self.tree = self._read()
-        self._labelled = False
-
-    def _read(self) -> Tree:
-        """Return a reader that has seen nothing yet: what it remembers is of before a change."""
-        size = self._image.stat().st_size
-        return Tree(Ext(Stretch([Piece(self._fd, 0, size)])))
+    @property
+    def tree(self) -> Tree:
+        """Its files, those that tell which system it is at least."""
 
     def put_file(self, path: str, content: bytes, mode: int, label: str) -> None:
-        """Write a file of root's, in the place of what has its name.
-
-        SELinux's labels are set as the policy names them, which spares the guest a relabelling.
-        """
-        name = path.rpartition("/")[2]
-        (self._image.parent / _CONTENT).write_bytes(content)
-        self._put(
-            path,
-            [
-                f"write {_CONTENT} {name}",
-                f"sif {name} mode 0100{mode:o}",
-                f"sif {name} uid 0",
-                f"sif {name} gid 0",
-            ],
-            label,
-        )
-        if not self._holds(path, content):
-            raise ImageError(
-                f"/{path} could not be written into the new root (no room? a larger --size helps)"
-            )
-
-    def _holds(self, path: str, content: bytes) -> bool:
-        written = self.tree.find(path, follow=False)
-        if written is None or written.node.kind is not FileKind.FILE:
-            return False
-        return written.node.size == len(content) and content == b"".join(
-            self.tree.files.chunks(written.node)
-        )
+        """Write a file of root's, in the place of what has its name; ``label`` is SELinux's."""
 
     def put_link(self, path: str, target: str) -> None:
         """Write a link."""
-        name = path.rpartition("/")[2]
-        self._put(path, [f"symlink {name} {target}"], _UNIT_LABEL)
-        written = self.tree.find(path, follow=False)
-        if (
-            written is None
-            or written.node.kind is not FileKind.LINK
-            or self.tree.files.target(written.node) != target.encode()
-        ):
-            raise ImageError(f"/{path} could not be written into the new root")
-
-    def _put(self, path: str, making: Sequence[str], label: str) -> None:
-        folder, _, name = path.rpartition("/")
-        above, missing = self._deepest(folder)
-        commands = [f"cd <{above.node.number}>"]
-        for part in missing:
-            commands += [f"mkdir {part}", *self._labelling(part, _UNIT_LABEL), f"cd {part}"]
-        if not missing and self.tree.find(path, follow=False):
-            commands.append(f"rm {name}")
-        self._command([*commands, *making, *self._labelling(name, label)])
-        self.tree = self._read()
-
-    def _deepest(self, folder: str) -> tuple[Found, list[str]]:
-        """Return the folder that is there, and the names of those to be made in it.
-
-        Raises ``ImageError`` where something else has such a name.
-        """
-        parts = folder.split("/")
-        missing: list[str] = []
-        while True:
-            if found := self.tree.find("/".join(parts)):
-                break
-            missing.insert(0, parts.pop())
-        there = "/".join((*parts, *missing[:1]))
-        if found.node.kind is not FileKind.FOLDER or (
-            missing and self.tree.find(there, follow=False)
-        ):
-            raise ImageError(
-                f"/{folder} of the image is no folder, and leads to none: the report service"
-                " cannot be written there"
-            )
-        return found, missing
-
-    def _labelling(self, name: str, label: str) -> list[str]:
-        if not self._labelled:
-            return []
-        file = f"{_LABEL_FILE}.{label}"
-        (self._image.parent / file).write_bytes(f"system_u:object_r:{label}:s0\0".encode())
-        return [f"ea_set -f {file} {name} {_LABEL}"]
-
-    def _command(self, commands: Sequence[str]) -> None:
-        script = self._image.parent / _SCRIPT
-        script.write_text("".join(f"{command}\n" for command in commands))
-        done = run(["debugfs", "-w", "-f", _SCRIPT, self._image.name], self._image.parent)
-        if done.code:
-            raise ImageError(f"debugfs cannot write into the new root: {done.last_word}")
 
     def has_labels(self) -> bool:
         """Whether its files have SELinux's labels."""
-        etc = self.tree.find("etc")
-        if etc is None:
-            return False
-        asked = f"ea_get <{etc.node.number}> {_LABEL}"
-        done = run(["debugfs", "-R", asked, self._image.name], self._image.parent)
-        return b"object_r" in done.said
 
     def set_labels(self) -> None:
         """Give what is written from here on SELinux's labels."""
-        self._labelled = True
+
+    def finish(self) -> None:
+        """See that all of it is there, and the file system whole."""
 
 
-def install_service(root: Root, report: Report, units: str, root_type: str, say: Say) -> None:
+def install_service(root: Root, report: Report, units: str, fstab: str, say: Say) -> None:
     """Put the report service and a fstab for a VM into a root; ``units``: systemd's own folder."""
     state = (_SELINUX.findall(root.tree.text("etc/selinux/config")) or [""])[-1]
     if state in ("enforcing", "permissive"):
@@ -164,10 +60,9 @@ def install_service(root: Root, report: Report, units: str, root_type: str, say:
         else:
             say(f"SELinux is {state} but the files have no labels: boot with --append enforcing=0")
     root.put_file("usr/bin/vm-report", report.script, 0o755, "bin_t")
-    root.put_file(f"{units}/{UNIT}", report.unit, 0o644, _UNIT_LABEL)
+    root.put_file(f"{units}/{UNIT}", report.unit, 0o644, UNIT_LABEL)
     root.put_link(f"{_WANTS}/{UNIT}", f"/{units}/{UNIT}")
-    root.put_file(f"{_PRESETS}/00-vm-report.preset", _PRESET, 0o644, _UNIT_LABEL)
-    fstab = new_fstab(root.tree.text("etc/fstab"), root_type)
+    root.put_file(f"{_PRESETS}/00-vm-report.preset", _PRESET, 0o644, UNIT_LABEL)
     root.put_file("etc/fstab", fstab.encode(errors="surrogateescape"), 0o644, "etc_t")
     if crypttab := new_crypttab(root.tree.text("etc/crypttab")):
         root.put_file("etc/crypttab", crypttab.encode(errors="surrogateescape"), 0o600, "etc_t")

@@ -258,7 +258,8 @@ def _order(arguments: Arguments) -> dict[str, object]:
     return {
         "script": _asset("vm-report.sh"), "unit": _asset("vm-report.service"),
         "size_bytes": arguments.size_bytes, "kernel_version": arguments.kernel_version,
-        "root": arguments.root, "boot_files": arguments.boot_files, "dry_run": arguments.dry_run,
+        "root": arguments.root, "boot_files": arguments.boot_files, "convert": arguments.convert,
+        "dry_run": arguments.dry_run,
     }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.byte_range import Piece, Stretch
+from vmtiming_tui.images.disk.signatures import btrfs_devices
 from vmtiming_tui.images.disk.volumes import (
     NOT_LOOKED_INTO,
     Volume,
@@ -19,10 +20,12 @@ from vmtiming_tui.images.files.tree import FileSystem, Tree
 from vmtiming_tui.images.quoting import human, shown
 from vmtiming_tui.images.reader.kernel_reader import KERNEL_ONLY, Excerpt, KernelReader
 from vmtiming_tui.images.spin import rootfs
+from vmtiming_tui.images.system.fstab import volume_of
 from vmtiming_tui.images.system.layout import without_root
+from vmtiming_tui.images.system.loader.told import default_root
 from vmtiming_tui.images.system.osrelease import looks_like_root, name_of_system
 
-_ROOT_TYPES = frozenset({"ext2", "ext3", "ext4", "xfs", "f2fs", "btrfs"})
+_ROOT_TYPES = KERNEL_ONLY | {"ext2", "ext3", "ext4"}
 _ENCRYPTED = frozenset({"crypto_LUKS", "BitLocker"})
 
 Say = Callable[[str], None]
@@ -82,22 +85,42 @@ class Workplace:
             for volume in volumes
             if volume.type in KERNEL_ONLY or (volume.assembly and volume.type in _ROOT_TYPES)
         ]
-        excerpts: dict[Volume, Excerpt] = {}
-        fault = None
-        try:
-            if foreign:
-                excerpts = {excerpt.volume: excerpt for excerpt in self.reader.excerpts(foreign)}
-        except ImageError as error:
-            fault = error
+        excerpts = self._excerpts(foreign)
         parts = []
         for number, volume in enumerate(volumes):
             try:
-                if fault and volume in foreign:
-                    raise fault
-                parts.append(self._opened(number, volume, excerpts.get(volume)))
+                excerpt = excerpts.get(volume)
+                if isinstance(excerpt, ImageError):
+                    raise excerpt
+                parts.append(self._opened(number, volume, excerpt))
             except ImageError as error:
                 parts.append(Part(volume=volume, fault=error))
         return parts
+
+    def _excerpts(self, volumes: Sequence[Volume]) -> dict[Volume, Excerpt | ImageError]:
+        """Return what a kernel reads of each; of one nobody can read, why not."""
+        found: dict[Volume, Excerpt | ImageError] = {}
+        for volume in volumes:
+            if volume.type != "btrfs" or volume.stretch is None:
+                continue
+            if (count := btrfs_devices(volume.stretch)) > 1:
+                found[volume] = ImageError(
+                    f"{volume.name} is one of the {count} devices of a btrfs, which is read where"
+                    " it has one device alone",
+                    hint="in the machine: btrfs device remove, and btrfs balance -dconvert=single"
+                    " before it",
+                )
+        whole = [volume for volume in volumes if volume not in found]
+        if not whole:
+            return found
+        try:
+            return found | {each.volume: each for each in self.reader.excerpts(whole)}
+        except ImageError as error:
+            if len(whole) == 1:
+                return found | {whole[0]: error}
+        for volume in whole:
+            found |= self._excerpts([volume])
+        return found
 
     def _opened(self, number: int, volume: Volume, excerpt: Excerpt | None) -> Part:
         copy = None
@@ -150,16 +173,30 @@ def find_root(parts: Sequence[Part], asked: str, say: Say) -> tuple[Part, Tree]:
         faults = [part.fault for part in named if part.volume.type in _ROOT_TYPES]
         raise next(filter(None, faults), _no_root(parts))
     if len(found) > 1:
-        systems = "\n".join(f"  {part.volume.name}: {name_of_system(tree)}" for part, tree in found)
-        raise ImageError(f"the image has several systems; choose one by --root:\n{systems}")
+        raise _several(found, parts)
     for part in parts:
         if part.fault:
             say(f"{part.fault.message}: passed over")
     root, tree = found[0]
     if root.excerpt and root.excerpt.subvolume:
         name = shown(root.excerpt.subvolume)
-        say(f"{root.volume.name}: the root is in subvolume {name}")
+        others = ", ".join(map(shown, root.excerpt.passed_over))
+        say(
+            f"{root.volume.name}: the root is in subvolume {name}"
+            f"{f' (others hold a system, too: {others})' if others else ''}"
+        )
     return root, tree
+
+
+def _several(found: Sequence[tuple[Part, Tree]], parts: Sequence[Part]) -> ImageError:
+    volumes = [part.volume for part in parts]
+    booted = volume_of(default_root([part.tree for part in parts if part.tree]), volumes)
+    systems = "\n".join(
+        f"  {part.volume.name}: {name_of_system(tree)}"
+        + (", which its loader boots" if part.volume == booted else "")
+        for part, tree in found
+    )
+    return ImageError(f"the image has several systems; choose one by --root:\n{systems}")
 
 
 def listed_volumes(volumes: Sequence[Volume]) -> str:

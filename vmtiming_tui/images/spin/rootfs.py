@@ -11,20 +11,33 @@ from pathlib import Path
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.byte_range import Piece, Stretch
+from vmtiming_tui.images.disk.volumes import Volume
 from vmtiming_tui.images.files.ext import Ext
+from vmtiming_tui.images.files.ext_superblock import Superblock
 from vmtiming_tui.images.guard.tools import Done, free_bytes, number_in, run, succeed
 from vmtiming_tui.images.quoting import human
 
 MIB = 1 << 20
-# No other format's header is to begin a root of ours, whatever boot block an image had there.
-BOOT_BLOCK_BYTES = 1024
+# No other format's header is to begin a root of ours, whatever boot block an image had there. An
+# xfs begins with its own.
+_BOOT_BLOCK_BYTES = {"btrfs": 64 << 10, "xfs": 0}
+_USUAL_BOOT_BLOCK_BYTES = 1024
+_SECTOR_BYTES = 512
 JOURNAL_BYTES = 80 * MIB
+NEW_ROOT = "the root file system"
 _CHUNK_BYTES = 4 * MIB
 _GRAIN_BYTES = 64 << 10
 _NO_ZEROS = bytes(_GRAIN_BYTES)
 _JOURNAL_INODE_AT = 1024 + 0xE0
 _DAMAGED = 4  # e2fsck(8): errors are left as they were
 _UNSUPPORTED = re.compile(r"unsupported feature\(s\): *([A-Za-z0-9_ -]{1,200})")
+# e2fsprogs read these; but resize2fs refuses the first, debugfs writes damage into the second, and
+# a root with one of the others is never written to.
+_NOT_FOR_TOOLS = frozenset({"bigalloc", "inline_data", "read-only", "shared_blocks", "snapshot"})
+
+
+class BeyondToolsError(ImageError):
+    """The e2fsprogs of this host cannot do with an ext4 what a kernel may be able to."""
 
 
 def roomy(least: int) -> int:
@@ -93,11 +106,17 @@ def _write(target: int, data: bytes, at: int) -> None:
 
 
 def refuse_what_tools_cannot(files: Ext, name: str) -> None:
-    """Raise ``ImageError`` for what e2fsprogs would refuse, or read from another disk."""
+    """Raise ``BeyondToolsError`` for what e2fsprogs would refuse to read."""
     try:
         files.superblock.refuse_unknown()
     except ImageError as error:
-        raise ImageError(f"{name}: {error.message}", hint=error.hint) from None
+        raise BeyondToolsError(f"{name}: {error.message}", hint=error.hint) from None
+
+
+def refuse_what_tools_cannot_change(files: Ext, name: str) -> None:
+    """Raise ``BeyondToolsError`` for what e2fsprogs can read, but neither resize nor write to."""
+    if odd := sorted(files.superblock.features & _NOT_FOR_TOOLS):
+        raise BeyondToolsError(f"{name} uses {', '.join(odd)}, which e2fsprogs cannot change")
 
 
 def _refuse_foreign_journal(image: Path, files: Ext) -> None:
@@ -110,10 +129,19 @@ def _refuse_foreign_journal(image: Path, files: Ext) -> None:
         raise ImageError("the file system has its journal on another disk, which is not read")
 
 
-def clear_boot_block(image: Path) -> None:
-    """Fill what is before the superblock with zeros."""
+def clear_boot_block(image: Path, kind: str = "ext4") -> None:
+    """Fill what is before the superblock of a kind of file system with zeros."""
     with image.open("r+b") as file:
-        file.write(bytes(BOOT_BLOCK_BYTES))
+        file.write(bytes(_BOOT_BLOCK_BYTES.get(kind, _USUAL_BOOT_BLOCK_BYTES)))
+
+
+def keep(volume: Volume, target: Path) -> None:
+    """Copy a file system of a kind that only a kernel reads, as it is; raise ``ImageError``."""
+    assert volume.stretch is not None  # noqa: S101  who keeps it has seen to that
+    check_space(target.parent, taken_bytes(volume.stretch))
+    copy_stretch(volume.stretch, target)
+    os.truncate(target, -(-volume.size // _SECTOR_BYTES) * _SECTOR_BYTES)
+    clear_boot_block(target, volume.type)
 
 
 def check(image: Path, files: Ext, what: str) -> None:
@@ -130,7 +158,7 @@ def _judge(done: Done, name: str, what: str) -> None:
         return
     for line in done.lines:
         if found := _UNSUPPORTED.search(line):
-            raise ImageError(
+            raise BeyondToolsError(
                 f"{what} was made by a newer e2fsprogs: it uses {found[1].strip()}, which"
                 " the e2fsck of this host does not know",
                 hint="a newer e2fsprogs on this host helps, or turn it off in the machine"
@@ -140,13 +168,17 @@ def _judge(done: Done, name: str, what: str) -> None:
     raise ImageError(f"{what} is damaged; e2fsck says: {' / '.join(words)}")
 
 
-def fit(image: Path, block_size: int, asked: int | None, say: Callable[[str], None]) -> None:
+def fit(image: Path, facts: Superblock, asked: int | None, say: Callable[[str], None]) -> None:
     """Give a checked file system the size it is to have, or ``roomy`` for what it holds."""
     measured = succeed(["resize2fs", "-P", image.name], image.parent, "measuring the root")
-    least = (number_in(measured.said, rb"minimum size[^:]*: *") or 0) * block_size
+    least = (number_in(measured.said, rb"minimum size[^:]*: *") or 0) * facts.block_size
     if not least:
         raise ImageError("resize2fs cannot tell how small the root file system may be")
     size = wanted_size(asked, least)
+    if "stable_inodes" in facts.features and size < facts.size:
+        if asked is not None:
+            raise ImageError(f"it uses stable_inodes, and so stays {human(facts.size)} or more")
+        size = facts.size // MIB * MIB or facts.size
     what = f"making it {human(size)}"
     say(what)
     succeed(["resize2fs", image.name, f"{size // 1024}K"], image.parent, what)

@@ -7,7 +7,7 @@ descriptor, and writes only into its work folder.
 import contextlib
 import errno
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vmtiming_tui.errors import ImageError
@@ -25,14 +25,20 @@ from vmtiming_tui.images.spin.wanted import CMDLINE, INITRD, ROOT_IMAGE, VMLINUZ
 from vmtiming_tui.images.spin.whole_systems import (
     plan_below,
     used_bytes,
-    usr_arguments,
     with_their_usr,
+    with_words_of_ours,
 )
-from vmtiming_tui.images.system.completed_initrd import complete_initrd
+from vmtiming_tui.images.system.completed_initrd import complete_initrd, is_mountable
 from vmtiming_tui.images.system.fstab import Below
 from vmtiming_tui.images.system.kernels import Kernel, find_kernels, listed
-from vmtiming_tui.images.system.layout import is_nixos, refuse_copy, refuse_disk, refuse_root
-from vmtiming_tui.images.system.loader.carried import Carried, beside, carried
+from vmtiming_tui.images.system.layout import (
+    is_first_boot,
+    is_nixos,
+    refuse_copy,
+    refuse_disk,
+    refuse_root,
+)
+from vmtiming_tui.images.system.loader.carried import Carried, RootDisk, beside, carried
 from vmtiming_tui.images.system.loader.told import told
 from vmtiming_tui.images.system.osrelease import folder_of_units, name_of_system
 from vmtiming_tui.images.system.own_kernel import (
@@ -89,7 +95,10 @@ class _Job:
             refuse_copy(tree)
         units = "" if is_nixos(tree) else folder_of_units(tree)
         below = [] if self.wanted.boot_files else self._plan_merge(tree, parts)
-        new = NewRoot(place=self.place, part=root, below=below, size_bytes=self.wanted.size_bytes)
+        new = NewRoot(
+            place=self.place, part=root, below=below, size_bytes=self.wanted.size_bytes,
+            convert=self.wanted.convert,
+        )  # fmt: skip
         others = [part.tree for part in parts if part.tree and part is not root]
         root_type = root.volume.type if self.wanted.boot_files else new.type
         say(f"{name_of_system(tree)} on {root.volume.name} ({root.volume.type})")
@@ -98,7 +107,10 @@ class _Job:
             kernels, self.wanted.kernel_version, given=self.given, root=tree, root_type=root_type,
             say=say,
         )  # fmt: skip
-        loaders = carried(told(kernel, tree, others), None if self.wanted.boot_files else new.disk)
+        new = replace(new, is_known=is_mountable(tree, kernel.version, root_type))
+        disk = RootDisk(type=root.volume.type) if self.wanted.boot_files else new.disk
+        loaders = carried(told(kernel, tree, others), disk)
+        loaders = with_words_of_ours(loaders, tree, parts, untouched=self.wanted.boot_files)
         for line in loaders.lines():
             say(line)
         found = _Found(tree=tree, kernel=kernel, loaders=loaders, new=new)
@@ -107,7 +119,7 @@ class _Job:
         self._say_what_to_mind(tree, parts)
         boot = take_kernel(kernel, self.place.work)
         if self.wanted.boot_files:
-            return self._leave_boot_files(found, boot, usr_arguments(tree, parts))
+            return self._leave_boot_files(found, boot)
         return self._leave_root(found, units, boot)
 
     def _plan_merge(self, tree: Tree, parts: Sequence[Part]) -> list[Below]:
@@ -120,15 +132,17 @@ class _Job:
 
     def _describe(self, found: "_Found", parts: Sequence[Part], kernels: Sequence[Kernel]) -> Made:
         say, root = self.place.say, found.new.part
-        for each in found.new.below:
+        for each in [] if found.new.is_kept else found.new.below:
             say(f"{each.path} would come from {each.volume.name}")
         say(f"it has:\n{listed_volumes([part.volume for part in parts])}")
         say(f"its kernels:\n{listed(kernels)}")
         boot = (VMLINUZ, INITRD) if found.kernel.has_initrd else (VMLINUZ,)
         if self.wanted.boot_files:
             return Made(files=(*boot, CMDLINE))
-        words = " ".join(found.loaders.words)
+        words = found.words
         files = (ROOT_IMAGE, *boot, *([CMDLINE] if words else []))
+        if found.new.is_kept:
+            return Made(files=files, root_bytes=root.volume.size, cmdline=words)
         used = used_bytes(root, found.new.below, parts)
         size = self.wanted.size_bytes or rootfs.roomy(used)
         return Made(files=files, root_bytes=size, cmdline=words)
@@ -137,41 +151,43 @@ class _Job:
         say = self.place.say
         if not self.wanted.boot_files and any(part.volume.type == "swap" for part in parts):
             say("its swap is left out; if the initrd waits for it, boot with --append noresume")
-        if not tree.text("etc/machine-id").strip("\n"):
+        if is_first_boot(tree):
             say("it has no machine-id: every boot from it is a first boot")
         if tree.has("etc/cloud") and not tree.has("etc/cloud/cloud-init.disabled"):
             say("cloud-init is on; --append cloud-init=disabled boots without it")
 
     # What is made
 
-    def _leave_boot_files(self, found: "_Found", boot: tuple[str, ...], more: str) -> Made:
+    def _leave_boot_files(self, found: "_Found", boot: tuple[str, ...]) -> Made:
         root = found.new.part
         if not found.kernel.has_initrd:
             check_without_initrd(root.volume.name, found.tree, self.place.say)
         else:
             check_way_in(self.place.work / INITRD, found.tree, self.place.say)
-        own = root_arguments(root.volume, root.excerpt.subvolume if root.excerpt else "") + more
-        self._complete(found.kernel, found.tree, "")
+        own = root_arguments(root.volume, root.excerpt.subvolume if root.excerpt else "")
+        self._complete(found.kernel, found.tree, root.volume.type)
         words = beside(own, found.loaders.words)
         return Made(files=(*boot, *self._leave_cmdline(words)), cmdline=words)
 
     def _leave_root(self, found: "_Found", units: str, boot: tuple[str, ...]) -> Made:
-        root = found.new.make()
-        self._complete(found.kernel, root.tree, found.new.new_type)
-        size = found.new.furnish(root, self.report, units)
-        words = " ".join(found.loaders.words)
-        files = (ROOT_IMAGE, *boot, *self._leave_cmdline(words))
-        return Made(files=files, root_bytes=size, cmdline=words)
+        new = found.new
+        root = new.make()
+        self._complete(found.kernel, root.tree, new.type, new.new_type)
+        size = new.furnish(root, self.report, units)
+        files = (ROOT_IMAGE, *boot, *self._leave_cmdline(found.words))
+        return Made(files=files, root_bytes=size, cmdline=found.words)
 
     def _leave_cmdline(self, words: str) -> tuple[str, ...]:
         if words:
             (self.place.work / CMDLINE).write_text(f"{words}\n")
         return (CMDLINE,) if words else ()
 
-    def _complete(self, kernel: Kernel, tree: Tree, new_type: str) -> None:
+    def _complete(self, kernel: Kernel, tree: Tree, root_type: str, new_type: str = "") -> None:
         if kernel.has_initrd:
-            initrd = self.place.work / INITRD
-            complete_initrd(initrd, tree, kernel.version, new_type=new_type, say=self.place.say)
+            complete_initrd(
+                self.place.work / INITRD, tree, kernel.version, root_type=root_type,
+                new_type=new_type, say=self.place.say,
+            )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,3 +198,8 @@ class _Found:
     kernel: Kernel
     loaders: Carried
     new: NewRoot
+
+    @property
+    def words(self) -> str:
+        """What a kernel is told of the new root, beside what its loader told it."""
+        return beside(self.new.arguments, self.loaders.words)

@@ -14,6 +14,7 @@ class Wanted:
     kernel_version: str = ""
     root: str = ""
     boot_files: bool = False
+    convert: bool = False
     dry_run: bool = False
 
 

@@ -4,14 +4,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.disk.volumes import Volume
 from vmtiming_tui.images.files.joined import with_usr
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.spin.parts import Part
 from vmtiming_tui.images.system.discoverable import below_by_type
 from vmtiming_tui.images.system.fstab import Below, paths_in, plan_merge
+from vmtiming_tui.images.system.layout import asks_at_first_boot
+from vmtiming_tui.images.system.loader.carried import Carried
+from vmtiming_tui.images.system.loader.words import Word
 from vmtiming_tui.images.system.osrelease import looks_like_root
 
 _USR = "/usr"
+_ASK_NOBODY = "systemd.firstboot=no"
 
 
 def plan_below(tree: Tree, parts: Sequence[Part]) -> tuple[list[Below], list[str]]:
@@ -53,13 +58,25 @@ def _whole(part: Part, parts: Sequence[Part]) -> Part:
     return part
 
 
-def usr_arguments(tree: Tree, parts: Sequence[Part]) -> str:
-    """Return the words by which systemd finds a ``/usr`` that only its partition's type tells."""
+def with_words_of_ours(
+    loaders: Carried, tree: Tree, parts: Sequence[Part], *, untouched: bool
+) -> Carried:
+    """Return what a loader says with what a boot without it needs besides."""
+    names = {Word(word).name for word in loaders.words}
+    words, said = list(loaders.words), list(loaders.said)
+    if untouched and "mount.usr" not in names and (usr := _usr_by_type(tree, parts)):
+        # Systemd looks for it by its type only where the firmware tells which disk it booted.
+        words += [f"mount.usr=/dev/vda{usr.number}", "mount.usrflags=ro"]
+    if asks_at_first_boot(tree) and "systemd.firstboot" not in names:
+        words.append(_ASK_NOBODY)
+        said.append(f"its first boot would ask at the console: {_ASK_NOBODY} has it ask nobody")
+    return replace(loaders, words=tuple(words), said=tuple(said))
+
+
+def _usr_by_type(tree: Tree, parts: Sequence[Part]) -> Volume | None:
     volumes = [part.volume for part in parts]
-    for each in below_by_type(volumes, "", paths_in(tree.text("etc/fstab"))):
-        if each.path == _USR:
-            return f" mount.usr=/dev/vda{each.volume.number} mount.usrflags=ro"
-    return ""
+    found = below_by_type(volumes, "", paths_in(tree.text("etc/fstab")))
+    return next((each.volume for each in found if each.path == _USR), None)
 
 
 def used_bytes(root: Part, below: Iterable[Below], parts: Sequence[Part]) -> int:

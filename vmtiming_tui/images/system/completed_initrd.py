@@ -18,9 +18,15 @@ from vmtiming_tui.images.system import cpio
 from vmtiming_tui.images.system.initrd_contents import Initrd
 from vmtiming_tui.images.system.joint import append
 
-# What lies between the kernel and an ext4 on /dev/vda.
-VM_MODULES = ("virtio_pci", "virtio_blk", "ext4", "crc32c_generic", "crc32c_intel")
-_A_MUST = ("virtio_pci", "virtio_blk", "ext4")
+_DISK = ("virtio_pci", "virtio_blk")
+_CHECKSUMS = ("crc32c_generic", "crc32c_intel")
+# What lies between the kernel and a file system on /dev/vda, with what it asks for by name.
+_FILE_SYSTEMS = {
+    "ext4": ("ext4",),
+    "xfs": ("xfs",),
+    "btrfs": ("btrfs", "xxhash_generic", "sha256_generic", "blake2b_generic"),
+    "f2fs": ("f2fs", "crc32_generic"),
+}
 _FOLDERS = ("usr/lib/modules", "lib/modules")
 _MAX_TABLE_BYTES = 16 << 20
 _MAX_MODULE_BYTES = 64 << 20
@@ -29,7 +35,8 @@ _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}")
 _TABLE = re.compile(r"modules\.[a-z_]{1,32}(\.[a-z_]{1,32}){0,2}")
 _PART = r"(?!\.)[A-Za-z0-9_.+,@=-]{1,128}"
 _MODULE = re.compile(rf"(?:{_PART}/){{0,16}}{_PART}\.ko(?:\.(?:gz|xz|zst|lzma))?")
-_NAMES = "|".join(VM_MODULES).replace("_", "[-_]").encode()
+_ALL = (*_DISK, *_CHECKSUMS, *itertools.chain.from_iterable(_FILE_SYSTEMS.values()))
+_NAMES = "|".join(_ALL).replace("_", "[-_]").encode()
 _DEPENDING = re.compile(
     rb"^((?:[^:\n]*/)?(?:" + _NAMES + rb")\.ko[^:/ \n]*):([^\n]*)$", re.MULTILINE
 )
@@ -78,19 +85,21 @@ class Modules:
         names = frozenset(_spelt(path.decode()) for path in _BUILTIN.findall(builtin or b""))
         return cls(tree, found.path, lines, names if builtin else None)
 
-    def lacking(self) -> list[str]:
+    def lacking(self, root_type: str = "ext4") -> list[str]:
         """Return what a VM must have and this kernel has neither built in nor as a module."""
         if self.builtin is None:
             return []
-        return [name for name in _A_MUST if name not in self.builtin and name not in self.lines]
+        needed = (*_DISK, _FILE_SYSTEMS.get(root_type, _FILE_SYSTEMS["ext4"])[0])
+        return [name for name in needed if name not in self.builtin and name not in self.lines]
 
-    def missing(self, there: frozenset[str]) -> list[str]:
+    def missing(self, there: frozenset[str], root_type: str = "ext4") -> list[str]:
         """Return the paths of what a VM takes, with all it needs, and is not among these names.
 
         Raises ``ImageError`` where ``modules.dep`` names what can be no module of its folder.
         """
         wanted: dict[str, None] = {}
-        for name in VM_MODULES:
+        needed = _FILE_SYSTEMS.get(root_type, _FILE_SYSTEMS["ext4"])
+        for name in (*_DISK, *needed, *_CHECKSUMS):
             wanted |= dict.fromkeys(self.lines.get(name, ()))
         found = [path for path in wanted if _spelt(path) not in there]
         wrong = [path for path in found if not _MODULE.fullmatch(path)]
@@ -135,17 +144,25 @@ def look_into(names: Iterable[str], version: str) -> Contents:
     return Contents(prefix, frozenset(modules), waits, knows_root)
 
 
+def is_mountable(tree: Tree, version: str, root_type: str) -> bool:
+    """Whether a kernel of the image's can mount a type of file system, as far as tables tell."""
+    modules = Modules.find(tree, version)
+    return modules is None or root_type not in modules.lacking(root_type)
+
+
 def complete_initrd(
-    path: Path, tree: Tree, version: str, *, new_type: str, say: Callable[[str], None]
-) -> None:
+    path: Path, tree: Tree, version: str, *, new_type: str, say: Callable[[str], None],
+    root_type: str = "ext4",
+) -> None:  # fmt: skip
     """Append to an initrd what it lacks, if it lacks anything, and say what cannot be mended.
 
-    ``new_type`` is the type of the root's file system where the initrd may know another one.
+    ``root_type`` is the type of the root's file system, ``new_type`` too where the initrd may know
+    another one.
     """
     modules = Modules.find(tree, version)
     if modules is None:
         return
-    for name in modules.lacking():
+    for name in modules.lacking(root_type):
         say(f"the kernel {shown(version)} has no {name}: it will not find its root in a VM")
     with path.open("rb") as file:
         initrd = Initrd(file)
@@ -161,7 +178,7 @@ def complete_initrd(
             "the initrd waits for that machine's own volumes: should the guest hang there, make it"
             " anew in that machine (dracut --force --no-hostonly)"
         )
-    lacks = modules.missing(contents.modules)
+    lacks = modules.missing(contents.modules, root_type)
     if lacks:
         say(
             "the initrd was made for another machine: added"

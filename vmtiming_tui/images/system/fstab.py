@@ -12,7 +12,11 @@ from vmtiming_tui.images.disk.volumes import Volume
 from vmtiming_tui.images.quoting import shown
 
 _LEFT_OUT = "# not in this image: "
-_MERGEABLE = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "auto"})
+_ROOT_DISK = "/dev/vda"
+_EXT = frozenset({"ext2", "ext3", "ext4"})
+_MERGEABLE = frozenset(
+    {"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "erofs", "squashfs", "auto"}
+)
 _NOT_MERGED = re.compile(r"/|none|swap|/boot(/.*)?|/efi|/\.snapshots")
 _OF_NO_DISK = re.compile(
     r"tmpfs|ramfs|proc|sysfs|devpts|hugetlbfs|debugfs|tracefs|configfs|securityfs|cgroup.*|mqueue"
@@ -133,29 +137,32 @@ def mapper_name(name: str) -> str:
     return name.replace("-", "--").replace("/", "-", 1)
 
 
-def new_fstab(text: str, root_type: str) -> str:
+def new_fstab(text: str, root_type: str, kept: Sequence[Volume] = ()) -> str:
     """Return an fstab with the root on /dev/vda, and without the disks that will not be there.
 
-    A boot would wait 90 s for each.
+    A boot would wait 90 s for each. ``kept`` is the root's volume where it stays what it is: its
+    other subvolumes are there.
     """
     options, check_pass = "defaults", "0"
-    kept: list[str] = []
+    lines: list[str] = []
     for line in fstab_lines(text):
         if not line.is_entry:
             continue
         if line.path == "/":
             # Options of one kind of file system mean nothing to another.
-            if re.fullmatch(r"ext[234]", line.kind):
+            if line.kind == root_type or {line.kind, root_type} <= _EXT:
                 options = line.options if _ROOT_OPTIONS.fullmatch(line.options) else "defaults"
                 check_pass = line.check_pass if re.fullmatch(r"[0-9]", line.check_pass) else "0"
         elif _OF_NO_DISK.fullmatch(line.kind) or (
             line.kind == "none" and re.match(r"/[^d]", line.spec)
         ):
-            kept.append(line.text)
+            lines.append(line.text)
+        elif line.kind == root_type and volume_of(line.spec, kept):
+            lines.append(line.text.replace(line.spec, _ROOT_DISK, 1))
         else:
-            kept.append(_LEFT_OUT + line.text)
-    first = f"/dev/vda / {root_type} {options} 0 {check_pass}"
-    return "".join(f"{line}\n" for line in (first, *kept))
+            lines.append(_LEFT_OUT + line.text)
+    first = f"{_ROOT_DISK} / {root_type} {options} 0 {check_pass}"
+    return "".join(f"{line}\n" for line in (first, *lines))
 
 
 def new_crypttab(text: str) -> str:

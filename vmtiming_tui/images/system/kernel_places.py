@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.files.tree import FileKind, Found, Tree
+from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.system import unified
 from vmtiming_tui.images.system.loader.entries import loader_entries
+from vmtiming_tui.images.system.located import joined, located
 
 MODULES = "usr/lib/modules"
 MAX_KERNELS = 500
@@ -96,28 +97,6 @@ def initrd_beside(tree: Tree, folder: str, name: str) -> tuple[str, ...]:
     there = frozenset(tree.names(folder))
     found = (form.format(name) for form in _INITRDS)
     return tuple(joined(folder, initrd) for initrd in found if initrd in there)[:1]
-
-
-def joined(folder: str, name: str) -> str:
-    """Return the path of a name in a folder; either may be empty."""
-    return "/".join(filter(None, (folder, name.strip("/"))))
-
-
-def located(root: Tree, tree: Tree, path: str) -> tuple[Tree, Found] | None:
-    """Return where a path leads; a link out of a boot partition leads into the root.
-
-    None where no file is there.
-    """
-    found = tree.find(path)
-    if found is None and tree is not root:
-        link = tree.find(path, follow=False)
-        if link is not None and link.node.kind is FileKind.LINK:
-            target = tree.files.target(link.node).decode(errors="surrogateescape")
-            above = PurePosixPath("boot", path).parent
-            tree, found = root, root.find(str(above / target))
-    if found is None or found.node.kind is not FileKind.FILE:
-        return None
-    return tree, found
 
 
 def _matching(tree: Tree, folder: str, form: Sequence[str]) -> Iterator[str]:

@@ -18,8 +18,8 @@ from vmtiming_tui.images.system.kernel_places import (
     initrd_beside,
     kernels_below,
     kernels_beside_modules,
-    located,
 )
+from vmtiming_tui.images.system.located import located
 from vmtiming_tui.images.system.versions import version_key
 
 MAX_KERNEL_BYTES = 512 << 20

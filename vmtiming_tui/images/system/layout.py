@@ -18,6 +18,7 @@ from vmtiming_tui.images.system.osrelease import has_systemd, name_of_system
 
 _MAX_NAMES = 10_000
 _LIBRARY = re.compile(r"libsystemd-shared-([0-9]{2,4})(?:[.~-].{0,60})?\.so")
+_UNITS = ("usr/lib/systemd/system", "lib/systemd/system")
 _IN_STORE = re.compile(r"[0-9a-z]{32}-systemd-([0-9]{2,4})(?:\.[0-9]{1,4})?")
 _OF_AN_ARCHITECTURE = re.compile(r"[a-z0-9_]{1,20}-linux-gnu[a-z0-9_]{0,20}")
 _CHROMEOS_KERNEL = "fe3a2a5d-4f32-41a7-b725-accc3285a309"
@@ -48,6 +49,17 @@ def _libraries(tree: Tree) -> Iterator[str]:
         for name in tree.names(f"{top}lib"):
             if _OF_AN_ARCHITECTURE.fullmatch(name):
                 yield f"{top}lib/{name}"
+
+
+def is_first_boot(tree: Tree) -> bool:
+    """Whether systemd takes a boot for the first, which sets the machine up (machine-id(5))."""
+    return tree.text("etc/machine-id").strip() in ("", "uninitialized")
+
+
+def asks_at_first_boot(tree: Tree) -> bool:
+    """Whether a first boot would wait at the console for answers (systemd-firstboot(1))."""
+    asks = any(tree.has(f"{folder}/systemd-firstboot.service") for folder in _UNITS)
+    return asks and is_first_boot(tree)
 
 
 def is_nixos(tree: Tree) -> bool:

@@ -27,6 +27,9 @@ _DISK = re.compile(
     r"crypt_(root|swap)|(netroot|nfsroot|boot)|(root|usr|verity)hash(sig)?|"
     r"(rd\.)?systemd\.(verity.*|mount_extra|swap_extra)|verity\.usr.*|dm_mod\.(create|waitfor)|md"
 )
+# dracut.cmdline(7): an initrd waits for a network by these.
+_NETWORK = re.compile(r"ip|rd\.neednet")
+_NO_NETWORK = ("", "0", "no", "off", "none")
 _USR = re.compile(r"mount\.usr(flags|fstype)?")
 _FLAGS = "rootflags="
 _OF_A_SUBVOLUME = ("subvol=", "subvolid=")
@@ -34,27 +37,43 @@ _NOT_THERE = "what it means is on no disk of the VM"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewDisk:
-    """The root on a disk of its own, without the image's others.
+class RootDisk:
+    """The disk that a VM has its root on: the image's, or one with nothing else on it.
 
-    ``new_type`` is its file system's type where it is another than in the image; ``merged`` are the
-    paths of what is part of it now, and was on a volume of its own.
+    ``type`` is its file system's; ``is_new`` says that the image's other volumes are not on it,
+    ``is_converted`` that the type is another than in the image. ``merged`` are the paths of what is
+    part of the root now, and was on a volume of its own.
     """
 
-    new_type: str = ""
+    type: str
+    is_new: bool = False
+    is_converted: bool = False
     merged: frozenset[str] = frozenset()
 
     def why_not(self, word: Word) -> str:
         """Return why a word means nothing there; empty where it may."""
-        if _DISK.fullmatch(word.name) and not _SWITCH.fullmatch(word.value):
+        if self.is_new and _DISK.fullmatch(word.name) and not _SWITCH.fullmatch(word.value):
             return _NOT_THERE
         if _USR.fullmatch(word.name) and "/usr" in self.merged:
             return "/usr is part of the root"
-        if word.name == "rootflags" and self.new_type:
-            return f"the root is an {self.new_type} now"
-        if word.name == "rootfstype" and self.new_type not in ("", *word.value.split(",")):
-            return f"the root is an {self.new_type} now"
+        if self.is_converted and (
+            word.name == "rootflags"
+            or (word.name == "rootfstype" and self.type not in word.value.split(","))
+        ):
+            return f"the root is an {self.type} now"
         return ""
+
+    def caution(self, words: Sequence[Word]) -> Iterator[str]:
+        """Yield what may come of words that are carried over all the same."""
+        for word in words:
+            if word.name == "rootflags" and "subvol" in word.value and self.type != "btrfs":
+                yield f"{word.text} is for a btrfs: an {self.type} may not be mounted by it"
+            elif self.is_new and word.name == "mount.usr":
+                yield f"a boot may wait for what {word.text} means: the VM has no disk but its root"
+        if waiting := " ".join(word.text for word in words if _wants_network(word)):
+            yield (
+                f"by {waiting} the initrd waits for a network: give each VM a card by -- -nic user"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,28 +91,33 @@ class Carried:
             yield f"left out of what the loader says: {' '.join(map(shown, words))} ({why})"
 
 
-def carried(told: Told, disk: NewDisk | None) -> Carried:
-    """Return what of a loader's words is carried over to a disk; None where the root stays."""
-    kept: list[str] = []
+def carried(told: Told, disk: RootDisk) -> Carried:
+    """Return what of a loader's words is carried over to a VM with its root on this disk."""
+    kept: list[Word] = []
     left_out: dict[str, list[str]] = {}
     for word, why in _judged(told, disk):
         if why:
             left_out.setdefault(why, []).append(word.text)
-        elif word.text not in kept:
-            kept.append(word.text)
-    words = " ".join(kept)
-    said = [f"carried over from {told.source}: {words}"] if kept else []
-    return Carried(words=tuple(kept), said=(*told.remarks, *said), left_out=left_out)
+        else:
+            kept.append(word)
+    words = tuple(word.text for word in kept)
+    said = [f"carried over from {told.source}: {' '.join(words)}"] if kept else []
+    said = [*told.remarks, *said, *disk.caution(kept)]
+    return Carried(words=words, said=tuple(said), left_out=left_out)
 
 
-def _judged(told: Told, disk: NewDisk | None) -> Iterator[tuple[Word, str]]:
+def _wants_network(word: Word) -> bool:
+    return _NETWORK.fullmatch(word.name) is not None and word.value not in _NO_NETWORK
+
+
+def _judged(told: Told, disk: RootDisk) -> Iterator[tuple[Word, str]]:
     """Yield the words that no run says itself, with why each is left out; empty where it is not."""
     size, ended = 0, False
     for word in told.words:
         if word.name in _SAID_BY_A_RUN:
             continue
         ended = ended or word.text == "--"
-        why = _why_no_word(word, ended=ended) or (disk.why_not(word) if disk else "")
+        why = _why_no_word(word, ended=ended) or disk.why_not(word)
         if not why and size + len(word.text) > MAX_BYTES:
             why = f"a kernel takes no more than {MAX_BYTES} bytes"
         size += 0 if why else len(word.text) + 1

@@ -102,7 +102,10 @@ def _syslinux(place: Place, name: str) -> list[_Item]:
                 default = item.name
     for item in items[:_MAX_ITEMS]:
         item.line = "" if item.line == "-" else item.line or common
-        item.is_default = item.name == default.split(" ")[0]
+    named = [item for item in items if item.name == default]
+    named = named or [item for item in items if item.name == default.split(" ")[0]]
+    for item in (named or items)[:1]:
+        item.is_default = True
     return items[:_MAX_ITEMS]
 
 

@@ -1,5 +1,6 @@
 """What a kernel of an image is told by whatever boots it there."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -16,7 +17,9 @@ from vmtiming_tui.images.system.loader.line_menus import line_menus, refind_menu
 from vmtiming_tui.images.system.loader.menu import MenuEntry, Place, places
 from vmtiming_tui.images.system.loader.plain_files import cmdline_file, defaults_file
 from vmtiming_tui.images.system.loader.words import Told, Word, split
+from vmtiming_tui.images.system.located import joined, located
 
+_VERSION = re.compile(r"[0-9]\.[0-9]")
 _MAX_CMDLINE_BYTES = 16 << 10
 
 
@@ -43,9 +46,11 @@ def told(kernel: ChosenKernel, root: Tree, others: Sequence[Tree]) -> Told:
     unified kernel has inside. Else it is the file that new entries are made of, then what the menu
     tells another kernel, and at last what GRUB's menu would be made of.
     """
-    menus, remarks = _menus(kernel, tuple(places(root, others)))
+    menus, remarks = _menus(tuple(places(root, others)))
+    folder = str(PurePosixPath(kernel.path).parent)
+    menus.append(refind_menu(Place(kernel.tree, folder), kernel.path))
     for menu in menus:
-        own = [entry for entry in menu if _is_for(entry, kernel)]
+        own = _for_kernel(menu, kernel, (root, *others))
         if kernel.unified:  # words of an entry's come in the place of those inside
             own = [entry for entry in own if entry.words]
         if own:
@@ -69,8 +74,20 @@ def _told(entry: MenuEntry, which: str) -> Told:
     return Told(source=f"{shown(entry.place)}{which}", words=entry.words, unknown=entry.unknown)
 
 
+def default_root(trees: Sequence[Tree]) -> str:
+    """Return the root that a disk's loader boots by default, as it says it.
+
+    Empty where no menu says it, or they do not agree.
+    """
+    menus, _ = _menus([Place(tree, folder) for tree in trees for folder in ("", "boot")])
+    roots = {
+        word.value for menu in menus if menu for word in _chosen(menu).words if word.name == "root"
+    }
+    return roots.pop() if len(roots) == 1 else ""
+
+
 def _menus(
-    kernel: ChosenKernel, spots: Sequence[Place]
+    spots: Sequence[Place],
 ) -> tuple[list[Sequence[MenuEntry]], tuple[str, ...]]:
     """Return the menus in the order in which they count, and what to say of unreadable ones."""
     kept = environment(spots)
@@ -81,8 +98,6 @@ def _menus(
     menus: list[Sequence[MenuEntry]] = [list(entry_menu(place, variables)) for place in spots]
     menus += [grub.entries for grub in grubs]
     menus += [menu for place in spots for menu in line_menus(place)]
-    folder = str(PurePosixPath(kernel.path).parent)
-    menus.append(refind_menu(Place(kernel.tree, folder), kernel.path))
     return menus, tuple(shown(remark) for grub in grubs for remark in grub.remarks)
 
 
@@ -97,18 +112,33 @@ def _chosen(entries: Sequence[MenuEntry]) -> MenuEntry:
     return min(entries, key=lambda entry: (not entry.is_default, entry.is_rescue))
 
 
-def _is_for(entry: MenuEntry, kernel: ChosenKernel) -> bool:
-    """Whether an entry is a kernel's, by the file it leads to.
+def _for_kernel(
+    menu: Sequence[MenuEntry], kernel: ChosenKernel, trees: Sequence[Tree]
+) -> list[MenuEntry]:
+    """Return the entries of a kernel, by the file they lead to.
 
-    A path that leads nowhere begins above the volume's top (a subvolume), or below it (a folder
-    where another volume belongs): there the file's name alone tells.
+    Where none leads to it, the name of the file alone tells: a path may begin above the top of a
+    volume that is here, on that of a subvolume, or lead to a copy, if a version is in its name.
     """
-    if not entry.kernel:
-        return False
-    if there := kernel.tree.find(entry.kernel):
-        taken = kernel.tree.find(kernel.path)
-        return taken is not None and there.path == taken.path
-    return PurePosixPath(entry.kernel).name == PurePosixPath(kernel.path).name
+    taken = kernel.tree.find(kernel.path)
+    if not taken:
+        return []
+    leading = [(entry, _targets(entry, trees)) for entry in menu if entry.kernel]
+    own = [entry for entry, targets in leading if (id(kernel.tree), taken.path) in targets]
+    name = PurePosixPath(kernel.path).name
+    versioned = _VERSION.search(name) is not None
+    return own or [
+        entry
+        for entry, targets in leading
+        if PurePosixPath(entry.kernel).name == name and (versioned or not targets)
+    ]
+
+
+def _targets(entry: MenuEntry, trees: Sequence[Tree]) -> set[tuple[int, str]]:
+    """Return the files that a path may mean, each by its tree and its path there."""
+    paths = (entry.kernel, joined("boot", entry.kernel))
+    found = [located(trees[0], tree, path) for tree in trees for path in paths]
+    return {(id(tree), target.path) for tree, target in filter(None, found)}
 
 
 def _inside(kernel: ChosenKernel) -> Told:
