@@ -104,6 +104,17 @@ def test_a_link_of_the_users_own_is_followed(place):
     assert taken(place / "latest.img").layers[0].file.path == str(place / "debian.img")
 
 
+def test_what_an_image_stands_on_is_found_beside_it_where_it_is_named_by_a_link_elsewhere(place):
+    (place / "base.img").write_bytes(bytes(1 << 20))
+    overlay(place / "vm-0.qcow2", "base.img")
+    link = place.parent.parent / "elsewhere" / "link.qcow2"
+    link.symlink_to(place / "vm-0.qcow2")
+
+    assert taken(link).layers[1].file.path == str(place / "base.img")
+    (link.parent / "base.img").write_bytes(bytes(512))
+    assert taken(link).layers[1].file.path == str(link.parent / "base.img")
+
+
 # What QEMU says, not the name.
 
 

@@ -23,9 +23,15 @@ class Place:
         return cls(named, file, frozenset(own | {os.path.dirname(each) for each in own}))  # noqa: PTH120
 
     def path(self, name: str) -> str:
-        """Return the path of what a header here asks for, as QEMU takes it."""
-        folder = os.path.dirname(self.named)  # noqa: PTH120
-        return os.path.join(folder, local_name(name) or name)  # noqa: PTH118
+        """Return the path of what a header here asks for, as QEMU takes it.
+
+        Where an image is named by a link and nothing is there, it is looked for beside the image.
+        """
+        local = local_name(name) or name
+        by_name = os.path.join(os.path.dirname(self.named), local)  # noqa: PTH118, PTH120
+        beside = os.path.join(self.file.folder, local)  # noqa: PTH118
+        is_only_beside = os.path.lexists(beside) and not os.path.lexists(by_name)
+        return beside if is_only_beside else by_name
 
 
 def is_below(file: File, folder: str) -> bool:
