@@ -31,6 +31,7 @@ from vmtiming_tui.images.gate.refusals import (
     damage,
     into_one_file,
     no_file,
+    on_another,
     refuse_changed_parent,
     refuse_differing,
     refuse_extent,
@@ -42,6 +43,8 @@ from vmtiming_tui.images.guard.opening import File, open_file
 from vmtiming_tui.images.quoting import shown
 
 MAX_LAYERS = 16
+# What QEMU once wrote of a backing file that it was to read as it is.
+_OLD_NAMES = {"host_device": "raw", "file": "raw"}
 MAX_VIRTUAL_BYTES = 16 << 40
 _SECTOR = 512
 
@@ -193,6 +196,8 @@ class _Gate:
             entry = self.ledger.get(place.file)
             if entry and not (self.rules.format and not layers):
                 told = self._as_written_down(place.file, entry)
+            elif layers:
+                self._check_told(place, told, layers[-1])
             header, form, size = self._settle(place, told)
             _refuse_absurd(size, place.file)
             refuse_changed_parent(place.file.path, header, above)
@@ -257,6 +262,23 @@ class _Gate:
                 f"its place, say so: --format {mark})"
             )
         return entry.format
+
+    def _check_told(self, place: Place, told: str, above: Layer) -> None:
+        """See whether a backing file looks like what the layer above it says it is."""
+        mark = format_by_mark(self._bytes(place.file).head(PROBED_BYTES))
+        if not told or mark == told:
+            return
+        rebase = on_another(above.file.path, place.file.path, mark or "raw")
+        if told in CHAINED_FORMATS:
+            raise ImageError(
+                f"{shown(place.file.path)!r} is no {told}, as {shown(above.file.path)!r} has it",
+                hint=f"say what it is: {rebase}",
+            )
+        if mark:
+            self.notices.append(
+                f"{shown(place.file.path)} begins like a {mark}, and is taken for {told}, as what "
+                f"stands on it has it; if that is wrong: {rebase}"
+            )
 
     def _settle(self, place: Place, told: str) -> tuple[ImageHeader | None, str, int]:
         """Return an image's header where it may name other files, its format and its size."""
@@ -364,6 +386,7 @@ class _Gate:
 
 
 def _known(form: str, file: File) -> str:
+    form = _OLD_NAMES.get(form, form)
     if form and form not in KNOWN_FORMATS:
         raise ImageError(
             f"{shown(file.path)!r} says its backing file is a {shown(form)!r}, which is no format "

@@ -24,7 +24,7 @@ def where_it_should_be(named: str, name: str, what: str) -> str:
     base = name.replace("\\", "/").rpartition("/")[2]
     if base != name and os.path.lexists(f"{own}/{base}"):
         if what == "backing file":
-            how = f"say so: {_on_another(named, base)}"
+            how = f"say so: {on_another(named, base)}"
         else:
             how = f"write {shown(base)!r} in its place into {shown(named)!r}"
         return f"{shown(base)!r} lies beside the image: {how}"
@@ -36,12 +36,13 @@ def where_it_should_be(named: str, name: str, what: str) -> str:
 def no_file(named: str, what: str) -> str:
     """Return what helps where an image asks for what is no file."""
     if what == "backing file":
-        return f"only files are taken; where it stands on one: {_on_another(named, 'FILE')}"
+        return f"only files are taken; where it stands on one: {on_another(named, 'FILE')}"
     return "only files are taken"
 
 
-def _on_another(named: str, base: str) -> str:
-    return f"qemu-img rebase -u -b {_quoted(base)} -F FORMAT {_quoted(named)}"
+def on_another(named: str, base: str, form: str = "FORMAT") -> str:
+    """Return the command that has an image say anew what it stands on; no data is touched."""
+    return f"qemu-img rebase -u -b {_quoted(base)} -F {form} {_quoted(named)}"
 
 
 def damage(named: str, path: str) -> ImageError:
