@@ -30,7 +30,7 @@ def system(folder: Path) -> Path:
 
 
 def of(make: Callable[[Path, Path], object], *options: str) -> How:
-    """Have an image prepared that is made in the place of the first path, in the second's folder."""
+    """Have an image prepared that is made of nothing, with a folder to work in."""
 
     @contextmanager
     def how(scene: Scene) -> Iterator[None]:
