@@ -145,20 +145,22 @@ def unified_kernel(
 
     One with several profiles is as many kernels.
     """
-    for profile in itertools.count():
+    for profile in range(unified.MAX_PROFILES):
         try:
             program = unified.program(tree, path, profile)
         except ImageError:  # one that is cut short boots nothing
             return
         if program is None or not program.has(".linux"):
             return
-        parts = unified.initrd(tree, path, profile)
+        inside = program.has(".initrd") or any(
+            part == ".initrd" for _, part in unified.initrd(tree, path, profile)
+        )
         yield PlacedKernel(
             name=program.uname or version or PurePosixPath(path).stem,
             tree=tree,
             path=path,
             unified=True,
-            initrd_inside=any(part == ".initrd" for _, part in parts),
+            initrd_inside=inside,
             profile=profile,
             title=title,
         )

@@ -37,6 +37,15 @@ def take_kernel(kernel: Kernel, folder: Path) -> tuple[str, ...]:
     return names
 
 
+def left_beside(kernel: Kernel) -> str:
+    """Return what is to be said of what a unified kernel would have been handed over besides."""
+    names = unified.left_beside(kernel.tree, kernel.path) if kernel.unified else []
+    if not names:
+        return ""
+    more = f" and {len(names) - 1} more" * (len(names) > 1)
+    return f"left out: {shown(names[0])}{more} beside the unified kernel, which a UEFI hands over"
+
+
 def _take(kernel: Kernel, target: BinaryIO) -> None:
     is_flat = form_in_memory(kernel.content) in (KernelForm.ARM64, KernelForm.RISCV64)
     for data in plain_kernel(kernel.content) if is_flat else kernel.content():
@@ -50,7 +59,10 @@ def _take_initrds(kernel: Kernel, target: int) -> None:
         begin = os.lseek(target, 0, os.SEEK_END)
         begin += os.write(target, gap(begin) if begin else b"")
         if not tree.copy(name, target, MAX_INITRD_BYTES - begin):
-            raise ImageError(f"the initrd {shown(name)} is named but not there")
+            raise ImageError(
+                f"the initrd {shown(name)} of kernel {shown(kernel.label)} is named but not there",
+                hint="-i INITRD gives it one of your own, --kernel-version takes another kernel",
+            )
 
 
 def _take_inside(kernel: Kernel, target: BinaryIO) -> None:
