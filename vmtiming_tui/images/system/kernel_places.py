@@ -4,7 +4,6 @@ Boot loader entries come first, for they say what belongs together; then unified
 names: a kernel's and its initrd's share what follows ``vmlinuz-``, be it a version or a flavour.
 """
 
-import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -90,7 +89,7 @@ def kernels_below(root: Tree, tree: Tree, folder: str) -> Iterator[PlacedKernel]
 
 
 def kernels_beside_modules(tree: Tree) -> Iterator[PlacedKernel]:
-    """Yield a root's kernels that are kept outside of ``/boot`` (Fedora, Debian 14, mkosi, Clear Linux)."""
+    """Yield a root's kernels that are kept outside of ``/boot`` (Fedora, Debian 14, mkosi)."""
     for version in tree.names(MODULES)[:MAX_KERNELS]:
         yield from _in_a_folder_of_its_own(tree, f"{MODULES}/{version}", _BESIDE_MODULES)
     yield from _by_name(tree, tree, "usr/lib/kernel")
