@@ -49,7 +49,9 @@ _ANY_INITRDS = (
 )  # fmt: skip
 _BESIDE_MODULES = ("vmlinuz", "vmlinuz.unsigned", "bzImage", "Image")
 # Below what a boot loader sees; a star is any folder.
-_FOLDERS = ("", "kernels", "efi/nixos", "firmware", "ostree/*", "*/*")
+_FOLDERS = (
+    "", "kernels", "efi/nixos", "firmware", "firmware/current", "current", "ostree/*", "*/*",
+)  # fmt: skip
 _OF_KERNEL_INSTALL = "*/*"
 _VERSION_FOLDER = re.compile(r"[0-9]+\.[0-9].*")
 
