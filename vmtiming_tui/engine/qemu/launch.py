@@ -180,11 +180,14 @@ async def _by_initrd(
         "brought in by (initramfs-tools, dracut, systemd with a shell)"
     )
     what += f": it is {found.fault}" if found.fault else ""
-    if config.inject is Inject.INITRD or not _takes_credentials(config, machine_of(config)):
-        raise EngineError(
-            what,
-            hint="--inject=credentials brings it into guests with systemd "
-            f"{MIN_SYSTEMD} or newer; prepare any other without --untouched",
-        )
+    takes_credentials = _takes_credentials(config, machine_of(config))
+    if config.inject is Inject.INITRD or not takes_credentials:
+        hint = "prepare the image without --untouched"
+        if takes_credentials:
+            hint = (
+                f"--inject=credentials brings it into guests with systemd {MIN_SYSTEMD} or newer; "
+                "prepare any other without --untouched"
+            )
+        raise EngineError(what, hint=hint)
     say(Level.WARNING, what)
     return None
