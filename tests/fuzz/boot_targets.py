@@ -4,13 +4,16 @@ import contextlib
 import io
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from readers.memory import Memory, tree
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.images.files.tree import FileKind, Tree
-from vmtiming_tui.images.system import cpio, fstab, osrelease, unified
+from vmtiming_tui.images.reader.kernel_reader import KERNEL_ONLY
+from vmtiming_tui.images.system import cpio, fstab, kernel_file, no_kernel, osrelease, unified
+from vmtiming_tui.images.system.built_in import needed
 from vmtiming_tui.images.system.completed_initrd import complete_initrd
 from vmtiming_tui.images.system.initrd_contents import Initrd, InitrdKind, initrd_kind, names
 from vmtiming_tui.images.system.kernels import Kernel
@@ -76,6 +79,23 @@ def program(data: bytes) -> None:
             assert b"".join(each.content(name)) in data
 
 
+def kernel(data: bytes) -> None:
+    """A kernel's file: a version that is fit for a path, known drivers, no more than a kernel."""
+
+    def content() -> Iterator[bytes]:
+        return (data[at : at + 999] for at in range(0, len(data), 999))
+
+    assert re.fullmatch(r"([0-9]+\.[A-Za-z0-9._+~-]+)?", kernel_file.release_of(content))
+    assert (kernel_file.built_in(content) or frozenset()) <= {*needed("ext4"), *KERNEL_ONLY}
+    with contextlib.suppress(ImageError):
+        no_kernel.refuse_no_kernel(content, is_unified=False)
+    with contextlib.suppress(ImageError):
+        no_kernel.refuse_no_initrd(content)
+    with contextlib.suppress(ImageError):
+        kernel_file.form_in_memory(content)
+        assert sum(map(len, kernel_file.plain_kernel(content))) <= kernel_file.MAX_PLAIN_BYTES
+
+
 def texts(data: bytes) -> None:
     """An os-release, an entry, an fstab and a crypttab: shown safely, kept line by line."""
     name = osrelease.name_of_system(tree({"etc/os-release": data}))
@@ -103,7 +123,7 @@ MENUS = (
     "boot/grub/grub.cfg", "boot/grub/grubenv", "boot/loader/entries/a.conf",
     "boot/loader/loader.conf", "boot/extlinux/extlinux.conf", "boot/limine.conf",
     "boot/grub/menu.lst", "boot/refind_linux.conf", "etc/zipl.conf", "etc/kernel/cmdline",
-    "etc/default/grub",
+    "etc/default/grub", "startup.nsh",
 )  # fmt: skip
 
 

@@ -26,6 +26,8 @@ _FILE_SYSTEMS = {
     "xfs": ("xfs",),
     "btrfs": ("btrfs", "xxhash_generic", "sha256_generic", "blake2b_generic"),
     "f2fs": ("f2fs", "crc32_generic"),
+    "erofs": ("erofs",),
+    "squashfs": ("squashfs",),
 }
 _FOLDERS = ("usr/lib/modules", "lib/modules")
 _MAX_TABLE_BYTES = 16 << 20

@@ -8,7 +8,7 @@ from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.quoting import shown
 from vmtiming_tui.images.system import unified
 from vmtiming_tui.images.system.joint import gap
-from vmtiming_tui.images.system.kernel_file import KernelForm, form_of, head_of, plain_kernel
+from vmtiming_tui.images.system.kernel_file import KernelForm, form_in_memory, plain_kernel
 from vmtiming_tui.images.system.kernels import Kernel
 
 MAX_INITRD_BYTES = 1 << 30
@@ -17,8 +17,8 @@ MAX_INITRD_BYTES = 1 << 30
 def take_kernel(kernel: Kernel, folder: Path) -> tuple[str, ...]:
     """Leave ``vmlinuz``, and ``initrd`` where it has one, in a folder, and return their names.
 
-    An EFI zboot kernel is unpacked: QEMU unpacks few of them. Raises ``ImageError`` where one is
-    not there, empty, or larger than any.
+    One for arm64 or riscv64 is unpacked: QEMU knows few packings. Raises ``ImageError`` where one
+    is not there, empty, or larger than any.
     """
     names = ("vmlinuz", "initrd") if kernel.has_initrd else ("vmlinuz",)
     with (folder / "vmlinuz").open("xb") as vmlinuz:
@@ -47,8 +47,8 @@ def left_beside(kernel: Kernel) -> str:
 
 
 def _take(kernel: Kernel, target: BinaryIO) -> None:
-    is_packed = form_of(head_of(kernel.content)) is KernelForm.ZBOOT
-    for data in plain_kernel(kernel.content) if is_packed else kernel.content():
+    is_flat = form_in_memory(kernel.content) in (KernelForm.ARM64, KernelForm.RISCV64)
+    for data in plain_kernel(kernel.content) if is_flat else kernel.content():
         target.write(data)
 
 
