@@ -62,6 +62,7 @@ async def test_one_that_does_not_is_left_to_itself_and_credentials_do_it(tmp_pat
         (OLD, Inject.INITRD, "x86_64", "prepare any other without --untouched"),
         (BUSYBOX, Inject.AUTO, "aarch64", "prepare the image without --untouched"),
     ],
+    ids=["asked for", "no kernel reads it", "no SMBIOS tables"],
 )
 async def test_where_credentials_are_not_to_do_it_or_cannot_it_is_refused(
     initrd, inject, qemu, hint, tmp_path
