@@ -59,7 +59,7 @@ async def test_one_that_does_not_is_left_to_itself_and_credentials_do_it(tmp_pat
     ("initrd", "inject", "qemu", "hint"),
     [
         (BUSYBOX, Inject.INITRD, "x86_64", "--inject=credentials brings it into guests"),
-        (OLD, Inject.INITRD, "x86_64", "prepare any other without --untouched"),
+        (OLD, Inject.AUTO, "x86_64", "prepare any other without --untouched"),
         (BUSYBOX, Inject.AUTO, "aarch64", "prepare the image without --untouched"),
     ],
     ids=["asked for", "no kernel reads it", "no SMBIOS tables"],

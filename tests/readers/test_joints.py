@@ -137,7 +137,7 @@ def test_what_no_kernel_reads_after_an_archive_is_written_over(tmp_path):
         (cpio([Entry("early")]) + b"junk", "neither an archive nor"),
         (zstd(b"no archive"), "neither an archive nor"),
         (zstd(OURS) + subprocess.check_output(["lz4", "-qc"], input=OURS), "without -l"),
-        (bytes(2) + OURS, "begins at no multiple of four"),
+        (bytes(2) + OURS, "joined at no multiple of four"),
         (lz4(OURS) + OURS, "whose end no kernel finds"),
         (lzo(OURS)[:-2], "cut short"),
         (zstd(OURS)[:-2], "cut short"),

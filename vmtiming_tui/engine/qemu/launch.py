@@ -15,6 +15,7 @@ from vmtiming_tui.engine.qemu.machine import Machine, machine_of
 from vmtiming_tui.engine.qemu.option_words import option
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.escape import one_line
+from vmtiming_tui.images.system.initrd_contents import InitrdKind
 from vmtiming_tui.images.system.way_in import MIN_SYSTEMD
 from vmtiming_tui.model.config import BootMode, Inject, RunConfig
 from vmtiming_tui.model.events import Level
@@ -181,7 +182,8 @@ async def _by_initrd(
     )
     what += f": it is {found.fault}" if found.fault else ""
     takes_credentials = _takes_credentials(config, machine_of(config))
-    if config.inject is Inject.INITRD or not takes_credentials:
+    goes_by_it = config.inject is Inject.INITRD or found.kind is InitrdKind.UNREADABLE
+    if goes_by_it or not takes_credentials:
         hint = "prepare the image without --untouched"
         if takes_credentials:
             hint = (
