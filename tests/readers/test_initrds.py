@@ -56,6 +56,16 @@ def test_names_are_paths_from_the_top(path):
     assert listed(cpio([Entry(path)])) == ["init"]
 
 
+def test_zeros_that_fill_up_after_a_name_are_none_of_it():
+    """Tools write them for contents to lie at multiples of a block's size."""
+    whole = cpio([Entry("conf/conf.d", b"x")])
+    name = b"conf/conf.d" + bytes(1 + 2)
+    padded = whole.replace(b"0000000C00000000" + name, b"0000001000000000" + name + bytes(4))
+
+    assert len(padded) > len(whole)
+    assert listed(padded) == ["conf/conf.d"]
+
+
 @pytest.mark.parametrize("pack", PACKERS)
 def test_as_a_program_it_prints_the_kind(pack, tmp_path):
     entries = [Entry("usr/lib/dracut/hooks"), Entry("bin/sh"), Entry("big", bytes(1 << 20))]

@@ -108,7 +108,8 @@ class Initrd:
         if not 0 < name_size <= MAX_NAME_BYTES:
             raise ValueError("damaged: a header makes no sense")
         self._limits.name(name_size)
-        name = stream.take((_HEAD + name_size + 3) // 4 * 4 - _HEAD)[: name_size - 1]
+        # Zeros after a name may fill up to where its content is to lie (dracut-cpio, 3cpio).
+        name = stream.take((_HEAD + name_size + 3) // 4 * 4 - _HEAD).partition(b"\0")[0]
         stream.skip(size)
         stream.skip(min(-size % 4, len(stream.peek(-size % 4))))
         return name
