@@ -183,11 +183,12 @@ def test_of_several_entries_the_default_counts_and_is_named():
 
     first = told_by(files)
     by_file = told_by(files | {"boot/loader/loader.conf": b"timeout 3\ndefault *-9.conf\n"})
+    apart = told_by(files, [{"loader/loader.conf": b"default *-9.conf\n"}])
     by_grub = told_by(files | {"boot/grub2/grubenv": b"# GRUB\nsaved_entry=tiny-9\n####"})
 
     assert words(first) == "new"
     assert first.source.endswith("tiny-10.conf of the disk, the default of 2 for this kernel")
-    assert words(by_file) == words(by_grub) == "old"
+    assert words(by_file) == words(apart) == words(by_grub) == "old"
 
 
 def test_a_loader_that_boots_another_kernel_by_default_is_said():

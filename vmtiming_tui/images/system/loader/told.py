@@ -12,7 +12,7 @@ from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.quoting import shown
 from vmtiming_tui.images.system import unified
-from vmtiming_tui.images.system.loader.entry_menu import entry_menu
+from vmtiming_tui.images.system.loader.entry_menu import default_pattern, entry_menu
 from vmtiming_tui.images.system.loader.environment import environment
 from vmtiming_tui.images.system.loader.grub_menu import grub_menu
 from vmtiming_tui.images.system.loader.line_menus import line_menus, refind_menu
@@ -104,7 +104,10 @@ def _menus(
     variables = dict(kept)
     for grub in grubs:
         variables = {**grub.variables, **variables}
-    menus: list[Sequence[MenuEntry]] = [list(entry_menu(place, variables)) for place in spots]
+    pattern = default_pattern(spots)
+    menus: list[Sequence[MenuEntry]] = [
+        list(entry_menu(place, variables, pattern)) for place in spots
+    ]
     menus += [grub.entries for grub in grubs]
     menus += [menu for place in spots for menu in line_menus(place)]
     return menus, tuple(shown(remark) for grub in grubs for remark in grub.remarks)
