@@ -168,6 +168,8 @@ blscfg
          "root=UUID=x a"),
         # no menu at all
         ("linux /boot/vmlinuz-6.1 a\ninitrd /boot/initrd.img-6.1\nboot\n", "a"),
+        # a device with brackets of its own
+        ("set root='(hd0,1)'\nmenuentry x { linux ($root)/boot/vmlinuz-6.1 a }", "a"),
         # BIOS and EFI names of the command
         ("menuentry x { linux16 /boot/vmlinuz-6.1 a }", "a"),
         ("menuentry x { linuxefi ($root)/boot/vmlinuz-6.1 a }", "a"),

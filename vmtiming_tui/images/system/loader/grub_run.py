@@ -30,7 +30,7 @@ _MAX_ITEMS = 2000
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w{0,63})=(.*)", re.ASCII | re.DOTALL)
 _SETS = re.compile(r"--set(?:=(.+))?|-s")
 _BLANKS = re.compile(r"[ \t\n]+")
-_DEVICE = re.compile(r"\([^)]*\)")
+_DEVICE = re.compile(r"\(+[^)]*\)+")
 _ID = re.compile(r"--id(?:=(.*))?", re.DOTALL)
 # What every GRUB 2 has said of itself since 2.00 (normal/main.c).
 _FEATURES = (
