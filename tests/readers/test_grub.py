@@ -213,6 +213,34 @@ def test_what_only_the_running_grub_knows_is_not_guessed(config):
     assert [word.text for word in found.unknown] in (["b=$a"], ["b=$net_default_mac"])
 
 
+def test_what_stands_behind_a_condition_only_grub_decides_is_said():
+    behind = "stands behind an if that only the loader can decide"
+    inside = (
+        "menuentry x {\nif [ $grub_platform = efi ]; then linux /boot/vmlinuz-6.1 a\n"
+        "else linux /boot/vmlinuz-6.1 b\nfi\n}\n"
+    )
+    around = f"if keystatus --shift; then\n{entry('x', '/boot/vmlinuz-6.1 a')}fi\n"
+
+    for config in (inside, around):
+        found = by_grub(config)
+        assert words(found) == "a"
+        assert any(behind in remark for remark in found.remarks)
+    assert by_grub(around + entry("y", "/boot/vmlinuz-6.1 sure") + "set default=y\n").remarks == ()
+
+
+def test_a_default_that_only_grub_knows_is_none():
+    menu = entry("x", "/boot/vmlinuz-6.1 a") + entry("y", "/boot/vmlinuz-6.1 b")
+
+    found = by_grub(
+        'if [ "$grub_cpu" = i386 ]; then set default=x; else set default=y; fi\n' + menu
+    )
+
+    assert words(found) == "a"
+    assert found.source.endswith(
+        "of which the loader knows the default when it runs: the first of 2 for this kernel"
+    )
+
+
 def test_a_configuration_beside_the_loader_of_a_vendor_is_found():
     esp = {"EFI/tiny/grub.cfg": b"menuentry x { linux /vmlinuz-6.1 a }", "vmlinuz-6.1": b"k"}
 

@@ -74,12 +74,17 @@ def _of_another(menus: Sequence[Sequence[MenuEntry]]) -> Told | None:
 
 
 def _told(entry: MenuEntry, which: str) -> Told:
-    tree = f"the device tree {shown(entry.devicetree)} is left out: the VM's machine has its own"
+    remarks = []
+    if entry.devicetree:
+        tree = shown(entry.devicetree)
+        remarks.append(f"the device tree {tree} is left out: the VM's machine has its own")
+    if not entry.is_sure:
+        remarks.append("what is carried over stands behind an if that only the loader can decide")
     return Told(
         source=f"{shown(entry.place)}{which}",
         words=entry.words,
         unknown=entry.unknown,
-        remarks=(tree,) if entry.devicetree else (),
+        remarks=tuple(remarks),
     )
 
 
@@ -116,6 +121,8 @@ def _menus(
 def _of_several(own: Sequence[MenuEntry], menu: Sequence[MenuEntry]) -> Told:
     chosen = _chosen(own)
     which = "the default" if chosen.is_default else "the first"
+    if not any(entry.is_default for entry in menu):
+        which = "of which the loader knows the default when it runs: the first"
     found = _told(chosen, f", {which} of {len(own)} for this kernel" if len(own) > 1 else "")
     default = next((entry for entry in menu if entry.is_default), chosen)
     if default.kernel in ("", *(entry.kernel for entry in own)):
@@ -125,8 +132,10 @@ def _of_several(own: Sequence[MenuEntry], menu: Sequence[MenuEntry]) -> Told:
 
 
 def _chosen(entries: Sequence[MenuEntry]) -> MenuEntry:
-    """Return the default entry, else the first that is for no repairs."""
-    return min(entries, key=lambda entry: (not entry.is_default, entry.is_rescue))
+    """Return the default entry, else the first that is for no repairs; the surest of them."""
+    return min(
+        entries, key=lambda entry: (not entry.is_default, entry.is_rescue, not entry.is_sure)
+    )
 
 
 def _for_kernel(
