@@ -372,7 +372,7 @@ write_into() {
         fail "mount $number"
     while read -r number mode label folder name; do
         path=$folder/$name
-        place=$(folder_for "$folder" "$label") || fail "write $path"
+        place=$(folder_for "$folder" "$label") || fail "folder $folder"
         place=/tree/$place/$name
         rm -f "$place" || fail "write $path"
         if [ "$mode" = link ]; then
