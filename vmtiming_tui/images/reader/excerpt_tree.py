@@ -15,6 +15,7 @@ from vmtiming_tui.images.reader.guest_kernel import module_name
 _FOLDERS = (
     "etc", "usr", "bin", "sbin", "lib", "usr/bin", "usr/sbin", "usr/lib", "etc/selinux",
     "etc/cloud", "usr/lib/systemd", "lib/systemd", "usr/lib/systemd/system", "lib/systemd/system",
+    "nix", "nix/store", "nix/var", "nix/var/nix", "nix/var/nix/profiles",
 )  # fmt: skip
 _WHOLE_FOLDERS = (
     "boot", "loader", "EFI", "efi", "grub", "grub2", "extlinux", "syslinux", "limine",
@@ -27,7 +28,8 @@ _WHOLE_FILES = (
     "sbin/init", "usr/sbin/init", "bin/busybox", "usr/bin/busybox",
     "usr/lib/systemd/systemd", "lib/systemd/systemd",
     "usr/lib/systemd/system/systemd-firstboot.service",
-    "lib/systemd/system/systemd-firstboot.service",
+    "lib/systemd/system/systemd-firstboot.service", "etc/NIXOS", "nix-path-registration",
+    "nix/var/nix/profiles/system",
 )  # fmt: skip
 _AT_THE_TOP = ("vmlinuz*", "vmlinux-*", "*Image-*", "kernel-*", "init*", "*.efi", "*.uki", "*.EFI")
 # The name of this library has systemd's version.
@@ -43,10 +45,11 @@ _LIBRARIES = tuple(
     )
 )
 _MODULES = ("usr/lib/modules", "lib/modules")
-_OF_A_KERNEL = ("modules.*", "vmlinuz", "init*")
+_OF_A_KERNEL = ("modules.*", "vmlinuz", "init*", "pkgbase")
 _FOR_A_VM = (
-    "virtio_pci", "virtio_blk", "ext4", "xfs", "btrfs", "f2fs", "crc32c_generic", "crc32c_intel",
-    "crc32_generic", "xxhash_generic", "sha256_generic", "blake2b_generic",
+    "virtio_pci", "virtio_blk", "ext4", "xfs", "btrfs", "f2fs", "erofs", "squashfs",
+    "crc32c_generic", "crc32c_intel", "crc32_generic", "xxhash_generic", "sha256_generic",
+    "blake2b_generic",
 )  # fmt: skip
 _MAX_TABLE_BYTES = 64 << 20
 
@@ -68,6 +71,8 @@ def gather(tree: Path, target: Path, bind: Bind) -> None:
     for pattern in _LIBRARIES:
         for path in tree.glob(pattern):
             excerpt.mark(str(path.relative_to(tree)))
+    for path in tree.glob("nix/store/*-systemd-[0-9]*"):
+        excerpt.folder(str(path.relative_to(tree)))
     for base in _MODULES:
         excerpt.modules(base)
     for name in excerpt.deployments():

@@ -150,12 +150,12 @@ mark() {
 modules_of() {
     local module path
     mkdir -p "$to/$1"
-    for path in "$tree/$1"/modules.* "$tree/$1"/vmlinuz "$tree/$1"/init*; do
+    for path in "$tree/$1"/modules.* "$tree/$1"/vmlinuz "$tree/$1"/init* "$tree/$1"/pkgbase; do
         whole_file "$1/${path##*/}"
     done
     [ -f "$tree/$1/modules.dep" ] || return 0
     for module in virtio[-_]pci virtio[-_]blk ext4 xfs btrfs f2fs 'crc32c\?[-_]generic' \
-        crc32c[-_]intel xxhash[-_]generic sha256[-_]generic blake2b[-_]generic; do
+        crc32c[-_]intel erofs squashfs xxhash[-_]generic sha256[-_]generic blake2b[-_]generic; do
         grep -m 1 "\(^\|/\)$module\.ko[^ /]*:" "$tree/$1/modules.dep" | tr -d ':' | tr ' ' '\n'
     done | sort -u | while IFS= read -r path; do
         case $path in '' | *..*) continue ;; esac
@@ -191,6 +191,15 @@ excerpt() {
         "$tree"/lib*/systemd/libsystemd-shared-*.so \
         "$tree"/lib/*-linux-gnu*/systemd/libsystemd-shared-*.so; do
         mark "${name#"$tree/"}"
+    done
+    # What tells of NixOS, and of its systemd.
+    for name in etc/NIXOS nix-path-registration; do mark "$name"; done
+    for name in nix/store nix/var/nix/profiles; do
+        [ ! -d "$tree/$name" ] || [ -L "$tree/nix" ] || mkdir -p "$to/$name"
+    done
+    cp -a "$tree"/nix/var/nix/profiles/system "$to/nix/var/nix/profiles/" 2>/dev/null
+    for name in "$tree"/nix/store/*-systemd-[0-9]*; do
+        [ ! -d "$name" ] || mkdir -p "$to/nix/store/${name##*/}"
     done
     for name in "$tree"/vmlinu[xz]* "$tree"/*Image-* "$tree"/kernel-* "$tree"/init* \
         "$tree"/*.efi "$tree"/*.uki "$tree"/*.EFI; do
@@ -229,8 +238,8 @@ used_kib() { du -s -k "$1" | cut -f1; }
 
 count_inodes() { find "$1" | wc -l; }
 
-# is_writable TYPE: a subvolume may be one that nobody can write to, however it is mounted. What tells is lost with
-# the VM.
+# is_writable TYPE: a subvolume may be one that nobody can write to, however it is mounted. The file
+# that tells is lost with the VM.
 is_writable() {
     local writable=0
     [ "$1" = btrfs ] || return 0

@@ -47,7 +47,7 @@ from vmtiming_tui.images.system.own_kernel import (
     check_without_initrd,
     kernel_to_take,
 )
-from vmtiming_tui.images.system.take_kernel import take_kernel
+from vmtiming_tui.images.system.take_kernel import left_beside, take_kernel
 from vmtiming_tui.images.system.way_in import check_way_in
 
 
@@ -119,6 +119,8 @@ class _Job:
             return self._describe(found, parts, kernels)
         self._say_what_to_mind(tree, parts)
         boot = take_kernel(kernel, self.place.work)
+        if left := left_beside(kernel):
+            say(left)
         if self.wanted.boot_files:
             return self._leave_boot_files(found, boot)
         return self._leave_root(found, units, boot)
