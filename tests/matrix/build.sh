@@ -75,6 +75,32 @@ repart() {
         --definitions="$parts" --json=short "$image"
 }
 
+# A deployment, as ostree itself makes it of a tree with dracut's initrd.
+make_ostree() {
+    local system=$tree.system
+    case $name in *-xfs) format=xfs ;; esac
+    rm -rf "$system" "$tree"
+    mmdebstrap --variant=minbase --format=dir --skip=output/dev \
+        --include=systemd-sysv,udev,dbus,linux-image-cloud-amd64,dracut,ostree-boot,ostree \
+        "$SUITE" "$system" "$SOURCE"
+    echo $machine_id >"$system/etc/machine-id"
+    chroot "$system" dracut --no-hostonly --add ostree --force \
+        "/usr/lib/modules/$version/initramfs.img" "$version"
+    mv "$system/boot/vmlinuz-$version" "$system/usr/lib/modules/$version/vmlinuz"
+    rm -rf "${system:?}"/boot/* "${system:?}"/var/* "${system:?}"/{home,opt,srv,mnt,root,media,tmp}
+    mv "$system/etc" "$system/usr/etc"
+    mkdir "$system/sysroot" "$system/tmp"
+    ln -s sysroot/ostree "$system/ostree"
+    mkdir "$tree"
+    ostree admin init-fs --modern "$tree"
+    ostree admin os-init debian --sysroot="$tree"
+    ostree config --repo="$tree/ostree/repo" set sysroot.bootloader none
+    ostree commit --repo="$tree/ostree/repo" --branch=debian --tree="dir=$system"
+    ostree admin deploy --sysroot="$tree" --os=debian --karg=root=LABEL=root --karg=rw \
+        --karg=systemd.show_status=no debian
+    rm -rf "$system"
+}
+
 root_fs=(CopyFiles=/:/ ExcludeFiles=/esp/ MakeDirectories=/esp Minimize=guess)
 root_without_usr=(CopyFiles=/:/ ExcludeFiles=/esp/ ExcludeFiles=/usr/ "MakeDirectories=/esp /usr"
     SizeMinBytes=300M)
@@ -177,6 +203,12 @@ END
         part 10-root Type=root Format=ext4 "${root_fs[@]}"
         repart
         ;;
+    ostree | ostree-xfs)
+        make_ostree
+        part 10-root Type=linux-generic Label=root "Format=${format:-ext4}" CopyFiles=/:/ \
+            Minimize=guess
+        repart
+        ;;
     live)
         mkdir -p "$tree/esp/live"
         mksquashfs "$tree" "$tree/esp/live/filesystem.squashfs" -quiet -no-progress -e esp
@@ -189,4 +221,5 @@ END
         exit 2
         ;;
 esac
+chattr -R -i "$tree"
 rm -rf "$tree" "$parts"

@@ -366,6 +366,15 @@ def test_a_deployment_is_a_root_that_boots_untouched():
     assert told(root.whole, [root], untouched=False) == []
 
 
+def test_a_deployment_whose_name_is_no_plain_word_is_none():
+    files = {path.replace("sum-6.17", 'a" init=/x'): content for path, content in
+             deployed("6.17").items()}  # fmt: skip
+
+    [part_of_them] = with_whole_roots([part(volume(4), files)])
+
+    assert not part_of_them.is_root
+
+
 def test_a_loader_may_start_from_the_boot_folder_beside_deployments():
     files = deployed("6.17") | {"boot/loader/entries/ostree-1.conf": b""}
     [root] = with_whole_roots([part(volume(4), files)])
