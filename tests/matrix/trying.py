@@ -11,7 +11,6 @@ from pathlib import Path
 
 from support.spinning import digest, left_behind
 
-MEMORY_MIB = 1024
 _BOOT = ("--plain", "--accel", "tcg", "--no-history", "-o", "boot.json")
 _COMMAND = "vm-timing-report "
 _REFUSAL_LINES = 4
@@ -47,7 +46,7 @@ def tried(image: Path, options: Sequence[str], folder: Path, *, timeout_s: int) 
     before = digest(image)
     way = " ".join(option.removeprefix("--") for option in options) or "copy"
     out = folder / f"{image.stem}-{way.replace(' ', '-')}"
-    words = ("prepare", str(image), "--out", str(out), "-n", "1", "-m", str(MEMORY_MIB), *options)
+    words = ("prepare", str(image), "--out", str(out), "-n", "1", *options)
     done = _tool(words, folder)
     prepared = "made" if done.returncode == 0 else "refused"
     told = _told(done)

@@ -225,6 +225,7 @@ def labelled(label: str, files) -> Tree:
         ({"systems/1/model": b"", "snaps/core24.snap": b""}, "Ubuntu Core, whose root is inside"),
         ({"live/filesystem.squashfs": b""}, "a live system: its root is in the file /live/files"),
         ({"LiveOS/squashfs.img": b""}, "/LiveOS/squashfs.img of partition 1"),
+        ({"cOS/active.img": b""}, "/cOS/active.img"),
         ({"casper/minimal.squashfs": b""}, "/casper/minimal.squashfs"),
         ({"arch/x86_64/airootfs.sfs": b""}, "/arch/x86_64/airootfs.sfs"),
         ({"boot/1.5-rolling/1.5-rolling.squashfs": b""}, "/boot/1.5-rolling/1.5-rolling.squashfs"),
@@ -307,10 +308,14 @@ def test_chromeos_like_disks_boot_as_they_are_where_they_have_systemd():
     disk = [volume(2, "unknown", kind=CHROMEOS_KERNEL), volume(3), volume(5)]
     cos = tree({"etc/os-release": b"ID=cos\n", "usr/lib/systemd/systemd": b""})
 
-    with pytest.raises(AsItIsError, match="cos has two roots, of which its own loader chooses"):
+    with pytest.raises(
+        AsItIsError, match="cos has two slots for its root, of which its own loader"
+    ):
         refuse_disk(disk, [cos, cos])
     refuse_disk(disk, [tree({"sbin/init": b"upstart"})])
     refuse_disk(disk[1:], [cos])
+    with pytest.raises(AsItIsError, match="two slots"):
+        refuse_disk([volume(5, "squashfs", part_label="hassos-system0")], [cos])
 
 
 def test_a_system_without_a_shell_cannot_report():
