@@ -71,8 +71,11 @@ part() {
 esp() { part 00-esp Type=esp Format=vfat CopyFiles=/esp:/ SizeMinBytes=200M SizeMaxBytes=200M; }
 
 repart() {
-    systemd-repart --empty=create --size=auto --offline=yes --dry-run=no --root="$tree" \
-        --definitions="$parts" --json=short "$image"
+    local empty=create
+    [ ! -e "$image" ] || empty=allow
+    # The sectors are those of the FAT, too, which a firmware reads.
+    systemd-repart --empty=$empty --size=auto --offline=yes --dry-run=no --sector-size=512 \
+        --root="$tree" --definitions="$parts" --json=short "$image"
 }
 
 # A deployment, as ostree itself makes it of a tree with dracut's initrd.
@@ -84,7 +87,7 @@ make_ostree() {
         --include=systemd-sysv,udev,dbus,linux-image-cloud-amd64,dracut,ostree-boot,ostree \
         "$SUITE" "$system" "$SOURCE"
     echo $machine_id >"$system/etc/machine-id"
-    chroot "$system" dracut --no-hostonly --add ostree --force \
+    TMPDIR=/tmp chroot "$system" dracut --no-hostonly --add ostree --force \
         "/usr/lib/modules/$version/initramfs.img" "$version"
     mv "$system/boot/vmlinuz-$version" "$system/usr/lib/modules/$version/vmlinuz"
     rm -rf "${system:?}"/boot/* "${system:?}"/var/* "${system:?}"/{home,opt,srv,mnt,root,media,tmp}
@@ -168,8 +171,7 @@ END
         repart >/work/tmp/told
         mv /work/tmp/00-esp.conf "$parts/40-esp.conf"
         uki "$console ${what}hash=$(roothash /work/tmp/told)"
-        systemd-repart --size=auto --offline=yes --dry-run=no --root="$tree" \
-            --definitions="$parts" "$image"
+        repart
         ;;
     usr-alone)
         uki "$console root=tmpfs"

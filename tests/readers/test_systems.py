@@ -221,7 +221,6 @@ def labelled(label: str, files) -> Tree:
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({"nix/store/x": b"", "nix-path-registration": b"", STORE: b""}, "is a NixOS on partition"),
         ({"systems/1/model": b"", "snaps/core24.snap": b""}, "Ubuntu Core, whose root is inside"),
         ({"live/filesystem.squashfs": b""}, "a live system: its root is in the file /live/files"),
         ({"LiveOS/squashfs.img": b""}, "/LiveOS/squashfs.img of partition 1"),
@@ -328,9 +327,17 @@ def test_nixos_takes_no_service_in_a_copy():
 
     with pytest.raises(AsItIsError, match="NixOS has its units in /nix/store alone") as raised:
         refuse_copy(nixos, nixos)
-    assert raised.value.systemd == 257
+    assert (raised.value.systemd, raised.value.untouched) == (257, True)
     debian = tree({"nix/store/x": b"", "etc/os-release": b"ID=debian\n"})
     refuse_copy(debian, debian)
+
+
+def test_nixos_is_a_root_before_its_first_boot_made_the_rest():
+    files = {"nix-path-registration": b"", STORE: Hollow(1), "boot/kernels/a": b""}
+
+    [root] = with_whole_roots([part(volume(2), files)])
+
+    assert root.is_root
 
 
 # Deployments

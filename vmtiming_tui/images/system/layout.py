@@ -117,9 +117,10 @@ def refuse_copy(tree: Tree, files: Tree | None) -> None:
         )
     if is_nixos(tree):
         raise AsItIsError(
-            f"{name_of_system(tree)} has its units in /nix/store alone: a report service beside "
-            "them is not looked for",
+            "NixOS has its units in /nix/store alone: a report service beside them is not looked "
+            "for",
             systemd=systemd_version(tree),
+            untouched=True,
         )
 
 
@@ -137,22 +138,12 @@ def without_root(volumes: Sequence[Volume], trees: Sequence[Tree]) -> ImageError
     The error is an ``AsItIsError`` where the system boots by itself and may report.
     """
     for found in (
-        _nixos(trees), _deployments(trees), _ubuntu_core(volumes, trees), _live(trees),
+        _deployments(trees), _ubuntu_core(volumes, trees), _live(trees),
         _no_systemd_at_all(volumes, trees), _usr_alone(volumes, trees), _slots(volumes),
         _in_pool(volumes),
     ):  # fmt: skip
         if found:
             return found
-    return None
-
-
-def _nixos(trees: Sequence[Tree]) -> ImageError | None:
-    for tree in filter(is_nixos, trees):
-        return AsItIsError(
-            f"the image is a NixOS on {tree.label} whose root is made from /nix/store by its "
-            "first boot",
-            systemd=systemd_version(tree),
-        )
     return None
 
 
