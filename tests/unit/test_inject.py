@@ -153,6 +153,8 @@ def test_what_it_writes_below_run_is_the_unit_and_the_script_to_the_byte(tmp_pat
     assert "ExecStart=-/bin/sh /run/vm-report/vm-report.sh" in unit
     drop_in = run / "systemd/system/multi-user.target.d/vm-report.conf"
     assert drop_in.read_text() == "[Unit]\nWants=vm-report.service\n"
+    asked = run / "systemd/system/systemd-firstboot.service.d/vm-report.conf"
+    assert asked.read_text() == "[Unit]\nConditionKernelCommandLine=systemd.firstboot=yes\n"
 
 
 def test_the_unit_is_the_images_own_but_for_where_the_script_is():
