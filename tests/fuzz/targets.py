@@ -147,6 +147,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "initrd": boot_targets.initrd,
     "modules": boot_targets.modules,
     "program": boot_targets.program,
+    "kernel": boot_targets.kernel,
     "texts": boot_targets.texts,
     "menus": boot_targets.menus,
     "packed": packed_targets.packed,

@@ -104,6 +104,40 @@ def test_a_link_of_the_users_own_is_followed(place):
     assert taken(place / "latest.img").layers[0].file.path == str(place / "debian.img")
 
 
+def test_what_an_image_stands_on_is_found_beside_it_where_it_is_named_by_a_link_elsewhere(place):
+    (place / "base.img").write_bytes(bytes(1 << 20))
+    overlay(place / "vm-0.qcow2", "base.img")
+    link = place.parent.parent / "elsewhere" / "link.qcow2"
+    link.symlink_to(place / "vm-0.qcow2")
+
+    assert taken(link).layers[1].file.path == str(place / "base.img")
+    (link.parent / "base.img").write_bytes(bytes(512))
+    assert taken(link).layers[1].file.path == str(link.parent / "base.img")
+
+
+def test_an_overlay_that_is_wrong_about_what_it_stands_on_is_told_how_to_say_it(place):
+    base = overlay(place / "base.img", "", "")
+    top = overlay(place / "vm-0.img", "base.img", "raw")
+    mend = f"qemu-img rebase -u -b {base} -F qcow2 {top}"
+
+    (notice,) = taken(top).notices
+    assert "begins like a qcow2, and is taken for raw" in notice
+    assert notice.endswith(mend)
+    base.write_bytes(bytes(1 << 20))
+    assert taken(top).notices == ()
+    with pytest.raises(ImageError) as caught:
+        taken(overlay(top, "base.img", "qcow2"))
+    assert caught.value.message.endswith(f"is no qcow2, as {str(top)!r} has it")
+    assert caught.value.hint.endswith(mend.replace("-F qcow2", "-F raw"))
+
+
+@pytest.mark.parametrize("old", ["host_device", "file"])
+def test_old_words_for_what_is_read_as_it_is_are_understood(place, old):
+    (place / "base.img").write_bytes(bytes(1 << 20))
+
+    assert taken(overlay(place / "vm-0.img", "base.img", old)).layers[1].format == "raw"
+
+
 # What QEMU says, not the name.
 
 

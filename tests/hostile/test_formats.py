@@ -5,6 +5,7 @@ Images are made by the real qemu-img, or by the formats' specifications where it
 
 import contextlib
 import json
+import subprocess
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +26,10 @@ from vmtiming_tui.escape import printable
 from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.gate.ask_qemu_img import QemuImg
 from vmtiming_tui.images.gate.format_ledger import Ledger
+from vmtiming_tui.images.gate.nodes import apart, block_node
 from vmtiming_tui.images.gate.permission import Rules, settled, take
 from vmtiming_tui.images.gate.unpacking import Unpacking
+from vmtiming_tui.images.guard.opening import File
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -79,6 +82,10 @@ def whole_disk(path: Path, work: Path, **rules: object) -> bytes:
         return disk.read(0, disk.size)
 
 
+def by_name(file: File, _writable: bool) -> dict[str, object]:
+    return {"driver": "file", "filename": file.path}
+
+
 def refusal(path: Path, **rules: object) -> ImageError:
     with pytest.raises(ImageError) as caught:
         taken(path, **rules)
@@ -109,6 +116,32 @@ def test_our_readers_and_qemu_say_the_same_and_the_disk_is_whole(raw, tmp_path, 
     assert found.format == form == told["format"]
     assert found.virtual_bytes == told["virtual-size"] == SIZE
     assert whole_disk(tmp_path / "image", tmp_path / "work") == raw.read_bytes()
+
+
+def test_the_real_qemu_opens_what_is_let_in_for_a_boot(raw, tmp_path, monkeypatch):
+    """One QEMU, stopped, with a node for each image in each of its layers."""
+    monkeypatch.chdir(tmp_path)
+    paths = [
+        made(raw, Path(f"image-{at}"), form, options.replace("a.data", f"{at}.data"), *words)
+        for at, (form, options, *words) in enumerate(WAYS)
+        if "Flat" not in options and "twoGb" not in options
+    ]
+    for maker in (cloop, bochs, dmg):
+        paths.append(write(Path(maker.__name__), maker(raw.read_bytes())))
+    images.sh("qemu-img", "create", "-q", "-f", "qcow2", "-b", "dmg", "-F", "dmg", "on-dmg")
+    base = next(path for path, way in zip(paths, WAYS, strict=False) if way[0] == "vmdk")
+    images.sh("qemu-img", "create", "-q", "-f", "vmdk", "-b", base, "-F", "vmdk", "child")
+    words: list[str] = []
+    for at, path in enumerate([*paths, Path("on-dmg"), Path("child")]):
+        node = block_node(taken(path).layers, by_name, name=f"n{at}", writable=False)
+        words += [word for each in apart(node) for word in ("-blockdev", json.dumps(each))]
+    done = subprocess.run(
+        ["qemu-system-x86_64", "-S", "-machine", "none", "-nodefaults", "-display", "none",
+         "-monitor", "stdio", *words],
+        input="quit\n", capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("maker", [cloop, bochs, dmg], ids=lambda maker: maker.__name__)
@@ -183,6 +216,14 @@ def test_a_parent_that_was_written_to_since_is_no_parent(raw, tmp_path):
     images.sh("qemu-io", "-f", "vmdk", "-c", "write 0 64k", base)
 
     assert "is not what it was when a VMDK came to stand on it" in refusal(tmp_path / "top").message
+
+
+def test_a_vmdk_that_differs_from_one_it_does_not_name_is_not_taken_for_whole(raw, tmp_path):
+    """As VirtualBox makes snapshots, whose parents are in the machine's own file."""
+    image = made(raw, tmp_path / "image", "vmdk")
+    write(image, image.read_bytes().replace(b"parentCID=ffffffff", b"parentCID=1234abcd"))
+
+    assert "differs from 'the image whose CID is 1234abcd'" in refusal(image).message
 
 
 def test_a_part_of_a_vmdk_is_not_taken_for_all_of_it(raw, tmp_path):

@@ -175,3 +175,19 @@ def test_a_firmware_counts_where_a_run_would_find_it(tmp_path, without, monkeypa
 )
 def test_the_package_of_a_qemu(arch, package):
     assert qemu_package(arch) == package
+
+
+def test_the_formats_that_this_qemu_reads_are_told_and_those_it_was_built_without(
+    monkeypatch, tmp_path
+):
+    assert checks()["formats"].found.endswith("vdi, vhdx, vmdk, vpc (vpc is VHD)")
+    lean = tmp_path / "qemu-img"
+    lean.write_text("#!/bin/sh\necho 'Supported formats: file host_device luks nbd qcow2 raw'\n")
+    lean.chmod(0o755)
+    monkeypatch.setattr(
+        image_support, "tool", lambda name: str(lean) if name == "qemu-img" else None
+    )
+    check = checks()["formats"]
+
+    assert check.fitness is Fitness.NOTE
+    assert check.found.startswith("this QEMU reads qcow2, raw; it has no bochs,")

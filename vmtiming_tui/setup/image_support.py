@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from vmtiming_tui.engine.qemu.firmware import installed
 from vmtiming_tui.engine.qemu.machine import MACHINES, Machine, host_arch
 from vmtiming_tui.guests.demo_guest import DemoVariant, cached_guest
+from vmtiming_tui.images.gate.formats import KNOWN_FORMATS
 from vmtiming_tui.images.guard.box import Wall, best_wall, user_name
 from vmtiming_tui.images.reader.device_mapper import modules_for
 from vmtiming_tui.images.reader.guest_kernel import GuestKernel
@@ -56,6 +58,7 @@ _WALLS = {
     Wall.LIMITS: "neither bwrap nor unshare work: images are read within limits, and without "
     "rights where root starts it; nothing else protects",
 }
+_FORMATS = re.compile(rb"^Supported formats:(.*)$", re.MULTILINE)
 BUILDING = {
     "mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "cpio": "cpio", "modprobe": "kmod",
     "depmod": "kmod", "xz": "xz-utils", "zstd": "zstd",
@@ -93,6 +96,31 @@ def _works(*command: str) -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
+
+
+def _formats_check() -> Check | None:
+    """Return which formats QEMU reads here, as its builder chose; None where it does not say."""
+    path = tool("qemu-img")
+    if path is None:
+        return None
+    try:
+        said = subprocess.run(  # noqa: S603  the name of a known tool, no shell
+            [path, "--help"], capture_output=True, check=False, timeout=_PROBE_LIMIT_S
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = _FORMATS.search(said)
+    words = set(found[1].decode(errors="replace").split()) if found else set()
+    known = sorted(KNOWN_FORMATS & words)
+    if not known:
+        return None
+    if missing := sorted(KNOWN_FORMATS - words):
+        return Check(
+            "formats", Fitness.NOTE,
+            f"this QEMU reads {', '.join(known)}; it has no {', '.join(missing)}",
+            "qemu-img convert -O qcow2 IMAGE NEW, where they are read",
+        )  # fmt: skip
+    return Check("formats", Fitness.FINE, f"this QEMU reads {', '.join(known)} (vpc is VHD)")
 
 
 def _box_check() -> Check:
@@ -214,6 +242,8 @@ def ability_checks() -> Iterator[Check]:
     yield _demo_check()
     yield _building_check()
     yield from map(_ability_check, ABILITIES)
+    if formats := _formats_check():
+        yield formats
     yield _box_check()
     yield from _reader_checks()
     yield from _guest_checks()

@@ -20,9 +20,14 @@ from vmtiming_tui.images.guard.isolated import isolated
 from vmtiming_tui.images.guard.opening import open_file
 from vmtiming_tui.images.guard.out_folder import open_folder
 from vmtiming_tui.images.spin.unpack import packed_how
+from vmtiming_tui.images.system.kernel_file import KernelForm, form_of
 from vmtiming_tui.model.config import RunConfig
 
 _MAX_ARGUMENTS_BYTES = 4096
+_FORM_BYTES = 1024
+_EMULATORS = {
+    KernelForm.ARM64: "qemu-system-aarch64", KernelForm.RISCV64: "qemu-system-riscv64",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,14 @@ def arguments_in(path: Path) -> str:
         return os.fsdecode(opened.read(min(file.size, _MAX_ARGUMENTS_BYTES))).strip()
 
 
+def _emulator(kernel: str) -> list[str]:
+    """Return the words that choose a QEMU, where the kernel is for another than the usual one."""
+    _, fd = open_file(kernel)
+    with os.fdopen(fd, "rb") as opened:
+        qemu = _EMULATORS.get(form_of(opened.read(_FORM_BYTES)))
+    return ["-q", qemu] if qemu else []
+
+
 async def _overlays(config: RunConfig) -> int:
     with rundir.run_dir() as folder:
         async with start_warden(folder) as children:
@@ -118,7 +131,7 @@ def prepare(image: str, out: Path, config: RunConfig, options: Sequence[str] = (
         _drop_overlays(config)
     with _as_readable_as(config.base or image):
         made = asyncio.run(_overlays(config))
-    words = ["vm-timing-report", *storm, "-k", config.kernel]
+    words = ["vm-timing-report", *storm, *_emulator(config.kernel), "-k", config.kernel]
     words += ["-i", config.initrd] if Path(config.initrd).exists() else []
     words += ["-v", config.vmdir]
     if "--boot-files" in options:

@@ -89,11 +89,14 @@ class Admissions:
                 raise EngineError(answer.why, hint=answer.hint)
         self.files = tuple(_files(config, answers))
         has_esp = False
-        for path, answer in zip(paths, answers[len(files) :], strict=True):
+        looked_at = answers[len(files) :]
+        for text in dict.fromkeys(
+            text for answer in looked_at if answer.image for text in answer.image.notices
+        ):
+            self._say(Level.WARNING, text)
+        for path, answer in zip(paths, looked_at, strict=True):
             self._found[path] = answer.image or Refusal(answer.why, answer.hint)
             has_esp |= answer.has_esp is True
-            for text in answer.image.notices if answer.image else ():
-                self._say(Level.WARNING, text)
             if answer.image and config.persist:
                 for known in settled(answer.image):
                     self._known[known.key] = known

@@ -98,18 +98,3 @@ def format_by_end(image: Stretch) -> str:
         return ""
     trailer = image.read(image.size - _DMG_TRAILER_BYTES, len(_DMG_MARK))
     return "dmg" if trailer == _DMG_MARK else ""
-
-
-def local_name(name: str) -> str | None:
-    """Return the path that a name in a header stands for; None where QEMU would see no path in it.
-
-    QEMU takes what stands before a colon, where no slash comes first, for a driver's name
-    (block.c, path_has_protocol): ``nbd://host``, ``json:{...}``, ``host_device:/dev/sda``. Only
-    ``file:`` before a path is one.
-    """
-    if not name or "\0" in name:
-        return None
-    if name.startswith("file:") and not name.startswith("file://"):
-        name = name.removeprefix("file:")
-    before, colon, _ = name.partition(":")
-    return None if (colon and "/" not in before) or not name else name

@@ -31,8 +31,8 @@ class ImageHeader:
 
     ``backing_format`` is empty where it says none; ``extents`` is what a VMDK that is a description
     alone is made of. ``content_ids`` are what a VMDK calls its own content and that of its parent.
-    ``differs_from`` is the parent of an image of a format whose parents QEMU does not follow;
-    ``is_damaged`` what a qcow2 says of itself, ``is_compressed`` that it cannot be written to.
+    ``differs_from`` is a parent that QEMU does not follow, in words; ``is_damaged`` what a qcow2
+    says of itself, ``is_compressed`` that it cannot be written to.
     """
 
     format: str

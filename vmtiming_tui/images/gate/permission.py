@@ -8,6 +8,7 @@ the one above it that the image's owner could give anyway, or below a folder the
 """
 
 import os
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -22,13 +23,15 @@ from vmtiming_tui.images.gate.formats import (
     READ_ONLY_FORMATS,
     format_by_end,
     format_by_mark,
-    local_name,
     read_header,
 )
 from vmtiming_tui.images.gate.header import Extent, ImageHeader
+from vmtiming_tui.images.gate.place import Place, could_give, is_below, local_name
 from vmtiming_tui.images.gate.refusals import (
     damage,
     into_one_file,
+    no_file,
+    on_another,
     refuse_changed_parent,
     refuse_differing,
     refuse_extent,
@@ -41,9 +44,10 @@ from vmtiming_tui.images.packed.packing import MARK_BYTES, packing_of
 from vmtiming_tui.images.quoting import for_image, shown
 
 MAX_LAYERS = 16
+# What QEMU once wrote of a backing file that it was to read as it is.
+_OLD_NAMES = {"host_device": "raw", "file": "raw"}
 MAX_VIRTUAL_BYTES = 16 << 40
 _SECTOR = 512
-_OTHERS_READ, _OTHERS_WRITE = 0o004, 0o002
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,45 +183,31 @@ class _Gate:
     notices: list[str] = field(default_factory=list)
 
     def image(self, path: str) -> Image:
-        file = self._open(path)
-        place, told = _Place(path, file, _folders(path, file)), ""
+        place: Place | None = Place.of(path, self._open(path))
+        made_with = entry.backing if place and (entry := self.ledger.get(place.file)) else ""
         layers: list[Layer] = []
-        virtual_bytes = 0
-        top = self.ledger.get(file)
+        virtual_bytes, told = 0, self.rules.format
         above: ImageHeader | None = None
-        while True:
-            entry = self.ledger.get(file)
-            if self.rules.format and not layers:
-                told = self.rules.format
-            elif entry:
-                told = self._as_written_down(file, entry)
-            header, form, size = self._settle(place, told)
-            _refuse_absurd(size, file)
-            virtual_bytes = virtual_bytes if layers else size
-            if not layers:
-                self._check_top(place, header, form)
-            refuse_changed_parent(file.path, header, above)
-            data = None
-            if header and header.data_file:
-                data = self._asked_for(place, header.data_file, "data file")
-            parts = self._parts(place, header) if header and header.extents else ()
-            ids = header.content_ids if header else None
-            layers.append(Layer(file=file, format=form, data=data, parts=parts, content_ids=ids))
-            if header is None or not header.backing:
-                break
+        while place:
             if len(layers) == MAX_LAYERS:
                 raise ImageError(
                     f"{shown(path)!r} stands on more than {MAX_LAYERS - 1} backing files",
                     hint=f"write it into one file: {into_one_file(path)}",
                 )
-            told, above = _known(header.backing_format, file), header
-            # Another's file can come to have the number, and the name, of one that was made here.
-            made = entry.backing if entry and file.owner in (os.geteuid(), 0) else ""
-            file = self._asked_for(place, header.backing, "backing file", made)
-            named = _joined(place.named, header.backing)
-            # What we gave it ourselves is as if the user had named it.
-            folders = _folders(named, file) if file.path == made else place.folders
-            place = _Place(named, file, folders)
+            entry = self.ledger.get(place.file)
+            if entry and not (self.rules.format and not layers):
+                told = self._as_written_down(place.file, entry)
+            elif layers:
+                self._check_told(place, told, layers[-1])
+            header, form, size = self._settle(place, told)
+            _refuse_absurd(size, place.file)
+            refuse_changed_parent(place.file.path, header, above)
+            if not layers:
+                self._check_top(place, header, form)
+                virtual_bytes = size
+            layers.append(self._layer(place, header, form))
+            told, above = _known(header.backing_format, place.file) if header else "", header
+            place = self._below(place, header, entry)
         if not self.rules.in_parts:
             for layer in layers:
                 if layer.parts:
@@ -225,9 +215,33 @@ class _Gate:
         return Image(
             layers=tuple(layers),
             virtual_bytes=virtual_bytes,
-            made_with=top.backing if top else "",
+            made_with=made_with,
             notices=tuple(self.notices),
         )
+
+    def _layer(self, place: Place, header: ImageHeader | None, form: str) -> Layer:
+        """Return a layer with all files of its own."""
+        if header is None:
+            return Layer(file=place.file, format=form)
+        data = None
+        if header.data_file:
+            data = self._asked_for(place, header.data_file, "data file")
+        parts = self._parts(place, header)
+        ids = header.content_ids
+        return Layer(file=place.file, format=form, data=data, parts=parts, content_ids=ids)
+
+    def _below(
+        self, place: Place, header: ImageHeader | None, entry: LedgerEntry | None
+    ) -> Place | None:
+        """Return where a layer's backing file is, if it has one."""
+        if header is None or not header.backing:
+            return None
+        # Another's file can come to have the number, and the name, of one that was made here.
+        made = entry.backing if entry and place.file.owner in (os.geteuid(), 0) else ""
+        file = self._asked_for(place, header.backing, "backing file", made)
+        named = place.path(header.backing)
+        # What we gave it ourselves is as if the user had named it.
+        return Place.of(named, file) if file.path == made else Place(named, file, place.folders)
 
     def _open(self, path: str) -> File:
         file, fd = open_file(path, allow_device=self.rules.allow_device)
@@ -250,7 +264,24 @@ class _Gate:
             )
         return entry.format
 
-    def _settle(self, place: "_Place", told: str) -> tuple[ImageHeader | None, str, int]:
+    def _check_told(self, place: Place, told: str, above: Layer) -> None:
+        """See whether a backing file looks like what the layer above it says it is."""
+        mark = format_by_mark(self._bytes(place.file).head(PROBED_BYTES))
+        if not told or mark == told:
+            return
+        rebase = on_another(above.file.path, place.file.path, mark or "raw")
+        if told in CHAINED_FORMATS:
+            raise ImageError(
+                f"{shown(place.file.path)!r} is no {told}, as {shown(above.file.path)!r} has it",
+                hint=f"say what it is: {rebase}",
+            )
+        if mark:
+            self.notices.append(
+                f"{shown(place.file.path)} begins like a {mark}, and is taken for {told}, as what "
+                f"stands on it has it; if that is wrong: {rebase}"
+            )
+
+    def _settle(self, place: Place, told: str) -> tuple[ImageHeader | None, str, int]:
         """Return an image's header where it may name other files, its format and its size."""
         file = place.file
         image = self._bytes(file)
@@ -282,7 +313,7 @@ class _Gate:
             )
         return None, answer.format, answer.virtual_bytes
 
-    def _check_top(self, place: "_Place", header: ImageHeader | None, form: str) -> None:
+    def _check_top(self, place: Place, header: ImageHeader | None, form: str) -> None:
         """Raise ``ImageError`` where guests are to write to what cannot be written to."""
         if header is not None and header.is_damaged:
             found = damage(place.named, place.file.path)
@@ -296,7 +327,7 @@ class _Gate:
                 hint=f"leave out --persist, or write it anew: {into_one_file(place.named)}",
             )
 
-    def _parts(self, place: "_Place", header: ImageHeader) -> tuple[LayerPart, ...]:
+    def _parts(self, place: Place, header: ImageHeader) -> tuple[LayerPart, ...]:
         """Return what a VMDK is made of; raise ``ImageError`` where it may not be."""
         name = repr(shown(place.file.path))
         for extent in header.extents:
@@ -334,13 +365,13 @@ class _Gate:
             what = error.message.removeprefix("the image ")
             raise ImageError(f"{shown(file.path)!r} {what}", hint=error.hint) from None
 
-    def _asked_for(self, place: "_Place", name: str, what: str, made: str = "") -> File:
+    def _asked_for(self, place: Place, name: str, what: str, made: str = "") -> File:
         """Open what a header asks for, where it may have it; ``made`` is what we gave it."""
         asked = f"{shown(place.file.path)!r} asks for the {what} {shown(name)!r}"
         if local_name(name) is None:
-            raise ImageError(f"{asked}, which is no file's name", hint="only files are taken")
+            raise ImageError(f"{asked}, which is no file's name", hint=no_file(place.named, what))
         try:
-            found = self._open(_joined(place.named, name))
+            found = self._open(place.path(name))
         except OSError as error:
             raise ImageError(
                 f"{asked}, which cannot be opened: {error.strerror}",
@@ -348,30 +379,22 @@ class _Gate:
             ) from None
         except ImageError as error:
             raise ImageError(f"{asked}: {error.message}", hint=error.hint) from None
-        if found.path == made or any(_is_below(found, top) for top in self.rules.allow_backing):
+        if found.path == made or any(is_below(found, top) for top in self.rules.allow_backing):
             return found
-        hint = f"if it may have it: --allow-backing {shown(found.folder)}"
+        hint = f"if it may have it: --allow-backing {shlex.quote(shown(found.folder))}"
         if found.folder not in place.folders:
             why = "which is neither in its own folder nor in the one above it"
             raise ImageError(f"{asked}, {why}", hint=hint)
         writes = what == "data file" and self.rules.writable
         owner = place.file.owner
-        if not _could_give(owner, found, _OTHERS_WRITE if writes else _OTHERS_READ):
+        if not could_give(owner, found, for_writing=writes):
             why = f"which user {owner}, who owns the image, has no right to"
             raise ImageError(f"{asked}, {why}", hint=hint)
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where the names in a header lead from: the image's name and file, and its own folders."""
-
-    named: str
-    file: File
-    folders: frozenset[str]
-
-
 def _known(form: str, file: File) -> str:
+    form = _OLD_NAMES.get(form, form)
     if form and form not in KNOWN_FORMATS:
         raise ImageError(
             f"{shown(file.path)!r} says its backing file is a {shown(form)!r}, which is no format "
@@ -379,27 +402,6 @@ def _known(form: str, file: File) -> str:
             hint="make the overlay again: qemu-img create -f qcow2 -b BASE -F FORMAT IMAGE",
         )
     return form
-
-
-def _joined(named: str, name: str) -> str:
-    """Return the path of what an image named so asks for, as QEMU takes it."""
-    return os.path.join(os.path.dirname(named), local_name(name) or name)  # noqa: PTH118, PTH120
-
-
-def _folders(named: str, file: File) -> frozenset[str]:
-    """Return the folders an image's own files may be in: its own, and the one above."""
-    own = {os.path.realpath(os.path.dirname(named) or "."), file.folder}  # noqa: PTH120
-    return frozenset(own | {os.path.dirname(folder) for folder in own})  # noqa: PTH120
-
-
-def _is_below(file: File, folder: str) -> bool:
-    top = os.path.realpath(folder)
-    return file.path.startswith(top.rstrip("/") + "/")
-
-
-def _could_give(owner: int, file: File, right: int) -> bool:
-    """Whether an image's owner needs no image to have a file read, or written."""
-    return owner in (os.geteuid(), 0, file.owner) or bool(file.mode & right)
 
 
 def _refuse_absurd(size: int, file: File) -> None:

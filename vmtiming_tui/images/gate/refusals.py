@@ -24,13 +24,25 @@ def where_it_should_be(named: str, name: str, what: str) -> str:
     base = name.replace("\\", "/").rpartition("/")[2]
     if base != name and os.path.lexists(f"{own}/{base}"):
         if what == "backing file":
-            how = f"say so: qemu-img rebase -u -b {_quoted(base)} {_quoted(named)}"
+            how = f"say so: {on_another(named, base)}"
         else:
             how = f"write {shown(base)!r} in its place into {shown(named)!r}"
         return f"{shown(base)!r} lies beside the image: {how}"
     if what == "extent":
         return "a disk in several files needs all of them: get this one, too"
     return "put it back in its place, or make the overlay again from --base ROOTFS"
+
+
+def no_file(named: str, what: str) -> str:
+    """Return what helps where an image asks for what is no file."""
+    if what == "backing file":
+        return f"only files are taken; where it stands on one: {on_another(named, 'FILE')}"
+    return "only files are taken"
+
+
+def on_another(named: str, base: str, form: str = "FORMAT") -> str:
+    """Return the command that has an image say anew what it stands on; no data is touched."""
+    return f"qemu-img rebase -u -b {_quoted(base)} -F {form} {_quoted(named)}"
 
 
 def damage(named: str, path: str) -> ImageError:

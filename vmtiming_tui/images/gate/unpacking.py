@@ -32,7 +32,8 @@ _SECTOR = 512
 class Unpacking:
     """Where the files of an image are, and where what is unpacked of them goes.
 
-    ``progress`` is told how large a file grows at most, for as long as it grows.
+    ``progress`` is told how large a file grows at most, for as long as it grows. ``in_one_file``
+    says that the disk must be bytes of one file.
     """
 
     stretches: dict[File, Stretch]
@@ -40,6 +41,7 @@ class Unpacking:
     work: Path
     say: Callable[[str], None]
     progress: Callable[[Path, int], AbstractContextManager[None]]
+    in_one_file: bool = False
 
     def disk(self, layers: Sequence[Layer]) -> Stretch:
         """Return the disk that layers make up, top first; raise ``ImageError``, ``OSError``."""
@@ -47,22 +49,28 @@ class Unpacking:
             if layer.parts:
                 above, lower = layers[:place], layers[place + 1 :]
                 joined = self._joined(layer, self.disk(lower) if lower else None)
-                if not above:
-                    return joined
-                return self._of_files([*above, self._as_layer(joined, above[-1])])
+                if above:
+                    return self._of_files([*above, self._below(joined, above[-1])])
+                if self.in_one_file:
+                    return self._unpacked([self._as_layer(joined)], UNPACKED, "vmdk image")
+                return joined
         return self._of_files(layers)
 
-    def _as_layer(self, disk: Stretch, above: Layer) -> Layer:
-        """Have bytes that are put together count as a file of the image, for the layer above."""
-        if above.format == "vmdk" and above.content_ids:
-            begin = begin_whole(disk.size, above.content_ids[1])
-            fd = os.memfd_create("begin", os.MFD_CLOEXEC)
-            os.write(fd, begin)
-            disk = Stretch((Piece(fd, 0, len(begin)), *disk.pieces))
+    def _as_layer(self, disk: Stretch, form: str = "raw") -> Layer:
+        """Have bytes that are put together count as a file of the image."""
         number = len(self.stretches)
         file = File(path=str(number), device=0, inode=number, size=disk.size)
         self.stretches[file] = disk
-        return Layer(file=file, format="vmdk" if above.format == "vmdk" else "raw")
+        return Layer(file=file, format=form)
+
+    def _below(self, disk: Stretch, above: Layer) -> Layer:
+        """Have bytes that are put together count as what a layer stands on."""
+        if above.format != "vmdk" or not above.content_ids:
+            return self._as_layer(disk)
+        begin = begin_whole(disk.size, above.content_ids[1])
+        fd = os.memfd_create("begin", os.MFD_CLOEXEC)
+        os.write(fd, begin)
+        return self._as_layer(Stretch((Piece(fd, 0, len(begin)), *disk.pieces)), "vmdk")
 
     def _of_files(self, layers: Sequence[Layer]) -> Stretch:
         top = layers[0]
@@ -91,7 +99,7 @@ class Unpacking:
         layers = [replace(layer, file=part.file, parts=())]
         if below is not None and at < below.size:
             under = below.part(at, min(part.size, below.size - at))
-            layers.append(self._as_layer(under, layer))
+            layers.append(self._below(under, layer))
         # Numbered by their files: those of a VMDK below must stay.
         whole = self._unpacked(layers, f"part-{part.file.path}.raw", f"vmdk's part {number + 1}")
         return whole.part(0, part.size)

@@ -128,13 +128,17 @@ def _described(text: str, size: int, extents: tuple[Extent, ...]) -> ImageHeader
     if _ENCRYPTED.search(text):
         raise encrypted()
     found = _PARENT.search(text)
+    backing = found[1] if found else ""
     ids = {name: int(value, 16) for name, value in _CONTENT_ID.findall(text)}
+    parent = ids.get("parentCID", _NO_CONTENT_ID)
+    unnamed = not backing and parent not in (0, _NO_CONTENT_ID)
     return ImageHeader(
         format="vmdk",
         virtual_bytes=size,
-        backing=found[1] if found else "",
+        backing=backing,
         extents=extents,
-        content_ids=(ids.get("CID", 0), ids.get("parentCID", _NO_CONTENT_ID)),
+        content_ids=(ids.get("CID", 0), parent),
+        differs_from=f"the image whose CID is {parent:08x}" if unnamed else "",
     )
 
 
@@ -151,5 +155,5 @@ def _extent(found: re.Match[str]) -> Extent:
         offset=int(found["offset"] or 0) * SECTOR,
         size=int(found["sectors"]) * SECTOR,
         is_flat=kind == "ZERO" or (kind in _FLAT_KINDS and has_data),
-        is_sparse=kind in _SPARSE_KINDS and has_data,
+        is_sparse=kind in _SPARSE_KINDS and has_data and not found["offset"],
     )

@@ -63,7 +63,7 @@ def open_image(order: Mapping[str, Any], work: Path, voice: Voice) -> Stretch:
     layers, stretches = _layers(order)
     unpacking = Unpacking(
         stretches=stretches, virtual_bytes=order["virtual_bytes"], work=work, say=voice.say,
-        progress=voice.progress,
+        progress=voice.progress, in_one_file=order["mount"],
     )  # fmt: skip
     return unpacking.disk(layers)
 

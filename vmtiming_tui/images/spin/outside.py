@@ -266,7 +266,7 @@ def spin(arguments: Arguments, signals: Signals) -> None:
     rules = Rules(
         format=arguments.format, allow_backing=tuple(arguments.allow_backing),
         allow_device=arguments.allow_device,
-        in_parts=not (arguments.mount or arguments.boot_files),
+        in_parts=not arguments.boot_files,
     )  # fmt: skip
     with contextlib.ExitStack() as held:
         uid = held.enter_context(own_uid())
