@@ -301,6 +301,19 @@ def test_a_qcow2_that_says_it_is_damaged_is_read_with_a_word_and_not_written_to(
     assert "says of itself" in refusal(image, writable=True).message
 
 
+def test_a_vhdx_of_large_sectors_is_said_to_be_one(tmp_path):
+    image = tmp_path / "image"
+    images.sh("qemu-img", "create", "-q", "-f", "vhdx", image, "16M")
+    raw = bytearray(image.read_bytes())
+    metadata = raw.index(b"metadata")
+    kind = uuid.UUID("8141bf1d-a96f-4709-ba47-f233a8faab5f").bytes_le
+    at = raw.index(kind, metadata)
+    place = metadata + int.from_bytes(raw[at + 16 : at + 20], "little")
+    raw[place : place + 4] = (4096).to_bytes(4, "little")
+
+    assert "sectors of 4096 bytes" in refusal(write(image, raw)).message
+
+
 # Where QEMU does not look.
 
 

@@ -67,8 +67,8 @@ class QemuImg:
         if form := told or format_by_mark(head):
             raise ImageError(
                 f"QEMU cannot read {shown(file.path)!r}, which is to be a {form}: {words}",
-                hint="get it again, whole; where it was not closed properly: qemu-img check -r all "
-                f"{shlex.quote(file.path)}",
+                hint="get it again, whole, or in another format; where it was not closed properly: "
+                f"qemu-img check -r all {shlex.quote(file.path)}",
             )
         raise ImageError(
             f"QEMU cannot tell what {shown(file.path)!r} is: {words}",

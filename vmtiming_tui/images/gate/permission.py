@@ -137,7 +137,7 @@ class Image:
     def standing(self) -> str:
         """What kind of image it is and what it stands on, in words fit to be shown."""
         top, *below = self.layers
-        kind = top.format
+        kind = "VHD (vpc)" if top.format == "vpc" else top.format
         if others := [shown(file.path) for file in top.files[1:]]:
             more = f" and {len(others) - 3} more" if len(others) > 3 else ""
             kind += f" whose data is in {', '.join(others[:3])}{more}"
