@@ -22,7 +22,7 @@ own_python
 packages=(
     qemu-system-x86 qemu-system-arm qemu-utils ovmf uidmap mmdebstrap e2fsprogs xfsprogs btrfs-progs
     dosfstools mtools squashfs-tools erofs-utils gdisk fdisk parted lvm2 f2fs-tools attr acl
-    libcap2-bin cpio zstd binutils xz-utils lzop
+    libcap2-bin cpio zstd binutils xz-utils lzop zip
     dracut-core syslinux syslinux-common systemd-boot-efi kmod socat shellcheck tmux chromium
     zsh fish man-db groff mandoc busybox-static lz4 procps iproute2 python3-venv bubblewrap
     openssh-server

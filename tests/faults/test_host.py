@@ -340,7 +340,7 @@ FAULTS: list[Fault[How]] = [
     Fault(
         "an initrd that unpacks to gigabytes (`--inject`)",
         an_initrd_that_unpacks_to_gigabytes,
-        ends="exit code 2",
+        ends="exit code 1",
         words="'bomb' is none of the initrds the report service can be brought in by",
         kept="everything; a child process reads it, within limits, and the engine never does",
     ),

@@ -4,15 +4,18 @@ import contextlib
 import io
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from readers.memory import Memory, tree
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.escape import printable
-from vmtiming_tui.images.files.tree import FileKind
-from vmtiming_tui.images.system import cpio, fstab, osrelease, unified
+from vmtiming_tui.images.files.tree import FileKind, Tree
+from vmtiming_tui.images.reader.kernel_reader import KERNEL_ONLY
+from vmtiming_tui.images.system import cpio, fstab, kernel_file, no_kernel, osrelease, unified
+from vmtiming_tui.images.system.built_in import needed
 from vmtiming_tui.images.system.completed_initrd import complete_initrd
-from vmtiming_tui.images.system.initrd_contents import InitrdKind, initrd_kind, names
+from vmtiming_tui.images.system.initrd_contents import Initrd, InitrdKind, initrd_kind, names
 from vmtiming_tui.images.system.kernels import Kernel
 from vmtiming_tui.images.system.loader import entries
 from vmtiming_tui.images.system.loader.carried import MAX_BYTES, RootDisk, beside, carried
@@ -27,10 +30,16 @@ _FIRST_LINE = re.compile(r"/dev/vda / ext4 [!-~]+ 0 [0-9]")
 def initrd(data: bytes) -> None:
     """An initrd: of some kind or unreadable, its names from its top and no longer than they may."""
     assert initrd_kind(io.BytesIO(data)) in InitrdKind
+    reading, found = Initrd(io.BytesIO(data)), list[str]()
     with contextlib.suppress(ValueError):
-        for name in names(io.BytesIO(data)):
+        for name in reading.names():
             assert len(name) <= 4096
             assert not name.startswith("/")
+            found.append(name)
+        assert reading.joint.offset <= len(data)
+        joined = b"".join(reading.joint.joined([cpio.cpio([cpio.Entry("ours")])]))
+        whole = io.BytesIO(data[: reading.joint.offset] + joined)
+        assert list(names(whole)) == [*found, "ours"]
 
 
 def modules(data: bytes) -> None:
@@ -56,15 +65,35 @@ def modules(data: bytes) -> None:
 
 def program(data: bytes) -> None:
     """A PE program: its sections lie within it, and give as many bytes as they say."""
-    files = Memory({"program": data})
+    files = Memory({"program": data, "program.extra.d/a.addon.efi": data})
     node = files.entry(files.root, b"program")
     assert node is not None
     assert node.kind is FileKind.FILE
     with contextlib.suppress(ImageError):
-        for section in unified.sections(files, node).values():
-            found = b"".join(unified.content(files, node, section))
-            assert found == data[section.offset : section.offset + section.size]
-            assert len(found) == section.size
+        for parts in unified.profiles(files, node):
+            for section in parts.values():
+                found = b"".join(unified.content(files, node, section))
+                assert found == data[section.offset : section.offset + section.size]
+                assert len(found) == section.size
+        for each, name in unified.initrd(Tree(files, "it"), "program"):
+            assert b"".join(each.content(name)) in data
+
+
+def kernel(data: bytes) -> None:
+    """A kernel's file: a version that is fit for a path, known drivers, no more than a kernel."""
+
+    def content() -> Iterator[bytes]:
+        return (data[at : at + 999] for at in range(0, len(data), 999))
+
+    assert re.fullmatch(r"([0-9]+\.[A-Za-z0-9._+~-]+)?", kernel_file.release_of(content))
+    assert (kernel_file.built_in(content) or frozenset()) <= {*needed("ext4"), *KERNEL_ONLY}
+    with contextlib.suppress(ImageError):
+        no_kernel.refuse_no_kernel(content, is_unified=False)
+    with contextlib.suppress(ImageError):
+        no_kernel.refuse_no_initrd(content)
+    with contextlib.suppress(ImageError):
+        kernel_file.form_in_memory(content)
+        assert sum(map(len, kernel_file.plain_kernel(content))) <= kernel_file.MAX_PLAIN_BYTES
 
 
 def texts(data: bytes) -> None:
@@ -94,7 +123,7 @@ MENUS = (
     "boot/grub/grub.cfg", "boot/grub/grubenv", "boot/loader/entries/a.conf",
     "boot/loader/loader.conf", "boot/extlinux/extlinux.conf", "boot/limine.conf",
     "boot/grub/menu.lst", "boot/refind_linux.conf", "etc/zipl.conf", "etc/kernel/cmdline",
-    "etc/default/grub",
+    "etc/default/grub", "startup.nsh",
 )  # fmt: skip
 
 

@@ -16,7 +16,13 @@ import atheris
 
 sys.path[0] = str(Path(__file__).parents[1])
 with atheris.instrument_imports(
-    include=["vmtiming_tui", "fuzz.targets", "fuzz.image_targets", "fuzz.boot_targets"]
+    include=[
+        "vmtiming_tui",
+        "fuzz.targets",
+        "fuzz.image_targets",
+        "fuzz.boot_targets",
+        "fuzz.packed_targets",
+    ]
 ):
     from fuzz.targets import CASES, MAX_INPUT_BYTES, TARGETS
 

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from fuzz import boot_targets, image_targets
+from fuzz import boot_targets, image_targets, packed_targets
 from vmtiming_tui.engine.guest.report_protocol import (
     MAX_REJECTIONS,
     MAX_REPORT_BYTES,
@@ -147,6 +147,9 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "initrd": boot_targets.initrd,
     "modules": boot_targets.modules,
     "program": boot_targets.program,
+    "kernel": boot_targets.kernel,
     "texts": boot_targets.texts,
     "menus": boot_targets.menus,
+    "packed": packed_targets.packed,
+    "no-disks": packed_targets.no_disks,
 }

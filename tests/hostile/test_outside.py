@@ -1,6 +1,7 @@
 """An inside that has been taken over by an image, and what the outside believes of it."""
 
 import contextlib
+import gzip
 import json
 import os
 import socket
@@ -11,8 +12,10 @@ import pytest
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.guard.channel import Channel
+from vmtiming_tui.images.guard.ending import Signals
 from vmtiming_tui.images.guard.out_folder import make_work_folder, open_folder
 from vmtiming_tui.images.reader.mount_server import MountServer
+from vmtiming_tui.images.spin import unpack
 from vmtiming_tui.images.spin.outside import say_from_inside
 
 
@@ -264,3 +267,22 @@ def test_what_may_not_be_a_killed_ones_stays(why, parent, tmp_path, decoy, monke
 
     assert (left / "inner/rootfs.img").exists() or left.is_symlink()
     assert decoy.facts() == before
+
+
+@pytest.mark.parametrize("name", ["../image", "/etc/passwd", "", "missing", "link", "pipe"])
+def test_a_box_that_unpacks_leaves_a_file_of_its_folder_or_nothing(name, tmp_path, monkeypatch):
+    """It names what it likes, and may put links in the place of files."""
+    (tmp_path / "image").write_bytes(gzip.compress(b"packed"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def taken_over(program, *_):
+        fd = program.box.work_fd
+        os.symlink("/etc/passwd", "link", dir_fd=fd)
+        os.mkfifo("pipe", dir_fd=fd)
+        return {"file": name, "member": "x"}
+
+    monkeypatch.setattr(unpack, "run_in_box", taken_over)
+
+    with Signals() as signals, pytest.raises(ImageError):
+        unpack.unpack(str(tmp_path / "image"), "", signals, print)
+    assert list((tmp_path / "cache").rglob("unpacked/*")) == []

@@ -19,6 +19,7 @@ from faults import (
     test_hosts,
     test_images,
     test_neighbours,
+    test_packed,
     test_paths,
     test_qemu,
 )
@@ -35,7 +36,7 @@ END = "<!-- The end of what is made. -->\n"
 
 FAULTS = (
     test_guest, test_afterwards, test_qemu, test_host, test_hosts, test_ending, reading,
-    test_dashboard, test_neighbours, test_images, test_paths,
+    test_dashboard, test_neighbours, test_images, test_packed, test_paths,
 )  # fmt: skip
 
 

@@ -4,9 +4,11 @@ import gzip
 import lzma
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 _SIGNS = {"virtio_pci": b"virtio-pci", "virtio_blk": b"virtio_blk", "ext4": b"ext4_inode_cache",
           "xfs": b"xfs_inode"}  # fmt: skip
+gz = partial(gzip.compress, mtime=0)  # the same bytes whenever it is called
 ALL_DRIVERS = ("virtio_pci", "virtio_blk", "ext4")
 
 
@@ -18,7 +20,7 @@ def vmlinux(version: str, drivers: Sequence[str] = ()) -> bytes:
 
 
 def bz_image(
-    version: str, drivers: Sequence[str] = (), pack: Callable[[bytes], bytes] = gzip.compress
+    version: str, drivers: Sequence[str] = (), pack: Callable[[bytes], bytes] = gz
 ) -> bytes:
     """An x86 kernel (Documentation/arch/x86/boot.rst)."""
     payload = pack(vmlinux(version, drivers))
@@ -38,9 +40,7 @@ def arm64_image(version: str, drivers: Sequence[str] = ()) -> bytes:
     return b"MZ".ljust(0x38, b"\0") + b"ARM\x64" + vmlinux(version, drivers)
 
 
-def zboot(
-    version: str, pack: Callable[[bytes], bytes] = gzip.compress, kind: bytes = b"gzip"
-) -> bytes:
+def zboot(version: str, pack: Callable[[bytes], bytes] = gz, kind: bytes = b"gzip") -> bytes:
     """An arm64 kernel that unpacks itself under EFI (zboot-header.S)."""
     payload = pack(arm64_image(version, ALL_DRIVERS))
     head = b"MZ\0\0zimg" + struct.pack("<II8x", 0x200, len(payload)) + kind

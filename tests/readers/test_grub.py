@@ -241,10 +241,10 @@ def test_a_configuration_beside_the_loader_of_a_vendor_is_found():
     ],
 )  # fmt: skip
 def test_what_cannot_be_followed_is_said_and_takes_no_time(config):
-    began = time.monotonic()
+    began = time.process_time()
     found = by_grub(config)
 
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     assert found.words == ()
     (remark,) = found.remarks
     assert remark.startswith("/boot/grub/grub.cfg of the disk cannot be followed (")

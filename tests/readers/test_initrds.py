@@ -58,7 +58,8 @@ def test_names_are_paths_from_the_top(path):
 
 @pytest.mark.parametrize("pack", PACKERS)
 def test_as_a_program_it_prints_the_kind(pack, tmp_path):
-    dracut = pack(cpio([Entry("usr/lib/dracut/hooks"), Entry("big", bytes(1 << 20))]))
+    entries = [Entry("usr/lib/dracut/hooks"), Entry("bin/sh"), Entry("big", bytes(1 << 20))]
+    dracut = pack(cpio(entries))
     (tmp_path / "initrd").write_bytes(dracut)
 
     with (tmp_path / "initrd").open("rb") as file:
@@ -109,11 +110,29 @@ def test_modules_go_where_the_initrd_keeps_its_own(tmp_path):
     "data",
     [
         cpio([Entry("init"), *(Entry(f"{FOLDER}/{path}") for path in (BLOCK, PCI, RING, EXT4))]),
-        cpio([Entry("init", b"without any modules")]),
+        cpio([Entry(f"usr/lib/modules/{path[path.rindex('/') :]}") for path in (BLOCK, PCI, EXT4)]),
     ],
 )
 def test_one_that_lacks_nothing_is_left_as_it_is(data, tmp_path):
     assert completed(tmp_path, data) == (data, [])
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["init"], "no modules"),
+        (["init", "usr/lib/modules/booster.ko"], "modules in a place of its own"),
+        (["init", f"usr/lib/modules/5.4/{EXT4}"], "modules of the kernel 5.4 alone"),
+    ],
+)
+def test_one_that_cannot_be_completed_and_lacks_what_a_vm_takes_is_told(names, words, tmp_path):
+    data = cpio(map(Entry, names))
+
+    made, said = completed(tmp_path, data)
+
+    assert made == data
+    assert said[0].startswith(f"the initrd has {words}, and the kernel {VERSION} has virtio_pci, ")
+    assert "-i INITRD gives it another" in said[0]
 
 
 def test_what_it_knows_of_the_old_root_is_undone(tmp_path):

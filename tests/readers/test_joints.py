@@ -152,5 +152,7 @@ def test_what_no_kernel_reads_is_told_apart(data, words):
 def test_a_tool_that_is_missing_is_named(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
 
-    with pytest.raises(ValueError, match="packed by zstd, which is not installed here"):
+    with pytest.raises(
+        ValueError, match=r"packed for zstd, which is not here \(apt-get install zstd\)"
+    ):
         read(b"\x28\xb5\x2f\xfd" + bytes(100))

@@ -237,3 +237,37 @@ def test_a_zboot_kernel_is_taken_out_unpacked(tmp_path):
     take_kernel(kernel, tmp_path)
 
     assert (tmp_path / "vmlinuz").read_bytes() == arm64_image("6.9.1", ALL_DRIVERS)
+
+
+def test_a_kernel_that_a_firmware_starts_as_a_program_is_one():
+    stub = {"EFI/Gentoo/gentoo.efi": bz_image("6.6.30-gentoo", ALL_DRIVERS),
+            "EFI/Gentoo/shim.efi": b"MZ" + bytes(999)}  # fmt: skip
+
+    kernel = chosen({}, [stub])
+
+    assert (kernel.version, kernel.path) == ("6.6.30-gentoo", "EFI/Gentoo/gentoo.efi")
+    by_entry = {"loader/entries/a.conf": entry("/EFI/Gentoo/gentoo.efi")}
+    assert chosen({}, [stub | by_entry]).name == "a"
+
+
+def test_a_kernel_whose_modules_are_there_goes_before_a_newer_one_of_another_system():
+    root = {"boot/vmlinuz-6.1": b"k", "boot/initrd-6.1": b"i", "lib/modules/6.1/modules.dep": b""}
+    other = {"vmlinuz-6.9": b"k", "initrd-6.9": b"i"}
+
+    assert chosen(root, [other]).version == "6.1"
+    assert str(chosen(root, [other], "6.9")) == "6.9 (vmlinuz-6.9, without its modules)"
+
+
+def test_a_kernel_made_for_debugging_goes_after_the_same_without():
+    both = {f"boot/vmlinuz-6.8.5{more}": b"k" for more in ("", "+debug")}
+    both |= {f"boot/initramfs-6.8.5{more}.img": b"i" for more in ("", "+debug")}
+
+    assert chosen(both).version == "6.8.5"
+
+
+@pytest.mark.parametrize("suffix", [".old", ".dpkg-bak", ".rpmsave", ".efi.signed", ".hmac"])
+def test_what_a_package_manager_left_beside_a_kernel_is_none(suffix):
+    files = {f"boot/vmlinuz-6.9{suffix}": b"k", f"boot/initrd-6.9{suffix}": b"i",
+             "boot/vmlinuz-6.1": b"k", "boot/initrd-6.1": b"i"}  # fmt: skip
+
+    assert chosen(files).version == "6.1"

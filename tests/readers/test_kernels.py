@@ -141,7 +141,7 @@ def test_several_initrds_are_handed_over_one_after_another(tmp_path):
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({"linux": b"k"}, "the initrd one is named but not there"),
+        ({"linux": b"k"}, "the initrd one of kernel a is named but not there"),
         ({"linux": b"", "one": b"i"}, "the kernel a or its initrd is empty"),
         ({"linux": Hollow(1 << 40), "one": b"i"}, "larger"),
         ({"linux": b"k", "one": Link(b"one")}, "named but not there"),

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from readers.memory import Link, tree
+from readers.memory import Link, Memory, tree
 from support import disk_images as images
+from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.system.loader.carried import MAX_BYTES, RootDisk, beside, carried
 from vmtiming_tui.images.system.loader.told import default_root, told
@@ -128,6 +129,46 @@ def test_of_kernels_of_one_name_each_has_its_own_entries():
     assert words(found) == "ostree=/ostree/boot.1/1"
 
 
+class Damaged(Memory):
+    """Files whose folders cannot be read."""
+
+    def entries(self, folder):
+        raise ImageError("a damaged folder")
+
+    def entry(self, folder, name):
+        raise ImageError("a damaged folder")
+
+
+def test_a_fault_of_one_volume_hides_no_menu_of_another():
+    root = tree({KERNEL: b"k", "boot/loader/entries/a.conf": entry("a")})
+
+    found = told(Chosen(root), root, [Tree(Damaged({}), "partition 3")])
+
+    assert words(found) == "a"
+
+
+def test_an_entry_without_options_has_grubs_default_ones():
+    files = {"boot/loader/entries/a.conf": b"linux /boot/vmlinuz-6.1\n",
+             "boot/grub2/grubenv": b"# GRUB\ndefault_kernelopts=root=x ro\n"}  # fmt: skip
+
+    assert words(told_by(files)) == "root=x ro"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("boot/loader/entries/a.conf", "linux /boot/vmlinuz-6.1\ndevicetree /dtbs/a.dtb\n"),
+        ("boot/extlinux/extlinux.conf", "label a\nlinux /boot/vmlinuz-6.1\nfdt /dtbs/a.dtb\n"),
+    ],
+)
+def test_a_device_tree_is_said_to_be_left_out(name, text):
+    found = told_by({name: text.encode()})
+
+    assert found.remarks == (
+        "the device tree /dtbs/a.dtb is left out: the VM's machine has its own",
+    )
+
+
 def test_an_entry_of_another_volume_names_its_own_kernel():
     esp = {"loader/entries/a.conf": entry("a", linux="/t/6.1/linux"), "t/6.1/linux": b"k"}
 
@@ -136,17 +177,33 @@ def test_an_entry_of_another_volume_names_its_own_kernel():
 
 def test_of_several_entries_the_default_counts_and_is_named():
     files = {
-        "boot/loader/entries/new.conf": entry("new", more="version 6.1-2\n"),
-        "boot/loader/entries/old.conf": entry("old", more="version 6.1-1\n"),
+        "boot/loader/entries/tiny-10.conf": entry("new"),
+        "boot/loader/entries/tiny-9.conf": entry("old"),
     }
 
     first = told_by(files)
-    by_file = told_by(files | {"boot/loader/loader.conf": b"timeout 3\ndefault o*.conf\n"})
-    by_grub = told_by(files | {"boot/grub2/grubenv": b"# GRUB\nsaved_entry=old\n####"})
+    by_file = told_by(files | {"boot/loader/loader.conf": b"timeout 3\ndefault *-9.conf\n"})
+    by_grub = told_by(files | {"boot/grub2/grubenv": b"# GRUB\nsaved_entry=tiny-9\n####"})
 
     assert words(first) == "new"
-    assert first.source.endswith("new.conf of the disk, the default of 2 for this kernel")
+    assert first.source.endswith("tiny-10.conf of the disk, the default of 2 for this kernel")
     assert words(by_file) == words(by_grub) == "old"
+
+
+def test_a_loader_that_boots_another_kernel_by_default_is_said():
+    files = {
+        "boot/loader/entries/a.conf": entry("a"),
+        "boot/loader/entries/b.conf": entry("b", linux="/boot/vmlinuz-5.9"),
+        "boot/loader/loader.conf": b"default b\n",
+    }
+
+    found = told_by(files)
+
+    assert words(found) == "a"
+    assert found.remarks == (
+        "by default the loader boots another kernel, /boot/vmlinuz-5.9: --kernel-version takes it",
+    )
+    assert told_by({**files, "boot/loader/loader.conf": b"default a\n"}).remarks == ()
 
 
 def test_the_first_entry_is_by_sort_key_and_version_and_has_tries_left():
@@ -155,9 +212,11 @@ def test_the_first_entry_is_by_sort_key_and_version_and_has_tries_left():
         return words(told_by({f"boot/loader/entries/{name}.conf": entry(name, more=text)
                               for name, text in names.items()}))  # fmt: skip
 
-    assert first(a="version 9\n", b="version 10\n") == "b"
+    assert first(a9="version 2\n", a10="version 1\n") == "a10"
+    assert first(a="version 10\nsort-key x\n", b="version 9\nsort-key x\n") == "a"
     assert first(a="version 9\n", b="version 10\nsort-key z\n", c="sort-key y\n") == "c"
-    assert first(a="version 9\n", b_0="version 10\n", c_3="version 8\n") == "a"
+    assert first(b_0="", a="", c_0="") == "a"
+    assert first(b_3="", a="", c_0="") == "b+3"
 
 
 def test_an_entry_for_repairs_is_not_taken_for_another():
@@ -399,11 +458,6 @@ def test_words_that_only_the_loader_knows_are_said():
             ["rd.lvm.lv=v/r", "rd.lvm.lv=v/s"],
             "root=/dev/mapper/v-r rd.lvm.lv=v/r rd.lvm.lv=v/s",
         ),
-        (
-            "root=/dev/vda2 mount.usr=/dev/vda3 mount.usrflags=ro",
-            ["mount.usr=PARTUUID=x", "mount.usrflags=rw", "a"],
-            "root=/dev/vda2 mount.usr=/dev/vda3 mount.usrflags=ro a",
-        ),
     ],
 )
 def test_beside_words_of_ours_each_is_said_once(own, more, line):
@@ -480,6 +534,7 @@ TIMEOUT=3
     KERNEL_PATH=boot:///vmlinuz-6.1
     CMDLINE=root=UUID=x rw limine
 """
+NSH = "@echo -off\r\nfs0:\\boot\\vmlinuz-6.1 root=PARTUUID=x initrd=\\initrd rw nsh\r\n"
 REFIND = '''\
 "Boot with standard options"  "root=UUID=x rw refind a=""b c"""
 "Boot to single-user mode"    "root=UUID=x rw single"
@@ -495,6 +550,7 @@ REFIND = '''\
         ("etc/zipl.conf", ZIPL, "root=/dev/dasda1 zipl"),
         ("boot/limine.conf", LIMINE, "root=UUID=x limine"),
         ("boot/limine.cfg", OLD_LIMINE, "root=UUID=x rw limine"),
+        ("boot/efi/startup.nsh", NSH, "root=PARTUUID=x initrd=\\initrd rw nsh"),
         ("boot/refind_linux.conf", REFIND, 'root=UUID=x rw refind a="b c"'),
     ],
 )  # fmt: skip

@@ -9,7 +9,12 @@ from vmtiming_tui.images.disk.volumes import Volume
 from vmtiming_tui.images.files.joined import below, with_usr
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.spin.parts import Part
-from vmtiming_tui.images.spin.whole_systems import plan_below, with_their_usr, with_words_of_ours
+from vmtiming_tui.images.spin.whole_systems import (
+    other_trees,
+    plan_below,
+    with_whole_roots,
+    with_words_of_ours,
+)
 from vmtiming_tui.images.system.discoverable import below_by_type
 from vmtiming_tui.images.system.layout import (
     refuse_copy,
@@ -63,7 +68,8 @@ OWN_USR = {
 
 
 def told(tree: Tree, parts, *words: str, untouched: bool = True) -> list[str]:
-    loaders = with_words_of_ours(Carried(words=words), tree, parts, untouched=untouched)
+    root = parts[0] if parts else part(volume(1), {})
+    loaders = with_words_of_ours(Carried(words=words), tree, root, parts, untouched=untouched)
     return list(loaders.words)
 
 
@@ -102,7 +108,7 @@ def test_a_folder_as_the_top_is_never_left():
 def test_a_usr_of_its_own_is_found_by_its_type_where_no_fstab_tells():
     root, usr = volume(2, kind=ROOT), volume(3, kind=USR)
 
-    whole = with_their_usr([part(root, EMPTY_ROOT), part(usr, OWN_USR)])
+    whole = with_whole_roots([part(root, EMPTY_ROOT), part(usr, OWN_USR)])
 
     assert [each.is_root for each in whole] == [True, False]
     assert whole[0].whole and whole[0].whole.has("bin/sh")
@@ -115,7 +121,7 @@ def test_a_usr_of_its_own_is_found_by_the_fstab_before_any_type():
     root, usr, other = volume(2), volume(3), volume(4, kind=USR)
     fstab = EMPTY_ROOT | {"etc/fstab": b"/dev/sda3 /usr ext4 ro 0 0\n"}
 
-    whole = with_their_usr([part(root, fstab), part(usr, OWN_USR), part(other, {})])
+    whole = with_whole_roots([part(root, fstab), part(usr, OWN_USR), part(other, {})])
 
     tree = whole[0].whole
     assert tree
@@ -126,7 +132,7 @@ def test_a_usr_of_its_own_is_found_by_the_fstab_before_any_type():
 def test_a_usr_that_is_not_here_is_why_there_is_no_root():
     fstab = EMPTY_ROOT | {"etc/fstab": b"UUID=12-34 /usr ext4 ro 0 0\n"}
 
-    [whole] = with_their_usr([part(volume(1), fstab)])
+    [whole] = with_whole_roots([part(volume(1), fstab)])
 
     assert whole.fault
     assert whole.fault.message == "/usr is on UUID=12-34, which is not in this image"
@@ -167,7 +173,9 @@ def test_a_first_boot_asks_nobody(machine_id):
     files = {"etc/machine-id": machine_id}
     first = tree(files | {"usr/lib/systemd/system/systemd-firstboot.service": b""})
 
-    loaders = with_words_of_ours(Carried(words=("a",)), first, [], untouched=False)
+    loaders = with_words_of_ours(
+        Carried(words=("a",)), first, part(volume(1), {}), [], untouched=False
+    )
 
     assert loaders.words == ("a", "systemd.firstboot=no")
     assert loaders.said == (
@@ -314,6 +322,67 @@ def test_nixos_takes_no_service_in_a_copy():
     nixos = tree({"etc/NIXOS": b"", "etc/os-release": b"NAME=NixOS\n", STORE: Hollow(1)})
 
     with pytest.raises(AsItIsError, match="NixOS has its units in /nix/store alone") as raised:
-        refuse_copy(nixos)
+        refuse_copy(nixos, nixos)
     assert raised.value.systemd == 257
-    refuse_copy(tree({"nix/store/x": b"", "etc/os-release": b"ID=debian\n"}))
+    debian = tree({"nix/store/x": b"", "etc/os-release": b"ID=debian\n"})
+    refuse_copy(debian, debian)
+
+
+# Deployments
+
+
+def deployed(*systems: str, boot: str = "boot.1") -> dict[str, bytes | Link]:
+    """Deployments as ostree lays them out, each with a kernel of its name."""
+    files: dict[str, bytes | Link] = {
+        "ostree/repo/config": b"",
+        f"ostree/{boot}": Link(b"boot.1.1"),
+    }
+    for version in systems:
+        folder = f"ostree/deploy/fcos/deploy/{version}.0"
+        files |= {
+            f"{folder}/usr/bin/sh": b"", f"{folder}/usr/lib/systemd/systemd": b"",
+            f"{folder}/usr/lib/os-release": f"ID=fcos\nNAME={version}\n".encode(),
+            f"{folder}/etc/fstab": b"", f"{folder}/ostree": Link(b"sysroot/ostree"),
+            f"{folder}/usr/lib64/systemd/libsystemd-shared-257.9-1.fc43.so": b"",
+            f"{folder}/usr/lib/modules/{version}/vmlinuz": b"",
+            f"ostree/boot.1.1/fcos/sum-{version}/0":
+                Link(f"../../../deploy/fcos/deploy/{version}.0".encode()),
+        }  # fmt: skip
+    return files
+
+
+def test_a_deployment_is_a_root_that_boots_untouched():
+    disk = volume(4, "xfs")
+    [root] = with_whole_roots([part(disk, deployed("6.9", "6.17", "6.11"))])
+
+    assert root.is_root
+    assert root.whole
+    assert root.whole.names("usr/lib/modules") == ["6.17"]
+    with pytest.raises(AsItIsError, match=r"6\.17 is a deployment of ostree, whose /usr") as raised:
+        refuse_copy(root.whole, root.tree)
+    assert (raised.value.systemd, raised.value.untouched) == (257, True)
+    assert told(root.whole, [root]) == ["ostree=/ostree/boot.1/fcos/sum-6.17/0"]
+    assert told(root.whole, [root], "ostree=/a") == ["ostree=/a"]
+    assert told(root.whole, [root], untouched=False) == []
+
+
+def test_a_loader_may_start_from_the_boot_folder_beside_deployments():
+    files = deployed("6.17") | {"boot/loader/entries/ostree-1.conf": b""}
+    [root] = with_whole_roots([part(volume(4), files)])
+
+    [boot] = other_trees(root, [root])
+
+    assert boot.has("loader/entries/ostree-1.conf")
+
+
+@pytest.mark.parametrize(
+    "files", [{"ostree/deploy/fcos/var/x": b""}, {"composefs/images/a": b"", "state/deploy/a": b""}]
+)
+def test_deployments_that_cannot_be_read_boot_as_they_are(files):
+    [part_of_them] = with_whole_roots([part(volume(4), files)])
+
+    assert not part_of_them.is_root
+    assert part_of_them.tree
+    error = refusal([part_of_them.volume], [part_of_them.tree])
+    assert isinstance(error, AsItIsError)
+    assert "deployments on partition 4" in error.message

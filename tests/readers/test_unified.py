@@ -8,7 +8,7 @@ from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.system import unified
 from vmtiming_tui.images.system.joint import gap
 from vmtiming_tui.images.system.kernels import choose_kernel, find_kernels
-from vmtiming_tui.images.system.take_kernel import take_kernel
+from vmtiming_tui.images.system.take_kernel import left_beside, take_kernel
 
 KERNEL = {".uname": b"6.9\n", ".linux": b"kernel", ".initrd": b"initrd", ".cmdline": b"quiet"}
 RESET = {".profile": b"ID=reset\n", ".cmdline": b"reset", ".initrd": b"another"}
@@ -87,6 +87,7 @@ def test_microcode_comes_first_and_what_addons_bring_last(program, tmp_path):
 
     (kernel,) = found(esp)
 
+    assert left_beside(kernel).startswith("left out: some.cred beside the unified kernel")
     assert handed_over(kernel, tmp_path) == joined(
         b"two's", b"all's", b"microcode", b"initrd", b"for all", b"one", b"two"
     )

@@ -17,7 +17,7 @@ from vmtiming_tui.images.system.way_in import check_way_in
 MADE_BY = {
     "initramfs-tools": ("init", "conf/initramfs.conf", "conf/conf.d", "bin/sh"),
     "dracut": ("init", "usr/lib/systemd/systemd", "usr/lib/dracut/hooks", "usr/bin/sh"),
-    "dracut, under var": ("init", "var/lib/dracut/hooks"),
+    "dracut, under var": ("init", "var/lib/dracut/hooks", "bin/sh"),
     "mkosi-initrd": ("init", "usr/lib/systemd/systemd", "usr/bin/bash", "usr/bin/sh"),
     "mkinitcpio, systemd": ("init", "usr/lib/systemd/systemd", "usr/bin/sh", "config"),
 }
@@ -30,6 +30,7 @@ NOT_SERVED = {
     "buildroot": ("init", "sbin/init", "etc/inittab", "bin/sh"),
     "Alpine": ("init", "etc/mkinitfs", "bin/sh", "usr/share/udhcpc/default.script"),
     "NixOS": ("init", "nix/store/x-stage-1-init.sh"),
+    "dracut without a shell": ("init", "usr/lib/systemd/systemd", "var/lib/dracut/hooks"),
     "a systemd without a shell": ("init", "usr/lib/systemd/systemd"),
 }
 

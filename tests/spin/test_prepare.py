@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from readers.kernel_files import ALL_DRIVERS, arm64_image, bz_image
 from support import disk_images as images
 from support.spinning import digest, left_behind
 from vmtiming_tui.images.gate.ask_qemu_img import QemuImg
@@ -137,3 +138,46 @@ def test_what_the_image_itself_stands_on_is_in_the_command(bare, folder):
 
     assert done.returncode == 0, done.stderr
     assert f"--allow-backing {bare.parent}" in done.stdout
+
+
+@pytest.mark.parametrize(("kernel", "qemu"), [(bz_image, []), (arm64_image, ["aarch64"])])
+def test_a_kernel_of_ones_own_is_booted_by_the_qemu_it_is_for(kernel, qemu, prepare, folder):
+    images.write(folder / "own", kernel("6.9.1"))
+    images.write(folder / "their initrd", b"070701" + bytes(200))
+
+    done = prepare("--out", "out", "-n", "1", "-k", "own", "-i", "their initrd")
+
+    assert done.returncode == 0, done.stderr
+    assert "kernel 6.9.1 (your own)" in done.stderr
+    assert (folder / "out/BFILES/vmlinuz").read_bytes() == kernel("6.9.1")
+    assert (folder / "out/BFILES/initrd").read_bytes().startswith(b"070701")
+    command = shlex.split(done.stdout.splitlines()[-1])
+    assert [word.removeprefix("qemu-system-") for word in command if "qemu-" in word] == qemu
+
+
+def test_what_needs_no_initrd_is_booted_without_one(prepare, folder):
+    images.write(folder / "own", bz_image("6.9.1", ALL_DRIVERS))
+
+    assert prepare("--out", "out", "-n", "1").returncode == 0
+    done = prepare("--out", "out", "-n", "1", "--force", "--kernel=own")
+
+    assert done.returncode == 0, done.stderr
+    assert "and boots without an initrd" in done.stderr
+    assert [path.name for path in (folder / "out/BFILES").iterdir()] == ["vmlinuz"]
+    assert "-i" not in shlex.split(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        (["-k", "."], "--kernel: '.' is a folder; give a regular file"),
+        (["-i", "nowhere"], "--initrd nowhere: No such file or directory"),
+        (["-k", "x", "--kernel-version", "6"], "one of the image's, --kernel your own; say one"),
+    ],
+)
+def test_what_is_no_file_is_no_kernel(words, refusal, prepare, folder):
+    done = prepare("--out", "out", *words)
+
+    assert done.returncode == 1
+    assert refusal in done.stderr
+    assert list(folder.iterdir()) == []

@@ -10,6 +10,7 @@ from types import FrameType
 from vmtiming_tui.images.guard.isolated import isolated
 from vmtiming_tui.resources import resource
 
+_STDERR = 2
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -18,8 +19,8 @@ def run_script(script: str, *words: str) -> int:
     return run_to_the_end(["bash", str(resource("spin", script)), *words])
 
 
-def run_to_the_end(command: Sequence[str]) -> int:
-    """Run a command to its end and return its exit code; its words go to stderr.
+def run_to_the_end(command: Sequence[str], said_to: int = _STDERR) -> int:
+    """Run a command to its end and return its exit code; its words go to stderr, or a descriptor.
 
     A signal to us is passed on to it once, and its tidying up is awaited; then we end as the
     signal has it. In a session of its own, Ctrl-C reaches it by us alone.
@@ -35,7 +36,7 @@ def run_to_the_end(command: Sequence[str]) -> int:
     before = {number: signal.signal(number, pass_on) for number in _ENDING}
     try:
         process = subprocess.Popen(  # noqa: S603  no shell
-            command, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=said_to, start_new_session=True
         )
         if received:
             process.send_signal(received[0])

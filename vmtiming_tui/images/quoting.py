@@ -2,7 +2,7 @@
 
 import math
 
-from vmtiming_tui.escape import printable
+from vmtiming_tui.escape import printable, shell_line
 
 MAX_SHOWN = 200
 
@@ -25,3 +25,9 @@ def shown(foreign: str | bytes) -> str:
     """Return foreign words fit for a line of ours: nothing unseen in them, and not without end."""
     text = printable(foreign[: MAX_SHOWN + 1], keep="")
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
+
+
+def for_image(hint: str, path: str) -> str:
+    """Return what to do, with the image's name in the place of ``{image}``, to be pasted."""
+    name = path if not path.startswith("-") else f"./{path}"
+    return hint.replace("{image}", shell_line([name]))

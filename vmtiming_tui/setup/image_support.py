@@ -48,6 +48,8 @@ ABILITIES = (
             {"qemu-img": "qemu-utils"}),
     Ability("initrds", "all compressions read: completed for the VM, their kind told by --inject",
             {"zstd": "zstd", "lz4": "lz4"}),
+    Ability("packed images", "xz, gzip, bzip2, zstd, lz4 and lzop, tar, ova, box and zip unpacked",
+            {"zstd": "zstd", "lz4": "lz4", "lzop": "lzop"}),
 )  # fmt: skip
 _WALLS = {
     Wall.BUBBLEWRAP: "bubblewrap: images are read without a network, the host's files or any right",

@@ -7,21 +7,28 @@ import re
 import shlex
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vmtiming_tui.engine.children import rundir
 from vmtiming_tui.engine.children.children import start_warden
 from vmtiming_tui.engine.image.overlays import make_overlays
 from vmtiming_tui.errors import VmTimingError
+from vmtiming_tui.escape import printable
 from vmtiming_tui.guests.scripts import run_to_the_end
 from vmtiming_tui.images.gate.formats import PROBED_BYTES, format_by_mark
 from vmtiming_tui.images.guard.isolated import isolated
 from vmtiming_tui.images.guard.opening import open_file
 from vmtiming_tui.images.guard.out_folder import open_folder
+from vmtiming_tui.images.spin.unpack import packed_how
+from vmtiming_tui.images.system.kernel_file import KernelForm, form_of
 from vmtiming_tui.model.config import RunConfig
 
 _MAX_ARGUMENTS_BYTES = 4096
+_FORM_BYTES = 1024
+_EMULATORS = {
+    KernelForm.ARM64: "qemu-system-aarch64", KernelForm.RISCV64: "qemu-system-riscv64",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,19 @@ def _spin(image: str, out: Path, options: Sequence[str]) -> None:
     name = image if not image.startswith("-") else f"./{image}"
     if run_to_the_end(isolated("spin.outside", name, "--out", str(out), *options)):
         raise VmTimingError("the image could not be prepared; spin-from-raw.sh says why above")
+
+
+def _unpacked(image: str, member: str) -> str:
+    """Return the disk of an image that is packed; the image where it is not."""
+    if packed_how(image) is None:
+        if member:
+            raise VmTimingError(f"{printable(image)} is no archive", hint="leave --member out")
+        return image
+    with os.fdopen(os.memfd_create("path", os.MFD_CLOEXEC), "rb") as said:
+        if run_to_the_end(isolated("spin.unpack", image, member), said.fileno()):
+            raise VmTimingError("the image could not be unpacked; the lines above say why")
+        said.seek(0)
+        return os.fsdecode(said.read())
 
 
 def _drop_overlays(config: RunConfig) -> None:
@@ -79,19 +99,34 @@ def arguments_in(path: Path) -> str:
         return os.fsdecode(opened.read(min(file.size, _MAX_ARGUMENTS_BYTES))).strip()
 
 
+def _emulator(kernel: str) -> list[str]:
+    """Return the words that choose a QEMU, where the kernel is for another than the usual one."""
+    _, fd = open_file(kernel)
+    with os.fdopen(fd, "rb") as opened:
+        qemu = _EMULATORS.get(form_of(opened.read(_FORM_BYTES)))
+    return ["-q", qemu] if qemu else []
+
+
 async def _overlays(config: RunConfig) -> int:
     with rundir.run_dir() as folder:
         async with start_warden(folder) as children:
             return await make_overlays(config, range(config.number), children)
 
 
-def prepare(image: str, out: Path, config: RunConfig, options: Sequence[str] = ()) -> Prepared:
+def prepare(
+    image: str, out: Path, config: RunConfig, options: Sequence[str] = (), *, member: str = ""
+) -> Prepared:
     """Spin ``image`` into ``out`` and make ``config.number`` overlays in ``out/vms``.
 
     ``config`` brings the number, the names, the memory and what the overlays stand on; ``options``
-    go to spin-from-raw.sh, whose words go to standard error. Raises ``VmTimingError`` when a step
-    fails.
+    go to spin-from-raw.sh, whose words go to standard error. A packed image is unpacked first, of
+    it ``member``, and overlays that stand on the image stand on what came of that. Raises
+    ``VmTimingError`` when a step fails.
     """
+    disk = _unpacked(image, member)
+    if config.base == image:
+        config = replace(config, base=disk)
+    image = disk
     had_kernel = Path(config.kernel).exists()
     storm = ["-n", str(config.number), "-m", str(config.memory_mib), "-p", config.prefix]
     storm += ["-s", config.suffix] if config.suffix else []
@@ -102,7 +137,7 @@ def prepare(image: str, out: Path, config: RunConfig, options: Sequence[str] = (
         _drop_overlays(config)
     with _as_readable_as(config.base or image):
         made = asyncio.run(_overlays(config))
-    words = ["vm-timing-report", *storm, "-k", config.kernel]
+    words = ["vm-timing-report", *storm, *_emulator(config.kernel), "-k", config.kernel]
     words += ["-i", config.initrd] if Path(config.initrd).exists() else []
     words += ["-v", config.vmdir]
     if "--boot-files" in options:

@@ -88,8 +88,12 @@ def _for_dracut() -> list[Entry]:
 
 
 def _for_systemd() -> list[Entry]:
-    """A unit of the initrd's own systemd, beside its other work; not where dracut runs the hook."""
-    conditions = "".join(f"ConditionPathExists=!/{folder}/{HOOK}\n" for folder in HOOK_FOLDERS)
+    """A unit of the initrd's own systemd, beside its other work; not where dracut runs the hook.
+
+    A dracut without its own units makes the folders of hooks, too, but never looks into them.
+    """
+    runner = "lib/systemd/system/dracut-cmdline.service"
+    conditions = "".join(f"ConditionPathExists=!/{top}{runner}\n" for top in ("", "usr/"))
     unit = (
         "[Unit]\nDescription=Bring in the VM report\nDefaultDependencies=no\n"
         f"{conditions}Before=initrd.target\n\n"

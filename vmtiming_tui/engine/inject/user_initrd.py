@@ -73,7 +73,7 @@ async def _look_at(fd: int, size: int, children: Children) -> LookedAt:
     )
     if code != 0:
         return LookedAt(InitrdKind.UNREADABLE)
-    return LookedAt.heard(one_line(said.decode(errors="replace")), size)
+    return LookedAt.heard(one_line(said.decode(errors="replace").strip()), size)
 
 
 async def _copy(fd: int, copy: int, children: Children) -> None:

@@ -40,7 +40,8 @@ from vmtiming_tui.images.gate.refusals import (
 )
 from vmtiming_tui.images.gate.vmdk import sparse_extent_bytes
 from vmtiming_tui.images.guard.opening import File, open_file
-from vmtiming_tui.images.quoting import shown
+from vmtiming_tui.images.packed.packing import MARK_BYTES, packing_of
+from vmtiming_tui.images.quoting import for_image, shown
 
 MAX_LAYERS = 16
 # What QEMU once wrote of a backing file that it was to read as it is.
@@ -284,6 +285,13 @@ class _Gate:
         """Return an image's header where it may name other files, its format and its size."""
         file = place.file
         image = self._bytes(file)
+        if not told and (packing := packing_of(image.head(MARK_BYTES))):
+            raise ImageError(
+                f"{shown(file.path)!r} is packed ({packing})",
+                hint=for_image(
+                    "vm-timing-report prepare --untouched {image} unpacks it", file.path
+                ),
+            )
         try:
             header = read_header(image, told)
         except ImageError as error:

@@ -13,6 +13,7 @@ import re
 import secrets
 import stat
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vmtiming_tui.errors import ImageError
@@ -185,6 +186,18 @@ class WorkFolder:
             if (state.st_dev, state.st_ino) == (mine.st_dev, mine.st_ino):
                 os.rmdir(self.name, dir_fd=self.parent)
         os.close(self.fd)
+
+
+def readable_as(fds: Sequence[int]) -> int:
+    """Return the mode of a result: no more readable than these files, and as the umask has it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    mode = 0o666 & ~mask
+    for fd in fds:
+        state = os.fstat(fd)
+        group = 0o040 if state.st_gid == os.getegid() or state.st_mode & 0o004 else 0
+        mode &= 0o600 | (state.st_mode & (0o004 | group))
+    return mode | 0o600
 
 
 def _names(folder: int) -> list[str]:

@@ -15,6 +15,7 @@ from vmtiming_tui.images.reader.guest_kernel import module_name
 _FOLDERS = (
     "etc", "usr", "bin", "sbin", "lib", "usr/bin", "usr/sbin", "usr/lib", "etc/selinux",
     "etc/cloud", "usr/lib/systemd", "lib/systemd", "usr/lib/systemd/system", "lib/systemd/system",
+    "nix", "nix/store", "nix/var", "nix/var/nix", "nix/var/nix/profiles",
 )  # fmt: skip
 _WHOLE_FOLDERS = (
     "boot", "loader", "EFI", "efi", "grub", "grub2", "extlinux", "syslinux", "limine",
@@ -23,17 +24,32 @@ _WHOLE_FOLDERS = (
 _WHOLE_FILES = (
     "etc/fstab", "etc/crypttab", "etc/os-release", "etc/machine-id", "etc/selinux/config",
     "etc/cloud/cloud-init.disabled", "etc/cmdline", "etc/zipl.conf", "usr/lib/os-release",
+    "lib/os-release",
     "sbin/init", "usr/sbin/init", "bin/busybox", "usr/bin/busybox",
     "usr/lib/systemd/systemd", "lib/systemd/systemd",
     "usr/lib/systemd/system/systemd-firstboot.service",
-    "lib/systemd/system/systemd-firstboot.service",
+    "lib/systemd/system/systemd-firstboot.service", "etc/NIXOS", "nix-path-registration",
+    "nix/var/nix/profiles/system",
 )  # fmt: skip
 _AT_THE_TOP = ("vmlinuz*", "vmlinux-*", "*Image-*", "kernel-*", "init*", "*.efi", "*.uki", "*.EFI")
+# The name of this library has systemd's version.
+_LIBRARIES = tuple(
+    f"{folder}/systemd/libsystemd-shared-*.so"
+    for folder in (
+        "usr/lib",
+        "usr/lib64",
+        "usr/lib/*-linux-gnu*",
+        "lib",
+        "lib64",
+        "lib/*-linux-gnu*",
+    )
+)
 _MODULES = ("usr/lib/modules", "lib/modules")
-_OF_A_KERNEL = ("modules.*", "vmlinuz", "init*")
+_OF_A_KERNEL = ("modules.*", "vmlinuz", "init*", "pkgbase")
 _FOR_A_VM = (
-    "virtio_pci", "virtio_blk", "ext4", "xfs", "btrfs", "f2fs", "crc32c_generic", "crc32c_intel",
-    "crc32_generic", "xxhash_generic", "sha256_generic", "blake2b_generic",
+    "virtio_pci", "virtio_blk", "ext4", "xfs", "btrfs", "f2fs", "erofs", "squashfs",
+    "crc32c_generic", "crc32c_intel", "crc32_generic", "xxhash_generic", "sha256_generic",
+    "blake2b_generic",
 )  # fmt: skip
 _MAX_TABLE_BYTES = 64 << 20
 
@@ -52,8 +68,16 @@ def gather(tree: Path, target: Path, bind: Bind) -> None:
     for pattern in _AT_THE_TOP:
         for path in tree.glob(pattern):
             excerpt.file(path.name)
+    for pattern in _LIBRARIES:
+        for path in tree.glob(pattern):
+            excerpt.mark(str(path.relative_to(tree)))
+    for path in tree.glob("nix/store/*-systemd-[0-9]*"):
+        excerpt.folder(str(path.relative_to(tree)))
     for base in _MODULES:
         excerpt.modules(base)
+    for name in excerpt.deployments():
+        (target / name).mkdir(parents=True)
+        gather(tree / name, target / name, bind)
 
 
 def looks_like_root(tree: Path) -> bool:
@@ -106,6 +130,30 @@ class _Excerpt:
             self._bind(self._tree / name, self._target / name)
         else:
             self._link(name, kind)
+
+    def mark(self, name: str) -> None:
+        """Have a file there by its name alone."""
+        if self._kind(name) == stat.S_IFREG:
+            (self._target / name).parent.mkdir(parents=True, exist_ok=True)
+            (self._target / name).touch()
+
+    def deployments(self) -> Iterator[str]:
+        """Yield ostree's deployments, which are systems in folders; copy the links to them."""
+        for name in self._below("ostree", "boot.*"):
+            (self._target / "ostree").mkdir(exist_ok=True)
+            self._link(name, self._kind(name))
+            if self._kind(name) == stat.S_IFDIR:
+                shutil.copytree(self._tree / name, self._target / name, symlinks=True)
+        for system in self._below("ostree/deploy", "*"):
+            for name in self._below(f"{system}/deploy", "*.[0-9]"):
+                if self._kind(name) == stat.S_IFDIR:
+                    yield name
+
+    def _below(self, name: str, pattern: str) -> list[str]:
+        """Return what is in a folder, none of whose own folders is a link."""
+        if self._kind(name) != stat.S_IFDIR:
+            return []
+        return [f"{name}/{path.name}" for path in (self._tree / name).glob(pattern)]
 
     def modules(self, base: str) -> None:
         if self._kind(f"{base}/x") == 0 and self._kind(base) != stat.S_IFDIR:

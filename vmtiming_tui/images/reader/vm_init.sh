@@ -150,12 +150,12 @@ mark() {
 modules_of() {
     local module path
     mkdir -p "$to/$1"
-    for path in "$tree/$1"/modules.* "$tree/$1"/vmlinuz "$tree/$1"/init*; do
+    for path in "$tree/$1"/modules.* "$tree/$1"/vmlinuz "$tree/$1"/init* "$tree/$1"/pkgbase; do
         whole_file "$1/${path##*/}"
     done
     [ -f "$tree/$1/modules.dep" ] || return 0
     for module in virtio[-_]pci virtio[-_]blk ext4 xfs btrfs f2fs 'crc32c\?[-_]generic' \
-        crc32c[-_]intel xxhash[-_]generic sha256[-_]generic blake2b[-_]generic; do
+        crc32c[-_]intel erofs squashfs xxhash[-_]generic sha256[-_]generic blake2b[-_]generic; do
         grep -m 1 "\(^\|/\)$module\.ko[^ /]*:" "$tree/$1/modules.dep" | tr -d ':' | tr ' ' '\n'
     done | sort -u | while IFS= read -r path; do
         case $path in '' | *..*) continue ;; esac
@@ -176,13 +176,30 @@ excerpt() {
         whole_folder "$name"
     done
     for name in etc/fstab etc/crypttab etc/os-release etc/machine-id etc/selinux/config \
-        etc/cloud/cloud-init.disabled etc/cmdline etc/zipl.conf usr/lib/os-release; do
+        etc/cloud/cloud-init.disabled etc/cmdline etc/zipl.conf usr/lib/os-release \
+        lib/os-release; do
         whole_file "$name"
     done
     for name in sbin/init usr/sbin/init lib/systemd/systemd usr/lib/systemd/systemd \
         lib/systemd/system/systemd-firstboot.service \
         usr/lib/systemd/system/systemd-firstboot.service; do
         mark "$name"
+    done
+    # The name of this library has systemd's version.
+    for name in "$tree"/usr/lib*/systemd/libsystemd-shared-*.so \
+        "$tree"/usr/lib/*-linux-gnu*/systemd/libsystemd-shared-*.so \
+        "$tree"/lib*/systemd/libsystemd-shared-*.so \
+        "$tree"/lib/*-linux-gnu*/systemd/libsystemd-shared-*.so; do
+        mark "${name#"$tree/"}"
+    done
+    # What tells of NixOS, and of its systemd.
+    for name in etc/NIXOS nix-path-registration; do mark "$name"; done
+    for name in nix/store nix/var/nix/profiles; do
+        [ ! -d "$tree/$name" ] || [ -L "$tree/nix" ] || mkdir -p "$to/$name"
+    done
+    cp -a "$tree"/nix/var/nix/profiles/system "$to/nix/var/nix/profiles/" 2>/dev/null
+    for name in "$tree"/nix/store/*-systemd-[0-9]*; do
+        [ ! -d "$name" ] || mkdir -p "$to/nix/store/${name##*/}"
     done
     for name in "$tree"/vmlinu[xz]* "$tree"/*Image-* "$tree"/kernel-* "$tree"/init* \
         "$tree"/*.efi "$tree"/*.uki "$tree"/*.EFI; do
@@ -196,6 +213,20 @@ excerpt() {
     done
 }
 
+# Deployments of ostree are systems in folders: each has an excerpt of its own inside.
+excerpts_of_deployments() {
+    local top=$tree target=$to name
+    [ -d "$top/ostree/deploy" ] && [ ! -L "$top/ostree" ] || return 0
+    mkdir -p "$target/ostree"
+    cp -a "$top"/ostree/boot.* "$target/ostree/"
+    for name in "$top"/ostree/deploy/*/deploy/*.[0-9]; do
+        [ -d "$name" ] || continue
+        tree=$name to=$target/${name#"$top"/}
+        excerpt
+    done
+    tree=$top to=$target
+}
+
 # make_ext4 FOLDER DEVICE KIB INODES UUID LABEL
 make_ext4() {
     /tools/mke2fs -q -t ext4 -F -m 1 -d "$1" -U "$5" -L "$6" -N "$4" \
@@ -207,8 +238,8 @@ used_kib() { du -s -k "$1" | cut -f1; }
 
 count_inodes() { find "$1" | wc -l; }
 
-# is_writable TYPE: a subvolume may be one that nobody can write to, however it is mounted. What tells is lost with
-# the VM.
+# is_writable TYPE: a subvolume may be one that nobody can write to, however it is mounted. The file
+# that tells is lost with the VM.
 is_writable() {
     local writable=0
     [ "$1" = btrfs ] || return 0
@@ -235,6 +266,7 @@ make_excerpts() {
         is_writable "$type" || tell "readonly $number"
         ! has_labels || tell "labelled $number"
         excerpt
+        excerpts_of_deployments
         kib=$(used_kib "$to") inodes=$(count_inodes "$to")
         make_ext4 "$to" "$result" "$((kib + kib / 4 + inodes * 5 + 32768))" "$((inodes * 2 + 1024))" \
             "$(cat /job/uuid)" ''

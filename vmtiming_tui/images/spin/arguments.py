@@ -16,7 +16,7 @@ Make a disk image of a Linux machine ready for vm-timing-report.
   spin-from-raw.sh RAW [--out DIR] [--size SIZE] [--kernel-version VERSION] [--root NAME]
                        [-k KERNEL] [-i INITRD] [--boot-files] [--convert] [--dry-run]
                        [--force] [--mount] [--format FORMAT] [--allow-backing DIR]...
-                       [--allow-device]
+                       [--allow-device] [--member NAME]
 
 leaves DIR/rootfs.img (its root on the whole disk, the report service inside and enabled) and
 DIR/BFILES/{vmlinuz,initrd}; DIR is the current folder unless said otherwise. RAW may also be
@@ -39,13 +39,14 @@ btrfs, f2fs) are read by one in a throw-away VM. --mount has this host's own ker
 root: that is quicker, and for images that are trusted only. --format says what kind of image RAW
 is where its own header is not to be believed. The files RAW stands on are taken from its own folder
 and the one above, from elsewhere below the folders that --allow-backing names; RAW is a block
-device only with --allow-device.
+device only with --allow-device. A packed RAW (xz, gzip, zstd, bzip2, lz4, lzma, lzop, tar, ova,
+box, zip) is unpacked first, once, to where it says; --member names the disk where it has several.
 """
 USAGE = """\
 usage: spin-from-raw.sh RAW [--out DIR] [--size SIZE] [--kernel-version VERSION]
                         [--root NAME] [-k KERNEL] [-i INITRD] [--boot-files] [--convert]
                         [--dry-run] [--force] [--mount] [--format FORMAT]
-                        [--allow-backing DIR]... [--allow-device]
+                        [--allow-backing DIR]... [--allow-device] [--member NAME]
 """
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)([KMGTP]?)", re.ASCII)
@@ -72,6 +73,7 @@ class Arguments:
     kernel: str = ""
     initrd: str = ""
     format: str = ""
+    member: str = ""
     storm: list[str] = field(default_factory="-n 1 -p vm -s .img".split)
     allow_backing: list[str] = field(default_factory=list)
     boot_files: bool = False
@@ -95,7 +97,7 @@ _FLAGS = {
 } | {"-h": "help"}
 _VALUES = (
     "--out", "--size", "--kernel-version", "--root", "--format", "--allow-backing", "--kernel",
-    "--initrd", "--storm",
+    "--initrd", "--storm", "--member",
 )  # fmt: skip
 _SHORT = {"-k": "--kernel", "-i": "--initrd"}
 

@@ -1,23 +1,21 @@
 """The inside of the box: what an order over the channel asks for, done with the image's bytes."""
 
-import contextlib
 import os
-import socket
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vmtiming_tui.errors import AsItIsError, VmTimingError
 from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.files.given import GivenFiles
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.gate.permission import Layer, LayerPart
 from vmtiming_tui.images.gate.unpacking import UNPACKED, Unpacking
 from vmtiming_tui.images.guard.box import open_given
-from vmtiming_tui.images.guard.channel import Channel
 from vmtiming_tui.images.guard.opening import File
+from vmtiming_tui.images.guard.orders import Voice, obey_one
+from vmtiming_tui.images.packed.disks import plainly_no_disk
+from vmtiming_tui.images.packed.no_disks import HEAD_BYTES
 from vmtiming_tui.images.reader.guest_kernel import GuestKernel
 from vmtiming_tui.images.reader.host_reader import HostReader
 from vmtiming_tui.images.reader.kernel_reader import KernelReader
@@ -25,42 +23,6 @@ from vmtiming_tui.images.reader.reader_vm import ReaderVm
 from vmtiming_tui.images.spin.install_service import Report
 from vmtiming_tui.images.spin.steps import spin
 from vmtiming_tui.images.spin.wanted import Wanted
-
-_PROGRESS_S = 0.2
-
-
-class Voice:
-    """What the inside says to the outside."""
-
-    def __init__(self, channel: Channel) -> None:
-        self.channel = channel
-
-    def say(self, text: str) -> None:
-        """Say what is being done."""
-        self.channel.send(say=text)
-
-    @contextlib.contextmanager
-    def progress(self, file: Path, whole_bytes: int) -> Iterator[None]:
-        """Tell how much of so many bytes a file has, for as long as the block lasts."""
-        done = threading.Event()
-
-        def tell() -> None:
-            told = -1
-            while not done.wait(_PROGRESS_S):
-                with contextlib.suppress(FileNotFoundError):
-                    has = min(file.stat().st_blocks * 51200 // max(whole_bytes, 1), 99)
-                    if has != told:
-                        self.channel.send(progress=has)
-                    told = has
-
-        teller = threading.Thread(target=tell, daemon=True)
-        teller.start()
-        try:
-            yield
-        finally:
-            done.set()
-            teller.join()
-            self.channel.send(progress=100)
 
 
 def _layers(order: Mapping[str, Any]) -> tuple[list[Layer], dict[File, Stretch]]:
@@ -129,6 +91,9 @@ def obey(order: Mapping[str, Any], voice: Voice) -> dict[str, object]:
         "size_bytes", "kernel_version", "root", "boot_files", "convert", "dry_run")})  # fmt: skip
     report = Report(script=order["script"].encode(), unit=order["unit"].encode())
     image = open_image(order, work, voice)
+    head = image.head(HEAD_BYTES)
+    if other := plainly_no_disk(image, head):
+        raise other.error(head)
     reader = _reader(order, work, voice)
     made = spin(image, wanted, report=report, work=work, reader=reader, say=voice.say,
                 given=_own_files(order))  # fmt: skip
@@ -137,20 +102,4 @@ def obey(order: Mapping[str, Any], voice: Voice) -> dict[str, object]:
 
 def main(words: Sequence[str]) -> int:
     """Obey the one order that comes over the channel whose descriptor is the first word."""
-    with socket.socket(fileno=int(words[0])) as end:
-        channel = Channel(end)
-        voice = Voice(channel)
-        try:
-            made = obey(channel.receive(), voice)
-        except AsItIsError as error:
-            as_it_is = {"systemd": error.systemd, "untouched": error.untouched}
-            channel.send(failed=error.message, hint=error.hint, as_it_is=as_it_is)
-        except VmTimingError as error:
-            channel.send(failed=error.message, hint=error.hint)
-        except (MemoryError, RecursionError):
-            channel.send(failed="reading the image takes more memory than it may", hint="")
-        except OSError as error:
-            channel.send(failed=f"reading the image failed: {error.strerror}", hint="")
-        else:
-            channel.send(made=made)
-    return 0
+    return obey_one(words, obey)

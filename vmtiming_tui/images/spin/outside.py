@@ -10,7 +10,8 @@ import re
 import shutil
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from vmtiming_tui.errors import AsItIsError, ImageError, VmTimingError
@@ -20,7 +21,7 @@ from vmtiming_tui.images.gate.format_ledger import Ledger, entry_for, ledger_pat
 from vmtiming_tui.images.gate.permission import Rules, Taken, settled, take
 from vmtiming_tui.images.gate.writer_lock import refuse_in_use
 from vmtiming_tui.images.guard.box import Wall, best_wall, own_uid, user_name
-from vmtiming_tui.images.guard.ending import Ended, Signals
+from vmtiming_tui.images.guard.ending import Signals
 from vmtiming_tui.images.guard.isolated import PACKAGE
 from vmtiming_tui.images.guard.opening import open_file
 from vmtiming_tui.images.guard.out_folder import (
@@ -28,15 +29,20 @@ from vmtiming_tui.images.guard.out_folder import (
     WorkFolder,
     make_work_folder,
     open_folder,
+    readable_as,
 )
 from vmtiming_tui.images.guard.tools import free_bytes
-from vmtiming_tui.images.quoting import human
+from vmtiming_tui.images.packed.folders import refuse_folder
+from vmtiming_tui.images.packed.split_files import refuse_part
+from vmtiming_tui.images.quoting import for_image, human
 from vmtiming_tui.images.reader.host_kernel import kernels
 from vmtiming_tui.images.reader.loop_mount import own_namespace
 from vmtiming_tui.images.reader.mount_server import MountServer
 from vmtiming_tui.images.spin.arguments import HELP, USAGE, Arguments, UsageError, parse
 from vmtiming_tui.images.spin.as_it_is import advised
 from vmtiming_tui.images.spin.reading_box import BoxedReading, read_in_box
+from vmtiming_tui.images.spin.saying import say, say_from_inside, to_the_end
+from vmtiming_tui.images.spin.unpack import packed_how, unpack
 from vmtiming_tui.images.spin.wanted import BOOT_FILES, CMDLINE, ROOT_IMAGE, VMLINUZ
 
 TOOLS = {
@@ -47,32 +53,6 @@ TOOLS = {
 _LEAST_FREE_BYTES = 1 << 20
 _MAX_CMDLINE_BYTES = 4096
 _PLAIN_LINE = re.compile(rb"[!-,./-~][ -~]*\n")
-
-
-def say(text: str) -> None:
-    """Print words of ours."""
-    print(f"spin-from-raw: {text}", flush=True)
-
-
-def say_from_inside(text: str) -> None:
-    """Print words from the box: in one piece, and never as if they were ours to be acted on.
-
-    Only the first line has our name, and the one line that other programs look for is ours alone.
-    """
-    first, *more = text.split("\n")
-    words = printable(first)
-    say(f"'{words}'" if words.strip().lower().startswith("ready") else words)
-    for line in more:
-        print(f"  {printable(line.strip())}", flush=True)
-
-
-def _complain(error: VmTimingError) -> None:
-    first, *more = error.message.split("\n")
-    hint = f"; {error.hint}" if error.hint and not more else ""
-    lines = [f"spin-from-raw: {printable(first)}{printable(hint)}"]
-    lines += [f"  {printable(line.strip())}" for line in more]
-    lines += [f"  {printable(error.hint)}"] if error.hint and more else []
-    print("\n".join(lines), file=sys.stderr, flush=True)
 
 
 def check_tools() -> None:
@@ -94,7 +74,9 @@ def check_image(arguments: Arguments) -> None:
     except OSError as error:
         raise ImageError(f"{name} cannot be opened: {error.strerror}") from None
     if stat.S_ISDIR(state.st_mode):
-        raise ImageError(f"{name} is a folder; name the disk image itself")
+        raise refuse_folder(arguments.image)
+    if stat.S_ISREG(state.st_mode) and not state.st_size:
+        raise ImageError(f"{name} is empty", hint="get it again; the download may have failed")
     device = stat.S_ISBLK(state.st_mode) and arguments.allow_device
     if not stat.S_ISREG(state.st_mode) and not device:
         raise ImageError(
@@ -102,6 +84,7 @@ def check_image(arguments: Arguments) -> None:
         )
     if not os.access(arguments.image, os.R_OK):
         raise ImageError(f"{name} may not be read by {user_name()}")
+    refuse_part(arguments.image)
 
 
 @contextlib.contextmanager
@@ -159,21 +142,6 @@ def own_files(arguments: Arguments, held: contextlib.ExitStack) -> Mapping[str, 
         held.callback(os.close, fd)
         found[name] = (fd, file.size)
     return found
-
-
-def result_mode(fds: Iterable[int]) -> int:
-    """Return the mode of what is made of open files: no more readable than any of them is.
-
-    And as the umask has it.
-    """
-    mask = os.umask(0o077)
-    os.umask(mask)
-    mode = 0o666 & ~mask
-    for fd in fds:
-        state = os.fstat(fd)
-        group = 0o040 if state.st_gid == os.getegid() or state.st_mode & 0o004 else 0
-        mode &= 0o600 | (state.st_mode & (0o004 | group))
-    return mode | 0o600
 
 
 def results(arguments: Arguments, made: Mapping[str, Any]) -> list[str]:
@@ -271,10 +239,21 @@ def _asset(name: str) -> str:
     raise ImageError(f"assets/{name} is missing from this installation")
 
 
+def of_unpacked(arguments: Arguments, signals: Signals) -> Arguments:
+    """Return the same request of the disk in a packed image, unpacked now where it never was."""
+    if packed_how(arguments.image) is None:
+        if arguments.member:
+            raise ImageError(f"{printable(arguments.image)} is no archive", hint="without --member")
+        return arguments
+    disk = unpack(arguments.image, arguments.member, signals, say_from_inside)
+    return replace(arguments, image=disk)
+
+
 def spin(arguments: Arguments, signals: Signals) -> None:
     """Do what was asked; raise ``ImageError``, or ``Ended`` where a signal came."""
     check_tools()
     check_image(arguments)
+    arguments = of_unpacked(arguments, signals)
     if arguments.mount and os.geteuid() != 0:
         raise ImageError("--mount takes root, and the right to mount; without it nothing does")
     rules = Rules(
@@ -317,7 +296,7 @@ def spin(arguments: Arguments, signals: Signals) -> None:
         names = results(arguments, made)
         work.give_to(None)
         sources = [*taken.fds.values(), *(fd for fd, _ in own.values())]
-        ready = hand_over(out, work, names, owner, result_mode(sources))
+        ready = hand_over(out, work, names, owner, readable_as(sources))
         _write_down(arguments, taken)
     say(f"ready: {ready}")
 
@@ -341,11 +320,11 @@ def _made(
         return read_in_box(box, signals, say_from_inside)
     except AsItIsError as error:
         raise advised(error, arguments) from None
-    except ImageError:
+    except ImageError as error:
         # On a full disk the tools' own words are lost, too.
         if free_bytes(box.work.fd) < _LEAST_FREE_BYTES:
             raise ImageError(f"no room is left for {out.name}; use --out elsewhere") from None
-        raise
+        raise ImageError(error.message, hint=for_image(error.hint, arguments.image)) from None
 
 
 def main(words: Sequence[str]) -> int:
@@ -358,15 +337,4 @@ def main(words: Sequence[str]) -> int:
     if arguments.help:
         print(HELP, end="")
         return 0
-    with Signals() as signals:
-        try:
-            spin(arguments, signals)
-        except VmTimingError as error:
-            _complain(error)
-            return error.exit_code
-        except OSError as error:
-            _complain(ImageError(f"{error.strerror}: {error.filename or arguments.image}"))
-            return 1
-        except Ended as ended:
-            return ended.code
-    return 0
+    return to_the_end(lambda signals: spin(arguments, signals), arguments.image)

@@ -23,9 +23,10 @@ from vmtiming_tui.images.spin.parts import Part, Say, Workplace, find_root, list
 from vmtiming_tui.images.spin.root_words import root_arguments
 from vmtiming_tui.images.spin.wanted import CMDLINE, INITRD, ROOT_IMAGE, VMLINUZ, Made, Wanted
 from vmtiming_tui.images.spin.whole_systems import (
+    other_trees,
     plan_below,
     used_bytes,
-    with_their_usr,
+    with_whole_roots,
     with_words_of_ours,
 )
 from vmtiming_tui.images.system.completed_initrd import complete_initrd, is_mountable
@@ -46,7 +47,7 @@ from vmtiming_tui.images.system.own_kernel import (
     check_without_initrd,
     kernel_to_take,
 )
-from vmtiming_tui.images.system.take_kernel import take_kernel
+from vmtiming_tui.images.system.take_kernel import left_beside, take_kernel
 from vmtiming_tui.images.system.way_in import check_way_in
 
 
@@ -86,20 +87,20 @@ class _Job:
 
     def run(self, image: Stretch) -> Made:
         say = self.place.say
-        parts = with_their_usr(self.place.open(self.place.put_together(find_volumes(image, say))))
+        parts = with_whole_roots(self.place.open(self.place.put_together(find_volumes(image, say))))
         volumes = [part.volume for part in parts]
         refuse_disk(volumes, [part.tree for part in parts if part.tree])
         root, tree = find_root(parts, self.wanted.root, say)
         refuse_root(tree, volumes)
         if not self.wanted.boot_files:
-            refuse_copy(tree)
+            refuse_copy(tree, root.tree)
         units = "" if is_nixos(tree) else folder_of_units(tree)
         below = [] if self.wanted.boot_files else self._plan_merge(tree, parts)
         new = NewRoot(
             place=self.place, part=root, below=below, size_bytes=self.wanted.size_bytes,
             convert=self.wanted.convert,
         )  # fmt: skip
-        others = [part.tree for part in parts if part.tree and part is not root]
+        others = other_trees(root, parts)
         root_type = root.volume.type if self.wanted.boot_files else new.type
         say(f"{name_of_system(tree)} on {root.volume.name} ({root.volume.type})")
         kernels = find_kernels(tree, others, say, root_type=root_type)
@@ -110,7 +111,7 @@ class _Job:
         new = replace(new, is_known=is_mountable(tree, kernel.version, root_type))
         disk = RootDisk(type=root.volume.type) if self.wanted.boot_files else new.disk
         loaders = carried(told(kernel, tree, others), disk)
-        loaders = with_words_of_ours(loaders, tree, parts, untouched=self.wanted.boot_files)
+        loaders = with_words_of_ours(loaders, tree, root, parts, untouched=self.wanted.boot_files)
         for line in loaders.lines():
             say(line)
         found = _Found(tree=tree, kernel=kernel, loaders=loaders, new=new)
@@ -118,6 +119,8 @@ class _Job:
             return self._describe(found, parts, kernels)
         self._say_what_to_mind(tree, parts)
         boot = take_kernel(kernel, self.place.work)
+        if left := left_beside(kernel):
+            say(left)
         if self.wanted.boot_files:
             return self._leave_boot_files(found, boot)
         return self._leave_root(found, units, boot)

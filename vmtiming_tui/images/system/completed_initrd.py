@@ -26,6 +26,8 @@ _FILE_SYSTEMS = {
     "xfs": ("xfs",),
     "btrfs": ("btrfs", "xxhash_generic", "sha256_generic", "blake2b_generic"),
     "f2fs": ("f2fs", "crc32_generic"),
+    "erofs": ("erofs",),
+    "squashfs": ("squashfs",),
 }
 _FOLDERS = ("usr/lib/modules", "lib/modules")
 _MAX_TABLE_BYTES = 16 << 20
@@ -43,7 +45,13 @@ _DEPENDING = re.compile(
 _BUILTIN = re.compile(rb"(?:^|/)((?:" + _NAMES + rb")\.ko)", re.MULTILINE)
 _WAITING = re.compile(r"(devexists-.*|\.wants/dev-)mapper")
 _KNOWS_ROOT = re.compile(r"etc/cmdline\.d/.*conf")
+_OF_A_VERSION = re.compile(r"(?:usr/)?lib/modules/([^/]{1,128})/.")
 _CMDLINE = "etc/cmdline.d/99-vm-report.conf"
+
+
+def _musts(root_type: str) -> tuple[str, ...]:
+    """Return what a VM must have to mount its root."""
+    return (*_DISK, _FILE_SYSTEMS.get(root_type, _FILE_SYSTEMS["ext4"])[0])
 
 
 def bare_name(path: str) -> str:
@@ -89,8 +97,12 @@ class Modules:
         """Return what a VM must have and this kernel has neither built in nor as a module."""
         if self.builtin is None:
             return []
-        needed = (*_DISK, _FILE_SYSTEMS.get(root_type, _FILE_SYSTEMS["ext4"])[0])
+        needed = _musts(root_type)
         return [name for name in needed if name not in self.builtin and name not in self.lines]
+
+    def unmet(self, there: frozenset[str], root_type: str) -> list[str]:
+        """Return what a VM must have of modules, and is not among these names."""
+        return [name for name in _musts(root_type) if name in self.lines and name not in there]
 
     def missing(self, there: frozenset[str], root_type: str = "ext4") -> list[str]:
         """Return the paths of what a VM takes, with all it needs, and is not among these names.
@@ -119,11 +131,13 @@ class Modules:
 class Contents:
     """What matters of the names in an initrd.
 
-    ``prefix`` is where it keeps the kernel's modules, empty where it has none of them; ``waits``,
-    whether it waits for that machine's own volumes; ``knows_root``, whether it knows the old root.
+    ``prefix`` is where it keeps the kernel's modules, empty where it has none of them; ``other``, a
+    version whose modules it has beside them or instead; ``waits``, whether it waits for that
+    machine's own volumes; ``knows_root``, whether it knows the old root.
     """
 
     prefix: str
+    other: str
     modules: frozenset[str]
     waits: bool
     knows_root: bool
@@ -132,16 +146,18 @@ class Contents:
 def look_into(names: Iterable[str], version: str) -> Contents:
     """Return what matters of an initrd's names."""
     known = tuple(f"{folder}/{version}/" for folder in _FOLDERS)
-    prefix, waits, knows_root = "", False, False
+    prefix, other, waits, knows_root = "", "", False, False
     modules: set[str] = set()
     for name in names:
         if not prefix and name.startswith(known):
             prefix = next(place for place in known if name.startswith(place))
         if ".ko" in name:
             modules.add(_spelt(name))
+            if not other and not name.startswith(known) and (found := _OF_A_VERSION.match(name)):
+                other = found[1]
         waits = waits or _WAITING.search(name) is not None
         knows_root = knows_root or _KNOWS_ROOT.search(name) is not None
-    return Contents(prefix, frozenset(modules), waits, knows_root)
+    return Contents(prefix, other, frozenset(modules), waits, knows_root)
 
 
 def is_mountable(tree: Tree, version: str, root_type: str) -> bool:
@@ -172,6 +188,12 @@ def complete_initrd(
             say(f"whether the initrd has all the VM takes cannot be told: it is {error}")
             return
     if not contents.prefix:
+        if unmet := modules.unmet(contents.modules, root_type):
+            say(
+                f"the initrd has {_what_it_has(contents)}, and the kernel {shown(version)} has"
+                f" {', '.join(unmet)} as modules: it may not find its root in a VM; -i INITRD gives"
+                " it another"
+            )
         return
     if contents.waits:
         say(
@@ -187,6 +209,12 @@ def complete_initrd(
     undo = new_type if contents.knows_root else ""
     if lacks or undo:
         append(path, initrd.joint, _archive(modules, contents.prefix, lacks, undo))
+
+
+def _what_it_has(contents: Contents) -> str:
+    if contents.other:
+        return f"modules of the kernel {shown(contents.other)} alone"
+    return "modules in a place of its own" if contents.modules else "no modules"
 
 
 def _archive(modules: Modules, prefix: str, lacks: Sequence[str], new_type: str) -> Iterator[bytes]:

@@ -146,7 +146,7 @@ def kind_by_names(found: Iterable[str]) -> InitrdKind:
     signs = {name.removeprefix("usr/") for name in found} & _SIGNS
     if signs >= _TOOLS_SIGNS:
         return InitrdKind.INITRAMFS_TOOLS
-    if signs & _DRACUT_SIGNS:
+    if signs & _DRACUT_SIGNS and signs & _SHELLS:
         return InitrdKind.DRACUT
     if _SYSTEMD_SIGN in signs and signs & _SHELLS:
         return InitrdKind.SYSTEMD

@@ -1,8 +1,8 @@
 """What a kernel's own file says: its form, its version, and which drivers are in it.
 
 Forms: the kernel's Documentation/arch/x86/boot.rst (``kernel_version`` at 0x20e, ``payload_offset``
-at 0x248), Documentation/arch/arm64/booting.rst, and drivers/firmware/efi/libstub/zboot-header.S
-("zimg" at 4, then the payload's offset and size and how it is packed).
+at 0x248), arch/arm64/booting.rst and arch/riscv/boot-image-header.rst beside it, and
+drivers/firmware/efi/libstub/zboot-header.S ("zimg" at 4, then the payload's offset and size).
 """
 
 import itertools
@@ -39,11 +39,17 @@ class KernelForm(StrEnum):
 
     BZIMAGE = "bzImage"
     ARM64 = "arm64 Image"
+    RISCV64 = "riscv64 Image"
     ZBOOT = "EFI zboot"
     GZIP = "gzip"
     PROGRAM = "EFI program"
     ELF = "ELF vmlinux"
     UNKNOWN = "unknown"
+
+
+_FLAT = {b"ARM\x64": KernelForm.ARM64, b"RSC\x05": KernelForm.RISCV64}
+_PACKED = (KernelForm.ZBOOT, KernelForm.GZIP)
+_SILENT = (KernelForm.UNKNOWN, KernelForm.PROGRAM)
 
 
 def head_of(content: Content) -> bytes:
@@ -60,8 +66,8 @@ def form_of(head: bytes) -> KernelForm:
     """Return the form of the file that begins so."""
     if head[0x202:0x206] == b"HdrS":
         return KernelForm.BZIMAGE
-    if head[0x38:0x3C] == b"ARM\x64":
-        return KernelForm.ARM64
+    if (form := _FLAT.get(head[0x38:0x3C])) is not None:
+        return form
     if head.startswith(b"MZ"):
         return KernelForm.ZBOOT if head[4:8] == b"zimg" else KernelForm.PROGRAM
     if head.startswith(b"\x1f\x8b"):
@@ -75,26 +81,34 @@ def release_of(content: Content) -> str:
     Where its header does not tell it is unpacked and read to its end.
     """
     head = head_of(content)
-    match form_of(head):
-        case KernelForm.BZIMAGE:
-            (at,) = struct.unpack_from("<H", head, 0x20E)
-            found = _RELEASE.match(head, at + _SETUP_BYTES) if at else None
-            return found[0].decode() if found else ""
-        case KernelForm.ARM64 | KernelForm.ZBOOT | KernelForm.GZIP | KernelForm.ELF:
-            try:
-                for window in windows(plain_kernel(content)):
-                    if told := _BANNER.search(window):
-                        return told[1].decode()
-            except ImageError:  # packed in a way that is not known here
-                pass
+    form = form_of(head)
+    if form is KernelForm.BZIMAGE:
+        (at,) = struct.unpack_from("<H", head, 0x20E)
+        found = _RELEASE.match(head, at + _SETUP_BYTES) if at else None
+        return found[0].decode() if found else ""
+    try:
+        for window in windows(plain_kernel(content)) if form not in _SILENT else ():
+            if told := _BANNER.search(window):
+                return told[1].decode()
+    except ImageError:  # packed in a way that is not known here
+        pass
     return ""
+
+
+def form_in_memory(content: Content) -> KernelForm:
+    """Return the form of a kernel once it is unpacked; its own where it unpacks itself.
+
+    Raises ``ImageError`` where it cannot be unpacked.
+    """
+    form = form_of(head_of(content))
+    return form_of(next(plain_kernel(content), b"")) if form in _PACKED else form
 
 
 def built_in(content: Content) -> frozenset[str] | None:
     """Return the drivers that are in a kernel, of those a VM takes; None where it does not tell."""
     found: set[str] = set()
     is_linux = False
-    if form_of(head_of(content)) in (KernelForm.UNKNOWN, KernelForm.PROGRAM):
+    if form_of(head_of(content)) in _SILENT:
         return None
     try:
         for window in windows(plain_kernel(content)):

@@ -8,11 +8,13 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.files.tree import Tree
+from vmtiming_tui.images.files.tree import FileKind, Tree
 from vmtiming_tui.images.system import unified
+from vmtiming_tui.images.system.kernel_file import KernelForm, form_of, head_of
 from vmtiming_tui.images.system.loader.entries import loader_entries
 from vmtiming_tui.images.system.located import joined, located
 
@@ -20,10 +22,11 @@ MODULES = "usr/lib/modules"
 MAX_KERNELS = 500
 _MAX_PROGRAMS = 200
 _MAX_FOLDERS = 200
-_UNIFIED_FOLDERS = ("EFI/Linux", "efi/linux", "EFI/LINUX", "")
-_UNIFIED_SUFFIXES = (".efi", ".uki")
+_PROGRAM_FOLDERS = ("", "efi/*")
+_PROGRAM_SUFFIXES = (".efi", ".uki")
 _NO_KERNELS = (
-    ".old", ".bak", ".hmac", ".sig", ".signed", ".asc", ".sha512", ".img", ".gz", ".xz", ".debug",
+    ".old", ".bak", ".dpkg-new", ".dpkg-bak", ".dpkg-tmp", ".rpmsave", ".rpmnew", ".hmac", ".sig",
+    ".signed", ".asc", ".sha512", ".img", ".gz", ".xz", ".debug",
 )  # fmt: skip
 _NAMED = re.compile(r"(?:vmlinuz|vmlinux|Image|Image\.gz|bzImage|kernel)-(?P<name>.+)")
 _NIXOS = re.compile(r"[0-9a-z]{32}-linux-(?P<name>.+)-(?:bzImage|Image)(?:\.efi)?")
@@ -46,7 +49,7 @@ _ANY_INITRDS = (
     "initramfs.cpio.zst",
 )  # fmt: skip
 # Below what a boot loader sees; a star is any folder.
-_FOLDERS = ("", "kernels", "EFI/nixos", "firmware", "ostree/*", "*/*")
+_FOLDERS = ("", "kernels", "efi/nixos", "firmware", "ostree/*", "*/*")
 _OF_KERNEL_INSTALL = "*/*"
 _VERSION_FOLDER = re.compile(r"[0-9]+\.[0-9].*")
 
@@ -72,13 +75,13 @@ class PlacedKernel:
 def kernels_below(root: Tree, tree: Tree, folder: str) -> Iterator[PlacedKernel]:
     """Yield what is in a folder that a boot loader may see as its top; raise ``ImageError``."""
     yield from _by_entries(tree, folder)
-    for name in _UNIFIED_FOLDERS:
-        where = joined(folder, name)
-        programs = [name for name in tree.names(where) if name.lower().endswith(_UNIFIED_SUFFIXES)]
-        for program in programs[:_MAX_PROGRAMS]:
-            yield from unified_kernel(tree, joined(where, program))
+    for form in _PROGRAM_FOLDERS:
+        for where in _matching(tree, folder, form):
+            names = [name for name in tree.names(where) if name.lower().endswith(_PROGRAM_SUFFIXES)]
+            for name in names[:_MAX_PROGRAMS]:
+                yield from _in_a_program(tree, joined(where, name))
     for form in _FOLDERS:
-        for where in itertools.islice(_matching(tree, folder, form.split("/")), _MAX_FOLDERS):
+        for where in _matching(tree, folder, form):
             if form != _OF_KERNEL_INSTALL:
                 yield from _by_name(root, tree, where)
             elif _VERSION_FOLDER.fullmatch(PurePosixPath(where).name):
@@ -99,15 +102,17 @@ def initrd_beside(tree: Tree, folder: str, name: str) -> tuple[str, ...]:
     return tuple(joined(folder, initrd) for initrd in found if initrd in there)[:1]
 
 
-def _matching(tree: Tree, folder: str, form: Sequence[str]) -> Iterator[str]:
-    """Yield the folders below one whose names are as a form has it."""
-    if not form:
-        yield folder
-    elif form[0] == "*":
-        for name in tree.names(folder)[:_MAX_FOLDERS]:
-            yield from _matching(tree, joined(folder, name), form[1:])
-    else:
-        yield from _matching(tree, joined(folder, form[0]), form[1:])
+def _matching(tree: Tree, folder: str, form: str) -> Iterator[str]:
+    """Yield the folders below one whose names are as a form has it, in capitals or not."""
+    found = [folder]
+    for part in filter(None, form.split("/")):
+        found = [
+            joined(above, name)
+            for above in found[:_MAX_FOLDERS]
+            for name in tree.names(above)[:_MAX_FOLDERS]
+            if part in ("*", name.lower())
+        ]
+    yield from found[:_MAX_FOLDERS]
 
 
 def _by_entries(tree: Tree, folder: str) -> Iterator[PlacedKernel]:
@@ -120,16 +125,16 @@ def _by_entries(tree: Tree, folder: str) -> Iterator[PlacedKernel]:
         if top is None:
             continue
         path = joined(top, entry.linux)
-        if entry.linux.lower().endswith(".efi") and not entry.initrds:
-            yield from unified_kernel(tree, path, entry.version or entry.name, entry.title)
-        else:
-            yield PlacedKernel(
-                name=entry.version or entry.name,
-                tree=tree,
-                path=path,
-                initrds=tuple(joined(top, initrd) for initrd in entry.initrds),
-                title=f"{entry.title} {entry.name}",
-            )
+        name = entry.version or entry.name
+        inside = [] if entry.initrds else list(unified_kernel(tree, path, name, entry.title))
+        plain = PlacedKernel(
+            name=name,
+            tree=tree,
+            path=path,
+            initrds=tuple(joined(top, initrd) for initrd in entry.initrds),
+            title=f"{entry.title} {entry.name}",
+        )
+        yield from inside or [plain]
 
 
 def unified_kernel(
@@ -139,23 +144,38 @@ def unified_kernel(
 
     One with several profiles is as many kernels.
     """
-    for profile in itertools.count():
+    for profile in range(unified.MAX_PROFILES):
         try:
             program = unified.program(tree, path, profile)
         except ImageError:  # one that is cut short boots nothing
             return
         if program is None or not program.has(".linux"):
             return
-        parts = unified.initrd(tree, path, profile)
+        inside = program.has(".initrd") or any(
+            part == ".initrd" for _, part in unified.initrd(tree, path, profile)
+        )
         yield PlacedKernel(
             name=program.uname or version or PurePosixPath(path).stem,
             tree=tree,
             path=path,
             unified=True,
-            initrd_inside=any(part == ".initrd" for _, part in parts),
+            initrd_inside=inside,
             profile=profile,
             title=title,
         )
+
+
+def _in_a_program(tree: Tree, path: str) -> Iterator[PlacedKernel]:
+    """Yield the kernels in an EFI program, or the one that a firmware starts as a program."""
+    inside = False
+    for kernel in unified_kernel(tree, path):
+        inside = True
+        yield kernel
+    found = tree.find(path)
+    if not inside and found and found.node.kind is FileKind.FILE:
+        form = form_of(head_of(partial(tree.files.chunks, found.node)))
+        if form in (KernelForm.BZIMAGE, KernelForm.ARM64, KernelForm.RISCV64, KernelForm.ZBOOT):
+            yield PlacedKernel(name=PurePosixPath(path).stem, tree=tree, path=path)
 
 
 def _by_name(root: Tree, tree: Tree, folder: str) -> Iterator[PlacedKernel]:
@@ -167,7 +187,7 @@ def _by_name(root: Tree, tree: Tree, folder: str) -> Iterator[PlacedKernel]:
             fits = [name for name, pair in pairs if pair and pair["name"] == found["name"]]
             only = tuple(joined(folder, name) for name in fits if len(fits) == 1)
             yield PlacedKernel(name=found["name"], tree=tree, path=path, initrds=only)
-        elif each.endswith(_NO_KERNELS + _UNIFIED_SUFFIXES):
+        elif each.endswith(_NO_KERNELS + _PROGRAM_SUFFIXES):
             continue
         elif found := _NAMED.fullmatch(each) or _CLEAR.fullmatch(each):
             initrds = initrd_beside(tree, folder, found["name"])

@@ -20,11 +20,12 @@ from vmtiming_tui.images.system.kernel_places import (
     kernels_beside_modules,
 )
 from vmtiming_tui.images.system.located import located
-from vmtiming_tui.images.system.versions import version_key
+from vmtiming_tui.images.system.versions import Key, version_key
 
 MAX_KERNEL_BYTES = 512 << 20
 _MAX_READ_THROUGH = 16
 _MAX_NAME_BYTES = 256
+_DEBUG = ("+debug", "-debug", ".debug")
 _RESCUE = ("rescue", "recovery", "fallback")
 _VERSION = re.compile(r"[0-9]+\.[0-9].*")
 _UNVERSIONED = "unversioned"
@@ -36,8 +37,9 @@ class Kernel:
 
     ``name`` is what it is called in its place: a version, or a flavour. ``initrds`` are in
     ``initrd_tree`` where that is another. ``by_modules`` says that only the modules that are there
-    tell the version; ``leads_nowhere``, that it is a link to nothing. ``lacks`` is what a VM takes
-    and a kernel without an initrd has not built in; None where nothing tells.
+    tell the version; ``leads_nowhere``, that it is a link to nothing; ``modules_missing``, that the
+    root has modules, but none of it. ``lacks`` is what a VM takes and a kernel without an initrd
+    has not built in; None where nothing tells.
     """
 
     version: str
@@ -52,6 +54,7 @@ class Kernel:
     rescue: bool = False
     by_modules: bool = False
     leads_nowhere: bool = False
+    modules_missing: bool = False
     lacks: tuple[str, ...] | None = None
 
     @property
@@ -82,6 +85,12 @@ class Kernel:
         return unified.content(files, found.node, section) if section else files.chunks(found.node)
 
     @property
+    def rank(self) -> tuple[bool, bool, bool, Key]:
+        """What to compare kernels by: the one to take is the highest."""
+        is_debug = self.version.endswith(_DEBUG)
+        return self.is_ordinary, not self.modules_missing, not is_debug, version_key(self.version)
+
+    @property
     def label(self) -> str:
         """What it is asked for by: its version, and its profile where that is not the first."""
         return f"{self.version}@{self.profile}" if self.profile else self.version
@@ -90,6 +99,7 @@ class Kernel:
         facts = [shown(self.path)]
         facts += ["rescue"] * self.rescue + ["leads nowhere"] * self.leads_nowhere
         facts += ["taken for the one that the only modules are of"] * self.by_modules
+        facts += ["without its modules"] * self.modules_missing
         if not self.has_initrd:
             facts += ["without an initrd"]
             facts += [f"{driver} is not built in" for driver in self.lacks or ()]
@@ -141,7 +151,7 @@ def choose_kernel(kernels: Sequence[Kernel], asked: str, *, with_initrd: bool = 
             else "none of the kernels is fit to boot (rescue kernels are not taken unasked)"
         )
         raise ImageError(f"{what}; the image has:\n{listed(kernels)}", hint=_what_helps(kernels))
-    return max(matching, key=lambda kernel: (kernel.is_ordinary, version_key(kernel.version)))
+    return max(matching, key=lambda kernel: kernel.rank)
 
 
 def listed(kernels: Iterable[Kernel]) -> str:
@@ -163,6 +173,7 @@ class _Finder:
         self._initrd_places = [(root, "boot"), *((other, "") for other in others)]
         self._needs = needed(root_type)
         self._found: dict[tuple[int, str, int], Kernel] = {}
+        self._versions = _versions_of_modules(root)
         self._left_to_read = _MAX_READ_THROUGH
 
     def add(self, placed: Iterable[PlacedKernel]) -> None:
@@ -211,23 +222,23 @@ class _Finder:
             profile=placed.profile,
             rescue=any(word in words for word in _RESCUE),
             by_modules=by_modules,
+            modules_missing=bool(self._versions) and version not in self._versions,
             lacks=self._lacks(version, bare) if without else (),
         )
 
     def _version(self, name: str, kernel: Kernel) -> tuple[str, bool]:
         """Return a kernel's version, and whether only the modules that are there tell it."""
-        if name and any(self._root.has(f"{folder}/{name}") for folder in MODULE_FOLDERS):
+        if name in self._versions:
             return name, False
         if told := self._read(kernel):
             return told, False
         if _VERSION.fullmatch(name):
             return name, False
-        versions = self._versions_of_modules()
-        packaged = [version for version in versions if self._package(version) == name]
+        packaged = [version for version in self._versions if self._package(version) == name]
         if name and len(packaged) == 1:
             return packaged[0], False
-        if len(versions) == 1:
-            return versions[0], True
+        if len(self._versions) == 1:
+            return self._versions[0], True
         return name or _UNVERSIONED, False
 
     def _read(self, kernel: Kernel) -> str:
@@ -237,10 +248,6 @@ class _Finder:
             return release_of(kernel.content) if self._left_to_read >= 0 else ""
         except ImageError:
             return ""
-
-    def _versions_of_modules(self) -> list[str]:
-        found = {name for folder in MODULE_FOLDERS for name in self._root.names(folder)}
-        return [name for name in sorted(found) if _VERSION.fullmatch(name)]
 
     def _package(self, version: str) -> str:
         """Return the package that modules are of; Arch names kernel and initrd by it."""
@@ -266,3 +273,11 @@ class _Finder:
             return lacking(self._root, version, kernel.content, self._needs)
         except ImageError:
             return None
+
+
+def _versions_of_modules(root: Tree) -> list[str]:
+    try:
+        found = {name for folder in MODULE_FOLDERS for name in root.names(folder)}
+    except ImageError:
+        return []
+    return [name for name in sorted(found) if _VERSION.fullmatch(name)]

@@ -15,6 +15,7 @@ from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.quoting import shown
 from vmtiming_tui.images.system.discoverable import Purpose, newest, purpose_of
 from vmtiming_tui.images.system.osrelease import has_systemd, name_of_system
+from vmtiming_tui.images.system.ostree import is_ostree
 
 _MAX_NAMES = 10_000
 _LIBRARY = re.compile(r"libsystemd-shared-([0-9]{2,4})(?:[.~-].{0,60})?\.so")
@@ -97,8 +98,17 @@ def refuse_root(tree: Tree, volumes: Sequence[Volume]) -> None:
             )
 
 
-def refuse_copy(tree: Tree) -> None:
-    """Raise ``AsItIsError`` for a root into a copy of which no report service can be put."""
+def refuse_copy(tree: Tree, files: Tree | None) -> None:
+    """Raise ``AsItIsError`` for a root into a copy of which no report service can be put.
+
+    ``files`` are those of the file system that the root is on.
+    """
+    if files and is_ostree(files):
+        raise AsItIsError(
+            f"{name_of_system(tree)} is a deployment of ostree, whose /usr is not to be written to",
+            systemd=systemd_version(tree),
+            untouched=True,
+        )
     if is_nixos(tree):
         raise AsItIsError(
             f"{name_of_system(tree)} has its units in /nix/store alone: a report service beside "
@@ -121,8 +131,9 @@ def without_root(volumes: Sequence[Volume], trees: Sequence[Tree]) -> ImageError
     The error is an ``AsItIsError`` where the system boots by itself and may report.
     """
     for found in (
-        _nixos(trees), _ubuntu_core(volumes, trees), _no_systemd_at_all(volumes, trees),
-        _live(trees), _usr_alone(volumes, trees), _slots(volumes), _in_pool(volumes),
+        _nixos(trees), _deployments(trees), _ubuntu_core(volumes, trees), _live(trees),
+        _no_systemd_at_all(volumes, trees), _usr_alone(volumes, trees), _slots(volumes),
+        _in_pool(volumes),
     ):  # fmt: skip
         if found:
             return found
@@ -136,6 +147,16 @@ def _nixos(trees: Sequence[Tree]) -> ImageError | None:
             "first boot",
             systemd=systemd_version(tree),
         )
+    return None
+
+
+def _deployments(trees: Sequence[Tree]) -> ImageError | None:
+    for tree in trees:
+        if is_ostree(tree) or (tree.has("composefs") and tree.has("state/deploy")):
+            return AsItIsError(
+                f"the image has deployments on {tree.label} that only their own initrd puts "
+                "together (ostree, bootc)"
+            )
     return None
 
 

@@ -13,7 +13,7 @@ _MAX_BYTES = 64 << 10
 _ASSIGNMENT = re.compile(rb"^[ \t]*([A-Z_]{1,32})=(.{0,1024})$", re.MULTILINE)
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"|\'([^\']*)\'|((?:[^\s"\'\\]|\\.)*)')
 _ESCAPED = re.compile(rb'\\(["$`\\])')
-_SYSTEMD = ("usr/lib/systemd", "lib/systemd")
+SYSTEMD_FOLDERS = ("usr/lib/systemd", "lib/systemd")
 _NO_NAME = "a system without os-release"
 
 
@@ -51,7 +51,7 @@ def looks_like_root(tree: Tree) -> bool:
 
 def has_systemd(tree: Tree) -> bool:
     """Whether a tree is the root of a system with systemd in the usual place."""
-    return any(tree.has(f"{folder}/systemd") for folder in _SYSTEMD)
+    return any(tree.has(f"{folder}/systemd") for folder in SYSTEMD_FOLDERS)
 
 
 def folder_of_units(tree: Tree) -> str:
@@ -59,7 +59,7 @@ def folder_of_units(tree: Tree) -> str:
 
     Raises ``ImageError`` with what is found in the place of systemd.
     """
-    for folder in _SYSTEMD:
+    for folder in SYSTEMD_FOLDERS:
         if tree.has(f"{folder}/systemd"):
             return f"{folder}/system"
     init = tree.find("sbin/init") or tree.find("usr/sbin/init")

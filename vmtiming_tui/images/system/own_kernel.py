@@ -12,15 +12,28 @@ from vmtiming_tui.images.files.given import GivenFiles
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.quoting import shown
 from vmtiming_tui.images.system.built_in import MODULE_FOLDERS, lacking, needed
-from vmtiming_tui.images.system.kernel_file import release_of
+from vmtiming_tui.images.system.kernel_file import (
+    KernelForm,
+    form_in_memory,
+    head_of,
+    release_of,
+)
 from vmtiming_tui.images.system.kernel_places import unified_kernel
 from vmtiming_tui.images.system.kernels import Kernel, choose_kernel
 from vmtiming_tui.images.system.layout import systemd_version
 from vmtiming_tui.images.system.no_kernel import refuse_no_initrd, refuse_no_kernel
+from vmtiming_tui.images.system.osrelease import SYSTEMD_FOLDERS
 from vmtiming_tui.images.system.way_in import MIN_SYSTEMD
 
 KERNEL, INITRD = "kernel", "initrd"
 NOTHING_GIVEN = Tree(GivenFiles({}))
+
+# e_machine of elf(5).
+_MACHINE_AT = 18
+_OF_PROGRAMS = {3: "x86", 62: "x86", 183: "arm64", 243: "riscv64"}
+_OF_KERNELS = {
+    KernelForm.BZIMAGE: "x86", KernelForm.ARM64: "arm64", KernelForm.RISCV64: "riscv64",
+}  # fmt: skip
 
 Say = Callable[[str], None]
 
@@ -48,8 +61,8 @@ def kernel_to_take(
     say(f"kernel {kernel}" + (", with your own initrd" if initrd else ""))
     if not kernel.has_initrd:
         say(f"it has {drivers} built in, and boots without an initrd")
-    elif not _has_modules(root, kernel.version):
-        say("the image has no modules of that version: its initrd is taken as it is")
+    elif kernel.modules_missing:
+        say("the image has modules of other versions only: its initrd is taken as it is")
     return kernel
 
 
@@ -66,9 +79,24 @@ def _own(given: Tree, root: Tree, root_type: str) -> Kernel:
         unified=placed is not None,
         initrd_inside=placed is not None and placed.initrd_inside,
     )
+    _refuse_other_architecture(bare, root)
     version = release_of(bare.content)
     lacks = () if bare.has_initrd else lacking(root, version, bare.content, needed(root_type))
     return replace(bare, version=version, lacks=lacks)
+
+
+def _refuse_other_architecture(kernel: Kernel, root: Tree) -> None:
+    theirs = _OF_KERNELS.get(form_in_memory(kernel.content))
+    for folder in SYSTEMD_FOLDERS:
+        found = root.find(f"{folder}/systemd")
+        head = head_of(partial(root.files.chunks, found.node)) if found else b""
+        machine = int.from_bytes(head[_MACHINE_AT : _MACHINE_AT + 2], "little")
+        systems = _OF_PROGRAMS.get(machine) if head.startswith(b"\x7fELF") else None
+        if theirs and systems and theirs != systems:
+            raise ImageError(
+                f"your kernel is for {theirs}, and the image's system for {systems}",
+                hint="give a kernel for that",
+            )
 
 
 def _mind_own(kernel: Kernel, root: Tree, drivers: str, say: Say) -> None:

@@ -199,7 +199,7 @@ def _by_tool(
 ) -> Iterator[bytes]:
     """Yield what a tool unpacks of the bytes that ``packed`` takes from the stream."""
     if not shutil.which(tool):
-        raise ValueError(f"packed by {tool}, which is not installed here")
+        raise ValueError(f"packed for {tool}, which is not here (apt-get install {tool})")
     with subprocess.Popen(  # noqa: S603  a known tool that reads its input only
         [tool, "-dc"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as child:

@@ -8,7 +8,7 @@ from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.quoting import shown
 from vmtiming_tui.images.system import unified
 from vmtiming_tui.images.system.joint import gap
-from vmtiming_tui.images.system.kernel_file import KernelForm, form_of, head_of, plain_kernel
+from vmtiming_tui.images.system.kernel_file import KernelForm, form_in_memory, plain_kernel
 from vmtiming_tui.images.system.kernels import Kernel
 
 MAX_INITRD_BYTES = 1 << 30
@@ -17,8 +17,8 @@ MAX_INITRD_BYTES = 1 << 30
 def take_kernel(kernel: Kernel, folder: Path) -> tuple[str, ...]:
     """Leave ``vmlinuz``, and ``initrd`` where it has one, in a folder, and return their names.
 
-    An EFI zboot kernel is unpacked: QEMU unpacks few of them. Raises ``ImageError`` where one is
-    not there, empty, or larger than any.
+    One for arm64 or riscv64 is unpacked: QEMU knows few packings. Raises ``ImageError`` where one
+    is not there, empty, or larger than any.
     """
     names = ("vmlinuz", "initrd") if kernel.has_initrd else ("vmlinuz",)
     with (folder / "vmlinuz").open("xb") as vmlinuz:
@@ -37,9 +37,18 @@ def take_kernel(kernel: Kernel, folder: Path) -> tuple[str, ...]:
     return names
 
 
+def left_beside(kernel: Kernel) -> str:
+    """Return what is to be said of what a unified kernel would have been handed over besides."""
+    names = unified.left_beside(kernel.tree, kernel.path) if kernel.unified else []
+    if not names:
+        return ""
+    more = f" and {len(names) - 1} more" * (len(names) > 1)
+    return f"left out: {shown(names[0])}{more} beside the unified kernel, which a UEFI hands over"
+
+
 def _take(kernel: Kernel, target: BinaryIO) -> None:
-    is_packed = form_of(head_of(kernel.content)) is KernelForm.ZBOOT
-    for data in plain_kernel(kernel.content) if is_packed else kernel.content():
+    is_flat = form_in_memory(kernel.content) in (KernelForm.ARM64, KernelForm.RISCV64)
+    for data in plain_kernel(kernel.content) if is_flat else kernel.content():
         target.write(data)
 
 
@@ -50,7 +59,10 @@ def _take_initrds(kernel: Kernel, target: int) -> None:
         begin = os.lseek(target, 0, os.SEEK_END)
         begin += os.write(target, gap(begin) if begin else b"")
         if not tree.copy(name, target, MAX_INITRD_BYTES - begin):
-            raise ImageError(f"the initrd {shown(name)} is named but not there")
+            raise ImageError(
+                f"the initrd {shown(name)} of kernel {shown(kernel.label)} is named but not there",
+                hint="-i INITRD gives it one of your own, --kernel-version takes another kernel",
+            )
 
 
 def _take_inside(kernel: Kernel, target: BinaryIO) -> None:

@@ -16,6 +16,7 @@ from vmtiming_tui.images.files.tree import FileKind, FileSystem, Node, Tree
 
 _MAX_HEAD_BYTES = 64 << 10
 _MAX_SECTIONS = 255
+MAX_PROFILES = 32
 _MAX_ADDONS = 64
 _MAX_UNAME_BYTES = 256
 _PE_AT = 60
@@ -23,6 +24,7 @@ _COFF = struct.Struct("<4sHHIIIHH")
 _SECTION = struct.Struct("<8sIIII16x")
 _PROFILE = ".profile"
 _ADDON = ".addon.efi"
+_BESIDE = (".cred", ".raw")
 _TRIES = re.compile(r"\+[0-9]+(-[0-9]+)?(?=\.[^.]*$)")
 
 
@@ -71,7 +73,7 @@ def profiles(files: FileSystem, file: Node) -> tuple[dict[str, Section], ...]:
         if name == _PROFILE:
             found.append({})
         found[-1].setdefault(name, section)
-    base, *own = found
+    base, *own = found[: MAX_PROFILES + 1]
     return tuple(base | each for each in own or [{}]) if base or own else ()
 
 
@@ -99,11 +101,8 @@ def with_addons(tree: Tree, path: str, profile: int = 0) -> Iterator[Program]:
     if kernel is None:
         return
     yield kernel
-    place = PurePosixPath(path)
-    is_in_place = str(place.parent).lower().endswith("efi/linux")
-    top = place.parent.parent.parent if is_in_place else place.parent
-    own = place.with_name(f"{_TRIES.sub('', place.name)}.extra.d")
-    for folder in (str(top / "loader/addons"), str(own)):
+    top, own = _places(path)
+    for folder in (f"{top}/loader/addons", own):
         names = (name for name in tree.names(folder) if name.lower().endswith(_ADDON))
         for name in itertools.islice(names, _MAX_ADDONS):
             try:
@@ -125,6 +124,25 @@ def initrd(tree: Tree, path: str, profile: int = 0) -> list[tuple[Program, str]]
     found = [(each, ".ucode") for each in (*reversed(programs[1:]), *programs[:1])]
     found += [(each, ".initrd") for each in programs]
     return [(each, name) for each, name in found if each.has(name)]
+
+
+def left_beside(tree: Tree, path: str) -> list[str]:
+    """Return the names of what lies beside a unified kernel image that only a UEFI hands over.
+
+    Those are credentials and extensions of the system or its configuration (systemd-stub(7)).
+    """
+    top, own = _places(path)
+    folders = (own, f"{top}/loader/credentials", f"{top}/loader/extensions")
+    names = (name for folder in folders for name in tree.names(folder))
+    return list(itertools.islice((name for name in names if name.endswith(_BESIDE)), _MAX_ADDONS))
+
+
+def _places(path: str) -> tuple[str, str]:
+    """Return the top of what a boot loader sees, and the folder of a program's own additions."""
+    place = PurePosixPath(path)
+    is_in_place = str(place.parent).lower().endswith("efi/linux")
+    top = place.parent.parent.parent if is_in_place else place.parent
+    return str(top), str(place.with_name(f"{_TRIES.sub('', place.name)}.extra.d"))
 
 
 def content(files: FileSystem, file: Node, section: Section) -> Iterator[bytes]:

@@ -140,12 +140,10 @@ def _why_no_word(word: Word, *, ended: bool) -> str:
 def beside(own: str, words: Sequence[str]) -> str:
     """Return words of ours and those carried over as one line, each once.
 
-    Where both say how the root is mounted, ours say the subvolume, and are joined by the others;
-    where both say what ``/usr`` is on, ours count.
+    Where both say how the root is mounted, ours say the subvolume, and are joined by the others.
     """
     mine = own.split()
     flags = next((word for word in mine if word.startswith(_FLAGS)), "")
-    usr = any(word.startswith("mount.usr=") for word in mine)
     rest: list[str] = []
     for word in map(Word, words):
         if flags and word.name == "rootflags":
@@ -153,6 +151,6 @@ def beside(own: str, words: Sequence[str]) -> str:
                        if option and not option.startswith(_OF_A_SUBVOLUME)]  # fmt: skip
             joined = ",".join([flags, *options])
             mine[mine.index(flags)] = flags = joined
-        elif word.text not in mine and not (usr and _USR.fullmatch(word.name)):
+        elif word.text not in mine:
             rest.append(word.text)
     return " ".join([*mine, *rest])

@@ -29,6 +29,7 @@ class LoaderEntry:
     options: str = ""
     sort_key: str = ""
     tried_out: bool = False
+    devicetree: str = ""
 
 
 def loader_entries(tree: Tree, folder: str) -> Iterator[LoaderEntry]:
@@ -72,4 +73,5 @@ def parsed(name: str, content: bytes) -> LoaderEntry:
         options=" ".join(options),
         sort_key=words.get("sort-key", ""),
         tried_out=tries is not None and int(tries[1]) == 0,
+        devicetree=words.get("devicetree", "") or words.get("devicetree-overlay", ""),
     )

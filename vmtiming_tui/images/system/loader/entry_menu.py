@@ -3,6 +3,7 @@
 import fnmatch
 from collections.abc import Iterator, Mapping
 
+from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.system.loader.entries import LoaderEntry, read_entries
 from vmtiming_tui.images.system.loader.menu import MenuEntry, Place, expanded
 from vmtiming_tui.images.system.versions import Key, version_key
@@ -10,6 +11,8 @@ from vmtiming_tui.images.system.versions import Key, version_key
 _FOLDER = "loader/entries"
 _DEFAULT = "default"
 _SAVED = "saved_entry"
+# What GRUB's blscfg takes for an entry without options.
+_NO_OPTIONS = "default_kernelopts"
 
 
 def entry_menu(place: Place, variables: Mapping[str, str]) -> Iterator[MenuEntry]:
@@ -17,10 +20,13 @@ def entry_menu(place: Place, variables: Mapping[str, str]) -> Iterator[MenuEntry
 
     The default is what loader.conf or GRUB's saved entry names, else the first.
     """
-    entries = _in_order(list(read_entries(place.tree, place.path(_FOLDER))))
+    try:
+        entries = _in_order(list(read_entries(place.tree, place.path(_FOLDER))))
+    except ImageError:
+        return
     default = _default(entries, _pattern(place), variables.get(_SAVED, ""))
     for entry in entries:
-        words, unknown = expanded(entry.options, variables)
+        words, unknown = expanded(entry.options or variables.get(_NO_OPTIONS, ""), variables)
         yield MenuEntry(
             place=place.label(f"{_FOLDER}/{entry.name}.conf"),
             title=f"{entry.title} {entry.name}",
@@ -28,19 +34,21 @@ def entry_menu(place: Place, variables: Mapping[str, str]) -> Iterator[MenuEntry
             words=words,
             unknown=unknown,
             is_default=entry is default,
+            devicetree=entry.devicetree,
         )
 
 
 def _in_order(entries: list[LoaderEntry]) -> list[LoaderEntry]:
-    """The specification's order: those with a sort key first, by it, then the newest first."""
+    """The specification's order: first those with a sort key, by it; of them, the newest first.
+
+    Others are in the order of their names, the newest first, too; those without tries come last.
+    """
 
     def newest(entry: LoaderEntry) -> tuple[Key, Key]:
-        return version_key(entry.version), version_key(entry.name)
+        return version_key(entry.version if entry.sort_key else ""), version_key(entry.name)
 
-    by_version = sorted(entries, key=newest, reverse=True)
-    return sorted(
-        by_version, key=lambda entry: (entry.tried_out, not entry.sort_key, entry.sort_key)
-    )
+    by_age = sorted(entries, key=newest, reverse=True)
+    return sorted(by_age, key=lambda entry: (entry.tried_out, not entry.sort_key, entry.sort_key))
 
 
 def _pattern(place: Place) -> str:

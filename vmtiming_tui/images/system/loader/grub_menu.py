@@ -22,7 +22,7 @@ class GrubMenu:
 
 def grub_menu(place: Place, kept: Mapping[str, str]) -> GrubMenu:
     """Return the menu of a place; ``kept`` are the variables of GRUB's environment block."""
-    vendors = [f"EFI/{name}/grub.cfg" for name in place.tree.names(place.path("EFI"))]
+    vendors = [f"EFI/{name}/grub.cfg" for name in place.names("EFI")]
     entries: list[MenuEntry] = []
     variables: dict[str, str] = {}
     remarks: list[str] = []

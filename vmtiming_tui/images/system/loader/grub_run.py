@@ -206,8 +206,8 @@ class _Run:
         match words:
             case () | ("",):
                 return True
-            case ("!", *rest):
-                return _not(self._called(Command((), command.block), tuple(rest), variables))
+            case ("!", name, *rest):
+                return _not(self._called(Command((), command.block), (name, *rest), variables))
             case _:
                 return self._called(command, words, variables)
 
@@ -265,7 +265,7 @@ class _Run:
         return self.block(parse(self._files.text(_path(path))), variables)
 
     def _exists(self, path: str) -> bool | None:
-        return None if UNKNOWN in path else self._files.tree.has(_path(path))
+        return None if UNKNOWN in path else self._files.has(_path(path))
 
     def _other(self, words: Sequence[str], variables: Variables) -> None:
         """What a command leaves in a variable, only GRUB knows."""

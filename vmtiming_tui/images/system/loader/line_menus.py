@@ -1,7 +1,7 @@
-"""Menus written a setting a line: those of Syslinux, U-Boot, GRUB legacy, zipl, Limine, rEFInd.
+"""Menus written a setting a line: of Syslinux, U-Boot, GRUB legacy, zipl, Limine, rEFInd and more.
 
 Syntax: syslinux.cfg(5), U-Boot's doc/README.distro, GRUB legacy's manual, zipl.conf(5), Limine's
-CONFIG.md, rEFInd's manual.
+CONFIG.md, rEFInd's manual, the UEFI Shell specification.
 """
 
 import re
@@ -17,6 +17,7 @@ _MAX_CHARS = 16 << 10
 _VARIABLE = re.compile(r"\$(?=[A-Za-z_{])")
 _SETTING = re.compile(r"([A-Za-z_]+)[ \t]*[:=](.*)")
 _RESOURCE = re.compile(r"\$?[a-z]+(?:\([^)]*\):|://)")
+_KERNEL_NAME = re.compile(r"linu[xz]|image|kernel")
 _REFIND = re.compile(r'\s*"([^"]*)"\s+"((?:[^"]|"")*)"\s*')
 
 
@@ -30,6 +31,7 @@ class _Item:
     kernel: str = ""
     line: str = ""
     is_default: bool = False
+    devicetree: str = ""
 
 
 Reader = Callable[[Place, str], list[_Item]]
@@ -62,7 +64,7 @@ def _entry(place: Place, name: str, item: _Item) -> MenuEntry:
         kernel = f"/{place.path(name)}".rpartition("/")[0] + f"/{kernel}"
     return MenuEntry(
         place=place.label(name), title=item.title, kernel=kernel, words=words, unknown=unknown,
-        is_default=item.is_default,
+        is_default=item.is_default, devicetree=item.devicetree,
     )  # fmt: skip
 
 
@@ -94,6 +96,8 @@ def _syslinux(place: Place, name: str) -> list[_Item]:
             case (("kernel" | "linux"), _Item()):
                 item.kernel, _, behind = value.partition(" ")
                 item.line = behind or item.line
+            case (("fdt" | "devicetree"), _Item()):
+                item.devicetree = value
             case "append", _Item():
                 item.line = value
             case "menu label", _Item():
@@ -189,6 +193,17 @@ def _limine(place: Place, name: str) -> list[_Item]:
     return items
 
 
+def _nsh(place: Place, name: str) -> list[_Item]:
+    """The EFI shell's script, in which a kernel is a command."""
+    items: list[_Item] = []
+    for line in _lines(place, name):
+        command, _, rest = line.partition(" ")
+        path = command.rpartition(":")[2].replace("\\", "/")
+        if len(items) < _MAX_ITEMS and _KERNEL_NAME.search(path.rpartition("/")[2].lower()):
+            items.append(_Item("", kernel=path, line=rest, is_default=not items))
+    return items
+
+
 _READERS: tuple[tuple[tuple[str, ...], Reader], ...] = (
     (("extlinux/extlinux.conf", "extlinux.conf", "syslinux/extlinux.conf",
       "syslinux/syslinux.cfg", "syslinux.cfg", "EFI/syslinux/syslinux.cfg"), _syslinux),
@@ -196,4 +211,5 @@ _READERS: tuple[tuple[tuple[str, ...], Reader], ...] = (
       "limine.cfg", "limine/limine.cfg", "EFI/BOOT/limine.cfg"), _limine),
     (("grub/menu.lst", "grub/grub.conf"), _legacy),
     (("etc/zipl.conf",), _zipl),
+    (("startup.nsh",), _nsh),
 )  # fmt: skip

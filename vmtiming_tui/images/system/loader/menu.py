@@ -10,7 +10,7 @@ from vmtiming_tui.images.system.loader.words import Word, split
 
 _MAX_BYTES = 1 << 20
 _MAX_VALUE = 8192
-_RESCUE = frozenset({"rescue", "recovery", "fallback", "single", "emergency"})
+_RESCUE = frozenset({"rescue", "recovery", "fallback", "failsafe", "single", "emergency"})
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w{0,63})\}|([A-Za-z_]\w{0,63}))", re.ASCII)
 # Stands before the name of a variable whose value only a running loader knows.
 UNKNOWN = "\1"
@@ -30,6 +30,7 @@ class MenuEntry:
     words: tuple[Word, ...]
     unknown: tuple[Word, ...] = ()
     is_default: bool = False
+    devicetree: str = ""
 
     @property
     def is_rescue(self) -> bool:
@@ -40,7 +41,7 @@ class MenuEntry:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A folder where a loader's files may lie."""
+    """A folder where a loader's files may lie; what cannot be read there is not there."""
 
     tree: Tree
     folder: str
@@ -53,8 +54,22 @@ class Place:
         """Return what to call a file below it to a person."""
         return f"/{self.path(name)} of {self.tree.label}"
 
+    def names(self, folder: str) -> list[str]:
+        """Return the names in a folder below it."""
+        try:
+            return self.tree.names(self.path(folder))
+        except ImageError:
+            return []
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file or folder of this name."""
+        try:
+            return self.tree.has(self.path(name))
+        except ImageError:
+            return False
+
     def text(self, name: str) -> str:
-        """Return a file's text; empty where there is none that can be read."""
+        """Return a file's text; empty where there is none."""
         try:
             content = self.tree.read(self.path(name), _MAX_BYTES) or b""
         except ImageError:

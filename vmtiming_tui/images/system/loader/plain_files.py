@@ -29,7 +29,7 @@ _OLD_VALUE = re.compile(r"\$\{?GRUB_CMDLINE_LINUX(_DEFAULT)?\}?")
 def cmdline_file(root: Tree, others: Sequence[Tree]) -> Told | None:
     """Return what the first of the files of command lines says that says anything."""
     for each in places(root, others):
-        if each.tree.has(each.path(_FIRMWARE)) and (words := _words(each.text(_OF_FIRMWARE))):
+        if each.has(_FIRMWARE) and (words := _words(each.text(_OF_FIRMWARE))):
             return Told(source=shown(each.label(_OF_FIRMWARE)), words=words)
     place = Place(root, "")
     for name in _FILES:
@@ -56,7 +56,7 @@ def defaults_file(root: Tree) -> Told | None:
 
 
 def _texts(place: Place, folder: str, suffix: str) -> Iterator[str]:
-    names = [name for name in place.tree.names(folder) if name.endswith(suffix)]
+    names = [name for name in place.names(folder) if name.endswith(suffix)]
     for name in names[:_MAX_FILES]:
         yield place.text(f"{folder}/{name}")
 

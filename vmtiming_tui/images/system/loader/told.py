@@ -1,5 +1,7 @@
 """What a kernel of an image is told by whatever boots it there."""
 
+import contextlib
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -54,11 +56,12 @@ def told(kernel: ChosenKernel, root: Tree, others: Sequence[Tree]) -> Told:
         if kernel.unified:  # words of an entry's come in the place of those inside
             own = [entry for entry in own if entry.words]
         if own:
-            return _of_several(own)
+            return _of_several(own, menu)
     if kernel.unified:
         return _inside(kernel)
     found = cmdline_file(root, others) or _of_another(menus) or defaults_file(root)
-    return replace(found, remarks=remarks) if found else Told(remarks=remarks)
+    found = found or Told()
+    return replace(found, remarks=(*remarks, *found.remarks))
 
 
 def _of_another(menus: Sequence[Sequence[MenuEntry]]) -> Told | None:
@@ -71,7 +74,13 @@ def _of_another(menus: Sequence[Sequence[MenuEntry]]) -> Told | None:
 
 
 def _told(entry: MenuEntry, which: str) -> Told:
-    return Told(source=f"{shown(entry.place)}{which}", words=entry.words, unknown=entry.unknown)
+    tree = f"the device tree {shown(entry.devicetree)} is left out: the VM's machine has its own"
+    return Told(
+        source=f"{shown(entry.place)}{which}",
+        words=entry.words,
+        unknown=entry.unknown,
+        remarks=(tree,) if entry.devicetree else (),
+    )
 
 
 def default_root(trees: Sequence[Tree]) -> str:
@@ -101,10 +110,15 @@ def _menus(
     return menus, tuple(shown(remark) for grub in grubs for remark in grub.remarks)
 
 
-def _of_several(entries: Sequence[MenuEntry]) -> Told:
-    chosen = _chosen(entries)
+def _of_several(own: Sequence[MenuEntry], menu: Sequence[MenuEntry]) -> Told:
+    chosen = _chosen(own)
     which = "the default" if chosen.is_default else "the first"
-    return _told(chosen, f", {which} of {len(entries)} for this kernel" if len(entries) > 1 else "")
+    found = _told(chosen, f", {which} of {len(own)} for this kernel" if len(own) > 1 else "")
+    default = next((entry for entry in menu if entry.is_default), chosen)
+    if default.kernel in ("", *(entry.kernel for entry in own)):
+        return found
+    other = f"by default the loader boots another kernel, {shown(default.kernel)}"
+    return replace(found, remarks=(*found.remarks, f"{other}: --kernel-version takes it"))
 
 
 def _chosen(entries: Sequence[MenuEntry]) -> MenuEntry:
@@ -137,8 +151,12 @@ def _for_kernel(
 def _targets(entry: MenuEntry, trees: Sequence[Tree]) -> set[tuple[int, str]]:
     """Return the files that a path may mean, each by its tree and its path there."""
     paths = (entry.kernel, joined("boot", entry.kernel))
-    found = [located(trees[0], tree, path) for tree in trees for path in paths]
-    return {(id(tree), target.path) for tree, target in filter(None, found)}
+    targets = set()
+    for tree, path in itertools.product(trees, paths):
+        with contextlib.suppress(ImageError):
+            if found := located(trees[0], tree, path):
+                targets.add((id(found[0]), found[1].path))
+    return targets
 
 
 def _inside(kernel: ChosenKernel) -> Told:

@@ -1,0 +1,1 @@
+"""Packed disk images: told by their marks, unpacked within limits, told from other things."""
