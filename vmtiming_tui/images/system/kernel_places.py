@@ -4,7 +4,6 @@ Boot loader entries come first, for they say what belongs together; then unified
 names: a kernel's and its initrd's share what follows ``vmlinuz-``, be it a version or a flavour.
 """
 
-import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
