@@ -60,6 +60,13 @@ def vmdk_in_parts(image: Path, _: Path) -> None:
     vmdk_description(image, "odd-flat.vmdk")
 
 
+def cut_short(image: Path, _: Path) -> None:
+    raw = image.with_name("whole")
+    raw.write_bytes(b"something" * 100_000)
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, image], check=True)
+    os.truncate(image, image.stat().st_size - 500_000)
+
+
 @contextmanager
 def compressed(scene: Scene) -> Iterator[None]:
     """A VMDK as appliances have it, as the disk of the one VM."""
@@ -192,6 +199,13 @@ FAULTS: list[Fault[How]] = [
                 words=f"it holds only what differs from 'the image {PARENT}'",
             ),
         ],
+    ),
+    Fault(
+        "a download of an image was broken off",
+        odd(cut_short),
+        ends="exit code 1",
+        words="is cut short: a part of the qcow2 is missing at its end",
+        kept="the other VMs",
     ),
     Fault(
         "guests are to write (`--persist`) to an image that QEMU only reads",

@@ -271,10 +271,9 @@ def test_a_description_is_read_as_its_makers_write_it(raw, tmp_path, text):
 def test_an_image_that_is_cut_short_is_said_to_be(raw, tmp_path, form, options):
     image = made(raw, tmp_path / "image", form, options)
     with image.open("r+b") as file:
-        file.truncate(image.stat().st_size - 66 * KIB)
+        file.truncate(image.stat().st_size - (1028 if form == "parallels" else 66) * KIB)
 
-    with pytest.raises(ImageError, match="is cut short"):
-        whole_disk(image, tmp_path / "work")
+    assert f"is cut short: a part of the {form} is missing at its end" in refusal(image).message
 
 
 @pytest.mark.parametrize("form", ["vhdx", "vpc", "qed"])

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.byte_range import Piece, Stretch
+from vmtiming_tui.images.gate.cut_short import is_cut_short
 from vmtiming_tui.images.gate.format_ledger import Ledger, LedgerEntry, entry_for
 from vmtiming_tui.images.gate.formats import (
     CHAINED_FORMATS,
@@ -155,14 +156,17 @@ class Taken:
 
 
 @contextmanager
-def take(path: str, rules: Rules, ledger: Ledger, ask: Ask) -> Iterator[Taken]:
+def take(
+    path: str, rules: Rules, ledger: Ledger, ask: Ask, whole: set[File] | None = None
+) -> Iterator[Taken]:
     """Open an image and all it stands on, for as long as the block lasts.
 
     Raises ``ImageError`` where it may not be taken, and ``OSError``. ``settled`` is then to be
-    written down before a guest may write to it.
+    written down before a guest may write to it. ``whole`` are files of which no data is missing, as
+    was seen before: what many images stand on is looked through once.
     """
     with ExitStack() as held:
-        gate = _Gate(rules, ledger, ask, held)
+        gate = _Gate(rules, ledger, ask, held, set() if whole is None else whole)
         yield Taken(gate.image(path), gate.fds)
 
 
@@ -179,6 +183,7 @@ class _Gate:
     ledger: Ledger
     ask: Ask
     held: ExitStack
+    whole: set[File]
     fds: dict[File, int] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
 
@@ -221,6 +226,8 @@ class _Gate:
 
     def _layer(self, place: Place, header: ImageHeader | None, form: str) -> Layer:
         """Return a layer with all files of its own."""
+        if not (header and header.extents):
+            self._refuse_cut_short(place.file, form)
         if header is None:
             return Layer(file=place.file, format=form)
         data = None
@@ -359,11 +366,27 @@ class _Gate:
         """Return how much of a disk a file has."""
         if not extent.is_sparse:
             return file.size
+        self._refuse_cut_short(file, "vmdk")
         try:
             return sparse_extent_bytes(self._bytes(file))
         except ImageError as error:
             what = error.message.removeprefix("the image ")
             raise ImageError(f"{shown(file.path)!r} {what}", hint=error.hint) from None
+
+    def _refuse_cut_short(self, file: File, form: str) -> None:
+        """Raise ``ImageError`` where data is missing that QEMU would show as zeros."""
+        if file in self.whole:
+            return
+        try:
+            is_missing = is_cut_short(self._bytes(file), form)
+        except ImageError:
+            is_missing = True
+        if is_missing:
+            raise ImageError(
+                f"{shown(file.path)!r} is cut short: a part of the {form} is missing at its end",
+                hint="get it again",
+            )
+        self.whole.add(file)
 
     def _asked_for(self, place: Place, name: str, what: str, made: str = "") -> File:
         """Open what a header asks for, where it may have it; ``made`` is what we gave it."""
