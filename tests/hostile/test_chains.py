@@ -131,6 +131,24 @@ def test_an_overlay_that_is_wrong_about_what_it_stands_on_is_told_how_to_say_it(
     assert caught.value.hint.endswith(mend.replace("-F qcow2", "-F raw"))
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("/srv/images/base.img", "'base.img' lies beside the image: say so: qemu-img rebase -u -b "
+         "base.img -F FORMAT"),
+        ("gone.img", "put it there, or say where it is: qemu-img rebase -u -b FILE -F FORMAT"),
+    ],
+)  # fmt: skip
+def test_a_backing_file_that_is_not_there_is_named_with_the_command_that_helps(place, name, hint):
+    (place / "base.img").write_bytes(bytes(512))
+    image = overlay(place / "a disk", name)
+    with pytest.raises(ImageError) as caught:
+        taken(image)
+
+    assert f"asks for the backing file {name!r}, which cannot be opened" in caught.value.message
+    assert caught.value.hint == f"{hint} '{image}'"
+
+
 @pytest.mark.parametrize("old", ["host_device", "file"])
 def test_old_words_for_what_is_read_as_it_is_are_understood(place, old):
     (place / "base.img").write_bytes(bytes(1 << 20))

@@ -30,7 +30,9 @@ def where_it_should_be(named: str, name: str, what: str) -> str:
         return f"{shown(base)!r} lies beside the image: {how}"
     if what == "extent":
         return "a disk in several files needs all of them: get this one, too"
-    return "put it back in its place, or make the overlay again from --base ROOTFS"
+    if what == "backing file":
+        return f"put it there, or say where it is: {on_another(named, 'FILE')}"
+    return "put it back in its place"
 
 
 def no_file(named: str, what: str) -> str:
