@@ -15,13 +15,17 @@ from dataclasses import dataclass, field
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.byte_range import Piece, Stretch
+from vmtiming_tui.images.gate.appearance import (
+    beside_what_is_wanted,
+    beside_what_stands_on_it,
+    beside_what_was_written_down,
+)
 from vmtiming_tui.images.gate.cut_short import is_cut_short
 from vmtiming_tui.images.gate.format_ledger import Ledger, LedgerEntry, entry_for
 from vmtiming_tui.images.gate.formats import (
     CHAINED_FORMATS,
     KNOWN_FORMATS,
     PROBED_BYTES,
-    READ_ONLY_FORMATS,
     format_by_end,
     format_by_mark,
     read_header,
@@ -29,10 +33,8 @@ from vmtiming_tui.images.gate.formats import (
 from vmtiming_tui.images.gate.header import Extent, ImageHeader
 from vmtiming_tui.images.gate.place import Place, could_give, is_below, local_name
 from vmtiming_tui.images.gate.refusals import (
-    damage,
     into_one_file,
     no_file,
-    on_another,
     refuse_changed_parent,
     refuse_differing,
     refuse_extent,
@@ -199,19 +201,23 @@ class _Gate:
                     f"{shown(path)!r} stands on more than {MAX_LAYERS - 1} backing files",
                     hint=f"write it into one file: {into_one_file(path)}",
                 )
-            entry = self.ledger.get(place.file)
+            file, entry = place.file, self.ledger.get(place.file)
             if entry and not (self.rules.format and not layers):
-                told = self._as_written_down(place.file, entry)
+                told = entry.format
+                self._note(beside_what_was_written_down(file.path, self._mark(file), told))
             elif layers:
-                self._check_told(place, told, layers[-1])
+                above_it = layers[-1].file.path
+                self._note(beside_what_stands_on_it(file.path, self._mark(file), told, above_it))
             header, form, size = self._settle(place, told)
-            _refuse_absurd(size, place.file)
-            refuse_changed_parent(place.file.path, header, above)
+            _refuse_absurd(size, file)
+            refuse_changed_parent(file.path, header, above)
             if not layers:
-                self._check_top(place, header, form)
-                virtual_bytes = size
+                virtual_bytes, writable = size, self.rules.writable
+                self._note(
+                    beside_what_is_wanted(place.named, file.path, header, form, writable=writable)
+                )
             layers.append(self._layer(place, header, form))
-            told, above = _known(header.backing_format, place.file) if header else "", header
+            told, above = _known(header.backing_format, file) if header else "", header
             place = self._below(place, header, entry)
         if not self.rules.in_parts:
             for layer in layers:
@@ -258,35 +264,15 @@ class _Gate:
         self.fds[file] = fd
         return file
 
+    def _note(self, notice: str) -> None:
+        if notice:
+            self.notices.append(notice)
+
     def _bytes(self, file: File) -> Stretch:
         return Stretch((Piece(self.fds[file], 0, file.size),))
 
-    def _as_written_down(self, file: File, entry: LedgerEntry) -> str:
-        mark = format_by_mark(self._bytes(file).head(PROBED_BYTES))
-        if mark and mark != entry.format:
-            self.notices.append(
-                f"{shown(file.path)} begins like a {mark}, and is booted as {entry.format}: so it "
-                "was written down before a guest could write to it (if you put another image in "
-                f"its place, say so: --format {mark})"
-            )
-        return entry.format
-
-    def _check_told(self, place: Place, told: str, above: Layer) -> None:
-        """See whether a backing file looks like what the layer above it says it is."""
-        mark = format_by_mark(self._bytes(place.file).head(PROBED_BYTES))
-        if not told or mark == told:
-            return
-        rebase = on_another(above.file.path, place.file.path, mark or "raw")
-        if told in CHAINED_FORMATS:
-            raise ImageError(
-                f"{shown(place.file.path)!r} is no {told}, as {shown(above.file.path)!r} has it",
-                hint=f"say what it is: {rebase}",
-            )
-        if mark:
-            self.notices.append(
-                f"{shown(place.file.path)} begins like a {mark}, and is taken for {told}, as what "
-                f"stands on it has it; if that is wrong: {rebase}"
-            )
+    def _mark(self, file: File) -> str:
+        return format_by_mark(self._bytes(file).head(PROBED_BYTES))
 
     def _settle(self, place: Place, told: str) -> tuple[ImageHeader | None, str, int]:
         """Return an image's header where it may name other files, its format and its size."""
@@ -299,11 +285,8 @@ class _Gate:
                     "vm-timing-report prepare --untouched {image} unpacks it", file.path
                 ),
             )
-        try:
+        with _named(file):
             header = read_header(image, told)
-        except ImageError as error:
-            what = error.message.removeprefix("the image ")
-            raise ImageError(f"{shown(file.path)!r} {what}", hint=error.hint) from None
         if header is not None:
             refuse_differing(place.named, file.path, header)
             return header, header.format, header.virtual_bytes
@@ -319,20 +302,6 @@ class _Gate:
                 hint=f"write it into one file where you trust it: {into_one_file(place.named)}",
             )
         return None, answer.format, answer.virtual_bytes
-
-    def _check_top(self, place: Place, header: ImageHeader | None, form: str) -> None:
-        """Raise ``ImageError`` where guests are to write to what cannot be written to."""
-        if header is not None and header.is_damaged:
-            found = damage(place.named, place.file.path)
-            if self.rules.writable:
-                raise found
-            self.notices.append(f"{found.message}; {found.hint}")
-        is_fixed = form in READ_ONLY_FORMATS or (header is not None and header.is_compressed)
-        if is_fixed and self.rules.writable:
-            raise ImageError(
-                f"{shown(place.file.path)!r} is a {form} that QEMU only reads, or compressed",
-                hint=f"leave out --persist, or write it anew: {into_one_file(place.named)}",
-            )
 
     def _parts(self, place: Place, header: ImageHeader) -> tuple[LayerPart, ...]:
         """Return what a VMDK is made of; raise ``ImageError`` where it may not be."""
@@ -366,12 +335,10 @@ class _Gate:
         """Return how much of a disk a file has."""
         if not extent.is_sparse:
             return file.size
+        with _named(file):
+            size = sparse_extent_bytes(self._bytes(file))
         self._refuse_cut_short(file, "vmdk")
-        try:
-            return sparse_extent_bytes(self._bytes(file))
-        except ImageError as error:
-            what = error.message.removeprefix("the image ")
-            raise ImageError(f"{shown(file.path)!r} {what}", hint=error.hint) from None
+        return size
 
     def _refuse_cut_short(self, file: File, form: str) -> None:
         """Raise ``ImageError`` where data is missing that QEMU would show as zeros."""
@@ -414,6 +381,16 @@ class _Gate:
             why = f"which user {owner}, who owns the image, has no right to"
             raise ImageError(f"{asked}, {why}", hint=hint)
         return found
+
+
+@contextmanager
+def _named(file: File) -> Iterator[None]:
+    """Have complaints about "the image" name the file."""
+    try:
+        yield
+    except ImageError as error:
+        what = error.message.removeprefix("the image ")
+        raise ImageError(f"{shown(file.path)!r} {what}", hint=error.hint) from None
 
 
 def _known(form: str, file: File) -> str:

@@ -47,14 +47,6 @@ def on_another(named: str, base: str, form: str = "FORMAT") -> str:
     return f"qemu-img rebase -u -b {_quoted(base)} -F {form} {_quoted(named)}"
 
 
-def damage(named: str, path: str) -> ImageError:
-    """Return the complaint about an image that says of itself that it is damaged."""
-    return ImageError(
-        f"{shown(path)!r} says of itself that it is damaged",
-        hint=f"mend it: qemu-img check -r all {_quoted(named)}",
-    )
-
-
 def refuse_differing(named: str, path: str, header: ImageHeader) -> None:
     """Raise ``ImageError`` for an image that differs from a parent which QEMU does not follow."""
     if not header.differs_from:
