@@ -90,7 +90,7 @@ def _printed(done: "subprocess.CompletedProcess[str]") -> list[str]:
 def _told(complaint: str) -> str:
     """Return what was said that matters: a refusal, or what was carried over and left out."""
     lines = [line.removeprefix("spin-from-raw: ").strip() for line in complaint.splitlines()]
-    refused = [line for line in lines if line.startswith("vm-timing-report: ")]
+    refused = [line for line in lines if line.startswith(("vm-timing-report: ", "Error: "))]
     if refused:
         return " ".join(line for line in lines[lines.index(refused[0]) - 3 :] if line)
     kept = ("carried over", "left out", "its first boot", "comes from")
