@@ -289,6 +289,14 @@ def test_what_qemu_itself_finds_cut_short_is_refused_in_its_words(raw, tmp_path,
     assert "get" in caught.value.hint
 
 
+def test_a_compressed_vmdk_is_not_written_to(raw, tmp_path):
+    image = made(raw, tmp_path / "image", "vmdk", "subformat=streamOptimized")
+
+    found = refusal(image, writable=True)
+    assert "is a vmdk that QEMU only reads, or compressed" in found.message
+    assert f"leave out --persist, or write it anew: qemu-img convert -O qcow2 {image}" in found.hint
+
+
 def test_a_qcow2_that_says_it_is_damaged_is_read_with_a_word_and_not_written_to(raw, tmp_path):
     image = made(raw, tmp_path / "image", "qcow2")
     with image.open("r+b") as file:
