@@ -149,6 +149,21 @@ def test_a_backing_file_that_is_not_there_is_named_with_the_command_that_helps(p
     assert caught.value.hint == f"{hint} '{image}'"
 
 
+def test_a_command_that_helps_names_any_image_in_one_word_and_steers_no_terminal(
+    place, monkeypatch
+):
+    monkeypatch.chdir(place)
+    (place / "flat").write_bytes(bytes(1 << 20))
+    image = vmdk_description(place / "-x; \x1b[31m'rm'\n", "flat")
+    with pytest.raises(ImageError) as caught:
+        taken(image.name)
+
+    assert caught.value.hint.isprintable()
+    command = caught.value.hint.partition("qemu-img convert -O qcow2 ")[2].partition(",")[0]
+    words = subprocess.check_output(["bash", "-c", f"printf '%s|' {command}"], text=True)
+    assert words == f"./{image.name}|./{image.name}-whole.qcow2|"
+
+
 @pytest.mark.parametrize("old", ["host_device", "file"])
 def test_old_words_for_what_is_read_as_it_is_are_understood(place, old):
     (place / "base.img").write_bytes(bytes(1 << 20))

@@ -210,6 +210,16 @@ def test_snapshots_in_parts_or_not_show_what_they_stand_on(raw, tmp_path, base, 
     assert whole_disk(image, tmp_path / "work") == wanted
 
 
+def test_a_parent_that_is_gone_is_named(raw, tmp_path):
+    base = made(raw, tmp_path / "base.vmdk", "vmdk")
+    images.sh("qemu-img", "create", "-q", "-f", "vmdk", "-b", base, "-F", "vmdk", tmp_path / "top")
+    base.unlink()
+
+    found = refusal(tmp_path / "top")
+    assert f"asks for the parent {str(base)!r}, which cannot be opened" in found.message
+    assert found.hint == "put it back in its place"
+
+
 def test_a_parent_that_was_written_to_since_is_no_parent(raw, tmp_path):
     base = made(raw, tmp_path / "base.vmdk", "vmdk")
     images.sh("qemu-img", "create", "-q", "-f", "vmdk", "-b", base, "-F", "vmdk", tmp_path / "top")

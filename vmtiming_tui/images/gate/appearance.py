@@ -3,12 +3,10 @@
 Each returns what a person should know, empty where all fits, and raises ``ImageError``.
 """
 
-import shlex
-
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.gate.formats import CHAINED_FORMATS, READ_ONLY_FORMATS
 from vmtiming_tui.images.gate.header import ImageHeader
-from vmtiming_tui.images.gate.refusals import into_one_file, on_another
+from vmtiming_tui.images.gate.refusals import into_one_file, on_another, quoted
 from vmtiming_tui.images.quoting import shown
 
 
@@ -54,7 +52,7 @@ def beside_what_is_wanted(
     if header is None or not header.is_damaged:
         return ""
     what = f"{shown(path)!r} says of itself that it is damaged"
-    mend = f"mend it: qemu-img check -r all {shlex.quote(named)}"
+    mend = f"mend it: qemu-img check -r all {quoted(named)}"
     if writable:
         raise ImageError(what, hint=mend)
     return f"{what}; {mend}"

@@ -8,7 +8,6 @@ the one above it that the image's owner could give anyway, or below a folder the
 """
 
 import os
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -35,6 +34,7 @@ from vmtiming_tui.images.gate.place import Place, could_give, is_below, local_na
 from vmtiming_tui.images.gate.refusals import (
     into_one_file,
     no_file,
+    quoted,
     refuse_changed_parent,
     refuse_differing,
     refuse_extent,
@@ -251,7 +251,8 @@ class _Gate:
             return None
         # Another's file can come to have the number, and the name, of one that was made here.
         made = entry.backing if entry and place.file.owner in (os.geteuid(), 0) else ""
-        file = self._asked_for(place, header.backing, "backing file", made)
+        what = "parent" if header.format == "vmdk" else "backing file"
+        file = self._asked_for(place, header.backing, what, made)
         named = place.path(header.backing)
         # What we gave it ourselves is as if the user had named it.
         return Place.of(named, file) if file.path == made else Place(named, file, place.folders)
@@ -371,7 +372,7 @@ class _Gate:
             raise ImageError(f"{asked}: {error.message}", hint=error.hint) from None
         if found.path == made or any(is_below(found, top) for top in self.rules.allow_backing):
             return found
-        hint = f"if it may have it: --allow-backing {shlex.quote(shown(found.folder))}"
+        hint = f"if it may have it: --allow-backing {quoted(found.folder)}"
         if found.folder not in place.folders:
             why = "which is neither in its own folder nor in the one above it"
             raise ImageError(f"{asked}, {why}", hint=hint)
