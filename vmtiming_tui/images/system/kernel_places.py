@@ -48,11 +48,11 @@ _ANY_INITRDS = (
     "initramfs.cpio.zst",
 )  # fmt: skip
 _BESIDE_MODULES = ("vmlinuz", "vmlinuz.unsigned", "bzImage", "Image")
-# Below what a boot loader sees; a star is any folder.
+# Below what a boot loader sees; a star is any folder, a number sign one named after a version.
 _FOLDERS = (
-    "", "kernels", "efi/nixos", "firmware", "firmware/current", "current", "ostree/*", "*/*",
+    "", "kernels", "efi/nixos", "firmware", "firmware/current", "current", "ostree/*",
 )  # fmt: skip
-_OF_KERNEL_INSTALL = "*/*"
+_OF_KERNEL_INSTALL = "*/#"
 _VERSION_FOLDER = re.compile(r"[0-9]+\.[0-9].*")
 
 
@@ -84,10 +84,9 @@ def kernels_below(root: Tree, tree: Tree, folder: str) -> Iterator[PlacedKernel]
                 yield from _in_a_program(tree, joined(where, name))
     for form in _FOLDERS:
         for where in _matching(tree, folder, form):
-            if form != _OF_KERNEL_INSTALL:
-                yield from _by_name(root, tree, where)
-            elif _VERSION_FOLDER.fullmatch(PurePosixPath(where).name):
-                yield from _in_a_folder_of_its_own(tree, where, ("linux", "vmlinuz"))
+            yield from _by_name(root, tree, where)
+    for where in _matching(tree, folder, _OF_KERNEL_INSTALL):
+        yield from _in_a_folder_of_its_own(tree, where, ("linux", "vmlinuz"))
 
 
 def kernels_beside_modules(tree: Tree) -> Iterator[PlacedKernel]:
@@ -112,7 +111,7 @@ def _matching(tree: Tree, folder: str, form: str) -> Iterator[str]:
             joined(above, name)
             for above in found[:_MAX_FOLDERS]
             for name in tree.names(above)[:_MAX_FOLDERS]
-            if part in ("*", name.lower())
+            if part in ("*", name.lower()) or (part == "#" and _VERSION_FOLDER.fullmatch(name))
         ]
     yield from found[:_MAX_FOLDERS]
 
