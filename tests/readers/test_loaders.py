@@ -306,12 +306,12 @@ def test_grubs_defaults_are_read_as_a_shell_would_without_running_anything():
         b'#GRUB_CMDLINE_LINUX="no"\nGRUB_DEFAULT=0\n',
         "etc/default/grub.d/50-cloud.cfg": b'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX c"\n'
         b"GRUB_CMDLINE_LINUX_DEFAULT=d\n",
-        "etc/default/grub.d/60-evil.cfg": b'GRUB_CMDLINE_LINUX_DEFAULT="e=$(reboot) f"\n',
+        "etc/default/grub.d/60-evil.cfg": b'GRUB_CMDLINE_LINUX_DEFAULT="e=$(reboot) f=\\"g h\\""\n',
     }
 
     found = told_by(files)
 
-    assert words(found) == "a b c f"
+    assert words(found) == 'a b c f="g h"'
     assert [word.text for word in found.unknown] == ["e=$(reboot)"]
 
 

@@ -48,12 +48,14 @@ def line_menus(place: Place) -> Iterator[list[MenuEntry]]:
 def refind_menu(place: Place, kernel: str) -> list[MenuEntry]:
     """Return what rEFInd tells every kernel of a folder, the first line by default."""
     name = "refind_linux.conf"
-    lines = [found for line in place.text(name).split("\n")[:_MAX_ITEMS]
-             if (found := _REFIND.fullmatch(line))]  # fmt: skip
+    found = [_REFIND.fullmatch(line) for line in _lines(place, name)]
     items = [
-        _Item(found[1], kernel=f"/{kernel}", line=found[2].replace('""', '"'), is_default=first)
-        for found, first in zip(lines, [True, *[False] * len(lines)], strict=False)
+        _Item(line[1], kernel=f"/{kernel}", line=line[2].replace('""', '"'))
+        for line in found[:_MAX_ITEMS]
+        if line
     ]
+    for item in items[:1]:
+        item.is_default = True
     return [_entry(place, name, item) for item in items]
 
 
