@@ -187,7 +187,9 @@ def test_of_several_entries_the_default_counts_and_is_named():
     by_grub = told_by(files | {"boot/grub2/grubenv": b"# GRUB\nsaved_entry=tiny-9\n####"})
 
     assert words(first) == "new"
-    assert first.source.endswith("tiny-10.conf of the disk, the default of 2 for this kernel")
+    assert first.source.endswith(
+        "tiny-10.conf of the disk, the default of 2 for this kernel ('Tiny')"
+    )
     assert words(by_file) == words(apart) == words(by_grub) == "old"
 
 

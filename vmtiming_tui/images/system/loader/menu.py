@@ -36,8 +36,9 @@ class MenuEntry:
 
     @property
     def is_rescue(self) -> bool:
-        """Whether it is for repairs, by its title or its words."""
-        told = {*re.split(r"\W+", self.title.lower()), *(word.text for word in self.words)}
+        """Whether it is for repairs, by its title, its kernel's name or its words."""
+        names = re.split(r"\W+", f"{self.title} {self.kernel}".lower())
+        told = {*names, *(word.text for word in self.words)}
         return not _RESCUE.isdisjoint(told)
 
 

@@ -123,7 +123,9 @@ def _of_several(own: Sequence[MenuEntry], menu: Sequence[MenuEntry]) -> Told:
     which = "the default" if chosen.is_default else "the first"
     if not any(entry.is_default for entry in menu):
         which = "of which the loader knows the default when it runs: the first"
-    found = _told(chosen, f", {which} of {len(own)} for this kernel" if len(own) > 1 else "")
+    title = f" ('{shown(chosen.title)}')" if chosen.title else ""
+    several = f", {which} of {len(own)} for this kernel{title}" if len(own) > 1 else ""
+    found = _told(chosen, several)
     default = next((entry for entry in menu if entry.is_default), chosen)
     if default.kernel in ("", *(entry.kernel for entry in own)):
         return found
