@@ -444,6 +444,13 @@ def test_that_an_initrd_waits_for_a_network_is_said():
     assert len(list(carried_of("ip=off rd.neednet=0").lines())) == 1
 
 
+def test_no_number_of_words_is_too_much_to_say():
+    (line,) = carried_of(" ".join(["\1" * 60] * 250)).lines()
+
+    assert " and 210 more (no plain word)" in line
+    assert len(line) < 10_000
+
+
 def test_words_that_only_the_loader_knows_are_said():
     found = carried(Told(source="it", unknown=split("root=$r a=$b $vt_handoff")), NEW)
 
