@@ -43,6 +43,7 @@ def entry_menu(place: Place, variables: Mapping[str, str], pattern: str) -> Iter
             kernel=entry.linux,
             words=words,
             unknown=unknown,
+            initrds=entry.initrds,
             is_default=entry is default,
             devicetree=entry.devicetree,
         )

@@ -55,7 +55,7 @@ def _entry(boots: Boots, place: str, title: str, *, is_default: bool) -> MenuEnt
     words, unknown = marked(boots.line)
     return MenuEntry(
         place=place, title=title, kernel=boots.kernel.replace(UNKNOWN, ""), words=words,
-        unknown=unknown, is_default=is_default, is_sure=boots.is_sure,
+        unknown=unknown, initrds=boots.initrds, is_default=is_default, is_sure=boots.is_sure,
     )  # fmt: skip
 
 

@@ -20,9 +20,9 @@ UNKNOWN = "\1"
 class MenuEntry:
     """What a menu tells a kernel.
 
-    ``place`` is its file; ``kernel`` the kernel's path as it stands there, mostly from the top of
-    the file system it is on. ``unknown`` are words that only the running loader could complete;
-    ``is_sure`` is false where it alone decides whether they are said at all.
+    ``place`` is its file; ``kernel`` and ``initrds`` are paths as they stand there, mostly from the
+    top of the file system they are on. ``unknown`` are words that only the running loader could
+    complete; ``is_sure`` is false where it alone decides whether they are said at all.
     """
 
     place: str
@@ -30,6 +30,7 @@ class MenuEntry:
     kernel: str
     words: tuple[Word, ...]
     unknown: tuple[Word, ...] = ()
+    initrds: tuple[str, ...] = ()
     is_default: bool = False
     is_sure: bool = True
     devicetree: str = ""

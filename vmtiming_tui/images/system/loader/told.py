@@ -88,6 +88,12 @@ def _told(entry: MenuEntry, which: str) -> Told:
     )
 
 
+def menu_entries(root: Tree, others: Sequence[Tree]) -> Sequence[MenuEntry]:
+    """Return what all menus of a disk's loaders tell."""
+    menus, _ = _menus(tuple(places(root, others)))
+    return [entry for menu in menus for entry in menu]
+
+
 def default_root(trees: Sequence[Tree]) -> str:
     """Return the root that a disk's loader boots by default, as it says it.
 
