@@ -119,7 +119,7 @@ def _menus(
     menus: list[Sequence[MenuEntry]] = [
         list(entry_menu(place, variables, pattern)) for place in spots
     ]
-    menus += [grub.entries for grub in grubs]
+    menus += [menu for grub in grubs for menu in grub.menus]
     menus += [menu for place in spots for menu in line_menus(place)]
     return menus, tuple(shown(remark) for grub in grubs for remark in grub.remarks)
 
