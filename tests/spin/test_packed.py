@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 import tarfile
+from pathlib import Path
 
 import pytest
 
 from support import disk_images as images
-from support.spinning import digest, left_behind, spin
+from support.spinning import SPIN, digest, left_behind, spin
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def prepare(folder, monkeypatch):
 @pytest.fixture
 def cached(folder):
     """What is in the cache."""
-    return lambda: sorted((folder / "cache/vmtiming-tui/unpacked").iterdir())
+    return lambda: sorted((folder / "cache/vmtiming-tui/unpacked").glob("*/*"))
 
 
 def test_it_is_unpacked_once_and_said_where(bare, folder, prepare, cached):
@@ -47,7 +48,7 @@ def test_it_is_unpacked_once_and_said_where(bare, folder, prepare, cached):
     assert first.returncode == 0, first.stderr
     [disk] = cached()
     assert f"unpacked to {disk}, where it stays" in first.stderr
-    assert disk.name.endswith("-tiny.img")
+    assert disk.name == "tiny.img"
     assert digest(disk) == digest(bare)
     assert disk.stat().st_mode & 0o777 == 0o640
     assert disk.stat().st_blocks * 512 < bare.stat().st_size // 2
@@ -75,8 +76,42 @@ def test_the_disk_of_an_archive_that_is_named(bare, folder, prepare, cached):
 
     assert done.returncode == 0, done.stderr
     [disk] = cached()
-    assert disk.name.endswith("-second.qcow2")
+    assert disk.name == "second.qcow2"
     assert list(folder.rglob("owned")) == []
+
+
+def test_what_is_there_is_not_replaced_and_nothing_unpacked_for_it(bare, folder, prepare, cached):
+    (folder / "tiny.gz").write_bytes(gzip.compress(b"anything"))
+    (folder / "out").mkdir()
+    (folder / "out/rootfs.img").touch()
+
+    done = prepare(folder / "tiny.gz", "--out", "out")
+
+    assert done.returncode == 1
+    assert "--force replaces it" in done.stderr
+    assert cached() == []
+
+
+def test_an_unpacked_disk_is_asked_where_it_stands_and_has_no_other_beside_it(
+    folder, monkeypatch
+):  # fmt: skip
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    (folder / "secret.gz").write_bytes(gzip.compress(b"secret" * 99))
+    where = images.sh("bash", SPIN, folder / "secret.gz", "--unpack", "--out", folder / "out")
+    secret = Path(where.removesuffix("\n"))
+    assert secret.read_bytes() == b"secret" * 99
+    assert not (folder / "out").exists()
+    top = folder / "top.qcow2"
+    backing = f"../{secret.parent.name}/{secret.name}"
+    images.sh(
+        "qemu-img", "create", "-u", "-q", "-f", "qcow2", "-b", backing, "-F", "raw", top, "1M"
+    )
+    (folder / "top.qcow2.gz").write_bytes(gzip.compress(top.read_bytes()))
+
+    spun = spin(folder / "top.qcow2.gz", folder / "out")
+
+    assert spun.code == 1
+    assert "which is neither in its own folder nor in the one above it" in spun.complaint
 
 
 def test_a_member_of_an_image_that_is_not_packed(bare, prepare):

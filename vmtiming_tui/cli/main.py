@@ -272,7 +272,7 @@ def _measure_noise(plan: RunPlan) -> int:
 @click.option("-s", "--suffix", default=".img", metavar="TEXT", help="Their suffix.")
 @click.option("--size", metavar="SIZE", help="Of the new root, such as 4G; else as its content.")
 @click.option("--kernel-version", metavar="VERSION", help="Another kernel than the newest.")
-@click.option("--member", default="", metavar="NAME", help="Which disk of a packed IMAGE.")
+@click.option("--member", metavar="NAME", help="Which disk of a packed IMAGE.")
 @click.option(
     "-k", "--kernel", metavar="FILE", shell_complete=files,
     help="Your own kernel, where IMAGE has none, or another is to be timed.",
@@ -318,14 +318,13 @@ def prepare(image: str, out: str, **given: Any) -> None:
         "base": image if given["untouched"] else str(folder / "rootfs.img"),
     }
     values = [(name, given[name]) for name in (
-        "size", "kernel_version", "kernel", "initrd", "root", "format")]  # fmt: skip
+        "size", "kernel_version", "kernel", "initrd", "root", "format", "member")]  # fmt: skip
     values += [("allow_backing", folder) for folder in given["allow_backing"]]
     flags = ("convert", "dry_run", "force", "mount", "allow_device")
     options = [f"--{name.replace('_', '-')}={value}" for name, value in values if value]
     options += [f"--{name.replace('_', '-')}" for name in flags if given[name]]
     options += ["--boot-files"] if given["untouched"] else []
-    config = build_config(raw, files=False)
-    prepared = prepare_image(image, folder, config, options, member=given["member"])
+    prepared = prepare_image(image, folder, build_config(raw, files=False), options)
     if not given["dry_run"]:
         echo(f"Made {plural(prepared.overlays, 'overlay')}. Now boot them:\n\n  {prepared.command}")
 

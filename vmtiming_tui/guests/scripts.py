@@ -10,7 +10,7 @@ from types import FrameType
 from vmtiming_tui.images.guard.isolated import isolated
 from vmtiming_tui.resources import resource
 
-_STDERR = 2
+STDERR = 2
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -19,7 +19,7 @@ def run_script(script: str, *words: str) -> int:
     return run_to_the_end(["bash", str(resource("spin", script)), *words])
 
 
-def run_to_the_end(command: Sequence[str], said_to: int = _STDERR) -> int:
+def run_to_the_end(command: Sequence[str], said_to: int = STDERR) -> int:
     """Run a command to its end and return its exit code; its words go to stderr, or a descriptor.
 
     A signal to us is passed on to it once, and its tidying up is awaited; then we end as the

@@ -14,8 +14,7 @@ from vmtiming_tui.engine.children import rundir
 from vmtiming_tui.engine.children.children import start_warden
 from vmtiming_tui.engine.image.overlays import make_overlays
 from vmtiming_tui.errors import VmTimingError
-from vmtiming_tui.escape import printable
-from vmtiming_tui.guests.scripts import run_to_the_end
+from vmtiming_tui.guests.scripts import STDERR, run_to_the_end
 from vmtiming_tui.images.gate.formats import PROBED_BYTES, format_by_mark
 from vmtiming_tui.images.guard.isolated import isolated
 from vmtiming_tui.images.guard.opening import open_file
@@ -40,24 +39,20 @@ class Prepared:
     command: str
 
 
-def _spin(image: str, out: Path, options: Sequence[str]) -> None:
+def _spin(image: str, out: Path, options: Sequence[str], *, said_to: int = STDERR) -> None:
     # A name may begin with a dash, which an option's does; a path never does.
     name = image if not image.startswith("-") else f"./{image}"
-    if run_to_the_end(isolated("spin.outside", name, "--out", str(out), *options)):
+    command = isolated("spin.outside", name, "--out", str(out), *options)
+    if run_to_the_end(command, said_to):
         raise VmTimingError("the image could not be prepared; spin-from-raw.sh says why above")
 
 
-def _unpacked(image: str, member: str) -> str:
-    """Return the disk of an image that is packed; the image where it is not."""
-    if packed_how(image) is None:
-        if member:
-            raise VmTimingError(f"{printable(image)} is no archive", hint="leave --member out")
-        return image
+def _unpacked(image: str, out: Path, options: Sequence[str]) -> str:
+    """Return the path of the disk in a packed image, unpacked now where it never was."""
     with os.fdopen(os.memfd_create("path", os.MFD_CLOEXEC), "rb") as said:
-        if run_to_the_end(isolated("spin.unpack", image, member), said.fileno()):
-            raise VmTimingError("the image could not be unpacked; the lines above say why")
+        _spin(image, out, [*options, "--unpack"], said_to=said.fileno())
         said.seek(0)
-        return os.fsdecode(said.read())
+        return os.fsdecode(said.read().removesuffix(b"\n"))
 
 
 def _drop_overlays(config: RunConfig) -> None:
@@ -114,20 +109,19 @@ async def _overlays(config: RunConfig) -> int:
             return await make_overlays(config, range(config.number), children)
 
 
-def prepare(
-    image: str, out: Path, config: RunConfig, options: Sequence[str] = (), *, member: str = ""
-) -> Prepared:
+def prepare(image: str, out: Path, config: RunConfig, options: Sequence[str] = ()) -> Prepared:
     """Spin ``image`` into ``out`` and make ``config.number`` overlays in ``out/vms``.
 
     ``config`` brings the number, the names, the memory and what the overlays stand on; ``options``
-    go to spin-from-raw.sh, whose words go to standard error. A packed image is unpacked first, of
-    it ``member``, and overlays that stand on the image stand on what came of that. Raises
-    ``VmTimingError`` when a step fails.
+    go to spin-from-raw.sh, whose words go to standard error. A packed image is unpacked first, and
+    overlays that stand on the image stand on what came of that. Raises ``VmTimingError`` when a
+    step fails.
     """
-    disk = _unpacked(image, member)
-    if config.base == image:
-        config = replace(config, base=disk)
-    image = disk
+    if packed_how(image):
+        disk = _unpacked(image, out, options)
+        config = replace(config, base=disk) if config.base == image else config
+        options = [option for option in options if not option.startswith("--member=")]
+        image = disk
     had_kernel = Path(config.kernel).exists()
     storm = ["-n", str(config.number), "-m", str(config.memory_mib), "-p", config.prefix]
     storm += ["-s", config.suffix] if config.suffix else []

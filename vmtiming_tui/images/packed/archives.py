@@ -1,9 +1,8 @@
 """Archives gone through once: each member looked at, one of them written out in passing."""
 
-import lzma
+import errno
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import IO, BinaryIO
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.packed.disks import LEAST_DISK_BYTES, disk_kind, is_description
-from vmtiming_tui.images.packed.flow import Flow, flow_of, unpacked, write_sparse
+from vmtiming_tui.images.packed.flow import FAILURES, Flow, flow_of, unpacked, write_sparse
 from vmtiming_tui.images.packed.members import MAX_OVF_BYTES, Content, Member
 from vmtiming_tui.images.packed.no_disks import HEAD_BYTES, told
 from vmtiming_tui.images.packed.packing import ARCHIVES, MARK_BYTES, Packing, packing_of
@@ -22,7 +21,6 @@ _TAR_BLOCK = 1 << 20
 _ENCRYPTED, _STRONG = 0x1, 0x40
 _AES = 99
 _SPANNED = b"PK\x07\x08"
-
 Say = Callable[[str], None]
 
 
@@ -69,8 +67,10 @@ class Passage:
                     content = tar.extractfile(info)
                     assert content is not None  # noqa: S101  it is a file
                     self._visit(info.name, info.size, content, file)
-        except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+        except FAILURES as error:
             raise _damaged(error) from None
+        except OSError as error:
+            raise _unless_pointed_outside(error) from None
 
     def _open_tar(self, file: BinaryIO | Flow) -> tarfile.TarFile:
         if isinstance(file, Flow):
@@ -84,25 +84,27 @@ class Passage:
             with zipfile.ZipFile(file) as archive:
                 for info in archive.infolist():
                     self.content.note(info.filename)
-                    if info.is_dir():
+                    if info.filename.endswith("/"):
                         continue
                     if info.flag_bits & (_ENCRYPTED | _STRONG) or info.compress_type == _AES:
                         raise ImageError(
                             "the archive is encrypted",
                             hint="unpack it with its password: 7z x {image} (apt-get install "
-                            "7zip), then prepare the disk in it",
+                            "p7zip-full), then prepare the disk in it",
                         )
                     with archive.open(info) as content:
                         self._visit(info.filename, info.file_size, content, file)
         except NotImplementedError as error:
             raise ImageError(
                 f"the archive is packed in a way not known here ({shown(str(error))})",
-                hint="7z x {image} (apt-get install 7zip), then prepare the disk in it",
+                hint="7z x {image} (apt-get install p7zip-full), then prepare the disk in it",
             ) from None
-        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError) as error:
+        except FAILURES as error:
             if head == _SPANNED:
                 raise _in_parts() from None
             raise _damaged(error) from None
+        except OSError as error:
+            raise _unless_pointed_outside(error) from None
 
     def _visit(self, name: str, size: int, file: IO[bytes], source: BinaryIO | Flow) -> None:
         def told(_: int) -> None:
@@ -141,6 +143,11 @@ class Passage:
 
 def _names(name: str) -> tuple[str, str]:
     return name, name.rpartition("/")[2]
+
+
+def _unless_pointed_outside(error: OSError) -> Exception:
+    """Return what to raise where reading failed: a place that no file has is the archive's word."""
+    return _damaged("it points outside of itself") if error.errno == errno.EINVAL else error
 
 
 def _damaged(error: object) -> ImageError:

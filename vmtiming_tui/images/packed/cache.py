@@ -1,6 +1,7 @@
 """Where unpacked disks are kept: each under the digest of what it was packed in."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -16,6 +17,8 @@ from vmtiming_tui.images.guard.out_folder import WorkFolder, open_folder
 _CHUNK = 1 << 20
 _DIGEST_CHARS = 32
 _MAX_NAME = 60
+_KEPT = "kept"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -64,23 +67,37 @@ class Cache:
 
     def find(self, digest: str) -> str:
         """Return the path of what is kept under a digest; empty where there is none."""
-        for name in os.listdir(self.fd):  # noqa: PTH208  by descriptor
-            if name.startswith(f"{digest}-") and self._is_ours(name):
-                return f"{self.name}/{name}"
-        return ""
+        try:
+            folder = os.open(digest, _FOLDER, dir_fd=self.fd)
+        except OSError:
+            return ""
+        try:
+            names = os.listdir(folder)  # noqa: PTH208  by descriptor
+            if len(names) != 1 or not _is_ours(folder, names[0]):
+                return ""
+            return f"{self.name}/{digest}/{names[0]}"
+        finally:
+            os.close(folder)
 
-    def _is_ours(self, name: str) -> bool:
-        state = os.stat(name, dir_fd=self.fd, follow_symlinks=False)
-        return stat.S_ISREG(state.st_mode) and state.st_uid == os.geteuid()
+    def keep(self, work: WorkFolder, made: str, digest: str, name: str) -> str:
+        """Keep a file of the work folder, whole or not at all, in a folder that has no other.
 
-    def keep(self, work: WorkFolder, made: str, name: str) -> str:
-        """Give a file of the work folder its name here, whole or not at all; return its path.
-
-        One that came there meanwhile stays. Raises ``OSError``.
+        So what an image asks for beside itself is no other image. Returns the path. What came
+        there meanwhile stays. Raises ``OSError``.
         """
-        with contextlib.suppress(FileExistsError):
-            os.link(made, name, src_dir_fd=work.fd, dst_dir_fd=self.fd, follow_symlinks=False)
-        return f"{self.name}/{name}"
+        os.mkdir(_KEPT, dir_fd=work.fd)
+        os.rename(made, f"{_KEPT}/{name}", src_dir_fd=work.fd, dst_dir_fd=work.fd)
+        try:
+            os.rename(_KEPT, digest, src_dir_fd=work.fd, dst_dir_fd=self.fd)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        return self.find(digest) or f"{self.name}/{digest}/{name}"
+
+
+def _is_ours(folder: int, name: str) -> bool:
+    state = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    return stat.S_ISREG(state.st_mode) and state.st_uid == os.geteuid()
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import bz2
 import contextlib
 import lzma
 import shutil
+import struct
 import subprocess
 import tarfile
 import threading
@@ -32,9 +33,11 @@ _TOOLS = {
     Packing.LZ4: ("lz4", "-dcq"),
     Packing.LZOP: ("lzop", "-dcq"),
 }
-# What reading a member of an archive, or what is packed, may end with.
-_FAILURES = (ImageError, OSError, EOFError, ValueError, tarfile.TarError, zipfile.BadZipFile,
-             zlib.error, lzma.LZMAError)  # fmt: skip
+FAILURES = (
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError,
+    ValueError, OverflowError, IndexError, KeyError, RuntimeError,
+)  # fmt: skip
+"""What tarfile, zipfile and what they unpack with end with where bytes are no archive's."""
 
 
 class Flow:
@@ -139,7 +142,7 @@ _ENGINES: dict[Packing, Callable[[], _Engine]] = {
 def cut_short(packing: Packing) -> ImageError:
     """Return what to raise where a packed file ends too early."""
     return ImageError(
-        f"the {packing} file is cut short", hint="get it again; the download may have been stopped"
+        f"the {packing} file is cut short", hint="get it again: it seems the download ended early"
     )
 
 
@@ -242,7 +245,7 @@ class _Feeder(threading.Thread):
                     _write_all(self._sink, chunk)
             except BrokenPipeError:
                 raise
-            except _FAILURES as error:
+            except (ImageError, OSError, *FAILURES) as error:
                 self._failed = error
 
     def check(self) -> None:

@@ -117,7 +117,7 @@ NO_DISKS: tuple[NoDisk, ...] = (
     ),
     NoDisk(
         what="a 7z archive",
-        hint="7z x {image} (apt-get install 7zip), then prepare the disk in it",
+        hint="7z x {image} (apt-get install p7zip-full), then prepare the disk in it",
         marks=((0, b"7z\xbc\xaf\x27\x1c"),),
     ),
     NoDisk(

@@ -172,10 +172,12 @@ excerpt() {
     for name in etc usr bin sbin lib usr/bin usr/sbin usr/lib etc/selinux etc/cloud; do
         folder "$name"
     done
-    for name in boot loader EFI efi grub grub2 extlinux syslinux limine kernels etc/kernel \
-        etc/default etc/cmdline.d usr/lib/kernel; do
+    for name in boot loader loader.0 loader.1 EFI efi grub grub2 extlinux syslinux limine kernels \
+        etc/kernel etc/default etc/cmdline.d usr/lib/kernel; do
         whole_folder "$name"
     done
+    # Kernels of deployments that are elsewhere.
+    [ -d "$tree/ostree/repo" ] || whole_folder ostree
     for name in etc/fstab etc/crypttab etc/os-release etc/machine-id etc/selinux/config \
         etc/cloud/cloud-init.disabled etc/cmdline etc/zipl.conf usr/lib/os-release \
         lib/os-release; do
@@ -370,7 +372,7 @@ write_into() {
         fail "mount $number"
     while read -r number mode label folder name; do
         path=$folder/$name
-        place=$(folder_for "$folder" "$label") || fail "write $path"
+        place=$(folder_for "$folder" "$label") || fail "folder $folder"
         place=/tree/$place/$name
         rm -f "$place" || fail "write $path"
         if [ "$mode" = link ]; then

@@ -16,7 +16,7 @@ Make a disk image of a Linux machine ready for vm-timing-report.
   spin-from-raw.sh RAW [--out DIR] [--size SIZE] [--kernel-version VERSION] [--root NAME]
                        [-k KERNEL] [-i INITRD] [--boot-files] [--convert] [--dry-run]
                        [--force] [--mount] [--format FORMAT] [--allow-backing DIR]...
-                       [--allow-device] [--member NAME]
+                       [--allow-device] [--member NAME] [--unpack]
 
 leaves DIR/rootfs.img (its root on the whole disk, the report service inside and enabled) and
 DIR/BFILES/{vmlinuz,initrd}; DIR is the current folder unless said otherwise. RAW may also be
@@ -41,12 +41,14 @@ is where its own header is not to be believed. The files RAW stands on are taken
 and the one above, from elsewhere below the folders that --allow-backing names; RAW is a block
 device only with --allow-device. A packed RAW (xz, gzip, zstd, bzip2, lz4, lzma, lzop, tar, ova,
 box, zip) is unpacked first, once, to where it says; --member names the disk where it has several.
+With --unpack nothing else is done, and where it is is printed.
 """
 USAGE = """\
 usage: spin-from-raw.sh RAW [--out DIR] [--size SIZE] [--kernel-version VERSION]
                         [--root NAME] [-k KERNEL] [-i INITRD] [--boot-files] [--convert]
                         [--dry-run] [--force] [--mount] [--format FORMAT]
                         [--allow-backing DIR]... [--allow-device] [--member NAME]
+                        [--unpack]
 """
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)([KMGTP]?)", re.ASCII)
@@ -82,6 +84,7 @@ class Arguments:
     force: bool = False
     mount: bool = False
     allow_device: bool = False
+    unpack: bool = False
     help: bool = False
 
     @property

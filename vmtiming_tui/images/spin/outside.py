@@ -249,11 +249,18 @@ def of_unpacked(arguments: Arguments, signals: Signals) -> Arguments:
     return replace(arguments, image=disk)
 
 
+def say_where_unpacked(arguments: Arguments, signals: Signals) -> None:
+    """Unpack only, and print the path of the disk; everything else is said to standard error."""
+    check_image(arguments)
+    with contextlib.redirect_stdout(sys.stderr), out_folder(arguments):
+        disk = of_unpacked(arguments, signals).image
+    sys.stdout.buffer.write(os.fsencode(f"{disk}\n"))
+
+
 def spin(arguments: Arguments, signals: Signals) -> None:
     """Do what was asked; raise ``ImageError``, or ``Ended`` where a signal came."""
     check_tools()
     check_image(arguments)
-    arguments = of_unpacked(arguments, signals)
     if arguments.mount and os.geteuid() != 0:
         raise ImageError("--mount takes root, and the right to mount; without it nothing does")
     rules = Rules(
@@ -264,6 +271,7 @@ def spin(arguments: Arguments, signals: Signals) -> None:
     with contextlib.ExitStack() as held:
         uid = held.enter_context(own_uid())
         out = held.enter_context(out_folder(arguments))
+        arguments = of_unpacked(arguments, signals)
         taken = held.enter_context(take(arguments.image, rules, Ledger(ledger_path()), QemuImg()))
         if taken.image.format != "raw":
             say(f"{printable(arguments.image)} is a {taken.image.standing}")
@@ -337,4 +345,5 @@ def main(words: Sequence[str]) -> int:
     if arguments.help:
         print(HELP, end="")
         return 0
-    return to_the_end(lambda signals: spin(arguments, signals), arguments.image)
+    do = say_where_unpacked if arguments.unpack else spin
+    return to_the_end(lambda signals: do(arguments, signals), arguments.image)

@@ -1,13 +1,11 @@
 """Packed images, unpacked in a box into the cache: once, and whole or not at all.
 
-No byte of the packed file is looked at here but its mark. As a program it prints the path of the
-disk, which is what ``prepare`` hands on.
+No byte of the packed file is looked at here but its mark.
 """
 
 import contextlib
 import os
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from vmtiming_tui.errors import ImageError
@@ -23,7 +21,6 @@ from vmtiming_tui.images.packed.cache import Cache, digest_of, opened_cache, pla
 from vmtiming_tui.images.packed.packing import MARK_BYTES, Packing, packing_of
 from vmtiming_tui.images.packed.split_files import refuse_part
 from vmtiming_tui.images.quoting import for_image, human, shown
-from vmtiming_tui.images.spin.saying import say_from_inside, to_the_end
 
 _LIMITS = BoxLimits(
     memory_bytes=6 << 30, file_bytes=20 << 40, processes=64, files=128, cpu_s=12 * 3600
@@ -94,7 +91,7 @@ class _Unpacking:
             match made:
                 case {"file": str(name), "member": str(member)} if name in there:
                     work.check(name, os.geteuid() if uid is None else uid, readable_as([self.fd]))
-                    return cache.keep(work, name, f"{self.digest}-{self._name(member)}")
+                    return cache.keep(work, name, self.digest, self._name(member))
             raise ImageError("what unpacks the image in its box left no disk")
 
     def _program(self, work: WorkFolder, uid: int | None) -> BoxedProgram:
@@ -119,15 +116,3 @@ class _Unpacking:
 
     def _name(self, member: str) -> str:
         return plain_name(member, os.path.basename(self.path))  # noqa: PTH119
-
-
-def main(words: Sequence[str]) -> int:
-    """Unpack the file that is named first, of it the member that is named second, if any."""
-    path, member = words
-
-    def do(signals: Signals) -> None:
-        with contextlib.redirect_stdout(sys.stderr):
-            made = unpack(path, member, signals, say_from_inside)
-        sys.stdout.buffer.write(os.fsencode(made))
-
-    return to_the_end(do, path)
