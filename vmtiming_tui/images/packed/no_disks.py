@@ -62,7 +62,7 @@ _OWN_INITRD = f"give it beside a disk image: {_PREPARE} DISK -k KERNEL -i {{imag
 
 _XML = r"(<\?xml[^>]*>\s*)?(<!--[^>]*>\s*)*"
 
-_MEDIUM = NoDisk(
+MEDIUM = NoDisk(
     what="the medium of an installer or a live system (ISO 9660 or UDF), not the disk of a machine",
     hint="install it to a disk, and prepare that: qemu-img create -f qcow2 disk.qcow2 20G && "
     "qemu-system-x86_64 -m 2G -cdrom {image} -hda disk.qcow2",
@@ -70,7 +70,7 @@ _MEDIUM = NoDisk(
 )
 
 NO_DISKS: tuple[NoDisk, ...] = (
-    _MEDIUM,
+    MEDIUM,
     NoDisk(
         what="a Linux kernel", hint=_OWN_KERNEL,
         marks=((0x202, b"HdrS"), (0x38, b"ARM\x64"), (0x4, b"zimg")),
@@ -250,9 +250,3 @@ NO_DISKS: tuple[NoDisk, ...] = (
 def told(head: bytes) -> NoDisk | None:
     """Return what a file is that begins with these ``HEAD_BYTES``, where it is plainly no disk."""
     return next((row for row in NO_DISKS if row.is_how(head)), None)
-
-
-def refuse_no_disk(head: bytes) -> None:
-    """Raise ``ImageError`` for what is plainly no disk."""
-    if found := told(head):
-        raise found.error(head)
