@@ -14,6 +14,7 @@ from faults import (
     test_afterwards,
     test_dashboard,
     test_ending,
+    test_file_systems,
     test_guest,
     test_host,
     test_hosts,
@@ -36,7 +37,7 @@ END = "<!-- The end of what is made. -->\n"
 
 FAULTS = (
     test_guest, test_afterwards, test_qemu, test_host, test_hosts, test_ending, reading,
-    test_dashboard, test_neighbours, test_images, test_packed, test_paths,
+    test_dashboard, test_neighbours, test_images, test_packed, test_file_systems, test_paths,
 )  # fmt: skip
 
 

@@ -24,6 +24,8 @@ WAYS = {
     "root-verity": ("",),
     "usr-alone": ("",),
     "erofs-overlay": ("", "--untouched"),
+    "ostree": ("", "--untouched"),
+    "ostree-xfs": ("--untouched",),
     "live": ("",),
 }
 SOURCE_KEYS = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"

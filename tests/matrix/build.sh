@@ -71,8 +71,37 @@ part() {
 esp() { part 00-esp Type=esp Format=vfat CopyFiles=/esp:/ SizeMinBytes=200M SizeMaxBytes=200M; }
 
 repart() {
-    systemd-repart --empty=create --size=auto --offline=yes --dry-run=no --root="$tree" \
-        --definitions="$parts" --json=short "$image"
+    local empty=create
+    [ ! -e "$image" ] || empty=allow
+    # The sectors are those of the FAT, too, which a firmware reads.
+    systemd-repart --empty=$empty --size=auto --offline=yes --dry-run=no --sector-size=512 \
+        --root="$tree" --definitions="$parts" --json=short "$image"
+}
+
+# A deployment, as ostree itself makes it of a tree with dracut's initrd.
+make_ostree() {
+    local system=$tree.system
+    case $name in *-xfs) format=xfs ;; esac
+    rm -rf "$system" "$tree"
+    mmdebstrap --variant=minbase --format=dir --skip=output/dev \
+        --include=systemd-sysv,udev,dbus,linux-image-cloud-amd64,dracut,ostree-boot,ostree \
+        "$SUITE" "$system" "$SOURCE"
+    echo $machine_id >"$system/etc/machine-id"
+    TMPDIR=/tmp chroot "$system" dracut --no-hostonly --add ostree --force \
+        "/usr/lib/modules/$version/initramfs.img" "$version"
+    mv "$system/boot/vmlinuz-$version" "$system/usr/lib/modules/$version/vmlinuz"
+    rm -rf "${system:?}"/boot/* "${system:?}"/var/* "${system:?}"/{home,opt,srv,mnt,root,media,tmp}
+    mv "$system/etc" "$system/usr/etc"
+    mkdir "$system/sysroot" "$system/tmp"
+    ln -s sysroot/ostree "$system/ostree"
+    mkdir "$tree"
+    ostree admin init-fs --modern "$tree"
+    ostree admin os-init debian --sysroot="$tree"
+    ostree config --repo="$tree/ostree/repo" set sysroot.bootloader none
+    ostree commit --repo="$tree/ostree/repo" --branch=debian --tree="dir=$system"
+    ostree admin deploy --sysroot="$tree" --os=debian --karg=root=LABEL=root --karg=rw \
+        --karg=systemd.show_status=no debian
+    rm -rf "$system"
 }
 
 root_fs=(CopyFiles=/:/ ExcludeFiles=/esp/ MakeDirectories=/esp Minimize=guess)
@@ -142,8 +171,7 @@ END
         repart >/work/tmp/told
         mv /work/tmp/00-esp.conf "$parts/40-esp.conf"
         uki "$console ${what}hash=$(roothash /work/tmp/told)"
-        systemd-repart --size=auto --offline=yes --dry-run=no --root="$tree" \
-            --definitions="$parts" "$image"
+        repart
         ;;
     usr-alone)
         uki "$console root=tmpfs"
@@ -177,6 +205,12 @@ END
         part 10-root Type=root Format=ext4 "${root_fs[@]}"
         repart
         ;;
+    ostree | ostree-xfs)
+        make_ostree
+        part 10-root Type=linux-generic Label=root "Format=${format:-ext4}" CopyFiles=/:/ \
+            Minimize=guess
+        repart
+        ;;
     live)
         mkdir -p "$tree/esp/live"
         mksquashfs "$tree" "$tree/esp/live/filesystem.squashfs" -quiet -no-progress -e esp
@@ -189,4 +223,5 @@ END
         exit 2
         ;;
 esac
+chattr -R -i "$tree"
 rm -rf "$tree" "$parts"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from support.spinning import digest, left_behind
 
-MEMORY_MIB = 1024
 _BOOT = ("--plain", "--accel", "tcg", "--no-history", "-o", "boot.json")
 _COMMAND = "vm-timing-report "
+_REFUSAL_LINES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +46,14 @@ def tried(image: Path, options: Sequence[str], folder: Path, *, timeout_s: int) 
     before = digest(image)
     way = " ".join(option.removeprefix("--") for option in options) or "copy"
     out = folder / f"{image.stem}-{way.replace(' ', '-')}"
-    words = ("prepare", str(image), "--out", str(out), "-n", "1", "-m", str(MEMORY_MIB), *options)
+    words = ("prepare", str(image), "--out", str(out), "-n", "1", *options)
     done = _tool(words, folder)
     prepared = "made" if done.returncode == 0 else "refused"
-    told = _told(done.stderr)
+    told = _told(done)
     command = _printed(done)
     if command[:1] == ["prepare"]:
         done = _tool(command, folder)
-        told = f"{told} / {_told(done.stderr)}"
+        told = f"{told} / {_told(done)}"
         command = _printed(done)
     boot_s = None
     if command and timeout_s:
@@ -87,13 +87,12 @@ def _printed(done: "subprocess.CompletedProcess[str]") -> list[str]:
     return shlex.split(commands[-1])[1:] if commands else []
 
 
-def _told(complaint: str) -> str:
+def _told(done: "subprocess.CompletedProcess[str]") -> str:
     """Return what was said that matters: a refusal, or what was carried over and left out."""
-    lines = [line.removeprefix("spin-from-raw: ").strip() for line in complaint.splitlines()]
-    refused = [line for line in lines if line.startswith("vm-timing-report: ")]
-    if refused:
-        return " ".join(line for line in lines[lines.index(refused[0]) - 3 :] if line)
-    kept = ("carried over", "left out", "its first boot", "comes from")
+    lines = [line.removeprefix("spin-from-raw: ").strip() for line in done.stderr.splitlines()]
+    if done.returncode:
+        return " / ".join(lines[-_REFUSAL_LINES:-1])
+    kept = ("carried over", "left out", "its first boot", "comes from", "becomes")
     return "; ".join(line for line in lines if any(word in line for word in kept))
 
 

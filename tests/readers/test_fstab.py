@@ -21,7 +21,7 @@ def volume(name: str, *, here: bool = True, **facts: str) -> Volume:
 
 
 VOLUMES = [
-    volume("partition 2", uuid=UUID, label="tiny", partuuid="AB-02"),
+    volume("partition 2", uuid=UUID, label="tiny", partuuid="AB-02", part_label="os-1"),
     volume("vg-a/home"),
     volume("vg-a/thin", here=False, label="thin"),
     volume("partition 12", uuid="1234-ABCD"),
@@ -38,6 +38,10 @@ VOLUMES = [
         ("LABEL=tiny", "partition 2"),
         ("/dev/disk/by-label/tiny", "partition 2"),
         ("PARTUUID=ab-02", "partition 2"),
+        ("PARTLABEL=os-1", "partition 2"),
+        ("/dev/disk/by-partlabel/os-1", "partition 2"),
+        ("PARTLABEL=OS-1", None),
+        ("PARTLABEL=", None),
         ("/dev/mapper/vg--a-home", "vg-a/home"),
         ("/dev/vg-a/home", "vg-a/home"),
         ("/dev/sda2", "partition 2"),

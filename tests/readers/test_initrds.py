@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from readers.memory import Hollow, tree
-from support.packers import PACKERS
+from support.packers import PACKERS, zstd
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.guard.isolated import isolated
 from vmtiming_tui.images.system.completed_initrd import Modules, complete_initrd
@@ -54,6 +54,16 @@ def test_one_that_is_cut_short_is_not_believed(pack):
 @pytest.mark.parametrize("path", ["./init", "/init", "//init", "init"])
 def test_names_are_paths_from_the_top(path):
     assert listed(cpio([Entry(path)])) == ["init"]
+
+
+def test_zeros_that_fill_up_after_a_name_are_none_of_it():
+    """Tools write them for contents to lie at multiples of a block's size."""
+    whole = cpio([Entry("conf/conf.d", b"x")])
+    name = b"conf/conf.d" + bytes(1 + 2)
+    padded = whole.replace(b"0000000C00000000" + name, b"0000001000000000" + name + bytes(4))
+
+    assert len(padded) > len(whole)
+    assert listed(padded) == ["conf/conf.d"]
 
 
 @pytest.mark.parametrize("pack", PACKERS)
@@ -115,6 +125,15 @@ def test_modules_go_where_the_initrd_keeps_its_own(tmp_path):
 )
 def test_one_that_lacks_nothing_is_left_as_it_is(data, tmp_path):
     assert completed(tmp_path, data) == (data, [])
+
+
+def test_modules_in_an_archive_of_their_own_are_not_missed(tmp_path):
+    """As mkosi has them: an initrd for all kernels, and behind it the modules of each."""
+    base = zstd(cpio([Entry("init", b"#!"), Entry("usr/lib/systemd/systemd")]))
+    modules = zstd(cpio([Entry(f"{FOLDER}/{path}") for path in (BLOCK, PCI, RING, EXT4)]))
+    joined = base + bytes(-len(base) % 4) + modules + bytes(4 - len(modules) % 4)
+
+    assert completed(tmp_path, joined) == (joined, [])
 
 
 @pytest.mark.parametrize(

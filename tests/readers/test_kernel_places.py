@@ -113,6 +113,24 @@ LAYOUTS = {
         {"boot/vmlinuz-linux": zboot("6.9.1-arch1-1"), "boot/initramfs-linux.img": "initrd"}, (),
         "6.9.1-arch1-1", "boot/vmlinuz-linux", "boot/initramfs-linux.img",
     ),
+    "Ubuntu on a Raspberry since 25.10": (
+        {}, ({"current/vmlinuz": arm64_image("6.17.0-1004-raspi"), "current/initrd.img": "initrd",
+              "config.txt": "os_prefix=current/"},),
+        "6.17.0-1004-raspi", "current/vmlinuz", "current/initrd.img",
+    ),
+    "Debian 14": (
+        {"usr/lib/modules/7.2.13+deb14-amd64/vmlinuz.unsigned": "7.2.13+deb14-amd64",
+         "boot/initrd.img-7.2.13+deb14-amd64": "initrd"}, (),
+        "7.2.13+deb14-amd64", "usr/lib/modules/7.2.13+deb14-amd64/vmlinuz.unsigned",
+        "boot/initrd.img-7.2.13+deb14-amd64",
+    ),
+    "at the top of the root": (
+        {"vmlinuz": "6.8.5", "initrd.img": "initrd"}, (), "6.8.5", "vmlinuz", "initrd.img",
+    ),
+    "an EFI partition that became a folder": (
+        {"efi/tiny/6.8.5/linux": "6.8.5", "efi/tiny/6.8.5/initrd": "initrd"}, (),
+        "6.8.5", "efi/tiny/6.8.5/linux", "efi/tiny/6.8.5/initrd",
+    ),
     "an initrd by the version alone": (
         {"boot/bzImage": "6.6.23-yocto", "boot/initramfs-6.6.23-yocto.img": "initrd"}, (),
         "6.6.23-yocto", "boot/bzImage", "boot/initramfs-6.6.23-yocto.img",
@@ -214,6 +232,7 @@ def test_modules_tell_which_version_a_kernel_is_that_does_not_say_it():
     another = {"usr/lib/modules/6.6.30-1-lts/modules.dep": b""}
     packaged = {"usr/lib/modules/6.9.1-arch1-1/pkgbase": b"linux\n"}
 
+    assert chosen(files | {"usr/lib/modules/6.1.0-1/kernel": b""}).version == "6.9.1-arch1-1"
     only = chosen(files)
     assert (only.version, only.by_modules) == ("6.9.1-arch1-1", True)
     assert "taken for the one that the only modules are of" in str(only)

@@ -183,11 +183,12 @@ def test_of_several_entries_the_default_counts_and_is_named():
 
     first = told_by(files)
     by_file = told_by(files | {"boot/loader/loader.conf": b"timeout 3\ndefault *-9.conf\n"})
+    apart = told_by(files, [{"loader/loader.conf": b"default *-9.conf\n"}])
     by_grub = told_by(files | {"boot/grub2/grubenv": b"# GRUB\nsaved_entry=tiny-9\n####"})
 
     assert words(first) == "new"
     assert first.source.endswith("tiny-10.conf of the disk, the default of 2 for this kernel")
-    assert words(by_file) == words(by_grub) == "old"
+    assert words(by_file) == words(apart) == words(by_grub) == "old"
 
 
 def test_a_loader_that_boots_another_kernel_by_default_is_said():
@@ -397,6 +398,7 @@ def test_what_means_no_disk_is_carried_over_to_any(word):
         ('a b="c', "no plain word"),
         ("a panic=30", "each run says its own"),
         ("a VMREPORTID:7", "each run says its own"),
+        ("a vga=0x314", "waits 30 s"),
         ("a " + "b" * MAX_BYTES, "takes no more than"),
     ],
 )
@@ -415,6 +417,10 @@ def test_no_word_gets_onto_a_command_line_as_anything_else(line, why):
         ("rootflags=subvol=@", RootDisk(type="btrfs"), None),
         ("mount.usr=/dev/vda3", NEW, "the VM has no disk but its root"),
         ("mount.usr=/dev/vda3", IN_IMAGE, None),
+        ("fips=1", NEW, "may end the boot"),
+        ("fips=1", IN_IMAGE, None),
+        ("systemd.unit=rescue.target", NEW, "a boot stops before it has booted"),
+        ("rd.break", IN_IMAGE, "a boot stops before it has booted"),
     ],
 )
 def test_what_may_keep_a_guest_from_booting_is_said(word, disk, said):

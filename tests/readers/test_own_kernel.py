@@ -13,8 +13,14 @@ from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.files.given import GivenFiles
 from vmtiming_tui.images.files.tree import Tree
-from vmtiming_tui.images.system.kernels import find_kernels
-from vmtiming_tui.images.system.own_kernel import check_without_initrd, kernel_to_take
+from vmtiming_tui.images.system.cpio import Entry, cpio
+from vmtiming_tui.images.system.kernel_file import KernelForm, form_of
+from vmtiming_tui.images.system.kernels import Kernel, find_kernels
+from vmtiming_tui.images.system.own_kernel import (
+    check_own_initrd,
+    check_without_initrd,
+    kernel_to_take,
+)
 from vmtiming_tui.images.system.take_kernel import take_kernel
 
 V = "6.9.1"
@@ -148,6 +154,38 @@ def test_a_kernel_for_another_architecture_than_the_systems_is_refused(kernel, t
 
     left, _ = take({"kernel": kernel, "initrd": INITRD}, {"lib/systemd/systemd": elf(183)})
     assert left["vmlinuz"][:0x3C].endswith(b"ARM\x64")
+
+
+def test_an_arm_kernel_is_told_from_others():
+    assert form_of(bytes(0x24) + b"\x18\x28\x6f\x01") is KernelForm.ARM
+
+
+@pytest.mark.parametrize(
+    ("head", "name"), [(elf(21), "ppc64"), (b"\x7fELF\2\2".ljust(18, b"\0") + b"\0\x16", "s390x")]
+)  # fmt: skip
+def test_a_system_that_no_kernel_here_boots_is_refused(head, name, take):
+    with pytest.raises(ImageError, match=f"the image's system is for {name}; taken are"):
+        take({}, THEIRS | {"usr/lib/systemd/systemd": head})
+
+
+def initrd_of(version: str) -> bytes:
+    return cpio([Entry(f"usr/lib/modules/{version}/kernel/virtio_blk.ko", b"m")])
+
+
+def test_an_initrd_of_another_kernel_is_refused_where_the_kernel_needs_its_own(tmp_path):
+    (tmp_path / "initrd").write_bytes(initrd_of("6.1"))
+
+    def check(kernel: bytes, *, version: str = V) -> list[str]:
+        said: list[str] = []
+        own = Kernel(version=version, tree=tree({"kernel": kernel}), path="kernel")
+        check_own_initrd(tmp_path / "initrd", own, tree({}), "ext4", said.append)
+        return said
+
+    with pytest.raises(ImageError, match=r"modules of 6\.1, and none of 6\.9\.1, which has no v"):
+        check(bz_image(V))
+    assert check(bz_image(V, ALL_DRIVERS)) == [f"your initrd has modules of 6.1, and none of {V}"]
+    assert check(bytes(999)) == [f"your initrd has modules of 6.1, and none of {V}"]
+    assert check(bz_image(V), version="6.1") == []
 
 
 def test_files_that_were_opened_are_a_file_system(tmp_path):

@@ -221,10 +221,10 @@ def labelled(label: str, files) -> Tree:
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({"nix/store/x": b"", "nix-path-registration": b"", STORE: b""}, "is a NixOS on partition"),
         ({"systems/1/model": b"", "snaps/core24.snap": b""}, "Ubuntu Core, whose root is inside"),
         ({"live/filesystem.squashfs": b""}, "a live system: its root is in the file /live/files"),
         ({"LiveOS/squashfs.img": b""}, "/LiveOS/squashfs.img of partition 1"),
+        ({"cOS/active.img": b""}, "/cOS/active.img"),
         ({"casper/minimal.squashfs": b""}, "/casper/minimal.squashfs"),
         ({"arch/x86_64/airootfs.sfs": b""}, "/arch/x86_64/airootfs.sfs"),
         ({"boot/1.5-rolling/1.5-rolling.squashfs": b""}, "/boot/1.5-rolling/1.5-rolling.squashfs"),
@@ -307,10 +307,14 @@ def test_chromeos_like_disks_boot_as_they_are_where_they_have_systemd():
     disk = [volume(2, "unknown", kind=CHROMEOS_KERNEL), volume(3), volume(5)]
     cos = tree({"etc/os-release": b"ID=cos\n", "usr/lib/systemd/systemd": b""})
 
-    with pytest.raises(AsItIsError, match="cos has two roots, of which its own loader chooses"):
+    with pytest.raises(
+        AsItIsError, match="cos has two slots for its root, of which its own loader"
+    ):
         refuse_disk(disk, [cos, cos])
     refuse_disk(disk, [tree({"sbin/init": b"upstart"})])
     refuse_disk(disk[1:], [cos])
+    with pytest.raises(AsItIsError, match="two slots"):
+        refuse_disk([volume(5, "squashfs", part_label="hassos-system0")], [cos])
 
 
 def test_a_system_without_a_shell_cannot_report():
@@ -323,9 +327,17 @@ def test_nixos_takes_no_service_in_a_copy():
 
     with pytest.raises(AsItIsError, match="NixOS has its units in /nix/store alone") as raised:
         refuse_copy(nixos, nixos)
-    assert raised.value.systemd == 257
+    assert (raised.value.systemd, raised.value.untouched) == (257, True)
     debian = tree({"nix/store/x": b"", "etc/os-release": b"ID=debian\n"})
     refuse_copy(debian, debian)
+
+
+def test_nixos_is_a_root_before_its_first_boot_made_the_rest():
+    files = {"nix-path-registration": b"", STORE: Hollow(1), "boot/kernels/a": b""}
+
+    [root] = with_whole_roots([part(volume(2), files)])
+
+    assert root.is_root
 
 
 # Deployments
@@ -364,6 +376,15 @@ def test_a_deployment_is_a_root_that_boots_untouched():
     assert told(root.whole, [root]) == ["ostree=/ostree/boot.1/fcos/sum-6.17/0"]
     assert told(root.whole, [root], "ostree=/a") == ["ostree=/a"]
     assert told(root.whole, [root], untouched=False) == []
+
+
+def test_a_deployment_whose_name_is_no_plain_word_is_none():
+    files = {path.replace("sum-6.17", 'a" init=/x'): content for path, content in
+             deployed("6.17").items()}  # fmt: skip
+
+    [part_of_them] = with_whole_roots([part(volume(4), files)])
+
+    assert not part_of_them.is_root
 
 
 def test_a_loader_may_start_from_the_boot_folder_beside_deployments():

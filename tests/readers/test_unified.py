@@ -93,6 +93,18 @@ def test_microcode_comes_first_and_what_addons_bring_last(program, tmp_path):
     )
 
 
+def test_one_that_the_firmware_starts_itself_has_its_addons_too(program, tmp_path):
+    esp = {
+        "EFI/BOOT/BOOTX64.EFI": program(KERNEL),
+        "EFI/BOOT/BOOTX64.EFI.extra.d/x.addon.efi": program({".initrd": b"own"}),
+        "loader/addons/y.addon.efi": program({".initrd": b"for all"}),
+    }
+
+    (kernel,) = found(esp)
+
+    assert handed_over(kernel, tmp_path) == joined(b"initrd", b"for all", b"own")
+
+
 def test_its_version_is_its_kernels_own_where_it_does_not_say(program):
     header = bytearray(0x400)
     header[0x202:0x206], header[0x20E:0x210] = b"HdrS", (0x100).to_bytes(2, "little")

@@ -58,15 +58,21 @@ def test_those_it_is_brought_in_with(names, tmp_path):
 @pytest.mark.parametrize("names", NOT_SERVED.values(), ids=NOT_SERVED)
 def test_credentials_are_the_way_into_others_where_the_systemd_takes_them(names, tmp_path):
     assert "credentials bring it in" in checked(tmp_path, made(names), "257")[0]
-    assert "which take systemd 256 or newer" in checked(tmp_path, made(names), "")[0]
+    assert "which takes systemd 256 or newer" in checked(tmp_path, made(names), "")[0]
     with pytest.raises(ImageError, match="takes systemd 256, and the image has 252") as refused:
         checked(tmp_path, made(names), "252")
     assert "without --untouched" in refused.value.hint
 
 
 def test_why_one_cannot_be_read_is_said(tmp_path):
+    old = b"070707" + bytes(100)
+
+    assert (
+        "old kind (no -H newc), which no kernel reads: --inject=cred"
+        in checked(tmp_path, old, "257")[0]
+    )
     with pytest.raises(ImageError, match="it is an archive of cpio's old kind"):
-        checked(tmp_path, b"070707" + bytes(100), "252")
+        checked(tmp_path, old, "252")
 
 
 KINDS = st.sampled_from([kind for kind in InitrdKind if kind is not InitrdKind.UNREADABLE])

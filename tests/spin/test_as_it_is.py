@@ -92,6 +92,21 @@ def test_a_verified_root_is_refused_by_spin_from_raw(option, verified, folder):
     ]
 
 
+def test_what_is_no_root_to_us_may_still_boot_by_itself(tree, folder):
+    (folder / "files").mkdir()
+    esp = images.vfat(folder / "esp.fs", folder / "files", 8)
+    data = images.ext4(folder / "data.fs", folder / "files", 8)
+    disk = images.disk(
+        folder / "disk.img", "gpt", [Partition("uefi", esp), Partition("linux", data)]
+    )
+
+    lines = spin(disk, folder / "out").complaint.splitlines()
+
+    assert lines[0] == "spin-from-raw: the image has no root file system that can be read; it has:"
+    assert lines[-2] == "  its own loader boots it as it is, if its systemd is 256 or newer:"
+    assert lines[-1].endswith("--boot firmware --inject=credentials")
+
+
 def test_a_verified_root_is_refused_by_prepare_with_what_was_asked_of_it(verified, folder):
     before = digest(verified)
 

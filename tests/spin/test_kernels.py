@@ -98,7 +98,8 @@ def test_boot_loader_entries_on_the_esp(tree, folder):
 
     assert spun.kernel == b"kernel 6.9.1"
     # One after the other, each at a multiple of four bytes, as the kernel wants them.
-    assert spun.initrd == b"micro\0\0\0initrd 6.9.1"
+    assert spun.initrd.replace(b"\0", b"") == b"microinitrd 6.9.1"
+    assert spun.initrd.index(b"initrd") % 4 == 0
 
 
 def test_a_unified_kernel_image(tree, folder):
@@ -136,7 +137,7 @@ def test_a_kernel_that_is_a_link_out_of_boot(tree, folder):
 
     spun = spin(images.ext4(folder / "disk.img", copy, 64), folder / "out")
 
-    assert (spun.kernel, spun.initrd) == (b"kernel suse", b"initrd suse\0")
+    assert (spun.kernel, spun.initrd.rstrip(b"\0")) == (b"kernel suse", b"initrd suse")
 
 
 def test_a_dry_run_says_all_and_writes_nothing(bare, folder):

@@ -124,6 +124,18 @@ def test_the_hook_waits_for_run_to_be_mounted_and_then_stands_aside(shell, tmp_p
     assert done.stdout.splitlines() == ["failed", "in: ", "kept"]
 
 
+def test_a_systemd_runs_it_but_where_dracut_has_a_unit_that_runs_its_hooks(tmp_path):
+    """Its folder of hooks alone does not say so: one without that unit has it, too."""
+    unpack(initrd_archive(), tmp_path)
+
+    unit = (tmp_path / "etc/systemd/system/vm-report-inject.service").read_text()
+
+    assert re.findall("Condition.*", unit) == [
+        f"ConditionPathExists=!/{top}lib/systemd/system/dracut-cmdline.service"
+        for top in ("", "usr/")
+    ]
+
+
 def test_what_it_writes_below_run_is_the_unit_and_the_script_to_the_byte(tmp_path):
     unpack(initrd_archive(), tmp_path)
     writer = (tmp_path / "vm-report.sh").read_text()
@@ -141,6 +153,8 @@ def test_what_it_writes_below_run_is_the_unit_and_the_script_to_the_byte(tmp_pat
     assert "ExecStart=-/bin/sh /run/vm-report/vm-report.sh" in unit
     drop_in = run / "systemd/system/multi-user.target.d/vm-report.conf"
     assert drop_in.read_text() == "[Unit]\nWants=vm-report.service\n"
+    asked = run / "systemd/system/systemd-firstboot.service.d/vm-report.conf"
+    assert asked.read_text() == "[Unit]\nConditionKernelCommandLine=systemd.firstboot=yes\n"
 
 
 def test_the_unit_is_the_images_own_but_for_where_the_script_is():

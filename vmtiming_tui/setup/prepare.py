@@ -26,7 +26,8 @@ from vmtiming_tui.model.config import RunConfig
 _MAX_ARGUMENTS_BYTES = 4096
 _FORM_BYTES = 1024
 _EMULATORS = {
-    KernelForm.ARM64: "qemu-system-aarch64", KernelForm.RISCV64: "qemu-system-riscv64",
+    KernelForm.ARM64: "qemu-system-aarch64", KernelForm.ARM: "qemu-system-arm",
+    KernelForm.RISCV64: "qemu-system-riscv64",
 }  # fmt: skip
 
 

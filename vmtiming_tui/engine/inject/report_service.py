@@ -17,6 +17,7 @@ from vmtiming_tui.resources import resource
 
 UNIT = "vm-report.service"
 TARGET = "multi-user.target"
+FIRST_BOOT = "systemd-firstboot.service"
 RUN_SCRIPT = "/run/vm-report/vm-report.sh"
 HOOK = "00-vm-report.sh"
 HOOK_FOLDERS = ("lib/dracut/hooks/cmdline", "var/lib/dracut/hooks/cmdline")
@@ -47,6 +48,14 @@ def pulling_in() -> str:
     return f"[Unit]\nWants={UNIT}\n"
 
 
+def asking_nobody() -> str:
+    """Return the drop-in that keeps a first boot from waiting for answers at the console.
+
+    Whoever wants to be asked says so to the kernel.
+    """
+    return "[Unit]\nConditionKernelCommandLine=systemd.firstboot=yes\n"
+
+
 def _writer() -> str:
     """Return shell commands that put unit and script below ``/run``, once.
 
@@ -57,9 +66,10 @@ def _writer() -> str:
         (RUN_SCRIPT, report_script()),
         (f"{units}/{UNIT}", report_unit(RUN_SCRIPT)),
         (f"{units}/{TARGET}.d/vm-report.conf", pulling_in()),
+        (f"{units}/{FIRST_BOOT}.d/vm-report.conf", asking_nobody()),
     )
     lines = ["if [ ! -d /run/vm-report ]; then"]
-    lines.append(f"mkdir -p /run/vm-report {units}/{TARGET}.d")
+    lines.append(f"mkdir -p /run/vm-report {units}/{TARGET}.d {units}/{FIRST_BOOT}.d")
     lines += [f"printf %s {shlex.quote(text)} >{path}" for path, text in texts]
     return "\n".join([*lines, "fi"]) + "\n"
 
@@ -133,6 +143,7 @@ def credentials() -> dict[str, str]:
         CREDENTIAL_SCRIPT: report_script(),
         f"systemd.extra-unit.{UNIT}": report_unit(f"/run/credentials/@system/{CREDENTIAL_SCRIPT}"),
         f"systemd.unit-dropin.{TARGET}": pulling_in(),
+        f"systemd.unit-dropin.{FIRST_BOOT}": asking_nobody(),
     }
 
 

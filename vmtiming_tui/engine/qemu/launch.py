@@ -15,6 +15,7 @@ from vmtiming_tui.engine.qemu.machine import Machine, machine_of
 from vmtiming_tui.engine.qemu.option_words import option
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.escape import one_line
+from vmtiming_tui.images.system.initrd_contents import InitrdKind
 from vmtiming_tui.images.system.way_in import MIN_SYSTEMD
 from vmtiming_tui.model.config import BootMode, Inject, RunConfig
 from vmtiming_tui.model.events import Level
@@ -180,11 +181,15 @@ async def _by_initrd(
         "brought in by (initramfs-tools, dracut, systemd with a shell)"
     )
     what += f": it is {found.fault}" if found.fault else ""
-    if config.inject is Inject.INITRD or not _takes_credentials(config, machine_of(config)):
-        raise EngineError(
-            what,
-            hint="--inject=credentials brings it into guests with systemd "
-            f"{MIN_SYSTEMD} or newer; prepare any other without --untouched",
-        )
+    takes_credentials = _takes_credentials(config, machine_of(config))
+    goes_by_it = config.inject is Inject.INITRD or found.kind is InitrdKind.UNREADABLE
+    if goes_by_it or not takes_credentials:
+        hint = "prepare the image without --untouched"
+        if takes_credentials:
+            hint = (
+                f"--inject=credentials brings it into guests with systemd {MIN_SYSTEMD} or newer; "
+                "prepare any other without --untouched"
+            )
+        raise EngineError(what, hint=hint)
     say(Level.WARNING, what)
     return None

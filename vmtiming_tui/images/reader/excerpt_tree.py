@@ -18,8 +18,8 @@ _FOLDERS = (
     "nix", "nix/store", "nix/var", "nix/var/nix", "nix/var/nix/profiles",
 )  # fmt: skip
 _WHOLE_FOLDERS = (
-    "boot", "loader", "EFI", "efi", "grub", "grub2", "extlinux", "syslinux", "limine",
-    "etc/kernel", "etc/default", "etc/cmdline.d", "usr/lib/kernel",
+    "boot", "loader", "loader.0", "loader.1", "EFI", "efi", "grub", "grub2", "extlinux", "syslinux",
+    "limine", "kernels", "etc/kernel", "etc/default", "etc/cmdline.d", "usr/lib/kernel",
 )  # fmt: skip
 _WHOLE_FILES = (
     "etc/fstab", "etc/crypttab", "etc/os-release", "etc/machine-id", "etc/selinux/config",
@@ -31,7 +31,10 @@ _WHOLE_FILES = (
     "lib/systemd/system/systemd-firstboot.service", "etc/NIXOS", "nix-path-registration",
     "nix/var/nix/profiles/system",
 )  # fmt: skip
-_AT_THE_TOP = ("vmlinuz*", "vmlinux-*", "*Image-*", "kernel-*", "init*", "*.efi", "*.uki", "*.EFI")
+_AT_THE_TOP = (
+    "vmlinuz*", "vmlinux-*", "*Image*", "kernel*", "linux", "init*", "booster-*", "*.efi", "*.uki",
+    "*.EFI",
+)  # fmt: skip
 # The name of this library has systemd's version.
 _LIBRARIES = tuple(
     f"{folder}/systemd/libsystemd-shared-*.so"
@@ -45,7 +48,7 @@ _LIBRARIES = tuple(
     )
 )
 _MODULES = ("usr/lib/modules", "lib/modules")
-_OF_A_KERNEL = ("modules.*", "vmlinuz", "init*", "pkgbase")
+_OF_A_KERNEL = ("modules.*", "vmlinuz*", "*Image", "init*", "pkgbase")
 _FOR_A_VM = (
     "virtio_pci", "virtio_blk", "ext4", "xfs", "btrfs", "f2fs", "erofs", "squashfs",
     "crc32c_generic", "crc32c_intel", "crc32_generic", "xxhash_generic", "sha256_generic",
@@ -63,6 +66,7 @@ def gather(tree: Path, target: Path, bind: Bind) -> None:
         excerpt.folder(name)
     for name in _WHOLE_FOLDERS:
         excerpt.folder(name, whole=True)
+    excerpt.kernels_of_ostree()
     for name in _WHOLE_FILES:
         excerpt.file(name)
     for pattern in _AT_THE_TOP:
@@ -118,6 +122,11 @@ class _Excerpt:
                 self._bind(self._tree / name, self._target / name)
         else:
             self._link(name, kind)
+
+    def kernels_of_ostree(self) -> None:
+        """Gather the kernels of deployments that are elsewhere."""
+        if self._kind("ostree/repo") == 0:
+            self.folder("ostree", whole=True)
 
     def _link(self, name: str, kind: int) -> None:
         if kind == stat.S_IFLNK and self._has_parent(name):

@@ -62,6 +62,14 @@ class Writing:
     label: str = ""
 
 
+def no_folder(path: str) -> str:
+    """Return what to say of a place to write to that is none."""
+    return (
+        f"/{path} of the image is no folder, and leads to none: the report service cannot be"
+        " written there"
+    )
+
+
 class KernelReader(Protocol):
     """A kernel that mounts foreign file systems where it can do no harm."""
 

@@ -13,7 +13,7 @@ from typing import IO
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.quoting import shown
-from vmtiming_tui.images.reader.kernel_reader import Mount
+from vmtiming_tui.images.reader.kernel_reader import Mount, no_folder
 
 _MAX_LINE_BYTES = 4096
 _SUBVOLUME = re.compile(r"[A-Za-z0-9_./@+=:-]{1,200}")
@@ -82,6 +82,8 @@ class TalkingVm:
             case "place":
                 path = self._mount(more).path
                 return f"{path} of the image's fstab has no folder to be mounted on"
+            case "folder":
+                return no_folder(more)
             case "write":
                 return f"/{more} could not be written into the new root (no room?)"
             case _:

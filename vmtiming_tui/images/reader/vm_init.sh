@@ -150,7 +150,8 @@ mark() {
 modules_of() {
     local module path
     mkdir -p "$to/$1"
-    for path in "$tree/$1"/modules.* "$tree/$1"/vmlinuz "$tree/$1"/init* "$tree/$1"/pkgbase; do
+    for path in "$tree/$1"/modules.* "$tree/$1"/vmlinuz* "$tree/$1"/*Image "$tree/$1"/init* \
+        "$tree/$1"/pkgbase; do
         whole_file "$1/${path##*/}"
     done
     [ -f "$tree/$1/modules.dep" ] || return 0
@@ -171,10 +172,12 @@ excerpt() {
     for name in etc usr bin sbin lib usr/bin usr/sbin usr/lib etc/selinux etc/cloud; do
         folder "$name"
     done
-    for name in boot loader EFI efi grub grub2 extlinux syslinux limine etc/kernel etc/default \
-        etc/cmdline.d usr/lib/kernel; do
+    for name in boot loader loader.0 loader.1 EFI efi grub grub2 extlinux syslinux limine kernels \
+        etc/kernel etc/default etc/cmdline.d usr/lib/kernel; do
         whole_folder "$name"
     done
+    # Kernels of deployments that are elsewhere.
+    [ -d "$tree/ostree/repo" ] || whole_folder ostree
     for name in etc/fstab etc/crypttab etc/os-release etc/machine-id etc/selinux/config \
         etc/cloud/cloud-init.disabled etc/cmdline etc/zipl.conf usr/lib/os-release \
         lib/os-release; do
@@ -201,8 +204,8 @@ excerpt() {
     for name in "$tree"/nix/store/*-systemd-[0-9]*; do
         [ ! -d "$name" ] || mkdir -p "$to/nix/store/${name##*/}"
     done
-    for name in "$tree"/vmlinu[xz]* "$tree"/*Image-* "$tree"/kernel-* "$tree"/init* \
-        "$tree"/*.efi "$tree"/*.uki "$tree"/*.EFI; do
+    for name in "$tree"/vmlinu[xz]* "$tree"/*Image* "$tree"/kernel* "$tree"/linux "$tree"/init* \
+        "$tree"/booster-* "$tree"/*.efi "$tree"/*.uki "$tree"/*.EFI; do
         [ ! -f "$name" ] || whole_file "${name##*/}"
     done
     for base in usr/lib/modules lib/modules; do
@@ -369,7 +372,7 @@ write_into() {
         fail "mount $number"
     while read -r number mode label folder name; do
         path=$folder/$name
-        place=$(folder_for "$folder" "$label") || fail "write $path"
+        place=$(folder_for "$folder" "$label") || fail "folder $folder"
         place=/tree/$place/$name
         rm -f "$place" || fail "write $path"
         if [ "$mode" = link ]; then

@@ -13,6 +13,7 @@ from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.files.ext import Ext
 from vmtiming_tui.images.files.tree import FileKind, Found, Tree
 from vmtiming_tui.images.guard.tools import run
+from vmtiming_tui.images.reader.kernel_reader import no_folder
 from vmtiming_tui.images.spin import rootfs
 from vmtiming_tui.images.spin.install_service import UNIT_LABEL
 
@@ -102,10 +103,7 @@ class ExtRoot:
         if found.node.kind is not FileKind.FOLDER or (
             missing and self.tree.find(there, follow=False)
         ):
-            raise ImageError(
-                f"/{folder} of the image is no folder, and leads to none: the report service"
-                " cannot be written there"
-            )
+            raise ImageError(no_folder(folder))
         return found, missing
 
     def _labelling(self, name: str, label: str) -> list[str]:

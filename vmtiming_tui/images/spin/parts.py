@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vmtiming_tui.errors import ImageError
+from vmtiming_tui.errors import AsItIsError, ImageError
 from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.disk.signatures import btrfs_devices
 from vmtiming_tui.images.disk.volumes import (
@@ -21,7 +21,7 @@ from vmtiming_tui.images.quoting import human, shown
 from vmtiming_tui.images.reader.kernel_reader import KERNEL_ONLY, Excerpt, KernelReader
 from vmtiming_tui.images.spin import rootfs
 from vmtiming_tui.images.system.fstab import volume_of
-from vmtiming_tui.images.system.layout import without_root
+from vmtiming_tui.images.system.layout import boots_itself, without_root
 from vmtiming_tui.images.system.loader.told import default_root
 from vmtiming_tui.images.system.osrelease import looks_like_root, name_of_system
 
@@ -221,4 +221,5 @@ def _no_root(parts: Sequence[Part]) -> ImageError:
             "the image is no disk image that is known here: neither a partition table nor a file"
             " system is in it"
         )
-    return ImageError(f"the image has no root file system that can be read; {has}")
+    why = f"the image has no root file system that can be read; {has}"
+    return AsItIsError(why) if boots_itself(volumes) else ImageError(why)

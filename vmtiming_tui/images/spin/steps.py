@@ -44,6 +44,7 @@ from vmtiming_tui.images.system.loader.told import told
 from vmtiming_tui.images.system.osrelease import folder_of_units, name_of_system
 from vmtiming_tui.images.system.own_kernel import (
     NOTHING_GIVEN,
+    check_own_initrd,
     check_without_initrd,
     kernel_to_take,
 )
@@ -119,6 +120,8 @@ class _Job:
             return self._describe(found, parts, kernels)
         self._say_what_to_mind(tree, parts)
         boot = take_kernel(kernel, self.place.work)
+        if kernel.initrd_tree is self.given:
+            check_own_initrd(self.place.work / INITRD, kernel, tree, root_type, say)
         if left := left_beside(kernel):
             say(left)
         if self.wanted.boot_files:

@@ -10,7 +10,7 @@ from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.spin.parts import Part
 from vmtiming_tui.images.system.discoverable import below_by_type
 from vmtiming_tui.images.system.fstab import Below, paths_in, plan_merge
-from vmtiming_tui.images.system.layout import asks_at_first_boot
+from vmtiming_tui.images.system.layout import asks_at_first_boot, is_nixos
 from vmtiming_tui.images.system.loader.carried import Carried
 from vmtiming_tui.images.system.loader.words import Word
 from vmtiming_tui.images.system.osrelease import looks_like_root
@@ -47,6 +47,8 @@ def with_whole_roots(parts: Sequence[Part]) -> list[Part]:
 def _whole(part: Part, parts: Sequence[Part]) -> Part:
     if not part.tree or part.is_root:
         return part
+    if is_nixos(part.tree):  # its first boot makes the rest
+        return replace(part, is_root=True)
     if deployment := newest(part.tree):
         whole = below(part.tree, deployment.folder)
         return replace(part, whole=whole, is_root=looks_like_root(whole))

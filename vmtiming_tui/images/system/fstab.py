@@ -122,6 +122,11 @@ def _means(spec: str, volume: Volume) -> bool:
             f"LABEL={volume.label}",
             f"/dev/disk/by-label/{volume.label}",
         )
+    if spec.startswith(("PARTLABEL=", "/dev/disk/by-partlabel/")):
+        return volume.part_label != "" and spec in (
+            f"PARTLABEL={volume.part_label}",
+            f"/dev/disk/by-partlabel/{volume.part_label}",
+        )
     if spec.startswith("/dev/mapper/"):
         return "/" in volume.name and spec == f"/dev/mapper/{mapper_name(volume.name)}"
     if spec.startswith("/dev/"):

@@ -95,7 +95,7 @@ class Initrd:
         while head := stream.peek(len(_MAGICS[0])):
             if head in _MAGICS:
                 if stream.position % 4:
-                    raise ValueError("an archive begins at no multiple of four: no kernel reads it")
+                    raise ValueError("joined at no multiple of four, where no kernel looks")
                 yield self._entry(stream)
             elif head[0] == 0:
                 stream.skip_zeros()
@@ -106,9 +106,10 @@ class Initrd:
         head = stream.take(_HEAD)
         size, name_size = _number(head[54:62]), _number(head[94:102])
         if not 0 < name_size <= MAX_NAME_BYTES:
-            raise ValueError("a damaged header")
+            raise ValueError("damaged: a header makes no sense")
         self._limits.name(name_size)
-        name = stream.take((_HEAD + name_size + 3) // 4 * 4 - _HEAD)[: name_size - 1]
+        # Zeros after a name may fill up to where its content is to lie (dracut-cpio, 3cpio).
+        name = stream.take((_HEAD + name_size + 3) // 4 * 4 - _HEAD).partition(b"\0")[0]
         stream.skip(size)
         stream.skip(min(-size % 4, len(stream.peek(-size % 4))))
         return name
@@ -125,7 +126,7 @@ def _refuse(stream: Stream, *, strange_only: bool) -> None:
 def _number(digits: bytes) -> int:
     """Return a header's number; a sign, which ``int`` would take, would lead back and round."""
     if not _NUMBER.fullmatch(digits):
-        raise ValueError("a damaged header")
+        raise ValueError("damaged: a header makes no sense")
     return int(digits, 16)
 
 
@@ -202,5 +203,7 @@ def main(_words: Sequence[str] = ()) -> None:
     try:
         found = LookedAt.file(sys.stdin.buffer)
     except MemoryError:
-        found = LookedAt(InitrdKind.UNREADABLE, fault="it takes too much memory")
+        found = LookedAt(
+            InitrdKind.UNREADABLE, fault=f"larger than {MAX_MEMORY_BYTES >> 20} MiB of memory hold"
+        )
     print(found.told())

@@ -1,7 +1,7 @@
 """What a kernel's own file says: its form, its version, and which drivers are in it.
 
 Forms: the kernel's Documentation/arch/x86/boot.rst (``kernel_version`` at 0x20e, ``payload_offset``
-at 0x248), arch/arm64/booting.rst and arch/riscv/boot-image-header.rst beside it, and
+at 0x248); arm/booting.rst, arm64/booting.rst and riscv/boot-image-header.rst beside it; and
 drivers/firmware/efi/libstub/zboot-header.S ("zimg" at 4, then the payload's offset and size).
 """
 
@@ -39,6 +39,7 @@ class KernelForm(StrEnum):
 
     BZIMAGE = "bzImage"
     ARM64 = "arm64 Image"
+    ARM = "ARM zImage"
     RISCV64 = "riscv64 Image"
     ZBOOT = "EFI zboot"
     GZIP = "gzip"
@@ -48,8 +49,9 @@ class KernelForm(StrEnum):
 
 
 _FLAT = {b"ARM\x64": KernelForm.ARM64, b"RSC\x05": KernelForm.RISCV64}
+_ZIMAGE = b"\x18\x28\x6f\x01"
 _PACKED = (KernelForm.ZBOOT, KernelForm.GZIP)
-_SILENT = (KernelForm.UNKNOWN, KernelForm.PROGRAM)
+_SILENT = (KernelForm.UNKNOWN, KernelForm.PROGRAM, KernelForm.ARM)
 
 
 def head_of(content: Content) -> bytes:
@@ -68,6 +70,8 @@ def form_of(head: bytes) -> KernelForm:
         return KernelForm.BZIMAGE
     if (form := _FLAT.get(head[0x38:0x3C])) is not None:
         return form
+    if head[0x24:0x28] == _ZIMAGE:
+        return KernelForm.ARM
     if head.startswith(b"MZ"):
         return KernelForm.ZBOOT if head[4:8] == b"zimg" else KernelForm.PROGRAM
     if head.startswith(b"\x1f\x8b"):

@@ -47,8 +47,11 @@ _ANY_INITRDS = (
     "initrd.img", "initrd", "initramfs.img", "initramfs", "initrd.gz", "initramfs.cpio.gz",
     "initramfs.cpio.zst",
 )  # fmt: skip
+_BESIDE_MODULES = ("vmlinuz", "vmlinuz.unsigned", "bzImage", "Image")
 # Below what a boot loader sees; a star is any folder.
-_FOLDERS = ("", "kernels", "efi/nixos", "firmware", "ostree/*", "*/*")
+_FOLDERS = (
+    "", "kernels", "efi/nixos", "firmware", "firmware/current", "current", "ostree/*", "*/*",
+)  # fmt: skip
 _OF_KERNEL_INSTALL = "*/*"
 _VERSION_FOLDER = re.compile(r"[0-9]+\.[0-9].*")
 
@@ -88,9 +91,9 @@ def kernels_below(root: Tree, tree: Tree, folder: str) -> Iterator[PlacedKernel]
 
 
 def kernels_beside_modules(tree: Tree) -> Iterator[PlacedKernel]:
-    """Yield a root's kernels that are kept outside of ``/boot`` (Fedora, mkosi, Clear Linux)."""
+    """Yield a root's kernels that are kept outside of ``/boot`` (Fedora, Debian 14, mkosi)."""
     for version in tree.names(MODULES)[:MAX_KERNELS]:
-        yield from _in_a_folder_of_its_own(tree, f"{MODULES}/{version}", ("vmlinuz",))
+        yield from _in_a_folder_of_its_own(tree, f"{MODULES}/{version}", _BESIDE_MODULES)
     yield from _by_name(tree, tree, "usr/lib/kernel")
 
 

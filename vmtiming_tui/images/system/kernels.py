@@ -115,14 +115,20 @@ def find_kernels(
     where there are more than any system has.
     """
     finder = _Finder(root, others, root_type)
-    places = [(root, kernels_below(root, root, "boot"))]
-    places += [(other, kernels_below(root, other, "")) for other in others]
-    places += [(root, kernels_below(root, root, "boot/efi")), (root, kernels_beside_modules(root))]
-    for tree, placed in places:
-        try:
-            finder.add(placed)
-        except ImageError as error:
-            say(f"{error.message}: {tree.label} is not searched for kernels any further")
+
+    def search(places: Iterable[tuple[Tree, Iterator[PlacedKernel]]]) -> None:
+        for tree, placed in places:
+            try:
+                finder.add(placed)
+            except ImageError as error:
+                say(f"{error.message}: {tree.label} is not searched for kernels any further")
+
+    search([(root, kernels_below(root, root, "boot"))])
+    search((other, kernels_below(root, other, "")) for other in others)
+    search([(root, kernels_below(root, root, "boot/efi")), (root, kernels_beside_modules(root))])
+    if not finder.kernels():
+        # Partitions that were made one: seldom, and much is beside them.
+        search((root, kernels_below(root, root, folder)) for folder in ("efi", ""))
     return finder.kernels()
 
 
@@ -237,9 +243,14 @@ class _Finder:
         packaged = [version for version in self._versions if self._package(version) == name]
         if name and len(packaged) == 1:
             return packaged[0], False
-        if len(self._versions) == 1:
-            return self._versions[0], True
+        filled = [version for version in self._versions if self._has_table(version)]
+        if len(only := filled or self._versions) == 1:
+            return only[0], True
         return name or _UNVERSIONED, False
+
+    def _has_table(self, version: str) -> bool:
+        """Whether modules of a version are there; a folder may stay behind, with nothing in it."""
+        return any(self._root.has(f"{top}/{version}/modules.dep") for top in MODULE_FOLDERS)
 
     def _read(self, kernel: Kernel) -> str:
         """Return what a kernel says of itself; only so many are read, for it may take a while."""

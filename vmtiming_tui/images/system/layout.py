@@ -23,14 +23,17 @@ _UNITS = ("usr/lib/systemd/system", "lib/systemd/system")
 _IN_STORE = re.compile(r"[0-9a-z]{32}-systemd-([0-9]{2,4})(?:\.[0-9]{1,4})?")
 _OF_AN_ARCHITECTURE = re.compile(r"[a-z0-9_]{1,20}-linux-gnu[a-z0-9_]{0,20}")
 _CHROMEOS_KERNEL = "fe3a2a5d-4f32-41a7-b725-accc3285a309"
+_ESP = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 _FLATCAR_USR = "5dfbf5f4-2848-4bac-aa5e-0d9a20b745a6"
 _BOTTLEROCKET_ROOT = "5526016a-1a97-4ea4-b39a-b7c8c6ca4502"
 _MICROSOFT = ("e3c9e316-0b5c-4db8-817d-f92df00215ae", "de94bba4-06d1-4d40-a16a-bfd50179d6ac")
 _TALOS = re.compile("talos", re.IGNORECASE)
 _FREEBSD = re.compile(r"516e7c[0-9a-f]{2}-6ecf-11d6-8ff8-00022d09712b")
+# Of Home Assistant OS and balenaOS.
+_SLOTS = ("hassos-", "resin-")
 # Where live systems keep the image of their root.
-_LIVE_FOLDERS = ("live", "casper", "LiveOS", "arch/x86_64", "boot/x86_64", "liveos", "")
-_LIVE_ROOTS = re.compile(r".{1,100}\.(squashfs|sfs|erofs)|squashfs\.img|rootfs\.img")
+_LIVE_FOLDERS = ("live", "casper", "LiveOS", "arch/x86_64", "cOS", "")
+_LIVE_ROOTS = re.compile(r".{1,100}\.(squashfs|sfs|erofs)|(squashfs|rootfs|active)\.img")
 
 
 def systemd_version(tree: Tree) -> int:
@@ -75,10 +78,13 @@ def refuse_disk(volumes: Sequence[Volume], trees: Sequence[Tree]) -> None:
     if _BOTTLEROCKET_ROOT in kinds:
         raise _no_report("Bottlerocket", "no shell")
     systems = [tree for tree in trees if has_systemd(tree)]
-    if _CHROMEOS_KERNEL in kinds and systems:
+    in_slots = _CHROMEOS_KERNEL in kinds or any(
+        volume.part_label.startswith(_SLOTS) for volume in volumes
+    )
+    if in_slots and systems:
         raise AsItIsError(
-            f"{name_of_system(systems[0])} has two roots, of which its own loader chooses and "
-            "verifies one",
+            f"{name_of_system(systems[0])} has two slots for its root, of which its own loader "
+            "chooses one and adds the rest",
             systemd=systemd_version(systems[0]),
         )
 
@@ -111,9 +117,10 @@ def refuse_copy(tree: Tree, files: Tree | None) -> None:
         )
     if is_nixos(tree):
         raise AsItIsError(
-            f"{name_of_system(tree)} has its units in /nix/store alone: a report service beside "
-            "them is not looked for",
+            "NixOS has its units in /nix/store alone: a report service beside them is not looked "
+            "for",
             systemd=systemd_version(tree),
+            untouched=True,
         )
 
 
@@ -131,22 +138,12 @@ def without_root(volumes: Sequence[Volume], trees: Sequence[Tree]) -> ImageError
     The error is an ``AsItIsError`` where the system boots by itself and may report.
     """
     for found in (
-        _nixos(trees), _deployments(trees), _ubuntu_core(volumes, trees), _live(trees),
+        _deployments(trees), _ubuntu_core(volumes, trees), _live(trees),
         _no_systemd_at_all(volumes, trees), _usr_alone(volumes, trees), _slots(volumes),
         _in_pool(volumes),
     ):  # fmt: skip
         if found:
             return found
-    return None
-
-
-def _nixos(trees: Sequence[Tree]) -> ImageError | None:
-    for tree in filter(is_nixos, trees):
-        return AsItIsError(
-            f"the image is a NixOS on {tree.label} whose root is made from /nix/store by its "
-            "first boot",
-            systemd=systemd_version(tree),
-        )
     return None
 
 
@@ -232,6 +229,11 @@ def _slots(volumes: Sequence[Volume]) -> ImageError | None:
                 "changes elsewhere, which its own loader and initrd put together"
             )
     return None
+
+
+def boots_itself(volumes: Sequence[Volume]) -> bool:
+    """Whether a firmware finds something to boot, whatever that is."""
+    return any(volume.kind == _ESP for volume in volumes)
 
 
 def _in_pool(volumes: Sequence[Volume]) -> ImageError | None:

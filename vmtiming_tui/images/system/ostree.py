@@ -4,6 +4,7 @@ After libostree's "Anatomy of a deployment": ``/ostree/boot.N/OS/CHECKSUM/SERIAL
 deployments, and the kernel's word ``ostree=`` names one of them.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -15,11 +16,16 @@ from vmtiming_tui.images.system.versions import Key, version_key
 
 _MAX_DEPLOYMENTS = 32
 _BOOTED = ("boot.0", "boot.1")
+# It becomes a word of a kernel's.
+_LINK = re.compile(r"[A-Za-z0-9_./+-]{1,300}")
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A deployment: the link that names it, from the file system's top, and its folder."""
+    """A deployment: the link that names it, from the file system's top, and its folder.
+
+    The link is a plain word.
+    """
 
     link: str
     folder: Found
@@ -44,10 +50,10 @@ def _linked(tree: Tree) -> Iterator[Deployment]:
             for checksum in tree.names(f"ostree/{boot}/{system}"):
                 folder = f"ostree/{boot}/{system}/{checksum}"
                 for serial in tree.names(folder):
-                    link = f"{folder}/{serial}"
+                    link = f"/{folder}/{serial}"
                     target = tree.find(link)
-                    if target and target.node.kind is FileKind.FOLDER:
-                        yield Deployment(f"/{link}", target)
+                    if target and target.node.kind is FileKind.FOLDER and _LINK.fullmatch(link):
+                        yield Deployment(link, target)
 
 
 def newest(tree: Tree) -> Deployment | None:

@@ -3,37 +3,30 @@
 What a person gave is ``kernel`` and ``initrd`` in a tree of its own; either may be missing.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.given import GivenFiles
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.quoting import shown
+from vmtiming_tui.images.system.architecture import architecture_of, refuse_other
 from vmtiming_tui.images.system.built_in import MODULE_FOLDERS, lacking, needed
-from vmtiming_tui.images.system.kernel_file import (
-    KernelForm,
-    form_in_memory,
-    head_of,
-    release_of,
-)
+from vmtiming_tui.images.system.initrd_contents import Initrd
+from vmtiming_tui.images.system.kernel_file import release_of
 from vmtiming_tui.images.system.kernel_places import unified_kernel
 from vmtiming_tui.images.system.kernels import Kernel, choose_kernel
 from vmtiming_tui.images.system.layout import systemd_version
 from vmtiming_tui.images.system.no_kernel import refuse_no_initrd, refuse_no_kernel
-from vmtiming_tui.images.system.osrelease import SYSTEMD_FOLDERS
 from vmtiming_tui.images.system.way_in import MIN_SYSTEMD
 
 KERNEL, INITRD = "kernel", "initrd"
 NOTHING_GIVEN = Tree(GivenFiles({}))
 
-# e_machine of elf(5).
-_MACHINE_AT = 18
-_OF_PROGRAMS = {3: "x86", 62: "x86", 183: "arm64", 243: "riscv64"}
-_OF_KERNELS = {
-    KernelForm.BZIMAGE: "x86", KernelForm.ARM64: "arm64", KernelForm.RISCV64: "riscv64",
-}  # fmt: skip
+_MODULES_OF = re.compile(r"(?:usr/)?lib/modules/([^/]{1,128})/.*\.ko")
 
 Say = Callable[[str], None]
 
@@ -46,12 +39,13 @@ def kernel_to_take(
     ``kernels`` are the image's, ``root`` its root's files, ``root_type`` the type of the file
     system they are to be booted from. Raises ``ImageError`` where none is fit to boot.
     """
+    architecture = architecture_of(root)
     drivers = _listed(root_type)
     initrd = given.find(INITRD)
     if initrd:
         refuse_no_initrd(partial(given.files.chunks, initrd.node))
     if given.has(KERNEL):
-        kernel = _own(given, root, root_type)
+        kernel = _own(given, root, root_type, architecture)
         say(f"kernel {shown(kernel.version) or 'of a version unknown'} (your own)")
         _mind_own(kernel, root, drivers, say)
         return kernel
@@ -66,7 +60,7 @@ def kernel_to_take(
     return kernel
 
 
-def _own(given: Tree, root: Tree, root_type: str) -> Kernel:
+def _own(given: Tree, root: Tree, root_type: str, architecture: str) -> Kernel:
     found = given.find(KERNEL)
     assert found is not None  # noqa: S101  the caller has seen it
     placed = next(unified_kernel(given, KERNEL), None)
@@ -76,27 +70,14 @@ def _own(given: Tree, root: Tree, root_type: str) -> Kernel:
         tree=given,
         path=KERNEL,
         initrds=(INITRD,) if given.has(INITRD) else (),
+        initrd_tree=given if given.has(INITRD) else None,
         unified=placed is not None,
         initrd_inside=placed is not None and placed.initrd_inside,
     )
-    _refuse_other_architecture(bare, root)
+    refuse_other(bare.content, architecture)
     version = release_of(bare.content)
     lacks = () if bare.has_initrd else lacking(root, version, bare.content, needed(root_type))
     return replace(bare, version=version, lacks=lacks)
-
-
-def _refuse_other_architecture(kernel: Kernel, root: Tree) -> None:
-    theirs = _OF_KERNELS.get(form_in_memory(kernel.content))
-    for folder in SYSTEMD_FOLDERS:
-        found = root.find(f"{folder}/systemd")
-        head = head_of(partial(root.files.chunks, found.node)) if found else b""
-        machine = int.from_bytes(head[_MACHINE_AT : _MACHINE_AT + 2], "little")
-        systems = _OF_PROGRAMS.get(machine) if head.startswith(b"\x7fELF") else None
-        if theirs and systems and theirs != systems:
-            raise ImageError(
-                f"your kernel is for {theirs}, and the image's system for {systems}",
-                hint="give a kernel for that",
-            )
 
 
 def _mind_own(kernel: Kernel, root: Tree, drivers: str, say: Say) -> None:
@@ -116,6 +97,28 @@ def _mind_own(kernel: Kernel, root: Tree, drivers: str, say: Say) -> None:
         say(f"whether it has {drivers} built in, as it must without an initrd, cannot be told")
     else:
         say(f"it has {drivers} built in, and boots without an initrd")
+
+
+def check_own_initrd(initrd: Path, kernel: Kernel, root: Tree, root_type: str, say: Say) -> None:
+    """See to it that an initrd a person gave has modules of the kernel that it is to go with.
+
+    Raises ``ImageError`` where it has those of others, and the kernel cannot do without.
+    """
+    try:
+        with initrd.open("rb") as file:
+            names = [_MODULES_OF.match(name) for name in Initrd(file).names()]
+    except ValueError:  # said where it is completed
+        return
+    versions = sorted({found[1] for found in names if found})
+    if not versions or not kernel.version or kernel.version in versions:
+        return
+    what = f"your initrd has modules of {shown(versions[0])}, and none of {shown(kernel.version)}"
+    lacks = lacking(root, kernel.version, kernel.content, needed(root_type))
+    if lacks:
+        raise ImageError(
+            f"{what}, which has no {' and no '.join(lacks)} built in", hint="give the two of a kind"
+        )
+    say(what)
 
 
 def check_without_initrd(root_name: str, root: Tree, say: Say) -> None:

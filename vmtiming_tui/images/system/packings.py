@@ -46,16 +46,16 @@ class Limits:
         """Count what was read or unpacked, in bytes."""
         self._unpacked_bytes -= count
         if self._unpacked_bytes < 0:
-            raise ValueError(f"more than {MAX_UNPACKED_BYTES >> 20} MiB, all layers counted")
+            raise ValueError(f"larger than {MAX_UNPACKED_BYTES >> 20} MiB, packed and unpacked")
         if time.monotonic() > self.deadline:
-            raise ValueError(f"takes longer than {MAX_SECONDS:.0f} s to read")
+            raise ValueError(f"not read within {MAX_SECONDS:.0f} s")
 
     def name(self, count: int) -> None:
         """Count a name of so many bytes."""
         self._names -= 1
         self._names_bytes -= count
         if self._names < 0 or self._names_bytes < 0:
-            raise ValueError(f"has more than {MAX_NAMES} names, or longer ones than it may")
+            raise ValueError(f"larger than any: more than {MAX_NAMES} names, or longer ones")
 
 
 class Stream:

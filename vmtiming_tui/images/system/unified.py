@@ -140,8 +140,8 @@ def left_beside(tree: Tree, path: str) -> list[str]:
 def _places(path: str) -> tuple[str, str]:
     """Return the top of what a boot loader sees, and the folder of a program's own additions."""
     place = PurePosixPath(path)
-    is_in_place = str(place.parent).lower().endswith("efi/linux")
-    top = place.parent.parent.parent if is_in_place else place.parent
+    above = place.parent.parent
+    top = above.parent if above.name.lower() == "efi" else place.parent
     return str(top), str(place.with_name(f"{_TRIES.sub('', place.name)}.extra.d"))
 
 

@@ -30,4 +30,5 @@ def check_way_in(initrd: Path, root: Tree, say: Callable[[str], None]) -> None:
             f"{what}; without it that takes systemd {MIN_SYSTEMD}, and the image has {version}",
             hint="without --untouched a root is made that has it inside; -i INITRD gives another",
         )
-    say(f"{what}: credentials bring it in, which take systemd {MIN_SYSTEMD} or newer")
+    way = "--inject=credentials brings it in" if found.fault else "credentials bring it in"
+    say(f"{what}: {way}, which takes systemd {MIN_SYSTEMD} or newer")

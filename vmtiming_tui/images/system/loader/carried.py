@@ -30,6 +30,9 @@ _DISK = re.compile(
 # dracut.cmdline(7): an initrd waits for a network by these.
 _NETWORK = re.compile(r"ip|rd\.neednet")
 _NO_NETWORK = ("", "0", "no", "off", "none")
+_STOPS = re.compile(
+    r"single|emergency|rescue|(rd\.)?break(=.*)?|systemd\.unit=(rescue|emergency)\.target"
+)
 _USR = re.compile(r"mount\.usr(flags|fstype)?")
 _FLAGS = "rootflags="
 _OF_A_SUBVOLUME = ("subvol=", "subvolid=")
@@ -70,6 +73,10 @@ class RootDisk:
                 yield f"{word.text} is for a btrfs: an {self.type} may not be mounted by it"
             elif self.is_new and word.name == "mount.usr":
                 yield f"a boot may wait for what {word.text} means: the VM has no disk but its root"
+            elif self.is_new and word.text == "fips=1":
+                yield f"by {word.text} the initrd checks the kernel in /boot, and may end the boot"
+            elif _STOPS.fullmatch(word.text):
+                yield f"by {word.text} a boot stops before it has booted"
         if waiting := " ".join(word.text for word in words if _wants_network(word)):
             yield (
                 f"by {waiting} the initrd waits for a network: give each VM a card by -- -nic user"
@@ -134,6 +141,8 @@ def _why_no_word(word: Word, *, ended: bool) -> str:
         return "no plain word"
     if _RUNS_OWN.fullmatch(word.name):
         return "each run says its own"
+    if word.name == "vga":  # arch/x86/boot/video.c
+        return "without a screen a kernel waits 30 s for somebody to choose another mode"
     return ""
 
 

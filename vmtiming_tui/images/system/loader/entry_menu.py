@@ -1,7 +1,7 @@
 """The menu that boot loader entries make, as systemd-boot and GRUB's blscfg show it."""
 
 import fnmatch
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.system.loader.entries import LoaderEntry, read_entries
@@ -15,16 +15,26 @@ _SAVED = "saved_entry"
 _NO_OPTIONS = "default_kernelopts"
 
 
-def entry_menu(place: Place, variables: Mapping[str, str]) -> Iterator[MenuEntry]:
+def default_pattern(places: Iterable[Place]) -> str:
+    """Return what loader.conf names as the default; it is not always where the entries are."""
+    for place in places:
+        for line in place.text("loader/loader.conf").split("\n"):
+            key, _, value = line.replace("\t", " ").strip(" ").partition(" ")
+            if key == _DEFAULT:
+                return value.strip(" ")
+    return ""
+
+
+def entry_menu(place: Place, variables: Mapping[str, str], pattern: str) -> Iterator[MenuEntry]:
     """Yield the entries of a place in a menu's order, the default one marked.
 
-    The default is what loader.conf or GRUB's saved entry names, else the first.
+    The default is what loader.conf's pattern or GRUB's saved entry names, else the first.
     """
     try:
         entries = _in_order(list(read_entries(place.tree, place.path(_FOLDER))))
     except ImageError:
         return
-    default = _default(entries, _pattern(place), variables.get(_SAVED, ""))
+    default = _default(entries, pattern, variables.get(_SAVED, ""))
     for entry in entries:
         words, unknown = expanded(entry.options or variables.get(_NO_OPTIONS, ""), variables)
         yield MenuEntry(
@@ -49,14 +59,6 @@ def _in_order(entries: list[LoaderEntry]) -> list[LoaderEntry]:
 
     by_age = sorted(entries, key=newest, reverse=True)
     return sorted(by_age, key=lambda entry: (entry.tried_out, not entry.sort_key, entry.sort_key))
-
-
-def _pattern(place: Place) -> str:
-    for line in place.text("loader/loader.conf").split("\n"):
-        key, _, value = line.replace("\t", " ").strip(" ").partition(" ")
-        if key == _DEFAULT:
-            return value.strip(" ")
-    return ""
 
 
 def _default(entries: list[LoaderEntry], pattern: str, saved: str) -> LoaderEntry | None:

@@ -54,8 +54,8 @@ def _entries(menu: Menu, place: str) -> Iterator[MenuEntry]:
 def _entry(boots: Boots, place: str, title: str, *, is_default: bool) -> MenuEntry:
     words, unknown = marked(boots.line)
     return MenuEntry(
-        place=place, title=title, kernel=boots.kernel, words=words, unknown=unknown,
-        is_default=is_default,
+        place=place, title=title, kernel=boots.kernel.replace(UNKNOWN, ""), words=words,
+        unknown=unknown, is_default=is_default, is_sure=boots.is_sure,
     )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ _MAX_ITEMS = 2000
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w{0,63})=(.*)", re.ASCII | re.DOTALL)
 _SETS = re.compile(r"--set(?:=(.+))?|-s")
 _BLANKS = re.compile(r"[ \t\n]+")
-_DEVICE = re.compile(r"\([^)]*\)")
+_DEVICE = re.compile(r"\(+[^)]*\)+")
 _ID = re.compile(r"--id(?:=(.*))?", re.DOTALL)
 # What every GRUB 2 has said of itself since 2.00 (normal/main.c).
 _FEATURES = (
@@ -47,10 +47,14 @@ Variables = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Boots:
-    """A ``linux`` command: the kernel's path, without its device, and the line behind it."""
+    """A ``linux`` command: the kernel's path, without its device, and the line behind it.
+
+    ``is_sure`` says that no condition stands before it that only GRUB could decide.
+    """
 
     kernel: str
     line: str
+    is_sure: bool = True
 
 
 @dataclass(slots=True)
@@ -88,7 +92,7 @@ def run(text: str, prefix: str, kept: Mapping[str, str], place: Place) -> Menu:
     return menu
 
 
-_Entry = tuple[Command, tuple[str, ...]]
+_Entry = tuple[Command, tuple[str, ...], int]
 
 
 class _Run:
@@ -98,9 +102,11 @@ class _Run:
         self._kept = kept
         self._files = Place(place.tree, "")
         self._functions: dict[str, Block] = {}
-        self._steps = self._depth = self._chars = 0
+        self._steps = self._depth = self._chars = self._doubts = 0
 
-    def opened(self, command: Command, words: tuple[str, ...], variables: Variables) -> Item:
+    def opened(
+        self, command: Command, words: tuple[str, ...], doubts: int, variables: Variables
+    ) -> Item:
         """Return an item of the menu: what is in its block, with a menu's variables."""
         ids = [
             found[1] or behind
@@ -108,14 +114,14 @@ class _Run:
             if (found := _ID.fullmatch(word))
         ]
         item = Item(title=words[1] if len(words) > 1 else "", id=ids[0] if ids else "")
-        outer = self.entries, self.boots
-        self.entries, self.boots = [], item.boots
+        outer = self.entries, self.boots, self._doubts
+        self.entries, self.boots, self._doubts = [], item.boots, doubts
         own = dict(variables)
         self._depth += 1
         self.block(command.block or (), own)
         item.items = [self.opened(*entry, own) for entry in self.entries]
         self._depth -= 1
-        self.entries, self.boots = outer
+        self.entries, self.boots, self._doubts = outer
         return item
 
     def block(self, statements: Block, variables: Variables) -> bool | None:
@@ -169,8 +175,10 @@ class _Run:
         if loop:
             variables[loop] = f"{UNKNOWN}${loop}"
         self._depth += 1
+        self._doubts += 1
         self.block(body, variables)
         self._if(others, other)
+        self._doubts -= 1
         self._depth -= 1
         for name in {*variables, *other}:
             if variables.get(name) != other.get(name):
@@ -218,7 +226,7 @@ class _Run:
             case ("menuentry" | "submenu", *_):
                 if len(self.entries) >= _MAX_ITEMS:
                     raise UnreadableScriptError("its menu is longer than any")
-                self.entries.append((command, words))
+                self.entries.append((command, words, self._doubts))
             case ("set" | "export", *rest):
                 for word in rest:
                     _assign(word, variables)
@@ -233,7 +241,8 @@ class _Run:
                 return self._sourced(path, variables)
             case (name, kernel, *rest) if name in _LINUX:
                 if len(self.boots) < _MAX_ITEMS:
-                    self.boots.append(Boots(_path(kernel), " ".join(map(_quoted, rest))))
+                    line = " ".join(map(_quoted, rest))
+                    self.boots.append(Boots(_path(kernel), line, is_sure=not self._doubts))
             case (name, *rest) if name in self._functions:
                 return self._function(name, rest, variables)
             case ("true",):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
-MAX_TOKENS = 200_000
+MAX_TOKENS = 60_000
 _MAX_DEPTH = 40
 _TOKEN = re.compile(
     r"(?P<blank>[ \t]+|\\\n)|(?P<comment>#[^\n]*)|(?P<end>[\n;]+)|(?P<brace>[{}|&<>])|"

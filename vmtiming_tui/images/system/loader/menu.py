@@ -21,7 +21,8 @@ class MenuEntry:
     """What a menu tells a kernel.
 
     ``place`` is its file; ``kernel`` the kernel's path as it stands there, mostly from the top of
-    the file system it is on. ``unknown`` are words that only the running loader could complete.
+    the file system it is on. ``unknown`` are words that only the running loader could complete;
+    ``is_sure`` is false where it alone decides whether they are said at all.
     """
 
     place: str
@@ -30,6 +31,7 @@ class MenuEntry:
     words: tuple[Word, ...]
     unknown: tuple[Word, ...] = ()
     is_default: bool = False
+    is_sure: bool = True
     devicetree: str = ""
 
     @property

@@ -12,7 +12,7 @@ from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.quoting import shown
 from vmtiming_tui.images.system import unified
-from vmtiming_tui.images.system.loader.entry_menu import entry_menu
+from vmtiming_tui.images.system.loader.entry_menu import default_pattern, entry_menu
 from vmtiming_tui.images.system.loader.environment import environment
 from vmtiming_tui.images.system.loader.grub_menu import grub_menu
 from vmtiming_tui.images.system.loader.line_menus import line_menus, refind_menu
@@ -74,12 +74,17 @@ def _of_another(menus: Sequence[Sequence[MenuEntry]]) -> Told | None:
 
 
 def _told(entry: MenuEntry, which: str) -> Told:
-    tree = f"the device tree {shown(entry.devicetree)} is left out: the VM's machine has its own"
+    remarks = []
+    if entry.devicetree:
+        tree = shown(entry.devicetree)
+        remarks.append(f"the device tree {tree} is left out: the VM's machine has its own")
+    if not entry.is_sure:
+        remarks.append("what is carried over stands behind an if that only the loader can decide")
     return Told(
         source=f"{shown(entry.place)}{which}",
         words=entry.words,
         unknown=entry.unknown,
-        remarks=(tree,) if entry.devicetree else (),
+        remarks=tuple(remarks),
     )
 
 
@@ -104,7 +109,10 @@ def _menus(
     variables = dict(kept)
     for grub in grubs:
         variables = {**grub.variables, **variables}
-    menus: list[Sequence[MenuEntry]] = [list(entry_menu(place, variables)) for place in spots]
+    pattern = default_pattern(spots)
+    menus: list[Sequence[MenuEntry]] = [
+        list(entry_menu(place, variables, pattern)) for place in spots
+    ]
     menus += [grub.entries for grub in grubs]
     menus += [menu for place in spots for menu in line_menus(place)]
     return menus, tuple(shown(remark) for grub in grubs for remark in grub.remarks)
@@ -113,6 +121,8 @@ def _menus(
 def _of_several(own: Sequence[MenuEntry], menu: Sequence[MenuEntry]) -> Told:
     chosen = _chosen(own)
     which = "the default" if chosen.is_default else "the first"
+    if not any(entry.is_default for entry in menu):
+        which = "of which the loader knows the default when it runs: the first"
     found = _told(chosen, f", {which} of {len(own)} for this kernel" if len(own) > 1 else "")
     default = next((entry for entry in menu if entry.is_default), chosen)
     if default.kernel in ("", *(entry.kernel for entry in own)):
@@ -122,8 +132,10 @@ def _of_several(own: Sequence[MenuEntry], menu: Sequence[MenuEntry]) -> Told:
 
 
 def _chosen(entries: Sequence[MenuEntry]) -> MenuEntry:
-    """Return the default entry, else the first that is for no repairs."""
-    return min(entries, key=lambda entry: (not entry.is_default, entry.is_rescue))
+    """Return the default entry, else the first that is for no repairs; the surest of them."""
+    return min(
+        entries, key=lambda entry: (not entry.is_default, entry.is_rescue, not entry.is_sure)
+    )
 
 
 def _for_kernel(
