@@ -146,8 +146,10 @@ def _names(name: str) -> tuple[str, str]:
 
 
 def _as_damage(error: OSError) -> Exception:
-    """Return what to raise where reading failed: bz2's own, and a place that no file has, are of
-    the archive's making."""
+    """Return what to raise where reading failed: the archive's fault, or the host's.
+
+    Without a number it is bz2's own; EINVAL is a place that no file has.
+    """
     return _damaged(error) if error.errno in (None, errno.EINVAL) else error
 
 
