@@ -7,6 +7,7 @@ import pytest
 from readers.lab import opened
 from vmtiming_tui.images.packed.disks import plainly_no_disk
 from vmtiming_tui.images.packed.no_disks import HEAD_BYTES, NO_DISKS, told
+from vmtiming_tui.images.quoting import for_image
 
 XML = b'<?xml version="1.0"?>\n<!-- made by hand -->\n'
 HASH = b"0123456789abcdef" * 4
@@ -87,12 +88,12 @@ def test_a_disk_or_a_letter_is_none_of_them(head):
 @pytest.mark.parametrize(
     ("head", "words"),
     [
-        (SAMPLES["an .ovf"][0], "prepare 'disk 1.vmdk'"),
+        (SAMPLES["an .ovf"][0], "prepare {folder}'disk 1.vmdk'"),
         (SAMPLES["an .ovf"][1], "prepare DISK"),
-        (SAMPLES["VMware's description"][1], "prepare a.vmdk"),
+        (SAMPLES["VMware's description"][1], "prepare {folder}a.vmdk"),
         (SAMPLES["libvirt's description"][0], "prepare /v/a.qcow2"),
-        (b'<Envelope><File href="-k"/>', "prepare ./-k"),
-        (b'<Envelope><File href="a$(b)"/>', "prepare 'a$(b)'"),
+        (b'<Envelope><File href="-k"/>', "prepare {folder}./-k"),
+        (b'<Envelope><File href="a$(b)"/>', "prepare {folder}'a$(b)'"),
         (b'<Envelope><File href="a\x1b[31m"/>', "prepare DISK"),
     ],
 )
@@ -117,3 +118,19 @@ def test_a_disk_that_boots_as_a_cd_too_is_taken_by_its_root(tmp_path):
     for name, taken in (("medium", False), ("disk", True)):
         with opened(tmp_path / name) as stretch:
             assert (plainly_no_disk(stretch, stretch.head(HEAD_BYTES)) is None) is taken
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("m.ovf", "prepare 'disk 1.vmdk'"),
+        ("down loads/m.ovf", "prepare 'down loads/''disk 1.vmdk'"),
+        ("/m.ovf", "prepare /'disk 1.vmdk'"),
+    ],
+)
+def test_the_disk_is_named_where_it_is(path, said):
+    head = SAMPLES["an .ovf"][0]
+    found = told(head)
+
+    assert found is not None
+    assert for_image(found.advice(head), path).endswith(said)

@@ -101,7 +101,7 @@ def _refuse_no_disk(head: bytes) -> None:
     try:
         refuse_no_disk(head)
     except ImageError as error:
-        hint = error.hint
+        hint = error.hint.replace("{folder}", "")
         if "{image}" in hint:
             hint = f"unpack it, then: {hint.replace('{image}', 'UNPACKED')}"
         raise ImageError(error.message, hint=hint) from None

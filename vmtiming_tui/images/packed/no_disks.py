@@ -1,8 +1,8 @@
 """What people give for a disk image that is none, told by how it begins, with what helps.
 
-One row a kind: marks at their places, or how its text begins. ``{image}`` in a hint stands for the
-name of what was given, which is known outside of the box alone, ``{disk}`` for the file that a
-description names.
+One row a kind: marks at their places, or how its text begins. ``{disk}`` in a hint stands for the
+file that a description names; ``{image}`` for the name of what was given, and ``{folder}`` for the
+folder it is in, which are known outside of the box alone (``quoting.for_image``).
 """
 
 import re
@@ -50,6 +50,7 @@ class NoDisk:
             name = found[1].decode(errors="replace")
             if printable(name, keep="") == name and len(name) <= _MAX_NAME:
                 disk = shlex.quote(name if not name.startswith("-") else f"./{name}")
+                disk = disk if name.startswith("/") else f"{{folder}}{disk}"
         return self.hint.replace("{disk}", disk)
 
 
