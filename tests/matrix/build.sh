@@ -210,6 +210,7 @@ END
         part 10-root Type=linux-generic Label=root "Format=${format:-ext4}" CopyFiles=/:/ \
             Minimize=guess
         repart
+        chattr -i "$tree"/ostree/deploy/debian/deploy/*.0
         ;;
     live)
         mkdir -p "$tree/esp/live"
@@ -223,5 +224,4 @@ END
         exit 2
         ;;
 esac
-chattr -R -i "$tree"
 rm -rf "$tree" "$parts"
