@@ -12,7 +12,7 @@ from vmtiming_tui.escape import JOINING
 from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.disk.lvm import laid_out, read_group
 from vmtiming_tui.images.disk.lvm_label import checksum
-from vmtiming_tui.images.disk.partitions import read_table
+from vmtiming_tui.images.disk.partitions import SECTOR_SIZES, read_table
 from vmtiming_tui.images.disk.volumes import find_volumes, open_files
 from vmtiming_tui.images.files.ext import Ext
 from vmtiming_tui.images.files.fat import Fat
@@ -81,11 +81,12 @@ def fat(data: bytes) -> None:
 
 def partitions(data: bytes) -> None:
     """A disk; the checksums of a GPT are made right, so that what is behind them is tried."""
-    with _stretch(_with_gpt_checksums(data)) as stretch, contextlib.suppress(ImageError):
-        table = read_table(stretch)
-        for each in table.partitions if table else ():
-            assert 0 <= each.offset < each.offset + each.size <= stretch.size
-            assert re.fullmatch("[0-9a-f-]*", each.partuuid)
+    for sector_bytes in SECTOR_SIZES:
+        with _stretch(_with_gpt_checksums(data)) as stretch, contextlib.suppress(ImageError):
+            table = read_table(stretch, sector_bytes)
+            for each in table.partitions if table else ():
+                assert 0 <= each.offset < each.offset + each.size <= stretch.size
+                assert re.fullmatch("[0-9a-f-]*", each.partuuid)
 
 
 def _with_gpt_checksums(data: bytes) -> bytes:

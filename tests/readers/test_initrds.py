@@ -43,6 +43,34 @@ def completed(folder, data: bytes, files=None, *, new_type: str = ""):
     return path.read_bytes(), said
 
 
+@pytest.mark.parametrize(
+    ("root_type", "added"),
+    [
+        ("xfs", {"xfs"}),
+        ("btrfs", {"btrfs", "xxhash_generic", "raid6_pq"}),
+        ("squashfs", {"squashfs"}),
+        ("ext4", {"ext4"}),
+    ],
+)
+def test_it_gets_what_the_file_system_of_its_root_takes(root_type, added, tmp_path):
+    folder = "kernel/fs"
+    dep = DEP + (
+        f"{folder}/btrfs.ko: {folder}/raid6_pq.ko\n{folder}/raid6_pq.ko:\n"
+        f"{folder}/xxhash-generic.ko:\n{folder}/squashfs.ko:\n"
+    )
+    names_of_files = ("btrfs", "raid6_pq", "xxhash-generic", "squashfs")
+    more = {f"{FOLDER}/{folder}/{name}.ko": b"x" for name in names_of_files}
+    files = system(dep, **{f"{FOLDER}/kernel/fs/xfs/xfs.ko.xz": b"x"}, **more)
+    path = tmp_path / "initrd"
+    path.write_bytes(LEAN)
+
+    complete_initrd(path, files, VERSION, root_type=root_type, new_type="", say=lambda _: None)
+
+    there = {name.rpartition("/")[2].partition(".ko")[0].replace("-", "_")
+             for name in listed(path.read_bytes()) if ".ko" in name}  # fmt: skip
+    assert there - {"virtio_ring", "virtio_blk", "virtio_pci"} == added
+
+
 @pytest.mark.parametrize("pack", PACKERS[1:])
 def test_one_that_is_cut_short_is_not_believed(pack):
     packed = pack(cpio([Entry("init", os.urandom(300_000)), Entry("late")]))

@@ -327,7 +327,8 @@ def test_of_several_subvolumes_with_a_system_the_others_are_named(reader, tmp_pa
     result = spun(xfs(tmp_path / "disk.img"), reader)
 
     assert (
-        "the whole image: the root is in subvolume @ (others hold a system, too: @old, @\\x1b[2J)"
+        "the whole image: the root is in subvolume @ (others hold a system, too: @old, @\\x1b[2J;"
+        " a default one counts first)"
     ) in result.said
 
 

@@ -181,10 +181,8 @@ def find_root(parts: Sequence[Part], asked: str, say: Say) -> tuple[Part, Tree]:
     if root.excerpt and root.excerpt.subvolume:
         name = shown(root.excerpt.subvolume)
         others = ", ".join(map(shown, root.excerpt.passed_over))
-        say(
-            f"{root.volume.name}: the root is in subvolume {name}"
-            f"{f' (others hold a system, too: {others})' if others else ''}"
-        )
+        more = f" (others hold a system, too: {others}; a default one counts first)"
+        say(f"{root.volume.name}: the root is in subvolume {name}{more if others else ''}")
     return root, tree
 
 
