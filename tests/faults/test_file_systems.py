@@ -1,19 +1,15 @@
 """File systems and disks that nobody here reads, or that no VM would boot from as they are."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from faults.fault import Fault
-from faults.running import in_words
+from faults.preparing import of, refused
 from faults.scene import How, Scene
 from hostile import forged
 from hostile.forged import GptEntry, MbrEntry
 from support import disk_images as images
-from support.spinning import digest
-from support.traces import nothing_left
 
 TITLE = "File systems that cannot be taken as they are"
 
@@ -27,23 +23,6 @@ def system(folder: Path) -> Path:
     tree = images.make_tree(folder / "tree")
     images.add_kernel(tree / "boot", "6.1")
     return images.ext4(folder / "root.fs", tree, 64)
-
-
-def of(make: Callable[[Path, Path], object], *options: str) -> How:
-    """Have an image prepared that is made of nothing, with a folder to work in."""
-
-    @contextmanager
-    def how(scene: Scene) -> Iterator[None]:
-        folder = scene.folder / "making"
-        folder.mkdir()
-        image = scene.folder / "image"
-        make(image, folder)
-        before = digest(image)
-        scene.words += ["image", *options]
-        yield
-        assert digest(image) == before
-
-    return how
 
 
 def two_devices(image: Path, folder: Path) -> None:
@@ -113,10 +92,4 @@ FAULTS: list[Fault[How]] = [
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_it_is_refused_in_one_sentence_and_nothing_is_left(fault: Fault[How], scene: Scene):
-    with nothing_left(scene.lab.runtime, *scene.images), fault.how(scene):
-        scene.ended = scene.tool.run("prepare", "--out", "o", *scene.words)
-
-        assert in_words(scene.ended.code) == fault.ends, scene.said
-        assert fault.words in " ".join(scene.said.split())
-        scene.makes_no_noise()
-    assert not (scene.folder / "o").exists()
+    refused(fault, scene)

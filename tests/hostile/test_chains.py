@@ -131,6 +131,39 @@ def test_an_overlay_that_is_wrong_about_what_it_stands_on_is_told_how_to_say_it(
     assert caught.value.hint.endswith(mend.replace("-F qcow2", "-F raw"))
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("/srv/images/base.img", "'base.img' lies beside the image: say so: qemu-img rebase -u -b "
+         "base.img -F FORMAT"),
+        ("gone.img", "put it there, or say where it is: qemu-img rebase -u -b FILE -F FORMAT"),
+    ],
+)  # fmt: skip
+def test_a_backing_file_that_is_not_there_is_named_with_the_command_that_helps(place, name, hint):
+    (place / "base.img").write_bytes(bytes(512))
+    image = overlay(place / "a disk", name)
+    with pytest.raises(ImageError) as caught:
+        taken(image)
+
+    assert f"asks for the backing file {name!r}, which cannot be opened" in caught.value.message
+    assert caught.value.hint == f"{hint} '{image}'"
+
+
+def test_a_command_that_helps_names_any_image_in_one_word_and_steers_no_terminal(
+    place, monkeypatch
+):
+    monkeypatch.chdir(place)
+    (place / "flat").write_bytes(bytes(1 << 20))
+    image = vmdk_description(place / "-x; \x1b[31m'rm'\n", "flat")
+    with pytest.raises(ImageError) as caught:
+        taken(image.name)
+
+    assert caught.value.hint.isprintable()
+    command = caught.value.hint.partition("qemu-img convert -O qcow2 ")[2].partition(",")[0]
+    words = subprocess.check_output(["bash", "-c", f"printf '%s|' {command}"], text=True)
+    assert words == f"./{image.name}|./{image.name}-whole.qcow2|"
+
+
 @pytest.mark.parametrize("old", ["host_device", "file"])
 def test_old_words_for_what_is_read_as_it_is_are_understood(place, old):
     (place / "base.img").write_bytes(bytes(1 << 20))

@@ -19,6 +19,7 @@ from faults import (
     test_host,
     test_hosts,
     test_images,
+    test_kernels,
     test_neighbours,
     test_packed,
     test_paths,
@@ -37,7 +38,8 @@ END = "<!-- The end of what is made. -->\n"
 
 FAULTS = (
     test_guest, test_afterwards, test_qemu, test_host, test_hosts, test_ending, reading,
-    test_dashboard, test_neighbours, test_images, test_packed, test_file_systems, test_paths,
+    test_dashboard, test_neighbours, test_images, test_packed, test_file_systems, test_kernels,
+    test_paths,
 )  # fmt: skip
 
 

@@ -153,6 +153,30 @@ blscfg
     assert found(kept) == "root=UUID=x ro from-env"
 
 
+def test_coreos_is_told_of_its_first_boot_by_a_file_on_the_boot_partition():
+    config = """
+set ignition_firstboot=""
+if [ -f "/ignition.firstboot" ]; then
+  set ignition_network_kcmdline=''
+  if [ -s "/ignition.firstboot" ]; then source "/ignition.firstboot"; fi
+  set ignition_firstboot="ignition.firstboot ${ignition_network_kcmdline}"
+fi
+blscfg
+"""
+    files = {
+        "grub2/grub.cfg": config.encode(),
+        "loader/entries/a.conf": b"linux /vmlinuz-6.1\noptions $ignition_firstboot a\n",
+        "vmlinuz-6.1": b"k",
+    }
+    first = {"ignition.firstboot": b"set ignition_network_kcmdline='rd.neednet=1'\n"}
+
+    def found(more) -> str:
+        return words(told_by({}, [files | more], path="vmlinuz-6.1"))
+
+    assert found({}) == "a"
+    assert found(first) == "ignition.firstboot rd.neednet=1 a"
+
+
 @pytest.mark.parametrize(
     ("config", "found"),
     [
@@ -237,7 +261,7 @@ def test_a_default_that_only_grub_knows_is_none():
 
     assert words(found) == "a"
     assert found.source.endswith(
-        "of which the loader knows the default when it runs: the first of 2 for this kernel"
+        "of which the loader knows the default when it runs: the first of 2 for this kernel ('x')"
     )
 
 

@@ -88,6 +88,14 @@ def test_the_table_of_what_is_built_in_counts_before_the_kernel_itself(folder):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("place", [f"boot/config-{V}", f"usr/lib/modules/{V}/config"])
+def test_a_configuration_tells_where_no_table_does(place):
+    config = b"# CONFIG_XFS_FS is not set\nCONFIG_VIRTIO_PCI=y\nCONFIG_VIRTIO_BLK=m\n"
+    root = tree({place: config + b"CONFIG_EXT4_FS=y\n"})
+
+    assert lacking(root, V, content(bytes(9000)), needed("ext4")) == ("virtio_blk",)
+
+
 def test_a_root_of_another_type_takes_its_own_driver():
     kernel = content(bz_image(V, [*ALL_DRIVERS, "xfs"]))
 

@@ -290,3 +290,47 @@ def test_what_a_package_manager_left_beside_a_kernel_is_none(suffix):
              "boot/vmlinuz-6.1": b"k", "boot/initrd-6.1": b"i"}  # fmt: skip
 
     assert chosen(files).version == "6.1"
+
+
+MENUS = {
+    "boot/grub/grub.cfg": "menuentry x {\nsearch --set=d --label y\nlinux ($d)/boot/tiny.bin a\n"
+    "initrd ($d)/boot/ucode ($d)/boot/ram.gz\n}\n",
+    "boot/extlinux/extlinux.conf": "label x\nkernel /boot/tiny.bin\n"
+    "initrd /boot/ucode,/boot/ram.gz\n",
+    "boot/syslinux/syslinux.cfg": "label x\nkernel ../tiny.bin\n"
+    "append initrd=../ucode,../ram.gz a\n",
+    "boot/grub/menu.lst": "title x\nkernel (hd0,0)/tiny.bin a\ninitrd /ram.gz\n",
+    "boot/limine.conf": "/x\n path: boot():/tiny.bin\n module_path: boot():/ucode\n"
+    " module_path: boot():/ram.gz\n",
+    "etc/zipl.conf": "[x]\nimage=/boot/tiny.bin\nramdisk=/boot/ram.gz\n",
+}
+
+
+@pytest.mark.parametrize("menu", MENUS)
+def test_a_kernel_of_any_name_is_found_by_the_menu_that_boots_it(menu):
+    files = {"boot/tiny.bin": bz_image("6.1.9"), "boot/ram.gz": b"i", "boot/ucode": b"u"}
+
+    kernel = chosen(files | {menu: MENUS[menu].encode()})
+
+    assert (kernel.version, kernel.path) == ("6.1.9", "boot/tiny.bin")
+    assert kernel.initrds[-1] == "boot/ram.gz"
+    with pytest.raises(ImageError, match="no kernel"):
+        chosen(files)
+
+
+def test_an_initrd_of_any_name_is_found_by_the_menu_and_a_test_of_the_memory_is_no_kernel():
+    menu = b"menuentry a { linux /boot/vmlinuz-6.1 a\ninitrd /boot/ram.gz\n}\n"
+    menu += b"menuentry memtest { linux16 /boot/memtest.bin }\n"
+    files = {"boot/vmlinuz-6.1": bz_image("6.1"), "boot/ram.gz": b"i", "boot/memtest.bin": b"m"}
+
+    kernels = find_kernels(tree(files | {"boot/grub/grub.cfg": menu}), [], print)
+
+    assert [(kernel.path, kernel.initrds) for kernel in kernels] == [
+        ("boot/vmlinuz-6.1", ("boot/ram.gz",))
+    ]
+
+
+def test_what_a_menu_names_and_is_not_there_is_passed_over():
+    menu = {"boot/grub/grub.cfg": b"menuentry a { linux /boot/gone a\ninitrd /boot/ram.gz\n}\n"}
+
+    assert find_kernels(tree({"boot/ram.gz": b"i"} | menu), [], print) == []

@@ -187,7 +187,9 @@ def test_of_several_entries_the_default_counts_and_is_named():
     by_grub = told_by(files | {"boot/grub2/grubenv": b"# GRUB\nsaved_entry=tiny-9\n####"})
 
     assert words(first) == "new"
-    assert first.source.endswith("tiny-10.conf of the disk, the default of 2 for this kernel")
+    assert first.source.endswith(
+        "tiny-10.conf of the disk, the default of 2 for this kernel ('Tiny')"
+    )
     assert words(by_file) == words(apart) == words(by_grub) == "old"
 
 
@@ -306,12 +308,12 @@ def test_grubs_defaults_are_read_as_a_shell_would_without_running_anything():
         b'#GRUB_CMDLINE_LINUX="no"\nGRUB_DEFAULT=0\n',
         "etc/default/grub.d/50-cloud.cfg": b'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX c"\n'
         b"GRUB_CMDLINE_LINUX_DEFAULT=d\n",
-        "etc/default/grub.d/60-evil.cfg": b'GRUB_CMDLINE_LINUX_DEFAULT="e=$(reboot) f"\n',
+        "etc/default/grub.d/60-evil.cfg": b'GRUB_CMDLINE_LINUX_DEFAULT="e=$(reboot) f=\\"g h\\""\n',
     }
 
     found = told_by(files)
 
-    assert words(found) == "a b c f"
+    assert words(found) == 'a b c f="g h"'
     assert [word.text for word in found.unknown] == ["e=$(reboot)"]
 
 
@@ -440,6 +442,13 @@ def test_that_an_initrd_waits_for_a_network_is_said():
         "give each VM a card by -- -nic user"
     )
     assert len(list(carried_of("ip=off rd.neednet=0").lines())) == 1
+
+
+def test_no_number_of_words_is_too_much_to_say():
+    (line,) = carried_of(" ".join(["\1" * 60] * 250)).lines()
+
+    assert " and 210 more (no plain word)" in line
+    assert len(line) < 10_000
 
 
 def test_words_that_only_the_loader_knows_are_said():

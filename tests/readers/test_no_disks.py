@@ -1,8 +1,13 @@
 """What is given for a disk image and is none: a sentence each, told by content."""
 
+import struct
+
 import pytest
 
-from vmtiming_tui.images.packed.no_disks import NO_DISKS, told
+from readers.lab import opened
+from vmtiming_tui.images.packed.disks import plainly_no_disk
+from vmtiming_tui.images.packed.no_disks import HEAD_BYTES, NO_DISKS, told
+from vmtiming_tui.images.quoting import for_image
 
 XML = b'<?xml version="1.0"?>\n<!-- made by hand -->\n'
 HASH = b"0123456789abcdef" * 4
@@ -83,12 +88,12 @@ def test_a_disk_or_a_letter_is_none_of_them(head):
 @pytest.mark.parametrize(
     ("head", "words"),
     [
-        (SAMPLES["an .ovf"][0], "prepare 'disk 1.vmdk'"),
+        (SAMPLES["an .ovf"][0], "prepare {folder}'disk 1.vmdk'"),
         (SAMPLES["an .ovf"][1], "prepare DISK"),
-        (SAMPLES["VMware's description"][1], "prepare a.vmdk"),
+        (SAMPLES["VMware's description"][1], "prepare {folder}a.vmdk"),
         (SAMPLES["libvirt's description"][0], "prepare /v/a.qcow2"),
-        (b'<Envelope><File href="-k"/>', "prepare ./-k"),
-        (b'<Envelope><File href="a$(b)"/>', "prepare 'a$(b)'"),
+        (b'<Envelope><File href="-k"/>', "prepare {folder}./-k"),
+        (b'<Envelope><File href="a$(b)"/>', "prepare {folder}'a$(b)'"),
         (b'<Envelope><File href="a\x1b[31m"/>', "prepare DISK"),
     ],
 )
@@ -97,3 +102,35 @@ def test_a_description_names_its_disk_to_be_pasted(head, words):
 
     assert found is not None
     assert found.advice(head).endswith(words)
+
+
+def test_a_disk_that_boots_as_a_cd_too_is_taken_by_its_root(tmp_path):
+    """As systemd-repart makes it with --el-torito."""
+    image = bytearray(1 << 20)
+    image[0x8001:0x8006] = b"CD001"
+    image[446:462] = struct.pack("<4xB3xII", 0x83, 200, 1800)
+    image[510:512] = b"\x55\xaa"
+    root = 200 * 512
+    (tmp_path / "medium").write_bytes(image)
+    image[root : root + 4] = b"XFSB"
+    (tmp_path / "disk").write_bytes(image)
+
+    for name, taken in (("medium", False), ("disk", True)):
+        with opened(tmp_path / name) as stretch:
+            assert (plainly_no_disk(stretch, stretch.head(HEAD_BYTES)) is None) is taken
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("m.ovf", "prepare 'disk 1.vmdk'"),
+        ("down loads/m.ovf", "prepare 'down loads/''disk 1.vmdk'"),
+        ("/m.ovf", "prepare /'disk 1.vmdk'"),
+    ],
+)
+def test_the_disk_is_named_where_it_is(path, said):
+    head = SAMPLES["an .ovf"][0]
+    found = told(head)
+
+    assert found is not None
+    assert for_image(found.advice(head), path).endswith(said)

@@ -103,7 +103,7 @@ class FolderReader:
     others: tuple[str, ...] = ()
     labelled: bool = False
     read_only: bool = False
-    used_bytes: int = 5 * MIB
+    full: bool = False
     writes: bool = True
     mounts: list[Mount] = field(default_factory=list)
     on_logical: str = ""
@@ -120,8 +120,9 @@ class FolderReader:
         return [
             Excerpt(
                 volume, self.subvolume,
-                images.ext4(self.work / f"excerpt-{number}", self.folder, 24), self.used_bytes, 90,
+                images.ext4(self.work / f"excerpt-{number}", self.folder, 24), 5 * MIB, 90,
                 passed_over=self.others, labelled=self.labelled, read_only=self.read_only,
+                full=self.full,
             )
             for number, volume in enumerate(volumes)
         ]  # fmt: skip
@@ -263,7 +264,7 @@ DEP = "kernel/fs/ext4.ko:\nkernel/virtio_blk.ko:\nkernel/virtio_pci.ko:\n"
         ({}, {"convert": True}, "as --convert asks"),
         ({}, {"size_bytes": 400 * MIB}, "--size is for an ext4"),
         ({"read_only": True}, {}, "its subvolume is read-only"),
-        ({"used_bytes": 240 * MIB}, {}, "it is all but full"),
+        ({"full": True}, {}, "it is all but full"),
         ({"writes": False}, {}, "--mount writes into no other"),
         ({"tables": True}, {}, "its kernel has no module for it"),
     ],
@@ -275,7 +276,7 @@ def test_an_ext4_is_made_where_it_is_asked_for_or_needed(
     if facts.get("tables"):
         images.write(system / "usr/lib/modules/6.1/modules.dep", DEP)
         images.write(system / "usr/lib/modules/6.1/modules.builtin", "kernel/fs/other.ko\n")
-    reader.used_bytes = facts.get("used_bytes", reader.used_bytes)
+    reader.full = facts.get("full", False)
     reader.read_only, reader.writes = facts.get("read_only", False), facts.get("writes", True)
 
     result = spun(xfs(tmp_path / "disk.img"), reader, **wanted)

@@ -28,6 +28,11 @@ def shown(foreign: str | bytes) -> str:
 
 
 def for_image(hint: str, path: str) -> str:
-    """Return what to do, with the image's name in the place of ``{image}``, to be pasted."""
+    """Return a hint to be pasted, with ``{image}`` and the ``{folder}`` it is in filled in.
+
+    The folder goes before the name of a file; it is nothing where the image is in the current one.
+    """
     name = path if not path.startswith("-") else f"./{path}"
-    return hint.replace("{image}", shell_line([name]))
+    folder, slash, _ = path.rpartition("/")
+    beside = shell_line([folder + slash]) if slash else ""
+    return hint.replace("{image}", shell_line([name])).replace("{folder}", beside)

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +15,7 @@ from vmtiming_tui.images.gate.formats import PROBED_BYTES, format_by_mark
 from vmtiming_tui.images.gate.nbd import served
 from vmtiming_tui.images.gate.nodes import Node, block_node, last_words, nameless
 from vmtiming_tui.images.gate.permission import QemuAnswer, Taken
+from vmtiming_tui.images.gate.refusals import quoted
 from vmtiming_tui.images.guard.box import Box, BoxLimits, Wall, best_wall, own_uid
 from vmtiming_tui.images.guard.opening import File
 from vmtiming_tui.images.quoting import shown
@@ -67,8 +67,8 @@ class QemuImg:
         if form := told or format_by_mark(head):
             raise ImageError(
                 f"QEMU cannot read {shown(file.path)!r}, which is to be a {form}: {words}",
-                hint="get it again, whole; where it was not closed properly: qemu-img check -r all "
-                f"{shlex.quote(file.path)}",
+                hint="get it again, whole, or in another format; where it was not closed properly: "
+                f"qemu-img check -r all {quoted(file.path)}",
             )
         raise ImageError(
             f"QEMU cannot tell what {shown(file.path)!r} is: {words}",

@@ -1,6 +1,6 @@
-"""Images of other makers that hold only what differs from a parent, and what that is called.
+"""What QEMU does not read of other makers' images: those that hold what differs from a parent.
 
-QEMU follows no parents of theirs, and shows a differencing VHD as if its holes were zeros. Sources:
+It follows no parents of theirs, and shows a differencing VHD as if its holes were zeros. Sources:
 Microsoft's "Virtual Hard Disk Image Format Specification" 1.0 and [MS-VHDX], VirtualBox's
 VDICore.h, QEMU's block/vdi.c.
 """
@@ -26,6 +26,7 @@ _MAX_ENTRIES = 2047
 _METADATA = uuid.UUID("8b7ca206-4790-4b9a-b8fe-575f050f886e").bytes_le
 _FILE_PARAMETERS = uuid.UUID("caa16737-fa36-4d43-b3b6-33f0aa44e76b").bytes_le
 _PARENT_LOCATOR = uuid.UUID("a8d35f2d-b30b-454d-abf7-d3d84834ab0c").bytes_le
+_LOGICAL_SECTOR = uuid.UUID("8141bf1d-a96f-4709-ba47-f233a8faab5f").bytes_le
 _HAS_PARENT = 2
 _PARENT_KEYS = ("relative_path", "absolute_win32_path", "volume_path")
 
@@ -74,6 +75,12 @@ def parent_of_vhdx(image: Stretch) -> str:
         return ""
     named = dict(_locator(items.get(_PARENT_LOCATOR, b"")))
     return next((named[key] for key in _PARENT_KEYS if named.get(key)), _NO_NAME)
+
+
+def sector_bytes_of_vhdx(image: Stretch) -> int:
+    """Return how large the sectors of a VHDX's disk are; 0 where it does not say."""
+    said = dict(_metadata(image)).get(_LOGICAL_SECTOR, b"")
+    return int.from_bytes(said[:4], "little")
 
 
 def _metadata(image: Stretch) -> Iterator[tuple[bytes, bytes]]:

@@ -15,8 +15,9 @@ from vmtiming_tui.images.gate.differencing import (
     parent_of_vdi,
     parent_of_vhd,
     parent_of_vhdx,
+    sector_bytes_of_vhdx,
 )
-from vmtiming_tui.images.gate.header import ImageHeader, encrypted
+from vmtiming_tui.images.gate.header import SECTOR, ImageHeader, encrypted
 from vmtiming_tui.images.gate.qcow_headers import read_qcow, read_qcow2, read_qed
 from vmtiming_tui.images.gate.vmdk import (
     DESCRIPTION_MARK,
@@ -72,7 +73,17 @@ def read_header(image: Stretch, told: str = "") -> ImageHeader | None:
             parent = parent_of_vhd(image)
         case "vhdx":
             parent = parent_of_vhdx(image)
+            _refuse_large_sectors(sector_bytes_of_vhdx(image))
     return ImageHeader(format=mark, differs_from=parent) if parent else None
+
+
+def _refuse_large_sectors(size: int) -> None:
+    if size > SECTOR:
+        raise ImageError(
+            f"the image is a vhdx whose disk has sectors of {size} bytes, which QEMU does not read",
+            hint="copy the disk into a raw file where the image is attached: "
+            "dd if=/dev/DISK of=disk.raw bs=1M",
+        )
 
 
 def format_by_mark(head: bytes) -> str:

@@ -19,7 +19,7 @@ from vmtiming_tui.images.disk.boot_sectors import has_esp
 from vmtiming_tui.images.gate.ask_qemu_img import QemuImg
 from vmtiming_tui.images.gate.format_ledger import Ledger, LedgerEntry, entry_for
 from vmtiming_tui.images.gate.permission import Image, Layer, Rules, settled, take
-from vmtiming_tui.images.guard.opening import open_file
+from vmtiming_tui.images.guard.opening import File, open_file
 from vmtiming_tui.model.codec import from_json, to_json
 
 _CHECK = "check -v, -p and -s, and the image's permissions"
@@ -72,7 +72,7 @@ def answers(request: Request) -> Iterator[Answer]:
     answer.
     """
     ledger = Ledger(Path(request.ledger) if request.ledger else None, request.known)
-    ask = QemuImg()
+    ask, whole = QemuImg(), set[File]()
     new: list[LedgerEntry] = []
     boots = request.boots
     is_settled = request.rules.writable or bool(request.rules.format)
@@ -84,7 +84,7 @@ def answers(request: Request) -> Iterator[Answer]:
             os.close(fd)
             new.append(entry_for(file, "qcow2", backing=made.backing))
     for path in request.images:
-        answer = _answer_for_image(path, request.rules, ledger, ask, boots=boots)
+        answer = _answer_for_image(path, request.rules, ledger, ask, whole, boots=boots)
         boots = boots and answer.has_esp is None
         if answer.image is not None and is_settled:
             new += settled(answer.image)
@@ -109,10 +109,10 @@ def _answer_for_file(path: str) -> Answer:
 
 
 def _answer_for_image(
-    path: str, rules: Rules, ledger: Ledger, ask: QemuImg, *, boots: bool
+    path: str, rules: Rules, ledger: Ledger, ask: QemuImg, whole: set[File], *, boots: bool
 ) -> Answer:
     try:
-        with take(path, rules, ledger, ask) as taken:
+        with take(path, rules, ledger, ask, whole) as taken:
             esp = has_esp(ask.head(taken)) if boots else None
             return Answer(path=path, image=taken.image, has_esp=esp)
     except ImageError as error:

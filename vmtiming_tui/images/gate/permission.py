@@ -8,19 +8,23 @@ the one above it that the image's owner could give anyway, or below a folder the
 """
 
 import os
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.byte_range import Piece, Stretch
+from vmtiming_tui.images.gate.appearance import (
+    beside_what_is_wanted,
+    beside_what_stands_on_it,
+    beside_what_was_written_down,
+)
+from vmtiming_tui.images.gate.cut_short import is_cut_short
 from vmtiming_tui.images.gate.format_ledger import Ledger, LedgerEntry, entry_for
 from vmtiming_tui.images.gate.formats import (
     CHAINED_FORMATS,
     KNOWN_FORMATS,
     PROBED_BYTES,
-    READ_ONLY_FORMATS,
     format_by_end,
     format_by_mark,
     read_header,
@@ -28,10 +32,9 @@ from vmtiming_tui.images.gate.formats import (
 from vmtiming_tui.images.gate.header import Extent, ImageHeader
 from vmtiming_tui.images.gate.place import Place, could_give, is_below, local_name
 from vmtiming_tui.images.gate.refusals import (
-    damage,
     into_one_file,
     no_file,
-    on_another,
+    quoted,
     refuse_changed_parent,
     refuse_differing,
     refuse_extent,
@@ -138,7 +141,7 @@ class Image:
     def standing(self) -> str:
         """What kind of image it is and what it stands on, in words fit to be shown."""
         top, *below = self.layers
-        kind = top.format
+        kind = "VHD (vpc)" if top.format == "vpc" else top.format
         if others := [shown(file.path) for file in top.files[1:]]:
             more = f" and {len(others) - 3} more" if len(others) > 3 else ""
             kind += f" whose data is in {', '.join(others[:3])}{more}"
@@ -155,14 +158,17 @@ class Taken:
 
 
 @contextmanager
-def take(path: str, rules: Rules, ledger: Ledger, ask: Ask) -> Iterator[Taken]:
+def take(
+    path: str, rules: Rules, ledger: Ledger, ask: Ask, whole: set[File] | None = None
+) -> Iterator[Taken]:
     """Open an image and all it stands on, for as long as the block lasts.
 
     Raises ``ImageError`` where it may not be taken, and ``OSError``. ``settled`` is then to be
-    written down before a guest may write to it.
+    written down before a guest may write to it. ``whole`` are files of which no data is missing, as
+    was seen before: what many images stand on is looked through once.
     """
     with ExitStack() as held:
-        gate = _Gate(rules, ledger, ask, held)
+        gate = _Gate(rules, ledger, ask, held, set() if whole is None else whole)
         yield Taken(gate.image(path), gate.fds)
 
 
@@ -179,6 +185,7 @@ class _Gate:
     ledger: Ledger
     ask: Ask
     held: ExitStack
+    whole: set[File]
     fds: dict[File, int] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
 
@@ -194,19 +201,23 @@ class _Gate:
                     f"{shown(path)!r} stands on more than {MAX_LAYERS - 1} backing files",
                     hint=f"write it into one file: {into_one_file(path)}",
                 )
-            entry = self.ledger.get(place.file)
+            file, entry = place.file, self.ledger.get(place.file)
             if entry and not (self.rules.format and not layers):
-                told = self._as_written_down(place.file, entry)
+                told = entry.format
+                self._note(beside_what_was_written_down(file.path, self._mark(file), told))
             elif layers:
-                self._check_told(place, told, layers[-1])
+                above_it = layers[-1].file.path
+                self._note(beside_what_stands_on_it(file.path, self._mark(file), told, above_it))
             header, form, size = self._settle(place, told)
-            _refuse_absurd(size, place.file)
-            refuse_changed_parent(place.file.path, header, above)
+            _refuse_absurd(size, file)
+            refuse_changed_parent(file.path, header, above)
             if not layers:
-                self._check_top(place, header, form)
-                virtual_bytes = size
+                virtual_bytes, writable = size, self.rules.writable
+                self._note(
+                    beside_what_is_wanted(place.named, file.path, header, form, writable=writable)
+                )
             layers.append(self._layer(place, header, form))
-            told, above = _known(header.backing_format, place.file) if header else "", header
+            told, above = _known(header.backing_format, file) if header else "", header
             place = self._below(place, header, entry)
         if not self.rules.in_parts:
             for layer in layers:
@@ -221,6 +232,8 @@ class _Gate:
 
     def _layer(self, place: Place, header: ImageHeader | None, form: str) -> Layer:
         """Return a layer with all files of its own."""
+        if not (header and header.extents):
+            self._refuse_cut_short(place.file, form)
         if header is None:
             return Layer(file=place.file, format=form)
         data = None
@@ -238,7 +251,8 @@ class _Gate:
             return None
         # Another's file can come to have the number, and the name, of one that was made here.
         made = entry.backing if entry and place.file.owner in (os.geteuid(), 0) else ""
-        file = self._asked_for(place, header.backing, "backing file", made)
+        what = "parent" if header.format == "vmdk" else "backing file"
+        file = self._asked_for(place, header.backing, what, made)
         named = place.path(header.backing)
         # What we gave it ourselves is as if the user had named it.
         return Place.of(named, file) if file.path == made else Place(named, file, place.folders)
@@ -251,35 +265,15 @@ class _Gate:
         self.fds[file] = fd
         return file
 
+    def _note(self, notice: str) -> None:
+        if notice:
+            self.notices.append(notice)
+
     def _bytes(self, file: File) -> Stretch:
         return Stretch((Piece(self.fds[file], 0, file.size),))
 
-    def _as_written_down(self, file: File, entry: LedgerEntry) -> str:
-        mark = format_by_mark(self._bytes(file).head(PROBED_BYTES))
-        if mark and mark != entry.format:
-            self.notices.append(
-                f"{shown(file.path)} begins like a {mark}, and is booted as {entry.format}: so it "
-                "was written down before a guest could write to it (if you put another image in "
-                f"its place, say so: --format {mark})"
-            )
-        return entry.format
-
-    def _check_told(self, place: Place, told: str, above: Layer) -> None:
-        """See whether a backing file looks like what the layer above it says it is."""
-        mark = format_by_mark(self._bytes(place.file).head(PROBED_BYTES))
-        if not told or mark == told:
-            return
-        rebase = on_another(above.file.path, place.file.path, mark or "raw")
-        if told in CHAINED_FORMATS:
-            raise ImageError(
-                f"{shown(place.file.path)!r} is no {told}, as {shown(above.file.path)!r} has it",
-                hint=f"say what it is: {rebase}",
-            )
-        if mark:
-            self.notices.append(
-                f"{shown(place.file.path)} begins like a {mark}, and is taken for {told}, as what "
-                f"stands on it has it; if that is wrong: {rebase}"
-            )
+    def _mark(self, file: File) -> str:
+        return format_by_mark(self._bytes(file).head(PROBED_BYTES))
 
     def _settle(self, place: Place, told: str) -> tuple[ImageHeader | None, str, int]:
         """Return an image's header where it may name other files, its format and its size."""
@@ -292,11 +286,8 @@ class _Gate:
                     "vm-timing-report prepare --untouched {image} unpacks it", file.path
                 ),
             )
-        try:
+        with _named(file):
             header = read_header(image, told)
-        except ImageError as error:
-            what = error.message.removeprefix("the image ")
-            raise ImageError(f"{shown(file.path)!r} {what}", hint=error.hint) from None
         if header is not None:
             refuse_differing(place.named, file.path, header)
             return header, header.format, header.virtual_bytes
@@ -312,20 +303,6 @@ class _Gate:
                 hint=f"write it into one file where you trust it: {into_one_file(place.named)}",
             )
         return None, answer.format, answer.virtual_bytes
-
-    def _check_top(self, place: Place, header: ImageHeader | None, form: str) -> None:
-        """Raise ``ImageError`` where guests are to write to what cannot be written to."""
-        if header is not None and header.is_damaged:
-            found = damage(place.named, place.file.path)
-            if self.rules.writable:
-                raise found
-            self.notices.append(f"{found.message}; {found.hint}")
-        is_fixed = form in READ_ONLY_FORMATS or (header is not None and header.is_compressed)
-        if is_fixed and self.rules.writable:
-            raise ImageError(
-                f"{shown(place.file.path)!r} is a {form} that QEMU only reads, or compressed",
-                hint=f"leave out --persist, or write it anew: {into_one_file(place.named)}",
-            )
 
     def _parts(self, place: Place, header: ImageHeader) -> tuple[LayerPart, ...]:
         """Return what a VMDK is made of; raise ``ImageError`` where it may not be."""
@@ -359,11 +336,25 @@ class _Gate:
         """Return how much of a disk a file has."""
         if not extent.is_sparse:
             return file.size
+        with _named(file):
+            size = sparse_extent_bytes(self._bytes(file))
+        self._refuse_cut_short(file, "vmdk")
+        return size
+
+    def _refuse_cut_short(self, file: File, form: str) -> None:
+        """Raise ``ImageError`` where data is missing that QEMU would show as zeros."""
+        if file in self.whole:
+            return
         try:
-            return sparse_extent_bytes(self._bytes(file))
-        except ImageError as error:
-            what = error.message.removeprefix("the image ")
-            raise ImageError(f"{shown(file.path)!r} {what}", hint=error.hint) from None
+            is_missing = is_cut_short(self._bytes(file), form)
+        except ImageError:
+            is_missing = True
+        if is_missing:
+            raise ImageError(
+                f"{shown(file.path)!r} is cut short: a part of the {form} is missing at its end",
+                hint="get it again",
+            )
+        self.whole.add(file)
 
     def _asked_for(self, place: Place, name: str, what: str, made: str = "") -> File:
         """Open what a header asks for, where it may have it; ``made`` is what we gave it."""
@@ -381,7 +372,7 @@ class _Gate:
             raise ImageError(f"{asked}: {error.message}", hint=error.hint) from None
         if found.path == made or any(is_below(found, top) for top in self.rules.allow_backing):
             return found
-        hint = f"if it may have it: --allow-backing {shlex.quote(shown(found.folder))}"
+        hint = f"if it may have it: --allow-backing {quoted(found.folder)}"
         if found.folder not in place.folders:
             why = "which is neither in its own folder nor in the one above it"
             raise ImageError(f"{asked}, {why}", hint=hint)
@@ -391,6 +382,16 @@ class _Gate:
             why = f"which user {owner}, who owns the image, has no right to"
             raise ImageError(f"{asked}, {why}", hint=hint)
         return found
+
+
+@contextmanager
+def _named(file: File) -> Iterator[None]:
+    """Have complaints about "the image" name the file."""
+    try:
+        yield
+    except ImageError as error:
+        what = error.message.removeprefix("the image ")
+        raise ImageError(f"{shown(file.path)!r} {what}", hint=error.hint) from None
 
 
 def _known(form: str, file: File) -> str:

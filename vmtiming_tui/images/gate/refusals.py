@@ -5,17 +5,17 @@ looked at: to run it opens no more than the gate would have.
 """
 
 import os
-import shlex
 from collections.abc import Sequence
 
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.escape import shell_line
 from vmtiming_tui.images.gate.header import Extent, ImageHeader
 from vmtiming_tui.images.quoting import shown
 
 
 def into_one_file(named: str) -> str:
     """Return the command that writes an image and all it stands on into one file."""
-    return f"qemu-img convert -O qcow2 {_quoted(named)} {_quoted(_stem(named))}-whole.qcow2"
+    return f"qemu-img convert -O qcow2 {quoted(named)} {quoted(_stem(named))}-whole.qcow2"
 
 
 def where_it_should_be(named: str, name: str, what: str) -> str:
@@ -30,7 +30,9 @@ def where_it_should_be(named: str, name: str, what: str) -> str:
         return f"{shown(base)!r} lies beside the image: {how}"
     if what == "extent":
         return "a disk in several files needs all of them: get this one, too"
-    return "put it back in its place, or make the overlay again from --base ROOTFS"
+    if what == "backing file":
+        return f"put it there, or say where it is: {on_another(named, 'FILE')}"
+    return "put it back in its place"
 
 
 def no_file(named: str, what: str) -> str:
@@ -42,15 +44,7 @@ def no_file(named: str, what: str) -> str:
 
 def on_another(named: str, base: str, form: str = "FORMAT") -> str:
     """Return the command that has an image say anew what it stands on; no data is touched."""
-    return f"qemu-img rebase -u -b {_quoted(base)} -F {form} {_quoted(named)}"
-
-
-def damage(named: str, path: str) -> ImageError:
-    """Return the complaint about an image that says of itself that it is damaged."""
-    return ImageError(
-        f"{shown(path)!r} says of itself that it is damaged",
-        hint=f"mend it: qemu-img check -r all {_quoted(named)}",
-    )
+    return f"qemu-img rebase -u -b {quoted(base)} -F {form} {quoted(named)}"
 
 
 def refuse_differing(named: str, path: str, header: ImageHeader) -> None:
@@ -60,8 +54,8 @@ def refuse_differing(named: str, path: str, header: ImageHeader) -> None:
     if header.format == "vhdx":
         merge = "with Hyper-V: Convert-VHD -Path CHILD -DestinationPath WHOLE"
     else:
-        whole = f"{_quoted(_stem(named))}-whole.vdi"
-        merge = f"with VirtualBox: VBoxManage clonemedium disk {_quoted(named)} {whole}"
+        whole = f"{quoted(_stem(named))}-whole.vdi"
+        merge = f"with VirtualBox: VBoxManage clonemedium disk {quoted(named)} {whole}"
     raise ImageError(
         f"{shown(path)!r} is a differencing {header.format}: it holds only what differs from "
         f"'{shown(header.differs_from)}', and QEMU does not put the two together",
@@ -97,12 +91,13 @@ def refuse_parts(named: str, path: str, parts: Sequence[str]) -> None:
     raise ImageError(
         f"{shown(path)!r} is a VMDK whose data is in other files ({names})",
         hint=f"no VM boots from it as it is; write it into one file: {into_one_file(named)}, or "
-        f"make a root of it: vm-timing-report prepare {_quoted(named)}",
+        f"make a root of it: vm-timing-report prepare {quoted(named)}",
     )
 
 
-def _quoted(named: str) -> str:
-    return shlex.quote(named if not named.startswith("-") else f"./{named}")
+def quoted(named: str) -> str:
+    """Return a path as one word of a command that is shown, and never one of its options."""
+    return shell_line([named if not named.startswith("-") else f"./{named}"])
 
 
 def _stem(named: str) -> str:

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.byte_range import Piece, Stretch
-from vmtiming_tui.images.gate.cut_short import is_cut_short
 from vmtiming_tui.images.gate.nbd import served
 from vmtiming_tui.images.gate.nodes import Node, block_node, last_words, nameless
 from vmtiming_tui.images.gate.permission import Layer, LayerPart
@@ -106,12 +105,6 @@ class Unpacking:
 
     def _unpacked(self, layers: Sequence[Layer], name: str, what: str) -> Stretch:
         """Have qemu-img write out what layers make up, and return it."""
-        for layer in layers:
-            if is_cut_short(self.stretches[layer.file], layer.format):
-                raise ImageError(
-                    f"the {what} is cut short: some of its data lies beyond the end of its file",
-                    hint="get it again, as a whole",
-                )
         allocated = sum(self.stretches[file].size for layer in layers for file in layer.files)
         whole = min(allocated, self.virtual_bytes)
         if whole > (free := free_bytes(self.work)):

@@ -123,7 +123,7 @@ class _Talk:
                 case {"say": str(text)}:
                     self.say(text)
                 case {"progress": int(percent)}:
-                    _show_progress(percent)
+                    show_progress(percent)
                 case {
                     "failed": str(text), "hint": str(hint),
                     "as_it_is": {"systemd": int(version), "untouched": bool(untouched)},
@@ -166,7 +166,8 @@ def _hint(line: str) -> str:
             f"(chmod -R go+rX); without bubblewrap the folders above, too")  # fmt: skip
 
 
-def _show_progress(percent: int) -> None:
+def show_progress(percent: int) -> None:
+    """Show how far something is, on a terminal; what is no percent of it takes that away."""
     if sys.stderr.isatty():
         at_end = not 0 <= percent < 100
         print("\r\033[K" if at_end else f"\r  {percent:3d} %", end="", file=sys.stderr, flush=True)

@@ -70,7 +70,7 @@ class Passage:
         except FAILURES as error:
             raise _damaged(error) from None
         except OSError as error:
-            raise _unless_pointed_outside(error) from None
+            raise _as_damage(error) from None
 
     def _open_tar(self, file: BinaryIO | Flow) -> tarfile.TarFile:
         if isinstance(file, Flow):
@@ -104,7 +104,7 @@ class Passage:
                 raise _in_parts() from None
             raise _damaged(error) from None
         except OSError as error:
-            raise _unless_pointed_outside(error) from None
+            raise _as_damage(error) from None
 
     def _visit(self, name: str, size: int, file: IO[bytes], source: BinaryIO | Flow) -> None:
         def told(_: int) -> None:
@@ -145,9 +145,12 @@ def _names(name: str) -> tuple[str, str]:
     return name, name.rpartition("/")[2]
 
 
-def _unless_pointed_outside(error: OSError) -> Exception:
-    """Return what to raise where reading failed: a place that no file has is the archive's word."""
-    return _damaged("it points outside of itself") if error.errno == errno.EINVAL else error
+def _as_damage(error: OSError) -> Exception:
+    """Return what to raise where reading failed: the archive's fault, or the host's.
+
+    Without a number it is bz2's own; EINVAL is a place that no file has.
+    """
+    return _damaged(error) if error.errno in (None, errno.EINVAL) else error
 
 
 def _damaged(error: object) -> ImageError:

@@ -37,17 +37,17 @@ def cache_path() -> Path:
         ) from None
 
 
-def digest_of(fd: int, member: str, check: Callable[[], None]) -> str:
+def digest_of(fd: int, member: str, told: Callable[[int], None]) -> str:
     """Return what a packed file, and the member that is wanted of it, are kept under.
 
-    ``check`` is called now and then; it may raise.
+    ``told`` hears how many bytes have been read; it may raise.
     """
     whole = hashlib.sha256()
     at = 0
     while data := os.pread(fd, _CHUNK, at):
-        check()
         whole.update(data)
         at += len(data)
+        told(at)
     whole.update(f"\0{member}".encode(errors="surrogateescape"))
     return whole.hexdigest()[:_DIGEST_CHARS]
 

@@ -8,7 +8,7 @@ from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.disk.partitions import read_table
 from vmtiming_tui.images.disk.signatures import identify
-from vmtiming_tui.images.packed.no_disks import NoDisk, told
+from vmtiming_tui.images.packed.no_disks import MEDIUM, NoDisk, told
 
 LEAST_DISK_BYTES = 64 << 10
 _SIZE_UNKNOWN = 1 << 40
@@ -28,6 +28,7 @@ _FORMATS: tuple[tuple[str, int, bytes], ...] = (
 )
 _DESCRIPTION = b"# Disk DescriptorFile"
 _ROOTS = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "LVM2_member", "crypto_LUKS"})
+_READ_ONLY_ROOTS = frozenset({"erofs", "squashfs"})
 
 
 def disk_kind(head: bytes, size: int | None) -> str:
@@ -42,15 +43,26 @@ def disk_kind(head: bytes, size: int | None) -> str:
         found = identify(stretch).type
         if found in _ROOTS:
             return found
-        if told(head):
-            return ""
-        return "partitions" if _has_partitions(stretch) else ""
+        has_partitions = _has_partitions(stretch)
+    other = told(head)
+    return "partitions" if has_partitions and other in (None, MEDIUM) else ""
+
+
+def refuse_no_disk(head: bytes) -> None:
+    """Raise ``ImageError`` for what is plainly no disk; all of it may tell more than its head."""
+    if not disk_kind(head, None) and (found := told(head)):
+        raise found.error(head)
 
 
 def plainly_no_disk(image: Stretch, head: bytes) -> NoDisk | None:
-    """Return what an image is that is none, where its beginning tells; it may look like a disk."""
+    """Return what an image is that is none, where its beginning tells; it may look like a disk.
+
+    A disk that boots as a CD, too, has that mark, and a root beside it.
+    """
     found = told(head)
-    return None if found is None or identify(image).type in _ROOTS else found
+    if found is None or identify(image).type in _ROOTS:
+        return None
+    return None if found is MEDIUM and _has_root(image) else found
 
 
 def is_description(head: bytes) -> bool:
@@ -66,6 +78,16 @@ def _as_stretch(head: bytes, size: int | None) -> Iterator[Stretch]:
         file.write(head)
         file.truncate(whole)
         yield Stretch([Piece(file.fileno(), 0, whole)])
+
+
+def _has_root(image: Stretch) -> bool:
+    try:
+        table = read_table(image)
+        parts = table.partitions if table else ()
+        types = {identify(image.part(part.offset, part.size)).type for part in parts}
+    except ImageError:
+        return False
+    return bool(types & (_ROOTS | _READ_ONLY_ROOTS))
 
 
 def _has_partitions(stretch: Stretch) -> bool:

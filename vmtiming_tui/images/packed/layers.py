@@ -7,9 +7,10 @@ from typing import BinaryIO
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.packed.archives import MAX_LAYERS, Passage, peeled
+from vmtiming_tui.images.packed.disks import refuse_no_disk
 from vmtiming_tui.images.packed.flow import Flow, flow_of, write_sparse
 from vmtiming_tui.images.packed.members import Chosen, Content, choose
-from vmtiming_tui.images.packed.no_disks import HEAD_BYTES, refuse_no_disk
+from vmtiming_tui.images.packed.no_disks import HEAD_BYTES
 from vmtiming_tui.images.packed.packing import MARK_BYTES, Packing, packing_of
 from vmtiming_tui.images.quoting import shown
 
@@ -100,7 +101,7 @@ def _refuse_no_disk(head: bytes) -> None:
     try:
         refuse_no_disk(head)
     except ImageError as error:
-        hint = error.hint
+        hint = error.hint.replace("{folder}", "")
         if "{image}" in hint:
             hint = f"unpack it, then: {hint.replace('{image}', 'UNPACKED')}"
         raise ImageError(error.message, hint=hint) from None

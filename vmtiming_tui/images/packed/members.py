@@ -111,7 +111,7 @@ def choose(content: Content, wanted: str) -> Chosen:
     kind = "disks" if disks[0].disk else "archives, and no disk beside them"
     raise ImageError(
         f"the archive has {len(disks)} {kind}: {names}",
-        hint=f"say which one: --member {_word(disks[0].name)}",
+        hint=f"say which one: vm-timing-report prepare {{image}} --member {_word(disks[0].name)}",
     )
 
 

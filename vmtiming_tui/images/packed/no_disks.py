@@ -1,8 +1,8 @@
 """What people give for a disk image that is none, told by how it begins, with what helps.
 
-One row a kind: marks at their places, or how its text begins. ``{image}`` in a hint stands for the
-name of what was given, which is known outside of the box alone, ``{disk}`` for the file that a
-description names.
+One row a kind: marks at their places, or how its text begins. ``{disk}`` in a hint stands for the
+file that a description names; ``{image}`` for the name of what was given, and ``{folder}`` for the
+folder it is in, which are known outside of the box alone (``quoting.for_image``).
 """
 
 import re
@@ -50,6 +50,7 @@ class NoDisk:
             name = found[1].decode(errors="replace")
             if printable(name, keep="") == name and len(name) <= _MAX_NAME:
                 disk = shlex.quote(name if not name.startswith("-") else f"./{name}")
+                disk = disk if name.startswith("/") else f"{{folder}}{disk}"
         return self.hint.replace("{disk}", disk)
 
 
@@ -62,7 +63,7 @@ _OWN_INITRD = f"give it beside a disk image: {_PREPARE} DISK -k KERNEL -i {{imag
 
 _XML = r"(<\?xml[^>]*>\s*)?(<!--[^>]*>\s*)*"
 
-_MEDIUM = NoDisk(
+MEDIUM = NoDisk(
     what="the medium of an installer or a live system (ISO 9660 or UDF), not the disk of a machine",
     hint="install it to a disk, and prepare that: qemu-img create -f qcow2 disk.qcow2 20G && "
     "qemu-system-x86_64 -m 2G -cdrom {image} -hda disk.qcow2",
@@ -70,7 +71,7 @@ _MEDIUM = NoDisk(
 )
 
 NO_DISKS: tuple[NoDisk, ...] = (
-    _MEDIUM,
+    MEDIUM,
     NoDisk(
         what="a Linux kernel", hint=_OWN_KERNEL,
         marks=((0x202, b"HdrS"), (0x38, b"ARM\x64"), (0x4, b"zimg")),
@@ -250,9 +251,3 @@ NO_DISKS: tuple[NoDisk, ...] = (
 def told(head: bytes) -> NoDisk | None:
     """Return what a file is that begins with these ``HEAD_BYTES``, where it is plainly no disk."""
     return next((row for row in NO_DISKS if row.is_how(head)), None)
-
-
-def refuse_no_disk(head: bytes) -> None:
-    """Raise ``ImageError`` for what is plainly no disk."""
-    if found := told(head):
-        raise found.error(head)

@@ -36,7 +36,8 @@ class Excerpt:
     btrfs, f2fs, their checksums and what they need. ``subvolume`` is the btrfs subvolume that holds
     the root ("" where it is the one mounted by default), ``passed_over`` are others with a system
     in them; ``used_bytes`` and ``inodes`` are of all its files. ``labelled`` tells whether they
-    have SELinux's labels, ``read_only`` that nobody can write into them, however they are mounted.
+    have SELinux's labels, ``read_only`` that nobody can write into them, however they are mounted,
+    ``full`` that there is no room for what a boot writes.
     """
 
     volume: Volume
@@ -47,6 +48,7 @@ class Excerpt:
     passed_over: tuple[str, ...] = ()
     labelled: bool = False
     read_only: bool = False
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

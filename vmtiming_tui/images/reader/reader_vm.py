@@ -44,6 +44,7 @@ _CHECKSUMS = {
 _MEMORY_MIB = 768
 _MAX_VOLUMES = 12
 _MAX_OTHERS = 8
+_FACTS = ("labelled", "readonly", "full")
 _MAX_DISKS = 26
 _HEAD_BYTES = 4 << 20
 _HEADS = "heads.img"
@@ -170,7 +171,7 @@ class ReaderVm:
         job = {"kind": "excerpts\n", "volumes": "".join(lines), "uuid": f"{uuid.uuid4()}\n"}
         found: dict[int, Excerpt] = {}
         others: dict[int, list[str]] = {}
-        facts: dict[str, set[int]] = {"labelled": set(), "readonly": set()}
+        facts: dict[str, set[int]] = {word: set() for word in _FACTS}
         with self._booted(disks, images, _EXCERPT_BYTES, job) as vm:
             for word, rest in vm.words():
                 if word == "another":
@@ -186,6 +187,7 @@ class ReaderVm:
                         passed_over=tuple(others.get(number, ())),
                         labelled=number in facts["labelled"],
                         read_only=number in facts["readonly"],
+                        full=number in facts["full"],
                     )  # fmt: skip
         if len(found) != len(volumes):
             raise ImageError(f"the VM that was to read {names} ended early: {vm.last_line}")

@@ -26,6 +26,12 @@ fail() {
     sleep 3600
 }
 
+# fail_to_mount NUMBER: with what the kernel says of it, be it no more than a warning.
+fail_to_mount() {
+    dmesg | tail -n 1 >/dev/console
+    fail "mount $1"
+}
+
 # mount_volume NUMBER DEVICE TYPE WHERE [OPTION]
 mount_volume() {
     local options=ro,noatime${5:+,$5} type=$3
@@ -37,7 +43,7 @@ mount_volume() {
     # Read-only to the last byte, a journal cannot be played back. Above a copy it can.
     tell "unclean $1"
     blockdev --setrw "$2"
-    mount -t "$type" -o "$options" "$2" "$4" 2>/dev/null || fail "mount $1"
+    mount -t "$type" -o "$options" "$2" "$4" 2>/dev/null || fail_to_mount "$1"
 }
 
 # resolve TREE PATH: the path without links, as the system on it would see it; fails if there is none.
@@ -254,6 +260,13 @@ is_writable() {
     return "$writable"
 }
 
+# Room for what a boot writes: its journal, and what programs keep.
+has_room() {
+    local available
+    available=$(stat -f -c '%a * %S' "$tree")
+    [ "$((available))" -ge 33554432 ]
+}
+
 has_labels() {
     [ -x /tools/getfattr ] &&
         /tools/getfattr -h -n security.selinux "$tree/etc" 2>/dev/null | grep -q object_r
@@ -268,6 +281,7 @@ make_excerpts() {
         [ "$type" != btrfs ] || enter_btrfs_root "$number" "$device"
         is_writable "$type" || tell "readonly $number"
         ! has_labels || tell "labelled $number"
+        has_room || tell "full $number"
         excerpt
         excerpts_of_deployments
         kib=$(used_kib "$to") inodes=$(count_inodes "$to")
@@ -369,7 +383,7 @@ write_into() {
     local number device type path option mode label folder name place
     read -r number device type path option </job/volumes
     mount -t "$type" -o "noatime${option:+,$option}" "$device" /tree 2>/dev/null ||
-        fail "mount $number"
+        fail_to_mount "$number"
     while read -r number mode label folder name; do
         path=$folder/$name
         place=$(folder_for "$folder" "$label") || fail "folder $folder"

@@ -19,16 +19,15 @@ Make a disk image of a Linux machine ready for vm-timing-report.
                        [--allow-device] [--member NAME] [--unpack]
 
 leaves DIR/rootfs.img (its root on the whole disk, the report service inside and enabled) and
-DIR/BFILES/{vmlinuz,initrd}; DIR is the current folder unless said otherwise. RAW may also be
-qcow2, vmdk, vdi or vhdx; GPT, MBR, LVM or a bare file system; ext4, xfs, btrfs, f2fs, erofs or
-squashfs. It is opened read-only and stays as it is to the byte. An xfs, btrfs or f2fs stays one,
-as large as it was, where the guest's kernel knows it; --convert makes an ext4 of its files. SIZE is
-a number with K, M or G, and for an ext4; without it the root is as large as its content, a quarter
-more and 256 MiB. -k brings a KERNEL of your own, with or without an INITRD, where the image has
-none, or another is to be timed; -i alone gives the image's kernel another. With --boot-files no
-root is made:
-kernel and initrd are taken out, and BFILES/cmdline names the root where it is in RAW, so that
-vm-timing-report --inject boots RAW itself.
+DIR/BFILES/{vmlinuz,initrd}; DIR is the current folder unless said otherwise. RAW may also be qcow2,
+vmdk, vdi, vhdx, VHD and what else QEMU reads; GPT, MBR, LVM or a bare file system; ext4, xfs,
+btrfs, f2fs, erofs or squashfs. It is opened read-only and stays as it is to the byte. An xfs, btrfs
+or f2fs stays one, as large as it was, where the guest's kernel knows it; --convert makes an ext4 of
+its files. SIZE is a number with K, M or G, and for an ext4; without it the root is as large as its
+content, a quarter more and 256 MiB. -k brings a KERNEL of your own, with or without an INITRD,
+where the image has none, or another is to be timed; -i alone gives the image's kernel another. With
+--boot-files no root is made: kernel and initrd are taken out, and BFILES/cmdline names the root
+where it is in RAW, so that vm-timing-report --inject boots RAW itself.
 
 What RAW's boot loader tells the kernel is said, and left in BFILES/cmdline for vm-timing-report
 --append: all but root=, console=, quiet, resume= and what means a disk that is not there any more.

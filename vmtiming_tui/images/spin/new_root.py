@@ -25,8 +25,6 @@ from vmtiming_tui.images.system.loader.carried import RootDisk
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NEW_TYPE = "ext4"
-# A boot writes its journal and what programs keep; a file system made to fit has no room for that.
-_LEAST_ROOM_BYTES = 64 * rootfs.MIB
 _NEVER_WRITTEN_TO = frozenset({"erofs", "squashfs"})
 
 
@@ -79,7 +77,7 @@ class NewRoot:
             ("it is never written to", volume.type in _NEVER_WRITTEN_TO),
             ("its subvolume is read-only", excerpt.read_only),
             ("it is put together by the device mapper", volume.stretch is None),
-            ("it is all but full", volume.size - excerpt.used_bytes < _LEAST_ROOM_BYTES),
+            ("it is all but full", excerpt.full),
             ("its kernel has no module for it", not self.is_known),
             ("--size is for an ext4", self.size_bytes not in (None, volume.size)),
             ("--mount writes into no other", not self.place.reader.writes),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.gate.format_ledger import Ledger, ledger_path
 from vmtiming_tui.images.guard.box import Box, BoxLimits, best_wall, own_uid, python_files
-from vmtiming_tui.images.guard.boxed_program import BoxedProgram, run_in_box
+from vmtiming_tui.images.guard.boxed_program import BoxedProgram, run_in_box, show_progress
 from vmtiming_tui.images.guard.ending import Signals
 from vmtiming_tui.images.guard.isolated import PACKAGE
 from vmtiming_tui.images.guard.opening import File, open_file
@@ -27,6 +27,7 @@ _LIMITS = BoxLimits(
 )
 _LEAST_TIME_S = 3600
 _SLOWEST_BYTES_S = 256 << 10
+_LARGE_BYTES = 32 << 20
 _LEAST_FREE_BYTES = 1 << 20
 
 Say = Callable[[str], None]
@@ -53,7 +54,7 @@ def unpack(path: str, member: str, signals: Signals, say: Say) -> str:
         held.callback(os.close, fd)
         refuse_part(path)
         cache = held.enter_context(opened_cache())
-        digest = digest_of(fd, member, signals.check)
+        digest = _digest(file, fd, member, signals)
         if there := cache.find(digest):
             say(f"unpacked before: {there}")
             return there
@@ -62,6 +63,18 @@ def unpack(path: str, member: str, signals: Signals, say: Say) -> str:
         made = job.into(cache, signals, say)
         say(f"unpacked to {made}, where it stays: rm it when nothing stands on it any more")
         return made
+
+
+def _digest(file: File, fd: int, member: str, signals: Signals) -> str:
+    def told(count: int) -> None:
+        signals.check()
+        if file.size > _LARGE_BYTES and count % _LARGE_BYTES == 0:
+            show_progress(count * 100 // file.size)
+
+    try:
+        return digest_of(fd, member, told)
+    finally:
+        show_progress(100)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ Boot loader entries come first, for they say what belongs together; then unified
 names: a kernel's and its initrd's share what follows ``vmlinuz-``, be it a version or a flavour.
 """
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from vmtiming_tui.images.files.tree import FileKind, Tree
 from vmtiming_tui.images.system import unified
 from vmtiming_tui.images.system.kernel_file import KernelForm, form_of, head_of
 from vmtiming_tui.images.system.loader.entries import loader_entries
+from vmtiming_tui.images.system.loader.told import menu_entries
 from vmtiming_tui.images.system.located import joined, located
 
 MODULES = "usr/lib/modules"
@@ -48,11 +50,11 @@ _ANY_INITRDS = (
     "initramfs.cpio.zst",
 )  # fmt: skip
 _BESIDE_MODULES = ("vmlinuz", "vmlinuz.unsigned", "bzImage", "Image")
-# Below what a boot loader sees; a star is any folder.
+# Below what a boot loader sees; a star is any folder, a number sign one named after a version.
 _FOLDERS = (
-    "", "kernels", "efi/nixos", "firmware", "firmware/current", "current", "ostree/*", "*/*",
+    "", "kernels", "efi/nixos", "firmware", "firmware/current", "current", "ostree/*",
 )  # fmt: skip
-_OF_KERNEL_INSTALL = "*/*"
+_OF_KERNEL_INSTALL = "*/#"
 _VERSION_FOLDER = re.compile(r"[0-9]+\.[0-9].*")
 
 
@@ -84,10 +86,9 @@ def kernels_below(root: Tree, tree: Tree, folder: str) -> Iterator[PlacedKernel]
                 yield from _in_a_program(tree, joined(where, name))
     for form in _FOLDERS:
         for where in _matching(tree, folder, form):
-            if form != _OF_KERNEL_INSTALL:
-                yield from _by_name(root, tree, where)
-            elif _VERSION_FOLDER.fullmatch(PurePosixPath(where).name):
-                yield from _in_a_folder_of_its_own(tree, where, ("linux", "vmlinuz"))
+            yield from _by_name(root, tree, where)
+    for where in _matching(tree, folder, _OF_KERNEL_INSTALL):
+        yield from _in_a_folder_of_its_own(tree, where, ("linux", "vmlinuz"))
 
 
 def kernels_beside_modules(tree: Tree) -> Iterator[PlacedKernel]:
@@ -95,6 +96,46 @@ def kernels_beside_modules(tree: Tree) -> Iterator[PlacedKernel]:
     for version in tree.names(MODULES)[:MAX_KERNELS]:
         yield from _in_a_folder_of_its_own(tree, f"{MODULES}/{version}", _BESIDE_MODULES)
     yield from _by_name(tree, tree, "usr/lib/kernel")
+
+
+def kernels_of_menus(
+    root: Tree, others: Sequence[Tree], *, with_initrds: bool
+) -> Iterator[PlacedKernel]:
+    """Yield what loaders' menus name, whatever it is called, and where all of it is there.
+
+    ``with_initrds`` passes over what has none in the menu, which may be a test of the memory.
+    """
+    for entry in menu_entries(root, others):
+        if not entry.kernel or (with_initrds and not entry.initrds):
+            continue
+        for tree, top in itertools.product((root, *others), ("", "boot")):
+            names = [joined(top, path) for path in (entry.kernel, *entry.initrds)]
+            paths = [path for each in names if (path := _real_path(root, tree, each))]
+            if len(paths) == len(names):
+                name = PurePosixPath(entry.kernel).name
+                found = _NAMED.fullmatch(name)
+                yield PlacedKernel(
+                    name=found["name"] if found else name,
+                    tree=tree,
+                    path=paths[0],
+                    initrds=tuple(paths[1:]),
+                    title=entry.title,
+                )
+                break
+
+
+def _real_path(root: Tree, tree: Tree, path: str) -> str:
+    """Return where a path leads in its tree; empty where no file is there.
+
+    One that leads into another tree stays as it is.
+    """
+    try:
+        found = located(root, tree, path)
+    except ImageError:  # what is damaged there hides nothing elsewhere
+        return ""
+    if found is None:
+        return ""
+    return found[1].path if found[0] is tree else path
 
 
 def initrd_beside(tree: Tree, folder: str, name: str) -> tuple[str, ...]:
@@ -112,7 +153,7 @@ def _matching(tree: Tree, folder: str, form: str) -> Iterator[str]:
             joined(above, name)
             for above in found[:_MAX_FOLDERS]
             for name in tree.names(above)[:_MAX_FOLDERS]
-            if part in ("*", name.lower())
+            if part in ("*", name.lower()) or (part == "#" and _VERSION_FOLDER.fullmatch(name))
         ]
     yield from found[:_MAX_FOLDERS]
 

@@ -18,6 +18,7 @@ from vmtiming_tui.images.system.kernel_places import (
     initrd_beside,
     kernels_below,
     kernels_beside_modules,
+    kernels_of_menus,
 )
 from vmtiming_tui.images.system.located import located
 from vmtiming_tui.images.system.versions import Key, version_key
@@ -126,7 +127,9 @@ def find_kernels(
     search([(root, kernels_below(root, root, "boot"))])
     search((other, kernels_below(root, other, "")) for other in others)
     search([(root, kernels_below(root, root, "boot/efi")), (root, kernels_beside_modules(root))])
+    search([(root, kernels_of_menus(root, others, with_initrds=True))])
     if not finder.kernels():
+        search([(root, kernels_of_menus(root, others, with_initrds=False))])
         # Partitions that were made one: seldom, and much is beside them.
         search((root, kernels_below(root, root, folder)) for folder in ("efi", ""))
     return finder.kernels()

@@ -11,6 +11,7 @@ from vmtiming_tui.model.events import QmpSeen
 from vmtiming_tui.model.guest_events import UnitOrder
 from vmtiming_tui.report.kernel_report import log_sections
 from vmtiming_tui.report.plain import left_out_words
+from vmtiming_tui.tui.drawing.disk_words import disk_layers
 from vmtiming_tui.tui.drawing.styled import Part, filled, seconds, shown, shown_lines
 from vmtiming_tui.tui.drawing.theme import Palette
 
@@ -129,6 +130,9 @@ def qemu_lines(attempt: Attempt, palette: Palette) -> list[Part]:
         pid = f", process {attempt.pid}" if attempt.pid else ""
         where = f"On host {shown(attempt.host)}{pid}:"
         lines = [(where, palette.dim), *lines]
+    if layers := disk_layers(attempt.argv):
+        chain = ", which stands on ".join(f"{shown(path)} ({shown(form)})" for form, path in layers)
+        lines += [("", palette.text), (f"Its disk is {chain}.", palette.text)]
     if attempt.injected:
         lines += [
             ("", palette.text),

@@ -12,6 +12,7 @@ from vmtiming_tui.images.system.loader.words import Told, Word
 
 # Linux takes 2048 bytes on most architectures (COMMAND_LINE_SIZE), what a run says included.
 MAX_BYTES = 1800
+_MAX_SAID = 40
 _SAID_BY_A_RUN = frozenset({
     "root", "real_root", "console", "quiet", "splash", "rhgb", "resume", "resume_offset",
     "BOOT_IMAGE", "initrd",
@@ -95,7 +96,9 @@ class Carried:
         """Yield what to tell a person."""
         yield from self.said
         for why, words in self.left_out.items():
-            yield f"left out of what the loader says: {' '.join(map(shown, words))} ({why})"
+            some = " ".join(map(shown, words[:_MAX_SAID]))
+            more = f" and {len(words) - _MAX_SAID} more" if len(words) > _MAX_SAID else ""
+            yield f"left out of what the loader says: {some}{more} ({why})"
 
 
 def carried(told: Told, disk: RootDisk) -> Carried:

@@ -39,10 +39,11 @@ def entry_menu(place: Place, variables: Mapping[str, str], pattern: str) -> Iter
         words, unknown = expanded(entry.options or variables.get(_NO_OPTIONS, ""), variables)
         yield MenuEntry(
             place=place.label(f"{_FOLDER}/{entry.name}.conf"),
-            title=f"{entry.title} {entry.name}",
+            title=entry.title,
             kernel=entry.linux,
             words=words,
             unknown=unknown,
+            initrds=entry.initrds,
             is_default=entry is default,
             devicetree=entry.devicetree,
         )

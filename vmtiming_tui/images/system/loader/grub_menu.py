@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from vmtiming_tui.images.system.loader.grub_run import Boots, Item, Menu, run
 from vmtiming_tui.images.system.loader.grub_script import UnreadableScriptError
@@ -9,37 +10,36 @@ from vmtiming_tui.images.system.loader.menu import UNKNOWN, MenuEntry, Place, ma
 
 _FILES = ("grub2/grub.cfg", "grub/grub.cfg", "grub.cfg")
 _MAX_VENDORS = 16
+_MAX_READ = 4
 
 
 @dataclass(frozen=True, slots=True)
 class GrubMenu:
-    """What GRUB would show, the variables its configuration sets, and what cannot be followed."""
+    """What GRUB would show, a menu a file, the variables that are set, and what is no script."""
 
-    entries: tuple[MenuEntry, ...] = ()
+    menus: tuple[tuple[MenuEntry, ...], ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 
 
 def grub_menu(place: Place, kept: Mapping[str, str]) -> GrubMenu:
-    """Return the menu of a place; ``kept`` are the variables of GRUB's environment block."""
+    """Return the menus of a place; ``kept`` are the variables of GRUB's environment block."""
     vendors = [f"EFI/{name}/grub.cfg" for name in place.names("EFI")]
-    entries: list[MenuEntry] = []
+    menus: list[tuple[MenuEntry, ...]] = []
     variables: dict[str, str] = {}
     remarks: list[str] = []
-    for name in (*_FILES, *vendors[:_MAX_VENDORS]):
-        text = place.text(name)
-        if not text:
-            continue
+    names = (name for name in (*_FILES, *vendors[:_MAX_VENDORS]) if place.text(name))
+    for name in islice(names, _MAX_READ):
         label = place.label(name)
         folder = f"/{place.path(name)}".rpartition("/")[0]
         try:
-            menu = run(text, folder, kept, place)
+            menu = run(place.text(name), folder, kept, place)
         except UnreadableScriptError as error:
             remarks.append(f"{label} cannot be followed ({error}): what it tells kernels is lost")
             continue
-        entries += _entries(menu, label)
+        menus.append(tuple(_entries(menu, label)))
         variables |= menu.variables
-    return GrubMenu(tuple(entries), variables, tuple(remarks))
+    return GrubMenu(tuple(menus), variables, tuple(remarks))
 
 
 def _entries(menu: Menu, place: str) -> Iterator[MenuEntry]:
@@ -55,7 +55,7 @@ def _entry(boots: Boots, place: str, title: str, *, is_default: bool) -> MenuEnt
     words, unknown = marked(boots.line)
     return MenuEntry(
         place=place, title=title, kernel=boots.kernel.replace(UNKNOWN, ""), words=words,
-        unknown=unknown, is_default=is_default, is_sure=boots.is_sure,
+        unknown=unknown, initrds=boots.initrds, is_default=is_default, is_sure=boots.is_sure,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ then both ways are gone, and what differs is marked by ``UNKNOWN``.
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
 from vmtiming_tui.images.system.loader.grub_script import (
@@ -41,6 +41,7 @@ _FEATURES = (
 )  # fmt: skip
 _UNDECIDED = ("grub_platform", "grub_cpu", "net_default_ip", "net_default_mac", "cmdpath")
 _LINUX = ("linux", "linux16", "linuxefi")
+_INITRD = ("initrd", "initrd16", "initrdefi")
 
 Variables = dict[str, str]
 
@@ -49,11 +50,13 @@ Variables = dict[str, str]
 class Boots:
     """A ``linux`` command: the kernel's path, without its device, and the line behind it.
 
+    ``initrds`` are the paths of the ``initrd`` command that follows.
     ``is_sure`` says that no condition stands before it that only GRUB could decide.
     """
 
     kernel: str
     line: str
+    initrds: tuple[str, ...] = ()
     is_sure: bool = True
 
 
@@ -243,6 +246,9 @@ class _Run:
                 if len(self.boots) < _MAX_ITEMS:
                     line = " ".join(map(_quoted, rest))
                     self.boots.append(Boots(_path(kernel), line, is_sure=not self._doubts))
+            case (name, *rest) if name in _INITRD and self.boots:
+                paths = tuple(_path(word) for word in rest if not word.startswith("-"))
+                self.boots[-1] = replace(self.boots[-1], initrds=paths)
             case (name, *rest) if name in self._functions:
                 return self._function(name, rest, variables)
             case ("true",):

@@ -30,6 +30,7 @@ class _Item:
     number: int = -1
     kernel: str = ""
     line: str = ""
+    initrds: tuple[str, ...] = ()
     is_default: bool = False
     devicetree: str = ""
 
@@ -48,22 +49,29 @@ def line_menus(place: Place) -> Iterator[list[MenuEntry]]:
 def refind_menu(place: Place, kernel: str) -> list[MenuEntry]:
     """Return what rEFInd tells every kernel of a folder, the first line by default."""
     name = "refind_linux.conf"
-    lines = [found for line in place.text(name).split("\n")[:_MAX_ITEMS]
-             if (found := _REFIND.fullmatch(line))]  # fmt: skip
+    found = [_REFIND.fullmatch(line) for line in _lines(place, name)]
     items = [
-        _Item(found[1], kernel=f"/{kernel}", line=found[2].replace('""', '"'), is_default=first)
-        for found, first in zip(lines, [True, *[False] * len(lines)], strict=False)
+        _Item(line[1], kernel=f"/{kernel}", line=line[2].replace('""', '"'))
+        for line in found[:_MAX_ITEMS]
+        if line
     ]
+    for item in items[:1]:
+        item.is_default = True
     return [_entry(place, name, item) for item in items]
 
 
 def _entry(place: Place, name: str, item: _Item) -> MenuEntry:
     words, unknown = marked(_VARIABLE.sub(f"{UNKNOWN}$", item.line))
-    kernel = item.kernel
-    if not kernel.startswith("/"):
-        kernel = f"/{place.path(name)}".rpartition("/")[0] + f"/{kernel}"
+    folder = f"/{place.path(name)}".rpartition("/")[0]
+
+    def from_top(path: str) -> str:
+        return path if path.startswith("/") else f"{folder}/{path}"
+
+    told = [word.value.replace("\\", "/") for word in words if word.name == "initrd"]
+    initrds = item.initrds or tuple(path for value in told for path in value.split(","))
     return MenuEntry(
-        place=place.label(name), title=item.title, kernel=kernel, words=words, unknown=unknown,
+        place=place.label(name), title=item.title, kernel=from_top(item.kernel), words=words,
+        unknown=unknown, initrds=tuple(map(from_top, filter(None, initrds))),
         is_default=item.is_default, devicetree=item.devicetree,
     )  # fmt: skip
 
@@ -98,6 +106,8 @@ def _syslinux(place: Place, name: str) -> list[_Item]:
                 item.line = behind or item.line
             case (("fdt" | "devicetree"), _Item()):
                 item.devicetree = value
+            case "initrd", _Item():
+                item.initrds = tuple(value.split(","))
             case "append", _Item():
                 item.line = value
             case "menu label", _Item():
@@ -147,6 +157,8 @@ def _legacy(place: Place, name: str) -> list[_Item]:
         elif key == "kernel" and items:
             path, _, items[-1].line = value.replace("\t", " ").strip(" ").partition(" ")
             items[-1].kernel = re.sub(r"^\([^)]*\)", "", path)
+        elif key == "initrd" and items:
+            items[-1].initrds = (re.sub(r"^\([^)]*\)", "", value.strip()),)
     for item in items:
         item.is_default = str(item.number) == default
     return items
@@ -164,6 +176,8 @@ def _zipl(place: Place, name: str) -> list[_Item]:
             default = value
         elif key == "image" and items:
             items[-1].kernel = value.partition(",")[0]
+        elif key == "ramdisk" and items:
+            items[-1].initrds = (value.partition(",")[0],)
         elif key == "parameters" and items:
             items[-1].line = value
     for item in items[:_MAX_ITEMS]:
@@ -184,13 +198,19 @@ def _limine(place: Place, name: str) -> list[_Item]:
         elif key == "default_entry":
             default = value
         elif key in ("path", "kernel_path") and items:
-            device = _RESOURCE.match(value)
-            items[-1].kernel = value[device.end() if device else 0 :].partition("#")[0]
+            items[-1].kernel = _without_device(value)
+        elif key == "module_path" and items:
+            items[-1].initrds += (_without_device(value),)
         elif key in ("cmdline", "kernel_cmdline") and items:
             items[-1].line = value
     for item in items:
         item.is_default = default in (str(item.number), item.title)
     return items
+
+
+def _without_device(value: str) -> str:
+    device = _RESOURCE.match(value)
+    return value[device.end() if device else 0 :].partition("#")[0]
 
 
 def _nsh(place: Place, name: str) -> list[_Item]:

@@ -20,9 +20,9 @@ UNKNOWN = "\1"
 class MenuEntry:
     """What a menu tells a kernel.
 
-    ``place`` is its file; ``kernel`` the kernel's path as it stands there, mostly from the top of
-    the file system it is on. ``unknown`` are words that only the running loader could complete;
-    ``is_sure`` is false where it alone decides whether they are said at all.
+    ``place`` is its file; ``kernel`` and ``initrds`` are paths as they stand there, mostly from the
+    top of the file system they are on. ``unknown`` are words that only the running loader could
+    complete; ``is_sure`` is false where it alone decides whether they are said at all.
     """
 
     place: str
@@ -30,14 +30,16 @@ class MenuEntry:
     kernel: str
     words: tuple[Word, ...]
     unknown: tuple[Word, ...] = ()
+    initrds: tuple[str, ...] = ()
     is_default: bool = False
     is_sure: bool = True
     devicetree: str = ""
 
     @property
     def is_rescue(self) -> bool:
-        """Whether it is for repairs, by its title or its words."""
-        told = {*re.split(r"\W+", self.title.lower()), *(word.text for word in self.words)}
+        """Whether it is for repairs, by its title, its kernel's name or its words."""
+        names = re.split(r"\W+", f"{self.title} {self.kernel}".lower())
+        told = {*names, *(word.text for word in self.words)}
         return not _RESCUE.isdisjoint(told)
 
 

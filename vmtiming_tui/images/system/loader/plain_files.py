@@ -21,6 +21,7 @@ _ASSIGNMENT = re.compile(
     r"""(?:"((?:[^"\\\n]|\\.)*)"|'([^'\n]*)'|([^ \t\n"'#;]*))[ \t]*(?:[#;].*)?$""",
     re.MULTILINE,
 )
+_ESCAPED = re.compile(r"\\([\"`\\])")
 _MAX_VALUE = 8192
 _OF_A_SHELL = frozenset("$`")
 _OLD_VALUE = re.compile(r"\$\{?GRUB_CMDLINE_LINUX(_DEFAULT)?\}?")
@@ -73,7 +74,7 @@ def grub_defaults(text: str) -> tuple[Word, ...]:
     """
     values = {"": "", "_DEFAULT": ""}
     for which, added, double, single, bare in _ASSIGNMENT.findall(text):
-        plain = (double or bare)[:_MAX_VALUE]
+        plain = _ESCAPED.sub(r"\1", (double or bare)[:_MAX_VALUE])
         value = single or _OLD_VALUE.sub(lambda old: values[old[1] or ""], plain)
         values[which] = (values[which] + value if added else value)[:_MAX_VALUE]
     return split(f"{values['']} {values['_DEFAULT']}")

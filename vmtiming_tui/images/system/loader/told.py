@@ -88,6 +88,12 @@ def _told(entry: MenuEntry, which: str) -> Told:
     )
 
 
+def menu_entries(root: Tree, others: Sequence[Tree]) -> Sequence[MenuEntry]:
+    """Return what all menus of a disk's loaders tell."""
+    menus, _ = _menus(tuple(places(root, others)))
+    return [entry for menu in menus for entry in menu]
+
+
 def default_root(trees: Sequence[Tree]) -> str:
     """Return the root that a disk's loader boots by default, as it says it.
 
@@ -113,7 +119,7 @@ def _menus(
     menus: list[Sequence[MenuEntry]] = [
         list(entry_menu(place, variables, pattern)) for place in spots
     ]
-    menus += [grub.entries for grub in grubs]
+    menus += [menu for grub in grubs for menu in grub.menus]
     menus += [menu for place in spots for menu in line_menus(place)]
     return menus, tuple(shown(remark) for grub in grubs for remark in grub.remarks)
 
@@ -123,7 +129,9 @@ def _of_several(own: Sequence[MenuEntry], menu: Sequence[MenuEntry]) -> Told:
     which = "the default" if chosen.is_default else "the first"
     if not any(entry.is_default for entry in menu):
         which = "of which the loader knows the default when it runs: the first"
-    found = _told(chosen, f", {which} of {len(own)} for this kernel" if len(own) > 1 else "")
+    title = f" ('{shown(chosen.title)}')" if chosen.title else ""
+    several = f", {which} of {len(own)} for this kernel{title}" if len(own) > 1 else ""
+    found = _told(chosen, several)
     default = next((entry for entry in menu if entry.is_default), chosen)
     if default.kernel in ("", *(entry.kernel for entry in own)):
         return found
