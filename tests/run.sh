@@ -59,7 +59,7 @@ ruff format --check .
 ruff check .
 mypy
 lint-imports
-shellcheck assets/*.sh spin/*.sh vmtiming_tui/images/reader/*.sh tests/run.sh \
+shellcheck assets/*.sh spin/*.sh vmtiming_tui/images/reader/*.sh tests/run.sh tests/matrix/*.sh \
     tests/support/old_guests/*.sh
 
 say "tests"

@@ -13,10 +13,11 @@ import pytest
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.guard.channel import Channel
 from vmtiming_tui.images.guard.ending import Signals
-from vmtiming_tui.images.guard.out_folder import make_work_folder, open_folder
+from vmtiming_tui.images.guard.out_folder import make_work_folder, open_folder, readable_as
 from vmtiming_tui.images.reader.mount_server import MountServer
 from vmtiming_tui.images.spin import unpack
-from vmtiming_tui.images.spin.outside import say_from_inside
+from vmtiming_tui.images.spin.arguments import Arguments
+from vmtiming_tui.images.spin.outside import own_files, say_from_inside
 
 
 @contextlib.contextmanager
@@ -286,3 +287,23 @@ def test_a_box_that_unpacks_leaves_a_file_of_its_folder_or_nothing(name, tmp_pat
     with Signals() as signals, pytest.raises(ImageError):
         unpack.unpack(str(tmp_path / "image"), "", signals, print)
     assert list((tmp_path / "cache").rglob("unpacked/*")) == []
+
+
+def test_a_result_is_no_more_readable_than_all_it_was_made_of(tmp_path):
+    for name, mode in (("image", 0o644), ("kernel", 0o600)):
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(mode)
+    with (tmp_path / "image").open() as image, (tmp_path / "kernel").open() as kernel:
+        assert readable_as([image.fileno()]) == 0o644
+        assert readable_as([image.fileno(), kernel.fileno()]) == 0o600
+
+
+@pytest.mark.parametrize("option", ["kernel", "initrd"])
+def test_a_kernel_of_ones_own_is_a_file_that_nobody_else_chose(option, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    for name, what in (("pipe", "a named pipe"), ("device", "a character device")):
+        asked = Arguments(**{option: str(tmp_path / name)})
+        with contextlib.ExitStack() as held, pytest.raises(ImageError, match=what) as refused:
+            own_files(asked, held)
+        assert refused.value.message.startswith(f"--{option}: ")

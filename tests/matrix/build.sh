@@ -90,7 +90,8 @@ make_ostree() {
     TMPDIR=/tmp chroot "$system" dracut --no-hostonly --add ostree --force \
         "/usr/lib/modules/$version/initramfs.img" "$version"
     mv "$system/boot/vmlinuz-$version" "$system/usr/lib/modules/$version/vmlinuz"
-    rm -rf "${system:?}"/boot/* "${system:?}"/var/* "${system:?}"/{home,opt,srv,mnt,root,media,tmp}
+    rm -rf "${system:?}"/boot/* "${system:?}"/var/* "${system:?}"/{home,opt,srv,mnt,root,media,tmp} \
+        "${system:?}"/{dev,run}/*
     mv "$system/etc" "$system/usr/etc"
     mkdir "$system/sysroot" "$system/tmp"
     ln -s sysroot/ostree "$system/ostree"

@@ -284,6 +284,13 @@ def test_a_kernel_made_for_debugging_goes_after_the_same_without():
     assert chosen(both).version == "6.8.5"
 
 
+def test_what_is_for_debuggers_is_not_taken_for_the_kernel():
+    files = {"boot/vmlinux-6.8.5": b"\x7fELF", "boot/vmlinuz-6.8.5": b"k",
+             "boot/initrd-6.8.5": b"i"}  # fmt: skip
+
+    assert chosen(files).path == "boot/vmlinuz-6.8.5"
+
+
 @pytest.mark.parametrize("suffix", [".old", ".dpkg-bak", ".rpmsave", ".efi.signed", ".hmac"])
 def test_what_a_package_manager_left_beside_a_kernel_is_none(suffix):
     files = {f"boot/vmlinuz-6.9{suffix}": b"k", f"boot/initrd-6.9{suffix}": b"i",

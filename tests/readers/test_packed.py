@@ -151,6 +151,11 @@ def test_packed_twice_is_unpacked_twice_and_not_without_end(unpack):
     assert "packed again and again" in refusal(unpack, gzip.compress(gzip.compress(packed)))
 
 
+@pytest.mark.parametrize("name", PACKERS)
+def test_nothing_that_is_packed_is_told(name, unpack):
+    assert refusal(unpack, PACKERS[name](b"")) == "nothing is packed in it; get it again"
+
+
 def test_a_disk_of_zeros_costs_no_room(unpack):
     unpack(gzip.compress(disk() + bytes(64 * MIB)))
 

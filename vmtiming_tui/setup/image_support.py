@@ -47,7 +47,7 @@ ABILITIES = (
     Ability("qcow2 and others", "qcow2, vmdk, vdi and vhdx images, and overlays",
             {"qemu-img": "qemu-utils"}),
     Ability("initrds", "all compressions read: completed for the VM, their kind told by --inject",
-            {"zstd": "zstd", "lz4": "lz4"}),
+            {"zstd": "zstd", "lz4": "lz4", "lzop": "lzop"}),
     Ability("packed images", "xz, gzip, bzip2, zstd, lz4 and lzop, tar, ova, box and zip unpacked",
             {"zstd": "zstd", "lz4": "lz4", "lzop": "lzop"}),
 )  # fmt: skip

@@ -56,10 +56,8 @@ class Flow:
         self._held = b"".join(parts)
         return self._held[:count]
 
-    def read(self, count: int = -1) -> bytes:
-        """Return the next bytes and take them: ``count``, fewer at the end; all that is left."""
-        if count < 0:
-            return self.peek(0) + b"".join(iter(self.chunk, b""))
+    def read(self, count: int) -> bytes:
+        """Return the next bytes, fewer at the end, and take them."""
         found = self.peek(count)
         self._held = self._held[len(found) :]
         return found

@@ -64,13 +64,16 @@ class Unwrapping:
 
     def _layer(self, file: BinaryIO, name: str) -> Unwrapped:
         """Unpack what lies between two files: packings one in another, and one archive."""
+        outermost = packing_of(file.read(MARK_BYTES))
+        file.seek(0)
         flow = peeled(flow_of(file, self.told), self.say)
         packing = packing_of(flow.peek(MARK_BYTES))
-        is_bare = packing_of(_head(file)) is packing
+        is_bare = outermost is packing
         if packing is None or (packing is Packing.ZIP and not is_bare):
             if packing is None:
                 _refuse_no_disk(flow.peek(HEAD_BYTES))
-            write_sparse(flow, self.work / name)
+            if not write_sparse(flow, self.work / name):
+                raise ImageError("nothing is packed in it", hint="get it again")
             return Unwrapped(name=name)
         flow.close()
         chosen = self._member(file, packing, self.work / name, is_bare=is_bare)
@@ -114,11 +117,3 @@ def _chosen(content: Content, wanted: str, packing: Packing) -> Chosen:
         raise ImageError(
             error.message, hint=error.hint.replace("{unpack}", _UNPACK_INTO[packing])
         ) from None
-
-
-def _head(file: BinaryIO) -> bytes:
-    at = file.tell()
-    file.seek(0)
-    head = file.read(MARK_BYTES)
-    file.seek(at)
-    return head

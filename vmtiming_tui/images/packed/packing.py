@@ -36,7 +36,11 @@ _MARKS: tuple[tuple[Packing, int, bytes], ...] = (
     (Packing.ZIP, 0, b"PK\x03\x04"),
     (Packing.ZIP, 0, b"PK\x05\x06"),
     (Packing.ZIP, 0, b"PK\x07\x08PK\x03\x04"),
-    *((Packing.BZIP2, 0, b"BZh%d1AY&SY" % level) for level in range(1, 10)),
+    *(
+        (Packing.BZIP2, 0, b"BZh%d%b" % (level, follows))
+        for level in range(1, 10)
+        for follows in (b"1AY&SY", b"\x17rE8P\x90")  # a block, or the end of nothing
+    ),
 )
 _LZMA_SIZE_UNKNOWN = b"\xff" * 8
 _LZMA_HEADER_BYTES = 13

@@ -148,6 +148,8 @@ class _Excerpt:
 
     def deployments(self) -> Iterator[str]:
         """Yield ostree's deployments, which are systems in folders; copy the links to them."""
+        if self._kind("ostree/repo") != stat.S_IFDIR:
+            return
         for name in self._below("ostree", "boot.*"):
             (self._target / "ostree").mkdir(exist_ok=True)
             self._link(name, self._kind(name))

@@ -225,7 +225,7 @@ excerpt() {
 # Deployments of ostree are systems in folders: each has an excerpt of its own inside.
 excerpts_of_deployments() {
     local top=$tree target=$to name
-    [ -d "$top/ostree/deploy" ] && [ ! -L "$top/ostree" ] || return 0
+    [ -d "$top/ostree/repo" ] && [ ! -L "$top/ostree" ] || return 0
     mkdir -p "$target/ostree"
     cp -a "$top"/ostree/boot.* "$target/ostree/"
     for name in "$top"/ostree/deploy/*/deploy/*.[0-9]; do

@@ -222,7 +222,8 @@ def _in_a_program(tree: Tree, path: str) -> Iterator[PlacedKernel]:
 
 
 def _by_name(root: Tree, tree: Tree, folder: str) -> Iterator[PlacedKernel]:
-    names = tree.names(folder)
+    # Where both are there, vmlinux is for debuggers.
+    names = sorted(tree.names(folder), key=lambda name: name.startswith("vmlinux"))
     for each in names:
         path = joined(folder, each)
         if found := _NIXOS.fullmatch(each):

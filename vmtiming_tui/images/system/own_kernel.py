@@ -26,7 +26,7 @@ from vmtiming_tui.images.system.way_in import MIN_SYSTEMD
 KERNEL, INITRD = "kernel", "initrd"
 NOTHING_GIVEN = Tree(GivenFiles({}))
 
-_MODULES_OF = re.compile(r"(?:usr/)?lib/modules/([^/]{1,128})/.*\.ko")
+_MODULE = re.compile(r"(?:usr/)?lib/modules/([^/]{1,128})/(?:.*/)?([^/]{1,128}?)\.ko")
 
 Say = Callable[[str], None]
 
@@ -100,25 +100,32 @@ def _mind_own(kernel: Kernel, root: Tree, drivers: str, say: Say) -> None:
 
 
 def check_own_initrd(initrd: Path, kernel: Kernel, root: Tree, root_type: str, say: Say) -> None:
-    """See to it that an initrd a person gave has modules of the kernel that it is to go with.
+    """See to it that an initrd a person gave goes with its kernel, and say what neither has.
 
-    Raises ``ImageError`` where it has those of others, and the kernel cannot do without.
+    Raises ``ImageError`` where it has modules of other kernels only, and this one needs some.
     """
     try:
         with initrd.open("rb") as file:
-            names = [_MODULES_OF.match(name) for name in Initrd(file).names()]
+            found = [_MODULE.match(name) for name in Initrd(file).names()]
     except ValueError:  # said where it is completed
         return
-    versions = sorted({found[1] for found in names if found})
-    if not versions or not kernel.version or kernel.version in versions:
-        return
-    what = f"your initrd has modules of {shown(versions[0])}, and none of {shown(kernel.version)}"
-    lacks = lacking(root, kernel.version, kernel.content, needed(root_type))
-    if lacks:
-        raise ImageError(
-            f"{what}, which has no {' and no '.join(lacks)} built in", hint="give the two of a kind"
+    versions = sorted({each[1] for each in found if each})
+    modules = {each[2].replace("-", "_") for each in found if each}
+    lacks = lacking(root, kernel.version, kernel.content, needed(root_type)) or ()
+    missing = [name for name in lacks if name not in modules]
+    if versions and kernel.version and kernel.version not in versions:
+        what = (
+            f"your initrd has modules of {shown(versions[0])} only, not of {shown(kernel.version)}"
         )
-    say(what)
+        if lacks:
+            raise ImageError(
+                f"{what}, which has no {' and no '.join(lacks)} built in",
+                hint="give the two of a kind",
+            )
+        say(what)
+    elif missing and not _has_modules(root, kernel.version):
+        what = f"neither the kernel nor your initrd has {' and '.join(missing)}"
+        say(f"{what}: the guest may not find its root")
 
 
 def check_without_initrd(root_name: str, root: Tree, say: Say) -> None:
