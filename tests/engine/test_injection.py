@@ -10,7 +10,7 @@ from vmtiming_tui.engine.children.rundir import run_dir
 from vmtiming_tui.engine.inject.report_service import initrd_archive
 from vmtiming_tui.engine.qemu.launch import Launch, prepare_launch
 from vmtiming_tui.errors import EngineError
-from vmtiming_tui.images.system.cpio import Entry, cpio
+from vmtiming_tui.images.system.initrd.cpio import Entry, cpio
 from vmtiming_tui.model.config import Inject, RunConfig
 
 DRACUT = cpio([Entry("init"), Entry("usr/lib/dracut/hooks"), Entry("usr/bin/sh")])

@@ -15,8 +15,8 @@ from vmtiming_tui.analysis.comparison.samples import side_of
 from vmtiming_tui.errors import EventError, ExportError, HistoryError
 from vmtiming_tui.history.listing import history_lines, show_lines
 from vmtiming_tui.history.runs import History
-from vmtiming_tui.images.system.cpio import Entry, cpio
-from vmtiming_tui.images.system.initrd_contents import InitrdKind, initrd_kind
+from vmtiming_tui.images.system.initrd.contents import InitrdKind, initrd_kind
+from vmtiming_tui.images.system.initrd.cpio import Entry, cpio
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
 from vmtiming_tui.report.export import FORMATS, render

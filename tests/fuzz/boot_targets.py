@@ -12,11 +12,13 @@ from vmtiming_tui.errors import ImageError
 from vmtiming_tui.escape import printable
 from vmtiming_tui.images.files.tree import FileKind, Tree
 from vmtiming_tui.images.reader.kernel_reader import KERNEL_ONLY
-from vmtiming_tui.images.system import cpio, fstab, kernel_file, no_kernel, osrelease, unified
-from vmtiming_tui.images.system.built_in import needed
-from vmtiming_tui.images.system.completed_initrd import complete_initrd
-from vmtiming_tui.images.system.initrd_contents import Initrd, InitrdKind, initrd_kind, names
-from vmtiming_tui.images.system.kernels import Kernel
+from vmtiming_tui.images.system import fstab, osrelease, unified
+from vmtiming_tui.images.system.initrd import cpio
+from vmtiming_tui.images.system.initrd.completed import complete_initrd
+from vmtiming_tui.images.system.initrd.contents import Initrd, InitrdKind, initrd_kind, names
+from vmtiming_tui.images.system.kernel import file as kernel_file, no_kernel
+from vmtiming_tui.images.system.kernel.built_in import needed
+from vmtiming_tui.images.system.kernel.kernels import Kernel
 from vmtiming_tui.images.system.loader import entries
 from vmtiming_tui.images.system.loader.carried import MAX_BYTES, RootDisk, beside, carried
 from vmtiming_tui.images.system.loader.told import told

@@ -21,17 +21,17 @@ from readers.memory import tree
 from support.packers import PACKERS
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.guard.isolated import isolated
-from vmtiming_tui.images.system.completed_initrd import complete_initrd
-from vmtiming_tui.images.system.cpio import Entry, cpio
-from vmtiming_tui.images.system.initrd_contents import InitrdKind, names
-from vmtiming_tui.images.system.packings import MAX_SECONDS
+from vmtiming_tui.images.system.initrd.completed import complete_initrd
+from vmtiming_tui.images.system.initrd.contents import InitrdKind, names
+from vmtiming_tui.images.system.initrd.cpio import Entry, cpio
+from vmtiming_tui.images.system.initrd.packings import MAX_SECONDS
 
 MIB = 1 << 20
 MOST_BYTES = 300 << 20
 # The program with a smaller limit, for what would else take minutes to make and to read.
 SMALLER = (
-    "from vmtiming_tui.images.system import initrd_contents, packings; "
-    "packings.MAX_UNPACKED_BYTES = 16 << 20; initrd_contents.main()"
+    "from vmtiming_tui.images.system.initrd import contents, packings; "
+    "packings.MAX_UNPACKED_BYTES = 16 << 20; contents.main()"
 )
 MOST_SECONDS = MAX_SECONDS + 10
 VERSION = "6.1.0-1"

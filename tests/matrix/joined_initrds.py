@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from support.tiny_systems import join, mark, tiny_system, told_by
-from vmtiming_tui.images.system.cpio import Entry, cpio
-from vmtiming_tui.images.system.joint import gap
+from vmtiming_tui.images.system.initrd.cpio import Entry, cpio
+from vmtiming_tui.images.system.initrd.joint import gap
 
 PACKED = (
     "cat", "gzip -9n", "bzip2 -9", "xz --check=crc32 -1", "xz --check=none -1",

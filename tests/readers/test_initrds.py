@@ -11,10 +11,10 @@ from readers.memory import Hollow, tree
 from support.packers import PACKERS, zstd
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.guard.isolated import isolated
-from vmtiming_tui.images.system.completed_initrd import Modules, complete_initrd
-from vmtiming_tui.images.system.cpio import Entry, cpio
-from vmtiming_tui.images.system.initrd_contents import InitrdKind, names
-from vmtiming_tui.images.system.joint import gap
+from vmtiming_tui.images.system.initrd.completed import Modules, complete_initrd
+from vmtiming_tui.images.system.initrd.contents import InitrdKind, names
+from vmtiming_tui.images.system.initrd.cpio import Entry, cpio
+from vmtiming_tui.images.system.initrd.joint import gap
 
 VERSION = "6.1.0-56"
 FOLDER = f"usr/lib/modules/{VERSION}"

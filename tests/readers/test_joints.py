@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from support.packers import PACKERS, lz4, lzo, xz, zstd
-from vmtiming_tui.images.system.cpio import Entry, cpio
-from vmtiming_tui.images.system.initrd_contents import Initrd, InitrdKind, initrd_kind
-from vmtiming_tui.images.system.joint import Joint, append, gap
+from vmtiming_tui.images.system.initrd.contents import Initrd, InitrdKind, initrd_kind
+from vmtiming_tui.images.system.initrd.cpio import Entry, cpio
+from vmtiming_tui.images.system.initrd.joint import Joint, append, gap
 
 OURS = cpio([Entry("ours", b"x" * 1000)])
 

@@ -19,8 +19,8 @@ from readers.kernel_files import (
 )
 from readers.memory import tree
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.system.built_in import lacking, needed
-from vmtiming_tui.images.system.kernel_file import built_in, plain_kernel, release_of
+from vmtiming_tui.images.system.kernel.built_in import lacking, needed
+from vmtiming_tui.images.system.kernel.file import built_in, plain_kernel, release_of
 
 V = "6.9.1-arch1-1"
 
@@ -104,7 +104,7 @@ def test_a_root_of_another_type_takes_its_own_driver():
 
 
 def test_a_kernel_larger_than_any_is_not_read_through(monkeypatch):
-    monkeypatch.setattr("vmtiming_tui.images.system.kernel_file.MAX_PLAIN_BYTES", 50_000)
+    monkeypatch.setattr("vmtiming_tui.images.system.kernel.file.MAX_PLAIN_BYTES", 50_000)
 
     assert built_in(content(bz_image(V))) is None
     with pytest.raises(ImageError, match="has more than"):

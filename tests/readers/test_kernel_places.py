@@ -7,8 +7,8 @@ import pytest
 from readers.kernel_files import ALL_DRIVERS, arm64_image, bz_image, zboot
 from readers.memory import Link, tree
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.system.kernels import choose_kernel, find_kernels
-from vmtiming_tui.images.system.take_kernel import take_kernel
+from vmtiming_tui.images.system.kernel.kernels import choose_kernel, find_kernels
+from vmtiming_tui.images.system.kernel.taking import take_kernel
 
 MACHINE = "0123456789abcdef0123456789abcdef"
 HASH = "ab" * 16

@@ -9,9 +9,9 @@ from readers.memory import Hollow, Link, Memory, tree
 from support import disk_images as images
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.tree import Tree
-from vmtiming_tui.images.system.kernels import choose_kernel, find_kernels
+from vmtiming_tui.images.system.kernel.kernels import choose_kernel, find_kernels
+from vmtiming_tui.images.system.kernel.taking import take_kernel
 from vmtiming_tui.images.system.loader.entries import parsed
-from vmtiming_tui.images.system.take_kernel import take_kernel
 from vmtiming_tui.images.system.versions import version_key
 
 

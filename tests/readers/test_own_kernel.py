@@ -13,15 +13,15 @@ from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.byte_range import Piece, Stretch
 from vmtiming_tui.images.files.given import GivenFiles
 from vmtiming_tui.images.files.tree import Tree
-from vmtiming_tui.images.system.cpio import Entry, cpio
-from vmtiming_tui.images.system.kernel_file import KernelForm, form_of
-from vmtiming_tui.images.system.kernels import Kernel, find_kernels
+from vmtiming_tui.images.system.initrd.cpio import Entry, cpio
+from vmtiming_tui.images.system.kernel.file import KernelForm, form_of
+from vmtiming_tui.images.system.kernel.kernels import Kernel, find_kernels
+from vmtiming_tui.images.system.kernel.taking import take_kernel
 from vmtiming_tui.images.system.own_kernel import (
     check_own_initrd,
     check_without_initrd,
     kernel_to_take,
 )
-from vmtiming_tui.images.system.take_kernel import take_kernel
 
 V = "6.9.1"
 INITRD = b"070701" + bytes(200)

@@ -6,9 +6,9 @@ from readers.memory import tree
 from support import disk_images as images
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.system import unified
-from vmtiming_tui.images.system.joint import gap
-from vmtiming_tui.images.system.kernels import choose_kernel, find_kernels
-from vmtiming_tui.images.system.take_kernel import left_beside, take_kernel
+from vmtiming_tui.images.system.initrd.joint import gap
+from vmtiming_tui.images.system.kernel.kernels import choose_kernel, find_kernels
+from vmtiming_tui.images.system.kernel.taking import left_beside, take_kernel
 
 KERNEL = {".uname": b"6.9\n", ".linux": b"kernel", ".initrd": b"initrd", ".cmdline": b"quiet"}
 RESET = {".profile": b"ID=reset\n", ".cmdline": b"reset", ".initrd": b"another"}

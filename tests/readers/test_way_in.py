@@ -8,9 +8,9 @@ from hypothesis import given, strategies as st
 from readers.memory import tree
 from support.packers import lz4, zstd
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.system.cpio import Entry, cpio
-from vmtiming_tui.images.system.initrd_contents import InitrdKind, LookedAt
-from vmtiming_tui.images.system.joint import Joint
+from vmtiming_tui.images.system.initrd.contents import InitrdKind, LookedAt
+from vmtiming_tui.images.system.initrd.cpio import Entry, cpio
+from vmtiming_tui.images.system.initrd.joint import Joint
 from vmtiming_tui.images.system.way_in import check_way_in
 
 # What these makers' initrds hold, as far as it tells them apart.

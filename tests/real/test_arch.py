@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.kept import kept
-from vmtiming_tui.images.system.cpio import Entry, cpio
+from vmtiming_tui.images.system.initrd.cpio import Entry, cpio
 from vmtiming_tui.resources import resource
 
 MODULES = ("virtio_pci", "virtio_blk", "virtio_console")

@@ -7,8 +7,8 @@ import pytest
 from support.packers import PACKERS
 from support.tiny_systems import join, mark, tiny_system, told_by
 from vmtiming_tui.guests.demo_guest import DemoVariant, build_guest
-from vmtiming_tui.images.system.cpio import Entry, cpio
-from vmtiming_tui.images.system.joint import gap
+from vmtiming_tui.images.system.initrd.cpio import Entry, cpio
+from vmtiming_tui.images.system.initrd.joint import gap
 
 pytestmark = pytest.mark.real
 

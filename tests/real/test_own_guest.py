@@ -3,8 +3,8 @@
 import pytest
 
 from support.own_guest import own_guest
-from vmtiming_tui.images.system.cpio import Entry, cpio
-from vmtiming_tui.images.system.joint import gap
+from vmtiming_tui.images.system.initrd.cpio import Entry, cpio
+from vmtiming_tui.images.system.initrd.joint import gap
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
 

@@ -8,8 +8,8 @@ import pytest
 from support import disk_images as images
 from support.packers import PACKERS, zstd
 from support.spinning import spin
-from vmtiming_tui.images.system.cpio import Entry, cpio
-from vmtiming_tui.images.system.initrd_contents import names
+from vmtiming_tui.images.system.initrd.contents import names
+from vmtiming_tui.images.system.initrd.cpio import Entry, cpio
 
 VERSION = "6.1.0-56"
 MODULES = f"usr/lib/modules/{VERSION}"

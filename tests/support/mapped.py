@@ -14,7 +14,7 @@ from vmtiming_tui.images.reader.device_mapper import modules_for
 from vmtiming_tui.images.reader.guest_kernel import GuestKernel
 from vmtiming_tui.images.reader.host_kernel import kernels
 from vmtiming_tui.images.reader.reader_vm_initrd import initrd
-from vmtiming_tui.images.system.cpio import Entry, cpio
+from vmtiming_tui.images.system.initrd.cpio import Entry, cpio
 
 _LIMIT_S = 600
 _INIT = """\

@@ -4,9 +4,9 @@ import re
 import subprocess
 from pathlib import Path
 
-from vmtiming_tui.images.system.cpio import Entry, cpio
-from vmtiming_tui.images.system.initrd_contents import Initrd
-from vmtiming_tui.images.system.joint import append
+from vmtiming_tui.images.system.initrd.contents import Initrd
+from vmtiming_tui.images.system.initrd.cpio import Entry, cpio
+from vmtiming_tui.images.system.initrd.joint import append
 
 _INIT = b"#!/bin/busybox sh\n/bin/busybox cat /found-* >/dev/console\n/bin/busybox poweroff -f\n"
 

@@ -22,9 +22,9 @@ from vmtiming_tui.engine.qemu.command_line import command_line
 from vmtiming_tui.engine.qemu.launch import Launch, chosen_way, credential_words
 from vmtiming_tui.engine.qemu.machine import machine_of
 from vmtiming_tui.errors import EngineError
-from vmtiming_tui.images.system.cpio import Entry, cpio
-from vmtiming_tui.images.system.initrd_contents import InitrdKind, initrd_kind, names
-from vmtiming_tui.images.system.joint import gap
+from vmtiming_tui.images.system.initrd.contents import InitrdKind, initrd_kind, names
+from vmtiming_tui.images.system.initrd.cpio import Entry, cpio
+from vmtiming_tui.images.system.initrd.joint import gap
 from vmtiming_tui.model.config import Accel, BootMode, Inject, RunConfig
 
 NAME = st.text(st.characters(codec="utf-8", exclude_characters="\0/"), min_size=1, max_size=40)

@@ -20,7 +20,7 @@ from vmtiming_tui.images.guard.isolated import isolated
 from vmtiming_tui.images.guard.opening import open_file
 from vmtiming_tui.images.guard.out_folder import open_folder
 from vmtiming_tui.images.spin.unpack import packed_how
-from vmtiming_tui.images.system.kernel_file import KernelForm, form_of
+from vmtiming_tui.images.system.kernel.file import KernelForm, form_of
 from vmtiming_tui.model.config import RunConfig
 
 _MAX_ARGUMENTS_BYTES = 4096

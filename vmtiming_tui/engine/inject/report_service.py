@@ -12,7 +12,7 @@ All of this is text and bytes; who writes it where is none of this module's busi
 import base64
 import shlex
 
-from vmtiming_tui.images.system.cpio import Entry, cpio
+from vmtiming_tui.images.system.initrd.cpio import Entry, cpio
 from vmtiming_tui.resources import resource
 
 UNIT = "vm-report.service"

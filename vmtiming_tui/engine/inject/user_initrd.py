@@ -16,9 +16,9 @@ from vmtiming_tui.errors import EngineError, ImageError
 from vmtiming_tui.escape import one_line
 from vmtiming_tui.images.guard.isolated import isolated
 from vmtiming_tui.images.guard.opening import File, open_file
-from vmtiming_tui.images.system.initrd_contents import InitrdKind, LookedAt
-from vmtiming_tui.images.system.joint import append
-from vmtiming_tui.images.system.packings import MAX_SECONDS
+from vmtiming_tui.images.system.initrd.contents import InitrdKind, LookedAt
+from vmtiming_tui.images.system.initrd.joint import append
+from vmtiming_tui.images.system.initrd.packings import MAX_SECONDS
 
 MAX_BYTES = 1 << 30
 _READING_LIMIT_S = MAX_SECONDS + 10
@@ -69,7 +69,7 @@ def _opened(initrd: str) -> Iterator[tuple[File, int]]:
 async def _look_at(fd: int, size: int, children: Children) -> LookedAt:
     """Return what a child says of an initrd of so many bytes."""
     code, said, _ = await children.answer(
-        isolated("system.initrd_contents"), fd, limit_s=_READING_LIMIT_S, limit_bytes=_ANSWER_BYTES
+        isolated("system.initrd.contents"), fd, limit_s=_READING_LIMIT_S, limit_bytes=_ANSWER_BYTES
     )
     if code != 0:
         return LookedAt(InitrdKind.UNREADABLE)

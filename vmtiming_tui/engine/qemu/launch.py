@@ -15,7 +15,7 @@ from vmtiming_tui.engine.qemu.machine import Machine, machine_of
 from vmtiming_tui.engine.qemu.option_words import option
 from vmtiming_tui.errors import EngineError
 from vmtiming_tui.escape import one_line
-from vmtiming_tui.images.system.initrd_contents import InitrdKind
+from vmtiming_tui.images.system.initrd.contents import InitrdKind
 from vmtiming_tui.images.system.way_in import MIN_SYSTEMD
 from vmtiming_tui.model.config import BootMode, Inject, RunConfig
 from vmtiming_tui.model.events import Level

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.reader.device_mapper import LVM_CONF
 from vmtiming_tui.images.reader.guest_kernel import GuestKernel
-from vmtiming_tui.images.system.cpio import Entry, cpio
+from vmtiming_tui.images.system.initrd.cpio import Entry, cpio
 
 _INIT = Path(__file__).with_name("vm_init.sh")
 _TOOLS = ("mke2fs",)

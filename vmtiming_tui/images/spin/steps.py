@@ -29,9 +29,10 @@ from vmtiming_tui.images.spin.whole_systems import (
     with_whole_roots,
     with_words_of_ours,
 )
-from vmtiming_tui.images.system.completed_initrd import complete_initrd, is_mountable
 from vmtiming_tui.images.system.fstab import Below
-from vmtiming_tui.images.system.kernels import Kernel, find_kernels, listed
+from vmtiming_tui.images.system.initrd.completed import complete_initrd, is_mountable
+from vmtiming_tui.images.system.kernel.kernels import Kernel, find_kernels, listed
+from vmtiming_tui.images.system.kernel.taking import left_beside, take_kernel
 from vmtiming_tui.images.system.layout import (
     is_first_boot,
     is_nixos,
@@ -48,7 +49,6 @@ from vmtiming_tui.images.system.own_kernel import (
     check_without_initrd,
     kernel_to_take,
 )
-from vmtiming_tui.images.system.take_kernel import left_beside, take_kernel
 from vmtiming_tui.images.system.way_in import check_way_in
 
 

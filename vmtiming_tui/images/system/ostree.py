@@ -11,7 +11,7 @@ from itertools import islice
 
 from vmtiming_tui.images.files.joined import below
 from vmtiming_tui.images.files.tree import FileKind, Found, Tree
-from vmtiming_tui.images.system.kernel_places import MODULES
+from vmtiming_tui.images.system.kernel.places import MODULES
 from vmtiming_tui.images.system.versions import Key, version_key
 
 _MAX_DEPLOYMENTS = 32

@@ -13,14 +13,14 @@ from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.given import GivenFiles
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.quoting import shown
-from vmtiming_tui.images.system.architecture import architecture_of, refuse_other
-from vmtiming_tui.images.system.built_in import MODULE_FOLDERS, lacking, needed
-from vmtiming_tui.images.system.initrd_contents import Initrd
-from vmtiming_tui.images.system.kernel_file import release_of
-from vmtiming_tui.images.system.kernel_places import unified_kernel
-from vmtiming_tui.images.system.kernels import Kernel, choose_kernel
+from vmtiming_tui.images.system.initrd.contents import Initrd
+from vmtiming_tui.images.system.kernel.architecture import architecture_of, refuse_other
+from vmtiming_tui.images.system.kernel.built_in import MODULE_FOLDERS, lacking, needed
+from vmtiming_tui.images.system.kernel.file import release_of
+from vmtiming_tui.images.system.kernel.kernels import Kernel, choose_kernel
+from vmtiming_tui.images.system.kernel.no_kernel import refuse_no_initrd, refuse_no_kernel
+from vmtiming_tui.images.system.kernel.places import unified_kernel
 from vmtiming_tui.images.system.layout import systemd_version
-from vmtiming_tui.images.system.no_kernel import refuse_no_initrd, refuse_no_kernel
 from vmtiming_tui.images.system.way_in import MIN_SYSTEMD
 
 KERNEL, INITRD = "kernel", "initrd"

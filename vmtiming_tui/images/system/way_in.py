@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.tree import Tree
-from vmtiming_tui.images.system.initrd_contents import LookedAt
+from vmtiming_tui.images.system.initrd.contents import LookedAt
 from vmtiming_tui.images.system.layout import systemd_version
 
 # Since then it makes units of credentials (systemd.system-credentials(7), systemd.extra-unit.*).

@@ -15,8 +15,14 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
-from vmtiming_tui.images.system.joint import Joint
-from vmtiming_tui.images.system.packings import LZ4_MAGIC, WINDOW_BYTES, Limits, Stream, packing_of
+from vmtiming_tui.images.system.initrd.joint import Joint
+from vmtiming_tui.images.system.initrd.packings import (
+    LZ4_MAGIC,
+    WINDOW_BYTES,
+    Limits,
+    Stream,
+    packing_of,
+)
 
 MAX_NAME_BYTES = 4096
 MAX_MEMORY_BYTES = 512 << 20

@@ -10,9 +10,9 @@ from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.tree import FileKind, Tree
 from vmtiming_tui.images.quoting import shown
 from vmtiming_tui.images.system import unified
-from vmtiming_tui.images.system.built_in import MODULE_FOLDERS, lacking, needed
-from vmtiming_tui.images.system.kernel_file import release_of
-from vmtiming_tui.images.system.kernel_places import (
+from vmtiming_tui.images.system.kernel.built_in import MODULE_FOLDERS, lacking, needed
+from vmtiming_tui.images.system.kernel.file import release_of
+from vmtiming_tui.images.system.kernel.places import (
     MAX_KERNELS,
     PlacedKernel,
     initrd_beside,

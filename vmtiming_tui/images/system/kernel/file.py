@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.system.packings import unpacked
+from vmtiming_tui.images.system.initrd.packings import unpacked
 
 # Yields a file's bytes from its begin, each time anew.
 Content = Callable[[], Iterator[bytes]]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from vmtiming_tui.images.files.tree import Tree
-from vmtiming_tui.images.system.kernel_file import Content, built_in
+from vmtiming_tui.images.system.kernel.file import Content, built_in
 
 # What lies between a kernel and the root file system, but for that file system itself.
 VM_DRIVERS = ("virtio_pci", "virtio_blk")

@@ -7,9 +7,9 @@ from typing import BinaryIO
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.quoting import shown
 from vmtiming_tui.images.system import unified
-from vmtiming_tui.images.system.joint import gap
-from vmtiming_tui.images.system.kernel_file import KernelForm, form_in_memory, plain_kernel
-from vmtiming_tui.images.system.kernels import Kernel
+from vmtiming_tui.images.system.initrd.joint import gap
+from vmtiming_tui.images.system.kernel.file import KernelForm, form_in_memory, plain_kernel
+from vmtiming_tui.images.system.kernel.kernels import Kernel
 
 MAX_INITRD_BYTES = 1 << 30
 

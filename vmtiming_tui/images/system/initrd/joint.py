@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmtiming_tui.images.system.packings import LZ4_BLOCK_BYTES, LZ4_MAGIC
+from vmtiming_tui.images.system.initrd.packings import LZ4_BLOCK_BYTES, LZ4_MAGIC
 
 _MOST_IN_TOKEN = 15
 

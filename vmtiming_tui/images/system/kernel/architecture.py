@@ -5,7 +5,7 @@ from functools import partial
 
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.tree import FileKind, Tree
-from vmtiming_tui.images.system.kernel_file import Content, KernelForm, form_in_memory, head_of
+from vmtiming_tui.images.system.kernel.file import Content, KernelForm, form_in_memory, head_of
 from vmtiming_tui.images.system.osrelease import SYSTEMD_FOLDERS
 
 # Whose kernels are taken, and booted by -kernel.

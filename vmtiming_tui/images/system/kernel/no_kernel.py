@@ -3,7 +3,7 @@
 import struct
 
 from vmtiming_tui.errors import ImageError
-from vmtiming_tui.images.system.kernel_file import (
+from vmtiming_tui.images.system.kernel.file import (
     Content,
     KernelForm,
     bounded,

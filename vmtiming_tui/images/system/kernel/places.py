@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.tree import FileKind, Tree
 from vmtiming_tui.images.system import unified
-from vmtiming_tui.images.system.kernel_file import KernelForm, form_of, head_of
+from vmtiming_tui.images.system.kernel.file import KernelForm, form_of, head_of
 from vmtiming_tui.images.system.loader.entries import loader_entries
 from vmtiming_tui.images.system.loader.told import menu_entries
 from vmtiming_tui.images.system.located import joined, located

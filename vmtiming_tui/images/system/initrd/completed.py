@@ -14,9 +14,9 @@ from pathlib import Path, PurePosixPath
 from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.quoting import shown
-from vmtiming_tui.images.system import cpio
-from vmtiming_tui.images.system.initrd_contents import Initrd
-from vmtiming_tui.images.system.joint import append
+from vmtiming_tui.images.system.initrd import cpio
+from vmtiming_tui.images.system.initrd.contents import Initrd
+from vmtiming_tui.images.system.initrd.joint import append
 
 _DISK = ("virtio_pci", "virtio_blk")
 _CHECKSUMS = ("crc32c_generic", "crc32c_intel")

@@ -1,0 +1,1 @@
+"""The kernels of an image: where they are, what they are, and the one to take."""
