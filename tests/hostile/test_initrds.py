@@ -71,7 +71,7 @@ print(done.stdout.decode().strip())
 
 def told(path: Path, *program: str) -> tuple[InitrdKind, float]:
     """What kind the program says it is, and after how many seconds; it takes little memory."""
-    words = program or isolated("system.initrd_contents")[1:]
+    words = program or isolated("system.initrd.contents")[1:]
     began = time.monotonic()
     with path.open("rb") as file:
         command = [sys.executable, "-c", SMALL_PARENT, *words]

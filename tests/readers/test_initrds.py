@@ -101,7 +101,7 @@ def test_as_a_program_it_prints_the_kind(pack, tmp_path):
     (tmp_path / "initrd").write_bytes(dracut)
 
     with (tmp_path / "initrd").open("rb") as file:
-        told = subprocess.check_output(isolated("system.initrd_contents"), stdin=file)
+        told = subprocess.check_output(isolated("system.initrd.contents"), stdin=file)
 
     kind, offset, *_ = told.decode().split()
     assert (InitrdKind(kind), int(offset)) == (InitrdKind.DRACUT, len(dracut))
