@@ -16,9 +16,10 @@ import zlib
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
 from vmtiming_tui.errors import ImageError
+from vmtiming_tui.images.packed.engines import Engine, Gzip
 from vmtiming_tui.images.packed.packing import MARK_BYTES, Packing, packing_of
 from vmtiming_tui.images.quoting import human, shown
 
@@ -95,42 +96,8 @@ def flow_of(file: IO[bytes], told: Callable[[int], None] = lambda _: None) -> Fl
     return Flow(chunks())
 
 
-class _Engine(Protocol):
-    """A decompressor as ``bz2`` and ``lzma`` have it."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def needs_input(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
-
-
-class _Gzip:
-    """``zlib`` made such a decompressor."""
-
-    def __init__(self) -> None:
-        self._engine = zlib.decompressobj(wbits=31)
-
-    @property
-    def eof(self) -> bool:
-        return self._engine.eof
-
-    @property
-    def needs_input(self) -> bool:
-        return not self._engine.unconsumed_tail
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._engine.unused_data
-
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        return self._engine.decompress(self._engine.unconsumed_tail + data, max_length)
-
-
-_ENGINES: dict[Packing, Callable[[], _Engine]] = {
-    Packing.GZIP: _Gzip,
+_ENGINES: dict[Packing, Callable[[], Engine]] = {
+    Packing.GZIP: Gzip,
     Packing.BZIP2: bz2.BZ2Decompressor,
     Packing.XZ: partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, _MAX_DICTIONARY_BYTES),
     Packing.LZMA: partial(lzma.LZMADecompressor, lzma.FORMAT_ALONE, _MAX_DICTIONARY_BYTES),

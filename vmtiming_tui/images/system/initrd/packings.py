@@ -15,7 +15,8 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+
+from vmtiming_tui.images.packed.engines import Engine, Gzip
 
 MAX_UNPACKED_BYTES = 1 << 30
 MAX_NAMES = 200_000
@@ -136,41 +137,7 @@ class Packing:
     unpack: Callable[[Stream, Limits], Iterator[bytes]]
 
 
-class _Engine(Protocol):
-    """A decompressor as ``bz2`` and ``lzma`` have it."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def needs_input(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
-
-
-class _Gzip:
-    """``zlib`` made such a decompressor."""
-
-    def __init__(self) -> None:
-        self._engine = zlib.decompressobj(wbits=31)
-
-    @property
-    def eof(self) -> bool:
-        return self._engine.eof
-
-    @property
-    def needs_input(self) -> bool:
-        return not self._engine.unconsumed_tail
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._engine.unused_data
-
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        return self._engine.decompress(self._engine.unconsumed_tail + data, max_length)
-
-
-def _by_engine(make: Callable[[], _Engine], stream: Stream, limits: Limits) -> Iterator[bytes]:
+def _by_engine(make: Callable[[], Engine], stream: Stream, limits: Limits) -> Iterator[bytes]:
     engine = make()
     try:
         while not engine.eof:
@@ -287,7 +254,7 @@ def _lzo_blocks(stream: Stream) -> Iterator[bytes]:
 
 
 PACKINGS = (
-    Packing("gzip", b"\x1f\x8b", partial(_by_engine, _Gzip)),
+    Packing("gzip", b"\x1f\x8b", partial(_by_engine, Gzip)),
     Packing("bzip2", b"BZh", partial(_by_engine, bz2.BZ2Decompressor)),
     Packing("xz", b"\xfd7zXZ", _xz),
     Packing("lzma", b"\x5d\0\0", partial(_by_engine, _LZMA_ENGINE)),
