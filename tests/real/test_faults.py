@@ -119,9 +119,9 @@ def diskless() -> Iterator[Story]:
     ("vm", "state", "words"),
     [
         (SILENT, "timed out", "no report within 6 s"),
-        (CORRUPT, "failed", "its disk image is damaged"),
+        (CORRUPT, "failed", "is a damaged qcow2: its first table lies where none can"),
         (NO_BACKING, "failed", "asks for the backing file 'gone.img', which cannot be opened"),
-        (WRONG_BACKING, "failed", "is no qcow2, as --format, its overlay or an earlier run has it"),
+        (WRONG_BACKING, "failed", "is no qcow2, as"),
         (EARLY, "failed", "QEMU was killed by SIGKILL before it could be spoken to"),
         (MIDWAY, "failed", "QEMU was killed by SIGKILL before its guest reported"),
         (HANDLED, "killed", "killed on request"),
