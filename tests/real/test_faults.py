@@ -73,7 +73,7 @@ def bad_images(lab: Lab) -> None:
         qemu_img("create", "-f", "qcow2", "-u", "-b", "base.img", "-F", form, overlay, "1M")
     qemu_img("rebase", "-u", "-b", "gone.img", "-F", "raw", lab.folder / f"vm-{NO_BACKING}.img")
     with (lab.folder / f"vm-{CORRUPT}.img").open("r+b") as file:
-        file.seek(40)  # where the header says where the first table lies (QEMU's qcow2.txt)
+        file.seek(48)  # where the header says where clusters are counted (QEMU's qcow2.txt)
         file.write(b"\xff" * 8)
 
 
@@ -119,7 +119,7 @@ def diskless() -> Iterator[Story]:
     ("vm", "state", "words"),
     [
         (SILENT, "timed out", "no report within 6 s"),
-        (CORRUPT, "failed", "is a damaged qcow2: its first table lies where none can"),
+        (CORRUPT, "failed", "its disk image is damaged"),
         (NO_BACKING, "failed", "asks for the backing file 'gone.img', which cannot be opened"),
         (WRONG_BACKING, "failed", "is no qcow2, as"),
         (EARLY, "failed", "QEMU was killed by SIGKILL before it could be spoken to"),

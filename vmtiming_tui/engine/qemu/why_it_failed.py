@@ -55,7 +55,7 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"not in qcow2 format|image is corrupt|Image is corrupt|qcow2: |L1 table|"
-        r"refcount|Unsupported qcow2",
+        r"[Rr]ef(?:erence )?count|Unsupported qcow2",
         "its disk image is damaged",
         "check it with qemu-img check, or remove it and have it made again from --base ROOTFS",
     ),

@@ -47,8 +47,6 @@ def _in_qcow2(image: Stretch) -> Iterator[int]:
     features = struct.unpack(">Q", image.read(72, 8))[0] if version > 2 else 0
     if not 9 <= bits <= 21:
         raise damaged("qcow2", f"clusters of 2^{bits} bytes")
-    if table_at & ~_QCOW2_OFFSET:
-        raise damaged("qcow2", "its first table lies where none can")
     if features & _QCOW2_DATA_FILE:
         return
     step = 2 if features & _QCOW2_EXTENDED_L2 else 1

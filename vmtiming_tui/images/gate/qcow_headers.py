@@ -18,6 +18,7 @@ from vmtiming_tui.images.gate.header import (
 _ELSEWHERE = "write it anew with the QEMU that made it: qemu-img convert -O raw"
 _VERSIONS = (2, 3)
 _CORRUPT, _DATA_FILE, _KNOWN_INCOMPATIBLE = 1 << 1, 1 << 2, 0b11111
+_MAX_OFFSET = (1 << 56) - 1
 _BACKING_FORMAT, _DATA_FILE_NAME = 0xE2792ACA, 0x44415441
 _QED_BACKING, _QED_RAW_BACKING, _QED_KNOWN = 1, 4, 7
 
@@ -35,8 +36,8 @@ def read_qcow2(image: Stretch) -> ImageHeader:
     if image.size < 104:
         raise damaged("qcow2", "it is cut short")
     head = image.read(0, 104)
-    version, backing_at, backing_size, cluster_bits, size, crypt = struct.unpack(
-        ">IQIIQI", head[4:36]
+    version, backing_at, backing_size, cluster_bits, size, crypt, table_at = struct.unpack(
+        ">IQIIQI4xQ", head[4:48]
     )
     if version not in _VERSIONS:
         raise ImageError(
@@ -57,6 +58,8 @@ def read_qcow2(image: Stretch) -> ImageHeader:
             hint=_ELSEWHERE,
         )
     cluster = 1 << cluster_bits
+    if table_at % cluster or table_at > _MAX_OFFSET:
+        raise damaged("qcow2", "its first table lies where none can")
     if not 72 <= length <= cluster:
         raise damaged("qcow2", f"a header whose length is {length}")
     end = backing_at if length <= backing_at <= cluster else cluster
