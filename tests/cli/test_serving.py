@@ -106,7 +106,10 @@ async def assert_no_other_page_gets_at_it(served: Served) -> None:
 
 def downloaded(folder: Path, ending: str) -> Path:
     """Return a file when it has come, whole."""
-    return wait_for(lambda: next(folder.glob(f"*{ending}"), None), LIMIT_S)
+    return wait_for(
+        lambda: next((path for path in folder.glob(f"*{ending}") if path.stat().st_size), None),
+        LIMIT_S,
+    )
 
 
 def test_a_browser_sees_a_run_go_on_and_can_do_nothing_to_it(served, begin, tmp_path):

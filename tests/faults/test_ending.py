@@ -27,14 +27,16 @@ AGAIN_S = 15.0  # beyond what a stalled terminal is waited for at the end
 
 @dataclass(frozen=True)
 class Deed:
-    """What is done to a run; ``script`` is for the stand-ins."""
+    """What is done to a run; ``script`` is for the stand-ins, ``words`` are for the tool."""
 
     do: Callable[[Running], None]
     script: str = "1.boot=60"
     number: int = 2
+    words: tuple[str, ...] = ()
 
     def __call__(self, scene: Scene) -> Outcome:
         scene.script, scene.number = self.script, self.number
+        scene.words += self.words
         running = Running(scene)
         self.do(running)
         return running.end()
@@ -248,7 +250,8 @@ FAULTS: list[Fault[Callable[[Scene], Outcome]]] = [
     ),
     Fault(
         "whoever reads the report goes away (`| head -1`)",
-        Deed(leave_the_pipe, script="1.boot=1 2.boot=60", number=3),
+        # Nothing is said of any other VM till the next has booted.
+        Deed(leave_the_pipe, "1.boot=1 2.boot=60", number=3, words=("--start", "together")),
         ends="exit code 141",
         words="Wrote kept.json",
         kept=IN_FILES,

@@ -34,6 +34,6 @@ def test_real_guests_on_two_hosts_and_stand_ins_on_a_third_are_one_run(hosts, qu
     assert all(boots[vm]["guest"]["properties"]["kernel_release"] != "6.1.0" for vm in (0, 1))
     assert boots[2]["boot_s"] < 1 < min(boots[0]["boot_s"], boots[1]["boot_s"])
     (skew,) = told["between_hosts"]["go_skews"]
-    assert skew["skew_s"] < skew["uncertainty_s"] + FAR_MS / 1000
+    assert 0 <= skew["skew_s"] < boots[2]["boot_s"]
     assert "Hosts let their VMs go " in outcome.said
     assert hosts.leftovers() == []
