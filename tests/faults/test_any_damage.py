@@ -15,7 +15,7 @@ from vmtiming_tui.analysis.comparison.samples import side_of
 from vmtiming_tui.errors import EventError, ExportError, HistoryError
 from vmtiming_tui.history.listing import history_lines, show_lines
 from vmtiming_tui.history.runs import History
-from vmtiming_tui.images.system.initrd.contents import InitrdKind, initrd_kind
+from vmtiming_tui.images.system.initrd.contents import InitrdKind, LookedAt
 from vmtiming_tui.images.system.initrd.cpio import Entry, cpio
 from vmtiming_tui.model import events as ev
 from vmtiming_tui.model.fleet import Fleet
@@ -177,4 +177,4 @@ INITRD = cpio([Entry("conf"), Entry("conf/conf.d"), Entry("conf/initramfs.conf",
 @example(INITRD[:54] + b"-0000070" + INITRD[62:])
 @fixed(200)
 def test_an_initrd_of_any_bytes_is_some_kind_or_unreadable(data):
-    assert initrd_kind(io.BytesIO(data)) in InitrdKind
+    assert LookedAt.file(io.BytesIO(data)).kind in InitrdKind

@@ -15,7 +15,7 @@ from vmtiming_tui.images.reader.kernel_reader import KERNEL_ONLY
 from vmtiming_tui.images.system import fstab, osrelease, unified
 from vmtiming_tui.images.system.initrd import cpio
 from vmtiming_tui.images.system.initrd.completed import complete_initrd
-from vmtiming_tui.images.system.initrd.contents import Initrd, InitrdKind, initrd_kind, names
+from vmtiming_tui.images.system.initrd.contents import Initrd, InitrdKind, LookedAt, names
 from vmtiming_tui.images.system.kernel import file as kernel_file, no_kernel
 from vmtiming_tui.images.system.kernel.built_in import needed
 from vmtiming_tui.images.system.kernel.kernels import Kernel
@@ -31,7 +31,7 @@ _FIRST_LINE = re.compile(r"/dev/vda / ext4 [!-~]+ 0 [0-9]")
 
 def initrd(data: bytes) -> None:
     """An initrd: of some kind or unreadable, its names from its top and no longer than they may."""
-    assert initrd_kind(io.BytesIO(data)) in InitrdKind
+    assert LookedAt.file(io.BytesIO(data)).kind in InitrdKind
     reading, found = Initrd(io.BytesIO(data)), list[str]()
     with contextlib.suppress(ValueError):
         for name in reading.names():

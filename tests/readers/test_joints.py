@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from support.packers import PACKERS, lz4, lzo, xz, zstd
-from vmtiming_tui.images.system.initrd.contents import Initrd, InitrdKind, initrd_kind
+from vmtiming_tui.images.system.initrd.contents import Initrd, InitrdKind, LookedAt
 from vmtiming_tui.images.system.initrd.cpio import Entry, cpio
 from vmtiming_tui.images.system.initrd.joint import Joint, append, gap
 
@@ -147,7 +147,7 @@ def test_what_no_kernel_reads_after_an_archive_is_written_over(tmp_path):
 def test_what_no_kernel_reads_is_told_apart(data, words):
     with pytest.raises(ValueError, match=words):
         read(data)
-    assert initrd_kind(io.BytesIO(data)) is InitrdKind.UNREADABLE
+    assert LookedAt.file(io.BytesIO(data)).kind is InitrdKind.UNREADABLE
 
 
 def test_a_tool_that_is_missing_is_named(monkeypatch):

@@ -22,7 +22,7 @@ from vmtiming_tui.engine.qemu.command_line import command_line
 from vmtiming_tui.engine.qemu.launch import Launch, chosen_way, credential_words
 from vmtiming_tui.engine.qemu.machine import machine_of
 from vmtiming_tui.errors import EngineError
-from vmtiming_tui.images.system.initrd.contents import InitrdKind, initrd_kind, names
+from vmtiming_tui.images.system.initrd.contents import InitrdKind, LookedAt, names
 from vmtiming_tui.images.system.initrd.cpio import Entry, cpio
 from vmtiming_tui.images.system.initrd.joint import gap
 from vmtiming_tui.model.config import Accel, BootMode, Inject, RunConfig
@@ -72,7 +72,7 @@ def test_cpio_itself_unpacks_it_with_contents_and_modes(tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_initrd_is_known_by_what_is_in_it(kind):
-    assert initrd_kind(io.BytesIO(KINDS[kind])) is kind
+    assert LookedAt.file(io.BytesIO(KINDS[kind])).kind is kind
 
 
 @pytest.mark.parametrize("compress", PACKERS)
@@ -81,7 +81,7 @@ def test_compression_and_early_microcode_before_it_are_seen_through(compress):
 
     initrd = microcode + bytes(512) + compress(DRACUT_INITRD)
 
-    assert initrd_kind(io.BytesIO(initrd)) is InitrdKind.DRACUT
+    assert LookedAt.file(io.BytesIO(initrd)).kind is InitrdKind.DRACUT
 
 
 @pytest.mark.parametrize(
@@ -89,13 +89,13 @@ def test_compression_and_early_microcode_before_it_are_seen_through(compress):
     [b"", b"\x1f\x8b\x08 broken", TOOLS_INITRD[:-200], b"070701" + b"z" * 200, b"070701"],
 )
 def test_a_damaged_initrd_is_no_reason_to_fall_over(damaged):
-    assert initrd_kind(io.BytesIO(damaged)) in InitrdKind
+    assert LookedAt.file(io.BytesIO(damaged)).kind in InitrdKind
 
 
 def test_an_injected_initrd_is_still_of_its_own_kind():
     for kind in (InitrdKind.INITRAMFS_TOOLS, InitrdKind.DRACUT, InitrdKind.SYSTEMD):
         injected = KINDS[kind] + gap(len(KINDS[kind])) + initrd_archive()
-        assert initrd_kind(io.BytesIO(injected)) is kind
+        assert LookedAt.file(io.BytesIO(injected)).kind is kind
 
 
 def test_folders_of_other_kinds_of_initrd_are_not_made():

@@ -198,11 +198,6 @@ class LookedAt:
         return cls(InitrdKind.UNREADABLE, fault=" ".join(words))
 
 
-def initrd_kind(file: BinaryIO) -> InitrdKind:
-    """Return what kind of initrd this is; may take ``MAX_SECONDS``."""
-    return LookedAt.file(file).kind
-
-
 def main(_words: Sequence[str] = ()) -> None:
     """Print what is to be told of the initrd on stdin, within a limit on memory."""
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
