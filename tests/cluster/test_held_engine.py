@@ -95,7 +95,7 @@ async def test_nothing_new_is_said_after_a_while(held):
 
 
 async def test_an_engine_that_is_asked_nothing_ends_with_all_it_runs(lab):
-    held = HeldEngine(lease_s=1.0, poll_s=0.2)
+    held = HeldEngine(lease_s=4.0, poll_s=0.2)
     await held.open()
     held.send(0, [start(lab, "boot=never")])
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -84,10 +85,16 @@ class Held:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    """Return when something became true; fail where it never does."""
+    """Return when something became true; fail where it never does.
+
+    A look may take long, at a thousand processes say: the loop gets as much time in between.
+    """
     async with asyncio.timeout(LIMIT_S):
-        while not true():  # noqa: ASYNC110  what is awaited happens in other processes
-            await asyncio.sleep(0.005)
+        while True:
+            began = time.monotonic()
+            if true():
+                return
+            await asyncio.sleep(max(0.005, time.monotonic() - began))
 
 
 @dataclass
