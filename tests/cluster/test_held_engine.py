@@ -97,7 +97,7 @@ async def test_nothing_new_is_said_after_a_while(held):
 async def test_an_engine_that_is_asked_nothing_ends_with_all_it_runs(lab):
     held = HeldEngine(lease_s=4.0, poll_s=0.2)
     await held.open()
-    held.send(0, [start(lab, "boot=never")])
+    held.send(0, [start(lab, "boot=600")])
 
     def runs() -> bool:
         held.still_there()
@@ -125,7 +125,7 @@ async def test_an_engine_goes_on_while_its_front_end_only_says_that_it_is_there(
 
 
 async def test_an_engine_that_is_let_go_ends_at_once(lab, held):
-    held.send(0, [start(lab, "boot=never")])
+    held.send(0, [start(lab, "boot=600")])
     await until(lambda: bool(processes_naming(str(lab.qemu))))
 
     held.let_go()
