@@ -94,6 +94,11 @@ async def test_nothing_new_is_said_after_a_while(held):
     assert await held.next(0) == Lines(first=0)
 
 
+def vms_of(lab: Lab) -> list[int]:
+    """Return the VMs that run; a QEMU that is only asked for its version is none."""
+    return processes_naming(f"{lab.qemu}\0-name")
+
+
 async def test_an_engine_that_is_asked_nothing_ends_with_all_it_runs(lab):
     held = HeldEngine(lease_s=4.0, poll_s=0.2)
     await held.open()
@@ -101,7 +106,7 @@ async def test_an_engine_that_is_asked_nothing_ends_with_all_it_runs(lab):
 
     def runs() -> bool:
         held.still_there()
-        return bool(processes_naming(str(lab.qemu)))
+        return bool(vms_of(lab))
 
     await until(runs)
 
@@ -126,7 +131,7 @@ async def test_an_engine_goes_on_while_its_front_end_only_says_that_it_is_there(
 
 async def test_an_engine_that_is_let_go_ends_at_once(lab, held):
     held.send(0, [start(lab, "boot=600")])
-    await until(lambda: bool(processes_naming(str(lab.qemu))))
+    await until(lambda: bool(vms_of(lab)))
 
     held.let_go()
 
