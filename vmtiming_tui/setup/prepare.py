@@ -20,10 +20,10 @@ from vmtiming_tui.images.guard.isolated import isolated
 from vmtiming_tui.images.guard.opening import open_file
 from vmtiming_tui.images.guard.out_folder import open_folder
 from vmtiming_tui.images.spin.unpack import packed_how
+from vmtiming_tui.images.spin.wanted import MAX_CMDLINE_BYTES
 from vmtiming_tui.images.system.kernel.file import KernelForm, form_of
 from vmtiming_tui.model.config import RunConfig
 
-_MAX_ARGUMENTS_BYTES = 4096
 _FORM_BYTES = 1024
 _EMULATORS = {
     KernelForm.ARM64: "qemu-system-aarch64", KernelForm.ARM: "qemu-system-arm",
@@ -92,7 +92,7 @@ def arguments_in(path: Path) -> str:
     """Read what the kernel is to be told; the folder's owner may have put another file there."""
     file, fd = open_file(str(path))
     with os.fdopen(fd, "rb") as opened:
-        return os.fsdecode(opened.read(min(file.size, _MAX_ARGUMENTS_BYTES))).strip()
+        return os.fsdecode(opened.read(min(file.size, MAX_CMDLINE_BYTES))).strip()
 
 
 def _emulator(kernel: str) -> list[str]:

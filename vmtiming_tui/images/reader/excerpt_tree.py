@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vmtiming_tui.images.reader.guest_kernel import module_name
+from vmtiming_tui.images.system.located import MODULE_FOLDERS
 
 _FOLDERS = (
     "etc", "usr", "bin", "sbin", "lib", "usr/bin", "usr/sbin", "usr/lib", "etc/selinux",
@@ -47,7 +48,6 @@ _LIBRARIES = tuple(
         "lib/*-linux-gnu*",
     )
 )
-_MODULES = ("usr/lib/modules", "lib/modules")
 _OF_A_KERNEL = ("modules.*", "vmlinuz*", "*Image", "init*", "pkgbase")
 _FOR_A_VM = (
     "virtio_pci", "virtio_blk", "ext4", "xfs", "btrfs", "f2fs", "erofs", "squashfs",
@@ -77,7 +77,7 @@ def gather(tree: Path, target: Path, bind: Bind) -> None:
             excerpt.mark(str(path.relative_to(tree)))
     for path in tree.glob("nix/store/*-systemd-[0-9]*"):
         excerpt.folder(str(path.relative_to(tree)))
-    for base in _MODULES:
+    for base in MODULE_FOLDERS:
         excerpt.modules(base)
     for name in excerpt.deployments():
         (target / name).mkdir(parents=True)

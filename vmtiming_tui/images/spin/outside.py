@@ -43,7 +43,13 @@ from vmtiming_tui.images.spin.as_it_is import advised
 from vmtiming_tui.images.spin.reading_box import BoxedReading, read_in_box
 from vmtiming_tui.images.spin.saying import say, say_from_inside, to_the_end
 from vmtiming_tui.images.spin.unpack import packed_how, unpack
-from vmtiming_tui.images.spin.wanted import BOOT_FILES, CMDLINE, ROOT_IMAGE, VMLINUZ
+from vmtiming_tui.images.spin.wanted import (
+    BOOT_FILES,
+    CMDLINE,
+    MAX_CMDLINE_BYTES,
+    ROOT_IMAGE,
+    VMLINUZ,
+)
 
 TOOLS = {
     "qemu-img": "qemu-utils", "e2fsck": "e2fsprogs", "resize2fs": "e2fsprogs",
@@ -51,7 +57,6 @@ TOOLS = {
     "setpriv": "util-linux",
 }  # fmt: skip
 _LEAST_FREE_BYTES = 1 << 20
-_MAX_CMDLINE_BYTES = 4096
 _PLAIN_LINE = re.compile(rb"[!-,./-~][ -~]*\n")
 
 
@@ -203,10 +208,10 @@ def _checked_words(work: WorkFolder) -> str:
     """
     fd = os.open(CMDLINE, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=work.fd)
     try:
-        words = os.read(fd, _MAX_CMDLINE_BYTES + 1)
+        words = os.read(fd, MAX_CMDLINE_BYTES + 1)
     finally:
         os.close(fd)
-    if len(words) > _MAX_CMDLINE_BYTES or not _PLAIN_LINE.fullmatch(words):
+    if len(words) > MAX_CMDLINE_BYTES or not _PLAIN_LINE.fullmatch(words):
         raise ImageError("what reads the image in its box left words for a kernel that are none")
     return words.decode().strip()
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 ROOT_IMAGE = "rootfs.img"
 BOOT_FILES = VMLINUZ, INITRD, CMDLINE = "vmlinuz", "initrd", "cmdline"
+MAX_CMDLINE_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,10 @@
-"""Where a path of a boot loader's leads, among the file systems of an image."""
+"""Where things are in an image: kernels' modules, and what a path of a boot loader's leads to."""
 
 from pathlib import PurePosixPath
 
 from vmtiming_tui.images.files.tree import FileKind, Found, Tree
+
+MODULE_FOLDERS = ("usr/lib/modules", "lib/modules")
 
 
 def joined(folder: str, name: str) -> str:

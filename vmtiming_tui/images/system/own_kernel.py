@@ -15,12 +15,13 @@ from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.quoting import shown
 from vmtiming_tui.images.system.initrd.contents import Initrd
 from vmtiming_tui.images.system.kernel.architecture import architecture_of, refuse_other
-from vmtiming_tui.images.system.kernel.built_in import MODULE_FOLDERS, lacking, needed
+from vmtiming_tui.images.system.kernel.built_in import lacking, needed
 from vmtiming_tui.images.system.kernel.file import release_of
 from vmtiming_tui.images.system.kernel.kernels import Kernel, choose_kernel
 from vmtiming_tui.images.system.kernel.no_kernel import refuse_no_initrd, refuse_no_kernel
 from vmtiming_tui.images.system.kernel.places import unified_kernel
 from vmtiming_tui.images.system.layout import systemd_version
+from vmtiming_tui.images.system.located import MODULE_FOLDERS
 from vmtiming_tui.images.system.way_in import MIN_SYSTEMD
 
 KERNEL, INITRD = "kernel", "initrd"

@@ -17,6 +17,7 @@ from vmtiming_tui.images.quoting import shown
 from vmtiming_tui.images.system.initrd import cpio
 from vmtiming_tui.images.system.initrd.contents import Initrd
 from vmtiming_tui.images.system.initrd.joint import append
+from vmtiming_tui.images.system.located import MODULE_FOLDERS
 
 _DISK = ("virtio_pci", "virtio_blk")
 _CHECKSUMS = ("crc32c_generic", "crc32c_intel")
@@ -29,7 +30,6 @@ _FILE_SYSTEMS = {
     "erofs": ("erofs",),
     "squashfs": ("squashfs",),
 }
-_FOLDERS = ("usr/lib/modules", "lib/modules")
 _MAX_TABLE_BYTES = 16 << 20
 _MAX_MODULE_BYTES = 64 << 20
 _MAX_MODULES = 64
@@ -80,7 +80,9 @@ class Modules:
         """Return the modules of a kernel; None where the image has none."""
         if not _VERSION.fullmatch(version):
             return None
-        found = next(filter(None, (tree.find(f"{place}/{version}") for place in _FOLDERS)), None)
+        found = next(
+            filter(None, (tree.find(f"{place}/{version}") for place in MODULE_FOLDERS)), None
+        )
         table = tree.read(f"{found.path}/modules.dep", _MAX_TABLE_BYTES) if found else None
         if not found or not table:
             return None
@@ -145,7 +147,7 @@ class Contents:
 
 def look_into(names: Iterable[str], version: str) -> Contents:
     """Return what matters of an initrd's names."""
-    known = tuple(f"{folder}/{version}/" for folder in _FOLDERS)
+    known = tuple(f"{folder}/{version}/" for folder in MODULE_FOLDERS)
     prefix, other, waits, knows_root = "", "", False, False
     modules: set[str] = set()
     for name in names:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from vmtiming_tui.images.files.tree import Tree
 from vmtiming_tui.images.system.kernel.file import Content, built_in
+from vmtiming_tui.images.system.located import MODULE_FOLDERS
 
 # What lies between a kernel and the root file system, but for that file system itself.
 VM_DRIVERS = ("virtio_pci", "virtio_blk")
-MODULE_FOLDERS = ("usr/lib/modules", "lib/modules")
 _MAX_TABLE_BYTES = 16 << 20
 _NAME = re.compile(rb"(?:^|/)([A-Za-z0-9_-]{1,64})\.ko", re.MULTILINE)
 _CONFIGS = ("boot/config-{}", "usr/lib/modules/{}/config", "lib/modules/{}/config")

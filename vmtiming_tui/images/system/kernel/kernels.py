@@ -10,7 +10,7 @@ from vmtiming_tui.errors import ImageError
 from vmtiming_tui.images.files.tree import FileKind, Tree
 from vmtiming_tui.images.quoting import shown
 from vmtiming_tui.images.system import unified
-from vmtiming_tui.images.system.kernel.built_in import MODULE_FOLDERS, lacking, needed
+from vmtiming_tui.images.system.kernel.built_in import lacking, needed
 from vmtiming_tui.images.system.kernel.file import release_of
 from vmtiming_tui.images.system.kernel.places import (
     MAX_KERNELS,
@@ -20,7 +20,7 @@ from vmtiming_tui.images.system.kernel.places import (
     kernels_beside_modules,
     kernels_of_menus,
 )
-from vmtiming_tui.images.system.located import located
+from vmtiming_tui.images.system.located import MODULE_FOLDERS, located
 from vmtiming_tui.images.system.versions import Key, version_key
 
 MAX_KERNEL_BYTES = 512 << 20
